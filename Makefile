@@ -1,0 +1,46 @@
+# Every target makes .venv by itself (Python ≥ 3.11) and is quick when nothing changed.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+DEMO_HOME ?= data/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test ui check bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 24
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed (make PYTHON=/path/to/python3.11)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked requirements into .venv (about a minute, once) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## the whole story on the simulator: connect, sync, transform, insight, changes
+	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo
+
+ui: $(READY) ## the Dagster UI on the demo's data (run `make demo` first)
+	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --ui
+
+test: $(READY) ## all tests, types, style and import contracts
+	@$(MAKE) --no-print-directory check
+	@$(BIN)/pytest -q -n 2 --dist worksteal
+
+check: $(READY) ## style, types and import contracts alone
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(READY) ## the races of benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY) ## renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
+	  --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
+
+clean: ## remove .venv and caches, keep data/
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Room 2: who is connected. The registry, sealed tokens, connecting and disconnecting."""

@@ -1,0 +1,1 @@
+"""The conductor: the only room that imports Dagster."""

@@ -1,0 +1,282 @@
+"""Settings: the only reader of the environment.
+
+Every value is checked here, once, at the start of a command; a bad one is one clear message that
+names the variable and what it takes. Nothing below this module looks at `os.environ`.
+"""
+
+import json
+import os
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+PREFIX = "ZOHO_PIPELINE_"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
+ENVIRONMENTS = ("production", "sandbox", "developer")
+WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
+REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+MIN_KEY_LENGTH = 32
+
+
+class PipelineError(Exception):
+    """An expected failure: its message is ready for a person and says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(PipelineError):
+    """The command was called wrongly: nothing was done."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing or wrong; the message names it."""
+
+
+class Secret:
+    """A value that never shows itself: `str`, `repr` and format give `***`; `reveal()` gives the text."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and secrets.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a process needs to know of its surroundings."""
+
+    home: Path
+    warehouse_url: str = field(repr=False)  # may carry a password
+    registry_url: str = field(repr=False)
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    client_secrets_by_dc: Mapping[str, Secret] = field(default_factory=dict)
+    given_keys: tuple[Secret, ...] = ()
+    log_level: str = "INFO"
+    data_centers: Mapping[str, str] = field(default_factory=dict)
+    environment: str = "production"
+    sync_lag_seconds: float = 5.0
+    credit_budget: float = 0.8
+    schedule_timezone: str | None = None
+    failure_webhook: Secret | None = None
+
+    def secret_for(self, data_center: str) -> Secret:
+        """The client secret of a data centre: its own where one is given, else the shared one."""
+        secret = self.client_secrets_by_dc.get(data_center.lower()) or self.client_secret
+        if not secret:
+            raise SettingsError(
+                "ZOHO_CLIENT_SECRET is not set. Create a client in Zoho's API console and put its secret into the "
+                f"environment or .env (or ZOHO_CLIENT_SECRET_{data_center.upper()} for this data centre alone)."
+            )
+        return secret
+
+    def require_client(self, data_center: str) -> tuple[str, Secret]:
+        """Client id and secret for a data centre; SettingsError names the one that is missing."""
+        if not self.client_id:
+            raise SettingsError(
+                "ZOHO_CLIENT_ID is not set. Create a client in Zoho's API console and put its id into the "
+                "environment or .env."
+            )
+        return self.client_id, self.secret_for(data_center)
+
+    def ensure_home(self) -> Path:
+        """HOME, made if absent: folder 700, everything in it its owner's alone (umask 077)."""
+        os.umask(0o077)
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            usable = os.access(self.home, os.W_OK | os.X_OK)
+        except OSError as error:
+            raise _home_error(self.home, error.strerror or "cannot be made") from error
+        if not usable:
+            raise _home_error(self.home, "not writable")
+        return self.home
+
+    @cached_property
+    def secret_keys(self) -> tuple[Secret, ...]:
+        """The sealing keys, newest first; made once in HOME/secret.key (mode 600) where none is given."""
+        if self.given_keys:
+            return self.given_keys
+        path = self.ensure_home() / "secret.key"
+        try:
+            if not path.exists():
+                _write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
+            text = path.read_text()
+        except OSError as error:
+            raise _home_error(self.home, error.strerror or "not writable") from error
+        return _keys(text, f"the key file {path}")
+
+
+def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Settings from the environment over `.env` in the working folder.
+
+    Args:
+        env: the environment; default the process's own.
+        dotenv: the `.env` file; default `.env` in the working folder (absent is fine).
+
+    Raises:
+        SettingsError: one variable is wrong; the message names it.
+    """
+    path = dotenv or Path(".env")
+    values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    values.update(os.environ if env is None else env)
+    home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
+    return Settings(
+        home=home,
+        warehouse_url=_url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS),
+        registry_url=_url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS),
+        client_id=(values.get("ZOHO_CLIENT_ID") or "").strip() or None,
+        client_secret=_secret(values.get("ZOHO_CLIENT_SECRET")),
+        client_secrets_by_dc=_secrets_by_data_center(values),
+        given_keys=_keys(values.get(f"{PREFIX}SECRET_KEY", ""), f"{PREFIX}SECRET_KEY"),
+        log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+        data_centers=_data_centers(values.get(f"{PREFIX}DATA_CENTERS") or "{}"),
+        environment=_choice(values, "ENVIRONMENT", ENVIRONMENTS, "production"),
+        sync_lag_seconds=_number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
+        credit_budget=_number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
+        schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
+        failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
+    )
+
+
+def _home_error(home: Path, reason: str) -> PipelineError:
+    return PipelineError(f"the folder {home} cannot be used ({reason}). Set ZOHO_PIPELINE_HOME to a folder you can write.")
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a new file that appears whole or not at all; the first of several processes wins."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass  # another process was first: its key counts
+    finally:
+        draft.unlink()
+
+
+def _secret(value: str | None) -> Secret | None:
+    value = (value or "").strip()
+    return Secret(value) if value else None
+
+
+def _secrets_by_data_center(values: Mapping[str, str]) -> dict[str, Secret]:
+    prefix = "ZOHO_CLIENT_SECRET_"
+    found = {k.removeprefix(prefix).lower(): _secret(v) for k, v in values.items() if k.startswith(prefix)}
+    return {name: secret for name, secret in found.items() if secret}
+
+
+def _keys(text: str, where: str) -> tuple[Secret, ...]:
+    keys = [key for key in re.split(r"[\s,]+", text) if key]
+    if any(len(key) < MIN_KEY_LENGTH for key in keys):
+        raise SettingsError(
+            f"{where} holds a key of fewer than {MIN_KEY_LENGTH} characters. Make one with: "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'; several keys, newest first, are "
+            "separated by commas."
+        )
+    return tuple(Secret(key) for key in keys)
+
+
+def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, ...]) -> str:
+    url = (values.get(PREFIX + name) or "").strip() or default
+    kind = url.partition("://")[0].partition("+")[0].lower()
+    if "://" not in url or kind not in kinds:
+        forms = {"duckdb": "duckdb:///path", "sqlite": "sqlite:///path", "postgresql": "postgresql://user@host/database"}
+        takes = " or ".join(forms[kind] for kind in kinds if kind in forms)
+        raise SettingsError(f"{PREFIX}{name} is of an unknown kind ({kind or 'empty'!r}). It takes {takes}.")
+    return url
+
+
+def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    raw = (values.get(PREFIX + name) or "").strip() or default
+    value = raw.upper() if choices[0].isupper() else raw.lower()
+    if value not in choices:
+        raise SettingsError(f"{PREFIX}{name} is {raw!r}. It takes one of {', '.join(choices)}.")
+    return value
+
+
+def _number(values: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    raw = (values.get(PREFIX + name) or "").strip()
+    if not raw:
+        return default
+    try:
+        number = float(raw)
+    except ValueError:
+        number = float("nan")
+    if not low <= number <= high:
+        raise SettingsError(f"{PREFIX}{name} is {raw!r}. It takes a number from {low:g} to {high:g}.")
+    return number
+
+
+def _timezone(value: str | None) -> str | None:
+    from zoneinfo import ZoneInfo
+
+    name = (value or "").strip()
+    if not name:
+        return None
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise SettingsError(f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata.") from error
+    return name
+
+
+def _data_centers(text: str) -> dict[str, str]:
+    name = f"{PREFIX}DATA_CENTERS"
+    example = 'a JSON object of name → accounts server, such as {"sim": "http://127.0.0.1:9000"}'
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is not JSON. It takes {example}.") from error
+    if not isinstance(given, dict) or not all(isinstance(url, str) for url in given.values()):
+        raise SettingsError(f"{name} takes {example}.")
+    return {key.lower(): _origin(f"{name}[{key!r}]", url) for key, url in given.items()}
+
+
+def _origin(name: str, url: str) -> str:
+    """An accounts server's origin: https anywhere, plain http on loopback alone."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
+    if not host or not bare or not secure:
+        raise SettingsError(
+            f"{name} is {url!r}. It takes https://host[:port] without a path; plain http is accepted for loopback alone."
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")

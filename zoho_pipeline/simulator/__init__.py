@@ -1,0 +1,1 @@
+"""A Zoho to talk to: written from the protocol, imports no other room."""

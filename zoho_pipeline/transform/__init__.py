@@ -1,0 +1,1 @@
+"""Room 4, raw → marts: read the models, order, build, check, publish."""

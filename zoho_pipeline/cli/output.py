@@ -1,0 +1,84 @@
+"""What a command prints: a table for people, or JSON and nothing else for programs."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import click
+
+NUMBERS = (int, float, Decimal)
+Row = Mapping[str, Any]
+
+format_option = click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json prints one JSON document on stdout and nothing else.",
+)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document: timestamps in ISO 8601, decimals as numbers."""
+    click.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+
+
+def plain(value: Any) -> Any:
+    """A value JSON has no word for, in one it has."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, tuple | set | frozenset):
+        return list(value)
+    return str(value)
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """RFC 4180 with a header line; null is empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if value is None else shown(value) for value in row] for row in rows])
+    click.echo(stream.getvalue(), nl=False)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
+    """Aligned columns; numbers to the right. Never cut to the terminal's width when piped to a file."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for number, column in enumerate(columns):
+        numeric = any(isinstance(row[number], NUMBERS) and not isinstance(row[number], bool) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(shown(value)) for value in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[str] | None = None, title: str | None = None) -> None:
+    """A table of dicts; columns in the order of the first row unless given."""
+    names = list(columns or (rows[0] if rows else ()))
+    print_table(names, [[row.get(name) for name in names] for row in rows], title)
+
+
+def shown(value: Any) -> str:
+    """A cell as a person reads it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value, default=plain, ensure_ascii=False)
+    return str(value)

@@ -1,0 +1,87 @@
+"""A bar a module while a sync runs, on a terminal; on anything else, silence (the logs tell the story)."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+
+class Progress(Protocol):
+    """What a sync tells while it runs; called from the threads of its modules."""
+
+    def advance(self, module: str, rows: int) -> None: ...
+    def finish(self, module: str) -> None: ...
+
+
+class Silent:
+    """No terminal: nothing to draw."""
+
+    def advance(self, module: str, rows: int) -> None:
+        del module, rows
+
+    def finish(self, module: str) -> None:
+        del module
+
+
+@contextmanager
+def sync_progress(channel_id: str, wanted: bool = True) -> Iterator[Progress]:
+    """A progress display on stderr for the block; log lines appear above the bars."""
+    if not (wanted and sys.stderr.isatty()):
+        yield Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description:<22}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:>9,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above():
+        yield _Drawn(bars, channel_id)
+
+
+class _Drawn:
+    """A row of the display for each module, made when its first rows come."""
+
+    def __init__(self, bars: "Bars", channel_id: str) -> None:
+        self._bars, self._channel_id = bars, channel_id
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = Lock()
+
+    def advance(self, module: str, rows: int) -> None:
+        self._bars.update(self._task(module), advance=rows)
+
+    def finish(self, module: str) -> None:
+        task = self._task(module)
+        with self._lock:
+            done = next(t.completed for t in self._bars.tasks if t.id == task)
+        self._bars.update(task, total=done, completed=done)
+
+    def _task(self, module: str) -> "TaskID":
+        with self._lock:
+            if module not in self._tasks:
+                self._tasks[module] = self._bars.add_task(f"{self._channel_id} {module}", total=None)
+            return self._tasks[module]
+
+
+@contextmanager
+def _logs_above() -> Iterator[None]:
+    """While bars are drawn, log handlers write through rich's stand-in for stderr, which prints above them."""
+    moved = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    streams = [handler.setStream(sys.stderr) for handler in moved]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(moved, streams, strict=True):
+            if stream is not None:
+                handler.setStream(stream)

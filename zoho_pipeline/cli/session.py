@@ -1,0 +1,39 @@
+"""What most commands open first: settings, logs, HOME, the registry and the warehouse, each when asked for."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zoho_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from zoho_pipeline.channels.registry import Registry
+    from zoho_pipeline.warehouse import Warehouse
+
+
+class Session:
+    """One command's view of the world. Making it checks every setting and HOME before anything is done."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        from zoho_pipeline.logs import configure_logging
+
+        self.settings = settings or load_settings()
+        configure_logging(self.settings.log_level)
+        self.settings.ensure_home()
+
+    @cached_property
+    def registry(self) -> "Registry":
+        from zoho_pipeline.channels.registry import Registry
+
+        return Registry(self.settings)
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        from zoho_pipeline.warehouse import open_warehouse
+
+        return open_warehouse(self.settings)
+
+    def publish_registry(self) -> None:
+        """Write what the models need of the registry to `zoho_raw` (zone, currency, maps, parameters)."""
+        from zoho_pipeline.ingest.registry_tables import publish
+
+        publish(self.settings, self.registry, self.warehouse)

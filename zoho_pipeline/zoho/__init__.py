@@ -1,1 +1,1 @@
-"""Room 1: speak Zoho. HTTP and the protocol, nothing of ours."""
+"""Speak Zoho: HTTP, OAuth, limits and every read route of Zoho CRM v7; knows nothing of registry or warehouse."""

@@ -1,0 +1,37 @@
+"""What a new process does: help without the heavy libraries, the Dagster code location whole."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("dagster", "dlt", "pandas", "pyarrow", "duckdb", "sqlalchemy", "sqlglot", "httpx", "uvicorn", "rich")
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["channels", "add", "--help"], ["sync", "--help"], ["--version"]])
+def test_help_answers_without_heavy_imports(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom zoho_pipeline.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
+        f"print('HEAVY', sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith("HEAVY []"), done.stdout[-300:]
+
+
+def test_the_code_location_loads(tmp_path: object) -> None:
+    code = (
+        f"import os\nos.environ['ZOHO_PIPELINE_HOME'] = {str(tmp_path)!r}\n"
+        "from zoho_pipeline.definitions import defs\n"
+        "repository = defs.get_repository_def()\n"
+        "names = {job.name for job in repository.get_all_jobs()}\n"
+        "print(len(repository.assets_defs_by_key), sorted(names))"
+    )
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[0]) > 20

@@ -1,0 +1,100 @@
+"""A channel as `channels list` and `channels show` print it."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoho_pipeline.cli.output import print_rows, shown
+
+if TYPE_CHECKING:
+    from zoho_pipeline.channels.model import Channel
+
+
+def channel_dict(channel: "Channel") -> dict[str, Any]:
+    """Everything the registry knows of a channel but its tokens; modules as a list."""
+    values = asdict(channel)
+    values["modules"] = list(values["modules"].values())
+    return values | {
+        "last_complete_sync_at": channel.last_complete_sync_at,
+        "leads_readable": channel.leads_readable,
+        "problems": list(channel.problems),
+    }
+
+
+def print_channels(channels: "list[Channel]") -> None:
+    """A line a channel."""
+    rows = [
+        {
+            "channel": channel.id,
+            "tenant": channel.tenant,
+            "status": channel.status,
+            "data center": channel.data_center,
+            "org": channel.org_name or channel.org_id,
+            "time zone": channel.timezone,
+            "currency": channel.currency,
+            "last complete sync": _utc(channel.last_complete_sync_at),
+            "credits 24 h": round(channel.credits_used),
+            "problems": len(channel.problems) or None,
+        }
+        for channel in channels
+    ]
+    print_rows(rows)
+
+
+def print_channel(channel: "Channel") -> None:
+    """A page on one channel: connection, scopes, settings, each module's last sync."""
+    facts: list[tuple[str, Any]] = [
+        ("channel", channel.id),
+        ("tenant", channel.tenant),
+        ("status", channel.status + (f": {channel.status_detail}" if channel.status_detail else "")),
+        ("data center", f"{channel.data_center} ({channel.accounts_server}, API {channel.api_domain})"),
+        ("org", _named(channel.org_name, channel.org_id) or "not shown by the granted scopes"),
+        ("edition", channel.edition),
+        ("user", _user(channel)),
+        ("time zone", channel.timezone + (" (set by hand)" if channel.timezone_is_set else "")),
+        ("currency", channel.currency or "unknown: the scopes do not show the org"),
+        ("scopes", " ".join(channel.scopes) if channel.scopes is not None else "Zoho did not name them"),
+        ("missing scopes", " ".join(channel.missing_scopes)),
+        ("connected", _utc(channel.connected_at)),
+        ("last complete sync", _utc(channel.last_complete_sync_at) or "never"),
+        ("credits used in 24 h", round(channel.credits_used)),
+        ("field map set", dict(channel.field_map)),
+        ("lead sources set", dict(channel.lead_source_map)),
+        ("business hours", "set by hand" if channel.business_hours else ""),
+        ("parameters", dict(channel.parameters)),
+    ]
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        if value not in (None, "", {}):
+            click.echo(f"{name:<{width}}  {shown(value)}")
+    if channel.modules:
+        print_rows([_module_row(asdict(module)) for module in channel.modules.values()])
+
+
+def _module_row(module: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "module": module["module"],
+        "outcome": module["outcome"],
+        "complete up to": _utc(module["upper_bound"]),
+        "route": module["route"],
+        "rows": module["rows"],
+        "credits": round(module["credits"]),
+        "synced": _utc(module["synced_at"]),
+        "detail": module["detail"],
+    }
+
+
+def _user(channel: "Channel") -> str | None:
+    role = {True: "administrator", False: "not an administrator: sees only what its role shows", None: ""}
+    user = _named(channel.user_name, channel.user_id)
+    return ", ".join(part for part in (user, role[channel.is_admin]) if part) or None
+
+
+def _named(name: str | None, identity: str | None) -> str | None:
+    return f"{name} ({identity})" if name and identity else name or identity
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%d %H:%M:%SZ") if moment else None

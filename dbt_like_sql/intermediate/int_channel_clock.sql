@@ -1,0 +1,54 @@
+-- One row per channel of the run: the instant its numbers are true for, and whether it has data at all.
+with asked as (
+    select
+        channels.channel_id,
+        channels.timezone,
+        channels.currency,
+        channels.last_complete_sync_at,
+        channels.leads_readable,
+        parameters.stale_after_hours,
+        run.as_of_requested,
+        run.build_at,
+        coalesce(run.as_of_requested, run.build_at) as asked_at
+    from stg_channels as channels
+    inner join int_parameters as parameters
+        on channels.channel_id = parameters.channel_id
+    cross join run_parameters as run
+),
+
+judged as (
+    select
+        *,
+        -- A channel that never synced has nothing to be true for: the as-of asked for only dates its row.
+        case
+            when last_complete_sync_at is null then asked_at
+            when as_of_requested < last_complete_sync_at then as_of_requested
+            else last_complete_sync_at
+        end as as_of_utc,
+        case
+            when not leads_readable then 'module_missing'
+            when last_complete_sync_at is null then 'never_synced'
+            when last_complete_sync_at < asked_at - stale_after_hours * interval '1 hour' then 'stale'
+            else 'ok'
+        end as data_status
+    from asked
+),
+
+localized as (
+    select
+        *,
+        (as_of_utc at time zone 'UTC') at time zone timezone as as_of_local
+    from judged
+)
+
+select
+    channel_id,
+    timezone,
+    currency,
+    last_complete_sync_at,
+    as_of_utc,
+    as_of_local,
+    cast(as_of_local as date) as as_of_date,
+    data_status,
+    data_status in ('ok', 'stale') as has_data
+from localized

@@ -1,0 +1,41 @@
+-- One row per live lead: what became of it.
+with deal_figures as (
+    select
+        channel_id,
+        zoho_lead_id,
+        min(linked_at) as deal_linked_at,
+        min(case when deal_state = 'won' then won_at end) as first_won_at,
+        count(*) as n_deals,
+        sum(case when deal_state = 'open' then 1 else 0 end) as n_open_deals,
+        sum(case when deal_state = 'won' then 1 else 0 end) as n_won_deals,
+        sum(case when deal_state = 'lost' then 1 else 0 end) as n_lost_deals,
+        sum(case when deal_state = 'won' and link_basis = 'converted_deal' then home_amount end)
+            as won_revenue_originating,
+        sum(case when deal_state = 'won' then home_amount end) as won_revenue_all,
+        sum(case when deal_state = 'won' and home_amount is null then 1 else 0 end) as won_deals_missing_amount
+    from int_lead_deals
+    group by channel_id, zoho_lead_id
+)
+
+select
+    leads.channel_id,
+    leads.zoho_lead_id,
+    leads.created_at,
+    leads.is_converted,
+    leads.converted_at,
+    figures.zoho_lead_id is not null as has_deal,
+    figures.deal_linked_at,
+    figures.first_won_at,
+    cast(coalesce(figures.n_deals, 0) as bigint) as n_deals,
+    cast(coalesce(figures.n_open_deals, 0) as bigint) as n_open_deals,
+    cast(coalesce(figures.n_won_deals, 0) as bigint) as n_won_deals,
+    cast(coalesce(figures.n_lost_deals, 0) as bigint) as n_lost_deals,
+    coalesce(figures.n_won_deals, 0) > 0 as is_won,
+    cast(coalesce(figures.won_revenue_originating, 0) as decimal(18, 2)) as won_revenue_originating,
+    cast(coalesce(figures.won_revenue_all, 0) as decimal(18, 2)) as won_revenue_all,
+    cast(coalesce(figures.won_deals_missing_amount, 0) as bigint) as won_deals_missing_amount
+from int_live_leads as leads
+left join deal_figures as figures
+    on
+        leads.channel_id = figures.channel_id
+        and leads.zoho_lead_id = figures.zoho_lead_id

@@ -1,0 +1,9 @@
+select
+    source.channel_id,
+    source.field_key,
+    source.api_name,
+    source.basis,
+    source.synced_at at time zone 'UTC' as synced_at
+from zoho_raw.channel_field_map as source
+inner join run_channels as channels
+    on source.channel_id = channels.channel_id

@@ -1,0 +1,11 @@
+select
+    source.channel_id,
+    source.id as holiday_id,
+    source.name as holiday_name,
+    source.date as holiday_date,
+    source.year as holiday_year,
+    source.type as holiday_type,
+    source.synced_at at time zone 'UTC' as synced_at
+from zoho_raw.holidays as source
+inner join run_channels as channels
+    on source.channel_id = channels.channel_id

@@ -51,13 +51,18 @@ class SqlError(WarehouseError):
 
     Attributes:
         line: 1-based line within the statement, where the engine told it.
+        near: the word at that place, or a name the message quotes; None where there is none.
         kind: the engine's class of error, e.g. `ConversionException`, `UndefinedColumn`.
         of_data: the statement was sound but met a value it could not handle (a cast, a division).
     """
 
-    def __init__(self, message: str, *, line: int | None = None, kind: str = "", of_data: bool = False) -> None:
+    def __init__(
+        self, message: str, *, line: int | None = None, near: str | None = None, kind: str = "", of_data: bool = False
+    ) -> None:
         super().__init__(message)
-        self.line, self.kind, self.of_data = line, kind, of_data
+        quoted = re.search(r"[\"'](\w+)[\"']", message)
+        self.line, self.near = line, near or (quoted.group(1) if quoted else None)
+        self.kind, self.of_data = kind, of_data
 
 
 class Connection:
@@ -332,12 +337,14 @@ def _translated(sql: str = "") -> Iterator[None]:
             str(error).strip(), line=int(line.group(1)) if line else None, kind=type(error).__name__, of_data=data
         ) from error
     except psycopg2.Error as error:
-        at = error.diag.statement_position
+        at = int(error.diag.statement_position or 0)
+        word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
         raise SqlError(
             str(error).strip(),
-            line=sql.count("\n", 0, int(at) - 1) + 1 if at else None,
+            line=sql.count("\n", 0, at - 1) + 1 if at else None,
+            near=word.group(1) if word else None,
             kind=type(error).__name__,
-            of_data=isinstance(error, psycopg2.DataError),
+            of_data=(error.pgcode or "").startswith(("21", "22")),  # cardinality violation, data exception
         ) from error
 
 

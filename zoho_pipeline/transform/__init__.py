@@ -1,1 +1,1 @@
-"""Room 4, raw → marts: read the models, order, build, check, publish."""
+"""Raw → marts: reads the SQL of `dbt_like_sql/`, orders it, builds it, checks it, publishes it."""

@@ -1,0 +1,187 @@
+"""Checks: the yml's tests and the SELECTs of `tests/`, written as SQL that counts failures per channel.
+
+A failure belongs to a channel wherever the rows carry `channel_id`, so that one channel's broken
+identity keeps back that channel's rows alone. Null and value tests of a model share one scan.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlglot
+
+from zoho_pipeline.transform.docs import Severity, YmlCheck
+from zoho_pipeline.transform.engine import Engine, quoted
+from zoho_pipeline.transform.errors import ProjectError
+from zoho_pipeline.transform.model import SOURCE_DIALECT, Model
+from zoho_pipeline.transform.project import Project
+
+_REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)|(\w+)""")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of a model; `rule` is the yml's test, or None for a singular test (`test`)."""
+
+    name: str
+    model: str
+    severity: Severity
+    description: str
+    rule: YmlCheck | None = None
+    test: Model | None = None
+    parent: str | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The models and seeds it looks at."""
+        named = self.test.depends_on if self.test else (self.model, *([self.parent] if self.parent else []))
+        return frozenset(named)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """`failures` rows broke the rule; `channels` names theirs ((None,) where rows carry no channel)."""
+
+    name: str
+    model: str
+    severity: Severity
+    passed: bool
+    failures: int = 0
+    channels: tuple[str | None, ...] = ()
+    description: str = ""
+
+
+def project_checks(project: Project) -> tuple[Check, ...]:
+    """Every check of a project, names unique; ProjectError where one names a missing model."""
+    documented = [(m.name, m.docs) for m in project.models.values()]
+    documented += [(s.name, s.docs) for s in project.seeds.values()]
+    found = [_yml_check(project, name, rule) for name, docs in documented for rule in docs.checks]
+    order = list(project.models)
+    for test in project.tests.values():
+        models = [name for name in test.depends_on if name in project.models]
+        if not models:
+            raise ProjectError(test.path, 1, "reads no model: nothing would be checked.")
+        last = max(models, key=order.index)
+        found.append(Check(test.name, last, test.docs.severity, test.description, test=test))
+    return tuple({check.name: check for check in found}.values())
+
+
+def _yml_check(project: Project, model: str, rule: YmlCheck) -> Check:
+    parent = None
+    path = (project.models.get(model) or project.seeds[model]).docs.path or project.root
+    if rule.kind == "relationships":
+        match = _REF.fullmatch(str(rule.arguments.get("to", "")).strip())
+        parent = (match.group(1) or match.group(2)) if match else None
+        if parent not in project.models and parent not in project.seeds:
+            raise ProjectError(path, None, f"{model}.{rule.columns[0]} relates to {parent}, which is no model or seed.")
+    if rule.kind == "accepted_values" and not rule.arguments.get("values"):
+        raise ProjectError(path, None, f"{model}.{rule.columns[0]} accepts no values; give values: […].")
+    name = f"{rule.kind}_{model}_{'_'.join(rule.columns)}" + (f"_{parent}" if parent else "")
+    return Check(name, model, rule.severity, _words(rule, parent), rule=rule, parent=parent)
+
+
+def _words(rule: YmlCheck, parent: str | None) -> str:
+    columns = ", ".join(rule.columns)
+    match rule.kind:
+        case "not_null":
+            return f"{columns} is never null"
+        case "accepted_values":
+            return f"{columns} is one of {', '.join(map(str, rule.arguments['values']))}"
+        case "relationships":
+            return f"every {columns} stands in {parent}"
+        case _:
+            return f"{columns} is unique"
+
+
+def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
+    """Run checks against the temporary tables of the run. SqlError: a check cannot run (its name is in `check`)."""
+    failed: dict[str, dict[str | None, int]] = {check.name: {} for check in checks}
+    scans: dict[str, list[Check]] = {}
+    for check in checks:
+        if check.rule and check.rule.kind in ("not_null", "accepted_values"):
+            scans.setdefault(check.model, []).append(check)
+        else:
+            for channel, failures in engine.connection.fetch(_count_sql(engine, check))[1]:
+                failed[check.name][channel] = int(failures)
+    for model, group in scans.items():
+        for channel, *counts in engine.connection.fetch(_scan_sql(engine, model, group))[1]:
+            for check, failures in zip(group, counts, strict=True):
+                if failures:
+                    failed[check.name][channel] = int(failures)
+    return [_result(check, failed[check.name]) for check in checks]
+
+
+def _result(check: Check, failed: dict[str | None, int]) -> CheckResult:
+    channels = tuple(sorted(failed, key=str))
+    return CheckResult(
+        check.name, check.model, check.severity, not failed, sum(failed.values()), channels, check.description
+    )
+
+
+def _scan_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
+    """One pass over a model for all its null and value tests: a row a channel that breaks one."""
+    conditions = [_broken(engine, check.rule) for check in checks if check.rule]
+    counts = [f"sum(case when {condition} then 1 else 0 end)" for condition in conditions]
+    broken = " or ".join(f"({condition})" for condition in conditions)
+    channel = _channel(engine, model)
+    return f"select {channel}, {', '.join(counts)} from {quoted(model)} where {broken} group by 1"  # noqa: S608
+
+
+def _broken(engine: Engine, rule: YmlCheck) -> str:
+    column = quoted(rule.columns[0])
+    if rule.kind == "not_null":
+        condition = f"{column} is null"
+    else:
+        values = rule.arguments["values"]
+        compared = f"cast({column} as varchar)" if all(isinstance(v, str) for v in values) else column
+        condition = f"{column} is not null and {compared} not in ({', '.join(map(_literal, values))})"
+    return f"{condition}{_where(engine, rule)}"
+
+
+def _where(engine: Engine, rule: YmlCheck) -> str:
+    return f" and ({_transpiled(engine, rule.where)})" if rule.where else ""
+
+
+def _count_sql(engine: Engine, check: Check) -> str:
+    """`channel, failures` rows for the checks that need a query of their own."""
+    if check.test is not None:
+        channel = "channel_id" if "channel_id" in check.test.expression.named_selects else "null"
+        return f"select {channel}, count(*) from (\n{engine.model_sql(check.test)}\n) as failing group by 1"  # noqa: S608
+    assert check.rule is not None
+    rule, model, channel = check.rule, quoted(check.model), _channel(engine, check.model)
+    columns = [quoted(name) for name in rule.columns]
+    where = _where(engine, rule)
+    if check.parent is not None:
+        key = quoted(str(rule.arguments.get("field") or rule.columns[0]))
+        both = _has_channel(engine, check.model) and _has_channel(engine, check.parent)
+        same = f" and p.channel_id = {model}.channel_id" if both else ""
+        return (
+            f"select {model}.{channel}, count(*) from {model} where {columns[0]} is not null{where}"  # noqa: S608
+            f" and not exists (select 1 from {quoted(check.parent)} as p where p.{key} = {model}.{columns[0]}{same})"
+            " group by 1"
+        ).replace(f"{model}.null", "null")
+    listed = ", ".join(columns)
+    present = " and ".join(f"{c} is not null" for c in columns) if rule.kind == "unique" else "1 = 1"
+    doubled = f"select {listed} from {model} where {present}{where} group by {listed} having count(*) > 1"  # noqa: S608
+    if '"channel_id"' in columns:
+        return f"select channel_id, count(*) from ({doubled}) as doubled group by 1"  # noqa: S608
+    return f"select {channel}, count(*) from {model} where ({listed}) in ({doubled}) group by 1"  # noqa: S608
+
+
+def _has_channel(engine: Engine, relation: str) -> bool:
+    return "channel_id" in engine.connection.fetch(f"select * from {quoted(relation)} where 1 = 0")[0]  # noqa: S608
+
+
+def _channel(engine: Engine, relation: str) -> str:
+    return "channel_id" if _has_channel(engine, relation) else "null"
+
+
+def _transpiled(engine: Engine, condition: str) -> str:
+    return sqlglot.parse_one(condition, dialect=SOURCE_DIALECT).sql(engine.dialect)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else "'" + str(value).replace("'", "''") + "'"

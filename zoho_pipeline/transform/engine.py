@@ -1,0 +1,287 @@
+"""Where a run builds: temporary tables beside the raw ones, and the marts that they replace.
+
+Both engines offer the same few things: raw tables read through views that have every declared column
+(a table or column an older warehouse lacks is empty or null), temporary tables named like the models,
+and a `publishing` block in which the marts change all at once or not at all.
+
+DuckDB builds in memory, spilling beside the warehouse: the warehouse file is held only while raw is
+read, and the marts go into a file of their own that takes the published one's place. Postgres builds
+in one repeatable-read transaction.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+from filelock import FileLock, Timeout
+from sqlglot import exp
+
+from zoho_pipeline.transform.docs import Column
+from zoho_pipeline.transform.errors import TransformError
+from zoho_pipeline.transform.model import RAW_SCHEMA, SOURCE_DIALECT, Model
+from zoho_pipeline.warehouse import LOCK_SECONDS, MARTS_SCHEMA, Connection, Dialect, SqlError, Warehouse, WarehouseBusy
+
+STATE_SCHEMA = "pipeline_state"
+_ADVISORY_KEY = 7_346_021_190  # any number; all transforms of a database share it
+RawColumns = Mapping[str, tuple[Column, ...]]
+
+
+class Engine(Protocol):
+    """A place to build in. `target(name)` is a mart's full name, `previous(name)` last run's (or None)."""
+
+    dialect: Dialect
+    connection: Connection
+
+    def raw(self) -> AbstractContextManager[None]: ...
+    def raw_name(self, table: str) -> str: ...
+    def model_sql(self, model: Model) -> str: ...
+    def row_hash(self, alias: str, columns: tuple[Column, ...]) -> str: ...
+    def create(self, statement: str) -> int: ...
+    def guarded(self) -> AbstractContextManager[None]: ...
+    def publishing(self, *, fresh: bool) -> AbstractContextManager[None]: ...
+    def shape(self, relation: str) -> dict[str, str]: ...
+    def published(self, schema: str) -> dict[str, dict[str, str]]: ...
+    def target(self, name: str, schema: str = MARTS_SCHEMA) -> str: ...
+    def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str: ...
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def type_in(dialect: Dialect, data_type: str) -> str:
+    """A column type of the yml (DuckDB's words) in the dialect; text where none is given."""
+    return exp.DataType.build(data_type or "text", dialect=SOURCE_DIALECT).sql(dialect)
+
+
+def raw_view(dialect: Dialect, source: str, present: Mapping[str, str] | None, columns: tuple[Column, ...]) -> str:
+    """A SELECT with every declared column of a raw table: null where absent, no row where the table is."""
+    parts = []
+    for column in columns:
+        have = present is not None and column.name in present
+        value = quoted(column.name) if have else f"cast(null as {type_in(dialect, column.data_type)})"
+        parts.append(f"{value} as {quoted(column.name)}")
+    tail = f" from {source}" if present is not None else " where 1 = 0"
+    return f"select {', '.join(parts)}{tail}"
+
+
+@contextmanager
+def open_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[Engine]:
+    """The engine of a warehouse; one transform at a time, others wait their turn."""
+    if warehouse.dialect == "duckdb":
+        with _duckdb_engine(warehouse, raw_columns) as engine:
+            yield engine
+    else:
+        with warehouse.connect(read_only=False) as connection:
+            yield PostgresEngine(connection, raw_columns)
+
+
+class DuckDBEngine:
+    """Builds in memory; `warehouse`, `published` and `draft` are attached files."""
+
+    dialect: Dialect = "duckdb"
+
+    def __init__(self, connection: Connection, warehouse: Warehouse, raw_columns: RawColumns) -> None:
+        assert warehouse.published_path is not None
+        self.connection, self._warehouse, self._raw_columns = connection, warehouse, raw_columns
+        self._final = warehouse.published_path
+        self._draft = self._final.with_name(f"{self._final.name}.draft")
+        self._has_published = self._final.exists()
+        if self._has_published:
+            connection.execute(f"attach {_literal(self._final)} as published (read_only)")
+
+    @contextmanager
+    def raw(self) -> Iterator[None]:
+        path = self._warehouse.path
+        assert path is not None
+        with self._warehouse.exclusive():
+            there = path.exists()
+            if there:
+                self.connection.execute(f"attach {_literal(path)} as warehouse (read_only)")
+            present = self._tables("warehouse", RAW_SCHEMA) if there else {}
+            self.connection.execute(f"create schema {RAW_SCHEMA}")
+            for table, columns in self._raw_columns.items():
+                source = f"warehouse.{RAW_SCHEMA}.{quoted(table)}"
+                select = raw_view("duckdb", source, present.get(table), columns)
+                self.connection.execute(f"create view {self.raw_name(table)} as {select}")
+            try:
+                yield
+            finally:
+                self.connection.execute(f"drop schema {RAW_SCHEMA} cascade")
+                if there:
+                    self.connection.execute("detach warehouse")
+
+    def raw_name(self, table: str) -> str:
+        return f"{RAW_SCHEMA}.{quoted(table)}"
+
+    def model_sql(self, model: Model) -> str:
+        return model.body  # verbatim, so that the engine's line numbers are the file's
+
+    def row_hash(self, alias: str, columns: tuple[Column, ...]) -> str:
+        # every value of the row: 0.1 s for a million rows of ten columns
+        return f"hash({', '.join(f'{alias}.{quoted(c.name)}' for c in columns)})"
+
+    def create(self, statement: str) -> int:
+        """Run a `create table … as`; the rows it made."""
+        return int(self.connection.fetch(statement)[1][0][0])
+
+    def guarded(self) -> AbstractContextManager[None]:
+        return nullcontext()  # a failed statement leaves the session as it was
+
+    @contextmanager
+    def publishing(self, *, fresh: bool) -> Iterator[None]:
+        """Marts go into a draft: empty where `fresh`, else a copy of the published file."""
+        _remove(self._draft)
+        if self._has_published and not fresh:
+            shutil.copyfile(self._final, self._draft)
+        try:
+            self.connection.execute(f"attach {_literal(self._draft)} as draft")
+            for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+                self.connection.execute(f"create schema if not exists draft.{schema}")
+            yield
+            self.connection.execute("checkpoint draft")
+            self.connection.execute("detach draft")
+            self._draft.chmod(0o600)
+            os.replace(self._draft, self._final)
+        finally:
+            _remove(self._draft)
+
+    def shape(self, relation: str) -> dict[str, str]:
+        """Column → type of a temporary table of this run."""
+        return self._tables("temp", "main")[relation]
+
+    def published(self, schema: str) -> dict[str, dict[str, str]]:
+        return self._tables("published", schema) if self._has_published else {}
+
+    def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        return f"draft.{schema}.{quoted(name)}"
+
+    def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        return f"published.{schema}.{quoted(name)}"
+
+    def _tables(self, catalog: str, schema: str) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        query = (
+            "select table_name, column_name, data_type from duckdb_columns()"
+            " where database_name = ? and schema_name = ? order by table_name, column_index"
+        )
+        for table, column, data_type in self.connection.fetch(query, (catalog, schema))[1]:
+            found.setdefault(table, {})[column] = data_type
+        return found
+
+
+class PostgresEngine:
+    """Builds in temporary tables of one transaction; the marts are ordinary tables."""
+
+    dialect: Dialect = "postgres"
+
+    def __init__(self, connection: Connection, raw_columns: RawColumns) -> None:
+        self.connection, self._raw_columns = connection, raw_columns
+        connection.raw.commit()
+        connection.execute("set lock_timeout = '600s'")
+        connection.execute(f"select pg_advisory_lock({_ADVISORY_KEY})")  # freed when the session ends
+        connection.execute("set lock_timeout = 0")
+        connection.raw.commit()
+        connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            connection.execute(f"create schema if not exists {schema}")
+
+    @contextmanager
+    def raw(self) -> Iterator[None]:
+        present = self.connection.tables(RAW_SCHEMA)
+        for table, columns in self._raw_columns.items():
+            select = raw_view("postgres", f"{RAW_SCHEMA}.{quoted(table)}", present.get(table), columns)
+            self.connection.execute(f"create or replace temporary view {self.raw_name(table)} as {select}")
+        yield
+
+    def raw_name(self, table: str) -> str:
+        return quoted(f"raw__{table}")
+
+    def model_sql(self, model: Model) -> str:
+        return model.sql("postgres", raw_prefix="raw__")
+
+    def row_hash(self, alias: str, columns: tuple[Column, ...]) -> str:
+        # times alone: hashing whole rows costs 3 µs a row here, and every load stamps the rows it writes
+        times = [f"{alias}.{quoted(c.name)}" for c in columns if c.data_type.lower().startswith("timestamp")]
+        whole = f"{alias}::text" if not times else f"concat_ws('|', {', '.join(times)})"
+        return f"hashtextextended({whole}, 0)"
+
+    def create(self, statement: str) -> int:
+        """Run a `create table … as`; the rows it made."""
+        return self.connection.execute(statement)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """A failed statement would spoil the transaction: roll back to here."""
+        self.connection.execute("savepoint guarded")
+        try:
+            yield
+        except SqlError:
+            self.connection.execute("rollback to savepoint guarded")
+            raise
+        self.connection.execute("release savepoint guarded")
+
+    @contextmanager
+    def publishing(self, *, fresh: bool) -> Iterator[None]:  # noqa: ARG002 (tables are changed in place)
+        yield
+        self.connection.raw.commit()
+
+    def shape(self, relation: str) -> dict[str, str]:
+        """Column → type of a temporary table of this run."""
+        return self._tables("n.oid = pg_my_temp_schema() and c.relname = ?", relation)[relation]
+
+    def published(self, schema: str) -> dict[str, dict[str, str]]:
+        return self._tables("n.nspname = ?", schema)
+
+    def _tables(self, where: str, parameter: str) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        query = (
+            "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"  # noqa: S608
+            " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
+            f" where {where} and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
+        )
+        for table, column, data_type in self.connection.fetch(query, (parameter,))[1]:
+            found.setdefault(table, {})[column] = data_type
+        return found
+
+    def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        return f"{schema}.{quoted(name)}"
+
+    previous = target
+
+
+@contextmanager
+def _duckdb_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[DuckDBEngine]:
+    final = warehouse.published_path
+    assert final is not None
+    lock = FileLock(f"{final}.lock", mode=0o600)
+    spill = final.with_name(f"{final.name}.spill")
+    try:
+        final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as error:
+        raise WarehouseBusy("another transform is still running. Let it finish, then try again.") from error
+    except OSError as error:
+        raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
+    raw = duckdb.connect(":memory:")
+    try:
+        raw.execute("set TimeZone = 'UTC'")
+        raw.execute(f"set temp_directory = {_literal(spill)}")
+        yield DuckDBEngine(Connection(raw, "duckdb"), warehouse, raw_columns)
+    finally:
+        raw.close()
+        shutil.rmtree(spill, ignore_errors=True)
+        lock.release()
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _remove(path: Path) -> None:
+    for leftover in (path, path.with_name(f"{path.name}.wal")):
+        leftover.unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""A client for a channel: its tokens from the registry, its org's limits shared within the process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoho_pipeline.channels.model import Channel
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.tokens import Clock, StoredTokenSource, utc_now
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.credits import edition_of
+from zoho_pipeline.zoho.governor import Governor, Governors
+
+_governors = Governors()
+
+
+@contextmanager
+def open_client(
+    settings: Settings, registry: Registry, channel: Channel | str, *, clock: Clock = utc_now
+) -> Iterator[ZohoClient]:
+    """A `ZohoClient` on a channel, closed at the end; mints an access token if none is live.
+
+    Raises:
+        UnknownChannel, SealError, SettingsError: before anything is sent.
+        ReconnectNeeded, TokenThrottled, Retryable: no access token.
+    """
+    known = registry.get(channel if isinstance(channel, str) else channel.id)
+    tokens = StoredTokenSource(registry, known.id, clock=clock)
+    api_domain = tokens.current().api_domain
+    with ZohoClient(api_domain, tokens, governor=governor_of(settings, registry, known)) as client:
+        yield client
+
+
+def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Governor:
+    """The limits of the channel's org, the same object for all its channels in this process.
+
+    Where the scopes hide the org, calls at once are those of the smallest edition and the day's credits
+    are unknown until Zoho names what is left.
+    """
+    licences = channel.users_licensed or 0
+    known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)
+
+    def make() -> Governor:
+        used = int(registry.credits_used(channel.id))
+        if channel.edition is None:
+            return Governor(budget=settings.credit_budget, used=used)
+        return Governor.for_edition(edition_of(channel.edition), licences, settings.credit_budget, used)
+
+    return _governors.of(repr(known), make)

@@ -1,0 +1,218 @@
+"""Files and values that a person sets for a channel, checked whole before any of it is stored."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from zoho_pipeline.channels.errors import InvalidSetting
+
+FIELD_KEYS = (
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "utm_id",
+    "activity_id",
+    "landing_url",
+    "referrer",
+    "first_visited_url",
+    "first_visited_time",
+    "gclid",
+)
+"""What a field of a lead can hold for attribution."""
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HOURS_TYPES = ("24_by_7", "24_by_5", "custom")
+MOST_BYTES = 10_000_000
+
+_API_NAME = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*")
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d|24:00")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def check_timezone(name: str) -> str:
+    """An IANA zone, as spelled there.
+
+    Raises:
+        InvalidSetting: not one; the nearest names are given.
+    """
+    zones = available_timezones()
+    if name in zones:
+        return ZoneInfo(name).key
+    by_lower = {zone.lower(): zone for zone in zones}
+    near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3)]
+    hint = f" Did you mean {' or '.join(near)}?" if near else " It takes a name such as Asia/Kolkata or Europe/Berlin."
+    raise InvalidSetting(f"{name!r} is not an IANA time zone.{hint}")
+
+
+def check_currency(code: str) -> str:
+    """An ISO 4217 code in capitals, such as INR."""
+    if not _CURRENCY.fullmatch(code.strip().upper()):
+        raise InvalidSetting(f"{code!r} is not a currency. It takes an ISO code of three letters, such as INR.")
+    return code.strip().upper()
+
+
+def read_field_map(path: Path) -> dict[str, str]:
+    """Which field of a lead holds what: a JSON object of FIELD_KEYS → Zoho's API name.
+
+    Raises:
+        InvalidSetting: the file cannot be read, is no such object, has another key, or a value that is no API name.
+    """
+    given = _json(path, "the field map", f"a JSON object whose keys are among {', '.join(FIELD_KEYS)}")
+    for key, value in given.items():
+        if key not in FIELD_KEYS:
+            near = get_close_matches(key, FIELD_KEYS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(FIELD_KEYS)}."
+            raise InvalidSetting(f"the field map {path} has an unknown key {key!r}. {hint}")
+        if not isinstance(value, str) or not _API_NAME.fullmatch(value):
+            raise InvalidSetting(
+                f"the field map {path}: {key} is {value!r}. It takes the API name of a field, such as UTM_Source1 "
+                "(Zoho: Setup > Developer Hub > APIs > API names)."
+            )
+    return dict(given)
+
+
+def read_lead_source_map(path: Path) -> dict[str, str]:
+    """Canonical names of lead sources: a CSV with the columns `raw_value,lead_source`, matched without regard to case.
+
+    Raises:
+        InvalidSetting: names the line: an empty cell, or a raw value that stands twice with different names.
+    """
+    lines = _text(path, "the lead source map").splitlines()
+    reader = csv.reader(lines, strict=True)
+    try:
+        read = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise InvalidSetting(f"the lead source map {path}, line {reader.line_num}: not CSV ({error}).") from error
+    rows = [(line, row) for line, row in read if any(row)]
+    if not rows or [cell.lower() for cell in rows[0][1]] != ["raw_value", "lead_source"]:
+        raise InvalidSetting(f"the lead source map {path} must begin with the line raw_value,lead_source")
+    found: dict[str, tuple[str, str]] = {}
+    for line, row in rows[1:]:
+        if len(row) != 2 or not all(row):
+            raise InvalidSetting(f"the lead source map {path}, line {line}: takes two values, raw_value,lead_source.")
+        raw, name = row
+        before = found.setdefault(raw.casefold(), (raw, name))
+        if before[1] != name:
+            raise InvalidSetting(f"the lead source map {path}, line {line}: {raw!r} stands for {before[1]!r} already.")
+    return dict(found.values())
+
+
+def read_business_hours(path: Path) -> dict[str, Any]:
+    """Business hours in the shape of Zoho's answer to GET settings/business_hours, with or without the outer key.
+
+    Raises:
+        InvalidSetting: names the part that is missing or wrong.
+    """
+    given = _json(path, "the business hours", 'a JSON object such as {"business_hours": {"type": "custom", …}}')
+    hours = given.get("business_hours", given)
+    if not isinstance(hours, Mapping):
+        raise InvalidSetting(f"the business hours {path}: business_hours is not an object.")
+    try:
+        return check_business_hours(hours)
+    except ValueError as error:
+        raise InvalidSetting(f"the business hours {path}: {error}") from error
+
+
+def check_business_hours(hours: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of business hours that count; ValueError says which is wrong.
+
+    `daily_timing` is needed where every day is the same, else `custom_timing` for each business day. An
+    end before its start is the next morning's.
+    """
+    kind = hours.get("type")
+    if kind not in HOURS_TYPES:
+        raise ValueError(f"type is {kind!r}. It takes {', '.join(HOURS_TYPES)}.")
+    checked: dict[str, Any] = {"type": kind}
+    week = hours.get("week_starts_on")
+    if week is not None:
+        checked["week_starts_on"] = _weekday(week, "week_starts_on")
+    if kind != "custom":
+        return checked
+    days = hours.get("business_days")
+    if not isinstance(days, list) or not days:
+        raise ValueError('business_days takes a list of days, such as ["Monday", "Tuesday"].')
+    checked["business_days"] = [_weekday(day, "business_days") for day in dict.fromkeys(days)]
+    same = hours.get("same_as_everyday", "daily_timing" in hours)
+    if not isinstance(same, bool):
+        raise ValueError(f"same_as_everyday is {same!r}. It takes true or false.")
+    checked["same_as_everyday"] = same
+    if same:
+        checked["daily_timing"] = _timing(hours.get("daily_timing"), "daily_timing")
+    else:
+        checked["custom_timing"] = _custom_timing(hours.get("custom_timing"), checked["business_days"])
+    return checked
+
+
+def _custom_timing(given: Any, days: list[str]) -> list[dict[str, Any]]:
+    if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
+        example = '[{"days": "Monday", "business_timing": ["09:00", "18:00"]}]'
+        raise ValueError(f"custom_timing takes a list such as {example}.")
+    timing = [
+        {
+            "days": _weekday(entry.get("days"), "custom_timing.days"),
+            "business_timing": _timing(entry.get("business_timing"), "custom_timing.business_timing"),
+        }
+        for entry in given
+    ]
+    named = [entry["days"] for entry in timing]
+    if missing := [day for day in days if day not in named]:
+        raise ValueError(f"custom_timing has no entry for {', '.join(missing)}.")
+    if twice := [day for day in named if named.count(day) > 1]:
+        raise ValueError(f"custom_timing has {twice[0]} twice.")
+    return timing
+
+
+def _weekday(value: Any, where: str) -> str:
+    name = str(value).strip().capitalize()
+    if name not in WEEKDAYS:
+        raise ValueError(f"{where} is {value!r}. It takes {', '.join(WEEKDAYS)}.")
+    return name
+
+
+def _timing(value: Any, where: str) -> list[str]:
+    good = isinstance(value, list) and len(value) == 2 and all(isinstance(t, str) and _TIME.fullmatch(t) for t in value)
+    if not good or value[0] == value[1] or value[0] == "24:00":
+        raise ValueError(f'{where} is {value!r}. It takes a start and an end, such as ["09:00", "18:00"].')
+    return list(value)
+
+
+def _json(path: Path, what: str, takes: str) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InvalidSetting(f"{what} {path} has the key {twice[0]!r} twice.")
+        return dict(pairs)
+
+    given = _parsed(path, what, takes, once)
+    if not isinstance(given, dict):
+        raise InvalidSetting(f"{what} {path} takes {takes}.")
+    return given
+
+
+def _parsed(path: Path, what: str, takes: str, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    try:
+        return json.loads(_text(path, what), object_pairs_hook=hook)
+    except json.JSONDecodeError as error:
+        raise InvalidSetting(
+            f"{what} {path}, line {error.lineno}: not JSON ({error.msg}). It takes {takes}."
+        ) from error
+    except RecursionError as error:
+        raise InvalidSetting(f"{what} {path} is nested too deeply. It takes {takes}.") from error
+
+
+def _text(path: Path, what: str) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InvalidSetting(f"{what} {path} is larger than {MOST_BYTES // 1_000_000} MB.")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidSetting(f"{what} {path} is not UTF-8 text.") from error
+    except OSError as error:
+        raise InvalidSetting(f"{what} {path} cannot be read ({error.strerror}).") from error

@@ -1,0 +1,1 @@
+"""How the registry came to its shape, one step a file in `versions/`."""

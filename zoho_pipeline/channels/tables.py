@@ -1,0 +1,143 @@
+"""The registry's tables. Their history is in `migrations/`; a test holds both against each other.
+
+Names are led by `registry_`, so that a registry may share a Postgres database with anything else.
+Instants are UTC; SQLite keeps no zone, so `Instant` takes and gives aware datetimes on both.
+JSON is text: the same on both engines, and read as a whole only.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import DateTime, TypeDecorator
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as UTC without a zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value as text; SQL NULL is None."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else json.loads(value)
+
+
+metadata = MetaData()
+
+_ID = 64
+
+
+def _channel_key() -> Column[str]:
+    return Column(
+        "channel_id", String(_ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), primary_key=True
+    )
+
+
+channels = Table(
+    "registry_channels",
+    metadata,
+    Column("channel_id", String(_ID), primary_key=True),
+    Column("tenant", Text),
+    Column("data_center", Text, nullable=False),
+    Column("accounts_server", Text, nullable=False),
+    Column("api_domain", Text, nullable=False),
+    Column("org_id", Text),  # null: the scopes do not show the org
+    Column("org_name", Text),
+    Column("edition", Text),
+    Column("users_licensed", Integer),
+    Column("user_id", Text),
+    Column("user_name", Text),
+    Column("is_admin", Boolean),
+    Column("timezone", Text, nullable=False),  # what Zoho says: the org's, else the user's
+    Column("currency", Text),
+    Column("set_timezone", Text),  # set by hand: wins
+    Column("set_currency", Text),
+    Column("scopes", Json),  # null: Zoho did not name them
+    Column("missing_scopes", Json, nullable=False),  # found missing by a call that was refused
+    Column("status", Text, nullable=False),
+    Column("status_detail", Text),
+    Column("field_map", Json, nullable=False),
+    Column("lead_source_map", Json, nullable=False),
+    Column("business_hours", Json),
+    Column("parameters", Json, nullable=False),
+    Column("refresh_seal", Text, nullable=False),
+    Column("refresh_fingerprint", Text, nullable=False),
+    Column("connected_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+modules = Table(
+    "registry_modules",
+    metadata,
+    _channel_key(),
+    Column("module", Text, primary_key=True),
+    Column("upper_bound", Instant),  # of the last complete sync; never goes back
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text),
+    Column("route", Text),
+    Column("rows", Integer, nullable=False),
+    Column("credits", Float, nullable=False),
+    Column("synced_at", Instant, nullable=False),
+)
+
+access_tokens = Table(
+    "registry_access_tokens",
+    metadata,
+    _channel_key(),
+    Column("seal", Text, nullable=False),
+    Column("api_domain", Text, nullable=False),
+    Column("refresh_fingerprint", Text, nullable=False),  # a token of an earlier connection is not used
+    Column("scopes", Json),
+    Column("minted_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+# Zoho counts requests a refresh token, so the count outlives the channel: removing and adding it
+# again with the same token does not buy ten new requests.
+mints = Table(
+    "registry_mints",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("refresh_fingerprint", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("blocked_until", Instant),  # Zoho answered "Access Denied"
+    Index("registry_mints_by_token", "refresh_fingerprint", "requested_at"),
+)
+
+credits = Table(
+    "registry_credits",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("channel_id", String(_ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
+    Column("spent_at", Instant, nullable=False),
+    Column("credits", Float, nullable=False),
+    Index("registry_credits_by_channel", "channel_id", "spent_at"),
+)
+
+states = Table(
+    "registry_states",
+    metadata,
+    Column("nonce", String(64), primary_key=True),  # of a consent that came back: a second one is refused
+    Column("used_at", Instant, nullable=False),
+)

@@ -1,0 +1,155 @@
+"""The loading side of a sync: one dlt pipeline a channel, a chain of short runs, each of them whole or not there.
+
+A run that dies leaves nothing to resume: its working folder is dropped and the state is taken from the
+warehouse, where rows and cursors became visible together. So an old package can never overwrite newer rows.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.pipeline import LoadInfo
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from zoho_pipeline.ingest.arrow import schema_of
+from zoho_pipeline.ingest.catalog import RAW_TABLES
+from zoho_pipeline.ingest.dlt_context import explicit_dlt
+from zoho_pipeline.ingest.source import SOURCE_NAME, zoho_crm
+from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.warehouse import RAW_SCHEMA, Warehouse
+
+log = logging.getLogger(__name__)
+
+LOAD_WORKERS = 4
+LOAD_ATTEMPTS = 3
+
+
+class LoadFailed(PipelineError):
+    """A step could not be loaded; nothing of it is visible and the cursors stand where they stood."""
+
+
+class Loader:
+    """Loads bounded steps of one channel into the warehouse and keeps the cursors that belong to them.
+
+    `state` is the source's state as the warehouse has it: change a copy and hand it to `load`.
+    """
+
+    def __init__(self, settings: Settings, warehouse: Warehouse, channel_id: str, purpose: str = "zoho_crm") -> None:
+        explicit_dlt()
+        self._warehouse = warehouse
+        self._name = f"{purpose}__{channel_id}"
+        self._folder = settings.home / "dlt"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._channel_id = channel_id
+        self._pipeline = self._restored()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A copy of the source's state as of the last completed step."""
+        sources = self._pipeline.state.get("sources") or {}
+        return dict(sources.get(SOURCE_NAME) or {})
+
+    def load(self, tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None) -> None:
+        """One step: these tables and this state, together or not at all.
+
+        The warehouse is held for the load alone, not while the package is written.
+
+        Raises:
+            LoadFailed: after several tries; the package is dropped.
+        """
+        pipeline = self._pipeline
+        try:
+            pipeline.extract(zoho_crm(tables, state))
+            pipeline.normalize()
+            self._load_package()
+        except PipelineStepFailed as error:
+            self._pipeline = self._restored()
+            raise LoadFailed(
+                f"channel {self._channel_id}: loading into {self._warehouse.url} failed: {_cause(error)}. "
+                "Nothing of this step was kept; the next sync reads it again."
+            ) from error
+
+    def ensure_tables(self) -> None:
+        """Make every raw table that is not there yet, and add columns that a newer catalogue has."""
+        with self._warehouse.connect() as connection:
+            there = connection.tables(RAW_SCHEMA)
+        missing = [t for t in RAW_TABLES if {c.name for c in t.columns} - set(there.get(t.name, {}))]
+        if missing:
+            self.load({table.name: [schema_of(table).empty_table()] for table in missing})
+        self._index(missing)
+
+    def _load_package(self) -> LoadInfo:
+        for attempt in range(1, LOAD_ATTEMPTS + 1):
+            try:
+                with self._warehouse.exclusive():
+                    info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
+                    return info
+            except PipelineStepFailed as error:
+                # a package whose jobs failed for good is gone; one that met a busy file is still pending
+                if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
+                    raise
+                log.warning("channel %s: the load met %s. Trying again.", self._channel_id, _cause(error))
+                time.sleep(attempt)
+        raise AssertionError("unreachable")
+
+    def _restored(self) -> dlt.Pipeline:
+        """A pipeline whose local folder is new and whose state is the warehouse's."""
+        self._open().drop()
+        pipeline = self._open()
+        with self._warehouse.exclusive():
+            pipeline.sync_destination()
+        return pipeline
+
+    def _open(self) -> dlt.Pipeline:
+        destination = self._warehouse.destination()
+        # Each channel stages in a schema of its own: two channels that load side by side would truncate
+        # each other's staged rows otherwise. On DuckDB they queue for the file, one is enough.
+        if self._warehouse.dialect == "postgres":
+            destination.config_params["staging_dataset_name_layout"] = f"%s_staging_{schema_suffix(self._channel_id)}"
+        return dlt.pipeline(
+            self._name,
+            pipelines_dir=str(self._folder),
+            destination=destination,
+            dataset_name=RAW_SCHEMA,
+            progress=None,
+        )
+
+    def _index(self, made: Sequence[Any]) -> None:
+        """On Postgres the merge looks rows up by key: without an index each step would scan the table."""
+        if self._warehouse.dialect != "postgres":
+            return
+        with self._warehouse.connect(read_only=False) as connection:
+            for table in made:
+                columns = ", ".join(table.key)
+                connection.execute(
+                    f"create unique index if not exists {table.name}_key on {RAW_SCHEMA}.{table.name} ({columns})"
+                )
+
+
+def schema_suffix(channel_id: str) -> str:
+    """A channel id as the tail of a schema name, within Postgres's 63 characters, and never two in one."""
+    plain = re.sub(r"[^a-z0-9]+", "_", channel_id.lower())[:24]
+    return f"{plain}_{hashlib.sha256(channel_id.encode()).hexdigest()[:8]}"
+
+
+def staging_schema(warehouse: Warehouse, channel_id: str) -> str:
+    suffix = f"_{schema_suffix(channel_id)}" if warehouse.dialect == "postgres" else ""
+    return f"{RAW_SCHEMA}_staging{suffix}"
+
+
+def dlt_folder(settings: Settings) -> Path:
+    return settings.home / "dlt"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    return text[:300] or type(error).__name__

@@ -1,0 +1,81 @@
+-- One row per content item and key a touch may name it by, with the span of touches it answers for.
+with plain_keys as (
+    -- an item may have the same text as both its ids: it is one item still
+    select distinct
+        channel_id,
+        side_id as content_id,
+        'activity_id' as kind,
+        value as match_key
+    from int_normal_values
+    where side = 'content' and name in ('activity_id', 'content_id')
+    union all
+    select
+        channel_id,
+        side_id as content_id,
+        name as kind,
+        value as match_key
+    from int_normal_values
+    where side = 'content' and name in ('utm_content', 'utm_campaign')
+    union all
+    select
+        channel_id,
+        side_id as content_id,
+        'url' as kind,
+        url as match_key
+    from int_normal_urls
+    where side = 'content'
+),
+
+triples as (
+    select
+        channel_id,
+        side_id as content_id,
+        'utm_triple' as kind,
+        max(case when name = 'utm_source' then value end)
+        || chr(31) || max(case when name = 'utm_medium' then value end)
+        || chr(31) || max(case when name = 'utm_campaign' then value end) as match_key
+    from int_normal_values
+    where side = 'content'
+    group by channel_id, side_id
+),
+
+all_keys as (
+    select * from plain_keys
+    union all
+    select * from triples
+    where match_key is not null
+),
+
+eligibility as (
+    select
+        all_keys.channel_id,
+        all_keys.content_id,
+        all_keys.kind,
+        all_keys.match_key,
+        content.published_at - parameters.content_grace_hours * interval '1 hour' as eligible_from
+    from all_keys
+    inner join stg_content_items as content
+        on
+            all_keys.channel_id = content.channel_id
+            and all_keys.content_id = content.content_id
+    inner join int_parameters as parameters
+        on all_keys.channel_id = parameters.channel_id
+)
+
+-- Items of one key answer one after the other: a touch meets the latest published one that is eligible, and
+-- key_rank 1 tells that it is the only one. Of two published at once the smaller id answers, as no. 2.
+select
+    channel_id,
+    content_id,
+    kind,
+    match_key,
+    eligible_from,
+    lead(eligible_from) over (
+        partition by channel_id, kind, match_key
+        order by eligible_from, content_id collate "C" desc
+    ) as eligible_until,
+    row_number() over (
+        partition by channel_id, kind, match_key
+        order by eligible_from, content_id collate "C" desc
+    ) as key_rank
+from eligibility

@@ -1,0 +1,43 @@
+with addresses as (
+    select
+        channel_id,
+        lower(trim(email)) as address,
+        count(*) as n_leads
+    from int_live_leads
+    where trim(email) <> ''
+    group by channel_id, lower(trim(email))
+)
+
+select
+    leads.channel_id,
+    leads.zoho_lead_id,
+    'zoho_crm' as source,
+    leads.lead_status,
+    attribution.lead_source,
+    leads.owner_id,
+    coalesce(leads.owner_name, users.full_name) as owner_name,
+    leads.company,
+    leads.created_at,
+    leads.modified_at,
+    leads.created_local,
+    leads.is_converted,
+    leads.converted_at,
+    leads.converted_contact_id,
+    leads.converted_account_id,
+    leads.converted_deal_id,
+    attribution.source_activity_id,
+    coalesce(addresses.n_leads > 1, false) as is_duplicate_email,
+    leads.as_of_utc
+from int_live_leads as leads
+inner join lead_source_attribution as attribution
+    on
+        leads.channel_id = attribution.channel_id
+        and leads.zoho_lead_id = attribution.zoho_lead_id
+left join addresses
+    on
+        leads.channel_id = addresses.channel_id
+        and lower(trim(leads.email)) = addresses.address
+left join stg_users as users
+    on
+        leads.channel_id = users.channel_id
+        and leads.owner_id = users.user_id

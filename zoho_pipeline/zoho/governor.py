@@ -54,6 +54,7 @@ class Governor:
         self._reserved = 0
         self._remaining: int | None = None
         self._told_at = 0.0
+        self._plenty_at: float | None = None
         if used:
             self._add(used)
 
@@ -107,7 +108,8 @@ class Governor:
             if remaining is not None and remaining.strip().isdigit():
                 self._observe(int(remaining))
             else:
-                self._remaining = None  # less than half are used again
+                self._remaining = None  # less than half are used (again)
+                self._plenty_at = self._monotonic()
 
     def refusal(self, remaining: str | None, *, last_try: bool, metered: bool = True) -> Retryable | Permanent:
         """What a 429 means: short (too many at once) or day-long (no credits).
@@ -122,13 +124,14 @@ class Governor:
             if remaining is not None and remaining.strip().isdigit():
                 self._observe(int(remaining))
             left = self._remaining
-            nearly_all = self._daily is not None and self._own >= self._daily
-        if left == 0 or nearly_all:
+            used_up = left == 0 or (self._daily is not None and self._own >= self._daily)
+            plenty = self._plenty_at is not None and self._monotonic() - self._plenty_at < _HEADER_GOOD_SECONDS
+        if used_up:
             return CreditsExhausted(
                 "Zoho refuses calls: the org's API credits of the last 24 hours are used up. They return bit by bit; "
                 "run again later, or raise the edition's credits."
             )
-        if last_try and metered and left is None:
+        if last_try and metered and left is None and not plenty:
             return CreditsExhausted(
                 "Zoho keeps refusing calls (HTTP 429): the org's API credits of the last 24 hours are used up, or "
                 "other tools keep it busy. Run again later."

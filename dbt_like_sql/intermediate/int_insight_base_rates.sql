@@ -1,0 +1,16 @@
+-- One row per channel with data: leads matured in the last 90 days, and how many got a deal within 30 days.
+select
+    clock.channel_id,
+    count(conversions.zoho_lead_id) as n_leads,
+    coalesce(sum(case when conversions.is_reached_30d then 1 else 0 end), 0) as n_converted
+from int_channel_clock as clock
+left join int_insight_leads as leads
+    on
+        clock.channel_id = leads.channel_id
+        and leads.is_mature
+left join int_insight_conversions as conversions
+    on
+        leads.channel_id = conversions.channel_id
+        and leads.zoho_lead_id = conversions.zoho_lead_id
+        and conversions.stage = 'deal'
+group by clock.channel_id

@@ -1,0 +1,17 @@
+-- One row per lead of the last 90 days: its first contact as the clock saw it.
+select
+    leads.channel_id,
+    leads.zoho_lead_id,
+    contacts.is_contacted,
+    contacts.contact_status = 'uncontacted' as is_waiting,
+    contacts.contact_status <> 'contact_before_creation' as is_on_clock,
+    contacts.seconds_to_first_contact,
+    contacts.business_seconds_to_first_contact,
+    contacts.observed_seconds,
+    leads.created_at <= leads.as_of_utc - interval '1 hour' as is_1h_old,
+    leads.created_at <= leads.as_of_utc - interval '24 hours' as is_24h_old
+from int_insight_leads as leads
+inner join lead_first_contact as contacts
+    on
+        leads.channel_id = contacts.channel_id
+        and leads.zoho_lead_id = contacts.zoho_lead_id

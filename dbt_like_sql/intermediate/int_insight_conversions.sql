@@ -1,0 +1,109 @@
+-- One row per lead of the last 90 days and stage: did it get there, and after how many seconds.
+-- Reached means by as_of. A stage reached at an unknown time (a won deal without history and closing date) counts
+-- as reached, but in no definition that asks when.
+with first_wins as (
+    select
+        deals.channel_id,
+        deals.zoho_lead_id,
+        -- a deal that the sync behind as_of saw won was won by then, whatever closing date it carries
+        min(
+            case
+                when deals.won_at > clock.as_of_utc and clock.as_of_utc = clock.last_complete_sync_at
+                    then clock.as_of_utc
+                else deals.won_at
+            end
+        ) as won_at
+    from int_lead_deals as deals
+    inner join int_channel_clock as clock
+        on deals.channel_id = clock.channel_id
+    where deals.deal_state = 'won'
+    group by deals.channel_id, deals.zoho_lead_id
+),
+
+facts as (
+    select
+        leads.channel_id,
+        leads.zoho_lead_id,
+        leads.created_at,
+        leads.as_of_utc,
+        leads.age_seconds,
+        attribution.is_converted,
+        attribution.converted_at,
+        attribution.has_deal,
+        attribution.deal_linked_at,
+        attribution.is_won,
+        first_wins.won_at
+    from int_insight_leads as leads
+    inner join lead_source_attribution as attribution
+        on
+            leads.channel_id = attribution.channel_id
+            and leads.zoho_lead_id = attribution.zoho_lead_id
+    left join first_wins
+        on
+            leads.channel_id = first_wins.channel_id
+            and leads.zoho_lead_id = first_wins.zoho_lead_id
+),
+
+reached as (
+    select
+        channel_id,
+        zoho_lead_id,
+        created_at,
+        as_of_utc,
+        age_seconds,
+        'any_conversion' as stage,
+        is_converted as is_reached,
+        converted_at as reached_at
+    from facts
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        created_at,
+        as_of_utc,
+        age_seconds,
+        'deal' as stage,
+        has_deal as is_reached,
+        deal_linked_at as reached_at
+    from facts
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        created_at,
+        as_of_utc,
+        age_seconds,
+        'won' as stage,
+        is_won as is_reached,
+        won_at as reached_at
+    from facts
+),
+
+judged as (
+    select
+        channel_id,
+        zoho_lead_id,
+        stage,
+        age_seconds,
+        is_reached and (reached_at is null or reached_at <= as_of_utc) as is_reached,
+        is_reached
+            and reached_at is not null
+            and reached_at <= as_of_utc
+            and reached_at <= created_at + interval '30 days' as is_reached_30d,
+        cast(date_diff('second', created_at, reached_at) as bigint) as seconds_to_reach
+    from reached
+)
+
+select
+    channel_id,
+    zoho_lead_id,
+    stage,
+    is_reached,
+    is_reached_30d,
+    case
+        when is_reached_30d and seconds_to_reach < 0 then 0
+        when is_reached_30d then seconds_to_reach
+        when age_seconds < 2592000 then age_seconds
+        else 2592000
+    end as observed_seconds
+from judged

@@ -1,0 +1,126 @@
+-- One row per channel and day: what the owner of the channel should know, on one line.
+with conversion as (
+    select
+        channel_id,
+        as_of_date,
+        max(case when definition = 'matured_30d' then conversion_rate end) as rate,
+        max(case when definition = 'matured_30d' then n_leads end) as n_leads,
+        max(case when definition = 'matured_30d' then n_converted end) as n_converted,
+        max(case when definition = 'matured_30d' then ci_low end) as ci_low,
+        max(case when definition = 'matured_30d' then ci_high end) as ci_high,
+        max(case when definition = 'rolling_30d' then conversion_rate end) as rolling_rate,
+        max(case when definition = 'km_30d' then conversion_rate end) as km_rate
+    from conversion_rate
+    where stage = 'deal' and dimension = 'all'
+    group by channel_id, as_of_date
+),
+
+contact as (
+    select
+        channel_id,
+        as_of_date,
+        avg_contacted_hours,
+        median_contacted_hours,
+        km_median_hours,
+        contacted_rate,
+        n_uncontacted,
+        oldest_uncontacted_hours
+    from time_to_first_contact
+    where dimension = 'all'
+),
+
+trends as (
+    select
+        months.channel_id,
+        parameters.trend_z,
+        months.leads_newer_weeks + months.leads_older_weeks < parameters.trend_min_leads as is_thin,
+        case
+            when months.leads_newer_weeks + months.leads_older_weeks > 0
+                then
+                    cast(months.leads_newer_weeks - months.leads_older_weeks as double)
+                    / sqrt(cast(months.leads_newer_weeks + months.leads_older_weeks as double))
+        end as z
+    from int_insight_months as months
+    inner join int_parameters as parameters
+        on months.channel_id = parameters.channel_id
+)
+
+select
+    clock.channel_id,
+    clock.as_of_date,
+    clock.as_of_utc,
+    clock.timezone,
+    cast(clock.data_status as varchar) as data_status,
+    run.is_weekly,
+    case when clock.has_data then cast(months.leads_this_month as bigint) end as leads_this_month,
+    case when clock.has_data then cast(months.leads_last_month_same_point as bigint) end
+        as leads_last_month_same_point,
+    case when clock.has_data then cast(months.leads_last_month_full as bigint) end as leads_last_month_full,
+    case
+        when clock.has_data and months.leads_last_month_same_point > 0
+            then
+                cast(months.leads_this_month - months.leads_last_month_same_point as double)
+                / cast(months.leads_last_month_same_point as double)
+    end as leads_change_rate,
+    case
+        when not clock.has_data then 'no_data'
+        when months.leads_last_month_same_point > 0 then 'ok'
+        when months.leads_this_month > 0 then 'new'
+        else 'no_leads_either_month'
+    end as change_status,
+    case when clock.has_data then sources.period end as top_sources_period,
+    cast(sources.top_source_1 as varchar) as top_source_1,
+    cast(sources.top_source_1_leads as bigint) as top_source_1_leads,
+    cast(sources.top_source_2 as varchar) as top_source_2,
+    cast(sources.top_source_2_leads as bigint) as top_source_2_leads,
+    cast(sources.top_source_3 as varchar) as top_source_3,
+    cast(sources.top_source_3_leads as bigint) as top_source_3_leads,
+    sources.is_tie_at_cutoff as top_sources_tie_at_cutoff,
+    case when clock.has_data then cast(sources.other_sources_leads as bigint) end as other_sources_leads,
+    case when clock.has_data then cast(sources.unknown_source_leads as bigint) end as unknown_source_leads,
+    conversion.rate as conversion_rate_30d,
+    conversion.n_leads as conversion_rate_30d_n,
+    conversion.n_converted as conversion_rate_30d_x,
+    conversion.ci_low as conversion_rate_30d_ci_low,
+    conversion.ci_high as conversion_rate_30d_ci_high,
+    conversion.rolling_rate as conversion_rate_30d_rolling,
+    conversion.km_rate as conversion_rate_30d_km,
+    contact.avg_contacted_hours as avg_hours_to_first_contact,
+    contact.median_contacted_hours as median_hours_to_first_contact,
+    contact.km_median_hours as km_median_hours_to_first_contact,
+    contact.contacted_rate,
+    contact.n_uncontacted,
+    contact.oldest_uncontacted_hours,
+    case
+        when not clock.has_data or trends.is_thin then 'insufficient_data'
+        when trends.z >= trends.trend_z then 'up'
+        when trends.z <= -trends.trend_z then 'down'
+        else 'flat'
+    end as trend_direction,
+    case when clock.has_data then cast(months.leads_newer_weeks as bigint) end as leads_last_4_weeks,
+    case when clock.has_data then cast(months.leads_older_weeks as bigint) end as leads_previous_4_weeks,
+    cast(suggestions.suggested_topic_1 as varchar) as suggested_topic_1,
+    cast(suggestions.suggested_topic_1_reason as varchar) as suggested_topic_1_reason,
+    cast(suggestions.suggested_topic_2 as varchar) as suggested_topic_2,
+    cast(suggestions.suggested_topic_2_reason as varchar) as suggested_topic_2_reason,
+    cast(suggestions.suggested_topic_3 as varchar) as suggested_topic_3,
+    cast(suggestions.suggested_topic_3_reason as varchar) as suggested_topic_3_reason,
+    suggestions.topic_status
+from int_channel_clock as clock
+cross join run_parameters as run
+inner join int_insight_months as months
+    on clock.channel_id = months.channel_id
+inner join int_insight_top_sources as sources
+    on clock.channel_id = sources.channel_id
+inner join trends
+    on clock.channel_id = trends.channel_id
+inner join int_insight_suggestions as suggestions
+    on clock.channel_id = suggestions.channel_id
+left join conversion
+    on
+        clock.channel_id = conversion.channel_id
+        and clock.as_of_date = conversion.as_of_date
+left join contact
+    on
+        clock.channel_id = contact.channel_id
+        and clock.as_of_date = contact.as_of_date

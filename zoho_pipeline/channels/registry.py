@@ -6,7 +6,7 @@ older key sealed. Every method is one transaction; any number of processes may w
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,8 +153,8 @@ class Registry:
         channel = self.get(channel_id)
         if channel.status == RECONNECT_NEEDED:
             raise ChannelError(
-                f"channel {channel_id} must be connected again first: {channel.status_detail or 'its token is refused'} "
-                "Use zoho-pipeline connect, or channels add with a new refresh token."
+                f"channel {channel_id} must be connected again first (zoho-pipeline connect, or channels add with "
+                f"a new refresh token): {channel.status_detail or 'its token is refused.'}"
             )
         self.set_status(channel_id, ACTIVE)
 
@@ -322,8 +322,8 @@ def check_same_org(channel: Channel, connection: Connection) -> None:
     if not same or channel.data_center != connection.data_center:
         raise OtherOrg(
             f"channel {channel.id} is connected to {there} in data center {channel.data_center}; this token is for "
-            f"{here} in {connection.data_center}. Nothing was changed. Use another channel id for it, or remove the channel "
-            f"first: zoho-pipeline channels remove {channel.id} --purge"
+            f"{here} in {connection.data_center}. Nothing was changed. Use another channel id for it, or remove "
+            f"the channel first: zoho-pipeline channels remove {channel.id} --purge"
         )
 
 
@@ -335,12 +335,12 @@ def _update(channel_id: str) -> Any:
     return update(tables.channels).where(tables.channels.c.channel_id == channel_id)
 
 
+_OF_ORG = ("org_id", "org_name", "edition", "users_licensed", "currency")
+
+
 def _connection_columns(connection: Connection) -> dict[str, Any]:
-    names = "data_center accounts_server api_domain timezone scopes missing_scopes user_id user_name is_admin".split()
-    of_org = ("org_id", "org_name", "edition", "users_licensed", "currency")
-    values = {name: getattr(connection, name) for name in names}
     # a connection that may not see the org leaves what an earlier one saw
-    return values | {name: value for name in of_org if (value := getattr(connection, name)) is not None}
+    return {name: value for name, value in asdict(connection).items() if value is not None or name not in _OF_ORG}
 
 
 def _channel(row: dict[str, Any]) -> Channel:

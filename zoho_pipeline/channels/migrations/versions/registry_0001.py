@@ -46,16 +46,19 @@ def upgrade() -> None:
     )
 
 
+def _texts(*names: str, nullable: bool) -> tuple[sa.Column[str], ...]:
+    return tuple(sa.Column(name, sa.Text, nullable=nullable) for name in names)
+
+
 def _channels() -> None:
-    required = "data_center accounts_server api_domain timezone missing_scopes status field_map lead_source_map".split()
-    required += "parameters refresh_seal refresh_fingerprint".split()
-    optional = "tenant org_id org_name edition user_id user_name currency set_timezone set_currency scopes".split()
-    optional += "status_detail business_hours".split()
     op.create_table(
         "registry_channels",
         sa.Column("channel_id", ID, primary_key=True),
-        *(sa.Column(name, sa.Text, nullable=False) for name in required),
-        *(sa.Column(name, sa.Text) for name in optional),
+        *_texts("data_center", "accounts_server", "api_domain", "timezone", "status", nullable=False),
+        *_texts("missing_scopes", "field_map", "lead_source_map", "parameters", nullable=False),
+        *_texts("refresh_seal", "refresh_fingerprint", nullable=False),
+        *_texts("tenant", "org_id", "org_name", "edition", "user_id", "user_name", "currency", nullable=True),
+        *_texts("set_timezone", "set_currency", "scopes", "status_detail", "business_hours", nullable=True),
         sa.Column("is_admin", sa.Boolean),
         sa.Column("users_licensed", sa.Integer),
         sa.Column("connected_at", sa.DateTime, nullable=False),

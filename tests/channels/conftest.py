@@ -1,0 +1,55 @@
+"""What the tests of this room share: a registry on either engine, and connections to put into it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from zoho_pipeline.channels.model import Channel, Connection
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.settings import Secret, Settings, load_settings
+
+REFRESH = Secret("1000.0123456789abcdef0123456789abcdef.fedcba9876543210fedcba9876543210")
+CONNECTION = Connection(
+    data_center="in",
+    accounts_server="https://accounts.zoho.in",
+    api_domain="https://www.zohoapis.in",
+    timezone="Asia/Kolkata",
+    scopes=("ZohoCRM.modules.READ", "ZohoCRM.users.READ", "ZohoCRM.org.READ"),
+    org_id="6000",
+    org_name="Acme",
+    edition="enterprise",
+    users_licensed=3,
+    currency="INR",
+    user_id="61",
+    user_name="Asha",
+    is_admin=True,
+)
+
+
+@pytest.fixture
+def sqlite_settings(settings_env: Callable[..., dict[str, str]]) -> Settings:
+    return load_settings(settings_env())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, settings_env: Callable[..., dict[str, str]]) -> Settings:
+    """Settings whose registry is a SQLite file in HOME, and then again a Postgres."""
+    if request.param == "sqlite":
+        return load_settings(settings_env())
+    return load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=request.getfixturevalue("postgres_url")))
+
+
+@pytest.fixture
+def registry(settings: Settings) -> Registry:
+    return Registry(settings)
+
+
+@pytest.fixture
+def add(registry: Registry) -> Callable[..., Channel]:
+    """`add(id, **changes to the connection)` registers without asking Zoho."""
+
+    def build(channel_id: str = "acme", token: Secret = REFRESH, **changes: object) -> Channel:
+        return registry.add(channel_id, token, replace(CONNECTION, **changes))  # type: ignore[arg-type]
+
+    return build

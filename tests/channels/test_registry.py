@@ -1,0 +1,253 @@
+"""The registry, on SQLite and on Postgres."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import insert
+
+from tests.channels.conftest import CONNECTION, REFRESH
+from zoho_pipeline.channels import tables
+from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
+from zoho_pipeline.channels.model import Channel
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.settings import Secret, Settings
+from zoho_pipeline.zoho.oauth import AccessToken
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+Add = Callable[..., Channel]
+
+
+def test_an_added_channel_comes_back_as_it_went_in(registry: Registry) -> None:
+    before = datetime.now(UTC)
+    registry.add("acme", REFRESH, CONNECTION, tenant="t1", timezone="Europe/Berlin")
+    channel = registry.get("acme")
+    for field in fields(CONNECTION):
+        if field.name != "timezone":
+            assert getattr(channel, field.name) == getattr(CONNECTION, field.name), field.name
+    assert (channel.tenant, channel.timezone, channel.timezone_is_set) == ("t1", "Europe/Berlin", True)
+    assert (channel.status, channel.modules, channel.credits_used) == ("active", {}, 0.0)
+    assert before <= channel.connected_at <= datetime.now(UTC)
+    assert registry.list() == (channel,)
+    assert registry.vault.refresh_token("acme") == REFRESH
+
+
+def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) -> None:
+    with pytest.raises(UnknownChannel, match="No channel is registered yet"):
+        registry.get("acme")
+    add("beta")
+    add("acme")
+    for ask in (registry.get, registry.pause, registry.remove, registry.vault.refresh_token, registry.credits_used):
+        with pytest.raises(UnknownChannel, match="acme2"):
+            ask("acme2")
+    with pytest.raises(UnknownChannel, match="Known channels: acme, beta"):
+        registry.get("acme2")
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a/b", "../x", "a..b", "-a", "x" * 65, "ä", "a\n"])
+def test_an_id_that_could_not_name_a_file_is_refused(registry: Registry, bad: str) -> None:
+    with pytest.raises(InvalidSetting, match="cannot be a channel id"):
+        registry.add(bad, REFRESH, CONNECTION)
+
+
+def test_adding_again_reconnects_and_keeps_what_was_set(registry: Registry, add: Add) -> None:
+    add()
+    registry.store("acme", field_map={"gclid": "GCLID"}, set_timezone="Europe/Berlin")
+    registry.record_sync("acme", "Leads", NOON, "complete", rows=5)
+    registry.add_missing_scopes("acme", ("ZohoCRM.coql.READ",))
+    registry.note_reconnect("acme", "revoked")
+    first = registry.get("acme")
+    assert (first.status, first.status_detail) == ("reconnect_needed", "revoked")
+
+    newer = Secret("1000.newer.token")
+    again = add(token=newer, user_id="62", scopes=("ZohoCRM.modules.ALL",))
+    assert (again.status, again.status_detail, again.user_id) == ("active", None, "62")
+    assert again.scopes == ("ZohoCRM.modules.ALL",)
+    assert again.missing_scopes == ()
+    assert (again.field_map, again.timezone, again.created_at) == (first.field_map, "Europe/Berlin", first.created_at)
+    assert again.modules == first.modules
+    assert registry.vault.refresh_token("acme") == newer
+
+
+def test_a_paused_channel_stays_paused_through_a_reconnect(registry: Registry, add: Add) -> None:
+    add()
+    registry.pause("acme")
+    registry.note_reconnect("acme", "revoked")
+    assert registry.get("acme").status == "paused"
+    assert add().status == "paused"
+    registry.resume("acme")
+    assert registry.get("acme").status == "active"
+
+
+def test_resume_does_not_stand_in_for_a_reconnect(registry: Registry, add: Add) -> None:
+    add()
+    registry.note_reconnect("acme", "the token was revoked.")
+    with pytest.raises(ChannelError, match=r"connected again first.*the token was revoked"):
+        registry.resume("acme")
+    registry.note_connected("acme")
+    assert registry.get("acme").status == "active"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"org_id": "7000", "org_name": "Other"}),
+        ({}, {"data_center": "eu"}),
+        ({}, {"org_id": None, "user_id": "99"}),
+        ({"org_id": None}, {"org_id": "6000", "user_id": "99"}),
+    ],
+)
+def test_another_org_is_refused_and_changes_nothing(
+    registry: Registry, add: Add, before: dict[str, object], after: dict[str, object]
+) -> None:
+    add(**before)
+    known = registry.get("acme")
+    with pytest.raises(OtherOrg, match=r"channel acme is connected to .* Use another channel id"):
+        add(token=Secret("1000.other.token"), **after)
+    with pytest.raises(OtherOrg):
+        registry.refresh_connection("acme", replace(CONNECTION, **after))  # type: ignore[arg-type]
+    assert registry.get("acme") == known
+    assert registry.vault.refresh_token("acme") == REFRESH
+
+
+def test_the_same_user_may_lose_and_gain_sight_of_the_org(registry: Registry, add: Add) -> None:
+    add(org_id=None, org_name=None, currency=None, edition=None)
+    assert add().org_id == "6000"
+    assert add(org_id=None, org_name=None, currency=None, edition=None).currency == "INR"
+
+
+def test_two_channels_may_hold_equal_org_ids_of_two_centres(registry: Registry, add: Add) -> None:
+    add("a")
+    add("b", data_center="eu", api_domain="https://www.zohoapis.eu")
+    registry.add_credits("a", 7)
+    assert registry.credits_used("b") == 0
+
+
+def test_a_sync_moves_the_bound_only_forward_and_only_when_complete(registry: Registry, add: Add) -> None:
+    add()
+    ist = timezone(timedelta(hours=5, minutes=30))
+    registry.record_sync("acme", "Leads", NOON.astimezone(ist), "complete", 10, 4, route="coql")
+    registry.record_sync("acme", "Leads", NOON + timedelta(hours=1), "failed", 0, 1, "broke off")
+    leads = registry.get("acme").modules["Leads"]
+    assert (leads.upper_bound, leads.outcome, leads.detail) == (NOON, "failed", "broke off")
+    registry.record_sync("acme", "Leads", NOON - timedelta(hours=1), "complete")
+    assert registry.get("acme").modules["Leads"].upper_bound == NOON
+    assert registry.get("acme").credits_used == 5
+    with pytest.raises(UnknownChannel):
+        registry.record_sync("nobody", "Leads", NOON, "complete")
+    with pytest.raises(ValueError, match="outcome"):
+        registry.record_sync("acme", "Leads", NOON, "fine")
+
+
+def test_the_last_complete_sync_is_the_slowest_modules(registry: Registry, add: Add) -> None:
+    add()
+    assert registry.get("acme").last_complete_sync_at is None
+    registry.record_sync("acme", "Leads", NOON, "complete")
+    registry.record_sync("acme", "Calls", NOON - timedelta(hours=2), "complete")
+    registry.record_sync("acme", "Notes", None, "skipped", detail="scope ZohoCRM.modules.notes.READ is not granted")
+    channel = registry.get("acme")
+    assert channel.last_complete_sync_at == NOON - timedelta(hours=2)
+    assert channel.leads_readable
+    assert channel.problems == ("Notes: scope ZohoCRM.modules.notes.READ is not granted",)
+    registry.record_sync("acme", "Deals", None, "failed")
+    assert registry.get("acme").last_complete_sync_at is None
+    registry.forget_sync("acme")
+    assert registry.get("acme").modules == {}
+
+
+def test_leads_that_cannot_be_read_hold_the_channel_back(registry: Registry, add: Add) -> None:
+    add()
+    registry.record_sync("acme", "Leads", None, "skipped", detail="module Leads is missing")
+    registry.record_sync("acme", "Calls", NOON, "complete")
+    assert registry.get("acme").leads_readable is False
+    assert registry.get("acme").last_complete_sync_at is None
+
+
+def test_credits_count_for_a_day_and_for_the_whole_org(registry: Registry, add: Add) -> None:
+    add("a")
+    add("b")
+    add("c", org_id="7000")
+    registry.add_credits("a", 2.5)
+    registry.record_sync("b", "Leads", NOON, "complete", credits=10)
+    registry.add_credits("c", 100)
+    with registry.database.write() as transaction:
+        old = {"channel_id": "a", "spent_at": datetime.now(UTC) - timedelta(hours=24, seconds=1), "credits": 50.0}
+        transaction.execute(insert(tables.credits).values(old))
+    assert [channel.credits_used for channel in registry.list()] == [2.5, 10, 100]
+    assert registry.credits_used("a") == registry.credits_used("b") == 12.5
+
+
+def test_scopes_say_what_a_channel_may(registry: Registry, add: Add) -> None:
+    channel = add(scopes=("ZohoCRM.modules.ALL", "ZohoCRM.users.READ"))
+    assert channel.allows("records", "Leads")
+    assert not channel.allows("coql", "Leads")
+    unknown = add(scopes=None)
+    assert unknown.allows("coql", "Leads")
+    registry.add_missing_scopes("acme", ("ZohoCRM.coql.READ",))
+    registry.add_missing_scopes("acme", ("ZohoCRM.bulk.READ",))
+    learnt = registry.get("acme")
+    assert learnt.missing_scopes == ("ZohoCRM.bulk.READ", "ZohoCRM.coql.READ")
+    assert not learnt.allows("coql", "Leads")
+    assert learnt.allows("records", "Leads")
+    # a verification asks with the same grant: what was missing stays missing
+    verified = registry.refresh_connection("acme", replace(CONNECTION, scopes=None))
+    assert verified.missing_scopes == learnt.missing_scopes
+
+
+def test_hints_name_what_the_connection_hides(add: Add) -> None:
+    assert add().hints == ()
+    hints = " ".join(add("low", is_admin=False, org_id=None, currency=None).hints)
+    assert "Asha is no administrator" in hints
+    assert "--currency" in hints
+
+
+def test_removing_takes_tokens_and_states_along_and_nothing_of_others(registry: Registry, add: Add) -> None:
+    add("a")
+    kept = add("b")
+    token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
+    registry.vault.keep_access("a", token, NOON, registry.vault.fingerprint("a"))
+    registry.record_sync("a", "Leads", NOON, "complete", credits=3)
+    registry.remove("a")
+    assert registry.list() == (kept,)
+    again = add("a")
+    assert (again.modules, again.credits_used) == ({}, 0)
+    assert registry.vault.access_token("a") is None
+
+
+def test_an_access_token_of_an_earlier_connection_is_not_used(registry: Registry, add: Add) -> None:
+    add()
+    token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in", ("ZohoCRM.modules.READ",))
+    registry.vault.keep_access("acme", token, NOON, registry.vault.fingerprint("acme"))
+    assert registry.vault.access_token("acme") == token
+    add(token=Secret("1000.another.refresh"))
+    assert registry.vault.access_token("acme") is None
+
+
+def test_settings_that_do_not_exist_are_not_stored(registry: Registry, add: Add) -> None:
+    add()
+    with pytest.raises(ValueError, match="not a setting"):
+        registry.store("acme", status="active")
+    with pytest.raises(ValueError, match="status"):
+        registry.set_status("acme", "happy")
+
+
+def test_a_state_is_used_once(registry: Registry) -> None:
+    assert registry.use_state("n1")
+    assert not registry.use_state("n1")
+    assert registry.use_state("n2")
+
+
+def test_opening_with_a_new_key_first_seals_everything_anew(registry: Registry, add: Add, settings: Settings) -> None:
+    add()
+    token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
+    registry.vault.keep_access("acme", token, NOON, registry.vault.fingerprint("acme"))
+    old, new = settings.secret_keys[0], Secret("n" * 40)
+
+    Registry(replace(settings, given_keys=(new, old)))
+    only_new = Registry(replace(settings, given_keys=(new,)))
+    assert only_new.vault.refresh_token("acme") == REFRESH
+    assert only_new.vault.access_token("acme") == token
+    assert Registry(replace(settings, given_keys=(new, old))).vault.reseal() == 0
+    with pytest.raises(SealError, match="ZOHO_PIPELINE_SECRET_KEY"):
+        registry.vault.refresh_token("acme")  # this one still holds the old key alone

@@ -1,0 +1,33 @@
+"""Resources: what an asset needs of the rooms below. One object, opened lazily, never in run config.
+
+Settings hold secrets, and Dagster stores and shows run config; so the settings stay a plain Python
+object that each process reads from its own environment.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from zoho_pipeline.channels.registry import Registry
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The registry and the warehouse of these settings, opened at first use."""
+
+    settings: Settings
+
+    @cached_property
+    def registry(self) -> "Registry":
+        from zoho_pipeline.channels.registry import Registry
+
+        self.settings.ensure_home()
+        return Registry(self.settings)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        return open_warehouse(self.settings)

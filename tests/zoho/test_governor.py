@@ -48,7 +48,9 @@ def spend(governor: Governor, cost: int, remaining: str | None = None) -> None:
         ("POST", "/crm/v7/coql", None, {"select_query": "select id from Leads where id > 0 limit 0, 2000"}, 3),
     ],
 )
-def test_the_table_of_costs(method: str, path: str, params: dict[str, str] | None, body: dict[str, object] | None, cost: int) -> None:
+def test_the_table_of_costs(
+    method: str, path: str, params: dict[str, str] | None, body: dict[str, object] | None, cost: int
+) -> None:
     assert credits.cost_of(method, path, params, body) == cost
 
 

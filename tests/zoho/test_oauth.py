@@ -182,7 +182,9 @@ def test_a_missing_api_domain_falls_back_to_the_centre() -> None:
     assert refresh(Wire(answer(without("api_domain")))).api_domain == "https://www.zohoapis.in"
 
 
-@pytest.mark.parametrize("domain", ["https://evil.example", "https://www.zohoapis.com", "https://www.zohoapis.in.evil.example"])
+@pytest.mark.parametrize(
+    "domain", ["https://evil.example", "https://www.zohoapis.com", "https://www.zohoapis.in.evil.example"]
+)
 def test_a_foreign_api_domain_is_refused_before_a_token_leaves(domain: str) -> None:
     wire = Wire(answer({**GOOD, "api_domain": domain}))
     with pytest.raises(errors.ForeignApiDomain):
@@ -193,7 +195,11 @@ def test_a_foreign_api_domain_is_refused_before_a_token_leaves(domain: str) -> N
 def test_a_forged_accounts_server_sees_no_request() -> None:
     """What `connect` does with a callback: look the server up first, and only then send the secret."""
     wire = Wire(answer(GOOD))
-    for forged in ("https://accounts.zoho.in.evil.example", "https://accounts.zoho.in@evil.example", "http://accounts.zoho.in"):
+    for forged in (
+        "https://accounts.zoho.in.evil.example",
+        "https://accounts.zoho.in@evil.example",
+        "http://accounts.zoho.in",
+    ):
         with pytest.raises(errors.UnknownDataCenter):
             oauth.exchange_code(on(wire), DataCenters().by_accounts_server(forged), CLIENT, SECRET, "c", None)
     assert wire.seen == []
@@ -201,7 +207,11 @@ def test_a_forged_accounts_server_sees_no_request() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "known"),
-    [(answer({"status": "success"}), True), (answer({"error": "invalid_token"}), False), (answer({"error": "invalid_token"}, 400), False)],
+    [
+        (answer({"status": "success"}), True),
+        (answer({"error": "invalid_token"}), False),
+        (answer({"error": "invalid_token"}, 400), False),
+    ],
 )
 def test_revoke(reply: httpx.Response, known: bool) -> None:
     wire = Wire(reply)

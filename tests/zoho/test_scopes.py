@@ -37,7 +37,9 @@ def test_covers(granted: str, wanted: str, covered: bool) -> None:
 
 
 def test_the_default_set_lacks_nothing_a_sync_needs() -> None:
-    assert [n for n in ALL_NEEDS_OF_A_SYNC if scopes.missing(scopes.DEFAULT_SCOPES, n, "Leads" if n == "notes" else None)] == []
+    assert [
+        n for n in ALL_NEEDS_OF_A_SYNC if scopes.missing(scopes.DEFAULT_SCOPES, n, "Leads" if n == "notes" else None)
+    ] == []
     assert all(scopes.allows(scopes.DEFAULT_SCOPES, "records", m) for m in ("Leads", "DealHistory", "My_Module"))
 
 

@@ -29,7 +29,9 @@ def answer(body: Any = None, status: int = 200, **headers: str) -> httpx.Respons
     return httpx.Response(status, content=content, headers={"Content-Type": JSON, **named})
 
 
-def error(code: str, status: int = 400, message: str = "no", details: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+def error(
+    code: str, status: int = 400, message: str = "no", details: dict[str, Any] | None = None, **headers: str
+) -> httpx.Response:
     """Zoho's error body."""
     return answer({"code": code, "details": details or {}, "message": message, "status": "error"}, status, **headers)
 
@@ -42,8 +44,8 @@ class Wire(httpx.BaseTransport):
         self.seen: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.seen.append(request)
+        # A copy: the second look of a sign-in changes the request it already sent.
+        self.seen.append(httpx.Request(request.method, request.url, headers=request.headers, content=request.read()))
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if isinstance(reply, Exception):
             raise reply

@@ -238,7 +238,8 @@ class ZohoClient:
             raise  # of the token source: nothing was sent, or nothing was done
         except (httpx.HTTPError, httpx.StreamError) as error:
             self._count(request, 0)
-            raise connection_failed(self.api_domain, error) from None
+            failure = connection_failed(self.api_domain, error)
+        raise failure  # out here, so that it carries no context: httpx's error may quote headers
 
     def _body(self, response: httpx.Response) -> bytes:
         """The whole body, or an error when it breaks off or takes too long."""

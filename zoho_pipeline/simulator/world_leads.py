@@ -8,10 +8,12 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from .world_content import SITE, Item
 
 WEEKS = 39
+PERSONAL = ("First_Name", "Last_Name", "Company", "Email", "Phone", "City", "State")
 CONVERSION_BASE = 0.13
 
 
@@ -90,10 +92,16 @@ class LeadPlan:
     seed: float = field(repr=False, default=0.0)
 
 
-def plan_leads(rng: random.Random, items: list[Item], now: datetime, zone: Any, total: int) -> list[LeadPlan]:
+def plan_leads(rng: random.Random, items: list[Item], now: datetime, zone: ZoneInfo, total: int) -> list[LeadPlan]:
     """`total` leads, more or less, over the 39 weeks before `now`, oldest first; the last five weeks rise."""
-    times = sorted(_creation_times(rng, now.astimezone(zone), total))
-    return [plan_lead(rng, number, at, items, now) for number, at in enumerate(times, 1)]
+    plans: list[LeadPlan] = []
+    for number, at in enumerate(sorted(_creation_times(rng, now.astimezone(zone), total)), 1):
+        plan = plan_lead(rng, number, at, items, now)
+        if plans and rng.random() < 0.03:  # the same person, by another form
+            before = rng.choice(plans[-80:]).fields
+            plan.fields.update({name: before[name] for name in PERSONAL})
+        plans.append(plan)
+    return plans
 
 
 def plan_lead(

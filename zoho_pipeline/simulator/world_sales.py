@@ -58,19 +58,25 @@ class Story:
     ) -> None:
         self.plan, self.owner, self.zone, self.now = plan, owner, zone, now
         self.rng = random.Random(f"{plan.number}:{plan.seed}")
+        wanted = plan.converts_at
+        at = business_after(wanted, self.rng.uniform(0, 2), zone) if wanted else None
+        self.converts_at = at if at and at < now else None
+        """In working hours, unlike the wish to buy; None: not before `now`."""
         self.lead_id = self.contact_id = self.account_id = self.deal_id = ""
         self._convert = convert
         self._told: list[Step] = []
 
     def steps(self) -> list[Step]:
-        """Every step of this story up to now, in no order."""
-        plan = self.plan
-        self._at(plan.created_at, self._arrive)
+        """Every step of this story up to now, in no order; the same ones each time."""
+        if self._told:
+            return [step for step in self._told if step.at < self.now]
+        self._at(self.plan.created_at, self._arrive)
         contacted_at = self._first_contact()
         if contacted_at:
             self._follow_up(contacted_at)
-        if plan.converts_at:
-            self._at(plan.converts_at, lambda _: self._convert(self))
+        if self.converts_at:
+            self._at(self.converts_at, lambda _: self._convert(self))
+            self._deals(self.converts_at)
         return [step for step in self._told if step.at < self.now]
 
     @property
@@ -83,15 +89,48 @@ class Story:
         rng, abroad = self.rng, self.plan.is_exporter
         amount = round(rng.lognormvariate(12.3, 0.55), -3) if not abroad else round(rng.lognormvariate(8.3, 0.4), -1)
         money = {"Currency": "USD", "Exchange_Rate": USD_PER_INR} if abroad else {"Currency": "INR", "Exchange_Rate": 1}
-        closing = (self.plan.converts_at or self.now).astimezone(self.zone) + timedelta(days=rng.randint(25, 60))
+        closing = (self.converts_at or self.now).astimezone(self.zone) + timedelta(days=rng.randint(25, 60))
         return {
             "Deal_Name": f"{self.plan.fields['Company']}: {rng.choice(('Starter', 'Growth', 'Multi-site'))} plan",
             "Stage": STAGES[0],
             "Amount": amount,
             "Closing_Date": closing.date().isoformat(),
             "Type": "New Business",
+            "Pipeline": "Standard (Standard)",
             **money,
         }
+
+    def _deals(self, converted_at: datetime) -> None:
+        """The deal's stages; without one at conversion perhaps a deal by hand; after a success perhaps a second."""
+        rng, since = self.rng, converted_at
+        if not self.with_deal:
+            since = converted_at + timedelta(days=rng.uniform(2, 12))
+            if rng.random() < 0.5:
+                return
+            self._at(since, lambda crm: self._deal_by_hand(crm, since))
+        last = ""
+        for at, stage in deal_moves(rng, since, self.now, self.zone):
+            self._stage(at, stage)
+            since, last = at, stage
+        again = since + timedelta(days=rng.uniform(25, 50))
+        if last == "Closed Won" and rng.random() < 0.3:
+            self._at(again, lambda crm: self._deal_by_hand(crm, again, "Existing Business"))
+            self._stage(again + timedelta(days=12), "Closed Won")
+
+    def _deal_by_hand(self, crm: Crm, at: datetime, kind: str = "New Business") -> None:
+        """A deal that knows the contact and nothing of the lead."""
+        links = {"Contact_Name": {"id": self.contact_id}, "Account_Name": {"id": self.account_id}}
+        closing = (at.astimezone(self.zone) + timedelta(days=30)).date().isoformat()
+        fields = {**self.deal_fields(), "Type": kind, "Closing_Date": closing, "Owner": self.owner}
+        self.deal_id = crm.insert("Deals", {**fields, **links})
+
+    def _stage(self, at: datetime, stage: str) -> None:
+        changes: dict[str, Any] = {"Stage": stage}
+        if stage.startswith("Closed"):
+            changes["Closing_Date"] = at.astimezone(self.zone).date().isoformat()
+        if stage == "Closed Lost":
+            changes["Reason_For_Loss__s"] = self.rng.choice(("Price", "Competitor", "No decision"))
+        self._at(at, lambda crm: crm.update("Deals", self.deal_id, changes))
 
     def _at(self, at: datetime, act: Callable[[Crm], None]) -> None:
         self._told.append(Step(at, self.plan.number * 1000 + len(self._told), act))
@@ -100,21 +139,21 @@ class Story:
         self.lead_id = crm.insert("Leads", {**self.plan.fields, "Owner": self.owner})
 
     def _status(self, at: datetime, status: str) -> None:
-        if self.plan.converts_at is None or at < self.plan.converts_at:
+        if self.converts_at is None or at < self.converts_at:
             self._at(at, lambda crm: crm.update("Leads", self.lead_id, {"Lead_Status": status}))
 
     def _first_contact(self) -> datetime | None:
         """The first sign of life towards the lead; one in seven never gets one (converted leads nearly all do)."""
         rng, plan = self.rng, self.plan
-        silent = 0.04 if plan.converts_at else 0.15
+        silent = 0.04 if self.converts_at else 0.15
         if rng.random() < 0.05:
             self._missed_call(plan.created_at + timedelta(minutes=rng.randint(20, 300)))
         if rng.random() < silent:
             self._at(plan.created_at + timedelta(minutes=30), self._planned_call)
             return None
         at = business_after(plan.created_at, min(40.0, rng.lognormvariate(0.75, 1.1)), self.zone)
-        if plan.converts_at and at >= plan.converts_at:
-            at = plan.created_at + (plan.converts_at - plan.created_at) / 2
+        if self.converts_at and at >= self.converts_at:
+            at = plan.created_at + (self.converts_at - plan.created_at) / 2
         if at >= self.now:
             self._at(plan.created_at + timedelta(minutes=5), self._planned_call)
             return None
@@ -125,7 +164,7 @@ class Story:
 
     def _follow_up(self, since: datetime) -> None:
         rng = self.rng
-        keen = self.plan.converts_at is not None
+        keen = self.converts_at is not None
         for _ in range(rng.randint(1, 4) if keen else rng.choice((0, 0, 1, 1, 2))):
             since = business_after(since, rng.uniform(4, 30), self.zone)
             self._call(since) if rng.random() < 0.65 else self._attempt(since)
@@ -219,17 +258,17 @@ class Story:
         self._at(at, act)
 
 
-def deal_moves(rng: random.Random, since: datetime, now: datetime) -> Iterator[tuple[datetime, str]]:
+def deal_moves(rng: random.Random, since: datetime, now: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, str]]:
     """The stages a deal passes after `since`, each with its instant; some lost ones open again."""
     at = since
     for stage in STAGES[1:]:
-        at += timedelta(days=rng.uniform(2, 9))
+        at = business_after(at + timedelta(days=rng.uniform(2, 9)), rng.uniform(0, 3), zone)
         if at >= now:
             return
         yield at, stage
         if rng.random() < 0.12:
             break
-    at += timedelta(days=rng.uniform(2, 10))
+    at = business_after(at + timedelta(days=rng.uniform(2, 10)), rng.uniform(0, 3), zone)
     won = rng.random() < 0.58
     if at >= now:
         return

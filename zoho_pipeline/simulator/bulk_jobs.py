@@ -1,0 +1,38 @@
+"""Bulk Read jobs at rest."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class BulkJob:
+    """A job and, once it ran, its file."""
+
+    id: str
+    user_id: str
+    created: int
+    query: dict[str, Any]
+    module: str
+    fields: list[str]
+    page: int
+    after: dict[str, Any] | None  # where a page token continues; None: the first page
+    starts: float = 0.0
+    polls: int = 0
+    state: str = "ADDED"
+    error: str | None = None
+    count: int = 0
+    more: bool = False
+    next_token: str | None = None
+    finished: int = 0
+    archive: bytes = b""
+
+
+@dataclass
+class BulkDesk:
+    """The jobs of an org, and when its files were downloaded."""
+
+    jobs: dict[str, BulkJob] = field(default_factory=dict)
+    downloads: deque[float] = field(default_factory=deque)
+    fail_next: list[str] = field(default_factory=list)  # messages: the next jobs end in FAILURE
+    busy_until: float = 0.0

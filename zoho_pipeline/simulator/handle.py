@@ -1,0 +1,126 @@
+"""`Simulator`: a local Zoho CRM in this process, for tests, demos and benchmarks."""
+
+from collections.abc import Callable, Iterable
+from os import PathLike
+from types import TracebackType
+from typing import Any
+
+from . import control, state
+from .clock import Clock
+from .faults import Faults
+from .hub import Hub, LoggedCall
+from .org import Org
+from .server import Server
+from .switches import Switches
+
+
+class Control:
+    """The control plane from Python: `sim.control.insert(module="Leads", values={…})`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in control.OPERATIONS:
+            raise AttributeError(name)
+
+        def operation(**arguments: Any) -> Any:
+            with self._hub.lock:
+                return control.run(self._hub, name, arguments)
+
+        return operation
+
+
+class Simulator:
+    """A running simulator; `with Simulator.start() as sim:` stops it at the end."""
+
+    def __init__(self, hub: Hub, server: Server) -> None:
+        self.hub, self._server = hub, server
+        self.control = Control(hub)
+
+    @classmethod
+    def start(cls, port: int = 0, seed: int = 0, *, state: str | PathLike[str] | None = None) -> "Simulator":
+        """Serve on 127.0.0.1 (`port` 0: any free one), from a saved state where the file exists."""
+        hub = Hub(seed)
+        if state is not None:
+            load_state(hub, state)
+        return cls(hub, Server(hub, port))
+
+    def __enter__(self) -> "Simulator":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def wait(self) -> None:
+        """Block until the server is stopped from elsewhere."""
+        self._server.wait()
+
+    @property
+    def url(self) -> str:
+        """Origin of the accounts server and of the API alike."""
+        return self._server.url
+
+    @property
+    def clock(self) -> Clock:
+        return self.hub.clock
+
+    @property
+    def switches(self) -> Switches:
+        return self.hub.switches
+
+    @property
+    def faults(self) -> Faults:
+        return self.hub.faults
+
+    @property
+    def requests(self) -> list[LoggedCall]:
+        """Every call answered so far, without secrets; `.clear()` forgets them."""
+        return self.hub.requests
+
+    @property
+    def orgs(self) -> list[Org]:
+        return list(self.hub.orgs.values())
+
+    @property
+    def tokens_minted(self) -> int:
+        """Access tokens handed out so far."""
+        return self.hub.tokens.minted
+
+    def add_org(self, name: str = "Acme", **options: Any) -> Org:
+        """An org with an admin; see `Hub.add_org` for the options."""
+        return self.hub.add_org(name, **options)
+
+    def add_client(self, client_id: str, client_secret: str, redirect_uris: Iterable[str] = ()) -> None:
+        """Register an OAuth app; without redirect URIs every loopback one is accepted."""
+        with self.hub.lock:
+            self.hub.tokens.add_client(client_id, client_secret, set(redirect_uris))
+
+    def on_call(self, k: int, action: Callable[[], object], path: str = "/crm/", *, after: bool = False) -> None:
+        """Do something at the k-th call (1 = the next) whose path contains `path`, before or after it."""
+        self.hub.on_call(k, action, path, after=after)
+
+    def expire_access_tokens(self) -> None:
+        """End every live access token before its time; refresh tokens stay good."""
+        with self.hub.lock:
+            for value in list(self.hub.tokens.live):
+                self.hub.tokens.expire(value)
+
+    def reset(self) -> None:
+        with self.hub.lock:
+            self.hub.reset()
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to a file that `start(state=…)` reads; it holds secrets, mode 600."""
+        with self.hub.lock:
+            state.save(self.hub, path)
+
+
+def load_state(hub: Hub, path: str | PathLike[str]) -> None:
+    """Fill a hub from a file, where it exists."""
+    state.load(hub, path)

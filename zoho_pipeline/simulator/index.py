@@ -1,0 +1,56 @@
+"""Sorted keys of a module's rows: what makes a page, a window or a keyset query cheap."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
+
+ID_SPAN = 10**19
+"""Above every id: a key is `instant × ID_SPAN + id`, so one integer orders by time, then by id."""
+
+
+def key_of(instant: int, row_id: str) -> int:
+    return instant * ID_SPAN + int(row_id)
+
+
+def id_of(key: int) -> str:
+    return str(key % ID_SPAN)
+
+
+class SortedKeys:
+    """A sorted list of keys; many additions at once are sorted when somebody next looks."""
+
+    def __init__(self) -> None:
+        self._keys: list[int] = []
+        self._pending: list[int] = []
+
+    def add(self, key: int) -> None:
+        self._pending.append(key)
+
+    def extend(self, keys: Iterable[int]) -> None:
+        self._pending.extend(keys)
+
+    def remove(self, key: int) -> None:
+        keys = self.keys
+        at = bisect_left(keys, key)
+        if at == len(keys) or keys[at] != key:
+            raise KeyError(key)
+        del keys[at]
+
+    @property
+    def keys(self) -> list[int]:
+        """All keys in ascending order; the list itself, not a copy."""
+        if self._pending:
+            if len(self._pending) <= 32:  # one insort moves memory, a sort walks every key
+                for key in self._pending:
+                    insort(self._keys, key)
+            else:
+                self._keys.extend(self._pending)
+                self._keys.sort()
+            self._pending = []
+        return self._keys
+
+    def span(self, low: int | None, high: int | None, *, low_open: bool = False, high_open: bool = True) -> range:
+        """Positions of the keys between two instants; `None` leaves an end open."""
+        keys = self.keys
+        start = 0 if low is None else bisect_left(keys, (low + low_open) * ID_SPAN)
+        end = len(keys) if high is None else bisect_right(keys, (high + (not high_open)) * ID_SPAN - 1)
+        return range(start, max(start, end))

@@ -1,0 +1,107 @@
+"""What goes over the wire: a request as handlers see it, an answer, and Zoho's refusals."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+JSON_TYPE = "application/json;charset=UTF-8"
+
+
+@dataclass
+class Request:
+    """One HTTP request; header names in lower case, a repeated parameter keeps its last value."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes = b""
+
+    def form(self) -> dict[str, str]:
+        """Parameters of a form body, over those of the query string (Zoho's token endpoint takes both)."""
+        return self.query | dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
+
+    def json(self) -> Any:
+        """The body as JSON; raises Refusal where it is none."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise Refusal(400, "INVALID_DATA", "body is not valid json", {}) from None
+
+
+@dataclass
+class Answer:
+    """One HTTP answer, body already encoded."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON_TYPE
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Refusal(Exception):
+    """An error of the API: `{"code", "details", "message", "status": "error"}` with its HTTP status."""
+
+    def __init__(self, status: int, code: str, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status, self.code, self.message, self.details = status, code, message, details or {}
+
+    def answer(self) -> Answer:
+        body = {"code": self.code, "details": self.details, "message": self.message, "status": "error"}
+        return Answer(self.status, orjson.dumps(body))
+
+
+class SimulatorError(Exception):
+    """The simulator was told something impossible (an unknown module, field, user or fault)."""
+
+
+def as_json(body: Any, status: int = 200) -> Answer:
+    return Answer(status, orjson.dumps(body))
+
+
+def no_content() -> Answer:
+    """204: Zoho's way to say there are no rows."""
+    return Answer(204)
+
+
+def not_modified() -> Answer:
+    """304: nothing newer than `If-Modified-Since`."""
+    return Answer(304)
+
+
+def bad_value(param: str, **details: Any) -> Refusal:
+    return Refusal(400, "INVALID_DATA", f"the value of {param} is invalid", {"param_name": param, **details})
+
+
+def missing_param(param: str) -> Refusal:
+    message = "One of the expected parameter is missing"
+    return Refusal(400, "REQUIRED_PARAM_MISSING", message, {"param_name": param})
+
+
+def over_limit(param: str, limit: int) -> Refusal:
+    return Refusal(400, "LIMIT_EXCEEDED", f"{param} goes over its limit", {"param_name": param, "limit": limit})
+
+
+def whole_number(query: dict[str, str], param: str, default: int) -> int:
+    """A positive whole number from the query string; raises Refusal PATTERN_NOT_MATCHED for anything else."""
+    text = query.get(param)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise Refusal(
+            400,
+            "PATTERN_NOT_MATCHED",
+            f"Please check whether the input value of {param} is correct",
+            {"param_name": param},
+        )
+    return int(text)
+
+
+def page_size(query: dict[str, str]) -> int:
+    """`per_page`: default and greatest value 200."""
+    size = whole_number(query, "per_page", 200)
+    if size > 200:
+        raise over_limit("per_page", 200)
+    return size

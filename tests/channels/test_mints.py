@@ -1,0 +1,82 @@
+"""The budget of mints: ten in ten minutes, whatever happens in between."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from sqlalchemy import delete
+
+from zoho_pipeline.channels import tables
+from zoho_pipeline.channels.mints import LIMIT, WINDOW, MintBudget
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.zoho.errors import TokenThrottled
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def test_the_eleventh_waits_until_the_first_is_ten_minutes_old(registry: Registry) -> None:
+    for number in range(LIMIT):
+        registry.mints.spend("f", NOON + number * SECOND)
+    with pytest.raises(TokenThrottled, match=r"10 were asked for in ten minutes.*at 12:10:05 UTC") as caught:
+        registry.mints.spend("f", NOON + 60 * SECOND)
+    assert caught.value.retry_after == (WINDOW - 60 * SECOND).total_seconds()
+    assert registry.mints.requests("f", NOON) == LIMIT
+    registry.mints.spend("f", NOON + WINDOW)
+    with pytest.raises(TokenThrottled):
+        registry.mints.spend("f", NOON + WINDOW)  # the second one still counts
+
+
+def test_another_process_sees_the_same_count_and_another_token_has_its_own(
+    registry: Registry, settings: Settings
+) -> None:
+    for _ in range(LIMIT):
+        registry.mints.spend("f", NOON)
+    with pytest.raises(TokenThrottled):
+        Registry(settings).mints.spend("f", NOON)
+    Registry(settings).mints.spend("other", NOON)
+
+
+def test_access_denied_closes_the_way_for_ten_minutes(registry: Registry) -> None:
+    registry.mints.spend("f", NOON)
+    registry.mints.block("f", NOON, 60)
+    with pytest.raises(TokenThrottled, match="Zoho refused"):
+        registry.mints.spend("f", NOON + timedelta(minutes=10) - SECOND)
+    registry.mints.spend("f", NOON + timedelta(minutes=10))
+    registry.mints.block("f", NOON, 1200)
+    with pytest.raises(TokenThrottled, match="in 5 min"):
+        registry.mints.spend("f", NOON + timedelta(minutes=15))
+
+
+def test_a_request_that_never_left_does_not_count(registry: Registry) -> None:
+    for _ in range(3 * LIMIT):
+        registry.mints.refund(registry.mints.spend("f", NOON))
+    assert registry.mints.requests("f", NOON) == 0
+
+
+@pytest.fixture
+def budget(sqlite_settings: Settings) -> MintBudget:
+    return Registry(sqlite_settings).mints
+
+
+@profile(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(st.integers(0, 200), min_size=12, max_size=40))
+def test_no_ten_minutes_ever_hold_eleven_requests(budget: MintBudget, steps: list[int]) -> None:
+    with budget._database.write() as connection:
+        connection.execute(delete(tables.mints))
+    now, sent = NOON, []
+    for step in steps:
+        now += timedelta(seconds=step)
+        try:
+            budget.spend("f", now)
+        except TokenThrottled as refusal:
+            # the promise holds: a moment earlier is refused too, at that moment it works
+            assert len([at for at in sent if at > now - WINDOW]) == LIMIT
+            assert refusal.retry_after > 0
+        else:
+            sent.append(now)
+    for start in sent:
+        assert len([at for at in sent if start <= at < start + timedelta(minutes=10)]) <= LIMIT

@@ -1,5 +1,6 @@
 """A channel as `channels list` and `channels show` print it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ def channel_dict(channel: "Channel") -> dict[str, Any]:
     }
 
 
-def print_channels(channels: "list[Channel]") -> None:
+def print_channels(channels: "Sequence[Channel]") -> None:
     """A line a channel."""
     rows = [
         {

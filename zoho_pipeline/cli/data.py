@@ -44,8 +44,8 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
       zoho-pipeline sync acme --modules Leads,Deals
       zoho-pipeline sync acme --full --format json
     """
-    session = Session()
     wanted = _modules(modules)
+    session = Session()
     reports, failures = [], []
     for channel_id in active_channels(session, channel_ids):
         try:
@@ -54,7 +54,7 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
             failures.append(f"channel {channel_id}: {error}")
     session.publish_registry()
     print_reports(reports, output)
-    _fail_if_any(failures, reports)
+    fail_if_any(failures, reports)
 
 
 def run_sync(
@@ -105,9 +105,7 @@ def _report_rows(report: "SyncReport") -> list[dict[str, Any]]:
 
 def report_dict(report: "SyncReport") -> dict[str, Any]:
     """A sync report as JSON tells it."""
-    from dataclasses import asdict
-
-    return asdict(report)
+    return report.as_dict()
 
 
 def _modules(text: str | None) -> tuple[str, ...] | None:
@@ -124,7 +122,7 @@ def _modules(text: str | None) -> tuple[str, ...] | None:
     return tuple(names[part.lower()] for part in asked)
 
 
-def _fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
+def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
     """Exit 1 unless every channel's sync did all it could: a budget stop is no success."""
     bad = [
         f"channel {report.channel_id}: {module.module} {module.outcome}: {module.detail}"
@@ -162,7 +160,7 @@ def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
         except PipelineError as error:
             failures.append(f"channel {channel_id}: {error}")
     print_json(reports) if output == "json" else sys.stdout.write("")
-    _fail_if_any(failures, [])
+    fail_if_any(failures, [])
 
 
 @click.group()

@@ -1,37 +1,22 @@
 """`transform`, `insight`, `sql`: raw → marts, and reading them."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table
 from zoho_pipeline.cli.session import Session
-from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
     from zoho_pipeline.transform.run import TransformReport
 
 
-class IsoInstant(click.ParamType):
-    """An ISO 8601 date or date-time; without an offset it is UTC."""
-
-    name = "ISO"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-        except ValueError:
-            self.fail(f"{value!r} is not an ISO date-time such as 2026-05-01T10:00:00+05:30", param, ctx)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
-
-
 @click.command()
-@click.option("--as-of", type=IsoInstant(), help="Count as of this instant instead of the last complete sync.")
+@click.option("--as-of", metavar="ISO", help="Count as of this instant, not as of the last complete sync.")
 @click.option("--select", metavar="MODEL[+]", help="Only this model and what it needs; with + what depends on it too.")
 @click.option("--full", is_flag=True, help="Rebuild every channel, not only those whose data changed.")
 @format_option
-def transform(as_of: datetime | None, select: str | None, full: bool, output: str) -> None:
+def transform(as_of: str | None, select: str | None, full: bool, output: str) -> None:
     """Build the marts from the raw tables, run their checks, publish them.
 
     With --as-of, rows and activities after that instant are left out while states (stage, status,
@@ -46,12 +31,8 @@ def transform(as_of: datetime | None, select: str | None, full: bool, output: st
     """
     session = Session()
     report = run_transform(session, as_of=as_of, select=select, full=full)
-    if output == "json":
-        print_json(transform_dict(report))
-    else:
-        print_transform(report)
-    if not report.published:
-        raise PipelineError(f"nothing was published: {'; '.join(failed_checks(report)) or 'no model was built'}.")
+    print_json(transform_dict(report)) if output == "json" else print_transform(report)
+    report.require_complete()
 
 
 def run_transform(session: Session, **wanted: Any) -> "TransformReport":
@@ -59,21 +40,19 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
     from zoho_pipeline.transform.run import transform as build
 
     session.publish_registry()
-    return build(session.settings, session.warehouse, **wanted)
-
-
-def failed_checks(report: "TransformReport") -> list[str]:
-    """The checks that kept the marts from being published, one phrase each."""
-    failed = [check for check in report.checks if not check.passed and check.severity == "error"]
-    return [f"{check.name} on {check.model}: {check.failures} rows" for check in failed]
+    return build(session.warehouse, **wanted)
 
 
 def print_transform(report: "TransformReport") -> None:
-    """Models with rows and seconds, then the checks that did not pass."""
-    built = [(name, rows, round(seconds, 2)) for name, rows, seconds in report.models]
+    """Models with rows and seconds, the checks that did not pass, the channels that were left out."""
+    if not report.published:
+        click.echo("Nothing changed since the last transform: the published marts are up to date.")
+        return
+    built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models]
     print_table(("model", "rows", "seconds"), built)
     passed = sum(check.passed for check in report.checks)
-    click.echo(f"{passed} of {len(report.checks)} checks passed." + ("" if report.published else " Not published."))
+    named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
+    click.echo(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:
             click.echo(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
@@ -81,14 +60,9 @@ def print_transform(report: "TransformReport") -> None:
 
 def transform_dict(report: "TransformReport") -> dict[str, Any]:
     """A transform's report as JSON tells it."""
-    return {
-        "published": report.published,
-        "models": [{"model": name, "rows": rows, "seconds": seconds} for name, rows, seconds in report.models],
-        "checks": [
-            {"check": c.name, "model": c.model, "severity": c.severity, "passed": c.passed, "failures": c.failures}
-            for c in report.checks
-        ],
-    }
+    from dataclasses import asdict
+
+    return asdict(report)
 
 
 @click.command()

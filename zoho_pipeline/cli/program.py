@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -14,11 +15,13 @@ INTERRUPTED = 130
 
 
 class Failed(click.ClickException):
-    """An expected failure on its way to the terminal: message and exit code of the PipelineError."""
+    """An expected failure on its way to the terminal, exit code 1."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+
+class WronglyUsed(Failed):
+    """Nothing was done: a setting or an argument is wrong, exit code 2."""
+
+    exit_code = 2
 
 
 class Program(click.Group):
@@ -28,23 +31,15 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except PipelineError as error:
-            raise Failed(str(error), error.exit_code) from error
+            kind = WronglyUsed if error.exit_code == WronglyUsed.exit_code else Failed
+            raise kind(str(error)) from error
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
-    ) -> Any:
+    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **more: Any) -> Any:
         os.umask(0o077)
-        run = super().main
+        run = partial(super().main, args, *rest, standalone_mode=False, **more)
         if not standalone_mode:
-            return run(args, prog_name, complete_var, False, windows_expand_args, **extra)
-        code = _answered(lambda: run(args, prog_name, complete_var, False, windows_expand_args, **extra))
-        sys.exit(code)
+            return run()
+        sys.exit(_answered(run))
 
 
 def _answered(run: Callable[[], Any]) -> int:

@@ -5,35 +5,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-
-class Progress(Protocol):
-    """What a sync tells while it runs; called from the threads of its modules."""
-
-    def advance(self, module: str, rows: int) -> None: ...
-    def finish(self, module: str) -> None: ...
-
-
-class Silent:
-    """No terminal: nothing to draw."""
-
-    def advance(self, module: str, rows: int) -> None:
-        del module, rows
-
-    def finish(self, module: str) -> None:
-        del module
+    from zoho_pipeline.ingest.report import Progress
 
 
 @contextmanager
-def sync_progress(channel_id: str, wanted: bool = True) -> Iterator[Progress]:
+def sync_progress(channel_id: str, wanted: bool = True) -> "Iterator[Progress | None]":
     """A progress display on stderr for the block; log lines appear above the bars."""
     if not (wanted and sys.stderr.isatty()):
-        yield Silent()
+        yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -16,8 +16,9 @@ def read_marts(warehouse: Warehouse, query: str) -> tuple[list[str], list[tuple[
     """Column names and rows of a query on the published marts."""
     from zoho_pipeline.transform import published
 
+    statement = one_question(query, warehouse.dialect)
     with published.connect(warehouse) as connection:
-        return connection.fetch(query)
+        return connection.fetch(statement)
 
 
 def read_raw(warehouse: Warehouse, query: str, seconds: float = RAW_SECONDS) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -25,12 +26,36 @@ def read_raw(warehouse: Warehouse, query: str, seconds: float = RAW_SECONDS) -> 
 
     PipelineError: the query took longer than `seconds`, or there are no raw tables yet.
     """
+    statement = one_question(query, warehouse.dialect)
     with warehouse.connect(read_only=True) as connection:
         if not connection.tables(RAW_SCHEMA):
             raise PipelineError("there are no raw tables yet. Load some with `zoho-pipeline sync`.")
         limited = _postgres if connection.dialect == "postgres" else _duckdb
         with limited(connection, seconds):
-            return connection.fetch(query)
+            return connection.fetch(statement)
+
+
+def one_question(query: str, dialect: str) -> str:
+    """The query, if it is one statement that only reads.
+
+    A read-only session alone would not do on Postgres: a second statement could make it writable again.
+    QueryError: several statements, or one that writes.
+    """
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    from zoho_pipeline.transform.errors import QueryError
+
+    try:
+        statements = [found for found in sqlglot.parse(query, read=dialect) if found is not None]
+    except SqlglotError as error:
+        raise QueryError(f"the query cannot be read: {str(error).splitlines()[0]}") from error
+    reading = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
+    writing = (exp.DML, exp.DDL, exp.Command, exp.Drop, exp.Set)
+    if len(statements) != 1 or not isinstance(statements[0], reading) or any(statements[0].find_all(*writing)):
+        raise QueryError("sql takes one statement that reads (select …, describe …): it cannot write.")
+    return query
 
 
 @contextmanager

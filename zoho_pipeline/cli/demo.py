@@ -1,0 +1,178 @@
+"""`demo`: the product on the simulator, told on a terminal: connect, sync, insight, changes, insight again."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoho_pipeline.cli.demo_place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
+from zoho_pipeline.settings import PipelineError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.cli.session import Session
+    from zoho_pipeline.simulator import Simulator
+    from zoho_pipeline.simulator.world import Company
+
+COMPARED = (
+    ("leads this month", "leads_this_month"),
+    ("top source", "top_source_1"),
+    ("its leads", "top_source_1_leads"),
+    ("conversion, last 30 days so far", "conversion_rate_30d_rolling"),
+    ("contacted", "contacted_rate"),
+)
+
+
+@click.command()
+@click.option("--ui", is_flag=True, help="Start the demo's simulator again with Dagster's UI on its data.")
+@click.option("--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of Dagster's UI.")
+@click.option(
+    "--leads", type=click.IntRange(60, 20_000), default=600, show_default=True, help="About how many there are."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
+def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
+    """The whole story on the local simulator, no Zoho account needed.
+
+    Connects a generated company through real OAuth, syncs it, builds the marts, shows the insight; then
+    leads arrive, one converts, one is deleted, and a second sync moves only those. Everything stays in
+    ZOHO_PIPELINE_HOME (./data/demo unless set); running it again starts over.
+
+    \b
+    Examples:
+      zoho-pipeline demo
+      zoho-pipeline demo --ui
+    """
+    if ui:
+        run_ui(known_place(demo_home()), ui_port)
+        return
+    began = time.monotonic()
+    place = fresh_place(demo_home())
+    tell(place, leads, seed)
+    click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
+    click.echo("  make ui                       Dagster on this data: every asset can be materialised")
+    shown = _short(place.home)
+    click.echo(f"  export ZOHO_PIPELINE_HOME={shown}")
+    click.echo(f"  zoho-pipeline insight {CHANNEL}")
+    click.echo(
+        '  zoho-pipeline sql "select topic, n_leads, n_converted, lift from topic_performance order by lift desc"'
+    )
+    click.echo("  zoho-pipeline sql \"select * from lead_volume where grain = 'week' order by period_start\"")
+
+
+def tell(place: Place, leads: int, seed: int) -> None:
+    """The story, from an empty simulator to the second insight."""
+    from zoho_pipeline.cli.session import Session
+    from zoho_pipeline.cli.simulator import started
+    from zoho_pipeline.simulator.world import build_company, next_morning
+
+    with started(place.port) as sim:
+        _say(f"A Zoho CRM of its own, on {sim.url}")
+        company = build_company(sim, seed=seed, leads=leads)
+        counts = {
+            name: len(company.org.module(name).rows) for name in ("Leads", "Contacts", "Deals", "Calls", "Events")
+        }
+        click.echo(f"{company.org.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        session = Session(place.settings())
+        _connect(session, sim, place, company)
+        _sync(session, company, "First sync: everything")
+        before = _marts(session)
+        _say("Meanwhile in Zoho")
+        done = next_morning(sim, company)
+        click.echo(f"{done['created']} leads arrive from the newsletter, one lead is converted, one is deleted.")
+        _sync(session, company, "Second sync: only what changed")
+        _compare(before, _marts(session, quiet=True))
+        sim.save(place.state)
+
+
+def _connect(session: "Session", sim: "Simulator", place: Place, company: "Company") -> None:
+    """The real consent: authorisation URL, the page, the callback, the exchange; the demo clicks for you."""
+    from zoho_pipeline.channels.connect import connect
+    from zoho_pipeline.cli.channels import describe
+    from zoho_pipeline.cli.demo_browser import accept
+    from zoho_pipeline.ingest.content import load_content
+
+    _say("Connect: OAuth as in a browser, here the demo accepts the consent")
+    client, _ = session.settings.require_client(DATA_CENTER)
+    sim.add_client(client, place.client_secret)
+    channel = connect(
+        session.registry,
+        CHANNEL,
+        data_center=DATA_CENTER,
+        port=0,
+        timeout=60,
+        announce=lambda url: click.echo(url.partition("?")[0] + "?…"),
+        open_browser=lambda url: accept(url, company.org.admin.id),
+    )
+    click.echo(f"Connected: {describe(channel)}.")
+    rows = load_content(session.settings, session.warehouse, CHANNEL, company.write_content(place.catalogue))
+    click.echo(f"{rows} content items loaded from {_short(place.catalogue)}.")
+
+
+def _sync(session: "Session", company: "Company", title: str) -> None:
+    from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
+
+    _say(title)
+    spent = company.org.credits_used
+    report = run_sync(session, CHANNEL)
+    session.publish_registry()
+    print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
+    fail_if_any([], [report])
+    click.echo(f"{company.org.credits_used - spent} of the day's {company.org.credit_limit} API credits.")
+
+
+def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
+    """Transform, and the insight it made."""
+    from zoho_pipeline.cli.marts import run_transform, show_insight
+    from zoho_pipeline.transform import insight
+
+    report = run_transform(session)
+    report.require_complete()
+    passed = sum(check.passed for check in report.checks)
+    built = f"{len(report.models)} models in {report.seconds:.1f} s"
+    click.echo(f"Transform: {built}, {passed} of {len(report.checks)} checks passed.")
+    if not quiet:
+        _say("The insight")
+        show_insight(session, CHANNEL)
+    return insight.read(session.warehouse, CHANNEL)
+
+
+def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
+    from zoho_pipeline.cli.output import print_rows
+
+    _say("What it did to the insight")
+    print_rows([{"": words, "before": before.get(name), "after": after.get(name)} for words, name in COMPARED])
+
+
+def run_ui(place: Place, port: int) -> None:
+    """Dagster's UI and daemon on the demo's data, with the simulator beside them, until interrupted."""
+    from zoho_pipeline.cli.simulator import started
+    from zoho_pipeline.orchestration.instance import prepare_dagster_home
+
+    folder = prepare_dagster_home(place.settings())
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
+    env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
+    with started(place.port, place.state) as sim:
+        click.echo(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
+        try:
+            done = subprocess.run(command, env=env, check=False)
+        except KeyboardInterrupt:
+            return
+        finally:
+            sim.save(place.state)
+    if done.returncode:
+        raise PipelineError(f"Dagster's UI ended with exit code {done.returncode}; its lines above say why.")
+
+
+def _say(title: str) -> None:
+    click.secho(f"\n== {title}", bold=True)
+
+
+def _short(path: Path) -> Path:
+    """The path from the working folder where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

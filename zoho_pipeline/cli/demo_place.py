@@ -1,0 +1,111 @@
+"""Where the demo lives: a HOME of its own, known by `demo.json`, and the simulator it can start again there.
+
+The demo reads no setting but ZOHO_PIPELINE_HOME and the log level: it never touches the warehouse or the
+Zoho account that the environment or .env may name.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from zoho_pipeline.settings import PipelineError, Settings, UsageError, load_settings
+
+PORT = 8417
+CHANNEL = "demo"
+DATA_CENTER = "sim"
+_MARK, _STATE, _CATALOGUE = "demo.json", "simulator.json", "content.csv"
+_OURS = (_STATE, _CATALOGUE, "registry.sqlite*", "warehouse.*", "dlt", "locks")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The demo's HOME with what its simulator needs to come back: port and client."""
+
+    home: Path
+    port: int
+    client_id: str
+    client_secret: str
+
+    @property
+    def state(self) -> Path:
+        return self.home / _STATE
+
+    @property
+    def catalogue(self) -> Path:
+        return self.home / _CATALOGUE
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to work on the demo's data, and nothing that a .env could add to it."""
+        return {
+            "ZOHO_PIPELINE_HOME": str(self.home),
+            "ZOHO_PIPELINE_WAREHOUSE": f"duckdb:///{self.home}/warehouse.duckdb",
+            "ZOHO_PIPELINE_REGISTRY": f"sqlite:///{self.home}/registry.sqlite",
+            "ZOHO_PIPELINE_SECRET_KEY": "",
+            "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({DATA_CENTER: f"http://127.0.0.1:{self.port}"}),
+            "ZOHO_PIPELINE_LOG_LEVEL": os.environ.get("ZOHO_PIPELINE_LOG_LEVEL", "WARNING"),
+            "ZOHO_CLIENT_ID": self.client_id,
+            "ZOHO_CLIENT_SECRET": self.client_secret,
+        }
+
+    def settings(self) -> Settings:
+        """The demo's settings: nothing of the process's environment or .env but what `environment` takes over."""
+        return load_settings(self.environment, dotenv=self.home / "no.env")
+
+
+def demo_home(env: Mapping[str, str] | None = None) -> Path:
+    """ZOHO_PIPELINE_HOME if it is set, else `./data/demo`."""
+    given = (os.environ if env is None else env).get("ZOHO_PIPELINE_HOME")
+    return Path(given or "data/demo").expanduser().absolute()
+
+
+def fresh_place(home: Path) -> Place:
+    """An empty place in `home`; what an earlier demo left there is removed (its Dagster history stays).
+
+    UsageError: the folder holds a pipeline that is not a demo's.
+    """
+    mark = home / _MARK
+    if not mark.exists() and any(home.glob("registry.sqlite*")):
+        raise UsageError(
+            f"{home} holds a pipeline that is not the demo's. Set ZOHO_PIPELINE_HOME to another folder for the "
+            "demo, or unset it: it then uses ./data/demo."
+        )
+    place = Place(home, free_port(), "1000.DEMO", secrets.token_hex(16))
+    place.settings().ensure_home()
+    for pattern in _OURS:
+        for old in home.glob(pattern):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    known = asdict(place)
+    del known["home"]
+    mark.write_text(json.dumps(known))
+    return place
+
+
+def known_place(home: Path) -> Place:
+    """The place an earlier `demo` made; PipelineError when there is none."""
+    try:
+        values = json.loads((home / _MARK).read_text())
+        place = Place(home, int(values["port"]), str(values["client_id"]), str(values["client_secret"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise PipelineError(f"there is no demo in {home}. Run `zoho-pipeline demo` (or `make demo`) first.") from error
+    if not place.state.exists():
+        raise PipelineError(f"the demo in {home} did not finish. Run `zoho-pipeline demo` again.")
+    return place
+
+
+def free_port(wanted: int = PORT) -> int:
+    """`wanted` if nobody listens on it, else a free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PipelineError("no port of this machine is free.")

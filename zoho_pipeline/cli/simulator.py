@@ -1,0 +1,87 @@
+"""`simulator`: the local Zoho on a port, empty or with a company in it."""
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zoho_pipeline.settings import PipelineError, UsageError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator import Simulator
+
+DEFAULT_PORT = 9000
+CLIENT_ID = "1000.SIMULATOR"
+
+
+@click.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--state", metavar="FILE", type=click.Path(path_type=Path), help="Go on from this file, and save to it at the end."
+)
+@click.option(
+    "--world", type=click.Choice(["empty", "company"]), default="empty", show_default=True, help="What is in it."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
+def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
+    """Run the local Zoho CRM until interrupted: OAuth, records, bulk, COQL, and a control plane.
+
+    With --world company it holds a small firm with nine months of leads, and prints how to connect to it.
+
+    \b
+    Examples:
+      zoho-pipeline simulator --world company
+      zoho-pipeline simulator --port 9001 --state zoho.json
+    """
+    known = state is not None and state.exists()
+    with started(port, state if known else None) as sim:
+        click.echo(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
+        if world == "company" and not known:
+            _company(sim, seed)
+        click.echo("Ctrl-C ends it.")
+        try:
+            sim.wait()
+        except KeyboardInterrupt:
+            click.echo("")
+        if state is not None:
+            sim.save(state)
+            click.echo(f"State saved to {state}.")
+
+
+def started(port: int, state: Path | None = None) -> "Simulator":
+    """A running simulator; PipelineError when the port is taken, UsageError when the state cannot be read."""
+    from zoho_pipeline.simulator import Simulator, SimulatorError
+
+    try:
+        return Simulator.start(port=port, state=state)
+    except OSError as error:
+        raise PipelineError(
+            f"port {port} cannot be used ({error.strerror}). Free it, or give another --port."
+        ) from error
+    except (ValueError, SimulatorError) as error:
+        raise UsageError(f"{state} does not hold the state of a simulator: {error}") from error
+
+
+def _company(sim: "Simulator", seed: int) -> None:
+    """Build the company, leave token and catalogue in HOME, and say how to connect."""
+    from zoho_pipeline.cli.session import Session
+    from zoho_pipeline.simulator.world import build_company
+    from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+
+    folder = Session().settings.home / "simulator"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    company = build_company(sim, seed=seed)
+    secret = secrets.token_hex(16)
+    token, catalogue = folder / "refresh-token", folder / "content.csv"
+    token.write_text(company.org.grant(CLIENT_ID, secret, DEFAULT_SCOPES) + "\n")
+    company.write_content(catalogue)
+    data_centers = f'{{"sim": "{sim.url}"}}'
+    click.echo(f"{company.org.name}: {len(company.org.rows('Leads'))} leads, {len(company.items)} content items.\n")
+    click.echo(f"  export ZOHO_PIPELINE_DATA_CENTERS='{data_centers}'")
+    click.echo(f"  export ZOHO_CLIENT_ID={CLIENT_ID} ZOHO_CLIENT_SECRET={secret}")
+    click.echo(f"  zoho-pipeline channels add kaveri --data-center sim --refresh-token-file {token}")
+    click.echo(f"  zoho-pipeline content load kaveri {catalogue}")
+    click.echo("  zoho-pipeline sync && zoho-pipeline transform && zoho-pipeline insight kaveri\n")

@@ -13,7 +13,12 @@ SELF = Path(__file__).resolve()
 FORBIDDEN = {
     "a path of one machine": r"/(?:ho" r"me|Us" r"ers)/[a-z]+/|/wo" r"rk/|/ro" r"ot/|/tm" r"p/w\b",
     "a folder outside the repository": r"\bsha" r"red/[a-z]",
-    "a package index": r"files\.python" r"hosted\.org|py" r"pi\.org/simple|--index" r"-url\s+http|arti" r"factory|/api/py" r"pi/",
+    "a package index": r"files\.python"
+    r"hosted\.org|py"
+    r"pi\.org/simple|--index"
+    r"-url\s+http|arti"
+    r"factory|/api/py"
+    r"pi/",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE" r" KEY-----",
     "unfinished work": r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b",
 }

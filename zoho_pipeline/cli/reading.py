@@ -1,5 +1,6 @@
 """Read-only sessions for `sql`: the published marts, or for 30 seconds the raw tables themselves."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Timer
@@ -36,10 +37,11 @@ def read_raw(warehouse: Warehouse, query: str, seconds: float = RAW_SECONDS) -> 
 
 
 def one_question(query: str, dialect: str) -> str:
-    """The query, if it is one statement that only reads.
+    """The query, unless it writes.
 
-    A read-only session alone would not do on Postgres: a second statement could make it writable again.
-    QueryError: several statements, or one that writes.
+    A read-only session would do on DuckDB (what sqlglot cannot read is left to it); on Postgres a second
+    statement could make the session writable again, so there it must be one plain query.
+    QueryError: it writes, or cannot be told.
     """
     import sqlglot
     from sqlglot import exp
@@ -47,14 +49,17 @@ def one_question(query: str, dialect: str) -> str:
 
     from zoho_pipeline.transform.errors import QueryError
 
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # "falling back to Command" is our business
     try:
-        statements = [found for found in sqlglot.parse(query, read=dialect) if found is not None]
+        found = [statement for statement in sqlglot.parse(query, read=dialect) if statement is not None]
     except SqlglotError as error:
+        if dialect == "duckdb":
+            return query
         raise QueryError(f"the query cannot be read: {str(error).splitlines()[0]}") from error
-    reading = (exp.Query, exp.Describe, exp.Show, exp.Summarize)
-    writing = (exp.DML, exp.DDL, exp.Command, exp.Drop, exp.Set)
-    if len(statements) != 1 or not isinstance(statements[0], reading) or any(statements[0].find_all(*writing)):
-        raise QueryError("sql takes one statement that reads (select …, describe …): it cannot write.")
+    plain = len(found) == 1 and isinstance(found[0], exp.Query | exp.Values | exp.Describe | exp.Show)
+    writes = any(any(statement.find_all(exp.DML, exp.DDL, exp.Drop, exp.Copy)) for statement in found)
+    if not found or writes or (dialect != "duckdb" and not plain):
+        raise QueryError("sql takes one statement that reads (select …): it cannot write.")
     return query
 
 

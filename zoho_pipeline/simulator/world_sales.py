@@ -218,8 +218,9 @@ class Story:
         self._activity(at, "Calls", self._call_fields(at, 0, **missed))
 
     def _planned_call(self, crm: Crm) -> None:
-        """A call in the diary that has not happened: no contact, whatever its start."""
-        start = business_after(max(self.plan.created_at, self.now - timedelta(days=9)), 12, self.zone)
+        """A call in the diary that has not happened: no contact, whether its time is to come or was let pass."""
+        fresh = self.now - self.plan.created_at < timedelta(days=7)
+        start = business_after(self.now if fresh else self.plan.created_at, 12, self.zone)
         fields = self._call_fields(start, 0, Outgoing_Call_Status="Scheduled", Call_Duration=None)
         crm.insert("Calls", {**fields, "Call_Duration_in_seconds": None, **self._about(), "Owner": self.owner})
 

@@ -73,9 +73,13 @@ def test_everything_in_home_is_its_owners_alone(sqlite_settings: Settings) -> No
 
 
 def test_a_write_that_fails_leaves_nothing(registry: Registry) -> None:
-    with pytest.raises(RuntimeError), registry.database.write() as connection:
-        connection.execute(text("insert into registry_states (nonce, used_at) values ('n', '2026-01-01 00:00:00')"))
-        raise RuntimeError
+    def break_off() -> None:
+        with registry.database.write() as connection:
+            connection.execute(text("insert into registry_states (nonce, used_at) values ('n', '2026-01-01 00:00:00')"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     with registry.database.read() as connection:
         assert connection.scalar(text("select count(*) from registry_states")) == 0
 

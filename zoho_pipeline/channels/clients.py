@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from zoho_pipeline.channels.model import Channel
 from zoho_pipeline.channels.registry import Registry
@@ -9,6 +10,7 @@ from zoho_pipeline.channels.tokens import Clock, StoredTokenSource, utc_now
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.credits import edition_of
+from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.governor import Governor, Governors
 
 _governors = Governors()
@@ -28,7 +30,15 @@ def open_client(
     tokens = StoredTokenSource(registry, known.id, clock=clock)
     api_domain = tokens.current().api_domain
     with ZohoClient(api_domain, tokens, governor=governor_of(settings, registry, known)) as client:
+        tokens.zoho_now = lambda: _zoho_now(client)
         yield client
+
+
+def _zoho_now(client: ZohoClient) -> datetime | None:
+    try:
+        return client.server_time
+    except BadAnswer:
+        return None  # no answer so far
 
 
 def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Governor:

@@ -121,7 +121,8 @@ mints = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("refresh_fingerprint", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
-    Column("blocked_until", Instant),  # Zoho answered "Access Denied"
+    Column("zoho_at", Instant),  # the same instant by Zoho's clock, where it was known
+    Column("blocked_seconds", Float),  # not a request: Zoho answered "Access Denied"
     Index("registry_mints_by_token", "refresh_fingerprint", "requested_at"),
 )
 

@@ -82,6 +82,7 @@ def _tokens() -> None:
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("refresh_fingerprint", sa.Text, nullable=False),
         sa.Column("requested_at", sa.DateTime, nullable=False),
-        sa.Column("blocked_until", sa.DateTime),
+        sa.Column("zoho_at", sa.DateTime),
+        sa.Column("blocked_seconds", sa.Float),
     )
     op.create_index("registry_mints_by_token", "registry_mints", ["refresh_fingerprint", "requested_at"])

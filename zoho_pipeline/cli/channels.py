@@ -156,20 +156,45 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
       zoho-pipeline channels remove acme
       zoho-pipeline channels remove acme --purge
     """
-    from zoho_pipeline.channels.connect import remove as forget
-
     session = Session()
-    done = forget(session.registry, channel_id)
-    deleted: int | None = None
-    if purge:
-        from zoho_pipeline.ingest.purge import purge_channel
-
-        deleted = purge_channel(session.warehouse, channel_id)
+    detail, revoked = _forget(session, channel_id, also_unknown=purge)
+    deleted = _purge(session, channel_id) if purge else None
     if output == "json":
-        print_json({"channel_id": channel_id, "revoked": done.revoked, "detail": done.detail, "deleted_rows": deleted})
+        print_json({"channel_id": channel_id, "revoked": revoked, "detail": detail, "deleted_rows": deleted})
         return
     rows = "its rows stay in the warehouse" if deleted is None else f"{deleted} of its rows were deleted"
-    click.echo(f"Channel {channel_id} is removed; {done.detail}; {rows}.")
+    click.echo(f"Channel {channel_id} is removed; {detail}; {rows}.")
+
+
+def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str, bool]:
+    """Revoke and forget; a channel that is forgotten already may still have rows to purge."""
+    from zoho_pipeline.channels.connect import remove as forget
+    from zoho_pipeline.channels.errors import UnknownChannel
+
+    try:
+        done = forget(session.registry, channel_id)
+    except UnknownChannel:
+        if not also_unknown:
+            raise
+        return "it had been removed before", False
+    return done.detail, done.revoked
+
+
+def _purge(session: Session, channel_id: str) -> int:
+    """Delete a channel's raw rows, and take it out of the published marts."""
+    from zoho_pipeline.cli.marts import run_transform
+    from zoho_pipeline.ingest.purge import purge_channel
+    from zoho_pipeline.transform.errors import NotPublished
+    from zoho_pipeline.transform.published import connect as published
+
+    deleted = purge_channel(session.warehouse, channel_id)
+    try:
+        with published(session.warehouse):
+            pass
+    except NotPublished:
+        return deleted
+    run_transform(session)
+    return deleted
 
 
 @channels.command("set")

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -25,8 +26,8 @@ format_option = click.option(
 
 
 def print_json(value: Any) -> None:
-    """One JSON document: timestamps in ISO 8601, decimals as numbers."""
-    click.echo(json.dumps(value, default=plain, ensure_ascii=False, indent=2))
+    """One JSON document: timestamps in ISO 8601, decimals as numbers, NaN and infinities null."""
+    click.echo(json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2))
 
 
 def plain(value: Any) -> Any:
@@ -38,6 +39,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | set | frozenset):
         return list(value)
     return str(value)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN; Python's writer would make one up."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

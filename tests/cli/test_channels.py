@@ -1,0 +1,139 @@
+"""`channels …` against the simulator."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CLIENT, Run
+from zoho_pipeline.simulator import Org, Simulator
+
+
+def test_add_verifies_and_shows_whom_it_found(run: Run, token: Path) -> None:
+    answer = run("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", token, "--tenant", "T1")
+    assert answer.code == 0
+    assert "Acme Tools" in answer.out
+    assert "Asia/Kolkata, INR" in answer.out
+    shown = run("channels", "show", "acme", "--format", "json").json
+    assert (shown["tenant"], shown["status"], shown["data_center"]) == ("T1", "active", "sim")
+    assert "ZohoCRM.coql.READ" in shown["scopes"]
+
+
+def test_the_token_may_come_from_standard_input(run: Run, token: Path) -> None:
+    arguments = ("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", "-", "--format", "json")
+    assert run(*arguments, stdin=token.read_text()).json["id"] == "acme"
+
+
+def test_adding_again_reconnects(run: Run, channel: str, token: Path, org: Org) -> None:
+    token.write_text(org.grant(*CLIENT, "ZohoCRM.modules.READ ZohoCRM.users.READ"))
+    answer = run(
+        "channels", "add", channel, "--data-center", "sim", "--refresh-token-file", token, "--timezone", "Europe/Paris"
+    )
+    assert answer.code == 0
+    shown = run("channels", "show", channel, "--format", "json").json
+    assert shown["scopes"] == ["ZohoCRM.modules.READ", "ZohoCRM.users.READ"]
+    assert shown["timezone"] == "Europe/Paris"
+    assert len(run("channels", "list", "--format", "json").json) == 1
+
+
+def test_list_without_channels_says_what_to_do(run: Run) -> None:
+    assert "zoho-pipeline connect" in run("channels", "list").out
+    assert run("channels", "list", "--format", "json").json == []
+
+
+def test_list_and_show_for_people(run: Run, channel: str) -> None:
+    listed = run("channels", "list").out
+    assert all(text in listed for text in (channel, "active", "Acme Tools", "Asia/Kolkata"))
+    page = run("channels", "show", channel).out
+    assert "last complete sync" in page
+    assert "never" in page
+
+
+def test_no_secret_is_shown_or_stored_in_the_open(run: Run, channel: str, token: Path, home: Path) -> None:
+    secret = token.read_text().strip()
+    said = [run("channels", "show", channel, ZOHO_PIPELINE_LOG_LEVEL="DEBUG"), run("channels", "list")]
+    said += [run("channels", "verify", channel, "--format", "json", ZOHO_PIPELINE_LOG_LEVEL="DEBUG")]
+    for answer in said:
+        assert secret not in answer.out + answer.err
+        assert CLIENT[1] not in answer.out + answer.err
+    written = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert secret.encode() not in written
+
+
+def test_verify_notices_what_changed(run: Run, channel: str, org: Org) -> None:
+    org.currency = "USD"
+    answer = run("channels", "verify", channel)
+    assert answer.code == 0
+    assert "USD" in answer.out
+
+
+def test_verify_of_a_revoked_token_says_to_reconnect(run: Run, channel: str, simulator: Simulator, token: Path) -> None:
+    simulator.hub.tokens.drop(simulator.hub.tokens.grants[token.read_text().strip()])
+    answer = run("channels", "verify", channel)
+    assert answer.code == 1
+    assert answer.err.startswith("error: ")
+    assert "Connect the channel again" in answer.err
+    assert run("channels", "show", channel, "--format", "json").json["status"] == "reconnect_needed"
+
+
+def test_pause_and_resume(run: Run, channel: str) -> None:
+    assert "paused" in run("channels", "pause", channel).out
+    assert "no active channel" in run("sync").err
+    assert run("channels", "resume", channel, "--format", "json").json["status"] == "active"
+
+
+def test_set_stores_what_it_is_given(run: Run, channel: str, tmp_path: Path) -> None:
+    fields, sources, hours = tmp_path / "f.json", tmp_path / "s.csv", tmp_path / "h.json"
+    fields.write_text(json.dumps({"utm_source": "UTM_Source1"}))
+    sources.write_text("raw_value,lead_source\nPartner,Partners\n")
+    hours.write_text(json.dumps({"business_hours": {"type": "24_by_7"}}))
+    answer = run(
+        "channels", "set", channel, "--timezone", "Asia/Dubai", "--field-map", fields, "--lead-source-map", sources,
+        "--business-hours", hours, "--param", "topic_min_leads=1", "--param", "exchange_rate_direction=multiply",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    shown = run("channels", "show", channel, "--format", "json").json
+    assert shown["timezone"] == "Asia/Dubai"
+    assert shown["field_map"] == {"utm_source": "UTM_Source1"}
+    assert list(shown["lead_source_map"].values()) == ["Partners"]
+    assert shown["parameters"] == {"topic_min_leads": "1", "exchange_rate_direction": "multiply"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((), "nothing to set"),
+        (("--timezone", "Mars/Olympus"), "Mars/Olympus"),
+        (("--param", "no_such=1"), "no_such"),
+        (("--param", "topic_min_leads"), "topic_min_leads"),
+        (("--field-map", "/no/such/file"), "/no/such/file"),
+    ],
+)
+def test_set_refuses_nonsense_and_stores_nothing(
+    run: Run, channel: str, arguments: tuple[str, ...], named: str
+) -> None:
+    before = run("channels", "show", channel, "--format", "json").json
+    answer = (
+        run("channels", "set", channel, "--currency", "EUR", *arguments)
+        if arguments
+        else run("channels", "set", channel)
+    )
+    assert answer.code == 2
+    assert named in answer.err
+    assert run("channels", "show", channel, "--format", "json").json == before
+
+
+def test_remove_revokes_and_forgets(run: Run, channel: str, simulator: Simulator) -> None:
+    answer = run("channels", "remove", channel, "--format", "json")
+    assert answer.code == 0, answer.err
+    assert answer.json["revoked"] is True
+    assert answer.json["deleted_rows"] is None
+    assert not simulator.hub.tokens.grants
+    assert run("channels", "list", "--format", "json").json == []
+
+
+@pytest.mark.parametrize("command", ["show", "verify", "pause", "resume", "remove"])
+def test_an_unknown_channel_is_named(run: Run, command: str) -> None:
+    answer = run("channels", command, "nobody")
+    assert answer.code == 1
+    assert "'nobody'" in answer.err

@@ -1,0 +1,77 @@
+"""Random channels, written as raw rows: many leads on the edges of windows, ties, censoring, odd zones."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.golden.insight.reference import Channel, Item, Lead
+from tests.golden.insight.worlds import RawWorld, utc
+
+ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Auckland", "America/St_Johns", "Asia/Kathmandu")
+TOPICS = ("Hiring", "Öko", "pricing", "a b", "Zoho")
+SOURCES = ("Expo", "Flyer", "abc", "Äther", "Radio Nord", "Unknown")
+EDGES = (0, 1, 30 * 86_400 - 1, 30 * 86_400, 60 * 86_400, 60 * 86_400 - 1, 90 * 86_400, 90 * 86_400 - 1)
+NOON = utc("2026-03-31 09:30")
+
+
+def random_channel(seed: int, now: datetime = NOON) -> Channel:
+    """A channel of up to 60 leads; some are sparse, some busy, some without catalogue."""
+    rng = random.Random(seed)
+    as_of = now - timedelta(days=rng.randrange(0, 400), seconds=rng.randrange(0, 86_400))
+    items = tuple(
+        Item(f"c{i}", rng.choice(("blog_post", "video", "newsletter")), tuple(rng.sample(TOPICS, rng.randrange(0, 3))))
+        for i in range(rng.choice((0, 1, 4)))
+    )
+    step = rng.choice((3600, 86_400, 7 * 3600 + 13))
+    leads = tuple(_lead(rng, f"L{i}", as_of, items, step) for i in range(rng.choice((0, 3, 12, 30, 60))))
+    return Channel(f"ch{seed:04d}", as_of, rng.choice(ZONES), items, leads)
+
+
+def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, ...], step: int) -> Lead:
+    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, 110 * 86_400 // step) * step
+    created = as_of - timedelta(seconds=age)
+
+    def later(start: datetime, most_days: int) -> datetime | None:
+        """An instant after `start`, often on a whole step, by as_of; else None."""
+        gap = 30 * 86_400 if rng.random() < 0.1 else rng.randrange(0, most_days * 86_400 // step + 1) * step
+        instant = start + timedelta(seconds=gap)
+        return instant if instant <= as_of else None
+
+    converted = later(created, 45) if rng.random() < 0.6 else None
+    linked = converted if converted and rng.random() < 0.7 else None
+    won = later(linked, 20) if linked and rng.random() < 0.6 else None
+    contacts = tuple(
+        created + timedelta(seconds=rng.choice((-400, -300, -1, 0, 3600, 86_400, rng.randrange(0, 9 * 86_400))))
+        for _ in range(rng.choice((0, 0, 1, 1, 2)))
+    )
+    item = rng.choice(items) if items and rng.random() < 0.7 else None
+    return Lead(lead_id, created, rng.choice(SOURCES[: rng.choice((2, 6))]), item, converted, linked, won, contacts)
+
+
+def raw_of(channels: list[Channel], rng: random.Random | None = None, **channel_options: Any) -> RawWorld:
+    """The channels as raw rows; with `rng` the rows of each table in another order."""
+    world = RawWorld()
+    for channel in channels:
+        write_channel(world, channel, **channel_options)
+    if rng:
+        for rows in world.rows.values():
+            rng.shuffle(rows)
+    return world
+
+
+def write_channel(world: RawWorld, channel: Channel, **options: Any) -> None:
+    key = channel.channel_id
+    world.channel(key, channel.as_of, channel.timezone, **options)
+    for item in channel.items:
+        world.content(key, item.content_id, item.content_type, " |".join(item.topics))
+    for lead in channel.leads:
+        deal = f"D{lead.lead_id}" if lead.linked else None
+        source = None if lead.source == "Unknown" else lead.source
+        content = lead.item.content_id if lead.item else None
+        world.lead(
+            key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal
+        )
+        if deal and lead.linked:
+            world.deal(key, deal, lead.linked, "Done" if lead.won else "Talks", lead.won)
+        for number, started in enumerate(lead.contacts):
+            world.call(key, f"C{lead.lead_id}-{number}", lead.lead_id, started)

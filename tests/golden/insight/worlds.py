@@ -1,0 +1,149 @@
+"""Raw worlds for the insight's tests: rows as a sync leaves them, and the marts a transform makes of them."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from zoho_pipeline.ingest.catalog import BY_NAME, RawTable
+from zoho_pipeline.transform import published
+from zoho_pipeline.transform.run import TransformReport, transform
+from zoho_pipeline.warehouse import Warehouse
+
+INSIGHT_MARTS = ("conversion_rate", "time_to_first_contact", "lead_volume", "topic_performance", "channel_insight")
+_TYPES = {
+    "text": "varchar",
+    "json": "varchar",
+    "integer": "bigint",
+    "double": "double precision",
+    "money": "decimal(18, 2)",
+    "rate": "decimal(18, 9)",
+    "boolean": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+}
+_CHUNK = 200
+Row = dict[str, Any]
+
+
+def utc(text: str) -> datetime:
+    """`2026-03-31 09:30` as an instant."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class RawWorld:
+    """Rows of raw tables, collected in memory and written at once."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[Row]] = defaultdict(list)
+
+    def channel(
+        self,
+        channel_id: str,
+        synced: datetime | None,
+        timezone: str = "UTC",
+        *,
+        readable: bool = True,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
+        self._add("channels", channel_id, timezone=timezone, currency="INR", last_complete_sync_at=synced,
+                  leads_readable=readable, status="active")  # fmt: skip
+        self._add("channel_field_map", channel_id, field_key="activity_id", api_name="Content_Ref", basis="set")
+        self._add("deal_stages", channel_id, pipeline="", stage="Done", forecast_type="Closed Won", probability=100)
+        self._add("deal_stages", channel_id, pipeline="", stage="Talks", forecast_type="Open", probability=40)
+        self._add("deal_stages", channel_id, pipeline="", stage="Gone", forecast_type="Closed Lost", probability=0)
+        for name, value in (parameters or {}).items():
+            self._add("channel_parameters", channel_id, name=name, value=value)
+
+    def content(self, channel_id: str, content_id: str, content_type: str, topics: str | None) -> None:
+        self._add("content_items", channel_id, content_id=content_id, content_type=content_type, topics=topics,
+                  published_at=datetime(2020, 1, 1, tzinfo=UTC))  # fmt: skip
+
+    def lead(
+        self,
+        channel_id: str,
+        lead_id: str,
+        created: datetime,
+        *,
+        source: str | None = None,
+        content: str | None = None,
+        converted: datetime | None = None,
+        deal: str | None = None,
+        contact: str | None = None,
+    ) -> None:
+        """A lead; `content` is the id a custom field names; `converted` with the ids the conversion left."""
+        self._add("leads", channel_id, id=lead_id, created_time=created, modified_time=converted or created,
+                  lead_source=source, custom_fields=json.dumps({"Content_Ref": content}),
+                  converted=converted is not None, converted_date_time=converted,
+                  converted_deal_id=deal, converted_contact_id=contact)  # fmt: skip
+
+    def deal(
+        self, channel_id: str, deal_id: str, created: datetime, stage: str = "Talks", won_at: datetime | None = None
+    ) -> None:
+        """A deal; `won_at` stands in its stage history."""
+        self._add("deals", channel_id, id=deal_id, created_time=created, stage=stage, amount=1000)
+        if won_at is not None:
+            self._add("deal_stage_history", channel_id, id=f"h{deal_id}", deal_id=deal_id, stage=stage,
+                      modified_time=won_at, basis="tracker")  # fmt: skip
+
+    def call(self, channel_id: str, call_id: str, lead_id: str, started: datetime) -> None:
+        """An outbound call that happened."""
+        self._add("calls", channel_id, id=call_id, call_type="Outbound", call_start_time=started,
+                  call_duration_in_seconds=60, what_id=lead_id, se_module="Leads")  # fmt: skip
+
+    def delete(self, channel_id: str, lead_id: str) -> None:
+        self._add("deleted_records", channel_id, module="Leads", id=lead_id, deletion_type="recycle")
+
+    def _add(self, table: str, channel_id: str, **values: Any) -> None:
+        self.rows[table].append({"channel_id": channel_id, **values})
+
+    def write(self, warehouse: Warehouse) -> None:
+        """Into an empty warehouse: every table of the world with the columns of the catalogue."""
+        with warehouse.connect(read_only=False) as connection:
+            connection.execute("create schema if not exists zoho_raw")
+            for name in ("channels", "leads", *self.rows):
+                table = BY_NAME[name]
+                columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
+                connection.execute(f"drop table if exists zoho_raw.{name}")
+                connection.execute(f"create table zoho_raw.{name} ({columns})")
+                for values in _chunks(self.rows[name]):
+                    connection.execute(*_insert(table, values))
+
+
+def _chunks(rows: list[Row]) -> Iterable[list[Row]]:
+    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
+
+
+def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
+    given = {name for row in rows for name in row}
+    assert given <= {c.name for c in table.columns}, given
+    columns = [c.name for c in table.columns if c.name in given]
+    marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
+    sql = f"insert into zoho_raw.{table.name} ({', '.join(columns)}) values {marks}"  # noqa: S608
+    return sql, [row.get(name) for row in rows for name in columns]
+
+
+def run(warehouse: Warehouse, *, build_at: datetime, **options: Any) -> TransformReport:
+    """A transform whose every check must pass."""
+    report = transform(warehouse, build_at=build_at, **options)
+    assert not report.failed_checks and not report.held_back, (report.failed_checks, report.held_back)
+    return report
+
+
+def table(warehouse: Warehouse, mart: str, where: str = "true", order: str = "1, 2, 3, 4, 5") -> list[Row]:
+    """Rows of a published mart as dicts."""
+    with published.connect(warehouse) as connection:
+        return connection.rows(f"select * from {mart} where {where} order by {order}")  # noqa: S608
+
+
+def one(warehouse: Warehouse, mart: str, where: str = "true") -> Row:
+    """The one row of a mart that a condition leaves."""
+    rows = table(warehouse, mart, where)
+    assert len(rows) == 1, f"{len(rows)} rows of {mart} where {where}"
+    return rows[0]
+
+
+def everything(warehouse: Warehouse) -> dict[str, list[Row]]:
+    """Every row of the insight's marts, in one order whatever the engine's collation."""
+    return {mart: sorted(table(warehouse, mart, order="1"), key=repr) for mart in INSIGHT_MARTS}

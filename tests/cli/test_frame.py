@@ -148,7 +148,8 @@ def test_a_table_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, ""), (True, "yes"), (0, "0"), (datetime(2026, 5, 1, 9, 5), "2026-05-01 09:05:00")]
+    ("value", "text"),
+    [(None, ""), (True, "yes"), (0, "0"), (datetime(2026, 5, 1, 9, 5, tzinfo=UTC), "2026-05-01 09:05:00+00:00")],
 )
 def test_a_cell(value: Any, text: str) -> None:
     assert shown(value) == text

@@ -130,7 +130,7 @@ def test_another_org_under_a_known_id(run: Run, channel: str, simulator: Simulat
 
 def test_sql_before_anything_is_there(run: Run) -> None:
     refused(run("sql", "select 1"), 1, "zoho-pipeline transform")
-    refused(run("sql", "--raw", "select 1"), 1, "zoho-pipeline sync")
+    refused(run("sql", "--raw", "select 1"), 2, "zoho-pipeline sync")
 
 
 def test_a_taken_port_is_named(run: Run) -> None:

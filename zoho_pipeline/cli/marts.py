@@ -115,11 +115,11 @@ def sql(query: str, raw: bool, output: str) -> None:
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """
-    from zoho_pipeline.cli.reading import read_marts, read_raw
+    from zoho_pipeline.transform.query import query as ask
 
     session = Session()
-    columns, rows = read_raw(session.warehouse, query) if raw else read_marts(session.warehouse, query)
-    names = distinct(columns)
+    found = ask(session.warehouse, query, raw=raw)
+    names, rows = distinct(found.columns), found.rows
     if output == "json":
         print_json([dict(zip(names, row, strict=True)) for row in rows])
     elif output == "csv":

@@ -96,9 +96,9 @@ def get_one(client: ZohoClient, module: str, id: str, *, converted: Converted | 
 
     `converted='both'` is sent for Leads unless given: whether a converted lead shows without it is unknown.
     """
-    path = module_path(module, record_id(id))
     wanted = converted or ("both" if module == "Leads" else None)
     try:
+        path = module_path(module, record_id(id))
         answer = client.get(path, {"converted": wanted} if wanted else None)
     except NotFound:
         return None

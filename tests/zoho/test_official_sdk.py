@@ -1,0 +1,57 @@
+"""Outside proof: Zoho's own SDK reads from the simulator what our client reads from it."""
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
+from zoho_pipeline.zoho import deleted, metadata, records
+
+pytest.importorskip("zohocrmsdk", reason="Zoho's SDK (zohocrmsdk8-0) is not installed")
+
+
+@pytest.fixture(scope="module")
+def seen(_filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the SDK, in a process of its own, saw of the filled org."""
+    simulator, org = _filled
+    refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(ALL_SCOPES))
+    folder = tmp_path_factory.mktemp("sdk")
+    script = Path(__file__).with_name("official_sdk.py")
+    command = [sys.executable, str(script), simulator.url, CLIENT_ID, CLIENT_SECRET, str(folder)]
+    done = subprocess.run(command, input=refresh_token, capture_output=True, text=True, cwd=folder, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def test_leads(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
+    client = connect(*_filled).client
+    ours = {r["id"]: r for p in records.walk(client, "Leads", ("Last_Name", "Company", "Created_Time", "Converted__s", "Owner"),
+                                             converted="both") for r in p.rows}  # fmt: skip
+    assert len(seen["leads"]) == len(ours) == 446
+    for lead in seen["leads"]:
+        row = ours[lead["id"]]
+        assert (lead["name"], lead["company"], lead["owner"]) == (row["Last_Name"], row["Company"], row["Owner"]["id"])
+        assert lead["converted"] is row["Converted__s"]
+        # The SDK gives local times of this machine.
+        assert datetime.fromisoformat(lead["created"]).astimezone() == datetime.fromisoformat(row["Created_Time"])
+
+
+def test_deleted_leads(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
+    ours = deleted.get_page(connect(*_filled).client, "Leads").rows
+    assert sorted((r["id"], r["type"]) for r in seen["deleted"]) == sorted((r["id"], r["type"]) for r in ours)
+
+
+def test_nothing_new(seen: dict[str, Any]) -> None:
+    assert seen["tomorrow"] in (204, 304)
+
+
+def test_metadata(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
+    client = connect(*_filled).client
+    assert sorted(seen["modules"]) == sorted(module.api_name for module in metadata.modules(client))
+    assert seen["fields"] == {field.api_name: field.data_type for field in metadata.fields(client, "Leads")}

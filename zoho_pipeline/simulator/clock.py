@@ -5,8 +5,9 @@ it is `yyyy-MM-ddTHH:mm:ss±HH:mm` in the zone of the token's user (facts, secti
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 _DAY = 86_400
@@ -77,8 +78,8 @@ def to_epoch(moment: datetime | str | int) -> int:
 class ZoneFormat:
     """Writes instants in one zone. Remembers days, times and offsets: a page has a thousand of them."""
 
-    _known: dict[str, "ZoneFormat"] = {}
-    _times: dict[int, str] = {}
+    _known: ClassVar[dict[str, "ZoneFormat"]] = {}
+    _times: ClassVar[dict[int, str]] = {}
 
     def __init__(self, name: str) -> None:
         self._zone = ZoneInfo(name)
@@ -99,14 +100,14 @@ class ZoneFormat:
             offset, suffix = self._offsets[quarter] = self._offset_at(epoch)
         day, second = divmod(epoch + offset, _DAY)
         try:
-            date = self._days[day]
+            calendar = self._days[day]
         except KeyError:
-            date = self._days[day] = (datetime(1970, 1, 1) + timedelta(days=day)).strftime("%Y-%m-%dT")
+            calendar = self._days[day] = f"{date(1970, 1, 1) + timedelta(days=day)}T"
         try:
             clock = self._times[second]
         except KeyError:
             clock = self._times[second] = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
-        return date + clock + suffix
+        return calendar + clock + suffix
 
     def _offset_at(self, epoch: int) -> tuple[int, str]:
         delta = datetime.fromtimestamp(epoch, self._zone).utcoffset()

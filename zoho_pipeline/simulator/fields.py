@@ -190,8 +190,8 @@ MODULE_FIELDS = {
     "Voice_Recording__s:website Reminder:picklist Scheduled_In_CRM:boolean Description:textarea "
     f"{_ABOUT} {_WHO} Tag:tag Record_Status__s:picklist~",
     "Events": "Event_Title:text! Start_DateTime:datetime! End_DateTime:datetime! All_day:boolean Venue:text "
-    "Participants:participants Check_In_Time:datetime Check_In_Address:text Check_In_Status:picklist Remind_At:datetime "
-    f"Recurring_Activity:text Description:textarea $event_cancelled:boolean {_ABOUT} {_WHO} Tag:tag "
+    "Participants:participants Check_In_Time:datetime Check_In_Address:text Check_In_Status:picklist "
+    f"Remind_At:datetime Recurring_Activity:text Description:textarea $event_cancelled:boolean {_ABOUT} {_WHO} Tag:tag "
     "Record_Status__s:picklist~",
     "Tasks": "Subject:text! Due_Date:date Status:picklist Priority:picklist Closed_Time:datetime~ Remind_At:datetime "
     f"Recurring_Activity:text Description:textarea {_ABOUT} {_WHO} Tag:tag Record_Status__s:picklist~",

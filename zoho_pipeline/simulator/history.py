@@ -16,7 +16,7 @@ _DAY = 86_400
 PERSONS = ("Leads", "Contacts")
 
 
-def fill_system_values(org: "Org", store: ModuleStore, row: Row, old: Row | None = None) -> None:
+def fill_system_values(store: ModuleStore, row: Row, old: Row | None = None) -> None:
     """Values the system derives from others, on insert (`old` None) and on change."""
     if store.api_name in PERSONS:
         name = " ".join(part for part in (row.get("First_Name"), row.get("Last_Name")) if part)
@@ -27,12 +27,12 @@ def fill_system_values(org: "Org", store: ModuleStore, row: Row, old: Row | None
     if store.api_name == "Leads":
         row.setdefault("Converted__s", False)
     elif store.api_name == "Deals":
-        _fill_deal(org, store, row, old)
+        _fill_deal(store, row, old)
     elif store.api_name == "Tasks" and row.get("Status") == "Completed":
         row.setdefault("Closed_Time", row["Modified_Time"])
 
 
-def _fill_deal(org: "Org", store: ModuleStore, row: Row, old: Row | None) -> None:
+def _fill_deal(store: ModuleStore, row: Row, old: Row | None) -> None:
     stage = row.get("Stage")
     pick = next((p for p in store.fields["Stage"].picks if p.actual == stage), None)
     moved = old is None or old.get("Stage") != stage

@@ -71,7 +71,7 @@ def convert(
         account_id = org.insert("Accounts", born | base | dict(account or {}))
     link = {} if account_id is None else {"Account_Name": {"id": account_id}}
     if contact_id is None:
-        contact_id = org.insert("Contacts", born | _carried(org, lead) | link | dict(contact or {}))
+        contact_id = org.insert("Contacts", born | _carried(lead) | link | dict(contact or {}))
     deal_id = None
     if deal is not None:
         base = {"Deal_Name": f"{lead.get('Company') or lead['Last_Name']}", "Stage": "Qualification"}
@@ -84,7 +84,7 @@ def convert(
     return {"Accounts": account_id, "Contacts": contact_id, "Deals": deal_id}
 
 
-def _carried(org: "Org", lead: Row) -> dict[str, Any]:
+def _carried(lead: Row) -> dict[str, Any]:
     names = ("First_Name", "Last_Name", "Email", "Secondary_Email", "Phone", "Mobile", "Lead_Source", "Description")
     return {name: lead.get(name) for name in names}
 

@@ -239,7 +239,7 @@ def revoke_endpoint(hub: "Hub", request: Request) -> Answer:
     return as_json({"status": "success"})
 
 
-def server_info(hub: "Hub", request: Request) -> Answer:
+def server_info(hub: "Hub", _: Request) -> Answer:
     """GET /oauth/serverinfo: the accounts servers of all data centres; here this one, under each org's name."""
     locations = {org.location: hub.url for org in hub.orgs.values()} or {"us": hub.url}
     return as_json({"result": "success", "locations": locations})

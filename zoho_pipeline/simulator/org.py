@@ -282,7 +282,7 @@ class Org:
             owner = row.setdefault("Owner", admin)
             row.setdefault("Created_By", owner)
             row.setdefault("Modified_By", owner)
-        history.fill_system_values(self, store, row)
+        history.fill_system_values(store, row)
         return row
 
     def converted_values(self, store: ModuleStore, values: Mapping[str, Any]) -> Row:
@@ -312,7 +312,7 @@ class Org:
                 new["Modified_Time"] = to_epoch(values["Modified_Time"])
             elif touch:
                 new["Modified_Time"] = self.hub.clock.epoch()
-            history.fill_system_values(self, store, new, old)
+            history.fill_system_values(store, new, old)
             store.put(new)
             history.track_change(self, store, old, new)
             lifecycle.attach(self, store, [new])
@@ -384,7 +384,7 @@ class Org:
             hidden = reader.hidden_fields.get(module, set())
             names = [name for name in store.fields if name not in hidden]
             renderer = Renderer(self, store, names, zone or reader.time_zone, single=True)
-            keys = visible_keys(self, store, reader)
+            keys = visible_keys(store, reader)
             return [orjson.loads(renderer.as_bytes(store.rows[str(key)])) for key in keys]
 
     def row(self, module: str, row_id: str) -> dict[str, Any]:

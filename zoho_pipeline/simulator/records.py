@@ -91,8 +91,8 @@ def list_records(call: Call) -> Answer:
         return _by_ids(call, store, fields)
     bound = binding(call)
     place = _place(call, size, bound)
-    order = visible_keys(call.org, store, call.user, sort_by=sort_by, converted=converted, since=since)
-    rows, more = _read(call, store, order, place, size, sort_by, descending)
+    order = visible_keys(store, call.user, sort_by=sort_by, converted=converted, since=since)
+    rows, more = _read(call, store, order, place, size, descending=descending)
     if not rows:
         first = place.offset == 0
         stale = since is not None and (first or call.hub.switches.empty_later_page == 304)
@@ -131,7 +131,7 @@ def _key(row: Row, sort_by: str) -> int:
 
 
 def _read(
-    call: Call, store: ModuleStore, order: Sequence[int], place: Place, size: int, sort_by: str, descending: bool
+    call: Call, store: ModuleStore, order: Sequence[int], place: Place, size: int, *, descending: bool
 ) -> tuple[list[Row], bool]:
     """Rows of the page at `place`, and whether more follow it."""
     if place.snapshot is not None:
@@ -178,9 +178,9 @@ def get_record(call: Call) -> Answer:
     """One record with every field, subforms and whole rich text included."""
     store = call.module()
     row = visible_row(call, store)
-    if row.get("Converted__s") and call.hub.switches.single_get_hides_converted:
-        if choice(call, "converted", ("false", "true", "both")) == "false":
-            return no_content()
+    hiding = call.hub.switches.single_get_hides_converted and row.get("Converted__s")
+    if hiding and choice(call, "converted", ("false", "true", "both")) == "false":
+        return no_content()
     wanted = [n for n in call.query.get("fields", "").split(",") if n] or list(store.fields)
     names = [name for name in wanted if call.readable(store, name)]
     renderer = Renderer(call.org, store, names, call.user.time_zone, single=True)

@@ -12,7 +12,7 @@ ROUTES: tuple[Route, ...] = (
     route("/settings/layouts", settings.layouts, of_settings("layouts"), params="module"),
     route("/settings/pipeline", settings.pipelines, of_settings("pipeline"), params="layout_id"),
     route("/settings/related_lists", settings.related_lists, of_settings("related_lists"), params="module layout_id"),
-    route("/settings/recycle_bin", settings.recycle_bin, of_settings("recycle_bin"), params="page per_page filters sort_by"),
+    route("/settings/recycle_bin", settings.recycle_bin, of_settings("recycle_bin"), params="page per_page"),
     route("/settings/business_hours", settings.business_hours, of_settings("business_hours")),
     route("/settings/holidays", settings.holidays, of_settings("holidays", "business_hours"), params="year type page"),
     route("/users", users.list_users, of_users, params="type page per_page"),

@@ -43,15 +43,15 @@ class Settings:
             f"ZohoCRM.settings.{part}{kind}" for part in ("", *(f"{a}." for a in areas)) for kind in READS
         )
 
-    def __call__(self, call: Call) -> list[tuple[str, ...]]:
+    def __call__(self, _: Call) -> list[tuple[str, ...]]:
         return [self._group]
 
 
-def of_users(call: Call) -> list[tuple[str, ...]]:
+def of_users(_: Call) -> list[tuple[str, ...]]:
     return [tuple(f"ZohoCRM.users.{kind}" for kind in READS)]
 
 
-def of_org(call: Call) -> list[tuple[str, ...]]:
+def of_org(_: Call) -> list[tuple[str, ...]]:
     return [tuple(f"ZohoCRM.org.{kind}" for kind in READS)]
 
 

@@ -68,7 +68,7 @@ def one_field(call: Call) -> Answer:
 def layouts(call: Call) -> Answer:
     """GET /settings/layouts?module=…: each module has one layout here."""
     store = _asked_module(call)
-    layout = {
+    layout: dict[str, Any] = {
         "id": call.org.layout_ids.get(store.api_name),
         "name": "Standard",
         "display_label": "Standard",

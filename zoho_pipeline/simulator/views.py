@@ -1,20 +1,15 @@
 """Which rows a reader sees, in which order: the positions that pages and page tokens count."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from .index import ID_SPAN, id_of, key_of
 from .people import User
 from .store import ModuleStore, Row
 
-if TYPE_CHECKING:
-    from .org import Org
-
 KEPT_VIEWS = 16
 
 
 def visible_keys(
-    org: "Org",
     module: ModuleStore,
     user: User,
     *,

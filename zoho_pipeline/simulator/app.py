@@ -104,7 +104,9 @@ class App:
                     answer = spoil(fault.kind, answer)
                 limits.mark_remaining(call.org, answer)
                 self._log(request, answer, price, call.org)
-                return answer
+            if answer.body_later is not None:
+                answer.body = await asyncio.to_thread(answer.body_later)
+            return answer
         finally:
             with hub.lock:
                 limits.leave(call.org, call.grant.client_id, sub_limited=sub)

@@ -4,6 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from .columns import Column
+from .store import Row
+
 
 @dataclass
 class BulkJob:
@@ -25,6 +28,8 @@ class BulkJob:
     more: bool = False
     next_token: str | None = None
     finished: int = 0
+    rows: list[Row] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
     archive: bytes = b""
 
 

@@ -1,6 +1,6 @@
 """Sorted keys of a module's rows: what makes a page, a window or a keyset query cheap."""
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 ID_SPAN = 10**19
@@ -48,9 +48,8 @@ class SortedKeys:
             self._pending = []
         return self._keys
 
-    def span(self, low: int | None, high: int | None, *, low_open: bool = False, high_open: bool = True) -> range:
-        """Positions of the keys between two instants; `None` leaves an end open."""
+    def span(self, low: int | None, high: int | None) -> tuple[int, int]:
+        """Positions (from, to) of the keys in [low, high); `None` leaves an end open."""
         keys = self.keys
-        start = 0 if low is None else bisect_left(keys, (low + low_open) * ID_SPAN)
-        end = len(keys) if high is None else bisect_right(keys, (high + (not high_open)) * ID_SPAN - 1)
-        return range(start, max(start, end))
+        start = 0 if low is None else bisect_left(keys, low)
+        return start, max(start, len(keys) if high is None else bisect_left(keys, high))

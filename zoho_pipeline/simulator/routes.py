@@ -1,8 +1,14 @@
 """Every call the simulated API answers, most specific path first."""
 
-from . import deleted, records, settings, users
+from . import bulk, coql, counts, deleted, records, related, settings, users
 from .call import Route, route
-from .scopes import of_module, of_org, of_settings, of_users
+from .scopes import of_bulk, of_coql, of_count, of_module, of_org, of_related, of_settings, of_users
+
+
+def always(_: object) -> bool:
+    """COQL and searches always count towards the sub-limit of simultaneous calls."""
+    return True
+
 
 ROUTES: tuple[Route, ...] = (
     route("/settings/modules", settings.modules, of_settings("modules"), params="status"),
@@ -18,10 +24,20 @@ ROUTES: tuple[Route, ...] = (
     route("/users", users.list_users, of_users, params="type page per_page"),
     route("/users/{id}", users.one_user, of_users),
     route("/org", users.org, of_org),
+    route("/coql", coql.run, of_coql, methods=("POST",), price=coql.price, sub_limited=always),
+    route("/read", bulk.create, of_bulk, methods=("POST",), price=bulk.price_of_create, bulk=True),
+    route("/read/{id}", bulk.status, of_bulk, bulk=True),
+    route("/read/{id}/result", bulk.result, of_bulk, bulk=True),
     route("/{module}/deleted", deleted.list_deleted, of_module, params=deleted.PARAMS),
+    route("/{module}/actions/count", counts.count, of_count, price=counts.price, params=counts.PARAMS),
     route(
-        "/{module}", records.list_records, of_module,
-        price=records.price, sub_limited=records.is_sorted, params=records.PARAMS,
+        "/{module}",
+        records.list_records,
+        of_module,
+        price=records.price,
+        sub_limited=records.is_sorted,
+        params=records.PARAMS,
     ),
     route(r"/{module}/(?P<id>\d+)", records.get_record, of_module, params=records.PARAMS),
-)  # fmt: skip
+    route(r"/{module}/(?P<id>\d+)/{related}", related.list_related, of_related, params=related.PARAMS),
+)

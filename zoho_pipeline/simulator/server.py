@@ -12,13 +12,17 @@ from uvicorn.server import ServerState
 
 from .app import App
 from .hub import Hub
+from .wire import SimulatorError
 
-# A client that goes away in the middle of an ordered fault is no news.
-logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+_silent = logging.getLogger("zoho_pipeline.simulator.connections")
 
 
 class _Protocol(HttpToolsProtocol):
     """Hands its transport to the application, which resets connections to order."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.logger = _silent  # an answer cut short to order is no error
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -31,9 +35,14 @@ class Server:
     def __init__(self, hub: Hub, port: int = 0) -> None:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", port))
+        try:
+            self._socket.bind(("127.0.0.1", port))
+        except OSError as error:
+            self._socket.close()
+            raise SimulatorError(f"port {port} cannot be had: {error.strerror}") from None
         self.url = hub.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._hub = hub
+        _silent.setLevel(logging.CRITICAL)
         self._loop = asyncio.new_event_loop()
         self._state = ServerState()
         self._ready = threading.Event()

@@ -58,6 +58,9 @@ class Switches:
     bulk_polls: int = 3  # polls a job needs with `polls`
     bulk_seconds: float = 4.0  # seconds a job runs with `time`
     bulk_downloads_per_minute: int = 10
+    bulk_refuses_at_create: bool = False  # an unknown field: 400 at once, else the job ends in FAILURE
+    coql_trackers: bool = True  # can COQL read history modules?
+    coql_notes: bool = True
 
     def update(self, **values: Any) -> None:
         """Set several switches; raises SimulatorError for a name or a type that no switch has."""

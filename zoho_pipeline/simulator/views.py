@@ -40,8 +40,8 @@ def _filtered(module: ModuleStore, user: User, sort_by: str, converted: str, sin
     keys: list[int] = module.ordered(sort_by).keys
     rows = module.rows
     if since is not None:
-        span = module.by_modified.span(since, None)
-        recent = module.by_modified.keys[span.start : span.stop]
+        start, stop = module.by_modified.span(since * ID_SPAN, None)
+        recent = module.by_modified.keys[start:stop]
         if sort_by == "Modified_Time":
             keys = recent
         elif sort_by == "id":

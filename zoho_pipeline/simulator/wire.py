@@ -1,5 +1,6 @@
 """What goes over the wire: a request as handlers see it, an answer, and Zoho's refusals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -39,6 +40,7 @@ class Answer:
     body: bytes = b""
     content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
+    body_later: Callable[[], bytes] | None = None  # a body that takes long to make, outside the lock
 
 
 class Refusal(Exception):

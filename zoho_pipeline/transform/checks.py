@@ -5,8 +5,9 @@ identity keeps back that channel's rows alone. Null and value tests of a model s
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlglot
@@ -64,7 +65,12 @@ def project_checks(project: Project) -> tuple[Check, ...]:
             raise ProjectError(test.path, 1, "reads no model: nothing would be checked.")
         last = max(models, key=order.index)
         found.append(Check(test.name, last, test.docs.severity, test.description, test=test))
-    return tuple({check.name: check for check in found}.values())
+    seen: Counter[str] = Counter()
+    for position, check in enumerate(found):
+        seen[check.name] += 1
+        if seen[check.name] > 1:
+            found[position] = replace(check, name=f"{check.name}_{seen[check.name]}")
+    return tuple(found)
 
 
 def _yml_check(project: Project, model: str, rule: YmlCheck) -> Check:

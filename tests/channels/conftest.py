@@ -1,6 +1,7 @@
 """What the tests of this room share: a registry on either engine, and connections to put into it."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,15 @@ CONNECTION = Connection(
     user_name="Asha",
     is_admin=True,
 )
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """HOME's umask is the process's: given back, or a Postgres that a later test starts could not read its own data."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ class MintBudget:
         length = min(max(BLOCK, timedelta(seconds=seconds)), _KEPT)
         row = {"refresh_fingerprint": fingerprint, "requested_at": now, "zoho_at": zoho_now}
         with self._database.write() as connection:
-            connection.execute(insert(mints).values(row, blocked_seconds=length.total_seconds()))
+            connection.execute(insert(mints).values(row | {"blocked_seconds": length.total_seconds()}))
 
     def requests(self, fingerprint: str, since: datetime) -> int:
         """Requests sent since an instant of our clock (inclusive)."""

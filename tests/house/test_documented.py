@@ -1,0 +1,86 @@
+"""The docs keep up: a command, option, setting, table or model that they do not mention fails here."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from zoho_pipeline.cli import main
+from zoho_pipeline.ingest.catalog import RAW_TABLES
+from zoho_pipeline.settings import PREFIX
+from zoho_pipeline.zoho.data_centers import BUILT_IN
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+TABLES = (ROOT / "docs" / "tables.md").read_text()
+ENV = (ROOT / ".env.example").read_text()
+
+
+def command_names(group: click.Group = main, before: str = "") -> list[str]:
+    names: list[str] = []
+    for name, command in group.commands.items():
+        whole = f"{before}{name}"
+        names += command_names(command, f"{whole} ") if isinstance(command, click.Group) else [whole]
+    return names
+
+
+def settings() -> list[str]:
+    """Every variable the settings module reads, by the names that stand in it."""
+    text = (ROOT / "zoho_pipeline" / "settings.py").read_text()
+    ours = set(re.findall(r"\{PREFIX\}([A-Z_]+)", text)) | set(re.findall(r'\(values, "([A-Z_]+)"', text))
+    return sorted({PREFIX + name for name in ours} | set(re.findall(r'"(ZOHO_CLIENT_[A-Z]+)"', text)))
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert re.search(rf"`(zoho-pipeline )?{name}[ `]", README)
+
+
+def test_the_settings_are_found() -> None:
+    assert {"ZOHO_CLIENT_ID", "ZOHO_PIPELINE_HOME", "ZOHO_PIPELINE_SYNC_LAG"} <= set(settings())
+
+
+@pytest.mark.parametrize("name", settings())
+def test_every_setting_is_documented(name: str) -> None:
+    assert f"`{name}`" in README
+    assert re.search(rf"^#?{name}=", ENV, re.MULTILINE)
+
+
+def test_nothing_documented_is_unknown() -> None:
+    named = set(re.findall(r"ZOHO_[A-Z_]+[A-Z]", README + ENV))
+    known = set(settings())
+    unknown = {name for name in named - known if not re.fullmatch(r"ZOHO_CLIENT_SECRET_[A-Z]{2}", name)}
+    assert not unknown
+
+
+@pytest.mark.parametrize("table", [table.name for table in RAW_TABLES])
+def test_every_raw_table_is_documented(table: str) -> None:
+    assert f"`{table}`" in TABLES
+
+
+@pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "dbt_like_sql" / "marts").glob("*.sql")))
+def test_every_mart_is_documented(model: str) -> None:
+    assert f"| `{model}` |" in TABLES
+
+
+@pytest.mark.parametrize("center", BUILT_IN, ids=lambda center: center.name)
+def test_every_data_center_is_in_the_readme(center: object) -> None:
+    name, accounts, api = (getattr(center, key) for key in ("name", "accounts_server", "api_domain"))
+    assert f"| `{name}` | `{accounts.removeprefix('https://')}` | `{api.removeprefix('https://')}` |" in README
+
+
+def test_every_decision_says_context_choice_and_cost() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        text = page.read_text()
+        assert len(text.splitlines()) <= 20, page.name
+        for part in ("**Context.**", "**Choice.**", "**Cost.**"):
+            assert part in text, (page.name, part)
+
+
+def test_links_of_the_docs_lead_somewhere() -> None:
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

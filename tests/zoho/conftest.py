@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -119,9 +120,16 @@ def fill(org: Any) -> None:
 
 
 @pytest.fixture
-def connected(simulator: Any) -> Callable[..., Zoho]:
+def connected(simulator: Any) -> Iterator[Callable[..., Zoho]]:
     """`connected(org, …)` → a connection to that org of the simulator, closed at the end."""
-    return lambda org, **more: connect(simulator, org, **more)
+    with ExitStack() as stack:
+
+        def build(org: Any, **more: Any) -> Zoho:
+            zoho = connect(simulator, org, **more)
+            stack.enter_context(zoho.client)
+            return zoho
+
+        yield build
 
 
 @pytest.fixture
@@ -131,7 +139,7 @@ def org(simulator: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def _filled() -> Iterator[tuple[Any, Any]]:
+def filled() -> Iterator[tuple[Any, Any]]:
     """One filled simulator a test module: the tests on it only read."""
     from zoho_pipeline.simulator import Simulator
 
@@ -144,10 +152,8 @@ def _filled() -> Iterator[tuple[Any, Any]]:
 @pytest.fixture(params=["simulator", pytest.param("live", marks=pytest.mark.live)])
 def zoho(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoho]:
     """A connection whose org must only be read: the simulator's filled one, then a real one."""
-    if request.param == "simulator":
-        found = connect(*request.getfixturevalue("_filled"))
-    else:
-        found = _live(monkeypatch)
+    simulated = request.param == "simulator"
+    found = connect(*request.getfixturevalue("filled")) if simulated else _live(monkeypatch)
     with found.client:
         yield found
 

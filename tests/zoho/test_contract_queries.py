@@ -101,7 +101,7 @@ def test_a_bulk_job_holds_what_the_list_holds(zoho: Zoho, tmp_path: Path) -> Non
     expected = by_list(zoho, until)
     assert {row["Id"]: parse_time(row["Modified_Time"]) for row in rows} == expected
     if zoho.org is not None:
-        assert list(rows[0])[0] == "Id"
+        assert next(iter(rows[0])) == "Id"
         assert {row["Converted__s"] for row in rows} == {"true", "false"}
         assert all(row["Owner"].isdigit() for row in rows)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
 from zoho_pipeline.zoho import deleted, metadata, records
+from zoho_pipeline.zoho.client import ZohoClient
 
 pytest.importorskip("zohocrmsdk", reason="Zoho's SDK (zohocrmsdk8-0) is not installed")
 
 
 @pytest.fixture(scope="module")
-def seen(_filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def seen(filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the SDK, in a process of its own, saw of the filled org."""
-    simulator, org = _filled
+    simulator, org = filled
     refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(ALL_SCOPES))
     folder = tmp_path_factory.mktemp("sdk")
     script = Path(__file__).with_name("official_sdk.py")
@@ -29,10 +31,16 @@ def seen(_filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> 
     return result
 
 
-def test_leads(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
-    client = connect(*_filled).client
-    ours = {r["id"]: r for p in records.walk(client, "Leads", ("Last_Name", "Company", "Created_Time", "Converted__s", "Owner"),
-                                             converted="both") for r in p.rows}  # fmt: skip
+@pytest.fixture
+def client(filled: tuple[Any, Any]) -> Iterator[ZohoClient]:
+    with connect(*filled).client as client:
+        yield client
+
+
+def test_leads(seen: dict[str, Any], client: ZohoClient) -> None:
+    fields = ("Last_Name", "Company", "Created_Time", "Converted__s", "Owner")
+    pages = records.walk(client, "Leads", fields, converted="both")
+    ours = {row["id"]: row for page in pages for row in page.rows}
     assert len(seen["leads"]) == len(ours) == 446
     for lead in seen["leads"]:
         row = ours[lead["id"]]
@@ -42,8 +50,8 @@ def test_leads(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
         assert datetime.fromisoformat(lead["created"]).astimezone() == datetime.fromisoformat(row["Created_Time"])
 
 
-def test_deleted_leads(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
-    ours = deleted.get_page(connect(*_filled).client, "Leads").rows
+def test_deleted_leads(seen: dict[str, Any], client: ZohoClient) -> None:
+    ours = deleted.get_page(client, "Leads").rows
     assert sorted((r["id"], r["type"]) for r in seen["deleted"]) == sorted((r["id"], r["type"]) for r in ours)
 
 
@@ -51,7 +59,6 @@ def test_nothing_new(seen: dict[str, Any]) -> None:
     assert seen["tomorrow"] in (204, 304)
 
 
-def test_metadata(seen: dict[str, Any], _filled: tuple[Any, Any]) -> None:
-    client = connect(*_filled).client
+def test_metadata(seen: dict[str, Any], client: ZohoClient) -> None:
     assert sorted(seen["modules"]) == sorted(module.api_name for module in metadata.modules(client))
     assert seen["fields"] == {field.api_name: field.data_type for field in metadata.fields(client, "Leads")}

@@ -1,0 +1,67 @@
+"""Zoho's wire format of time, and its clock."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoho_pipeline.zoho.clock import ServerClock, format_time, parse_date_header, parse_time
+from zoho_pipeline.zoho.errors import BadAnswer
+
+OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+INSTANTS = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1), timezones=OFFSETS)  # noqa: DTZ001
+
+
+@given(INSTANTS)
+def test_there_and_back_to_the_second_below(instant: datetime) -> None:
+    text = format_time(instant)
+    assert len(text) == 25
+    assert text.endswith("+00:00")
+    assert timedelta(0) <= instant - parse_time(text) < timedelta(seconds=1)
+
+
+@given(INSTANTS)
+def test_any_offset_is_the_same_instant(instant: datetime) -> None:
+    cut = instant.replace(microsecond=0)
+    assert parse_time(cut.isoformat()) == cut
+    assert parse_time(cut.isoformat()).tzinfo is UTC
+
+
+@pytest.mark.parametrize("text", ["2026-05-01T10:00:00+05:30", "2026-05-01T04:30:00Z", "2026-04-30T17:30:00-11:00"])
+def test_samples_of_one_instant(text: str) -> None:
+    assert parse_time(text) == datetime(2026, 5, 1, 4, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-05-01T10:00:00", "yesterday", "", None, 7, "2026-13-01T00:00:00Z"])
+def test_what_is_no_instant(text: object) -> None:
+    with pytest.raises(BadAnswer):
+        parse_time(text)  # type: ignore[arg-type]
+
+
+def test_a_bound_without_zone_is_a_mistake_of_ours() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        format_time(datetime(2026, 5, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [
+        ("Mon, 23 Nov 2026 14:40:37 GMT", datetime(2026, 11, 23, 14, 40, 37, tzinfo=UTC)),
+        ("Mon, 23 Nov 2026 14:40:37 -0000", datetime(2026, 11, 23, 14, 40, 37, tzinfo=UTC)),
+        ("soon", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_date_headers(text: str | None, instant: datetime | None) -> None:
+    assert parse_date_header(text) == instant
+
+
+def test_the_clock_runs_by_what_elapsed_here() -> None:
+    ticks = iter((100.0, 107.5, 200.0, 200.5))
+    clock = ServerClock(monotonic=lambda: next(ticks))
+    clock.observe(datetime(2026, 1, 1, tzinfo=UTC))
+    assert clock.now() == datetime(2026, 1, 1, 0, 0, 7, 500_000, tzinfo=UTC)
+    clock.observe(datetime(2025, 1, 1, tzinfo=UTC))
+    assert clock.now() == datetime(2025, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)

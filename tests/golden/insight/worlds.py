@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from zoho_pipeline.ingest.catalog import BY_NAME, RawTable
@@ -79,10 +79,17 @@ class RawWorld:
                   converted_deal_id=deal, converted_contact_id=contact)  # fmt: skip
 
     def deal(
-        self, channel_id: str, deal_id: str, created: datetime, stage: str = "Talks", won_at: datetime | None = None
+        self,
+        channel_id: str,
+        deal_id: str,
+        created: datetime,
+        stage: str = "Talks",
+        won_at: datetime | None = None,
+        closing: date | None = None,
     ) -> None:
         """A deal; `won_at` stands in its stage history."""
-        self._add("deals", channel_id, id=deal_id, created_time=created, stage=stage, amount=1000)
+        self._add("deals", channel_id, id=deal_id, created_time=created, stage=stage, amount=1000,
+                  closing_date=closing)  # fmt: skip
         if won_at is not None:
             self._add("deal_stage_history", channel_id, id=f"h{deal_id}", deal_id=deal_id, stage=stage,
                       modified_time=won_at, basis="tracker")  # fmt: skip

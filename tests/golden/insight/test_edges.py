@@ -1,0 +1,362 @@
+"""Edges, each a channel of one world: boundaries by the second, ties, clock changes, no data."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.golden.insight.worlds import RawWorld, Row, one, run, table, utc
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import Warehouse, open_warehouse
+
+BUILD = utc("2026-04-01 00:00")
+AS_OF = utc("2026-03-31 15:00")
+SECOND = timedelta(seconds=1)
+D30, D60, D90 = timedelta(30), timedelta(60), timedelta(90)
+
+
+def month_ends(world: RawWorld) -> None:
+    for key, as_of, moments in (
+        ("end_mar", "2026-03-31 15:00", ["2026-02-28 15:00:00", "2026-02-28 15:00:01", "2026-02-28 23:59:59"]),
+        ("end_leap", "2024-03-31 15:00", ["2024-02-29 15:00:00", "2024-02-29 15:00:01"]),
+        ("end_may", "2026-03-30 15:00", ["2026-02-28 15:00:00", "2026-02-28 15:00:01"]),
+        ("end_jan", "2026-01-15 08:00", ["2025-12-15 08:00:00", "2025-12-15 08:00:01", "2025-12-01 00:00:00"]),
+    ):
+        world.channel(key, utc(as_of))
+        for number, moment in enumerate(moments):
+            world.lead(key, f"L{number}", utc(moment))
+
+
+def zones(world: RawWorld) -> None:
+    world.channel("kolkata", AS_OF, "Asia/Kolkata")
+    world.lead("kolkata", "feb", utc("2026-02-28 18:29:59"))
+    world.lead("kolkata", "mar", utc("2026-02-28 18:30:00"))
+    # New York moves its clock on Sunday 8 March 2026 at 2:00
+    world.channel("new_york", utc("2026-03-31 15:00"), "America/New_York")
+    world.lead("new_york", "sunday", utc("2026-03-09 03:59:59"))
+    world.lead("new_york", "monday", utc("2026-03-09 04:00:00"))
+    world.channel("elapsed", utc("2026-03-20 15:00"), "America/New_York")
+    world.lead("elapsed", "mature", utc("2026-03-20 15:00") - D30)
+    world.lead("elapsed", "young", utc("2026-03-20 15:00") - D30 + SECOND)
+    # Lord Howe's clock goes back half an hour on 5 April 2026, 2:00 → 1:30; the weeks follow the wall
+    world.channel("monday", utc("2026-03-29 13:00"), "Australia/Lord_Howe")  # Monday 30 March, 0:00 local
+    for number in range(10):
+        world.lead("monday", f"L{number}", utc("2026-03-29 12:59:59") - timedelta(days=number))
+
+
+def sources(world: RawWorld) -> None:
+    for key, counts in (
+        ("tie", {"Cc": 2, "Aa": 3, "Dd": 2, "Bb": 2, None: 4}),
+        ("no_tie", {"Cc": 2, "Aa": 3, "Dd": 1, "Bb": 2, "Ee": 1}),
+        ("unknown_only", {None: 2}),
+    ):
+        world.channel(key, AS_OF)
+        for source, count in counts.items():
+            for number in range(count):
+                world.lead(key, f"{source}{number}", utc("2026-03-05 10:00"), source=source)
+    world.channel("last_month", AS_OF)
+    world.lead("last_month", "a", utc("2026-02-01 00:00"), source="Aa")
+    world.lead("last_month", "b", utc("2026-02-28 23:59:59"), source="Bb")
+    world.lead("last_month", "old", utc("2026-01-31 23:59:59"), source="Old")
+    world.channel("new", AS_OF)
+    world.lead("new", "a", AS_OF)
+
+
+def windows(world: RawWorld) -> None:
+    world.channel("windows", AS_OF)
+    ages = {"30": D30, "30-": D30 - SECOND, "60": D60, "60-": D60 - SECOND, "90": D90, "90-": D90 - SECOND}
+    for name, age in ages.items():
+        world.lead("windows", name, AS_OF - age)
+    world.channel("late", AS_OF)
+    for name, delay in (("in_time", D30), ("late", D30 + SECOND)):
+        created = AS_OF - timedelta(45)
+        world.lead("late", name, created, converted=created + delay, deal=f"D{name}")
+        world.deal("late", f"D{name}", created + delay)
+    for n in (4, 5, 29, 30):
+        world.channel(f"n{n}", AS_OF)
+        for number in range(n):
+            world.lead(f"n{n}", f"L{number}", AS_OF - timedelta(40), converted=AS_OF - timedelta(39), deal=f"D{number}")
+            world.deal(f"n{n}", f"D{number}", AS_OF - timedelta(39))
+
+
+def survival(world: RawWorld) -> None:
+    world.channel("young", AS_OF)  # one converted, one watched for ten days: nobody knows of day 30
+    for name, age in (("a", 20), ("b", 10)):
+        world.lead("young", name, AS_OF - timedelta(age), converted=AS_OF - timedelta(15) if name == "a" else None)
+    world.channel("all_convert", AS_OF)
+    for number in range(3):
+        created = AS_OF - timedelta(20 - number)
+        world.lead("all_convert", f"L{number}", created, converted=created + timedelta(3))
+    world.channel("wins", AS_OF)
+    for name, closing, stage in (
+        ("future", date(2026, 12, 31), "Done"),
+        ("undated", None, "Done"),
+        ("dated", date(2026, 3, 25), "Done"),
+        ("lost", date(2026, 3, 25), "Gone"),
+    ):
+        world.lead("wins", name, AS_OF - timedelta(20), converted=AS_OF - timedelta(18), deal=f"D{name}")
+        world.deal("wins", f"D{name}", AS_OF - timedelta(18), stage, closing=closing)
+
+
+def trends(world: RawWorld) -> None:
+    # 31 March 2026 is a Tuesday: a = 2 to 29 March, b = 2 February to 1 March
+    for key, a, b in (("thin", 9, 0), ("up", 12, 4), ("flat", 9, 4), ("down", 4, 12), ("level", 5, 5)):
+        world.channel(key, AS_OF)
+        for number in range(a):
+            world.lead(key, f"a{number}", utc("2026-03-29 23:59:59") if number else utc("2026-03-02 00:00"))
+        for number in range(b):
+            world.lead(key, f"b{number}", utc("2026-03-01 23:59:59") if number else utc("2026-02-02 00:00"))
+        world.lead(key, "this_week", utc("2026-03-30 00:00"))
+        world.lead(key, "too_old", utc("2026-02-01 23:59:59"))
+
+
+def topics(world: RawWorld) -> None:
+    old = AS_OF - timedelta(45)
+
+    def leads(key: str, content: str | None, n: int, x: int) -> None:
+        for number in range(n):
+            name = f"{content}-{number}"
+            deal = f"D{name}" if number < x else None
+            world.lead(key, name, old, content=content, converted=old if deal else None, deal=deal)
+            if deal:
+                world.deal(key, deal, old)
+
+    world.channel("one_topic", AS_OF)
+    world.content("one_topic", "c", "video", "solo | solo |  ")
+    leads("one_topic", "c", 9, 3)
+    world.channel("five_topics", AS_OF)
+    for number, name in enumerate(("e", "D", "c", "b", "a")):
+        world.content("five_topics", f"c{number}", "video", name)
+        leads("five_topics", f"c{number}", 5 if name != "c" else 4, 3 if name != "e" else 4)
+    leads("five_topics", None, 200, 0)
+    world.channel("no_deals", AS_OF)
+    world.content("no_deals", "c", "video", "t")
+    leads("no_deals", "c", 5, 0)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    home = tmp_path_factory.mktemp("edges")
+    warehouse = open_warehouse(Settings(home=home, warehouse_url=f"duckdb:///{home}/w.duckdb", registry_url=""))
+    world = RawWorld()
+    for part in (month_ends, zones, sources, windows, survival, trends, topics):
+        part(world)
+    world.channel("empty", AS_OF)
+    world.channel("never", None, "Pacific/Auckland")
+    world.content("never", "c", "video", "t")
+    world.channel("unreadable", AS_OF, readable=False)
+    world.lead("unreadable", "a", AS_OF, source="Aa")
+    world.channel("stale", BUILD - timedelta(hours=36) - SECOND)
+    world.channel("fresh", BUILD - timedelta(hours=36))
+    for key in ("stale", "fresh"):
+        world.lead(key, "a", AS_OF - timedelta(2))
+    world.write(warehouse)
+    run(warehouse, build_at=BUILD)
+    yield warehouse
+
+
+def insight(built: Warehouse, channel: str) -> Row:
+    return one(built, "channel_insight", f"channel_id = '{channel}'")
+
+
+def rate(built: Warehouse, channel: str, definition: str, stage: str = "deal", **where: str) -> Row:
+    where = {"dimension": "all", "dimension_value": "all"} | where
+    condition = " and ".join(f"{name} = '{value}'" for name, value in where.items())
+    return one(
+        built,
+        "conversion_rate",
+        f"channel_id = '{channel}' and stage = '{stage}' and definition = '{definition}' and {condition}",
+    )
+
+
+def pick(row: Row, *names: str) -> tuple[Any, ...]:
+    return tuple(row[name] for name in names)
+
+
+@pytest.mark.parametrize(("channel", "same", "full"), [("end_mar", 1, 3), ("end_leap", 1, 2), ("end_may", 1, 2), ("end_jan", 2, 3)])
+def test_the_same_point_of_last_month_is_clamped(built: Warehouse, channel: str, same: int, full: int) -> None:
+    assert pick(insight(built, channel), "leads_last_month_same_point", "leads_last_month_full") == (same, full)
+
+
+def test_months_are_local(built: Warehouse) -> None:
+    row = insight(built, "kolkata")
+    assert pick(row, "leads_this_month", "leads_last_month_full", "as_of_date") == (1, 1, date(2026, 3, 31))
+
+
+def test_weeks_are_local_and_follow_the_clock_change(built: Warehouse) -> None:
+    rows = table(built, "lead_volume", "channel_id = 'new_york' and grain = 'week'", order="period_start")
+    assert [(row["period_start"], row["n_leads"]) for row in rows] == [
+        (date(2026, 3, 2), 1), (date(2026, 3, 9), 1), (date(2026, 3, 16), 0), (date(2026, 3, 23), 0), (date(2026, 3, 30), 0)
+    ]  # fmt: skip
+
+
+def test_thirty_days_are_elapsed_seconds_across_a_clock_change(built: Warehouse) -> None:
+    assert rate(built, "elapsed", "matured_30d")["n_leads"] == 1
+    assert rate(built, "elapsed", "rolling_30d")["n_leads"] == 1
+
+
+def test_at_monday_midnight_the_week_before_is_full(built: Warehouse) -> None:
+    row = insight(built, "monday")
+    assert pick(row, "leads_last_4_weeks", "leads_previous_4_weeks", "trend_direction") == (10, 0, "up")
+    running = one(built, "lead_volume", "channel_id = 'monday' and grain = 'week' and is_partial")
+    assert pick(running, "period_start", "n_leads") == (date(2026, 3, 30), 0)
+
+
+def test_a_tie_at_the_third_source_is_flagged(built: Warehouse) -> None:
+    names = ("top_source_1", "top_source_2", "top_source_3", "top_source_3_leads", "top_sources_tie_at_cutoff")
+    rest = ("other_sources_leads", "unknown_source_leads")
+    assert pick(insight(built, "tie"), *names, *rest) == ("Aa", "Bb", "Cc", 2, True, 2, 4)
+    assert pick(insight(built, "no_tie"), *names, *rest) == ("Aa", "Bb", "Cc", 2, False, 2, 0)
+    assert pick(insight(built, "unknown_only"), *names, *rest) == (None, None, None, None, False, 0, 2)
+
+
+def test_sources_fall_back_to_the_whole_of_last_month(built: Warehouse) -> None:
+    row = insight(built, "last_month")
+    assert pick(row, "top_sources_period", "top_source_1", "top_source_2", "top_source_3") == ("last_month", "Aa", "Bb", None)
+    assert pick(row, "leads_this_month", "leads_last_month_same_point", "change_status") == (0, 1, "ok")
+    assert row["leads_change_rate"] == -1.0
+
+
+def test_a_first_month_is_new(built: Warehouse) -> None:
+    row = insight(built, "new")
+    assert pick(row, "leads_this_month", "leads_change_rate", "change_status") == (1, None, "new")
+
+
+def test_windows_are_half_open_to_the_second(built: Warehouse) -> None:
+    assert rate(built, "windows", "matured_30d")["n_leads"] == 2  # 30 days, and 60 less a second
+    assert rate(built, "windows", "rolling_30d")["n_leads"] == 1
+    ever = rate(built, "windows", "ever")
+    assert pick(ever, "n_leads", "n_immature") == (5, 1)
+    by_source = rate(built, "windows", "matured_30d", dimension="lead_source", dimension_value="Unknown")
+    assert by_source["n_leads"] == 4
+
+
+def test_a_deal_counts_to_the_second_of_its_thirtieth_day(built: Warehouse) -> None:
+    assert pick(rate(built, "late", "matured_30d"), "n_leads", "n_converted") == (2, 1)
+    assert rate(built, "late", "ever")["n_converted"] == 2
+
+
+@pytest.mark.parametrize(("n", "status"), [(4, "insufficient"), (5, "small_sample"), (29, "small_sample"), (30, "ok")])
+def test_display_status_and_an_interval_up_to_one(built: Warehouse, n: int, status: str) -> None:
+    row = rate(built, f"n{n}", "matured_30d")
+    assert pick(row, "display_status", "conversion_rate", "ci_high") == (status, 1.0, 1.0)
+    assert row["ci_low"] == pytest.approx(n / (n + 1.959963984540054**2), abs=1e-12)
+
+
+def test_kaplan_meier_where_nothing_can_be_said(built: Warehouse) -> None:
+    row = rate(built, "young", "km_30d", "any_conversion")
+    assert pick(row, "n_leads", "n_converted", "conversion_rate", "ci_low") == (2, 1, None, None)
+
+
+def test_kaplan_meier_where_all_convert(built: Warehouse) -> None:
+    assert rate(built, "all_convert", "km_30d", "any_conversion")["conversion_rate"] == 1.0
+
+
+def test_when_a_won_deal_was_won(built: Warehouse) -> None:
+    assert rate(built, "wins", "ever", "won")["n_converted"] == 3
+    assert rate(built, "wins", "rolling_30d", "won")["n_converted"] == 3
+    assert rate(built, "wins", "km_30d", "won")["n_converted"] == 2  # the undated one was won nobody knows when
+    assert rate(built, "wins", "ever", "deal")["n_converted"] == 4  # lost is a deal
+
+
+@pytest.mark.parametrize(
+    ("channel", "direction"),
+    [("thin", "insufficient_data"), ("up", "up"), ("flat", "flat"), ("down", "down"), ("level", "flat")],
+)
+def test_trend(built: Warehouse, channel: str, direction: str) -> None:
+    assert insight(built, channel)["trend_direction"] == direction
+
+
+def test_a_topic_at_the_base_rate_is_no_suggestion(built: Warehouse) -> None:
+    row = one(built, "topic_performance", "channel_id = 'one_topic'")
+    assert pick(row, "topic", "n_leads", "n_converted", "lift", "is_suggested") == ("solo", 9, 3, 1.0, False)
+    assert insight(built, "one_topic")["topic_status"] == "insufficient_data"
+
+
+def test_at_most_three_topics_are_suggested(built: Warehouse) -> None:
+    rows = table(built, "topic_performance", "channel_id = 'five_topics'", order="coalesce(suggestion_rank, 9)")
+    # e leads by its rate; of the equals D stands before a, by its bytes; c has four leads
+    assert [row["topic"] for row in rows if row["is_suggested"]] == ["e", "D", "a"]
+    assert {row["evidence"] for row in rows} == {"strong"}
+    row = insight(built, "five_topics")
+    assert pick(row, "suggested_topic_1", "suggested_topic_3", "topic_status") == ("e", "a", "ok")
+
+
+def test_topics_without_any_deal(built: Warehouse) -> None:
+    row = one(built, "topic_performance", "channel_id = 'no_deals'")
+    assert pick(row, "base_rate", "shrunk_rate", "lift", "is_suggested") == (0.0, 0.0, None, False)
+    assert insight(built, "no_deals")["topic_status"] == "no_conversions_in_matured_cohort"
+
+
+def test_an_empty_channel_has_zeros(built: Warehouse) -> None:
+    row = insight(built, "empty")
+    zeros = {name for name, value in row.items() if value == 0 and value is not False}
+    assert zeros == {
+        "leads_this_month", "leads_last_month_same_point", "leads_last_month_full", "other_sources_leads",
+        "unknown_source_leads", "conversion_rate_30d_n", "conversion_rate_30d_x", "n_uncontacted",
+        "leads_last_4_weeks", "leads_previous_4_weeks",
+    }  # fmt: skip
+    words = pick(row, "data_status", "change_status", "top_sources_period", "trend_direction", "topic_status")
+    assert words == ("ok", "no_leads_either_month", "last_month", "insufficient_data", "no_matured_leads")
+    rows = table(built, "conversion_rate", "channel_id = 'empty'")
+    assert {(row["dimension"], row["dimension_value"]) for row in rows} == {
+        ("all", "all"), ("content_type", "(none)"), ("content", "(none)"), ("topic", "(none)")
+    }  # fmt: skip
+    assert len(rows) == 4 * 3 * 4
+    assert {pick(row, "n_leads", "conversion_rate", "display_status") for row in rows} == {(0, None, "no_leads")}
+    assert [row["n_leads"] for row in table(built, "lead_volume", "channel_id = 'empty'")] == [0, 0]
+
+
+@pytest.mark.parametrize(("channel", "status", "day"), [("never", "never_synced", 1), ("unreadable", "module_missing", 31)])
+def test_no_data_is_not_zero(built: Warehouse, channel: str, status: str, day: int) -> None:
+    row = insight(built, channel)
+    keys = {"channel_id", "as_of_date", "as_of_utc", "timezone", "data_status", "is_weekly"}
+    words = {"change_status": "no_data", "trend_direction": "insufficient_data", "topic_status": "insufficient_data"}
+    words |= {"data_status": status}
+    assert pick(row, *words) == tuple(words.values())
+    assert row["top_sources_tie_at_cutoff"] is False
+    rest = row.keys() - keys - words.keys() - {"top_sources_tie_at_cutoff"}
+    assert {name for name in rest if row[name] is not None} == set()
+    assert row["as_of_date"].day == day  # of Auckland, where the build's instant is already 1 April
+    for mart in ("conversion_rate", "time_to_first_contact", "lead_volume"):
+        rows = table(built, mart, f"channel_id = '{channel}'")
+        assert rows and {row["n_leads"] for row in rows} == {None}
+    for row in table(built, "topic_performance", f"channel_id = '{channel}'"):
+        assert pick(row, "n_leads", "n_content", "reason", "is_suggested") == (None, None, None, False)
+
+
+def test_stale_data_keeps_its_counts(built: Warehouse) -> None:
+    for channel, status in (("stale", "stale"), ("fresh", "ok")):
+        row = insight(built, channel)
+        assert pick(row, "data_status", "leads_this_month") == (status, 1)
+        waiting = BUILD - timedelta(hours=36) - (AS_OF - timedelta(2))
+        exact = Decimal(waiting.total_seconds()) / 3600
+        assert abs(row["oldest_uncontacted_hours"] - exact) <= Decimal("0.005")
+
+
+def test_history_stays_and_weekly_sticks(warehouse: Warehouse) -> None:
+    def written(as_of: datetime, lead: bool, **options: Any) -> list[tuple[Any, ...]]:
+        world = RawWorld()
+        world.channel("a", AS_OF)
+        world.channel("never", None)
+        if lead:
+            world.lead("a", "L", AS_OF - timedelta(20))
+        world.write(warehouse)
+        run(warehouse, build_at=BUILD, as_of=as_of, full=True, **options)
+        rows = table(warehouse, "channel_insight", order="channel_id, as_of_date")
+        return [pick(r, "channel_id", "as_of_date", "is_weekly", "leads_this_month") for r in rows]
+
+    week, later = AS_OF - timedelta(7), AS_OF
+    assert written(week, False, weekly=True) == [
+        ("a", week.date(), True, 0),
+        ("never", week.date(), True, None),
+    ]
+    assert written(later, True) == [
+        ("a", week.date(), True, 0),
+        ("a", later.date(), False, 1),
+        ("never", week.date(), True, None),
+        ("never", later.date(), False, None),
+    ]
+    assert written(week, True)[0] == ("a", week.date(), True, 1)

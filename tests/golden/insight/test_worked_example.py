@@ -1,0 +1,111 @@
+"""The worked example of docs/metrics.md: every value of its tables, on both engines."""
+
+import re
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.golden.insight.worlds import INSIGHT_MARTS, RawWorld, one, run, table
+from zoho_pipeline.warehouse import Warehouse
+
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+KOLKATA = ZoneInfo("Asia/Kolkata")
+_SECTION = re.compile(r"^### `(\w+)` where `(.+)`\n+((?:\|.*\n)+)", re.MULTILINE)
+_LINE = re.compile(r"^\| `(\w+)` \| (.*?) \| ")
+
+
+def at(text: str) -> datetime:
+    """`02-05 10:00` of 2026 in Kolkata."""
+    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=KOLKATA)
+
+
+AS_OF = at("03-31 15:00")
+
+
+def example() -> RawWorld:
+    """The leads of the page."""
+    world = RawWorld()
+    world.channel("acme", AS_OF, "Asia/Kolkata", parameters={"topic_min_leads": "3"})
+    world.content("acme", "c1", "blog_post", "Hiring|Payroll")
+    world.content("acme", "c2", "video", "Payroll")
+    world.content("acme", "c3", "newsletter", None)
+    rows: list[tuple[str, str, str | None, str | None, str | None, str | None, str | None, str | None]] = [
+        # id, created, source, content, converted, stage of its deal, won, called
+        ("L1", "02-05 10:00", "Expo", "c1", "02-12 10:00", "Done", "02-20 10:00", "02-05 10:30"),
+        ("L2", "02-10 10:00", "Expo", "c1", "02-25 10:00", "Gone", None, "02-10 12:00"),
+        ("L3", "01-31 10:00", "LinkedIn", "c2", "02-10 10:00", None, None, None),
+        ("L4", "02-20 10:00", "Expo", None, None, None, None, "02-21 12:00"),
+        ("L5", "02-28 16:00", None, None, "03-30 16:00:01", "Talks", None, "02-28 17:00"),
+        ("L6", "01-20 10:00", "Radio", "c1", None, None, None, "01-20 09:50"),
+        ("L7", "03-02 10:00", "Expo", "c1", "03-05 10:00", "Talks", None, "03-02 14:00"),
+        ("L8", "03-10 10:00", "Flyer", "c2", None, None, None, "03-10 09:58"),
+        ("L9", "03-29 15:00", "Expo", None, None, None, None, None),
+        ("L10", "03-31 14:30", None, None, None, None, None, None),
+        ("L11", "03-09 10:00", "Expo", None, None, None, None, None),
+    ]
+    for key, created, source, content, converted, stage, won, called in rows:
+        deal = f"D{key}" if stage else None
+        moment = at(converted) if converted else None
+        world.lead("acme", key, at(created), source=source, content=content, converted=moment, deal=deal)
+        if deal and moment and stage:
+            world.deal("acme", deal, moment, stage, at(won) if won else None)
+        if called:
+            world.call("acme", f"C{key}", key, at(called))
+    world.delete("acme", "L11")
+    return world
+
+
+def page() -> list[tuple[str, str, dict[str, str]]]:
+    """(mart, condition, column → value as written) of each table of the page."""
+    found = []
+    for mart, condition, lines in _SECTION.findall(PAGE.read_text(encoding="utf-8")):
+        cells = [match.groups() for match in map(_LINE.match, lines.splitlines()) if match]
+        found.append((mart, condition, dict(cells)))
+    return found
+
+
+def agrees(got: Any, written: str) -> bool:
+    """A fraction exactly, a decimal to the digits written, a word to the letter."""
+    if written in ("null", "true", "false"):
+        return got is {"null": None, "true": True, "false": False}[written]
+    if isinstance(got, str) or got is None or isinstance(got, bool):
+        return bool(got == written)
+    digits = len(written.partition(".")[2])
+    near = 0.5 * 10**-digits if digits > 2 else 1e-11
+    return abs(Fraction(got) - Fraction(written)) <= near
+
+
+def test_every_value_of_the_page(warehouse: Warehouse) -> None:
+    example().write(warehouse)
+    run(warehouse, build_at=AS_OF)
+    tables = page()
+    assert sum(len(cells) for _, _, cells in tables) >= 100
+    for mart, condition, cells in tables:
+        row = one(warehouse, mart, condition)
+        wrong = {name: (row[name], written) for name, written in cells.items() if not agrees(row[name], written)}
+        assert not wrong, f"{mart} where {condition}: (got, on the page) {wrong}"
+    for grain, first, counts in (
+        ("week", "2026-01-19", [1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1]),
+        ("month", "2026-01-01", [2, 4, 4]),
+    ):
+        rows = table(warehouse, "lead_volume", f"grain = '{grain}'", order="period_start")
+        assert [row["n_leads"] for row in rows] == counts
+        assert [row["is_partial"] for row in rows] == [False] * (len(counts) - 1) + [True]
+        assert rows[0]["period_start"].isoformat() == first
+
+
+def test_the_page_derives_every_column() -> None:
+    from zoho_pipeline.transform.project import Project
+
+    derived = {(mart, name) for mart, _, cells in page() for name in cells}
+    keys = {"channel_id", "as_of_date", "as_of_utc", "timezone", "data_status", "is_weekly", "stage", "definition"}
+    keys |= {"dimension", "dimension_value", "grain", "period_start", "topic"}
+    project = Project.load()
+    for mart in INSIGHT_MARTS:
+        for column in project.marts[mart].docs.columns:
+            twin = column.name.replace("_seconds", "_hours")
+            shown = {(mart, column.name), (mart, twin)} & derived
+            # the reasons of the insight are those of topic_performance
+            assert column.name in keys or shown or column.name.endswith("_reason"), f"{mart}.{column.name}"

@@ -16,6 +16,7 @@ from tests.channels.wire import (
     SCOPES,
     Person,
     refresh_token,
+    self_client_code,
     settings_for,
     token_requests,
 )
@@ -56,6 +57,8 @@ from zoho_pipeline.zoho.errors import (
     UnknownDataCenter,
 )
 
+_announced: list[str] = []
+unheard = _announced.append
 CALLBACK = "http://localhost:8414/callback"
 
 
@@ -184,7 +187,7 @@ def test_a_foreign_api_domain_sees_no_token(registry: Registry, person: Person, 
 def test_denial(registry: Registry, person: Person, simulator: Simulator) -> None:
     person.decision = "reject"
     with pytest.raises(ConsentDenied, match=r"did not connect channel acme: access_denied") as caught:
-        connect(registry, "acme", data_center=DC, port=0, announce=str, open_browser=person)
+        connect(registry, "acme", data_center=DC, port=0, announce=unheard, open_browser=person)
     assert caught.value.exit_code == 1
     assert person.pages[0].status_code == 400
     assert "access_denied" in person.pages[0].text
@@ -274,26 +277,27 @@ def test_what_is_wrong_before_the_browser_opens(registry: Registry) -> None:
 
 def test_nobody_comes_back(registry: Registry) -> None:
     with pytest.raises(NoCallback, match="nobody finished the consent"):
-        connect(registry, "acme", data_center=DC, port=0, timeout=0.1, announce=str, open_browser=lambda url: False)
+        connect(registry, "acme", data_center=DC, port=0, timeout=0.1, announce=unheard, open_browser=lambda url: False)
 
 
 def test_a_port_that_is_taken(registry: Registry, simulator: Simulator) -> None:
     port = int(simulator.url.rpartition(":")[2])
     with pytest.raises(NoCallback, match="--port"):
-        connect(registry, "acme", data_center=DC, port=port, announce=str, open_browser=lambda url: False)
+        connect(registry, "acme", data_center=DC, port=port, announce=unheard, open_browser=lambda url: False)
 
 
 def test_only_the_callback_is_answered_and_text_is_escaped(registry: Registry, person: Person) -> None:
     pages: list[httpx.Response] = []
 
     def strays(url: str) -> None:
-        place = person.callback(url) and person.target
+        person.callback(url)
+        place = person.target
         root = place.removesuffix("/callback")
         pages.append(httpx.get(f"{root}/favicon.ico", trust_env=False))
         pages.append(httpx.get(f"{place}?error=<script>", trust_env=False))
 
     with pytest.raises(ConsentDenied):
-        connect(registry, "acme", data_center=DC, port=0, announce=str, open_browser=strays)
+        connect(registry, "acme", data_center=DC, port=0, announce=unheard, open_browser=strays)
     assert [page.status_code for page in pages] == [404, 400]
     assert "<script>" not in pages[1].text
 
@@ -331,7 +335,7 @@ def test_without_the_org_scope_the_zone_is_the_users_and_the_currency_waits(regi
     assert (channel.timezone, channel.currency, channel.org_id) == ("Asia/Tokyo", None, None)
     assert any("--currency" in hint for hint in channel.hints)
     # another user, who sees the org, might be of any: that cannot be told
-    with pytest.raises(OtherOrg, match="the scope that shows the org|is connected to user"):
+    with pytest.raises(OtherOrg, match="is connected to user"):
         register_from_refresh_token(registry, "acme", refresh_token(org), data_center=DC)
 
 
@@ -362,11 +366,11 @@ def test_nothing_is_registered_from_a_token_that_does_not_work(
 
 
 def test_a_grant_code_of_a_self_client(registry: Registry, person: Person, simulator: Simulator) -> None:
-    code = simulator.control.grant_code(client_id=CLIENT_ID, org=person.org.id, scopes=SCOPES)
-    channel = register_from_grant_code(registry, "acme", Secret(code), data_center=DC)
+    code = self_client_code(simulator, person.org)
+    channel = register_from_grant_code(registry, "acme", code, data_center=DC)
     assert channel.org_name == "Acme"
     with pytest.raises(CodeRejected):
-        register_from_grant_code(registry, "acme", Secret(code), data_center=DC)
+        register_from_grant_code(registry, "acme", code, data_center=DC)
 
 
 # Afterwards
@@ -446,16 +450,19 @@ def test_nothing_secret_reaches_log_or_message(
         with pytest.raises(PipelineError) as caught:
             finish(registry, consent(registry, person) | change)
         said.append(f"{caught.value!r} {caught.value}")
-    connect(registry, "acme", data_center=DC, port=0, announce=str, open_browser=person)
+    connect(registry, "acme", data_center=DC, port=0, announce=unheard, open_browser=person)
     tokens = [registry.vault.refresh_token("acme").reveal(), *simulator.hub.tokens.grants, *simulator.hub.tokens.live]
     out, err = capfd.readouterr()
-    ours = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(("httpx", "httpcore", "uvicorn")))
-    everything = "\n".join([*said, ours, out, err, *(page.text for page in person.pages)])
-    for secret in [*tokens, *simulator.hub.tokens.codes, CLIENT_SECRET]:
-        assert secret not in everything
+    shown = [*said, out, err, *(page.text for page in person.pages)]
+    for secret in [*tokens, CLIENT_SECRET]:
+        assert secret not in "\n".join([*shown, *(record.getMessage() for record in caplog.records)])
+    # the person's own browser is httpx too, and logs where it goes: codes are looked for in all but that
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    for code in simulator.hub.tokens.codes:
+        assert code not in "\n".join([*shown, *ours])
 
 
 def test_the_port_is_free_again_after_a_consent(registry: Registry, person: Person, tmp_path: Path) -> None:
-    connect(registry, "acme", data_center=DC, port=0, announce=str, open_browser=person)
+    connect(registry, "acme", data_center=DC, port=0, announce=unheard, open_browser=person)
     with pytest.raises(httpx.ConnectError):
         httpx.get(person.target, trust_env=False)

@@ -122,9 +122,9 @@ def test_a_field_map_that_is_wrong_is_named(write: Callable[[Any], Path], conten
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     for read in (read_field_map, read_lead_source_map, read_business_hours):
         with pytest.raises(InvalidSetting, match="No such file"):
-            read(tmp_path / "absent")  # type: ignore[operator]
+            read(tmp_path / "absent")
         with pytest.raises(InvalidSetting, match="Is a directory"):
-            read(tmp_path)  # type: ignore[operator]
+            read(tmp_path)
 
 
 def test_a_lead_source_map(write: Callable[[Any], Path]) -> None:

@@ -83,7 +83,8 @@ def budget(sqlite_settings: Settings) -> MintBudget:
 def test_no_ten_minutes_ever_hold_eleven_requests(budget: MintBudget, steps: list[int]) -> None:
     with budget._database.write() as connection:
         connection.execute(delete(tables.mints))
-    now, sent = NOON, []
+    now = NOON
+    sent: list[datetime] = []
     for step in steps:
         now += timedelta(seconds=step)
         try:

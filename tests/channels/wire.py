@@ -9,6 +9,7 @@ import httpx
 
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator, User
+from zoho_pipeline.simulator.consent import issue_code
 
 CLIENT_ID, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 SCOPES = "ZohoCRM.modules.READ ZohoCRM.users.READ ZohoCRM.org.READ"
@@ -26,6 +27,14 @@ def refresh_token(org: Org, scopes: str = SCOPES, user: User | None = None) -> S
     return Secret(org.grant(CLIENT_ID, CLIENT_SECRET, scopes, *([user] if user else [])))
 
 
+def self_client_code(simulator: Simulator, org: Org) -> Secret:
+    """A grant code made in the API console: it has no redirect URI."""
+    form = {"scope": SCOPES, "access_type": "offline"}
+    with simulator.hub.lock:
+        client = simulator.hub.tokens.clients[CLIENT_ID]
+        return Secret(issue_code(simulator.hub, client, form, org, org.admin.id).value)
+
+
 def token_requests(simulator: Simulator) -> list[Any]:
     """Calls that asked for an access token, whatever came of them."""
     return [call for call in simulator.requests if call.path.endswith("/oauth/v2/token")]
@@ -40,6 +49,7 @@ class Person:
     decision: str = "accept"
     change: dict[str, str | None] = field(default_factory=dict)
     """Parameters of the callback to change, or to drop (None)."""
+    target: str = ""
     asked: dict[str, str] = field(default_factory=dict)
     pages: list[httpx.Response] = field(default_factory=list)
 

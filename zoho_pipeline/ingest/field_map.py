@@ -5,10 +5,8 @@ A field is found by its API name or label, ignoring case, separators, trailing d
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal
-
-from zoho_pipeline.zoho.metadata import FieldMeta
 
 FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
     "utm_source": ("utmsource",),
@@ -36,25 +34,24 @@ def normalised(name: str) -> str:
     return re.sub(r"\d+$", "", plain)
 
 
-def discover(metas: Sequence[FieldMeta]) -> dict[str, str]:
-    """Field key → API name. Among several candidates: the better name, then the API name over the label,
-    then a name without trailing digits, then Zoho's own order."""
+def discover(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Field key → API name, from (API name, label) pairs; where labels are unknown give the name twice.
+
+    Among several candidates: the better name, then the API name over the label, then a name without
+    trailing digits, then Zoho's own order.
+    """
+    pairs = [(api_name, normalised(api_name), normalised(label)) for api_name, label in fields]
     found: dict[str, str] = {}
     for key, names in FIELD_KEYS.items():
-        candidates = []
-        for order, meta in enumerate(metas):
-            by_name, by_label = normalised(meta.api_name), normalised(meta.label)
-            for rank, name in enumerate(names):
-                if name in (by_name, by_label):
-                    candidates.append((rank, name != by_name, meta.api_name[-1:].isdigit(), order, meta.api_name))
+        candidates = [
+            (rank, name != by_name, api_name[-1:].isdigit(), order, api_name)
+            for order, (api_name, by_name, by_label) in enumerate(pairs)
+            for rank, name in enumerate(names)
+            if name in (by_name, by_label)
+        ]
         if candidates:
             found[key] = min(candidates)[-1]
     return found
-
-
-def discover_names(api_names: Sequence[str]) -> dict[str, str]:
-    """The same from bare API names, where metadata cannot be read."""
-    return discover([FieldMeta(api_name=name, label=name, data_type="text") for name in api_names])
 
 
 def merged(found: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, tuple[str, Basis]]:

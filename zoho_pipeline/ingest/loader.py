@@ -18,7 +18,7 @@ from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from zoho_pipeline.ingest.arrow import schema_of
-from zoho_pipeline.ingest.catalog import RAW_TABLES
+from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.dlt_context import explicit_dlt
 from zoho_pipeline.ingest.source import SOURCE_NAME, zoho_crm
 from zoho_pipeline.settings import PipelineError, Settings
@@ -77,9 +77,7 @@ class Loader:
 
     def ensure_tables(self) -> None:
         """Make every raw table that is not there yet, and add columns that a newer catalogue has."""
-        with self._warehouse.connect() as connection:
-            there = connection.tables(RAW_SCHEMA)
-        missing = [t for t in RAW_TABLES if {c.name for c in t.columns} - set(there.get(t.name, {}))]
+        missing = missing_tables(self._warehouse)
         if missing:
             self.load({table.name: [schema_of(table).empty_table()] for table in missing})
         self._index(missing)
@@ -112,15 +110,15 @@ class Loader:
         # each other's staged rows otherwise. On DuckDB they queue for the file, one is enough.
         if self._warehouse.dialect == "postgres":
             destination.config_params["staging_dataset_name_layout"] = f"%s_staging_{schema_suffix(self._channel_id)}"
-        return dlt.pipeline(
+        pipeline: dlt.Pipeline = dlt.pipeline(
             self._name,
             pipelines_dir=str(self._folder),
             destination=destination,
             dataset_name=RAW_SCHEMA,
-            progress=None,
         )
+        return pipeline
 
-    def _index(self, made: Sequence[Any]) -> None:
+    def _index(self, made: Sequence[RawTable]) -> None:
         """On Postgres the merge looks rows up by key: without an index each step would scan the table."""
         if self._warehouse.dialect != "postgres":
             return
@@ -130,6 +128,17 @@ class Loader:
                 connection.execute(
                     f"create unique index if not exists {table.name}_key on {RAW_SCHEMA}.{table.name} ({columns})"
                 )
+
+
+def missing_tables(warehouse: Warehouse) -> list[RawTable]:
+    """Raw tables that are not there, or lack a column of the catalogue."""
+    with warehouse.connect() as connection:
+        there = connection.tables(RAW_SCHEMA)
+    return [table for table in RAW_TABLES if {c.name for c in table.columns} - set(there.get(table.name, {}))]
+
+
+def tables_complete(warehouse: Warehouse) -> bool:
+    return not missing_tables(warehouse)
 
 
 def schema_suffix(channel_id: str) -> str:

@@ -44,7 +44,7 @@ def columns_of(raw: RawTable) -> dict[str, Any]:
     return {column.name: _hints(column, raw) for column in raw.columns}
 
 
-def disposition_of(raw: RawTable) -> dict[str, Any]:
+def disposition_of(raw: RawTable) -> Any:
     """Upsert on the key. Where rows carry Modified_Time, one that is older than the stored row is left out."""
     merge: dict[str, Any] = {"disposition": "merge", "strategy": "upsert"}
     names = {column.name for column in raw.columns}
@@ -77,9 +77,10 @@ def _resource(raw: RawTable, parts: Sequence[pa.Table]) -> DltResource:
     def read() -> Iterator[pa.Table]:
         yield from parts
 
-    return dlt.resource(
-        read, name=raw.name, columns=columns_of(raw), write_disposition=disposition_of(raw)  # type: ignore[arg-type]
+    resource: DltResource = dlt.resource(
+        read(), name=raw.name, columns=columns_of(raw), write_disposition=disposition_of(raw)
     )
+    return resource
 
 
 def _state_resource(state: Mapping[str, Any]) -> DltResource:
@@ -89,4 +90,5 @@ def _state_resource(state: Mapping[str, Any]) -> DltResource:
         stored.update(state)
         yield []
 
-    return dlt.resource(remember, name="cursors", write_disposition="append")
+    resource: DltResource = dlt.resource(remember, name="cursors", write_disposition="append")
+    return resource

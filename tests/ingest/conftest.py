@@ -1,0 +1,81 @@
+"""A channel on the simulator, synced over real HTTP into a real warehouse."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from zoho_pipeline.channels.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.ingest.sync import sync_channel
+from zoho_pipeline.settings import Secret, Settings, load_settings
+from zoho_pipeline.simulator import Org, Simulator
+from zoho_pipeline.warehouse import Warehouse, open_warehouse
+
+CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
+PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@dataclass
+class Bench:
+    """Everything a test of a sync needs."""
+
+    sim: Simulator
+    org: Org
+    settings: Settings
+    registry: Registry
+    warehouse: Warehouse
+    channel_id: str = "acme"
+
+    def sync(self, *modules: str, **options: Any) -> SyncReport:
+        return sync_channel(
+            self.settings, self.registry, self.warehouse, self.channel_id, modules=modules or None, **options
+        )
+
+    def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
+        with self.warehouse.connect() as connection:
+            return connection.rows(sql, params)
+
+    def live(self, table: str, module: str) -> dict[str, dict[str, Any]]:
+        """Rows of a raw table that are not deleted, by id."""
+        sql = (
+            f"select t.* from zoho_raw.{table} t left join zoho_raw.deleted_records d on d.channel_id = t.channel_id"
+            " and d.module = ? and d.id = t.id and d.restored_at is null where t.channel_id = ? and d.id is null"
+        )
+        return {row["id"]: row for row in self.rows(sql, module, self.channel_id)}
+
+    def connect(self, scopes: str = PLAIN_SCOPES, user: Any = None, channel_id: str = "acme") -> None:
+        token = self.org.grant(CLIENT, CLIENT_SECRET, scopes, user)
+        register_from_refresh_token(self.registry, channel_id, Secret(token), data_center="sim")
+
+
+@pytest.fixture(params=["duckdb"])
+def warehouse_env(request: pytest.FixtureRequest) -> dict[str, str]:
+    if request.param == "postgres":
+        return {"ZOHO_PIPELINE_WAREHOUSE": request.getfixturevalue("postgres_url")}
+    return {}
+
+
+@pytest.fixture
+def bench(
+    simulator: Simulator, settings_env: Callable[..., dict[str, str]], warehouse_env: dict[str, str]
+) -> Bench:
+    """A connected channel of an empty org."""
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{simulator.url}"}}', **warehouse_env)
+    settings = load_settings(env)
+    settings.ensure_home()
+    org = simulator.add_org(name="Acme")
+    made = Bench(simulator, org, settings, Registry(settings), open_warehouse(settings))
+    made.connect()
+    return made

@@ -1,0 +1,95 @@
+"""Business hours and holidays: Zoho's document, and its hours unrolled to seconds of the week."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAY_SECONDS = 86_400
+WORKDAYS = WEEKDAYS[:5]
+
+Interval = tuple[int, int, int]
+"""ISO weekday, first second, end second (exclusive, at most 86400)."""
+
+
+def hours_row(document: Mapping[str, Any], channel_id: str, basis: str, synced_at: datetime) -> dict[str, Any]:
+    """The row of `business_hours`; `basis` is zoho or set."""
+    return {
+        "channel_id": channel_id,
+        "id": str(document.get("id") or basis),
+        "type": document.get("type"),
+        "week_starts_on": document.get("week_starts_on"),
+        "same_as_everyday": document.get("same_as_everyday"),
+        "business_days": _json(document.get("business_days")),
+        "daily_timing": _json(document.get("daily_timing")),
+        "custom_timing": _json(document.get("custom_timing")),
+        "basis": basis,
+        "synced_at": synced_at,
+    }
+
+
+def intervals(document: Mapping[str, Any]) -> list[Interval]:
+    """The open stretches of a week, sorted and without overlaps; a stretch over midnight counts on both days.
+
+    Raises ValueError where a time or day is none.
+    """
+    days = document.get("business_days") or WORKDAYS
+    match document.get("type"):
+        case "24_by_7":
+            return [(day, 0, DAY_SECONDS) for day in range(1, 8)]
+        case "24_by_5":
+            return sorted((_weekday(day), 0, DAY_SECONDS) for day in days)
+    if document.get("same_as_everyday") or not document.get("custom_timing"):
+        timing = document.get("daily_timing") or ()
+        opened = [(day, timing) for day in days]
+    else:
+        opened = [(entry.get("days"), entry.get("business_timing") or ()) for entry in document["custom_timing"]]
+    return _merged(part for day, timing in opened for part in _stretch(_weekday(day), timing))
+
+
+def interval_rows(document: Mapping[str, Any], channel_id: str, synced_at: datetime) -> list[dict[str, Any]]:
+    return [
+        {"channel_id": channel_id, "iso_weekday": day, "start_second": start, "end_second": end, "synced_at": synced_at}
+        for day, start, end in intervals(document)
+    ]
+
+
+def _stretch(weekday: int, timing: Sequence[str]) -> list[Interval]:
+    if len(timing) != 2:
+        raise ValueError(f"business timing {list(timing)!r} is not a start and an end")
+    start, end = _seconds(timing[0]), _seconds(timing[1]) or DAY_SECONDS
+    if end > start:
+        return [(weekday, start, end)]
+    following = weekday % 7 + 1
+    return [(weekday, start, DAY_SECONDS), (following, 0, end)]
+
+
+def _merged(parts: Iterable[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
+    for day, start, end in sorted(parts):
+        if merged and merged[-1][0] == day and start <= merged[-1][2]:
+            merged[-1] = (day, merged[-1][1], max(end, merged[-1][2]))
+        elif end > start:
+            merged.append((day, start, end))
+    return merged
+
+
+def _weekday(name: Any) -> int:
+    try:
+        return WEEKDAYS.index(str(name).strip().capitalize()) + 1
+    except ValueError:
+        raise ValueError(f"{name!r} is no weekday") from None
+
+
+def _seconds(text: str) -> int:
+    hours, _, minutes = str(text).partition(":")
+    value = int(hours) * 3600 + int(minutes or 0) * 60
+    if not 0 <= value <= DAY_SECONDS:
+        raise ValueError(f"{text!r} is no time of day")
+    return value
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,201 @@
+"""One module's part of a sync, in a thread of its own: fields, window, rows, deletions → bounded steps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from zoho_pipeline.ingest import deletions
+from zoho_pipeline.ingest.arrow import Rejection
+from zoho_pipeline.ingest.catalog import REJECTED_RECORDS
+from zoho_pipeline.ingest.deletions import Deletions, Known
+from zoho_pipeline.ingest.fields import FieldPlan, plan_from_catalogue, plan_from_metadata, plan_from_record
+from zoho_pipeline.ingest.keyset import Batch, KeysetReader, modified
+from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.steps import ModuleState, Step, rejections
+from zoho_pipeline.ingest.targets import Target
+from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, SECOND, Window, parse
+from zoho_pipeline.zoho import metadata, records
+from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.clock import parse_time
+from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.metadata import FieldMeta
+from zoho_pipeline.zoho.pages import Row
+
+ROWS_PER_TABLE = 2_000
+ROWS_PER_STEP = 10_000
+"""A step of the widest records is some 20 MB; memory stays bounded whatever the module's size."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the warehouse held of a module when the sync began.
+
+    `recent`: (id → modified_time) of rows at or after the lower bound, so that re-reading the overlap is
+    not counted as change; `empty`: no row at all.
+    """
+
+    since: datetime | None
+    recent: Mapping[str, datetime] = field(default_factory=dict)
+    deletions: Mapping[str, Known] = field(default_factory=dict)
+    empty: bool = True
+
+
+def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
+    """The cursor less the overlap, or less of it where more rows lie there than fit a page.
+
+    `newest`: (id, modified_time) at or after cursor − overlap, newest first.
+    """
+    if len(newest) <= OVERLAP_ROWS:
+        return cursor - OVERLAP
+    return min(cursor, newest[OVERLAP_ROWS - 1][1] + SECOND)
+
+
+@dataclass
+class Extraction:
+    """Runs in a thread; talks to Zoho only. What it found beside rows stands in its attributes at the end."""
+
+    target: Target
+    channel_id: str
+    client: ZohoClient
+    window: Window
+    state: ModuleState
+    before: Before
+    report: ModuleReport
+    full: bool = False
+    advance: Callable[[int], None] = lambda rows: None
+    metas: list[FieldMeta] | None = None
+    deletions: Deletions | None = None
+    live_again: dict[str, datetime] = field(default_factory=dict)
+    _reader: KeysetReader | None = None
+
+    def steps(self) -> Iterator[Step]:
+        """Every row that is new or changed, in steps that each leave a true cursor; deletions are read last.
+
+        Raises:
+            ZohoError: what was yielded before stands; the cursor is that of the last step.
+        """
+        since = None if self.full else self.before.since
+        self.report.window_start, self.report.window_end = since, self.window.hi
+        self.report.took("records")
+        self.report.route_reason = "first load" if since is None else "changes since the last sync"
+        if since is not None:
+            self.window.settle()  # little is expected: read it once, when it is final
+        plan = self._plan()
+        # kept with the first step: a first load that is resumed still learns what was deleted since its start
+        self.state = {"deleted_cursor": self.window.hi.isoformat(), **self.state, "table": self.target.table.name}
+        yield from self._rows(since, plan)
+        if self.target.has_deletions:
+            self._read_deletions()
+
+    def _rows(self, since: datetime | None, plan: FieldPlan) -> Iterator[Step]:
+        pending: list[Row] = []
+        tables: dict[str, list[pa.Table]] = {}
+        loaded, read_at = 0, None
+        reached = since
+        for batch in self._batches(since, plan):
+            reached = batch.reached
+            pending += self._wanted(batch)
+            read_at = read_at or batch.read_at
+            if len(pending) >= ROWS_PER_TABLE:
+                loaded += self._convert(pending, read_at, tables)
+                pending, read_at = [], None
+            if loaded >= ROWS_PER_STEP:
+                yield self._step(tables, reached)
+                tables, loaded = {}, 0
+        if pending and read_at is not None:
+            self._convert(pending, read_at, tables)
+        yield self._step(tables, self.window.hi)
+
+    def _step(self, tables: dict[str, list[pa.Table]], reached: datetime | None) -> Step:
+        if self._reader is not None and self._reader.inclusive:
+            self.state = {**self.state, "inclusive": True}
+        if reached is not None:
+            self.state = {**self.state, "cursor": min(reached, self.window.hi).isoformat()}
+        return Step(self.target.module, tables, self.state)
+
+    def _batches(self, since: datetime | None, plan: FieldPlan) -> Iterator[Batch]:
+        """The reader's batches; without metadata the first changed record shows which other fields there are."""
+        self._reader = reader = self._reader_of(plan)
+        if plan.basis == "metadata" or self.target.plan is not None:
+            yield from reader.read(since)
+            return
+        looked = False
+        for batch in reader.read(since):
+            changed = next((row for row in batch.rows if self._is_change(row)), None)
+            if changed is not None and not looked:
+                looked = True
+                whole = records.get_one(self.client, self.target.module, changed["id"])
+                wider = plan_from_record(self.target.table, whole or ())
+                if set(wider.names) - set(plan.names):
+                    self.state = {**self.state, "names": list(wider.names)}
+                    self._reader = self._reader_of(wider)
+                    yield from self._reader.read(since)
+                    return
+            yield batch
+
+    def _reader_of(self, plan: FieldPlan) -> KeysetReader:
+        inclusive = bool(self.state.get("inclusive"))
+        return KeysetReader(self.client, self.target.module, plan, self.window, inclusive=inclusive)
+
+    def _plan(self) -> FieldPlan:
+        if self.target.plan is not None:
+            return self.target.plan
+        try:
+            self.metas = metadata.fields(self.client, self.target.module)
+        except (ScopeMissing, NoPermission, NotSupported):
+            names = self.state.get("names")
+            return FieldPlan(tuple(names)) if names else plan_from_catalogue(self.target.table)
+        if not self.metas:
+            return plan_from_catalogue(self.target.table)
+        plan = plan_from_metadata(self.target.table, self.metas)
+        for change in plan.changes_since(self.state.get("fields") or {}):
+            self.report.note(change)
+        self.state = {**self.state, "fields": dict(plan.types)}
+        return plan
+
+    def _wanted(self, batch: Batch) -> list[Row]:
+        """Rows that existed when the sync began; those born later are the next run's."""
+        rows = [row for row in batch.rows if not self._born_later(row)]
+        changed = sum(1 for row in rows if self._is_change(row))
+        for row in rows:
+            if row["id"] in self.before.deletions:
+                self.live_again[row["id"]] = batch.read_at
+        self.report.rows += changed
+        self.advance(changed)
+        return rows
+
+    def _born_later(self, row: Row) -> bool:
+        if modified(row) < self.window.hi:
+            return False
+        created = row.get("Created_Time")
+        return created is None or parse_time(created) >= self.window.hi
+
+    def _is_change(self, row: Row) -> bool:
+        return self.before.recent.get(row["id"]) != modified(row)
+
+    def _convert(self, rows: list[Row], read_at: datetime, tables: dict[str, list[pa.Table]]) -> int:
+        converted = self.target.convert(rows, self.channel_id, read_at)
+        tables.setdefault(self.target.table.name, []).append(converted.table)
+        self.reject(converted.rejected, read_at, tables)
+        return len(rows)
+
+    def reject(self, rejected: list[Rejection], at: datetime, tables: dict[str, list[pa.Table]]) -> None:
+        """Keep values that did not fit beside the rows, and count them."""
+        if rejected:
+            self.report.rejected_rows += len(rejected)
+            kept = rejections(self.channel_id, self.target.module, rejected, at)
+            tables.setdefault(REJECTED_RECORDS.name, []).append(kept)
+
+    def _read_deletions(self) -> None:
+        cursor = parse(self.state["deleted_cursor"])
+        assert cursor is not None
+        since = deletions.since_of(cursor, self.before.deletions, self.window.hi)
+        try:
+            self.deletions = deletions.read(self.client, self.target.module, since, self.before.deletions)
+        except (NotSupported, NoPermission, ModuleMissing, InvalidRequest) as error:
+            self.report.note(f"deletions of {self.target.module} cannot be read: {error}")
+            return
+        if not self.deletions.whole:
+            self.report.note("Zoho does not show all deletions at once: run `zoho-pipeline reconcile`")

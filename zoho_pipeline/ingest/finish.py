@@ -1,0 +1,171 @@
+"""The end of a sync: steps into the warehouse, deletions against what it holds, and the account of the run."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from zoho_pipeline.ingest import deletions
+from zoho_pipeline.ingest.arrow import of_values
+from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS
+from zoho_pipeline.ingest.extract import Extraction
+from zoho_pipeline.ingest.field_map import discover
+from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
+from zoho_pipeline.ingest.registry_tables import publish_channel
+from zoho_pipeline.ingest.report import ModuleReport, SyncReport
+from zoho_pipeline.ingest.small_tables import insert_rows, replace_rows
+from zoho_pipeline.ingest.steps import Gathered, newest_by_key
+from zoho_pipeline.ingest.stored import held
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+
+if TYPE_CHECKING:
+    from zoho_pipeline.ingest.sync import Run
+
+log = logging.getLogger(__name__)
+
+
+def load(run: "Run", gathered: Gathered) -> None:
+    """One dlt run: the gathered rows, what they show of history, and the cursors that are true with them."""
+    tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in gathered.tables.items() if parts}
+    states = {**run.states, **gathered.states}
+    wanted = [seen for name, seen in OBSERVATIONS.items() if _is_observed(run, name) and seen.source.name in tables]
+    if wanted:
+        with run.warehouse.connect() as connection:
+            for seen in wanted:
+                stays = observe(connection, seen, run.channel.id, tables[seen.source.name])
+                if stays.num_rows:
+                    tables[seen.history.name] = stays
+    if tables or states != run.states:
+        run.loader.load({name: [table] for name, table in tables.items()}, {"modules": states})
+        run.states = states
+
+
+def last_load(run: "Run", gathered: Gathered) -> None:
+    """The last steps with the deletions of every module that was read to its end."""
+    with run.warehouse.connect() as connection:
+        for module, extraction in run.extractions.items():
+            if run.reports[module].outcome != "complete":
+                continue
+            if extraction.target.has_deletions:
+                _add_deletions(run, connection, extraction, gathered)
+            state = gathered.states.get(module) or run.states.get(module) or extraction.state
+            gathered.states[module] = {**state, "deleted_cursor": run.window.hi.isoformat()}
+    load(run, gathered)
+
+
+def finish(run: "Run") -> SyncReport:
+    """Write the small tables and the account of the run; raises what made going on impossible."""
+    reports = list(run.reports.values())
+    finished_at = datetime.now(UTC)
+    if reports:
+        reports[0].tokens = _tokens(run)
+    for report in reports:
+        bound = run.window.hi if report.outcome == "complete" else None
+        counts = (report.rows, report.credits, report.detail or None, report.route or None)
+        run.registry.record_sync(run.channel.id, report.module, bound, report.outcome, *counts)
+    with run.warehouse.connect(read_only=False) as connection:
+        for side in run.sides.values():
+            for name, rows in side.tables.items():
+                replace_rows(connection, BY_NAME[name], run.channel.id, rows)
+        publish_channel(connection, run.registry.get(run.channel.id), _found_fields(run))
+        insert_rows(connection, SYNC_RUNS, [_run_row(run, report, finished_at) for report in reports])
+    if run.fatal is not None:
+        raise run.fatal
+    return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
+
+
+def _is_observed(run: "Run", history: str) -> bool:
+    """Whether Zoho has no history of its own for this table, as far as this run and earlier ones know."""
+    ours = [e for e in run.extractions.values() if e.target.table.name == history]
+    if any(run.reports[e.target.module].outcome != "skipped" for e in ours):
+        return any(run.states.get(e.target.module, {}).get("absent") for e in ours)
+    return bool(ours) or not any(s.get("table") == history and s.get("cursor") for s in run.states.values())
+
+
+def _add_deletions(run: "Run", connection: Connection, extraction: Extraction, gathered: Gathered) -> None:
+    """What has been deleted of what we hold, and what has come back."""
+    found = extraction.deletions or deletions.Deletions()
+    known, module = extraction.before.deletions, extraction.target.module
+    news = {id_: row for id_, row in found.listed.items() if _is_news(row, known.get(id_))}
+    pending = _ids(gathered.tables.get(extraction.target.table.name, ()))
+    ours = held(connection, extraction.target.table, run.channel.id, news.keys() - pending) | (news.keys() & pending)
+    now = run.window.now()
+    rows = deletions.entries(module, [news[id_] for id_ in sorted(ours)], now, run.channel.id)
+    extraction.report.deleted_rows += len(rows)
+    back = {id_: at for id_, at in extraction.live_again.items() if id_ not in found.listed}
+    if found.restored:
+        tables: dict[str, list[pa.Table]] = {}
+        converted = extraction.target.convert(list(found.restored.values()), run.channel.id, now)
+        extraction.reject(converted.rejected, now, tables)
+        gathered.put({extraction.target.table.name: [converted.table], **tables})
+        back |= dict.fromkeys(found.restored, now)
+        extraction.report.rows += len(found.restored.keys() - extraction.live_again.keys())
+    rows += restored_rows(connection, run.channel.id, module, back)
+    if rows:
+        gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
+
+
+def restored_rows(
+    connection: Connection, channel_id: str, module: str, back: dict[str, datetime]
+) -> list[dict[str, Any]]:
+    """The stored deletions of these ids, ended: id → when it was seen alive."""
+    if not back:
+        return []
+    columns = ", ".join(column.name for column in DELETED_RECORDS.columns)
+    stored = connection.rows(
+        f"select {columns} from {RAW_SCHEMA}.deleted_records"
+        " where channel_id = ? and module = ? and restored_at is null and id = any(?)",
+        (channel_id, module, sorted(back)),
+    )
+    return [row | {"restored_at": back[row["id"]], "synced_at": back[row["id"]]} for row in stored]
+
+
+def _is_news(row: dict[str, Any], known: deletions.Known | None) -> bool:
+    if known is None:
+        return True
+    return known.deleted_time != deletions.deleted_at(row) or known.deletion_type != row.get("type")
+
+
+def _ids(parts: Iterable[pa.Table]) -> set[str]:
+    return {id_ for part in parts for id_ in part["id"].to_pylist()}
+
+
+def _found_fields(run: "Run") -> dict[str, str] | None:
+    """The field map this run could discover; None where it saw no fields of leads."""
+    leads = run.extractions.get("Leads")
+    if leads is None:
+        return None
+    if leads.metas:
+        return discover((meta.api_name, meta.label) for meta in leads.metas)
+    names = leads.state.get("names")
+    return discover((name, name) for name in names) if names else None
+
+
+def _tokens(run: "Run") -> int:
+    fingerprint = run.registry.vault.fingerprint(run.channel.id)
+    return run.registry.mints.requests(fingerprint, run.started_at)
+
+
+def _run_row(run: "Run", report: ModuleReport, finished_at: datetime) -> dict[str, Any]:
+    return {
+        "channel_id": run.channel.id,
+        "run_id": run.run_id,
+        "module": report.module,
+        "started_at": run.started_at,
+        "finished_at": finished_at,
+        "duration_seconds": report.seconds,
+        "route": report.route or None,
+        "route_reason": report.route_reason or None,
+        "window_start": report.window_start,
+        "window_end": report.window_end,
+        "rows": report.rows,
+        "deleted_rows": report.deleted_rows,
+        "rejected_rows": report.rejected_rows,
+        "credits": report.credits,
+        "tokens": report.tokens,
+        "requests": report.requests,
+        "outcome": report.outcome,
+        "detail": report.detail or None,
+    }

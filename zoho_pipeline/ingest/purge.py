@@ -1,0 +1,32 @@
+"""Remove a channel's rows: raw, its cursors and its staging schema."""
+
+from zoho_pipeline.ingest.catalog import RAW_TABLES
+from zoho_pipeline.ingest.loader import staging_schema
+from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse
+
+STATE_TABLE = "_dlt_pipeline_state"
+PURPOSES = ("zoho_crm", "content")
+
+
+def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
+    """Delete all raw rows of a channel and forget its cursors, in one transaction; rows deleted.
+
+    A later sync of the same id starts from nothing.
+    """
+    deleted = 0
+    names = [f"{purpose}__{channel_id}" for purpose in PURPOSES]
+    with warehouse.connect(read_only=False) as connection:
+        there = connection.tables(RAW_SCHEMA)
+        for table in RAW_TABLES:
+            if table.name in there:
+                sql = f"delete from {RAW_SCHEMA}.{table.name} where channel_id = ?"
+                deleted += max(connection.execute(sql, (channel_id,)), 0)
+        if STATE_TABLE in there:
+            for name in names:
+                connection.execute(f"delete from {RAW_SCHEMA}.{STATE_TABLE} where pipeline_name = ?", (name,))
+        for table_name, columns in connection.tables(MARTS_SCHEMA).items():
+            if "channel_id" in columns:
+                connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))
+        if warehouse.dialect == "postgres":
+            connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
+    return deleted

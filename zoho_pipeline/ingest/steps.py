@@ -1,0 +1,86 @@
+"""Bounded steps: what the module threads hand to the loading thread, and how steps are gathered into one run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zoho_pipeline.ingest.arrow import Rejection
+from zoho_pipeline.ingest.catalog import BY_NAME, REJECTED_RECORDS, RawTable
+
+ModuleState = dict[str, Any]
+"""A module's part of the source's state: cursor, deleted_cursor (ISO instants), fields (API name → type)."""
+
+
+@dataclass
+class Step:
+    """Rows of one module up to a point, and the state that is true once they are in."""
+
+    module: str
+    tables: dict[str, list[pa.Table]]
+    state: ModuleState
+
+    @property
+    def rows(self) -> int:
+        return sum(part.num_rows for parts in self.tables.values() for part in parts)
+
+
+@dataclass
+class Gathered:
+    """Steps of several modules that are loaded in one dlt run."""
+
+    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    states: dict[str, ModuleState] = field(default_factory=dict)
+
+    def add(self, step: Step) -> None:
+        self.put(step.tables)
+        self.states[step.module] = step.state
+
+    def put(self, tables: Mapping[str, Iterable[pa.Table]]) -> None:
+        for name, parts in tables.items():
+            self.tables.setdefault(name, []).extend(part for part in parts if part.num_rows)
+
+    @property
+    def rows(self) -> int:
+        return sum(part.num_rows for parts in self.tables.values() for part in parts)
+
+    def unique(self) -> dict[str, list[pa.Table]]:
+        """The tables with each key once, the row read last: a merge takes a key only once."""
+        return {name: [newest_by_key(BY_NAME[name], parts)] for name, parts in self.tables.items() if parts}
+
+
+def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:
+    """One table with the last row of each key; the order of the others stays."""
+    table = pa.concat_tables(parts)
+    names = [name for name in raw.key if name != "channel_id"]
+    if not names:
+        return table.slice(table.num_rows - 1)
+    keys = pc.binary_join_element_wise(*(table[name].cast(pa.string()) for name in names), "\x1f") if len(names) > 1 else table[names[0]]
+    if pc.count_distinct(keys).as_py() == table.num_rows:
+        return table
+    last = {key: index for index, key in enumerate(keys.to_pylist())}
+    return table.take(pa.array(sorted(last.values())))
+
+
+def rejections(channel_id: str, module: str, rejected: Iterable[Rejection], synced_at: datetime) -> pa.Table:
+    """Rows of `rejected_records`."""
+    from zoho_pipeline.ingest.arrow import of_values
+
+    return of_values(
+        REJECTED_RECORDS,
+        [
+            {
+                "channel_id": channel_id,
+                "module": module,
+                "id": r.id,
+                "field": r.field,
+                "value": r.value,
+                "reason": r.reason,
+                "synced_at": synced_at,
+            }
+            for r in rejected
+        ],
+    )

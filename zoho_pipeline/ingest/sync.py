@@ -1,0 +1,257 @@
+"""A sync of one channel: Zoho → raw.
+
+Modules are read side by side, each in a thread that only talks to Zoho; one thread, the caller's, loads.
+Steps of several modules share a dlt run. What one module lacks (scope, module, permission) or fails at
+is its own row in `sync_runs`; the others go on.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from zoho_pipeline.channels.clients import open_client
+from zoho_pipeline.channels.locks import channel_lock
+from zoho_pipeline.channels.model import PAUSED, Channel
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.verify import inspect
+from zoho_pipeline.ingest import finish
+from zoho_pipeline.ingest.catalog import BY_MODULE
+from zoho_pipeline.ingest.extract import Before, Extraction, overlap_start
+from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
+from zoho_pipeline.ingest.sides import SIDES, Side
+from zoho_pipeline.ingest.steps import Gathered, ModuleState, Step
+from zoho_pipeline.ingest.stored import is_empty, known_deletions, versions_since
+from zoho_pipeline.ingest.targets import MODULE_TARGETS, Target, deal_history, lead_history, module_target
+from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, Window, parse
+from zoho_pipeline.ingest.workers import Done, Workers
+from zoho_pipeline.settings import PipelineError, Settings, UsageError
+from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.zoho import metadata
+from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.data_centers import DataCenters
+from zoho_pipeline.zoho.errors import (
+    CreditsExhausted,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ReconnectNeeded,
+    ScopeMissing,
+    TokenThrottled,
+)
+
+log = logging.getLogger(__name__)
+
+ROWS_PER_LOAD = 20_000
+THREADS = 6
+MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
+
+
+@dataclass
+class Run:
+    """Everything the parts of one sync share."""
+
+    settings: Settings
+    registry: Registry
+    warehouse: Warehouse
+    channel: Channel
+    client: ZohoClient
+    window: Window
+    loader: Loader
+    run_id: str
+    full: bool
+    progress: Progress
+    states: dict[str, ModuleState]
+    extractions: dict[str, Extraction] = field(default_factory=dict)
+    sides: dict[str, Side] = field(default_factory=dict)
+    reports: dict[str, ModuleReport] = field(default_factory=dict)
+    fatal: PipelineError | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def sync_channel(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    *,
+    modules: Sequence[str] | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+) -> SyncReport:
+    """Bring a channel's raw rows up to date with Zoho.
+
+    Args:
+        modules: these alone, by Zoho's API names; None is everything.
+        full: read every row again instead of what changed.
+
+    Raises:
+        UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
+        ReconnectNeeded, TokenThrottled, Retryable: Zoho cannot be spoken to at all.
+        LoadFailed: the warehouse did not take a step; earlier steps stand.
+    """
+    targets, started_at = _targets(modules), datetime.now(UTC)
+    with channel_lock(settings, channel_id):
+        channel = registry.get(channel_id)
+        if channel.status == PAUSED:
+            raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
+        with open_client(settings, registry, channel) as client:
+            run = _start(settings, registry, warehouse, channel, client, full, progress or Silent(), started_at)
+            targets += _histories(run) if modules is None else []
+            _extract_and_load(run, targets, SIDES if modules is None else {})
+            return finish.finish(run)
+
+
+def _targets(modules: Sequence[str] | None) -> list[Target]:
+    if modules is None:
+        return list(MODULE_TARGETS)
+    if unknown := [name for name in modules if name not in BY_MODULE]:
+        names = ", ".join(name for name in BY_MODULE if name)
+        raise UsageError(f"no table for module {', '.join(unknown)}. There are: {names}.")
+    return [module_target(name) for name in dict.fromkeys(modules)]
+
+
+def _start(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel: Channel,
+    client: ZohoClient,
+    full: bool,
+    progress: Progress,
+    started_at: datetime,
+) -> Run:
+    """Who we speak for, Zoho's clock, and the state of the last completed step."""
+    center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
+    own = client.metered()
+    channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
+    registry.add_credits(channel.id, own.meter.credits)
+    window = Window(client.server_time, settings.sync_lag_seconds)
+    loader = Loader(settings, warehouse, channel.id)
+    loader.ensure_tables()
+    return Run(
+        settings=settings,
+        registry=registry,
+        warehouse=warehouse,
+        channel=channel,
+        client=client,
+        window=window,
+        loader=loader,
+        run_id=f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        full=full,
+        progress=progress,
+        states=dict(loader.state.get("modules") or {}),
+        started_at=started_at,
+    )
+
+
+def _histories(run: Run) -> list[Target]:
+    """Zoho's own histories where they can be found; what is missing is observed at loading instead."""
+    own = run.client.metered()
+    try:
+        found = metadata.history_modules(metadata.modules(own))
+        targets = [deal_history()]
+        for name in found:
+            if name == metadata.DEAL_HISTORY:
+                continue
+            fields = {field.api_name for field in metadata.fields(own, name)}
+            if {"Lead_Status", "Full_Name"} <= fields:
+                targets.append(lead_history(name))
+    except MISSING as error:
+        log.info("channel %s: history modules cannot be looked up: %s", run.channel.id, error)
+        targets = [deal_history()]
+    finally:
+        run.registry.add_credits(run.channel.id, own.meter.credits)
+    return targets
+
+
+def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str]) -> None:
+    before = _before(run, targets)
+    with Workers(THREADS) as workers:
+        for target in targets:
+            run.extractions[target.module] = extraction = _extraction(run, target, before[target.module])
+            workers.start(target.module, extraction.steps)
+        for name in sides:
+            run.reports[name] = ModuleReport(name, window_end=run.window.hi)
+            workers.start(name, lambda name=name: _side(run, name))  # type: ignore[misc]
+        gathered = Gathered()
+        for item in workers.items():
+            if isinstance(item, Done):
+                _done(run, item, workers, gathered)
+                continue
+            gathered.add(item)
+            if gathered.rows >= ROWS_PER_LOAD:
+                finish.load(run, gathered)
+                gathered = Gathered()
+    finish.last_load(run, gathered)
+
+
+def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
+    """What the warehouse holds of each module around its cursor."""
+    found: dict[str, Before] = {}
+    with run.warehouse.connect() as connection:
+        for target in targets:
+            cursor = parse(run.states.get(target.module, {}).get("cursor"))
+            known = known_deletions(connection, run.channel.id, target.module) if target.has_deletions else {}
+            empty = is_empty(connection, target.table, run.channel.id)
+            if cursor is None:
+                found[target.module] = Before(None, {}, known, empty)
+                continue
+            newest = versions_since(connection, target.table, run.channel.id, cursor - OVERLAP, OVERLAP_ROWS + 1)
+            since = overlap_start(cursor, newest)
+            found[target.module] = Before(since, dict(newest), known, empty)
+    return found
+
+
+def _extraction(run: Run, target: Target, before: Before) -> Extraction:
+    report = run.reports[target.module] = ModuleReport(target.module)
+    return Extraction(
+        target=target,
+        channel_id=run.channel.id,
+        client=run.client.metered(),
+        window=run.window,
+        state=dict(run.states.get(target.module, {})),
+        before=before,
+        report=report,
+        full=run.full,
+        advance=lambda rows, module=target.module: run.progress.advance(module, rows),  # type: ignore[misc]
+    )
+
+
+def _side(run: Run, name: str) -> Iterable[Step]:
+    report, client = run.reports[name], run.client.metered()
+    started = time.monotonic()
+    try:
+        side = run.sides[name] = SIDES[name](client, run.channel, run.window.now())
+        report.rows, report.route, report.detail = side.rows, side.route, side.note
+    finally:
+        report.credits, report.requests = client.meter.credits, client.meter.requests
+        report.seconds = time.monotonic() - started
+    return ()
+
+
+def _done(run: Run, done: Done, workers: Workers, gathered: Gathered) -> None:
+    """A module is through, or failed: say so, and stop all where nothing can be asked any more."""
+    report = run.reports[done.name]
+    if (extraction := run.extractions.get(done.name)) is not None:
+        report.credits, report.requests = extraction.client.meter.credits, extraction.client.meter.requests
+        report.seconds = done.seconds
+    error = done.error
+    if error is not None:
+        report.note(str(error))
+        if isinstance(error, MISSING):
+            report.outcome = "skipped"
+            if extraction is not None and not extraction.target.has_deletions:
+                gathered.states[done.name] = {"table": extraction.target.table.name, "absent": True}
+            if isinstance(error, ScopeMissing):
+                run.registry.add_missing_scopes(run.channel.id, error.scopes)
+        else:
+            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+        log.warning("channel %s, module %s %s: %s", run.channel.id, done.name, report.outcome, error)
+        if isinstance(error, ReconnectNeeded | TokenThrottled):
+            run.fatal = run.fatal or error
+            workers.cancel()
+    run.progress.finish(done.name)

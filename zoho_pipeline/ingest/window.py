@@ -1,0 +1,73 @@
+"""The window of a sync: [cursor − overlap, hi), on Zoho's own clock.
+
+`hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed
+before the start lies below it (Zoho stamps whole seconds). A write may become visible a moment after
+its stamp: so what was read at time T is only trusted below T − lag, and the end of the window is read
+once Zoho's clock has passed hi + lag. That moment is computed once, in real time: a clock that stands
+still (a simulator's) or steps back cannot hang a sync.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+OVERLAP = timedelta(minutes=5)
+"""Re-read below the cursor: writes that became visible minutes late (imports, replicas)."""
+
+OVERLAP_ROWS = 190
+"""… but not more rows than fit a page beside what is new: a run without changes stays at one call."""
+
+SECOND = timedelta(seconds=1)
+
+
+class Window:
+    """The upper bound of one sync and the waiting that makes it safe. Shared by the module threads.
+
+    Args:
+        server_time: Zoho's clock as the answer to a call made at the start showed it.
+        lag: seconds a write may take to become visible.
+    """
+
+    def __init__(
+        self,
+        server_time: datetime,
+        lag: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._started, self._monotonic, self._sleep = monotonic(), monotonic, sleep
+        self._server_time = server_time.astimezone(UTC)
+        self.lag = timedelta(seconds=lag)
+        self.hi = self._server_time.replace(microsecond=0) + SECOND
+        self._settled_at = self._started + (self.hi + self.lag - self._server_time).total_seconds()
+
+    def now(self) -> datetime:
+        """Zoho's clock, estimated from its start and the time elapsed here; never ahead of it by more than drift."""
+        return self._server_time + timedelta(seconds=self._monotonic() - self._started)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything stamped below `hi` has become visible."""
+        return self._monotonic() >= self._settled_at
+
+    def settle(self) -> None:
+        """Wait until it has."""
+        left = self._settled_at - self._monotonic()
+        while left > 0:
+            self._sleep(left)
+            left = self._settled_at - self._monotonic()
+
+    def trusted(self, asked_at: datetime, settled: bool) -> datetime:
+        """What a read asked for at `asked_at` shows below this instant is final."""
+        return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
+
+
+def lower_bound(cursor: datetime | None, overlap: timedelta = OVERLAP) -> datetime | None:
+    """Where to read from: the cursor less the overlap; None for a first load."""
+    return None if cursor is None else cursor - overlap
+
+
+def parse(text: str | None) -> datetime | None:
+    """An instant of the state back into a datetime."""
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,66 @@
+"""The content catalogue: three formats, updates, and files that are refused whole."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.ingest.conftest import Bench
+from zoho_pipeline.ingest.content import ContentError, load_content, read_content
+
+HEADER = "content_id,content_type,published_at,title,topics\n"
+GOOD = HEADER + 'c1,blog_post,2026-05-01T09:30:00+05:30,"A, b",crm|sales\nc2,video,2026-05-02,,\n'
+
+
+def write(folder: Path, text: str, name: str = "content.csv") -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_three_formats_give_the_same_items(tmp_path: Path) -> None:
+    from_csv = read_content(write(tmp_path, GOOD))
+    lines = (
+        '{"content_id":"c1","content_type":"blog_post","published_at":"2026-05-01T09:30:00+05:30","title":"A, b",'
+        '"topics":["crm","sales"]}\n{"content_id":"c2","content_type":"video","published_at":"2026-05-02"}\n'
+    )
+    from_lines = read_content(write(tmp_path, lines, "content.jsonl"))
+    frame = pd.DataFrame(from_csv)
+    frame.to_parquet(tmp_path / "content.parquet")
+    assert from_lines == from_csv == read_content(tmp_path / "content.parquet")
+    assert from_csv[0]["published_at"].isoformat() == "2026-05-01T04:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEADER + "c1,blog_post,never,,\n", "line 2, column published_at: 'never' is not a time"),
+        (HEADER + "c1,blog_post,2026-05-01,,\n,video,2026-05-01,,\n", "line 3, column content_id: is empty"),
+        (GOOD + "c1,video,2026-05-02,,\n", "line 4, column content_id: 'c1' is in line 2 already"),
+        ("content_id,published_at\nc1,2026-05-01\n", "column content_type is missing"),
+        (HEADER.replace("title", "titel") + "c1,v,2026-05-01,,\n", "unknown column titel"),
+        (HEADER.replace("title", "topics") + "c1,v,2026-05-01,,\n", "topics"),
+        ("", "is empty"),
+    ],
+)
+def test_a_bad_file_is_named_by_line_and_column(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ContentError, match=None) as caught:
+        read_content(write(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: Bench, tmp_path: Path) -> None:
+    assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, GOOD)) == 2
+    assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, HEADER + "c2,video,2026-05-03,New,\n")) == 1
+    with pytest.raises(ContentError):
+        load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, HEADER + "c3,v,2026-05-03,,\nc4,v,x,,\n"))
+    items = {row["content_id"]: row for row in bench.rows("select * from zoho_raw.content_items")}
+    assert {key: row["title"] for key, row in items.items()} == {"c1": "A, b", "c2": "New"}
+
+
+@pytest.mark.parametrize("name", ["content.xlsx", "missing.csv"])
+def test_an_unknown_or_absent_file_is_said(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        write(tmp_path, "x", name)
+    with pytest.raises(ContentError, match=name):
+        read_content(tmp_path / name)

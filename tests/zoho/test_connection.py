@@ -246,22 +246,22 @@ def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connecte
 
 
 def test_the_budget_leaves_the_rest_to_others(org: Any, connected: Connected) -> None:
-    org.credit_limit_override = 100
-    zoho = connected(org, governor=Governor(concurrency=5, daily_credits=100, budget=0.8))
+    org.credit_limit_override = 20
+    zoho = connected(org, governor=Governor(concurrency=5, daily_credits=20, budget=0.8))
     with pytest.raises(errors.BudgetStop, match="left to other tools"):
-        ask_org(zoho, 200)
-    assert org.credits_used == 80
+        ask_org(zoho, 50)
+    assert org.credits_used == 16
 
 
 def test_others_use_is_heard_through_the_header(org: Any, connected: Connected) -> None:
-    org.credit_limit_override = 100
-    ours = connected(org, governor=Governor(concurrency=5, daily_credits=100, budget=0.8))
+    org.credit_limit_override = 20
+    ours = connected(org, governor=Governor(concurrency=5, daily_credits=20, budget=0.8))
     theirs = connected(org, governor=Governor(concurrency=5))
-    ask_org(theirs, 75)
+    ask_org(theirs, 13)
     with pytest.raises(errors.BudgetStop):
-        ask_org(ours, 200)
-    assert ours.client.meter.credits == 5
-    assert ours.client.governor.remaining == 20
+        ask_org(ours, 50)
+    assert ours.client.meter.credits == 3
+    assert ours.client.governor.remaining == 4
 
 
 def test_used_up_credits_are_told_from_a_busy_moment(org: Any, connected: Connected) -> None:

@@ -125,9 +125,12 @@ def test_a_passing_fault_changes_nothing(
 def test_a_lasting_fault_fails_loudly(faulty: Zoho, expected: dict[str, Any], read: str, kind: str) -> None:
     path, call = READS[read]
     lead, _ = good(faulty, expected, read)
+    users.current(faulty.client)  # an answer without X-API-CREDITS-REMAINING: a 429 after it is a busy moment
     faulty.simulator.faults.next(99, kind, path, seconds=0.6)
     with pytest.raises(LASTING[kind]) as caught:
         call(faulty.client, lead)
     assert "\n" not in str(caught.value)
-    at_once = kind in ("credits", "scope", "no_permission", "expired_token")
-    assert at_once == (faulty.naps == [])
+    if kind in ("credits", "scope", "no_permission", "expired_token"):
+        assert faulty.naps == []
+    elif read != "bulk":  # its first call makes a job, which is no read to be tried for a minute
+        assert len(faulty.naps) == 2

@@ -68,9 +68,7 @@ def write_channel(world: RawWorld, channel: Channel, **options: Any) -> None:
         deal = f"D{lead.lead_id}" if lead.linked else None
         source = None if lead.source == "Unknown" else lead.source
         content = lead.item.content_id if lead.item else None
-        world.lead(
-            key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal
-        )
+        world.lead(key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal)
         if deal and lead.linked:
             world.deal(key, deal, lead.linked, "Done" if lead.won else "Talks", lead.won)
         for number, started in enumerate(lead.contacts):

@@ -5,9 +5,9 @@ Facts go in as they are known of each lead; what comes out has the columns of th
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
@@ -69,14 +69,14 @@ def wilson(rate: float, n: int) -> tuple[float, float]:
 
 
 def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fraction]]:
-    """(time, S(time)) at each time with an event, from (seconds, happened) of each subject."""
+    """(t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
     curve, s = [], Fraction(1)
     times = sorted(seconds for seconds, _ in observations)
-    for time in sorted({seconds for seconds, happened in observations if happened}):
-        at_risk = len(times) - bisect_left(times, time)
-        events = sum(1 for seconds, happened in observations if happened and seconds == time)
+    for moment in sorted({seconds for seconds, happened in observations if happened}):
+        at_risk = len(times) - bisect_left(times, moment)
+        events = sum(1 for seconds, happened in observations if happened and seconds == moment)
         s *= 1 - Fraction(events, at_risk)
-        curve.append((time, s))
+        curve.append((moment, s))
     return curve
 
 
@@ -127,12 +127,20 @@ def reached(channel: Channel, lead: Lead, stage: str) -> int | None:
     return max(0, int((instant - lead.created).total_seconds()))
 
 
+def _reaching(channel: Channel, leads: Iterable[Lead], stage: str, limit: float = math.inf) -> int:
+    """How many reached the stage within `limit` seconds of their creation."""
+    times = (reached(channel, lead, stage) for lead in leads)
+    return sum(1 for seconds in times if seconds is not None and seconds <= limit)
+
+
 def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | None:
     observations = []
     for lead in leads:
         seconds = reached(channel, lead, stage)
-        happened = seconds is not None and seconds <= 30 * DAY
-        observations.append((seconds if happened and seconds is not None else min(channel.age(lead), 30 * DAY), happened))
+        if seconds is not None and seconds <= 30 * DAY:
+            observations.append((seconds, True))
+        else:
+            observations.append((min(channel.age(lead), 30 * DAY), False))
     curve = survival(observations)
     last = curve[-1][1] if curve else Fraction(1)
     followed = max((seconds for seconds, _ in observations), default=0) >= 30 * DAY
@@ -149,14 +157,11 @@ def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[A
         young = [lead for lead in here if channel.age(lead) < 30 * DAY]
         matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < start * DAY]
         for stage in ("any_conversion", "deal", "won"):
-            def within(leads: Iterable[Lead], limit: float, stage: str = stage) -> int:
-                return sum(1 for x in (reached(channel, lead, stage) for lead in leads) if x is not None and x <= limit)
-
             counted = {
-                "matured_30d": (len(matured), within(matured, 30 * DAY), 0),
-                "rolling_30d": (len(young), within(young, math.inf), len(young)),
-                "km_30d": (len(here), within(here, 30 * DAY), len(young)),
-                "ever": (len(here), within(here, math.inf), len(young)),
+                "matured_30d": (len(matured), _reaching(channel, matured, stage, 30 * DAY), 0),
+                "rolling_30d": (len(young), _reaching(channel, young, stage), len(young)),
+                "km_30d": (len(here), _reaching(channel, here, stage, 30 * DAY), len(young)),
+                "ever": (len(here), _reaching(channel, here, stage), len(young)),
             }
             for definition, (n, x, immature) in counted.items():
                 rate = _km_rate(channel, here, stage) if definition == "km_30d" else x / n if n else None
@@ -195,7 +200,7 @@ def time_to_first_contact(channel: Channel) -> dict[tuple[str, str], dict[str, A
         clocked = [(age, contact) for age, contact in seen if contact.observed is not None]
         waits = [contact.observed or 0 for _, contact in seen if contact.waiting]
         curve = survival([(contact.observed or 0, contact.seconds is not None) for _, contact in clocked])
-        half = next((time for time, s in curve if s <= Fraction(1, 2)), None)
+        half = next((moment for moment, s in curve if s <= Fraction(1, 2)), None)
         rows[dimension, value] = {
             "n_leads": len(here),
             "n_contacted": len(times),
@@ -220,7 +225,7 @@ def _within(clocked: Sequence[tuple[int, Contact]], limit: int) -> float | None:
 
 def month_start(moment: datetime, back: int = 0) -> datetime:
     months = moment.year * 12 + moment.month - 1 - back
-    return datetime(months // 12, months % 12 + 1, 1)
+    return datetime.combine(date(months // 12, months % 12 + 1, 1), time())
 
 
 def lead_volume(channel: Channel) -> dict[tuple[str, date], tuple[int, bool]]:
@@ -228,15 +233,16 @@ def lead_volume(channel: Channel) -> dict[tuple[str, date], tuple[int, bool]]:
     now = channel.local(channel.as_of)
     locals_ = [channel.local(lead.created) for lead in channel.leads]
     rows = {}
-    for grain, start, step in (
-        ("week", _monday, lambda day: day + timedelta(7)),
-        ("month", lambda m: month_start(m).date(), lambda day: month_start(datetime(day.year, day.month, 1), -1).date()),
-    ):
+    for grain, start, longest in (("week", _monday, 7), ("month", _first_of_month, 31)):
         day = min([start(moment) for moment in locals_] or [start(now)])
         while day <= start(now):
             rows[grain, day] = (sum(1 for moment in locals_ if start(moment) == day), day == start(now))
-            day = step(day)
+            day = start(datetime.combine(day, time()) + timedelta(longest))
     return rows
+
+
+def _first_of_month(moment: datetime) -> date:
+    return moment.date().replace(day=1)
 
 
 def _monday(moment: datetime) -> date:
@@ -245,12 +251,11 @@ def _monday(moment: datetime) -> date:
 
 def topics(channel: Channel, min_leads: int = 5) -> dict[str, dict[str, Any]]:
     matured = [lead for lead in channel.younger_than(90) if channel.age(lead) >= 30 * DAY]
-    is_converted: Callable[[Lead], bool] = lambda lead: (reached(channel, lead, "deal") or 0) <= 30 * DAY and lead.linked is not None  # noqa: E731
-    base = Fraction(sum(map(is_converted, matured)), len(matured)) if matured else None
+    base = Fraction(_reaching(channel, matured, "deal", 30 * DAY), len(matured)) if matured else None
     rows: dict[str, dict[str, Any]] = {}
     for topic in {topic for item in channel.items for topic in item.topics}:
         here = [lead for lead in matured if lead.item and topic in lead.item.topics]
-        n, x = len(here), sum(map(is_converted, here))
+        n, x = len(here), _reaching(channel, here, "deal", 30 * DAY)
         shrunk = (x + 10 * base) / (n + 10) if base is not None else None
         lift = shrunk / base if shrunk is not None and base else None
         low = wilson(x / n, n)[0] if n else None
@@ -286,7 +291,7 @@ def insight(channel: Channel) -> dict[str, Any]:
     same = sum(1 for moment, _ in created if last_month <= moment < this_month and moment <= point)
     chosen = this or last
     known = sorted({s for s in chosen if s != "Unknown"}, key=lambda s: (-chosen.count(s), s))
-    monday = datetime.combine(_monday(now), datetime.min.time())
+    monday = datetime.combine(_monday(now), time())
     a = sum(1 for moment, _ in created if monday - timedelta(28) <= moment < monday)
     b = sum(1 for moment, _ in created if monday - timedelta(56) <= moment < monday - timedelta(28))
     row: dict[str, Any] = {
@@ -319,6 +324,6 @@ def _topic_status(channel: Channel) -> str:
     matured = [lead for lead in channel.younger_than(90) if channel.age(lead) >= 30 * DAY]
     if not matured:
         return "no_matured_leads"
-    if not any(lead.linked and (reached(channel, lead, "deal") or 0) <= 30 * DAY for lead in matured):
+    if not _reaching(channel, matured, "deal", 30 * DAY):
         return "no_conversions_in_matured_cohort"
     return "ok" if any(row["is_suggested"] for row in topics(channel).values()) else "insufficient_data"

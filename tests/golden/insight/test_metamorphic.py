@@ -38,7 +38,8 @@ def shifted(channel: Channel, by: timedelta) -> Channel:
 
 def test_a_week_later_only_dates_differ(duckdb_at: Callable[[str], Warehouse]) -> None:
     # zones without clock changes; business hours and months are not shifted along, weeks are
-    channels = [replace(c, timezone=z) for c, z in zip(CHANNELS, ["UTC", "Asia/Kolkata", "Asia/Kathmandu"] * 10, strict=True)]
+    zones = ["UTC", "Asia/Kolkata", "Asia/Kathmandu"] * 10
+    channels = [replace(channel, timezone=zone) for channel, zone in zip(CHANNELS, zones, strict=True)]
     before = built(duckdb_at("before"), channels)
     after = built(duckdb_at("after"), [shifted(channel, WEEK) for channel in channels])
     months = {"leads_this_month", "leads_last_month_same_point", "leads_last_month_full", "leads_change_rate"}

@@ -59,10 +59,10 @@ def example() -> RawWorld:
 
 def page() -> list[tuple[str, str, dict[str, str]]]:
     """(mart, condition, column → value as written) of each table of the page."""
-    found = []
+    found: list[tuple[str, str, dict[str, str]]] = []
     for mart, condition, lines in _SECTION.findall(PAGE.read_text(encoding="utf-8")):
-        cells = [match.groups() for match in map(_LINE.match, lines.splitlines()) if match]
-        found.append((mart, condition, dict(cells)))
+        matches = [match for match in map(_LINE.match, lines.splitlines()) if match]
+        found.append((mart, condition, {match.group(1): match.group(2) for match in matches}))
     return found
 
 

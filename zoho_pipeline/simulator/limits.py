@@ -22,7 +22,7 @@ def spend(hub: "Hub", org: Org, price: int) -> None:
     """Book a call's credits; raises Refusal when the day's are used up."""
     if hub.switches.enforce_credits and org.credits_used + price > org.credit_limit:
         raise rate_limited(hub)
-    org.spent.append((hub.clock.epoch(), price))
+    org.book(price)
 
 
 def enter(hub: "Hub", org: Org, client_id: str, *, sub_limited: bool) -> None:

@@ -64,6 +64,9 @@ class Org:
         self.names_version = 0
         self.rows_rendered = 0
         self.spent: deque[tuple[int, int]] = deque()
+        self._spent_total = 0
+        self._briefs: dict[tuple[str, str | None], orjson.Fragment] = {}
+        self._briefs_version = -1
         self.credit_limit_override: int | None = None
         self.in_flight: dict[str, list[int]] = {}
         self.peak: dict[str, list[int]] = {}
@@ -250,6 +253,14 @@ class Org:
         user = self.users.get(ref[0])
         return {"name": ref[1], "id": ref[0], "email": None} if user is None else user.brief()
 
+    def user_json(self, ref: tuple[str, str | None]) -> orjson.Fragment:
+        """An owner lookup as JSON, made once until a user changes."""
+        if self._briefs_version != self.names_version:
+            self._briefs, self._briefs_version = {}, self.names_version
+        if ref not in self._briefs:
+            self._briefs[ref] = orjson.Fragment(orjson.dumps(self.user_brief(ref)))
+        return self._briefs[ref]
+
     # Rows
 
     def insert(self, module: str, values: Mapping[str, Any]) -> str:
@@ -401,8 +412,13 @@ class Org:
         with self.hub.lock:
             horizon = self.hub.clock.epoch() - 86_400
             while self.spent and self.spent[0][0] <= horizon:
-                self.spent.popleft()
-            return sum(price for _, price in self.spent)
+                self._spent_total -= self.spent.popleft()[1]
+            return self._spent_total
+
+    def book(self, price: int) -> None:
+        """Spend credits now."""
+        self.spent.append((self.hub.clock.epoch(), price))
+        self._spent_total += price
 
     @property
     def credit_limit(self) -> int:

@@ -20,38 +20,41 @@ CACHED_ROWS = 60_000
 """Rendered rows kept a module, about 1 kB each."""
 RICH_TEXT_CUT = 500
 
-Part = tuple[str, Callable[[Row], Any]]
+Convert = Callable[[Any], Any]
 
 
 class Renderer:
-    """Renders rows of one module for one list of fields and one zone."""
+    """Renders rows of one module for one list of fields and one zone.
+
+    Rows hold only what is not empty, so a row is its template with the values it has put in.
+    """
 
     def __init__(self, org: "Org", module: ModuleStore, fields: Sequence[str], zone: str, *, single: bool) -> None:
-        self._org, self._module, self._zone, self._single = org, module, ZoneFormat.of(zone), single
-        self._plain: list[str] = []
-        self._flags: list[str] = []
-        self._parts: list[Part] = []
+        self._template: dict[str, Any] = {}
+        self._how: dict[str, Convert | None] = {}  # None: the stored value goes out as it is
+        self._computed: list[tuple[str, Callable[[Row], Any]]] = []
+        zone_format = ZoneFormat.of(zone)
         for name in fields:
-            self._add(module.fields[name])
-
-    def _add(self, field: Field) -> None:
-        if field.type in LIST_HIDDEN and not self._single:
-            return
-        part = special_part(self._org, field, self._zone, whole=self._single)
-        if part is not None:
-            self._parts.append((field.api_name, part))
-        elif field.type == "boolean":
-            self._flags.append(field.api_name)
-        else:
-            self._plain.append(field.api_name)
+            field = module.fields[name]
+            if field.type in LIST_HIDDEN and not single:
+                continue
+            self._template[name] = [] if field.type in ("tag", "multiselectpicklist") else field.default
+            computed = computed_value(name, zone_format)
+            if computed is not None:
+                self._computed.append((name, computed))
+            else:
+                self._how[name] = converter(org, field, zone_format, whole=single)
 
     def as_dict(self, row: Row) -> dict[str, Any]:
-        get = row.get
-        shown = {name: get(name) for name in self._plain}
-        for name in self._flags:
-            shown[name] = get(name, False)
-        for name, part in self._parts:
-            shown[name] = part(row)
+        """The row in Zoho's shape; owners are pieces of JSON that orjson splices in."""
+        shown = self._template.copy()
+        how = self._how
+        for name, value in row.items():
+            if name in how:
+                convert = how[name]
+                shown[name] = value if convert is None else convert(value)
+        for name, compute in self._computed:
+            shown[name] = compute(row)
         shown["id"] = row["id"]
         return shown
 
@@ -59,33 +62,33 @@ class Renderer:
         return orjson.dumps(self.as_dict(row))
 
 
-def special_part(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Callable[[Row], Any] | None:
-    """How to render a field that is not simply its value; None for those that are."""
-    name = field.api_name
-    if field.type == "datetime":
-        return lambda row: None if (value := row.get(name)) is None else zone(value)
-    if field.type == "ownerlookup":
-        return lambda row: None if (value := row.get(name)) is None else org.user_brief(value)
-    if field.type in ("lookup", "parentlookup"):
-        hide = name.startswith("Converted_") and field.read_only
-        return lambda row: lookup_json(org, row, name, hide_converted=hide)
+def computed_value(name: str, zone: ZoneFormat) -> Callable[[Row], Any] | None:
+    """`$`-keys that are no stored values."""
     if name == "$converted":
         return lambda row: row.get("Converted__s", False)
     if name == "$converted_detail":
         return lambda row: converted_detail(row, zone)
     if name in ("$approved", "$editable"):
         return lambda row: row.get(name, True)
-    if field.type == "richtext" and not whole:
-        return lambda row: None if (value := row.get(name)) is None else value[:RICH_TEXT_CUT]
-    if field.type in ("tag", "multiselectpicklist"):
-        return lambda row: row.get(name, [])
     return None
 
 
-def lookup_json(org: "Org", row: Row, name: str, *, hide_converted: bool) -> dict[str, Any] | None:
-    value = row.get(name)
-    if value is None or (hide_converted and org.switches.converted_detail_only):
-        return None
+def converter(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
+    """How a stored value goes over the wire; None for those that go as they are."""
+    if field.type == "datetime":
+        return zone
+    if field.type == "ownerlookup":
+        return org.user_json
+    if field.type in ("lookup", "parentlookup"):
+        if field.read_only and field.api_name.startswith("Converted_") and org.switches.converted_detail_only:
+            return lambda _: None
+        return lambda value: lookup_json(org, value)
+    if field.type == "richtext" and not whole:
+        return lambda value: value[:RICH_TEXT_CUT]
+    return None
+
+
+def lookup_json(org: "Org", value: tuple[Any, ...]) -> dict[str, Any]:
     shown: dict[str, Any] = {"name": org.lookup_name(value), "id": value[0]}
     if len(value) == 3:  # a note's parent
         shown["module"] = {"api_name": value[2], "id": org.module_ids().get(value[2])}

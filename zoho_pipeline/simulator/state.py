@@ -30,6 +30,7 @@ _ORG_VALUES = (
     "name", "time_zone", "currency", "edition", "location", "environment", "multi_currency", "id_base", "_last_id",
     "zgid", "id", "roles", "emails", "business_hours", "holidays", "open_stays", "orphaned", "attached", "layout_ids",
     "credit_limit_override",
+    "_spent_total",
 )  # fmt: skip
 _TUPLES = frozenset({"lookup", "ownerlookup", "parentlookup"})
 

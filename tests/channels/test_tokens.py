@@ -17,10 +17,11 @@ from tests.channels.wire import DC, refresh_token, settings_for, token_requests
 from zoho_pipeline.channels.clients import governor_of, open_client
 from zoho_pipeline.channels.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.channels.tokens import LEEWAY, StoredTokenSource, utc_now
+from zoho_pipeline.channels.tokens import LEEWAY, StoredTokenSource, in_environment, utc_now
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho import users
+from zoho_pipeline.zoho.data_centers import DataCenters
 from zoho_pipeline.zoho.errors import (
     ConnectionFailed,
     ReconnectNeeded,
@@ -29,6 +30,7 @@ from zoho_pipeline.zoho.errors import (
     TokenRefused,
     TokenThrottled,
 )
+from zoho_pipeline.zoho.oauth import AccessToken
 
 HOUR = timedelta(hours=1)
 Env = Callable[..., dict[str, str]]
@@ -264,14 +266,39 @@ def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry,
 
 
 def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Simulator, org: Org) -> None:
-    """An added centre on another port: the stored token's address is no longer its own."""
+    """An added centre on another port: the stored token's address is no longer its own, and sees nothing."""
     with Simulator.start() as other:
         moved = Registry(replace(registry.settings, data_centers={DC: other.url}))
         other.add_client("1000.TESTCLIENT", "test-client-secret-0123456789")
         with pytest.raises(RefreshTokenRevoked):  # asked there, and only there
             StoredTokenSource(moved, "acme").current()
-        assert len(token_requests(other)) == 1
-    assert token_requests(simulator) == []
+        with pytest.raises(RefreshTokenRevoked), open_client(moved.settings, moved, "acme"):
+            pytest.fail("there is no token for it")
+        assert len(token_requests(other)) == 2
+    assert simulator.requests == []
+
+
+def test_a_hiccup_of_the_accounts_server_does_not_cost_the_call(registry: Registry, simulator: Simulator) -> None:
+    dead_token(simulator)
+    simulator.faults.next(1, "bad_gateway", "/oauth/v2/token")
+    with open_client(registry.settings, registry, "acme") as client:
+        assert users.current(client)["full_name"] == "Asha Admin"
+    assert [call.status for call in token_requests(simulator)] == [502, 200]
+
+
+@pytest.mark.parametrize(
+    ("answered", "environment", "used"),
+    [
+        ("https://www.zohoapis.in", "production", "https://www.zohoapis.in"),
+        ("https://www.zohoapis.in", "sandbox", "https://sandbox.zohoapis.in"),
+        ("https://sandbox.zohoapis.in", "production", "https://sandbox.zohoapis.in"),
+        ("https://developer.zohoapis.in", "sandbox", "https://developer.zohoapis.in"),
+    ],
+)
+def test_the_environments_host(answered: str, environment: str, used: str) -> None:
+    center = DataCenters().get("in")
+    token = AccessToken(Secret("1000.t"), utc_now(), answered)
+    assert in_environment(token, center, environment).api_domain == used
 
 
 def test_clients_of_one_org_share_its_limits(registry: Registry, org: Org) -> None:

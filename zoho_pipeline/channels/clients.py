@@ -10,6 +10,7 @@ from zoho_pipeline.channels.tokens import Clock, StoredTokenSource, utc_now
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.credits import edition_of
+from zoho_pipeline.zoho.data_centers import DataCenters
 from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.governor import Governor, Governors
 
@@ -20,15 +21,19 @@ _governors = Governors()
 def open_client(
     settings: Settings, registry: Registry, channel: Channel | str, *, clock: Clock = utc_now
 ) -> Iterator[ZohoClient]:
-    """A `ZohoClient` on a channel, closed at the end; mints an access token if none is live.
+    """A `ZohoClient` on a channel, closed at the end.
+
+    Its first call mints an access token if none is live, within the client's own tries: an accounts server
+    that hiccups does not cost a sync.
 
     Raises:
-        UnknownChannel, SealError, SettingsError: before anything is sent.
-        ReconnectNeeded, TokenThrottled, Retryable: no access token.
+        UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
     """
     known = registry.get(channel if isinstance(channel, str) else channel.id)
     tokens = StoredTokenSource(registry, known.id, clock=clock)
-    api_domain = tokens.current().api_domain
+    center = DataCenters.with_added(settings.data_centers).get(known.data_center)
+    # an added centre may have moved since: then a new token says where to
+    api_domain = known.api_domain if known.api_domain in center.api_origins else tokens.current().api_domain
     with ZohoClient(api_domain, tokens, governor=governor_of(settings, registry, known)) as client:
         tokens.zoho_now = lambda: _zoho_now(client)
         yield client

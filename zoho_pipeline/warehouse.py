@@ -274,8 +274,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         dsn = f"postgresql://{rest}"
         try:
-            psycopg2.extensions.parse_dsn(dsn)
-        except psycopg2.ProgrammingError:
+            int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
+        except (psycopg2.ProgrammingError, ValueError):
             raise UnknownWarehouse(
                 "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
                 "(percent-encode special characters of the password)."

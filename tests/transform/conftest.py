@@ -107,8 +107,7 @@ class Raw:
             " (channel_id text, timezone text, last_complete_sync_at timestamptz, synced_at timestamptz)"
         )
         self.run(
-            "create table zoho_raw.leads"
-            " (channel_id text, id text, amount text, source text, synced_at timestamptz)"
+            "create table zoho_raw.leads (channel_id text, id text, amount text, source text, synced_at timestamptz)"
         )
 
     def run(self, sql: str, *params: object) -> None:

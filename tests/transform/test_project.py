@@ -48,7 +48,11 @@ def test_names_of_ctes_are_no_references(project: MakeProject) -> None:
         ("marts/x.sql", "select a\nfrom nowhere", r"marts/x\.sql:2: reads nowhere, which is no model or seed"),
         ("marts/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; a mart reads models"),
         ("marts/x.sql", "select a\nfrom marts.lead", r"x\.sql:2: reads marts\.lead: models are read"),
-        ("staging/stg_x.sql", "select a\n\nfrom zoho_raw.laeds", r"stg_x\.sql:3: reads zoho_raw\.laeds, declared in no"),
+        (
+            "staging/stg_x.sql",
+            "select a\n\nfrom zoho_raw.laeds",
+            r"stg_x\.sql:3: reads zoho_raw\.laeds, declared in no",
+        ),
         ("staging/lead.sql", "select 1 as a", r"marts/lead\.sql:1: is a second model called lead"),
         ("marts/Lead2.sql", "select 1 as a", r"Lead2\.sql:1: is called Lead2; names are lower case"),
         ("marts/run_channels.sql", "select 1 as a", r"run_channels\.sql: has the name of a relation that the runner"),

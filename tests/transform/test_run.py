@@ -304,9 +304,7 @@ def test_a_bad_seed_value_names_its_line(warehouse: Warehouse, raw: Raw, project
         transform(warehouse, project=project(seed))
 
 
-def test_a_reader_with_the_old_marts_open_keeps_reading_them(
-    duckdb_warehouse: Warehouse, project: MakeProject
-) -> None:
+def test_a_reader_with_the_old_marts_open_keeps_reading_them(duckdb_warehouse: Warehouse, project: MakeProject) -> None:
     raw = Raw(duckdb_warehouse)
     raw.channel("a")
     models = project()

@@ -1,0 +1,219 @@
+"""The warehouse: URLs, one writer, strangers, transactions, and the dlt destination on both engines."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import dlt
+import pyarrow as pa
+import pytest
+
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import (
+    Connection,
+    SqlError,
+    UnknownWarehouse,
+    Warehouse,
+    WarehouseBusy,
+    WarehouseError,
+    open_warehouse,
+)
+
+
+def at(url: str) -> Warehouse:
+    return open_warehouse(Settings(home=Path("unused"), warehouse_url=url, registry_url=""))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Warehouse:
+    return at(f"duckdb:///{tmp_path}/deep/warehouse.duckdb")
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    if request.param == "postgres":
+        return at(request.getfixturevalue("postgres_url"))
+    return request.getfixturevalue("file")  # type: ignore[no-any-return]
+
+
+def make_table(warehouse: Warehouse) -> None:
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute("create schema zoho_raw")
+        connection.execute("create table zoho_raw.t (a integer, b text)")
+        assert connection.execute("insert into zoho_raw.t values (?, ?), (2, '50%?')", (1, "what?")) == 2
+
+
+def test_a_duckdb_url_is_a_file_with_its_published_twin(file: Warehouse, tmp_path: Path) -> None:
+    assert (file.dialect, file.path) == ("duckdb", tmp_path / "deep" / "warehouse.duckdb")
+    assert file.published_path == tmp_path / "deep" / "warehouse.published.duckdb"
+    assert at("duckdb:///data/w.duckdb").path == Path.cwd() / "data" / "w.duckdb"
+
+
+@pytest.mark.parametrize(
+    "url", ["duckdb://", "duckdb:///", "duckdb:///:memory:", "mysql://h/d", "w.duckdb", "postgresql://h:x/d"]
+)
+def test_another_kind_of_url_is_wrong_use(url: str) -> None:
+    with pytest.raises(UnknownWarehouse, match="ZOHO_PIPELINE_WAREHOUSE") as caught:
+        at(url)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:s3cret@localhost:1/d", "postgres://me@localhost:1/d?password=s3cret&connect_timeout=1"]
+)
+def test_no_password_is_ever_shown(url: str) -> None:
+    warehouse = at(url)
+    assert "s3cret" not in f"{warehouse!r} {warehouse.url} {warehouse.destination()!r}"
+    assert "***" in warehouse.url
+    with pytest.raises(WarehouseError, match="cannot connect to postgresql") as caught, warehouse.connect():
+        pass
+    assert "s3cret" not in str(caught.value)
+
+
+def test_parameters_quotes_and_percent_signs(warehouse: Warehouse) -> None:
+    make_table(warehouse)
+    with warehouse.connect() as connection:
+        assert connection.rows("select a, b from zoho_raw.t where b like '%?' and a > ? order by a", (0,)) == [
+            {"a": 1, "b": "what?"},
+            {"a": 2, "b": "50%?"},
+        ]
+        assert connection.fetch("select 7 % ? as m, '?' as \"?\" -- why?", (4,)) == (["m", "?"], [(3, "?")])
+        assert connection.arrow("select a from zoho_raw.t order by a").column("a").to_pylist() == [1, 2]
+        assert list(connection.tables()["t"]) == ["a", "b"]
+        assert connection.tables("nowhere") == {}
+
+
+def test_times_are_utc(warehouse: Warehouse) -> None:
+    with warehouse.connect() as connection:
+        (row,) = connection.rows("select cast(timestamptz '2026-03-01 12:00:00+05:30' as text) as t")
+        assert row["t"].startswith("2026-03-01 06:30:00+00")
+
+
+def test_a_block_is_one_transaction(warehouse: Warehouse) -> None:
+    make_table(warehouse)
+
+    def spoil(connection: Connection) -> None:
+        assert connection.execute("delete from zoho_raw.t") == 2
+        connection.execute("select\n nothing\nfrom zoho_raw.t")
+
+    with pytest.raises(SqlError, match="nothing") as caught, warehouse.connect(read_only=False) as connection:
+        spoil(connection)
+    assert (caught.value.line, caught.value.near, caught.value.of_data) == (2, "nothing", False)
+    with warehouse.connect() as connection:
+        assert connection.rows("select count(*) as n from zoho_raw.t") == [{"n": 2}]
+
+
+def test_reading_cannot_write(warehouse: Warehouse) -> None:
+    make_table(warehouse)
+    with pytest.raises(SqlError, match=r"(?i)read-only"), warehouse.connect() as connection:
+        connection.execute("delete from zoho_raw.t")
+
+
+@pytest.mark.parametrize("sql", ["select cast(b as integer) from zoho_raw.t", "select (select a from zoho_raw.t) as a"])
+def test_trouble_with_data_is_told_from_wrong_sql(warehouse: Warehouse, sql: str) -> None:
+    make_table(warehouse)
+    with warehouse.connect() as connection, pytest.raises(SqlError) as caught:
+        connection.fetch(sql)
+    assert caught.value.of_data
+
+
+def test_a_file_that_is_not_there_reads_as_an_empty_warehouse(file: Warehouse) -> None:
+    with file.connect() as connection:
+        assert connection.tables() == {}
+    assert file.path is not None
+    assert not file.path.exists()
+
+
+def test_writers_take_turns_and_a_thread_may_enter_twice(file: Warehouse) -> None:
+    make_table(file)
+    order: list[str] = []
+
+    def other() -> None:
+        with at(f"duckdb:///{file.path}").connect(read_only=False) as connection:
+            order.append("other")
+            connection.execute("delete from zoho_raw.t where a = 1")
+
+    with file.exclusive():
+        waiting = threading.Thread(target=other)
+        waiting.start()
+        with file.connect() as connection:
+            assert connection.rows("select count(*) as n from zoho_raw.t") == [{"n": 2}]
+        waiting.join(timeout=0.3)
+        order.append("first")
+        assert waiting.is_alive()
+        with pytest.raises(WarehouseBusy, match="Let it finish"):
+            _in_thread(lambda: file.exclusive(timeout=0.1).__enter__())
+    waiting.join(timeout=30)
+    assert order == ["first", "other"]
+
+
+def _in_thread(act: Callable[[], object]) -> None:
+    """Run in another thread; raise here what it raised there."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(timeout=30)
+    if raised:
+        raise raised[0]
+
+
+def test_a_file_a_stranger_holds_is_waited_for_then_named(file: Warehouse) -> None:
+    make_table(file)
+    code = f"import duckdb, sys; c = duckdb.connect({str(file.path)!r}); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stranger:
+        assert stranger.stdin
+        assert stranger.stdout
+        assert stranger.stdout.readline() == b"open\n"
+        with pytest.raises(WarehouseBusy, match=rf"PID {stranger.pid}.*zoho-pipeline sql"), file.exclusive(timeout=0.3):
+            pass
+        threading.Timer(0.3, stranger.stdin.close).start()
+        with file.connect(timeout=30) as connection:
+            assert connection.rows("select count(*) as n from zoho_raw.t") == [{"n": 2}]
+
+
+def test_a_folder_or_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("not a folder")
+    with (
+        pytest.raises(WarehouseError, match=r"plain/w\.duckdb cannot be used"),
+        at(f"duckdb:///{tmp_path}/plain/w.duckdb").connect(),
+    ):
+        pass
+    (tmp_path / "w.duckdb").write_text("not a database, but long enough to look at " * 400)
+    with (
+        pytest.raises(WarehouseError, match=r"w\.duckdb cannot be used"),
+        at(f"duckdb:///{tmp_path}/w.duckdb").connect(),
+    ):
+        pass
+
+
+def test_dlt_merges_parquet_into_it(warehouse: Warehouse, tmp_path: Path) -> None:
+    def load(values: list[str]) -> None:
+        table = pa.table(
+            {"channel_id": ["a"] * len(values), "id": [str(n) for n in range(len(values))], "value": values},
+            pa.schema(
+                [pa.field("channel_id", pa.string(), False), pa.field("id", pa.string(), False), ("value", pa.string())]
+            ),
+        )
+        rows = dlt.resource(
+            [table], name="things", primary_key=["channel_id", "id"], write_disposition="merge", file_format="parquet"
+        )
+        pipeline = dlt.pipeline(
+            "things", destination=warehouse.destination(), dataset_name="zoho_raw", pipelines_dir=str(tmp_path / "dlt")
+        )
+        with warehouse.exclusive():
+            pipeline.run(rows).raise_on_failed_jobs()
+
+    load(["old", "kept"])
+    load(["new"])
+    with warehouse.connect() as connection:
+        found = connection.fetch("select id, value from zoho_raw.things order by id")[1]
+    assert found == [("0", "new"), ("1", "kept")]

@@ -102,7 +102,11 @@ def fill(org: Any) -> None:
         ],
     )
     for lead in leads[:5]:
-        org.convert(lead, at=start + timedelta(days=1), deal={"Deal_Name": f"Deal {lead}", "Stage": "Qualification", "Amount": 1200.5})
+        org.convert(
+            lead,
+            at=start + timedelta(days=1),
+            deal={"Deal_Name": f"Deal {lead}", "Stage": "Qualification", "Amount": 1200.5},
+        )
     for lead in leads[5:8]:
         org.delete("Leads", lead)
     org.delete("Leads", leads[8], permanent=True)

@@ -3,14 +3,15 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.zoho.conftest import CLIENT_ID, CLIENT_SECRET, Zoho
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho import coql, deleted, errors, metadata, oauth, records, users
+from zoho_pipeline.zoho import bulk, coql, count, deleted, errors, metadata, oauth, records, users
 from zoho_pipeline.zoho import org as orgs
 from zoho_pipeline.zoho.credits import edition_of
 from zoho_pipeline.zoho.data_centers import DataCenter, DataCenters
@@ -230,7 +231,7 @@ def test_sorted_reads_stay_within_the_sub_limit(simulator: Any, org: Any, connec
     assert zoho.naps == []
 
 
-def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connected) -> None:
+def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connected, tmp_path: Path) -> None:
     """Where sources differ we take the dearer price, so the budget can only stop early."""
     org.insert_many("Leads", [{"Last_Name": str(n)} for n in range(250)])
     zoho = connected(org)
@@ -241,8 +242,14 @@ def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connecte
     users.current(zoho.client)
     orgs.get(zoho.client)
     metadata.modules(zoho.client)
+    since, until = datetime(2020, 1, 1, tzinfo=UTC), zoho.client.server_time + timedelta(days=1)
+    list(coql.walk_changes(zoho.client, "Leads", FIELDS, since=since, until=until))
+    count.records(zoho.client, "Leads", criteria="(Last_Name:equals:1)")
+    job = bulk.create_job(zoho.client, "Leads", FIELDS)
+    bulk.poll(zoho.client, job.id)
+    bulk.download(zoho.client, job.id, tmp_path / "x.zip")
     assert org.credits_used <= zoho.client.meter.credits <= org.credits_used + 1
-    assert zoho.client.meter.requests == 7
+    assert zoho.client.meter.requests == 13
 
 
 def test_the_budget_leaves_the_rest_to_others(org: Any, connected: Connected) -> None:
@@ -270,6 +277,18 @@ def test_used_up_credits_are_told_from_a_busy_moment(org: Any, connected: Connec
     with pytest.raises(errors.CreditsExhausted):
         ask_org(zoho, 5)
     assert zoho.naps == []
+
+
+# The way there
+
+
+def test_a_proxy_of_the_environment_never_sees_loopback(
+    org: Any, connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    zoho = connected(org)
+    assert orgs.get(zoho.client).name == "Acme"
 
 
 # Zoho's clock

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.zoho.data_centers import BUILT_IN, DataCenters, is_loopback, origin
+from zoho_pipeline.zoho.data_centers import BUILT_IN, DataCenters, origin
 from zoho_pipeline.zoho.errors import ForeignApiDomain, UnknownDataCenter
 
 TABLE = {
@@ -136,6 +136,12 @@ def test_no_text_slips_through(text: str) -> None:
         assert found.accounts_server in servers
 
 
-def test_loopback() -> None:
-    assert all(map(is_loopback, ("http://127.0.0.1:9", "http://localhost", "http://[::1]:8", "http://127.8.8.8")))
-    assert not any(map(is_loopback, ("http://127.0.0.1.evil.example", "https://www.zohoapis.com", "http://0.0.0.0")))
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://localhost", "http://[::1]:8", "http://127.8.8.8"])
+def test_plain_http_is_for_loopback(url: str) -> None:
+    assert DataCenters.with_added({"mine": url}).get("mine").accounts_server == url
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1.evil.example", "http://0.0.0.0", "http://10.0.0.1", "http://[::2]"])
+def test_plain_http_is_for_loopback_alone(url: str) -> None:
+    with pytest.raises(UnknownDataCenter, match="loopback"):
+        DataCenters.with_added({"mine": url})

@@ -20,11 +20,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine."""
-    return _LOOPBACK.fullmatch(_split(url).hostname or "") is not None
-
-
 def origin(url: str) -> str:
     """`scheme://host[:port]` in lower case, default port dropped.
 

@@ -9,11 +9,12 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from zoho_pipeline.zoho.data_centers import is_loopback
 from zoho_pipeline.zoho.errors import BadAnswer, ConnectionFailed, Retryable
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=120.0)
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
+_LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+"""Hosts that a proxy of the environment must never see: they may be asked over plain http."""
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +39,7 @@ def new_http(
         limits=LIMITS,
         verify=_tls(),
         follow_redirects=False,
-        trust_env=not (base_url and is_loopback(base_url)),
+        mounts=dict.fromkeys(_LOOPBACK),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"User-Agent": "zoho-pipeline", "Accept": "application/json"},
     )

@@ -2,7 +2,9 @@
 select
     clock.channel_id,
     count(conversions.zoho_lead_id) as n_leads,
-    coalesce(sum(case when conversions.is_reached_30d then 1 else 0 end), 0) as n_converted
+    case
+        when clock.deals_readable then coalesce(sum(case when conversions.is_reached_30d then 1 else 0 end), 0)
+    end as n_converted
 from int_channel_clock as clock
 left join int_insight_leads as leads
     on
@@ -13,4 +15,4 @@ left join int_insight_conversions as conversions
         leads.channel_id = conversions.channel_id
         and leads.zoho_lead_id = conversions.zoho_lead_id
         and conversions.stage = 'deal'
-group by clock.channel_id
+group by clock.channel_id, clock.deals_readable

@@ -2,9 +2,9 @@
 select
     leads.channel_id,
     leads.zoho_lead_id,
-    contacts.is_contacted,
-    contacts.contact_status = 'uncontacted' as is_waiting,
-    contacts.contact_status <> 'contact_before_creation' as is_on_clock,
+    coalesce(contacts.is_contacted, false) as is_contacted,
+    coalesce(contacts.contact_status = 'uncontacted', false) as is_waiting,
+    coalesce(contacts.contact_status <> 'contact_before_creation', false) as is_on_clock,
     contacts.seconds_to_first_contact,
     contacts.business_seconds_to_first_contact,
     contacts.observed_seconds,

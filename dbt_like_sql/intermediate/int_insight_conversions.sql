@@ -1,6 +1,7 @@
 -- One row per lead of the last 90 days and stage: did it get there, and after how many seconds.
 -- Reached means by as_of. A stage reached at an unknown time (a won deal without history and closing date) counts
--- as reached, but in no definition that asks when.
+-- as reached, but in no definition that asks when. Where Deals cannot be read nothing is seen to be reached; the rates
+-- are null then.
 with first_wins as (
     select
         deals.channel_id,
@@ -85,8 +86,8 @@ judged as (
         zoho_lead_id,
         stage,
         age_seconds,
-        is_reached and (reached_at is null or reached_at <= as_of_utc) as is_reached,
-        is_reached
+        coalesce(is_reached, false) and (reached_at is null or reached_at <= as_of_utc) as is_reached,
+        coalesce(is_reached, false)
             and reached_at is not null
             and reached_at <= as_of_utc
             and reached_at <= created_at + interval '30 days' as is_reached_30d,

@@ -1,4 +1,5 @@
 -- Every rate with an interval, one row each: counts, rate and its Wilson 95 % bounds, clamped to [0, 1].
+-- Where Deals cannot be read, deals and wins are unknown: leads are counted, conversions and rates are null.
 -- Definition topic_evidence is the cohort of topic_performance; the others are those of conversion_rate.
 with stages as (
     select 'any_conversion' as stage
@@ -19,8 +20,11 @@ keys as (
         stages.stage,
         definitions.definition,
         dimension_values.dimension,
-        dimension_values.dimension_value
+        dimension_values.dimension_value,
+        stages.stage = 'any_conversion' or clock.deals_readable as is_known
     from int_insight_dimension_values as dimension_values
+    inner join int_channel_clock as clock
+        on dimension_values.channel_id = clock.channel_id
     cross join stages
     cross join definitions
 ),
@@ -32,6 +36,7 @@ conversions as (
         keys.definition,
         keys.dimension,
         keys.dimension_value,
+        keys.is_known,
         case keys.definition
             when 'matured_30d' then counts.n_matured
             when 'rolling_30d' then counts.n_immature
@@ -69,9 +74,10 @@ counted as (
         dimension,
         dimension_value,
         coalesce(n_leads, 0) as n_leads,
-        coalesce(n_converted, 0) as n_converted,
+        case when is_known then coalesce(n_converted, 0) end as n_converted,
         coalesce(n_immature, 0) as n_immature,
         case
+            when not is_known then null
             when definition = 'km_30d' then survival_rate
             when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double)
         end as rate

@@ -25,7 +25,7 @@ select
     suggested.suggested_topic_3,
     suggested.suggested_topic_3_reason,
     case
-        when not clock.has_data then 'insufficient_data'
+        when not clock.has_data or not clock.deals_readable then 'insufficient_data'
         when matured.n_leads = 0 then 'no_matured_leads'
         when matured.n_converted = 0 then 'no_conversions_in_matured_cohort'
         when suggested.suggested_topic_1 is null then 'insufficient_data'

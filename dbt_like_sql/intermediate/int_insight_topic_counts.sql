@@ -45,9 +45,11 @@ select
     topics.channel_id,
     topics.topic,
     coalesce(counts.n_leads, 0) as n_leads,
-    coalesce(counts.n_converted, 0) as n_converted,
+    case when clock.deals_readable then coalesce(counts.n_converted, 0) end as n_converted,
     coalesce(counts.n_content, 0) as n_content
 from topics
+inner join int_channel_clock as clock
+    on topics.channel_id = clock.channel_id
 left join counts
     on
         topics.channel_id = counts.channel_id

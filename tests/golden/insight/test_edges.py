@@ -135,6 +135,22 @@ def topics(world: RawWorld) -> None:
     leads("no_deals", "c", 5, 0)
 
 
+def unreadable_modules(world: RawWorld) -> None:
+    for key, modules in (
+        ("no_deals_module", ["Deals"]),
+        ("no_activities", ["Calls", "Events", "Tasks"]),
+        ("no_calls", ["Calls"]),
+    ):
+        world.channel(key, AS_OF)
+        world.skip(key, *modules)
+        world.content(key, "c", "video", "t")
+        for number in range(6):
+            created = AS_OF - timedelta(45)
+            world.lead(key, f"L{number}", created, content="c", converted=created + timedelta(2), deal=f"D{number}")
+            world.deal(key, f"D{number}", created + timedelta(2), "Done", created + timedelta(3))
+            world.call(key, f"C{number}", f"L{number}", created + timedelta(hours=1))
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     home = tmp_path_factory.mktemp("edges")
@@ -151,6 +167,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     world.channel("fresh", BUILD - timedelta(hours=36))
     for key in ("stale", "fresh"):
         world.lead(key, "a", AS_OF - timedelta(2))
+    unreadable_modules(world)
     world.write(warehouse)
     run(warehouse, build_at=BUILD)
     return warehouse
@@ -330,6 +347,33 @@ def test_no_data_is_not_zero(built: Warehouse, channel: str, status: str, day: i
         assert {row["n_leads"] for row in rows} == {None}
     for row in table(built, "topic_performance", f"channel_id = '{channel}'"):
         assert pick(row, "n_leads", "n_content", "reason", "is_suggested") == (None, None, None, False)
+
+
+def test_without_the_deals_module_leads_are_counted_and_deals_unknown(built: Warehouse) -> None:
+    row = insight(built, "no_deals_module")
+    assert pick(row, "data_status", "topic_status", "contacted_rate") == ("ok", "insufficient_data", 1.0)
+    names = ("conversion_rate_30d_n", "conversion_rate_30d_x", "conversion_rate_30d", "conversion_rate_30d_km")
+    assert pick(row, *names) == (6, None, None, None)
+    for stage in ("deal", "won"):
+        for definition in ("matured_30d", "rolling_30d", "km_30d", "ever"):
+            got = rate(built, "no_deals_module", definition, stage)
+            assert pick(got, "n_converted", "conversion_rate", "ci_low") == (None, None, None)
+    assert pick(rate(built, "no_deals_module", "ever", "any_conversion"), "n_converted", "conversion_rate") == (6, 1.0)
+    topic = one(built, "topic_performance", "channel_id = 'no_deals_module'")
+    assert pick(topic, "n_leads", "n_converted", "base_rate", "lift", "is_suggested", "reason") == (
+        6, None, None, None, False, None
+    )  # fmt: skip
+
+
+def test_without_any_activity_module_contact_is_unknown(built: Warehouse) -> None:
+    row = one(built, "time_to_first_contact", "channel_id = 'no_activities' and dimension = 'all'")
+    assert pick(row, "n_leads", "n_contacted", "n_uncontacted", "contacted_rate", "within_1h_rate") == (
+        6, None, None, None, None
+    )  # fmt: skip
+    assert row["avg_contacted_hours"] is None
+    assert insight(built, "no_activities")["conversion_rate_30d"] == 1.0
+    others = one(built, "time_to_first_contact", "channel_id = 'no_calls' and dimension = 'all'")
+    assert pick(others, "n_leads", "n_contacted") == (6, 6)
 
 
 def test_stale_data_keeps_its_counts(built: Warehouse) -> None:

@@ -99,6 +99,12 @@ class RawWorld:
         self._add("calls", channel_id, id=call_id, call_type="Outbound", call_start_time=started,
                   call_duration_in_seconds=60, what_id=lead_id, se_module="Leads")  # fmt: skip
 
+    def skip(self, channel_id: str, *modules: str) -> None:
+        """Modules that the last sync could not read."""
+        for module in modules:
+            self._add("sync_runs", channel_id, run_id="r", module=module, outcome="skipped",
+                      started_at=datetime(2026, 1, 1, tzinfo=UTC))  # fmt: skip
+
     def delete(self, channel_id: str, lead_id: str) -> None:
         self._add("deleted_records", channel_id, module="Leads", id=lead_id, deletion_type="recycle")
 

@@ -150,10 +150,7 @@ def download(client: ZohoClient, job_id: str, target: Path) -> Path:
     The path is our own: the `download_url` of an answer could point a token elsewhere.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
-    client.download(path, target)
-    if not zipfile.is_zipfile(target):
-        target.unlink(missing_ok=True)
-        raise BadAnswer(f"GET {path}: the result is no zip file.")
+    client.download(path, target, zipfile.is_zipfile)
     return target
 
 

@@ -167,11 +167,21 @@ class ZohoClient:
         """Post a JSON document. `repeatable` says that it only reads, so a lost answer may be asked for again."""
         return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable)
 
-    def download(self, path: str, target: Path) -> int:
-        """Stream an answer's body into `target`, replacing it when whole; bytes written. Retried from the start."""
+    def download(self, path: str, target: Path, whole: Callable[[Path], bool] | None = None) -> int:
+        """Stream an answer's body into `target`, replacing it when whole; bytes written. Retried from the start.
+
+        `whole` looks at the finished file: an error page with status 200 is no download either.
+        """
         part = target.with_name(target.name + ".part")
+
+        def once(last_try: bool) -> int:
+            size = self._download(path, part, last_try)
+            if whole is not None and not whole(part):
+                raise BadAnswer(f"GET {path}: the file is damaged or of another kind.")
+            return size
+
         try:
-            size = self._retried("GET", path, True, lambda last: self._download(path, part, last))
+            size = self._retried("GET", path, True, once)
             part.replace(target)
         finally:
             with suppress(OSError):

@@ -60,7 +60,6 @@ def connect(
     click.echo(f"Connected: {describe(channel)}.")
     if not no_sync:
         report = run_sync(session, channel.id)
-        session.publish_registry()
         print_reports([report], "table")
         fail_if_any([], [report])
     click.echo(f"Next: zoho-pipeline transform && zoho-pipeline insight {channel.id}")

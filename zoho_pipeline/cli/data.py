@@ -11,7 +11,7 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
-    from zoho_pipeline.ingest.sync import SyncReport
+    from zoho_pipeline.ingest.report import SyncReport
 
 
 def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
@@ -52,7 +52,6 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
             reports.append(run_sync(session, channel_id, wanted, full, show=output == "table"))
         except PipelineError as error:
             failures.append(f"channel {channel_id}: {error}")
-    session.publish_registry()
     print_reports(reports, output)
     fail_if_any(failures, reports)
 

@@ -1,6 +1,8 @@
 """`demo`: the product on the simulator, told on a terminal: connect, sync, insight, changes, insight again."""
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -22,8 +24,12 @@ COMPARED = (
     ("leads this month", "leads_this_month"),
     ("top source", "top_source_1"),
     ("its leads", "top_source_1_leads"),
-    ("conversion, last 30 days so far", "conversion_rate_30d_rolling"),
-    ("contacted", "contacted_rate"),
+    ("got a deal, leads of the last 30 days", "conversion_rate_30d_rolling"),
+    ("contacted, leads of the last 90 days", "contacted_rate"),
+)
+QUERIES = (
+    "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
+    "select period_start, n_leads from lead_volume where grain = 'week' order by 1",
 )
 
 
@@ -53,14 +59,18 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
     place = fresh_place(demo_home())
     tell(place, leads, seed)
     click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
-    click.echo("  make ui                       Dagster on this data: every asset can be materialised")
-    shown = _short(place.home)
-    click.echo(f"  export ZOHO_PIPELINE_HOME={shown}")
-    click.echo(f"  zoho-pipeline insight {CHANNEL}")
-    click.echo(
-        '  zoho-pipeline sql "select topic, n_leads, n_converted, lift from topic_performance order by lift desc"'
-    )
-    click.echo("  zoho-pipeline sql \"select * from lead_volume where grain = 'week' order by period_start\"")
+    _next_steps(place)
+
+
+def _next_steps(place: Place) -> None:
+    """What to type now, as it works from this folder."""
+    program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
+    ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
+    click.echo(f"  {ui:<32} # Dagster on this data: every asset can be materialised")
+    click.echo(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
+    click.echo(f"  {program} insight {CHANNEL}")
+    for query in QUERIES:
+        click.echo(f'  {program} sql "{query}"')
 
 
 def tell(place: Place, leads: int, seed: int) -> None:
@@ -104,7 +114,7 @@ def _connect(session: "Session", sim: "Simulator", place: Place, company: "Compa
         data_center=DATA_CENTER,
         port=0,
         timeout=60,
-        announce=lambda url: click.echo(url.partition("?")[0] + "?…"),
+        announce=lambda url: click.echo(f"Opening {url.partition('?')[0]}?…"),
         open_browser=lambda url: accept(url, company.org.admin.id),
     )
     click.echo(f"Connected: {describe(channel)}.")
@@ -118,7 +128,6 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
     _say(title)
     spent = company.org.credits_used
     report = run_sync(session, CHANNEL)
-    session.publish_registry()
     print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
     fail_if_any([], [report])
     click.echo(f"{company.org.credits_used - spent} of the day's {company.org.credit_limit} API credits.")
@@ -144,7 +153,14 @@ def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
     from zoho_pipeline.cli.output import print_rows
 
     _say("What it did to the insight")
-    print_rows([{"": words, "before": before.get(name), "after": after.get(name)} for words, name in COMPARED])
+    sides = {"before": before, "after": after}
+    print_rows(
+        [{"": words} | {side: _number(name, row[name]) for side, row in sides.items()} for words, name in COMPARED]
+    )
+
+
+def _number(name: str, value: Any) -> str:
+    return f"{value:.1%}" if "rate" in name and value is not None else str(value)
 
 
 def run_ui(place: Place, port: int) -> None:
@@ -153,19 +169,38 @@ def run_ui(place: Place, port: int) -> None:
     from zoho_pipeline.orchestration.instance import prepare_dagster_home
 
     folder = prepare_dagster_home(place.settings())
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
+    quiet = ("-W", "ignore:Function `dev_command`")  # Dagster would rather be called by its newer name
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
     others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
     env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
     with started(place.port, place.state) as sim:
         click.echo(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
         try:
-            done = subprocess.run(command, env=env, check=False)
-        except KeyboardInterrupt:
-            return
+            code = _until_interrupted(command, env)
         finally:
             sim.save(place.state)
-    if done.returncode:
-        raise PipelineError(f"Dagster's UI ended with exit code {done.returncode}; its lines above say why.")
+    if code:
+        raise PipelineError(f"Dagster's UI ended with exit code {code}; its lines above say why.")
+
+
+def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
+    """Run Dagster until it ends (its exit code), or until Ctrl-C or SIGTERM: then it is asked once to end (0).
+
+    In a session of its own: a Ctrl-C at the terminal would reach it and its children twice.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    child = subprocess.Popen(command, env=env, start_new_session=True)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say(title: str) -> None:

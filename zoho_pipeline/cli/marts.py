@@ -44,14 +44,15 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 
 
 def print_transform(report: "TransformReport") -> None:
-    """Models with rows and seconds, the checks that did not pass, the channels that were left out."""
+    """The marts with rows and seconds, the checks that did not pass."""
     if not report.published:
         click.echo("Nothing changed since the last transform: the published marts are up to date.")
         return
-    built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models]
-    print_table(("model", "rows", "seconds"), built)
+    built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models if model.layer == "marts"]
+    print_table(("mart", "rows", "seconds"), built)
     passed = sum(check.passed for check in report.checks)
     named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
+    click.echo(f"{len(report.models)} models built in {report.seconds:.1f} s.")
     click.echo(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:

@@ -14,7 +14,7 @@ from .world_content import SITE, Item
 
 WEEKS = 39
 PERSONAL = ("First_Name", "Last_Name", "Company", "Email", "Phone", "City", "State")
-CONVERSION_BASE = 0.13
+CONVERSION_BASE = 0.115
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ def read_content(file: Path) -> list[dict[str, Any]]:
     _check_header(list(frame.columns), file)
     first_line = 2 if file.suffix.lower() == ".csv" else 1
     errors: list[str] = []
-    items, lines = [], {}
+    items: list[dict[str, Any]] = []
+    lines: dict[Any, int] = {}
     for offset, record in enumerate(frame.to_dict("records")):
         line = offset + first_line
         if all(_absent(value) or value == "" for value in record.values()):

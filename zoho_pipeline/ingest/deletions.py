@@ -144,3 +144,8 @@ def entries(module: str, listed: Sequence[Row], synced_at: datetime, channel_id:
 
 def _part(value: Any, name: str) -> str | None:
     return value.get(name) if isinstance(value, dict) else None
+
+
+def is_news(row: Row, known: Known | None) -> bool:
+    """Whether an entry says something else than what the warehouse holds."""
+    return known is None or known.deleted_time != deleted_at(row) or known.deletion_type != row.get("type")

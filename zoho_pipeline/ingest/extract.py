@@ -6,12 +6,13 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from zoho_pipeline.ingest import deletions
+from zoho_pipeline.ingest import deletions, probe
 from zoho_pipeline.ingest.arrow import Rejection
 from zoho_pipeline.ingest.catalog import REJECTED_RECORDS
 from zoho_pipeline.ingest.deletions import Deletions, Known
 from zoho_pipeline.ingest.fields import FieldPlan, plan_from_catalogue, plan_from_metadata, plan_from_record
 from zoho_pipeline.ingest.keyset import Batch, KeysetReader, modified
+from zoho_pipeline.ingest.probe import Totals
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.steps import ModuleState, Step, rejections
 from zoho_pipeline.ingest.targets import Target
@@ -19,7 +20,14 @@ from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, SECOND, Window, p
 from zoho_pipeline.zoho import metadata, records
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.clock import parse_time
-from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.errors import (
+    InvalidRequest,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    Permanent,
+    ScopeMissing,
+)
 from zoho_pipeline.zoho.metadata import FieldMeta
 from zoho_pipeline.zoho.pages import Row
 
@@ -33,13 +41,14 @@ class Before:
     """What the warehouse held of a module when the sync began.
 
     `recent`: (id → modified_time) of rows at or after the lower bound, so that re-reading the overlap is
-    not counted as change; `empty`: no row at all.
+    not counted as change; `totals`: of its live rows; `empty`: no row at all.
     """
 
     since: datetime | None
     recent: Mapping[str, datetime] = field(default_factory=dict)
     deletions: Mapping[str, Known] = field(default_factory=dict)
     empty: bool = True
+    totals: Totals | None = None
 
 
 def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
@@ -64,37 +73,75 @@ class Extraction:
     before: Before
     report: ModuleReport
     full: bool = False
+    can_query: bool = False
     advance: Callable[[int], None] = lambda rows: None
     metas: list[FieldMeta] | None = None
     deletions: Deletions | None = None
     live_again: dict[str, datetime] = field(default_factory=dict)
+    plan: FieldPlan = field(default_factory=lambda: FieldPlan(()))
+    unchanged: bool = False
     _reader: KeysetReader | None = None
 
     def steps(self) -> Iterator[Step]:
-        """Every row that is new or changed, in steps that each leave a true cursor; deletions are read last.
+        """Every row that is new or changed, in steps that each leave a true cursor, and the deletions.
 
         Raises:
             ZohoError: what was yielded before stands; the cursor is that of the last step.
         """
         since = None if self.full else self.before.since
         self.report.window_start, self.report.window_end = since, self.window.hi
-        self.report.took("records")
-        self.report.route_reason = "first load" if since is None else "changes since the last sync"
-        if since is not None:
-            self.window.settle()  # little is expected: read it once, when it is final
-        plan = self._plan()
         # kept with the first step: a first load that is resumed still learns what was deleted since its start
         self.state = {"deleted_cursor": self.window.hi.isoformat(), **self.state, "table": self.target.table.name}
-        yield from self._rows(since, plan)
-        if self.target.has_deletions:
-            self._read_deletions()
+        if since is None:
+            yield from self._everything()
+            return
+        self.window.settle()  # little is expected: read it once, when it is final
+        self._read_deletions()
+        if self._is_unchanged():
+            self.unchanged = True
+            self.report.took("unchanged")
+            self.report.route_reason = "count and latest change are those of the last sync"
+            yield Step(self.target.module, {}, self.state)
+            return
+        self.report.took("records")
+        self.report.route_reason = "changes since the last sync"
+        self.plan = self._plan()
+        yield from self._rows(since)
 
-    def _rows(self, since: datetime | None, plan: FieldPlan) -> Iterator[Step]:
+    def reread(self) -> Iterator[Step]:
+        """Every row once more, whatever the cursor says."""
+        self.report.took("records")
+        yield from self._rows(None)
+
+    def _everything(self) -> Iterator[Step]:
+        self.report.took("records")
+        self.report.route_reason = "everything, as asked" if self.full else "first load"
+        self.plan = self._plan()
+        yield from self._rows(None)
+        self._read_deletions()  # after the rows: what was deleted while they were read
+
+    def _is_unchanged(self) -> bool:
+        """Whether one aggregate query shows what the warehouse holds, and no deletion or restore is news."""
+        here = self.before.totals
+        if not self.can_query or here is None or self.before.recent or not self.target.has_deletions:
+            return False
+        if self.deletions is None or self.deletions.restored or not self.deletions.whole:
+            return False
+        if any(deletions.is_news(row, self.before.deletions.get(id_)) for id_, row in self.deletions.listed.items()):
+            return False
+        try:
+            there = probe.totals(self.client, self.target.module, self.window.hi)
+        except Permanent:
+            self.can_query = False
+            return False
+        return there == here and there.changed is not None or there.count == here.count == 0
+
+    def _rows(self, since: datetime | None) -> Iterator[Step]:
         pending: list[Row] = []
         tables: dict[str, list[pa.Table]] = {}
         loaded, read_at = 0, None
         reached = since
-        for batch in self._batches(since, plan):
+        for batch in self._batches(since):
             reached = batch.reached
             pending += self._wanted(batch)
             read_at = read_at or batch.read_at
@@ -115,9 +162,10 @@ class Extraction:
             self.state = {**self.state, "cursor": min(reached, self.window.hi).isoformat()}
         return Step(self.target.module, tables, self.state)
 
-    def _batches(self, since: datetime | None, plan: FieldPlan) -> Iterator[Batch]:
+    def _batches(self, since: datetime | None) -> Iterator[Batch]:
         """The reader's batches; without metadata the first changed record shows which other fields there are."""
-        self._reader = reader = self._reader_of(plan)
+        plan, self._reader = self.plan, self._reader_of(self.plan)
+        reader = self._reader
         if plan.basis == "metadata" or self.target.plan is not None:
             yield from reader.read(since)
             return
@@ -130,7 +178,7 @@ class Extraction:
                 wider = plan_from_record(self.target.table, whole or ())
                 if set(wider.names) - set(plan.names):
                     self.state = {**self.state, "names": list(wider.names)}
-                    self._reader = self._reader_of(wider)
+                    self.plan, self._reader = wider, self._reader_of(wider)
                     yield from self._reader.read(since)
                     return
             yield batch
@@ -160,7 +208,7 @@ class Extraction:
         rows = [row for row in batch.rows if not self._born_later(row)]
         changed = sum(1 for row in rows if self._is_change(row))
         for row in rows:
-            if row["id"] in self.before.deletions:
+            if row["id"] in self.before.deletions or (self.deletions and row["id"] in self.deletions.listed):
                 self.live_again[row["id"]] = batch.read_at
         self.report.rows += changed
         self.advance(changed)
@@ -189,6 +237,8 @@ class Extraction:
             tables.setdefault(REJECTED_RECORDS.name, []).append(kept)
 
     def _read_deletions(self) -> None:
+        if not self.target.has_deletions:
+            return
         cursor = parse(self.state["deleted_cursor"])
         assert cursor is not None
         since = deletions.since_of(cursor, self.before.deletions, self.window.hi)

@@ -88,13 +88,16 @@ def _add_deletions(run: "Run", connection: Connection, extraction: Extraction, g
     """What has been deleted of what we hold, and what has come back."""
     found = extraction.deletions or deletions.Deletions()
     known, module = extraction.before.deletions, extraction.target.module
-    news = {id_: row for id_, row in found.listed.items() if _is_news(row, known.get(id_))}
+    # on an incremental run the list was read before the rows: what was seen alive since has come back
+    alive = extraction.live_again.keys() if extraction.before.since is not None else set()
+    listed = {id_: row for id_, row in found.listed.items() if id_ not in alive}
+    news = {id_: row for id_, row in listed.items() if deletions.is_news(row, known.get(id_))}
     pending = _ids(gathered.tables.get(extraction.target.table.name, ()))
     ours = held(connection, extraction.target.table, run.channel.id, news.keys() - pending) | (news.keys() & pending)
     now = run.window.now()
     rows = deletions.entries(module, [news[id_] for id_ in sorted(ours)], now, run.channel.id)
     extraction.report.deleted_rows += len(rows)
-    back = {id_: at for id_, at in extraction.live_again.items() if id_ not in found.listed}
+    back = {id_: at for id_, at in extraction.live_again.items() if id_ not in listed}
     if found.restored:
         tables: dict[str, list[pa.Table]] = {}
         converted = extraction.target.convert(list(found.restored.values()), run.channel.id, now)
@@ -120,12 +123,6 @@ def restored_rows(
         (channel_id, module, sorted(back)),
     )
     return [row | {"restored_at": back[row["id"]], "synced_at": back[row["id"]]} for row in stored]
-
-
-def _is_news(row: dict[str, Any], known: deletions.Known | None) -> bool:
-    if known is None:
-        return True
-    return known.deleted_time != deletions.deleted_at(row) or known.deletion_type != row.get("type")
 
 
 def _ids(parts: Iterable[pa.Table]) -> set[str]:

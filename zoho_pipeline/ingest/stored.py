@@ -6,6 +6,7 @@ from typing import Any
 
 from zoho_pipeline.ingest.catalog import RawTable
 from zoho_pipeline.ingest.deletions import Known
+from zoho_pipeline.ingest.probe import Totals
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 
 IDS_PER_QUERY = 5_000
@@ -44,6 +45,19 @@ def versions_since(
         (channel_id, since),
     )
     return [(row["id"], row["modified_time"]) for row in rows]
+
+
+def live_totals(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> Totals:
+    """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
+    converted = "max(t.converted_date_time)" if any(c.name == "converted_date_time" for c in table.columns) else "null"
+    row = connection.rows(
+        f"select count(*) as n, max(t.modified_time) as changed, {converted} as converted"
+        f" from {RAW_SCHEMA}.{table.name} t left join {RAW_SCHEMA}.deleted_records d"
+        " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
+        " where t.channel_id = ? and d.id is null and (t.created_time is null or t.created_time < ?)",
+        (module, channel_id, before),
+    )[0]
+    return Totals(int(row["n"]), row["changed"], row["converted"])
 
 
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:

@@ -17,14 +17,15 @@ from zoho_pipeline.channels.locks import channel_lock
 from zoho_pipeline.channels.model import PAUSED, Channel
 from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.channels.verify import inspect
-from zoho_pipeline.ingest import finish
+from zoho_pipeline.ingest import finish, repair
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.ingest.extract import Before, Extraction, overlap_start
 from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.repair import Comparison
 from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
 from zoho_pipeline.ingest.sides import SIDES, Side
 from zoho_pipeline.ingest.steps import Gathered, ModuleState, Step
-from zoho_pipeline.ingest.stored import is_empty, known_deletions, versions_since
+from zoho_pipeline.ingest.stored import is_empty, known_deletions, live_totals, versions_since
 from zoho_pipeline.ingest.targets import MODULE_TARGETS, Target, deal_history, lead_history, module_target
 from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, Window, parse
 from zoho_pipeline.ingest.workers import Done, Workers
@@ -68,6 +69,8 @@ class Run:
     extractions: dict[str, Extraction] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    reconcile: bool = False
     fatal: PipelineError | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -93,6 +96,21 @@ def sync_channel(
         ReconnectNeeded, TokenThrottled, Retryable: Zoho cannot be spoken to at all.
         LoadFailed: the warehouse did not take a step; earlier steps stand.
     """
+    return run_channel(settings, registry, warehouse, channel_id, modules=modules, full=full, progress=progress)[0]
+
+
+def run_channel(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    *,
+    modules: Sequence[str] | None = None,
+    full: bool = False,
+    reconcile: bool = False,
+    progress: Progress | None = None,
+) -> tuple[SyncReport, dict[str, Comparison]]:
+    """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
     targets, started_at = _targets(modules), datetime.now(UTC)
     with channel_lock(settings, channel_id):
         channel = registry.get(channel_id)
@@ -101,8 +119,10 @@ def sync_channel(
         with open_client(settings, registry, channel) as client:
             run = _start(settings, registry, warehouse, channel, client, full, progress or Silent(), started_at)
             targets += _histories(run) if modules is None else []
+            run.reconcile = reconcile
             _extract_and_load(run, targets, SIDES if modules is None else {})
-            return finish.finish(run)
+            repair.check_counts(run)
+            return finish.finish(run), run.comparisons
 
 
 def _targets(modules: Sequence[str] | None) -> list[Target]:
@@ -197,12 +217,16 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
             cursor = parse(run.states.get(target.module, {}).get("cursor"))
             known = known_deletions(connection, run.channel.id, target.module) if target.has_deletions else {}
             empty = is_empty(connection, target.table, run.channel.id)
+            totals = None
             if cursor is None:
                 found[target.module] = Before(None, {}, known, empty)
                 continue
             newest = versions_since(connection, target.table, run.channel.id, cursor - OVERLAP, OVERLAP_ROWS + 1)
             since = overlap_start(cursor, newest)
-            found[target.module] = Before(since, dict(newest), known, empty)
+            recent = {id_: at for id_, at in newest if at >= since}
+            if target.has_deletions:
+                totals = live_totals(connection, target.table, target.module, run.channel.id, run.window.hi)
+            found[target.module] = Before(since, recent, known, empty, totals)
     return found
 
 
@@ -217,6 +241,7 @@ def _extraction(run: Run, target: Target, before: Before) -> Extraction:
         before=before,
         report=report,
         full=run.full,
+        can_query=run.channel.allows("coql", target.module),
         advance=lambda rows, module=target.module: run.progress.advance(module, rows),  # type: ignore[misc]
     )
 

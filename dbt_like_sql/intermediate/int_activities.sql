@@ -112,4 +112,6 @@ select
 from contacts_made as made
 inner join int_channel_clock as clock
     on made.channel_id = clock.channel_id
-where made.activity_at <= clock.as_of_utc
+where
+    made.activity_at <= clock.as_of_utc
+    and clock.activities_readable

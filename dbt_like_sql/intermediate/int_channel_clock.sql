@@ -1,11 +1,24 @@
 -- One row per channel of the run: the instant its numbers are true for, and whether it has data at all.
-with asked as (
+-- Calls, meetings and tasks each tell of contact: only without all three is contact unknown.
+with readable as (
+    select
+        channel_id,
+        min(case when module = 'Deals' and not is_readable then 0 else 1 end) = 1 as deals_readable,
+        sum(case when module in ('Calls', 'Events', 'Tasks') and not is_readable then 1 else 0 end) < 3
+            as activities_readable
+    from int_channel_modules
+    group by channel_id
+),
+
+asked as (
     select
         channels.channel_id,
         channels.timezone,
         channels.currency,
         channels.last_complete_sync_at,
         channels.leads_readable,
+        coalesce(readable.deals_readable, true) as deals_readable,
+        coalesce(readable.activities_readable, true) as activities_readable,
         parameters.stale_after_hours,
         run.as_of_requested,
         run.build_at,
@@ -13,6 +26,8 @@ with asked as (
     from stg_channels as channels
     inner join int_parameters as parameters
         on channels.channel_id = parameters.channel_id
+    left join readable
+        on channels.channel_id = readable.channel_id
     cross join run_parameters as run
 ),
 
@@ -50,5 +65,7 @@ select
     as_of_local,
     cast(as_of_local as date) as as_of_date,
     data_status,
-    data_status in ('ok', 'stale') as has_data
+    data_status in ('ok', 'stale') as has_data,
+    deals_readable,
+    activities_readable
 from localized

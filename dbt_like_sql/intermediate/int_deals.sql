@@ -59,6 +59,7 @@ deals as (
             and deals.stage = agreed.stage
     where
         clock.has_data
+        and clock.deals_readable
         and coalesce(lower(trim(deals.record_status)), '') not in ('trash', 'draft')
         and coalesce(deals.created_at <= clock.as_of_utc, true)
 ),

@@ -30,6 +30,7 @@ joined as (
         leads.as_of_utc,
         leads.timezone,
         leads.created_at,
+        leads.activities_readable,
         case when leads.is_converted and leads.converted_at <= leads.as_of_utc then leads.converted_at end
             as converted_at,
         firsts.activity_at as first_contact_at,
@@ -65,6 +66,7 @@ select
     case when first_contact_at < created_at then created_at else first_contact_at end as clock_stops_at,
     case when converted_at is not null then greatest(converted_at, created_at) else as_of_utc end as censored_at,
     case
+        when not activities_readable then null
         when first_contact_at < created_at - contact_early_seconds * interval '1 second'
             then 'contact_before_creation'
         when first_contact_at is not null then 'contacted'

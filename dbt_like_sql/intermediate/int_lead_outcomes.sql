@@ -1,4 +1,4 @@
--- One row per live lead: what became of it.
+-- One row per live lead: what became of it. Where Deals cannot be read, whether it has one is unknown, not no.
 with deal_figures as (
     select
         channel_id,
@@ -23,17 +23,24 @@ select
     leads.created_at,
     leads.is_converted,
     leads.converted_at,
-    figures.zoho_lead_id is not null as has_deal,
+    case when leads.deals_readable then figures.zoho_lead_id is not null end as has_deal,
     figures.deal_linked_at,
     figures.first_won_at,
-    cast(coalesce(figures.n_deals, 0) as bigint) as n_deals,
-    cast(coalesce(figures.n_open_deals, 0) as bigint) as n_open_deals,
-    cast(coalesce(figures.n_won_deals, 0) as bigint) as n_won_deals,
-    cast(coalesce(figures.n_lost_deals, 0) as bigint) as n_lost_deals,
-    coalesce(figures.n_won_deals, 0) > 0 as is_won,
-    cast(coalesce(figures.won_revenue_originating, 0) as decimal(18, 2)) as won_revenue_originating,
-    cast(coalesce(figures.won_revenue_all, 0) as decimal(18, 2)) as won_revenue_all,
-    cast(coalesce(figures.won_deals_missing_amount, 0) as bigint) as won_deals_missing_amount
+    case
+        when leads.deals_readable
+            then coalesce(figures.deal_linked_at <= leads.created_at + interval '30 days', false)
+    end as deal_within_30d,
+    cast(case when leads.deals_readable then coalesce(figures.n_deals, 0) end as bigint) as n_deals,
+    cast(case when leads.deals_readable then coalesce(figures.n_open_deals, 0) end as bigint) as n_open_deals,
+    cast(case when leads.deals_readable then coalesce(figures.n_won_deals, 0) end as bigint) as n_won_deals,
+    cast(case when leads.deals_readable then coalesce(figures.n_lost_deals, 0) end as bigint) as n_lost_deals,
+    case when leads.deals_readable then coalesce(figures.n_won_deals, 0) > 0 end as is_won,
+    cast(case when leads.deals_readable then coalesce(figures.won_revenue_originating, 0) end as decimal(18, 2))
+        as won_revenue_originating,
+    cast(case when leads.deals_readable then coalesce(figures.won_revenue_all, 0) end as decimal(18, 2))
+        as won_revenue_all,
+    cast(case when leads.deals_readable then coalesce(figures.won_deals_missing_amount, 0) end as bigint)
+        as won_deals_missing_amount
 from int_live_leads as leads
 left join deal_figures as figures
     on

@@ -5,6 +5,8 @@ select
     clock.as_of_utc,
     clock.timezone,
     clock.currency,
+    clock.deals_readable,
+    clock.activities_readable,
     leads.created_at,
     (leads.created_at at time zone 'UTC') at time zone clock.timezone as created_local,
     leads.modified_at,

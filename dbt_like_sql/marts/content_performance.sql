@@ -66,11 +66,11 @@ figures as (
         clock.currency,
         clock.as_of_utc,
         case when clock.has_data then coalesce(totals.leads, 0) end as leads,
-        case when clock.has_data then coalesce(totals.deals, 0) end as deals,
-        case when clock.has_data then coalesce(totals.won_deals, 0) end as won_deals,
-        case when clock.has_data then coalesce(totals.won_revenue, 0) end as won_revenue,
+        case when clock.has_data and clock.deals_readable then coalesce(totals.deals, 0) end as deals,
+        case when clock.has_data and clock.deals_readable then coalesce(totals.won_deals, 0) end as won_deals,
+        case when clock.has_data and clock.deals_readable then coalesce(totals.won_revenue, 0) end as won_revenue,
         case when clock.has_data then coalesce(totals.n_leads, 0) end as n_leads,
-        case when clock.has_data then coalesce(totals.n_converted, 0) end as n_converted
+        case when clock.has_data and clock.deals_readable then coalesce(totals.n_converted, 0) end as n_converted
     from contents
     inner join int_channel_clock as clock
         on contents.channel_id = clock.channel_id
@@ -80,6 +80,24 @@ figures as (
             contents.channel_id = totals.channel_id
             and contents.content_id = totals.content_id
             and models.model = totals.model
+),
+
+-- The credit of the cohort stands in for its number of leads; z = 1.959963984540054 for 95 %.
+rates as (
+    select
+        *,
+        case when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double) end as conversion_rate,
+        case when n_leads > 0 then 3.841458820694124 / cast(n_leads as double) end as z2_over_n
+    from figures
+),
+
+spreads as (
+    select
+        *,
+        (conversion_rate + z2_over_n / 2) / (1 + z2_over_n) as centre,
+        sqrt(conversion_rate * (1 - conversion_rate) * z2_over_n + z2_over_n * z2_over_n / 4) / (1 + z2_over_n)
+            as half_width
+    from rates
 )
 
 select
@@ -95,6 +113,14 @@ select
     currency,
     cast(n_leads as decimal(18, 10)) as n_leads,
     cast(n_converted as decimal(18, 10)) as n_converted,
-    case when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double) end as conversion_rate,
+    conversion_rate,
+    case
+        when conversion_rate <= 0 then cast(0 as double)
+        when conversion_rate is not null then least(greatest(centre - half_width, 0), conversion_rate)
+    end as ci_low,
+    case
+        when conversion_rate >= 1 then cast(1 as double)
+        when conversion_rate is not null then greatest(least(centre + half_width, 1), conversion_rate)
+    end as ci_high,
     as_of_utc
-from figures
+from spreads

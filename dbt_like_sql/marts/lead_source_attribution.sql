@@ -19,10 +19,16 @@ select
     outcomes.converted_at,
     outcomes.has_deal,
     outcomes.deal_linked_at,
-    cast(
-        greatest(date_diff('second', leads.created_at, outcomes.deal_linked_at), 0) / 86400.0 as decimal(12, 2)
-    ) as days_to_deal,
-    coalesce(outcomes.deal_linked_at <= leads.created_at + interval '30 days', false) as deal_within_30d,
+    -- hundredths of a day, in whole numbers: DuckDB divides as doubles and would round other than Postgres
+    case
+        when outcomes.deal_linked_at < leads.created_at then cast(0 as decimal(12, 2))
+        else
+            cast(
+                ((date_diff('second', leads.created_at, outcomes.deal_linked_at) + 432) // 864) * 0.01
+                as decimal(12, 2)
+            )
+    end as days_to_deal,
+    outcomes.deal_within_30d,
     coalesce(leads.created_at <= leads.as_of_utc - interval '30 days', false) as is_mature_30d,
     outcomes.n_deals,
     outcomes.n_open_deals,

@@ -10,6 +10,7 @@ from zoho_pipeline.simulator import Org, Simulator
 
 from .conftest import CLIENT
 
+HTTP = httpx.Client(verify=False)
 REDIRECT = "http://127.0.0.1:8765/callback"
 ASKED = {
     "client_id": CLIENT["client_id"], "response_type": "code", "redirect_uri": REDIRECT, "access_type": "offline",
@@ -29,7 +30,7 @@ def consent(sim: Simulator, decision: str = "accept", org: Org | None = None, **
     chosen = org or sim.orgs[0]
     form = ASKED | changes | {"choice": f"{chosen.id}:{chosen.admin.id}", "decision": decision}
     form = {k: v for k, v in form.items() if v}
-    answer = httpx.post(f"{sim.url}/oauth/v2/auth", data=form)
+    answer = HTTP.post(f"{sim.url}/oauth/v2/auth", data=form)
     assert answer.status_code == 302
     location = answer.headers["location"]
     assert location.startswith(REDIRECT)
@@ -38,12 +39,12 @@ def consent(sim: Simulator, decision: str = "accept", org: Org | None = None, **
 
 def exchange(sim: Simulator, code: str, **changes: str) -> dict[str, Any]:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT} | CLIENT | changes
-    return dict(httpx.post(f"{sim.url}/oauth/v2/token", data=form).json())
+    return dict(HTTP.post(f"{sim.url}/oauth/v2/token", data=form).json())
 
 
 def test_the_page_lists_orgs_scopes_and_both_buttons(registered: Simulator) -> None:
     registered.add_org(name="Sandbox & Sons", environment="sandbox")
-    page = httpx.get(f"{registered.url}/oauth/v2/auth", params=ASKED)
+    page = HTTP.get(f"{registered.url}/oauth/v2/auth", params=ASKED)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     for text in ("Acme", "Sandbox &amp; Sons (sandbox)", "ZohoCRM.users.READ", "Accept", "Reject", 'value="a state"'):
@@ -58,7 +59,7 @@ def test_accept_brings_a_code_that_becomes_tokens_once(registered: Simulator) ->
     body = exchange(registered, callback["code"])
     assert {"access_token", "refresh_token", "api_domain", "expires_in"} <= body.keys()
     headers = {"Authorization": f"Zoho-oauthtoken {body['access_token']}"}
-    assert httpx.get(f"{registered.url}/crm/v7/users", headers=headers).status_code == 200
+    assert HTTP.get(f"{registered.url}/crm/v7/users", headers=headers).status_code == 200
     assert exchange(registered, callback["code"]) == {"error": "invalid_code"}
 
 
@@ -94,15 +95,15 @@ def test_a_wrong_request_shows_an_error_and_redirects_nowhere(
     registered: Simulator, change: dict[str, str], words: str
 ) -> None:
     for answer in (
-        httpx.get(f"{registered.url}/oauth/v2/auth", params=ASKED | change),
-        httpx.post(f"{registered.url}/oauth/v2/auth", data=ASKED | change | {"decision": "accept"}),
+        HTTP.get(f"{registered.url}/oauth/v2/auth", params=ASKED | change),
+        HTTP.post(f"{registered.url}/oauth/v2/auth", data=ASKED | change | {"decision": "accept"}),
     ):
         assert answer.status_code == 400
         assert words in answer.text
 
 
 def test_what_the_browser_sends_is_escaped_on_the_page(registered: Simulator) -> None:
-    page = httpx.get(f"{registered.url}/oauth/v2/auth", params=ASKED | {"state": '"><script>x</script>'})
+    page = HTTP.get(f"{registered.url}/oauth/v2/auth", params=ASKED | {"state": '"><script>x</script>'})
     assert "<script>" not in page.text
 
 
@@ -126,7 +127,7 @@ def test_the_choice_binds_the_org(registered: Simulator) -> None:
     callback = consent(registered, org=second)
     assert callback["location"] == "in"
     token = exchange(registered, callback["code"], scope="")["access_token"]
-    users = httpx.get(
+    users = HTTP.get(
         f"{registered.url}/crm/v7/users?type=CurrentUser", headers={"Authorization": f"Zoho-oauthtoken {token}"}
     ).json()["users"]
     assert users[0]["id"] == second.admin.id
@@ -149,7 +150,7 @@ def test_a_callback_can_be_told_to_lie(registered: Simulator) -> None:
 
 def test_the_home_centre_takes_over_the_consent(registered: Simulator) -> None:
     registered.switches.consent_redirect = "http://127.0.0.1:9"
-    answer = httpx.get(f"{registered.url}/oauth/v2/auth", params=ASKED)
+    answer = HTTP.get(f"{registered.url}/oauth/v2/auth", params=ASKED)
     assert answer.status_code == 302
     target = urlsplit(answer.headers["location"])
     assert (target.netloc, target.path) == ("127.0.0.1:9", "/oauth/v2/auth")
@@ -159,6 +160,6 @@ def test_the_home_centre_takes_over_the_consent(registered: Simulator) -> None:
 def test_without_registered_uris_any_loopback_one_is_good(registered: Simulator) -> None:
     registered.add_client("plain", "x")
     good = ASKED | {"client_id": "plain", "redirect_uri": "http://localhost:4/cb"}
-    assert httpx.get(f"{registered.url}/oauth/v2/auth", params=good).status_code == 200
+    assert HTTP.get(f"{registered.url}/oauth/v2/auth", params=good).status_code == 200
     bad = good | {"redirect_uri": "http://example.com/cb"}
-    assert httpx.get(f"{registered.url}/oauth/v2/auth", params=bad).status_code == 400
+    assert HTTP.get(f"{registered.url}/oauth/v2/auth", params=bad).status_code == 400

@@ -26,7 +26,6 @@ from .wire import (
 
 FIELD_LIMIT = 50
 PAGE_WALL = 2_000
-TOKEN_WALL = 100_000
 IDS_LIMIT = 100
 SORTABLE = ("id", "Created_Time", "Modified_Time")
 PARAMS = (
@@ -120,7 +119,7 @@ def _place(call: Call, size: int, bound: str) -> Place:
     if "page" in call.query:
         raise _ambiguous("page", "page_token")
     place = read_token(call, token, bound)
-    if place.offset >= TOKEN_WALL:
+    if place.offset >= call.hub.switches.token_rows:
         message = "you have reached the limit of pagination by page_token"
         raise Refusal(400, "PAGINATION_LIMIT_EXCEEDED", message, {"param_name": "page_token"})
     return place

@@ -25,6 +25,7 @@ class Switches:
     modified_since_inclusive: bool = True
     page_tokens: str = "offset"  # offset (drifts under writes) | keyset | snapshot
     empty_later_page: int = 204  # a page beyond the end, with If-Modified-Since: 204 or 304
+    token_rows: int = 100_000  # rows that page tokens reach; small in tests
     deleted_page_cap: int = 0  # rows of /deleted that pages reach; 0: no cap
     deleted_304: bool = True  # nothing newer in /deleted: 304, else 204
     unknown_params: str = "ignore"  # ignore | reject

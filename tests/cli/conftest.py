@@ -42,15 +42,7 @@ def _logging_restored() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-@pytest.fixture
-def environment(settings_env: Callable[..., dict[str, str]], simulator: Simulator) -> dict[str, str]:
-    """Settings that know the simulator as data centre `sim`."""
-    centers = json.dumps({"sim": simulator.url})
-    return settings_env(ZOHO_PIPELINE_DATA_CENTERS=centers, ZOHO_PIPELINE_LOG_LEVEL="WARNING")
-
-
-@pytest.fixture
-def run(environment: dict[str, str]) -> Run:
+def runner(environment: dict[str, str]) -> Run:
     """`run("channels", "list", stdin="…", ZOHO_CLIENT_ID="")` → Answer; an unexpected exception is raised."""
 
     def call(*arguments: object, stdin: str | None = None, **env: str) -> Answer:
@@ -63,21 +55,38 @@ def run(environment: dict[str, str]) -> Run:
     return call
 
 
+def knows(simulator: Simulator, home: Path) -> dict[str, str]:
+    """Settings that know the simulator as data centre `sim`."""
+    return {
+        "ZOHO_PIPELINE_HOME": str(home),
+        "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({"sim": simulator.url}),
+        "ZOHO_PIPELINE_LOG_LEVEL": "WARNING",
+        "ZOHO_PIPELINE_SYNC_LAG": "0",
+        "ZOHO_CLIENT_ID": CLIENT[0],
+        "ZOHO_CLIENT_SECRET": CLIENT[1],
+    }
+
+
 @pytest.fixture
-def org(simulator: Simulator) -> Org:
-    """A small org: four leads, one of them converted into a deal, one recycled."""
+def run(simulator: Simulator, home: Path) -> Run:
+    """Commands in a HOME of their own, with the simulator as data centre `sim`."""
+    return runner(knows(simulator, home))
+
+
+def small_org(simulator: Simulator) -> Org:
+    """Three live leads, one of them converted into a deal; a fourth is recycled."""
     org = simulator.add_org(name="Acme Tools", time_zone="Asia/Kolkata", currency="INR")
     org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
-    ids = org.insert_many(
-        "Leads",
-        [
-            {"Last_Name": f"Rao {n}", "Company": f"Firm {n}", "Lead_Source": "Partner", "UTM_Source1": "x"}
-            for n in range(4)
-        ],
-    )
+    person = {"Lead_Source": "Partner", "UTM_Source1": "x"}
+    ids = org.insert_many("Leads", [{"Last_Name": f"Rao {n}", "Company": f"Firm {n}", **person} for n in range(4)])
     org.convert(ids[0], deal={"Deal_Name": "First", "Amount": 1000})
     org.delete("Leads", ids[1])
     return org
+
+
+@pytest.fixture
+def org(simulator: Simulator) -> Org:
+    return small_org(simulator)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`sync`, `reconcile`, `content load`: Zoho and the content catalogue → raw."""
 
-import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
+    from zoho_pipeline.ingest.reconcile import ReconcileReport
     from zoho_pipeline.ingest.report import SyncReport
 
 
@@ -66,10 +67,15 @@ def run_sync(
     with sync_progress(channel_id, wanted=show) as progress:
         opened = (session.settings, session.registry, session.warehouse)
         report = sync_channel(*opened, channel_id, modules=modules, full=full, progress=progress)
-    for module in report.modules:
-        if module.outcome != "complete" or module.detail:
-            click.echo(f"{channel_id}: {module.module}: {module.outcome}: {module.detail}", err=True)
+    tell_problems(report)
     return report
+
+
+def tell_problems(report: "SyncReport") -> None:
+    """What was left out, or has changed shape, a line each on stderr."""
+    for part in report.modules:
+        if part.outcome != "complete" or part.detail:
+            click.echo(f"{report.channel_id}: {part.module}: {part.outcome}: {part.detail}", err=True)
 
 
 def print_reports(reports: "list[SyncReport]", output: str) -> None:
@@ -143,23 +149,45 @@ def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
 def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
     """Compare Zoho and the warehouse id by id, repair what differs, and report it.
 
+    Without ID: every active channel. Finds what leaves no trace: merges, restores, records that became
+    visible or hidden, deletions older than Zoho remembers. Begins with a sync.
+
     \b
     Examples:
       zoho-pipeline reconcile
       zoho-pipeline reconcile acme --format json
     """
+    from zoho_pipeline.cli.progress import sync_progress
     from zoho_pipeline.ingest.reconcile import reconcile_channel
 
     session = Session()
-    reports = []
+    opened = (session.settings, session.registry, session.warehouse)
+    reports: list[ReconcileReport] = []
     failures: list[str] = []
     for channel_id in active_channels(session, channel_ids):
         try:
-            reports.append(reconcile_channel(session.settings, session.registry, session.warehouse, channel_id))
+            with sync_progress(channel_id, wanted=output == "table") as progress:
+                reports.append(reconcile_channel(*opened, channel_id, progress=progress))
         except PipelineError as error:
             failures.append(f"channel {channel_id}: {error}")
-    print_json(reports) if output == "json" else sys.stdout.write("")
-    fail_if_any(failures, [])
+            continue
+        tell_problems(reports[-1].sync)
+    if output == "json":
+        print_json([report.as_dict() for report in reports])
+    else:
+        _print_reconciled(reports)
+    fail_if_any(failures, [report.sync for report in reports])
+
+
+def _print_reconciled(reports: "list[ReconcileReport]") -> None:
+    rows = [
+        {"channel": report.channel_id, **asdict(comparison)} for report in reports for comparison in report.comparisons
+    ]
+    if rows:
+        print_rows(rows)
+    for report in reports:
+        found = f"{report.repaired} records differed and were repaired" if report.repaired else "nothing differed"
+        click.echo(f"{report.channel_id}: {found}.")
 
 
 @click.group()

@@ -136,7 +136,7 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
 def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
     """Transform, and the insight it made."""
     from zoho_pipeline.cli.marts import run_transform, show_insight
-    from zoho_pipeline.transform import insight
+    from zoho_pipeline.transform.insight import read
 
     report = run_transform(session)
     report.require_complete()
@@ -146,7 +146,7 @@ def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
     if not quiet:
         _say("The insight")
         show_insight(session, CHANNEL)
-    return insight.read(session.warehouse, CHANNEL)
+    return read(session.warehouse, CHANNEL)
 
 
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:

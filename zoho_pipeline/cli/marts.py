@@ -84,13 +84,13 @@ def insight(channel_id: str, output: str) -> None:
 
 def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
     """Print a channel's page, or its JSON."""
-    from zoho_pipeline.transform import insight as page
+    from zoho_pipeline.transform.insight import read, render
 
-    found = page.read(session.warehouse, channel_id)
+    found = read(session.warehouse, channel_id)
     if output == "json":
         print_json(found)
     else:
-        click.echo(page.render(found))
+        click.echo(render(found))
 
 
 @click.command()

@@ -71,6 +71,7 @@ def test_what_is_no_zone_is_refused_with_the_nearest(name: str, hint: str) -> No
         check_timezone(name)
 
 
+@profile(max_examples=25)
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_check_of_a_zone(name: str) -> None:
     try:
@@ -164,6 +165,7 @@ def test_business_hours_in_the_shape_of_zohos_answer(write: Callable[[Any], Path
     [
         ({"type": "always"}, "24_by_7, 24_by_5, custom"),
         ({"business_days": []}, "business_days"),
+        ({"business_days": [[]]}, "Monday, Tuesday"),
         ({"business_days": ["Mo"]}, "Monday, Tuesday"),
         ({"week_starts_on": 1}, "week_starts_on"),
         ({"daily_timing": None}, "daily_timing"),

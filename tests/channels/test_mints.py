@@ -78,8 +78,8 @@ def budget(sqlite_settings: Settings) -> MintBudget:
     return Registry(sqlite_settings).mints
 
 
-@profile(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(steps=st.lists(st.integers(0, 200), min_size=12, max_size=40))
+@profile(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(st.integers(0, 200), min_size=12, max_size=30))
 def test_no_ten_minutes_ever_hold_eleven_requests(budget: MintBudget, steps: list[int]) -> None:
     with budget._database.write() as connection:
         connection.execute(delete(tables.mints))

@@ -11,7 +11,7 @@ from tests.channels.conftest import CONNECTION, REFRESH
 from zoho_pipeline.channels import tables
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
 from zoho_pipeline.channels.model import Channel
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.registry import Registry, check_id
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.oauth import AccessToken
 
@@ -46,9 +46,15 @@ def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) 
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a/b", "../x", "a..b", "-a", "x" * 65, "ä", "a\n"])
-def test_an_id_that_could_not_name_a_file_is_refused(registry: Registry, bad: str) -> None:
+def test_an_id_that_could_not_name_a_file_is_refused(bad: str) -> None:
     with pytest.raises(InvalidSetting, match="cannot be a channel id"):
-        registry.add(bad, REFRESH, CONNECTION)
+        check_id(bad)
+
+
+def test_a_refused_id_is_not_stored(registry: Registry) -> None:
+    with pytest.raises(InvalidSetting):
+        registry.add("a/b", REFRESH, CONNECTION)
+    assert registry.list() == ()
 
 
 def test_adding_again_reconnects_and_keeps_what_was_set(registry: Registry, add: Add) -> None:

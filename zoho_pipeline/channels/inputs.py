@@ -138,7 +138,7 @@ def check_business_hours(hours: Mapping[str, Any]) -> dict[str, Any]:
     days = hours.get("business_days")
     if not isinstance(days, list) or not days:
         raise ValueError('business_days takes a list of days, such as ["Monday", "Tuesday"].')
-    checked["business_days"] = [_weekday(day, "business_days") for day in dict.fromkeys(days)]
+    checked["business_days"] = list(dict.fromkeys(_weekday(day, "business_days") for day in days))
     same = hours.get("same_as_everyday", "daily_timing" in hours)
     if not isinstance(same, bool):
         raise ValueError(f"same_as_everyday is {same!r}. It takes true or false.")

@@ -33,7 +33,7 @@ class Server:
     """Serves one hub on 127.0.0.1 until stopped."""
 
     def __init__(self, hub: Hub, port: int = 0) -> None:
-        self._socket = socket.socket()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))

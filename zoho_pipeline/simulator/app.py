@@ -158,18 +158,15 @@ class App:
     def _route(self, request: Request, token: AccessToken, org: Org) -> tuple[Call, Route]:
         grant = token.grant
         call = Call(self._hub, request, org, org.users[grant.user_id], grant, {})
-        known = False
         for found in ROUTES:
             match = found.pattern.match(request.path)
             if match is None:
                 continue
-            known = True
-            if request.method in found.methods:
-                call.parts = match.groupdict()
-                self._permit(call, found)
-                return call, found
-        if known:
-            raise Refusal(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
+            if request.method not in found.methods:
+                raise Refusal(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
+            call.parts = match.groupdict()
+            self._permit(call, found)
+            return call, found
         raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
 
     def _permit(self, call: Call, found: Route) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from .criteria import Group, Test, Tree
+from .criteria import Comparison, Group, Tree
 
 FUNCTIONS = frozenset({"count", "sum", "min", "max", "avg"})
 _TOKEN = re.compile(
@@ -189,25 +189,25 @@ class _Parser:
             return inside
         return self._test()
 
-    def _test(self) -> Test:
+    def _test(self) -> Comparison:
         path = self._path()
         token = self._peek()
         if token.kind == "symbol" and token.text in _OPERATORS:
             self._next()
-            return Test(path, _OPERATORS[token.text], (self._value(),))
+            return Comparison(path, _OPERATORS[token.text], (self._value(),))
         if self._take_word("is"):
             negative = self._take_word("not")
             self._need_word("null")
-            return Test(path, "is_not_null" if negative else "is_null")
+            return Comparison(path, "is_not_null" if negative else "is_null")
         prefix = "not_" if self._take_word("not") else ""
         if self._take_word("in"):
-            return Test(path, prefix + "in", self._values())
+            return Comparison(path, prefix + "in", self._values())
         if self._take_word("between"):
             low = self._value()
             self._need_word("and")
-            return Test(path, prefix + "between", (low, self._value()))
+            return Comparison(path, prefix + "between", (low, self._value()))
         if self._take_word("like"):
-            return Test(path, prefix + "like", (self._value(),))
+            return Comparison(path, prefix + "like", (self._value(),))
         raise self._fail()
 
     def _values(self) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ import re
 
 from .call import Call
 from .columns import UnknownColumn
-from .criteria import BadCriteria, Group, Test, Tree, matching_keys
+from .criteria import BadCriteria, Comparison, Group, Tree, matching_keys
 from .records import choice
 from .store import Row
 from .wire import Answer, Refusal, as_json, bad_value
@@ -66,7 +66,7 @@ def _primary(text: str) -> tuple[Tree, str]:
         path, comparator, value = match.groups()
         value = re.sub(r"\\(.)", r"\1", value)
         values = tuple(value.split(",")) if comparator in ("in", "between") else (value,)
-        return Test(path, _COMPARATORS.get(comparator, comparator), values), text[match.end() :]
+        return Comparison(path, _COMPARATORS.get(comparator, comparator), values), text[match.end() :]
     if not text.startswith("("):
         raise BadCriteria(f"unreadable from {text[:20]!r}")
     depth = 0

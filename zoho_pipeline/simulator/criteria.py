@@ -21,7 +21,7 @@ NUMBERS = frozenset({"integer", "double", "currency", "percent"})
 
 
 @dataclass(frozen=True)
-class Test:
+class Comparison:
     """One comparison; `values` has one entry, two for between, many for in, none for is_null."""
 
     path: str
@@ -34,10 +34,10 @@ class Group:
     """Conditions joined by `and` or `or`."""
 
     operator: str
-    parts: tuple["Test | Group", ...]
+    parts: tuple["Comparison | Group", ...]
 
 
-Tree = Test | Group
+Tree = Comparison | Group
 
 
 class BadCriteria(Exception):
@@ -66,7 +66,7 @@ _TEXTUAL = frozenset({"contains", "not_contains", "starts_with", "ends_with", "l
 
 
 def count_tests(tree: Tree) -> int:
-    return 1 if isinstance(tree, Test) else sum(count_tests(part) for part in tree.parts)
+    return 1 if isinstance(tree, Comparison) else sum(count_tests(part) for part in tree.parts)
 
 
 def compile_tree(org: "Org", store: ModuleStore, user: User, tree: Tree) -> Predicate:
@@ -93,7 +93,7 @@ def compile_tree(org: "Org", store: ModuleStore, user: User, tree: Tree) -> Pred
     return lambda row: (value := get(row)) is not None and compare(value, values)
 
 
-def wanted_values(column: Column, test: Test) -> tuple[Any, ...]:
+def wanted_values(column: Column, test: Comparison) -> tuple[Any, ...]:
     """The values of a test in the type its column stores; raises BadCriteria."""
     try:
         if test.comparator in ("like", "not_like"):
@@ -127,7 +127,7 @@ Bounds = dict[str, tuple[int | None, int | None]]
 
 def bounds_of(tree: Tree) -> Bounds:
     """What the tree demands of indexed fields: never less than it lets through."""
-    if isinstance(tree, Test):
+    if isinstance(tree, Comparison):
         return _test_bounds(tree)
     sides = [bounds_of(part) for part in tree.parts]
     if tree.operator == "and":
@@ -151,7 +151,7 @@ def _hull(spans: list[tuple[int | None, int | None]]) -> tuple[int | None, int |
     return low, None if None in highs else max(x for x in highs if x is not None)
 
 
-def _test_bounds(test: Test) -> Bounds:
+def _test_bounds(test: Comparison) -> Bounds:
     if test.path not in INDEXED:
         return {}
     try:
@@ -193,11 +193,11 @@ def from_json(criteria: Any) -> Tree:
     except (KeyError, TypeError):
         raise BadCriteria("a criterion has field.api_name, comparator and value") from None
     if value == "${EMPTY}":
-        return Test(path, "is_null" if comparator == "equal" else "is_not_null")
+        return Comparison(path, "is_null" if comparator == "equal" else "is_not_null")
     values = tuple(value) if isinstance(value, list) else (value,)
     if len(values) > VALUE_LIMIT:
         raise BadCriteria(f"more than {VALUE_LIMIT} values")
-    return Test(path, str(comparator), values)
+    return Comparison(path, str(comparator), values)
 
 
 def matching_keys(

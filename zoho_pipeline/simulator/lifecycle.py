@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import history
 from .clock import to_epoch
-from .store import Deletion, ModuleStore, Row, as_text_id
+from .store import Deletion, ModuleStore, Row
 from .wire import SimulatorError
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def bump_parents(org: "Org", rows: Sequence[Row], at: int) -> None:
 
 
 def add_email(org: "Org", record_id: str, mail: dict[str, Any]) -> str:
-    user = org.users[as_text_id(mail.pop("user", org.admin))]
+    user = org.user(mail.pop("user", org.admin))
     at = to_epoch(mail.pop("sent_time", org.hub.clock.epoch()))
     message_id = f"{int(org.new_id()):x}{record_id}"
     entry = {"message_id": message_id, "time": at, "sent": True, "subject": "", "source": "crm", "cc": None}

@@ -198,6 +198,13 @@ class Org:
         """The user who made the org."""
         return next(iter(self.users.values()))
 
+    def user(self, user: User | str) -> User:
+        """The user of an id; raises SimulatorError where there is none."""
+        try:
+            return self.users[as_text_id(user)]
+        except KeyError:
+            raise SimulatorError(f"no user {user}") from None
+
     def add_user(
         self, *, first_name: str = "Ravi", last_name: str = "", email: str = "", time_zone: str = "",
         profile: str = "Standard", role: str = "Manager", status: str = "active", confirmed: bool = True,
@@ -218,7 +225,7 @@ class Org:
     def update_user(self, user: User | str, **values: Any) -> None:
         """Change a user's attributes (name, zone, profile, …); names show in every owner lookup at once."""
         with self.hub.lock:
-            found = self.users[as_text_id(user)]
+            found = self.user(user)
             for name, value in values.items():
                 if not hasattr(found, name):
                     raise SimulatorError(f"a user has no {name}")
@@ -229,13 +236,13 @@ class Org:
     def delete_user(self, user: User | str) -> None:
         """The user leaves: listed as DeletedUsers, its tokens die, its rows keep it as owner."""
         with self.hub.lock:
-            found = self.users[as_text_id(user)]
+            found = self.user(user)
             found.deleted, found.modified = True, self.hub.clock.epoch()
             self.hub.tokens.drop_user(self.id, found.id)
 
     def deactivate_user(self, user: User | str) -> None:
         with self.hub.lock:
-            found = self.users[as_text_id(user)]
+            found = self.user(user)
             found.status, found.modified = "inactive", self.hub.clock.epoch()
             self.hub.tokens.drop_user(self.id, found.id)
 
@@ -246,7 +253,7 @@ class Org:
         with self.hub.lock:
             words = scopes.replace(",", " ").split() if isinstance(scopes, str) else list(scopes)
             self.hub.tokens.add_client(client_id, client_secret)
-            user_id = self.admin.id if user is None else as_text_id(user)
+            user_id = self.admin.id if user is None else self.user(user).id
             return self.hub.tokens.new_grant(client_id, self.id, user_id, words).refresh_token
 
     def user_brief(self, ref: tuple[str, str | None]) -> dict[str, Any]:
@@ -391,7 +398,7 @@ class Org:
         """
         with self.hub.lock:
             store = self.module(module)
-            reader = self.admin if user is None else self.users[as_text_id(user)]
+            reader = self.admin if user is None else self.user(user)
             hidden = reader.hidden_fields.get(module, set())
             names = [name for name in store.fields if name not in hidden]
             renderer = Renderer(self, store, names, zone or reader.time_zone, single=True)

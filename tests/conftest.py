@@ -27,6 +27,15 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
 
 
 @pytest.fixture(autouse=True)
+def _umask_restored() -> Iterator[None]:
+    """HOME is its owner's alone through the process's umask: a test leaves it as it was."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection to anywhere but this machine is refused and named."""
     connect = socket.socket.connect
@@ -73,11 +82,11 @@ def simulator() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a real Postgres on 127.0.0.1, from a wheel that carries the server; one a test process."""
     from tests.postgres import running_postgres
 
-    with running_postgres(tmp_path_factory.mktemp("postgres") / "data") as url:
+    with running_postgres() as url:
         yield url
 
 

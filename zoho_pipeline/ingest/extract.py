@@ -1,14 +1,17 @@
 """One module's part of a sync, in a thread of its own: fields, window, rows, deletions → bounded steps."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from zoho_pipeline.ingest import deletions, probe
 from zoho_pipeline.ingest.arrow import Rejection
+from zoho_pipeline.ingest.bulk_route import CHEAPER_FROM, BulkReader, FieldRefused, Progress
 from zoho_pipeline.ingest.catalog import REJECTED_RECORDS
+from zoho_pipeline.ingest.csv_arrow import csv_to_arrow
 from zoho_pipeline.ingest.deletions import Deletions, Known
 from zoho_pipeline.ingest.fields import FieldPlan, plan_from_catalogue, plan_from_metadata, plan_from_record
 from zoho_pipeline.ingest.keyset import Batch, KeysetReader, modified
@@ -18,9 +21,11 @@ from zoho_pipeline.ingest.steps import ModuleState, Step, rejections
 from zoho_pipeline.ingest.targets import Target
 from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, SECOND, Window, parse
 from zoho_pipeline.zoho import metadata, records
+from zoho_pipeline.zoho.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.clock import parse_time
 from zoho_pipeline.zoho.errors import (
+    CreditsExhausted,
     InvalidRequest,
     ModuleMissing,
     NoPermission,
@@ -74,12 +79,16 @@ class Extraction:
     report: ModuleReport
     full: bool = False
     can_query: bool = False
-    advance: Callable[[int], None] = lambda rows: None
+    can_bulk: bool = False
+    advance: Callable[[int], object] = int
     metas: list[FieldMeta] | None = None
     deletions: Deletions | None = None
     live_again: dict[str, datetime] = field(default_factory=dict)
     plan: FieldPlan = field(default_factory=lambda: FieldPlan(()))
     unchanged: bool = False
+    counted: int | None = None
+    """Live records at Zoho, where the route has counted them at its end."""
+    bare_names: bool = False
     _reader: KeysetReader | None = None
 
     def steps(self) -> Iterator[Step]:
@@ -114,11 +123,82 @@ class Extraction:
         yield from self._rows(None)
 
     def _everything(self) -> Iterator[Step]:
-        self.report.took("records")
         self.report.route_reason = "everything, as asked" if self.full else "first load"
         self.plan = self._plan()
-        yield from self._rows(None)
+        resume = None if self.full else Progress.of_state(self.state.get("bulk"))
+        since: datetime | None = None
+        if resume is not None or self._bulk_pays():
+            since = yield from self._bulk(resume)
+        if since is None or not self._nothing_since(since):
+            self.report.took("records")
+            yield from self._rows(since)
         self._read_deletions()  # after the rows: what was deleted while they were read
+
+    def _nothing_since(self, since: datetime) -> bool:
+        """Whether one query shows that nothing was changed or converted from an instant on."""
+        if since < self.window.hi:
+            return False
+        try:
+            there = probe.totals(self.client, self.target.module, self.window.hi)
+        except Permanent:
+            return False
+        self.counted = there.count
+        return there.changed is not None and there.changed < since and (there.converted or there.changed) < since
+
+    def _bulk_pays(self) -> bool:
+        """Whether there are so many rows that a job is cheaper than lists."""
+        if not (self.can_bulk and self.can_query) or self.target.module in UNSUPPORTED_MODULES:
+            return False
+        try:
+            rows = probe.count_only(self.client, self.target.module, self.window.hi)
+        except Permanent:
+            return False
+        self.report.route_reason += f" of {rows} rows"
+        return rows >= CHEAPER_FROM
+
+    def _bulk(self, resume: Progress | None) -> Generator[Step, None, datetime | None]:
+        """Everything by Bulk Read; from when on changes are still to be read (None: nothing was read)."""
+        plan = self.plan
+        for _ in range(2):
+            reader = BulkReader(self.client, self.target.module, plan, self.window, resume)
+            try:
+                for texts, progress in reader.read():
+                    yield self._bulk_step(texts, progress)
+            except FieldRefused as refused:
+                names = tuple(name for name in plan.names if name not in str(refused))
+                if len(names) == len(plan.names):
+                    break
+                self.report.note(f"not in bulk: {', '.join(sorted(set(plan.names) - set(names)))}")
+                plan, resume = replace(plan, names=names), None
+                continue
+            except Permanent as error:
+                if isinstance(error, CreditsExhausted):
+                    raise
+                self.report.note(f"bulk refused: {error}")
+                break
+            assert reader.progress is not None
+            self.report.took("bulk")
+            self.bare_names = True
+            hi = reader.progress.hi
+            self.state = {k: v for k, v in self.state.items() if k != "bulk"} | {"cursor": hi.isoformat()}
+            yield Step(self.target.module, {}, self.state)
+            return hi
+        self.state = {k: v for k, v in self.state.items() if k != "bulk"}
+        return None
+
+    def _bulk_step(self, texts: pa.Table, progress: Progress) -> Step:
+        table = self.target.table
+        converted = csv_to_arrow(
+            table, texts, self.plan.types, channel_id=self.channel_id, synced_at=progress.read_at
+        )
+        created = converted.table["created_time"]
+        rows = converted.table.filter(pc.fill_null(pc.less(created, pa.scalar(progress.hi, created.type)), True))
+        tables = {table.name: [rows]}
+        self.reject(converted.rejected, progress.read_at, tables)
+        self.report.rows += rows.num_rows
+        self.advance(rows.num_rows)
+        self.state = {**self.state, "bulk": progress.as_state()}
+        return Step(self.target.module, tables, self.state)
 
     def _is_unchanged(self) -> bool:
         """Whether one aggregate query shows what the warehouse holds, and no deletion or restore is news."""
@@ -134,7 +214,7 @@ class Extraction:
         except Permanent:
             self.can_query = False
             return False
-        return there == here and there.changed is not None or there.count == here.count == 0
+        return (there == here and there.changed is not None) or there.count == here.count == 0
 
     def _rows(self, since: datetime | None) -> Iterator[Step]:
         pending: list[Row] = []

@@ -12,6 +12,7 @@ from zoho_pipeline.ingest.arrow import of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.field_map import discover
+from zoho_pipeline.ingest.lookup_names import fill_names
 from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
 from zoho_pipeline.ingest.registry_tables import publish_channel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
@@ -69,6 +70,9 @@ def finish(run: "Run") -> SyncReport:
         for side in run.sides.values():
             for name, rows in side.tables.items():
                 replace_rows(connection, BY_NAME[name], run.channel.id, rows)
+        for extraction in run.extractions.values():
+            if extraction.bare_names:
+                fill_names(connection, extraction.target.table, run.channel.id)
         publish_channel(connection, run.registry.get(run.channel.id), _found_fields(run))
         insert_rows(connection, SYNC_RUNS, [_run_row(run, report, finished_at) for report in reports])
     if run.fatal is not None:
@@ -118,7 +122,7 @@ def restored_rows(
         return []
     columns = ", ".join(column.name for column in DELETED_RECORDS.columns)
     stored = connection.rows(
-        f"select {columns} from {RAW_SCHEMA}.deleted_records"
+        f"select {columns} from {RAW_SCHEMA}.deleted_records"  # noqa: S608
         " where channel_id = ? and module = ? and restored_at is null and id = any(?)",
         (channel_id, module, sorted(back)),
     )

@@ -10,6 +10,7 @@ another left during it, and then the next walk lacks the one that left.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.window import SECOND, Window
@@ -70,7 +71,7 @@ class KeysetReader:
             reached = _furthest(since, answer.last, trusted, settled)
             yield Batch(_fresh(answer.rows, seen, trusted), reached, asked_at)
             tail += reached is not None and reached >= self._window.hi
-            if not answer.more and settled or tail > MOST_TAIL_PAGES:
+            if (not answer.more and settled) or tail > MOST_TAIL_PAGES:
                 return
             if not settled and (not answer.more or (answer.last is not None and answer.last >= trusted)):
                 self._window.settle()
@@ -185,7 +186,7 @@ def modified(row: Row) -> datetime:
 def check_order(rows: list[Row], module: str) -> None:
     """BadAnswer for a page that is not in ascending order: it would let the cursor pass unread rows."""
     times = [modified(row) for row in rows]
-    if any(later < earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if any(later < earlier for earlier, later in pairwise(times)):
         raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was asked for.")
 
 

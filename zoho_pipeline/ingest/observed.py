@@ -65,7 +65,7 @@ def _stays(
 def _running(connection: Connection, seen: Observation, channel_id: str, parents: list[str]) -> dict[str, datetime]:
     """When the observed stays that have not ended began."""
     rows = connection.rows(
-        f"select {seen.parent} as parent, max(modified_time) as began from {RAW_SCHEMA}.{seen.history.name}"
+        f"select {seen.parent} as parent, max(modified_time) as began from {RAW_SCHEMA}.{seen.history.name}"  # noqa: S608
         f" where channel_id = ? and basis = 'observed' and moved_to is null and {seen.parent} = any(?)"
         f" group by {seen.parent}",
         (channel_id, parents),

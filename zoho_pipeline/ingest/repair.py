@@ -48,7 +48,9 @@ def check_counts(run: "Run") -> None:
     """
     for module, extraction in run.extractions.items():
         report = run.reports[module]
-        if report.outcome != "complete" or not extraction.target.has_deletions or (extraction.unchanged and not run.reconcile):
+        if report.outcome != "complete" or not extraction.target.has_deletions:
+            continue
+        if extraction.unchanged and not run.reconcile:
             continue
         try:
             if run.reconcile or _counts_differ(run, extraction):
@@ -63,7 +65,9 @@ def _counts_differ(run: "Run", extraction: "Extraction") -> bool:
     if not extraction.can_query:
         return False
     try:
-        there = probe.count_only(extraction.client, extraction.target.module, run.window.hi)
+        there = extraction.counted
+        if there is None:
+            there = probe.count_only(extraction.client, extraction.target.module, run.window.hi)
     except Permanent as error:
         log.debug("channel %s: %s cannot be counted: %s", run.channel.id, extraction.target.module, error)
         return False

@@ -104,7 +104,9 @@ SIDES: Mapping[str, Reader] = {
 }
 
 
-def _typed(raw: RawTable, rows: Iterable[dict[str, Any]], channel: Channel, now: datetime, route: str = "settings") -> Side:
+def _typed(
+    raw: RawTable, rows: Iterable[dict[str, Any]], channel: Channel, now: datetime, route: str = "settings"
+) -> Side:
     converted = to_arrow(raw, list(rows), channel_id=channel.id, synced_at=now)
     return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), route=route)
 

@@ -20,7 +20,7 @@ def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[
     columns = ", ".join(column.name for column in raw.columns)
     order = ", ".join(raw.key)
     return connection.rows(
-        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = ? order by {order}", (channel_id,)
+        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = ? order by {order}", (channel_id,)  # noqa: S608
     )
 
 
@@ -38,7 +38,7 @@ def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: S
     """Make the channel's rows of a table these; whether there was anything to do. Keys must be unique."""
     if not differs(raw, stored_rows(connection, raw, channel_id), rows):
         return False
-    connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = ?", (channel_id,))
+    connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = ?", (channel_id,))  # noqa: S608
     insert_rows(connection, raw, rows)
     return True
 
@@ -47,7 +47,7 @@ def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[st
     """Insert rows in place of those with the same keys."""
     where = " and ".join(f"{key} = ?" for key in raw.key)
     for row in rows:
-        connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where {where}", [row[key] for key in raw.key])
+        connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where {where}", [row[key] for key in raw.key])  # noqa: S608
     insert_rows(connection, raw, rows)
 
 
@@ -58,6 +58,6 @@ def insert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[st
         part = rows[start : start + ROWS_PER_INSERT]
         values = ", ".join(one for _ in part)
         connection.execute(
-            f"insert into {RAW_SCHEMA}.{raw.name} ({', '.join(names)}) values {values}",
+            f"insert into {RAW_SCHEMA}.{raw.name} ({', '.join(names)}) values {values}",  # noqa: S608
             [row.get(name) for row in part for name in names],
         )

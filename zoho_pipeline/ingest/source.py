@@ -65,7 +65,7 @@ def newest_wins(raw: RawTable) -> str:
         f"(stored.modified_time > {raw.name}.modified_time AND stored.synced_at >= {raw.name}.synced_at)"
         f" OR (stored.modified_time = {raw.name}.modified_time AND stored.synced_at > {raw.name}.synced_at)"
     )
-    return f"NOT EXISTS (SELECT 1 FROM {RAW_SCHEMA}.{raw.name} AS stored WHERE {same} AND ({earlier}))"
+    return f"NOT EXISTS (SELECT 1 FROM {RAW_SCHEMA}.{raw.name} AS stored WHERE {same} AND ({earlier}))"  # noqa: S608
 
 
 def _hints(column: Column, raw: RawTable) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.arrow import Rejection
+from zoho_pipeline.ingest.arrow import Rejection, of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, REJECTED_RECORDS, RawTable
 
 ModuleState = dict[str, Any]
@@ -58,7 +58,9 @@ def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:
     names = [name for name in raw.key if name != "channel_id"]
     if not names:
         return table.slice(table.num_rows - 1)
-    keys = pc.binary_join_element_wise(*(table[name].cast(pa.string()) for name in names), "\x1f") if len(names) > 1 else table[names[0]]
+    keys = table[names[0]]
+    if len(names) > 1:
+        keys = pc.binary_join_element_wise(*(table[name].cast(pa.string()) for name in names), "\x1f")
     if pc.count_distinct(keys).as_py() == table.num_rows:
         return table
     last = {key: index for index, key in enumerate(keys.to_pylist())}
@@ -67,8 +69,6 @@ def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:
 
 def rejections(channel_id: str, module: str, rejected: Iterable[Rejection], synced_at: datetime) -> pa.Table:
     """Rows of `rejected_records`."""
-    from zoho_pipeline.ingest.arrow import of_values
-
     return of_values(
         REJECTED_RECORDS,
         [

@@ -15,7 +15,7 @@ IDS_PER_QUERY = 5_000
 def known_deletions(connection: Connection, channel_id: str, module: str) -> dict[str, Known]:
     """Deletions of a module that have not been undone."""
     rows = connection.rows(
-        f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"
+        f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
         " where channel_id = ? and module = ? and restored_at is null",
         (channel_id, module),
     )
@@ -40,7 +40,7 @@ def versions_since(
 ) -> list[tuple[str, datetime]]:
     """(id, modified_time) of the newest `limit` rows modified at or after `since`, newest first."""
     rows = connection.rows(
-        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?"
+        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?"  # noqa: S608
         f" order by modified_time desc limit {int(limit)}",
         (channel_id, since),
     )
@@ -51,7 +51,7 @@ def live_totals(connection: Connection, table: RawTable, module: str, channel_id
     """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
     converted = "max(t.converted_date_time)" if any(c.name == "converted_date_time" for c in table.columns) else "null"
     row = connection.rows(
-        f"select count(*) as n, max(t.modified_time) as changed, {converted} as converted"
+        f"select count(*) as n, max(t.modified_time) as changed, {converted} as converted"  # noqa: S608
         f" from {RAW_SCHEMA}.{table.name} t left join {RAW_SCHEMA}.deleted_records d"
         " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
         " where t.channel_id = ? and d.id is null and (t.created_time is null or t.created_time < ?)",
@@ -63,7 +63,7 @@ def live_totals(connection: Connection, table: RawTable, module: str, channel_id
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
     """Whether the channel has no row in the table."""
     return not connection.rows(
-        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1", (channel_id,)
+        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1", (channel_id,)  # noqa: S608
     )
 
 
@@ -74,5 +74,5 @@ def _by_ids(
     for start in range(0, len(wanted), IDS_PER_QUERY):
         part = wanted[start : start + IDS_PER_QUERY]
         yield from connection.rows(
-            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)", (channel_id, part)
+            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)", (channel_id, part)  # noqa: S608
         )

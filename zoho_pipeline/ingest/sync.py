@@ -242,6 +242,7 @@ def _extraction(run: Run, target: Target, before: Before) -> Extraction:
         report=report,
         full=run.full,
         can_query=run.channel.allows("coql", target.module),
+        can_bulk=target.reshape is None and run.channel.allows("bulk", target.module),
         advance=lambda rows, module=target.module: run.progress.advance(module, rows),  # type: ignore[misc]
     )
 

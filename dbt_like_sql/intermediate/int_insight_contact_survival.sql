@@ -1,5 +1,6 @@
 -- Kaplan-Meier: one row per channel, dimension and value with the time by which half of the leads had been contacted.
 -- Leads contacted before their creation left the clock: they have no observed time and are not at risk.
+-- Nulls first, though there are none: BigQuery knows no other order in a running sum.
 with at_times as (
     select
         dimensions.channel_id,
@@ -47,7 +48,7 @@ curves as (
         n_events = n_at_risk as is_zero,
         sum(case when n_events < n_at_risk then ln((n_at_risk - n_events) / n_at_risk) else 0 end) over (
             partition by channel_id, dimension, dimension_value
-            order by observed_seconds
+            order by observed_seconds nulls first
             rows between unbounded preceding and current row
         ) as log_survival
     from at_risk

@@ -5,6 +5,7 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,8 +14,7 @@ from .bulk_jobs import BulkJob
 from .call import Call
 from .clock import ZoneFormat
 from .columns import Column, UnknownColumn, resolve
-from .criteria import BadCriteria, Tree, from_json, matching_keys
-from .index import id_of
+from .criteria import BadCriteria, Comparison, Group, Tree, candidates, from_json
 from .limits import rate_limited
 from .scopes import granted, module_read
 from .store import ModuleStore, Row
@@ -99,7 +99,7 @@ def _checked(org: "Org", store: ModuleStore, call: Call, job: BulkJob) -> tuple[
     if "criteria" in job.query:
         try:
             tree = from_json(job.query["criteria"])
-            matching_keys(org, store, call.user, tree, "id")
+            candidates(org, store, call.user, tree, "id")
         except UnknownColumn as error:
             raise Refusal(400, "FIELD_IN_CRITERIA_NOT_AVAILABLE", str(error)) from None
         except BadCriteria as error:
@@ -195,27 +195,36 @@ def _finish(call: Call, job: BulkJob) -> None:
 
 
 def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:
-    """The job's rows by ascending id, from where its page token says."""
-    keys, matches = matching_keys(call.org, store, call.user, tree, "id")
-    ids = [str(key) for key in keys if matches is None or matches(store.rows[id_of(key)])]
-    size, place = call.hub.switches.bulk_rows, job.after or {"offset": (job.page - 1) * call.hub.switches.bulk_rows}
-    mode = call.hub.switches.page_tokens
-    snapshot = place.get("snapshot")
-    if snapshot is not None:
-        ids = [i for i in call.hub.page_snapshots[snapshot] if i in store.rows]
-    start = place["offset"]
-    if place.get("after") is not None:
-        start = sum(1 for i in ids if int(i) <= int(place["after"]))
-    page = ids[start : start + size]
-    job.more = len(ids) > start + size
+    """The job's rows by ascending id, from where its page token says (see the switch `page_tokens`)."""
+    size, mode = call.hub.switches.bulk_rows, call.hub.switches.page_tokens
+    place = job.after or {"offset": (job.page - 1) * size, "after": None, "snapshot": None}
+    start, snapshot = place["offset"], place["snapshot"]
+    if mode == "snapshot" and snapshot is None:
+        snapshot = job.id
+        everything = candidates(call.org, store, call.user, tree, "id").found()
+        call.hub.page_snapshots[snapshot] = [row["id"] for row in everything]
+    if snapshot is None:
+        rows = _live_rows(call, store, tree, start, place["after"], size + 1)
+        job.more = len(rows) > size
+    else:
+        frozen = call.hub.page_snapshots[snapshot][start : start + size + 1]
+        rows = [store.rows[i] for i in frozen if i in store.rows]
+        job.more = len(frozen) > size
     if job.more:
-        if mode == "snapshot" and snapshot is None:
-            snapshot = job.id
-            call.hub.page_snapshots[snapshot] = ids
-        after = page[-1] if mode == "keyset" else None
-        fields = [job.id, start + size, after, snapshot, call.user.id, call.hub.clock.epoch()]
+        last = rows[size - 1]["id"] if mode == "keyset" else None
+        fields = [job.id, start + size, last, snapshot, call.user.id, call.hub.clock.epoch()]
         job.next_token = base64.urlsafe_b64encode(orjson.dumps(fields)).decode()
-    return [store.rows[i] for i in page]
+    return rows[:size]
+
+
+def _live_rows(
+    call: Call, store: ModuleStore, tree: Tree | None, start: int, after: str | None, most: int
+) -> list[Row]:
+    """Rows as they stand now: past the id `after`, else past the first `start`."""
+    if after is not None:
+        beyond = Comparison("id", "greater_than", (after,))
+        tree, start = (beyond if tree is None else Group("and", (tree, beyond))), 0
+    return list(islice(candidates(call.org, store, call.user, tree, "id").found(), start, start + most))
 
 
 def result(call: Call) -> Answer:

@@ -1,6 +1,7 @@
 """POST /coql: queries over the same rows (facts, section 5)."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -8,9 +9,8 @@ import orjson
 from .call import Call
 from .columns import Column, UnknownColumn, resolve
 from .coql_parser import CoqlSyntaxError, Query, Selected, parse
-from .criteria import INDEXED, NUMBERS, BadCriteria, Group, Tree, count_tests, matching_keys
-from .index import id_of
-from .render import envelope
+from .criteria import INDEXED, NUMBERS, BadCriteria, Group, Tree, candidates, count_tests
+from .render import envelope, render_page
 from .scopes import granted, module_read
 from .store import ModuleStore, Row
 from .wire import Answer, Refusal, as_json, no_content
@@ -114,32 +114,28 @@ def _index_for(query: Query) -> tuple[str, bool | None]:
 
 def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
     columns = [resolve(call.org, store, call.user, item.path) for item in query.select]
-    shown = _shower(call, query.select, columns)
     limit = DEFAULT_ROWS if query.limit is None else query.limit
     found = _found(call, store, query, query.offset + limit + 1)
     page = found[query.offset : query.offset + limit]
     if not page:
         return no_content()
     info = {"count": len(page), "more_records": len(found) > query.offset + limit}
-    return Answer(200, envelope("data", [orjson.dumps(shown(row)) for row in page], info))
+    if all(item.key == item.path and item.path in store.fields for item in query.select if item.path != "id"):
+        names = [item.path for item in query.select if item.path != "id"]
+        shown = render_page(call.org, store, page, names, call.user.time_zone, bare_lookups=True)
+    else:
+        show = _shower(call, query.select, columns)
+        shown = [orjson.dumps(show(row)) for row in page]
+    return Answer(200, envelope("data", shown, info))
 
 
 def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Row]:
     """Matching rows in order; no more than `enough` where an index gives the order."""
     index, backwards = _index_for(query)
-    keys, matches = matching_keys(call.org, store, call.user, query.where, index)
-    rows = store.rows
+    matching = candidates(call.org, store, call.user, query.where, index)
     if backwards is None:
-        every = (rows[id_of(key)] for key in keys)
-        return _sorted(call, store, query, [row for row in every if matches is None or matches(row)])
-    kept: list[Row] = []
-    for key in reversed(keys) if backwards else keys:
-        row = rows[id_of(key)]
-        if matches is None or matches(row):
-            kept.append(row)
-            if len(kept) >= enough:
-                break
-    return kept
+        return _sorted(call, store, query, list(matching.found()))
+    return list(islice(matching.found(backwards=backwards), enough))
 
 
 def _sorted(call: Call, store: ModuleStore, query: Query, rows: list[Row]) -> list[Row]:
@@ -187,11 +183,10 @@ def _aggregated(call: Call, store: ModuleStore, query: Query) -> Answer:
         if item.path not in query.group_by:
             raise _invalid(f"{item.path} must be aggregated or stand in group by")
     index = next((name for name in INDEXED if _only_on(query.where, name)), "Modified_Time")
-    keys, matches = matching_keys(call.org, store, call.user, query.where, index)
-    if matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
-        return as_json({"data": [{item.key: len(keys) for item in query.select}], "info": _info(1, False)})
-    rows = [row for row in map(store.rows.__getitem__, map(id_of, keys)) if matches is None or matches(row)]
-    groups = _grouped(call, store, query, rows)
+    matching = candidates(call.org, store, call.user, query.where, index)
+    if matching.matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
+        return as_json({"data": [{item.key: len(matching) for item in query.select}], "info": _info(1, False)})
+    groups = _grouped(call, store, query, list(matching.found()))
     limit = DEFAULT_ROWS if query.limit is None else query.limit
     data = [_group_json(call, store, query, members) for members in groups]
     page = data[query.offset : query.offset + limit]

@@ -4,7 +4,7 @@ import re
 
 from .call import Call
 from .columns import UnknownColumn
-from .criteria import BadCriteria, Comparison, Group, Tree, matching_keys
+from .criteria import BadCriteria, Comparison, Group, Tree, candidates
 from .records import choice
 from .store import Row
 from .wire import Answer, Refusal, as_json, bad_value
@@ -29,11 +29,10 @@ def count(call: Call) -> Answer:
     converted = choice(call, "converted", ("false", "true", "both"))
     try:
         tree = parse(call.query["criteria"]) if "criteria" in call.query else None
-        keys, matches = matching_keys(call.org, store, call.user, tree, "id")
+        matching = candidates(call.org, store, call.user, tree, "id")
     except (UnknownColumn, BadCriteria):
         raise bad_value("criteria") from None
-    rows = (store.rows[str(key)] for key in keys)
-    found = [row for row in rows if (matches is None or matches(row)) and _fits(call, row)]
+    found = [row for row in matching.found() if _fits(call, row)]
     if store.api_name == "Leads" and converted != "both":
         found = [row for row in found if row.get("Converted__s", False) is (converted == "true")]
     return as_json({"count": len(found)})

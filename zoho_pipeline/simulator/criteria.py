@@ -1,13 +1,14 @@
 """Conditions of COQL, Bulk Read and count: one tree, compiled to a predicate and to index bounds."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from .clock import to_epoch
 from .columns import Column, resolve
+from .index import ID_SPAN, id_of
 from .people import User
 from .store import ModuleStore, Row
 
@@ -200,21 +201,38 @@ def from_json(criteria: Any) -> Tree:
     return Comparison(path, str(comparator), values)
 
 
-def matching_keys(
-    org: "Org", store: ModuleStore, user: User, tree: Tree | None, order: str
-) -> tuple[list[int], Predicate | None]:
-    """Keys of the index `order` within the tree's bounds, ascending, and what is left to test per row.
+@dataclass(frozen=True)
+class Candidates:
+    """Rows within the bounds of a tree, in an index's order, and what is left to test per row."""
 
-    None to test: every key of the list matches.
-    """
+    keys: Sequence[int]
+    span: range
+    matches: Predicate | None  # None: every candidate matches
+    rows: Mapping[str, Row]
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+    def found(self, *, backwards: bool = False) -> Iterator[Row]:
+        """Matching rows; the index is walked, not copied."""
+        keys, rows, matches = self.keys, self.rows, self.matches
+        for position in reversed(self.span) if backwards else self.span:
+            row = rows[id_of(keys[position])]
+            if matches is None or matches(row):
+                yield row
+
+
+def candidates(org: "Org", store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
+    """What of a module may match; raises UnknownColumn or BadCriteria."""
     index = store.ordered(order)
     low, high = bounds_of(tree).get(order, (None, None)) if tree is not None else (None, None)
-    scale = 1 if order == "id" else 10**19
+    scale = 1 if order == "id" else ID_SPAN
     start, stop = index.span(None if low is None else low * scale, None if high is None else high * scale)
-    keys = index.keys[start:stop]
     # Compiled even where the index alone answers: a wrong query must fail all the same.
     matches = None if tree is None else compile_tree(org, store, user, tree)
-    sees_all = user.sees_all(store.api_name)
-    if sees_all and (tree is None or only_bounds(tree, order)):
-        return keys, None
-    return keys, lambda row: (matches is None or matches(row)) and (sees_all or user.sees(store.api_name, row))
+    if tree is not None and only_bounds(tree, order):
+        matches = None
+    if not user.sees_all(store.api_name):
+        name, asked = store.api_name, matches
+        matches = lambda row: (asked is None or asked(row)) and user.sees(name, row)  # noqa: E731
+    return Candidates(index.keys, range(start, stop), matches, store.rows)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CACHED_ROWS = 60_000
 """Rendered rows kept a module, about 1 kB each."""
 RICH_TEXT_CUT = 500
+LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 Convert = Callable[[Any], Any]
 
@@ -29,7 +30,16 @@ class Renderer:
     Rows hold only what is not empty, so a row is its template with the values it has put in.
     """
 
-    def __init__(self, org: "Org", module: ModuleStore, fields: Sequence[str], zone: str, *, single: bool) -> None:
+    def __init__(
+        self,
+        org: "Org",
+        module: ModuleStore,
+        fields: Sequence[str],
+        zone: str,
+        *,
+        single: bool,
+        bare_lookups: bool = False,
+    ) -> None:
         self._template: dict[str, Any] = {}
         self._how: dict[str, Convert | None] = {}  # None: the stored value goes out as it is
         self._computed: list[tuple[str, Callable[[Row], Any]]] = []
@@ -43,7 +53,8 @@ class Renderer:
             if computed is not None:
                 self._computed.append((name, computed))
             else:
-                self._how[name] = converter(org, field, zone_format, whole=single)
+                bare = bare_lookups and field.type in LOOKUPS
+                self._how[name] = bare_lookup if bare else converter(org, field, zone_format, whole=single)
 
     def as_dict(self, row: Row) -> dict[str, Any]:
         """The row in Zoho's shape; owners are pieces of JSON that orjson splices in."""
@@ -88,6 +99,11 @@ def converter(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Con
     return None
 
 
+def bare_lookup(value: tuple[Any, ...]) -> dict[str, str]:
+    """A lookup as COQL shows it."""
+    return {"id": value[0]}
+
+
 def lookup_json(org: "Org", value: tuple[Any, ...]) -> dict[str, Any]:
     shown: dict[str, Any] = {"name": org.lookup_name(value), "id": value[0]}
     if len(value) == 3:  # a note's parent
@@ -109,9 +125,20 @@ def converted_detail(row: Row, zone: ZoneFormat) -> dict[str, Any]:
     return detail
 
 
-def render_page(org: "Org", module: ModuleStore, rows: Iterable[Row], fields: Sequence[str], zone: str) -> list[bytes]:
-    """Each row as JSON, taken from the cache where the row has not changed since."""
-    key = (tuple(fields), zone, org.names_version, org.switches.converted_detail_only)
+def render_page(
+    org: "Org",
+    module: ModuleStore,
+    rows: Iterable[Row],
+    fields: Sequence[str],
+    zone: str,
+    *,
+    bare_lookups: bool = False,
+) -> list[bytes]:
+    """Each row as JSON, taken from the cache where the row has not changed since.
+
+    `bare_lookups` is COQL's way: lookups without names, rich text whole.
+    """
+    key = (tuple(fields), zone, bare_lookups, org.names_version, org.switches.converted_detail_only)
     known = module.rendered.get(key)
     if known is None:
         if len(module.rendered) >= 8:
@@ -122,7 +149,7 @@ def render_page(org: "Org", module: ModuleStore, rows: Iterable[Row], fields: Se
     for row in rows:
         rendered = known.get(row["id"])
         if rendered is None:
-            renderer = renderer or Renderer(org, module, fields, zone, single=False)
+            renderer = renderer or Renderer(org, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
             rendered = known[row["id"]] = renderer.as_bytes(row)
             org.rows_rendered += 1
         page.append(rendered)

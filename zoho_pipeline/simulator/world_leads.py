@@ -66,7 +66,7 @@ class Way:
 
 WAYS = (
     Way("search", 0.21, 1.0, ("Web Research", "Web Research", "Website", None, "-None-"), ("blog_post",)),
-    Way("ads", 0.17, 0.5, ("Google Ads", "Google Ads", "Advertisement", "google ads"), ("landing_page",)),
+    Way("ads", 0.17, 0.5, ("Google Ads", "Google Ads", "Google Ads", "Advertisement"), ("landing_page",)),
     Way("linkedin", 0.15, 1.35, ("LinkedIn", "LinkedIn", "linkedin ", None), ("social_post",)),
     Way("newsletter", 0.10, 1.5, ("Newsletter", "Newsletter", None), ("newsletter",)),
     Way("youtube", 0.05, 0.9, ("YouTube", None), ("video",)),

@@ -73,7 +73,8 @@ select
     case
         when counted.n_24h_old > 0 then cast(counted.n_within_24h as double) / cast(counted.n_24h_old as double)
     end as within_24h_rate,
-    case when clock.has_data and clock.activities_readable then cast(counted.n_uncontacted as bigint) end as n_uncontacted,
+    case when clock.has_data and clock.activities_readable then cast(counted.n_uncontacted as bigint) end
+        as n_uncontacted,
     cast(counted.oldest_uncontacted_seconds as bigint) as oldest_uncontacted_seconds,
     cast(
         cast(floor(counted.oldest_uncontacted_seconds / 36 + 0.500000001) as decimal(14, 0)) * 0.01 as decimal(12, 2)

@@ -105,6 +105,7 @@ def test_a_channel_that_raw_no_longer_has_leaves_every_mart(
     transform(warehouse, project=models)
     raw.run("delete from zoho_raw.channels where channel_id = 'b'")
     raw.run("delete from zoho_raw.leads where channel_id = 'b'")
+    transform(warehouse, project=models, select="insight")
     report = transform(warehouse, project=models)
     assert (report.removed, report.channels) == (("b",), ())
     assert {row[0] for row in [*read(warehouse, LEADS), *read(warehouse, INSIGHT)]} == {"a"}

@@ -56,12 +56,13 @@ def company(warehouse: Warehouse) -> None:
         "calls",
         [
             {
-                "channel_id": "tea", "id": f"c{n}", "what_id": f"l{n}", "se_module": "Leads",
-
-                    "call_type": "Outbound",
-                    "call_start_time": at + timedelta(minutes=30 + n),
-                    "call_duration_in_seconds": 60
-                ,
+                "channel_id": "tea",
+                "id": f"c{n}",
+                "what_id": f"l{n}",
+                "se_module": "Leads",
+                "call_type": "Outbound",
+                "call_start_time": at + timedelta(minutes=30 + n),
+                "call_duration_in_seconds": 60,
             }
             for n, at in enumerate(created)
             if n % 2

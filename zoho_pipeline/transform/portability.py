@@ -17,6 +17,6 @@ def unsupported(project: Project, dialects: Iterable[str] = ELSEWHERE) -> list[s
         for dialect in dialects:
             try:
                 model.sql(dialect)
-            except SqlglotError as error:
+            except (SqlglotError, ValueError) as error:  # an unsupported JSON path is a bare ValueError
                 found.append(f"{model.name}: {dialect}: {error}")
     return found

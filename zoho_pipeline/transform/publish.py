@@ -22,14 +22,14 @@ class Publication:
 
     Attributes:
         marts: the marts it writes.
-        channels: whose rows it writes; live: all channels that raw knows.
+        channels: whose rows it writes; removed: channels in the marts that raw no longer has.
         kept: names of the marts that models still make; retired: marts of the last run that none makes.
         fresh: write into an empty place (DuckDB), copying the rows that stay.
     """
 
     marts: Mapping[str, Model]
     channels: Collection[str]
-    live: Collection[str]
+    removed: Collection[str]
     kept: Collection[str]
     retired: Collection[str]
     fresh: bool
@@ -51,10 +51,9 @@ def publish(engine: Engine, publication: Publication, state: Mapping[str, str]) 
 
 
 def _prepare(engine: Engine, publication: Publication) -> None:
-    for table in ("run__published", "run__live"):
+    for table, channels in (("run__published", publication.channels), ("run__removed", publication.removed)):
         engine.connection.execute(f"create temporary table {table} (channel_id varchar)")
-    fill(engine, "run__published", publication.channels)
-    fill(engine, "run__live", publication.live)
+        fill(engine, table, channels)
     dated = [
         f"select channel_id, as_of_date from {quoted(m.name)}"  # noqa: S608
         for m in publication.marts.values()
@@ -68,15 +67,13 @@ def _prepare(engine: Engine, publication: Publication) -> None:
     )
 
 
-def _stays(model: Model) -> str:
-    """Which rows `m` of a mart outlive the run."""
+def _replaced(model: Model) -> str:
+    """Which rows `m` of a mart the run's rows take the place of."""
     if model.docs.keeps_history:
-        replaced = (
+        return (
             "exists (select 1 from run__dates as d where d.channel_id = m.channel_id and d.as_of_date = m.as_of_date)"
         )
-    else:
-        replaced = "m.channel_id in (select channel_id from run__published)"
-    return f"m.channel_id in (select channel_id from run__live) and not {replaced}"  # noqa: S608
+    return "m.channel_id in (select channel_id from run__published)"
 
 
 def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publication: Publication) -> None:
@@ -89,7 +86,10 @@ def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publi
     mine = "channel_id in (select channel_id from run__published)"
     new = f"select {listed} from {quoted(model.name)} where {mine}"  # noqa: S608
     if before == shape and not publication.fresh:
-        connection.execute(f"delete from {target} as m where not ({_stays(model)})")  # noqa: S608
+        # two statements: joined by `or` they would read the whole mart where an index finds the rows
+        connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
+        if publication.removed:
+            connection.execute(f"delete from {target} where channel_id in (select channel_id from run__removed)")  # noqa: S608
         connection.execute(f"insert into {target} {new}")
         return
     draft = engine.target(f"{model.name}__new")
@@ -109,11 +109,13 @@ def _carry_over(engine: Engine, model: Model, shape: Mapping[str, str], before: 
     shared = [name for name in shape if name in before]
     cast = "try_cast" if engine.dialect == "duckdb" else "cast"
 
+    stays = f"m.channel_id not in (select channel_id from run__removed) and not {_replaced(model)}"  # noqa: S608
+
     def copy(columns: Collection[str]) -> None:
         listed = ", ".join(map(quoted, columns))
         values = ", ".join(f"{cast}(m.{quoted(n)} as {shape[n]})" for n in columns)
         engine.connection.execute(
-            f"insert into {draft} ({listed}) select {values} from {old} as m where {_stays(model)}"  # noqa: S608
+            f"insert into {draft} ({listed}) select {values} from {old} as m where {stays}"  # noqa: S608
         )
 
     try:

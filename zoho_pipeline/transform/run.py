@@ -229,14 +229,17 @@ class _Run:
                     self.held_back.setdefault(channel, f"check {check.name} failed")
 
     def _publish(self, channels: set[str]) -> None:
-        state = {c: f for c, f in self.known.items() if c in self.live and c not in self.held_back}
+        # '' equals no fingerprint: a channel held back or built in part is built again, and known to be there
+        state = dict.fromkeys(channels | self.held_back.keys(), "")
+        gone = self._removed() if self.plan.whole_project else set()  # a selection leaves their rows in other marts
+        state |= {c: f for c, f in self.known.items() if c not in gone | self.held_back.keys()}
         if self.plan.whole_project:
-            state |= {c: self.fingerprints[c] for c in channels if c in self.fingerprints}
+            state |= {c: self.fingerprints.get(c, "") for c in channels}
         fresh = self.plan.full and self.plan.whole_project and self.engine.dialect == "duckdb"
         publication = Publication(
             marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
             channels=channels,
-            live=self.live,
+            removed=self._removed(),
             kept=self.project.marts,
             retired=stored_marts(self.engine) - self.project.marts.keys() if self.plan.whole_project else (),
             fresh=fresh,

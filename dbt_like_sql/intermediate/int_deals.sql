@@ -144,7 +144,8 @@ valued as (
             when exchange_rate is not null and exchange_rate_direction = 'divide' and amount < 0 then -quotient
             when exchange_rate is not null and exchange_rate_direction = 'divide' then quotient
             when exchange_rate is not null and abs(cast(amount as double) * cast(exchange_rate as double)) < 1e14
-                then amount * exchange_rate
+                -- 20 digits: the product of two 18-digit decimals stays in 64 bits on DuckDB and overflows
+                then cast(amount as decimal(20, 2)) * exchange_rate
             when exchange_rate is not null then null
             when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount
         end as home_amount

@@ -86,7 +86,8 @@ revenues as (
         leads.as_of_utc,
         leads.currency,
         outcomes.won_revenue_all,
-        cast(outcomes.won_revenue_all * credits.credit as decimal(18, 2)) as rounded_revenue,
+        -- a product of two decimals of up to 18 digits stays in 64 bits on DuckDB: 1.19 million rupees overflowed it
+        cast(cast(outcomes.won_revenue_all as decimal(26, 2)) * credits.credit as decimal(18, 2)) as rounded_revenue,
         row_number() over (
             partition by credits.channel_id, credits.zoho_lead_id, credits.model
             order by credits.credit desc, credits.touch_seq

@@ -16,7 +16,7 @@ days as (
         coalesce(
             sum(openings.open_seconds) over (
                 partition by days.channel_id
-                order by days.local_date
+                order by days.local_date nulls first
                 rows between unbounded preceding and 1 preceding
             ),
             0

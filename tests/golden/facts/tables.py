@@ -1,0 +1,110 @@
+"""Raw rows and expected cells as small text tables: `|` between columns, an empty cell is null, '' an empty text."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from zoho_pipeline.ingest.catalog import BY_NAME
+from zoho_pipeline.transform import published
+from zoho_pipeline.transform.run import TransformReport, transform
+from zoho_pipeline.warehouse import Warehouse
+
+MARTS = (
+    "lead",
+    "lead_contact",
+    "lead_source_attribution",
+    "lead_first_contact",
+    "lead_touch_credit",
+    "content_performance",
+)
+_TYPES = {
+    "text": "varchar",
+    "json": "varchar",
+    "integer": "bigint",
+    "double": "double precision",
+    "money": "decimal(18, 2)",
+    "rate": "decimal(18, 9)",
+    "boolean": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+}
+BUILD_AT = datetime.fromisoformat("2026-12-01T00:00:00+00:00")
+Cells = dict[str, str]
+
+
+def rows_of(text: str) -> list[Cells]:
+    """The table's rows as text by column."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    header, *body = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return [dict(zip(header, cells, strict=True)) for cells in body]
+
+
+def write_raw(warehouse: Warehouse, raw: Mapping[str, str]) -> None:
+    """Make the raw tables of the texts in an empty warehouse; times without offset are UTC."""
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute("create schema zoho_raw")
+        for name, text in raw.items():
+            table = BY_NAME[name]
+            columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
+            connection.execute(f"create table zoho_raw.{name} ({columns})")
+            rows = rows_of(text)
+            names = list(rows[0])
+            one = ", ".join(f"cast(? as {_TYPES[table.column(n).type]})" for n in names)
+            values = [_raw_value(table.column(n).type, row[n]) for row in rows for n in names]
+            marks = ", ".join([f"({one})"] * len(rows))
+            connection.execute(f"insert into zoho_raw.{name} ({', '.join(names)}) values {marks}", values)
+
+
+def _raw_value(column_type: str, cell: str) -> str | None:
+    if cell and column_type == "timestamp":
+        return f"{cell}+00:00"
+    return "" if cell == "''" else cell or None
+
+
+class Marts:
+    """What a transform published."""
+
+    def __init__(self, warehouse: Warehouse, report: TransformReport) -> None:
+        self._warehouse, self.report = warehouse, report
+
+    def all_rows(self, mart: str) -> list[dict[str, Any]]:
+        """Every row of a mart, ordered by all its cells."""
+        with published.connect(self._warehouse) as connection:
+            rows = connection.rows(f"select * from {mart}")
+        return sorted(rows, key=lambda row: [str(value) for value in row.values()])
+
+    def cells(self, mart: str, columns: Sequence[str], channel_id: str) -> list[Cells]:
+        """The columns of a channel's rows, as text."""
+        rows = (row for row in self.all_rows(mart) if row["channel_id"] == channel_id)
+        return [{name: shown(row[name]) for name in columns} for row in rows]
+
+    def expect(self, mart: str, channel_id: str, expected: str) -> None:
+        """The channel's rows are exactly these, in whatever order, as far as the columns go."""
+        wanted = rows_of(expected)
+        found = self.cells(mart, list(wanted[0]), channel_id)
+        key = lambda row: list(row.values())  # noqa: E731
+        assert sorted(found, key=key) == sorted(wanted, key=key)
+
+
+def shown(value: Any) -> str:
+    """A cell as the tables write it: UTC times to the second, decimals in full."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, float):
+        return format(value, ".9f")
+    if isinstance(value, datetime | date):
+        return str(value)
+    return str(value)
+
+
+def build(warehouse: Warehouse, raw: Mapping[str, str], as_of: str | None = None) -> Marts:
+    """Raw tables and a transform of them; every check of the models must hold."""
+    write_raw(warehouse, raw)
+    report = transform(warehouse, as_of=as_of, build_at=BUILD_AT)
+    assert not report.failed_checks, report.failed_checks
+    return Marts(warehouse, report)

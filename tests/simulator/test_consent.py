@@ -163,3 +163,16 @@ def test_without_registered_uris_any_loopback_one_is_good(registered: Simulator)
     assert HTTP.get(f"{registered.url}/oauth/v2/auth", params=good).status_code == 200
     bad = good | {"redirect_uri": "http://example.com/cb"}
     assert HTTP.get(f"{registered.url}/oauth/v2/auth", params=bad).status_code == 400
+
+
+def test_a_browser_ends_at_its_home_centre(registered: Simulator) -> None:
+    with Simulator.start() as home:
+        org = home.add_org(name="Home", location="in")
+        home.add_client(CLIENT["client_id"], CLIENT["client_secret"], [REDIRECT])
+        registered.switches.consent_redirect = home.url
+        page = HTTP.get(f"{registered.url}/oauth/v2/auth", params=ASKED, follow_redirects=True)
+        assert "Home (production)" in page.text
+        callback = consent(home, org=org)
+        assert (callback["location"], callback["accounts-server"]) == ("in", home.url)
+        assert exchange(registered, callback["code"]) == {"error": "invalid_code"}
+        assert exchange(home, callback["code"])["api_domain"] == home.url

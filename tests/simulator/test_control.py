@@ -197,7 +197,7 @@ def test_a_missing_state_is_an_empty_simulator_and_a_foreign_one_is_refused(tmp_
 
 def test_a_stopped_simulator_frees_its_port(simulator: Simulator) -> None:
     port = int(simulator.url.rsplit(":", 1)[1])
-    with pytest.raises(SimulatorError, match="cannot be had"):
+    with pytest.raises(OSError, match="in use"):
         Simulator.start(port)
     simulator.stop()
     simulator.stop()

@@ -62,6 +62,15 @@ class Field:
         return False if self.type == "boolean" else None
 
 
+@dataclass
+class Pipeline:
+    """A sales pipeline: which stages it shows, in order."""
+
+    id: str
+    name: str
+    stages: list[Pick]
+
+
 def field_json(f: Field, module_ids: dict[str, str], hidden: bool) -> dict[str, Any]:
     """A field as GET /settings/fields tells it."""
     special = {"richtext": "textarea", "parentlookup": "lookup", "participants": "text", "tag": "text"}

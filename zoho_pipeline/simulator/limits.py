@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from .org import EDITIONS, Org
+from .credits import EDITIONS
+from .org import Org
 from .wire import Answer, Refusal
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ def spend(hub: "Hub", org: Org, price: int) -> None:
     """Book a call's credits; raises Refusal when the day's are used up."""
     if hub.switches.enforce_credits and org.credits_used + price > org.credit_limit:
         raise rate_limited(hub)
-    org.book(price)
+    org.credits.spend(hub.clock.epoch(), price)
 
 
 def enter(hub: "Hub", org: Org, client_id: str, *, sub_limited: bool) -> None:
     """Count a call in; raises Refusal beyond what the edition allows per org and client."""
     now, peak = org.in_flight.setdefault(client_id, [0, 0]), org.peak.setdefault(client_id, [0, 0])
-    limit = EDITIONS[org.edition][3]
+    limit = EDITIONS[org.edition].simultaneous
     if hub.switches.enforce_concurrency and (now[0] >= limit or (sub_limited and now[1] >= SUB_LIMIT)):
         raise rate_limited(hub)
     now[0] += 1

@@ -4,9 +4,7 @@ The methods here are the Python side of the control plane. They need not be call
 whole simulator holds one lock, so any thread may call them while clients read.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,7 +12,8 @@ import orjson
 from . import history, lifecycle
 from .bulk_jobs import BulkDesk
 from .clock import ZoneFormat, to_epoch
-from .fields import CURRENCY, DEAL_HISTORY, MODULE_FIELDS, STAGES, STATUS_HISTORY, Field, Pick, parse_fields
+from .credits import EDITIONS, CreditBook
+from .fields import CURRENCY, DEAL_HISTORY, MODULE_FIELDS, STAGES, STATUS_HISTORY, Field, Pick, Pipeline, parse_fields
 from .people import ADMIN, User
 from .render import Renderer
 from .store import CONVERTERS, ModuleStore, Row, as_text_id
@@ -27,24 +26,7 @@ if TYPE_CHECKING:
 NAMED = ("Accounts", "Contacts", "Deals", "Leads", "Campaigns")
 """Modules that lookups lead to."""
 
-EDITIONS: dict[str, tuple[int, int, int, int]] = {
-    # credits: base, per user, greatest; simultaneous calls
-    "Free": (5_000, 0, 5_000, 5),
-    "Standard": (50_000, 250, 100_000, 10),
-    "Professional": (50_000, 500, 3_000_000, 15),
-    "Enterprise": (50_000, 1_000, 5_000_000, 20),
-    "Ultimate": (50_000, 2_000, 10**12, 25),
-}
 ADMIN_ROLES = (ADMIN, "Standard", "CEO", "Manager")
-
-
-@dataclass
-class Pipeline:
-    """A sales pipeline: which stages it shows, in order."""
-
-    id: str
-    name: str
-    stages: list[Pick]
 
 
 class Org:
@@ -63,8 +45,7 @@ class Org:
         self.id_base = self._last_id = id_base
         self.names_version = 0
         self.rows_rendered = 0
-        self.spent: deque[tuple[int, int]] = deque()
-        self._spent_total = 0
+        self.credits = CreditBook()
         self._briefs: dict[tuple[str, str | None], orjson.Fragment] = {}
         self._briefs_version = -1
         self.credit_limit_override: int | None = None
@@ -417,21 +398,11 @@ class Org:
     def credits_used(self) -> int:
         """Credits spent in the last 24 hours of the simulator's clock."""
         with self.hub.lock:
-            horizon = self.hub.clock.epoch() - 86_400
-            while self.spent and self.spent[0][0] <= horizon:
-                self._spent_total -= self.spent.popleft()[1]
-            return self._spent_total
-
-    def book(self, price: int) -> None:
-        """Spend credits now."""
-        self.spent.append((self.hub.clock.epoch(), price))
-        self._spent_total += price
+            return self.credits.used(self.hub.clock.epoch())
 
     @property
     def credit_limit(self) -> int:
         """The day's credits: by edition and users, unless `credit_limit_override` says otherwise."""
         if self.credit_limit_override is not None:
             return self.credit_limit_override
-        base, each, greatest, _ = EDITIONS[self.edition]
-        licensed = sum(1 for user in self.users.values() if user.status == "active" and not user.deleted)
-        return min(base + each * licensed, greatest)
+        return EDITIONS[self.edition].credits_for(sum(1 for user in self.users.values() if user.licensed))

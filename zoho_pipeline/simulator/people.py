@@ -42,6 +42,10 @@ class User:
     def is_admin(self) -> bool:
         return self.profile == ADMIN
 
+    @property
+    def licensed(self) -> bool:
+        return self.status == "active" and not self.deleted
+
     def limit_rows(self, module: str, to: str | set[str]) -> None:
         """Show only `own` rows, `none`, these ids, or `all` again: the rest is silently absent."""
         self.access += 1

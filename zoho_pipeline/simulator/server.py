@@ -12,7 +12,6 @@ from uvicorn.server import ServerState
 
 from .app import App
 from .hub import Hub
-from .wire import SimulatorError
 
 _silent = logging.getLogger("zoho_pipeline.simulator.connections")
 
@@ -30,16 +29,16 @@ class _Protocol(HttpToolsProtocol):
 
 
 class Server:
-    """Serves one hub on 127.0.0.1 until stopped."""
+    """Serves one hub on 127.0.0.1 until stopped; raises OSError where the port cannot be had."""
 
     def __init__(self, hub: Hub, port: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
-        except OSError as error:
+        except OSError:
             self._socket.close()
-            raise SimulatorError(f"port {port} cannot be had: {error.strerror}") from None
+            raise
         self.url = hub.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._hub = hub
         _silent.setLevel(logging.CRITICAL)

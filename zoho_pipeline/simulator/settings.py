@@ -3,8 +3,7 @@
 from typing import Any
 
 from .call import Call
-from .fields import FORECASTS, Pick, field_json
-from .org import Pipeline
+from .fields import FORECASTS, Pick, Pipeline, field_json
 from .records import choice
 from .store import ModuleStore
 from .wire import Answer, as_json, missing_param, no_content, page_size, whole_number

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .fields import Field, Pick
+from .credits import CreditBook
+from .fields import Field, Pick, Pipeline
 from .oauth import Client, Grant
-from .org import Org, Pipeline
+from .org import Org
 from .people import User
 from .store import Deletion, ModuleStore, Row
 from .wire import SimulatorError
@@ -30,7 +31,6 @@ _ORG_VALUES = (
     "name", "time_zone", "currency", "edition", "location", "environment", "multi_currency", "id_base", "_last_id",
     "zgid", "id", "roles", "emails", "business_hours", "holidays", "open_stays", "orphaned", "attached", "layout_ids",
     "credit_limit_override",
-    "_spent_total",
 )  # fmt: skip
 _TUPLES = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
@@ -84,7 +84,7 @@ def _org_line(org: Org) -> dict[str, Any]:
         "values": {name: getattr(org, name) for name in _ORG_VALUES},
         "users": [vars(user) for user in org.users.values()],
         "pipelines": [asdict(p) for p in org.pipelines],
-        "spent": org.spent,
+        "spent": org.credits.spent,
         "modules": modules,
     }
 
@@ -127,7 +127,7 @@ def _read_org(hub: "Hub", line: dict[str, Any]) -> None:
     )  # fmt: skip
     for name in _ORG_VALUES:
         setattr(org, name, values[name])
-    org.spent = deque((at, price) for at, price in line["spent"])
+    org.credits = CreditBook((at, price) for at, price in line["spent"])
     org.users = {user["id"]: _user(user) for user in line["users"]}
     org.pipelines = [Pipeline(p["id"], p["name"], [Pick(**s) for s in p["stages"]]) for p in line["pipelines"]]
     org.modules = {m["api_name"]: _module(m) for m in line["modules"]}

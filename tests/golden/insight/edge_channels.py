@@ -127,6 +127,11 @@ def topics(world: RawWorld) -> None:
         world.content("five_topics", f"c{number}", "video", name)
         leads("five_topics", f"c{number}", 5 if name != "c" else 4, 3 if name != "e" else 4)
     leads("five_topics", None, 200, 0)
+    world.channel("evidence", AS_OF)  # p0 = 190 / 405 = 0.469: 4 of 5 has the higher lift, 116 of 200 the evidence
+    for content, topic, n, x in (("c1", "few", 5, 4), ("c2", "many", 200, 116)):
+        world.content("evidence", content, "video", topic)
+        leads("evidence", content, n, x)
+    leads("evidence", None, 200, 70)
     world.channel("no_deals", AS_OF)
     world.content("no_deals", "c", "video", "t")
     leads("no_deals", "c", 5, 0)

@@ -154,6 +154,13 @@ def test_at_most_three_topics_are_suggested(built: Warehouse) -> None:
     assert pick(row, "suggested_topic_1", "suggested_topic_3", "topic_status") == ("e", "a", "ok")
 
 
+def test_strong_evidence_goes_before_a_higher_lift(built: Warehouse) -> None:
+    rows = table(built, "topic_performance", "channel_id = 'evidence'", order="suggestion_rank")
+    assert [pick(row, "topic", "evidence") for row in rows] == [("many", "strong"), ("few", "directional")]
+    assert rows[0]["lift"] < rows[1]["lift"]
+    assert insight(built, "evidence")["suggested_topic_1"] == "many"
+
+
 def test_topics_without_any_deal(built: Warehouse) -> None:
     row = one(built, "topic_performance", "channel_id = 'no_deals'")
     assert pick(row, "base_rate", "shrunk_rate", "lift", "is_suggested") == (0.0, 0.0, None, False)

@@ -81,6 +81,7 @@ VARIANTS = {
         "date_trunc('week', as_of_local) + interval '7 days' as this_week",
     ),
     "a topic at the base rate suggested": ("marts/topic_performance.sql", "and lift > 1", "and lift >= 1"),
+    "lift before evidence": ("marts/topic_performance.sql", "case when evidence = 'strong' then 0 else 1 end,", ""),
     "empty weeks left out": (
         "marts/lead_volume.sql",
         "left join counts\n    on\n        periods.channel_id",

@@ -148,7 +148,7 @@ def _parent_module(row: Row, value: Any) -> Any:
 
 
 def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
-    """One JSON object a record, keys sorted, nulls left out: equal records give equal text."""
+    """One JSON object a record, keys sorted, nulls and empty lists left out: equal records give equal text."""
     keys: set[str] = set()
     for row in rows:
         keys.update(row)
@@ -156,7 +156,8 @@ def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
     extras = sorted(key for key in keys if key not in read and not key.startswith("$"))
     if not extras:
         return ["{}"] * len(rows)
-    return [_json({key: value for key in extras if (value := row.get(key)) is not None}) for row in rows]
+    given = ({key: row[key] for key in extras if row.get(key) is not None and row[key] != []} for row in rows)
+    return [_json(fields) for fields in given]
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest import deletions, probe
+from zoho_pipeline.ingest import by_id, deletions, probe
 from zoho_pipeline.ingest.arrow import Rejection
 from zoho_pipeline.ingest.bulk_route import CHEAPER_FROM, BulkReader, FieldRefused, Progress
 from zoho_pipeline.ingest.catalog import REJECTED_RECORDS
@@ -90,6 +90,7 @@ class Extraction:
     """Live records at Zoho, where the route has counted them at its end."""
     bare_names: bool = False
     _reader: KeysetReader | None = None
+    _converted_ids: set[str] = field(default_factory=set)
 
     def steps(self) -> Iterator[Step]:
         """Every row that is new or changed, in steps that each leave a true cursor, and the deletions.
@@ -116,6 +117,7 @@ class Extraction:
         self.report.route_reason = "changes since the last sync"
         self.plan = self._plan()
         yield from self._rows(since)
+        yield from self._conversions(since)
 
     def reread(self) -> Iterator[Step]:
         """Every row once more, whatever the cursor says."""
@@ -235,6 +237,23 @@ class Extraction:
             self._convert(pending, read_at, tables)
         yield self._step(tables, self.window.hi)
 
+    def _conversions(self, since: datetime) -> Iterator[Step]:
+        """Leads converted in the window whose Modified_Time did not move: no list of changes shows them."""
+        if self.target.module != "Leads" or not self.can_query:
+            return
+        try:
+            ids = probe.converted_since(self.client, since) - self._converted_ids
+        except (InvalidRequest, NotSupported) as error:
+            self.report.note(f"conversions cannot be queried: {error}")
+            return
+        if not ids:
+            return
+        read_at = self.window.now()
+        rows = list(by_id.fetch(self.client, self.target.module, self.plan, ids).values())
+        tables: dict[str, list[pa.Table]] = {}
+        self._convert(self._wanted(Batch(rows, None, read_at)), read_at, tables)
+        yield Step(self.target.module, tables, self.state)
+
     def _step(self, tables: dict[str, list[pa.Table]], reached: datetime | None) -> Step:
         if self._reader is not None and self._reader.inclusive:
             self.state = {**self.state, "inclusive": True}
@@ -287,6 +306,7 @@ class Extraction:
         """Rows that existed when the sync began; those born later are the next run's."""
         rows = [row for row in batch.rows if not self._born_later(row)]
         changed = sum(1 for row in rows if self._is_change(row))
+        self._converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         for row in rows:
             if row["id"] in self.before.deletions or (self.deletions and row["id"] in self.deletions.listed):
                 self.live_again[row["id"]] = batch.read_at

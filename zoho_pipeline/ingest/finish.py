@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from zoho_pipeline.ingest import deletions
+from zoho_pipeline.ingest import by_id, deletions
 from zoho_pipeline.ingest.arrow import of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS
 from zoho_pipeline.ingest.extract import Extraction
@@ -45,14 +45,19 @@ def load(run: "Run", gathered: Gathered) -> None:
 
 def last_load(run: "Run", gathered: Gathered) -> None:
     """The last steps with the deletions of every module that was read to its end."""
+    ended: dict[str, set[str]] = {}
     with run.warehouse.connect() as connection:
         for module, extraction in run.extractions.items():
             if run.reports[module].outcome != "complete":
                 continue
             if extraction.target.has_deletions:
                 _add_deletions(run, connection, extraction, gathered)
+            else:
+                ended[module] = _ended_stays(connection, extraction, gathered)
             state = gathered.states.get(module) or run.states.get(module) or extraction.state
             gathered.states[module] = {**state, "deleted_cursor": run.window.hi.isoformat()}
+    for module, ids in ended.items():
+        _read_again(run, run.extractions[module], ids, gathered)
     load(run, gathered)
 
 
@@ -112,6 +117,35 @@ def _add_deletions(run: "Run", connection: Connection, extraction: Extraction, g
     rows += restored_rows(connection, run.channel.id, module, back)
     if rows:
         gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
+
+
+def _ended_stays(connection: Connection, extraction: Extraction, gathered: Gathered) -> set[str]:
+    """Stored stays of a history that ended: a later one of the same parent is about to be loaded.
+
+    Zoho fills in where a stay moved to without moving its Modified_Time, which is when it began.
+    """
+    table = extraction.target.table
+    parts = gathered.tables.get(table.name)
+    if not parts or extraction.before.empty:
+        return set()
+    parent = "deal_id" if any(c.name == "deal_id" for c in table.columns) else "lead_id"
+    parents = {id_ for part in parts for id_ in part[parent].to_pylist() if id_}
+    rows = connection.rows(
+        f"select id from {RAW_SCHEMA}.{table.name} where channel_id = ? and moved_to is null and basis = 'tracker'"  # noqa: S608
+        f" and {parent} = any(?)",
+        (extraction.channel_id, sorted(parents)),
+    )
+    return {row["id"] for row in rows} - _ids(parts)
+
+
+def _read_again(run: "Run", extraction: Extraction, ids: set[str], gathered: Gathered) -> None:
+    if not ids:
+        return
+    now = run.window.now()
+    rows = list(by_id.fetch(extraction.client, extraction.target.module, extraction.plan, ids).values())
+    gathered.put({extraction.target.table.name: [extraction.target.convert(rows, run.channel.id, now).table]})
+    meter, report = extraction.client.meter, extraction.report
+    report.credits, report.requests = meter.credits, meter.requests
 
 
 def restored_rows(

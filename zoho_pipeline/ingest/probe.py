@@ -48,6 +48,22 @@ def count_only(client: ZohoClient, module: str, created_before: datetime) -> int
     return coql.count(client, module, f"Created_Time < '{format_time(created_before)}'")
 
 
+def converted_since(client: ZohoClient, since: datetime) -> set[str]:
+    """Ids of the leads converted at or after an instant: a conversion need not move Modified_Time."""
+    found: set[str] = set()
+    after, limit = "0", 200
+    while True:
+        where = f"{CONVERTED} >= '{format_time(since)}' and id > {after}"
+        page = coql.query(client, f"select id from Leads where {where} order by id asc limit {limit}")  # noqa: S608
+        found.update(row["id"] for row in page.rows)
+        if not page.more:
+            return found
+        last = page.rows[-1]["id"] if page.rows else after
+        if not last.isdigit() or int(last) <= int(after):
+            raise BadAnswer("COQL on Leads: more conversions follow, but the page does not lead on.")
+        after, limit = last, coql.MOST_ROWS
+
+
 def _read(row: Mapping[str, Any], module: str) -> Totals:
     """The one row of an aggregate: its keys are spelled as each API version likes."""
     found: dict[str, Any] = {}

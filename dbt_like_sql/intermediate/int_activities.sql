@@ -31,6 +31,27 @@ with calls as (
     from stg_calls
 ),
 
+-- Every sign in a subject is a blank here, so that a phrase is found as whole words by plain search: a regular
+-- expression that comes from a table took DuckDB 60 times as long.
+completed_tasks as (
+    select
+        channel_id,
+        task_id,
+        closed_at,
+        who_id,
+        what_id,
+        se_module,
+        ' '
+        || translate(
+            lower(subject),
+            '-_.,:;!?/()[]{}<>"&+*#@|=~%$''’‘“”„–—…·' || chr(9) || chr(10) || chr(13),
+            '                                         '
+        )
+        || ' ' as words
+    from stg_tasks
+    where lower(trim(status)) = 'completed'
+),
+
 contact_tasks as (
     select distinct
         tasks.channel_id,
@@ -39,10 +60,9 @@ contact_tasks as (
         tasks.who_id,
         tasks.what_id,
         tasks.se_module
-    from stg_tasks as tasks
+    from completed_tasks as tasks
     inner join seed_contact_task_kinds as kinds
-        on regexp_matches((' ' || lower(tasks.subject) || ' '), ('[^a-z0-9](' || kinds.pattern || ')[^a-z0-9]'))
-    where lower(trim(tasks.status)) = 'completed'
+        on strpos(tasks.words, (' ' || kinds.phrase || ' ')) > 0
 ),
 
 contacts_made as (

@@ -14,6 +14,7 @@ touch_values as (
         touches.channel_id,
         touches.touch_type as side,
         touches.zoho_lead_id as side_id,
+        touches.touch_at,
         names.name,
         case names.name
             when 'utm_source' then touches.utm_source
@@ -32,6 +33,7 @@ content_values as (
         content.channel_id,
         'content' as side,
         content.content_id as side_id,
+        cast(null as timestamp) as touch_at,
         names.name,
         case names.name
             when 'utm_source' then content.utm_source
@@ -55,6 +57,7 @@ select
     channel_id,
     side,
     side_id,
+    touch_at,
     name,
     raw_value,
     lower(trim(replace(raw_value, '+', ' '))) as encoded_value

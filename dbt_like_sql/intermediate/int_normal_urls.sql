@@ -4,6 +4,7 @@ with urls as (
         channel_id,
         touch_type as side,
         zoho_lead_id as side_id,
+        touch_at,
         'landing_url' as name,
         landing_url as raw_url
     from int_touch_inputs
@@ -13,6 +14,7 @@ with urls as (
         channel_id,
         touch_type as side,
         zoho_lead_id as side_id,
+        touch_at,
         'referrer_url' as name,
         referrer as raw_url
     from int_touch_inputs
@@ -22,6 +24,7 @@ with urls as (
         channel_id,
         'content' as side,
         content_id as side_id,
+        cast(null as timestamp) as touch_at,
         'canonical_url' as name,
         canonical_url as raw_url
     from stg_content_items
@@ -31,10 +34,21 @@ with urls as (
 without_query as (
     select
         *,
-        regexp_replace(
-            split_part(split_part(trim(raw_url), '#', 1), '?', 1), '^([A-Za-z][A-Za-z0-9+.-]*:)?//', ''
-        ) as address
+        split_part(split_part(trim(raw_url), '#', 1), '?', 1) as location
     from urls
+),
+
+-- A scheme ends where the first slash of all begins: the path may hold another address.
+without_scheme as (
+    select
+        *,
+        case
+            when strpos(location, '//') = 1 then substr(location, 3)
+            when strpos(location, '://') > 0 and strpos(location, '://') + 1 = strpos(location, '/')
+                then substr(location, strpos(location, '://') + 3)
+            else location
+        end as address
+    from without_query
 ),
 
 split_addresses as (
@@ -42,7 +56,7 @@ split_addresses as (
         *,
         lower(split_part(address, '/', 1)) as host,
         substr(address, length(split_part(address, '/', 1)) + 1) as path
-    from without_query
+    from without_scheme
 ),
 
 normalized as (
@@ -50,8 +64,9 @@ normalized as (
         channel_id,
         side,
         side_id,
+        touch_at,
         name,
-        regexp_replace(host, '^www[.]', '') as host,
+        case when host like 'www.%' then substr(host, 5) else host end as host,
         rtrim(path, '/') as path
     from split_addresses
 )
@@ -60,9 +75,10 @@ select
     channel_id,
     side,
     side_id,
+    touch_at,
     name,
     -- the host alone names a source: neither user nor port belong to it
-    regexp_replace(regexp_replace(host, '^.*@', ''), ':[0-9]*$', '') as host,
+    split_part(case when strpos(host, '@') > 0 then split_part(host, '@', 2) else host end, ':', 1) as host,
     host || path as url
 from normalized
 where host <> ''

@@ -3,6 +3,7 @@ select
     match_values.channel_id,
     match_values.side,
     match_values.side_id,
+    match_values.touch_at,
     match_values.name,
     match_values.raw_value,
     coalesce(decoded.decoded_value, match_values.encoded_value) as value

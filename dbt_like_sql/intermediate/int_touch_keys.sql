@@ -4,6 +4,7 @@ with plain_keys as (
         channel_id,
         side as touch_type,
         side_id as zoho_lead_id,
+        touch_at,
         'activity_id' as match_rule,
         1 as rule_order,
         'activity_id' as kind,
@@ -15,6 +16,7 @@ with plain_keys as (
         channel_id,
         side as touch_type,
         side_id as zoho_lead_id,
+        touch_at,
         'utm_content' as match_rule,
         2 as rule_order,
         'utm_content' as kind,
@@ -26,6 +28,7 @@ with plain_keys as (
         channel_id,
         side as touch_type,
         side_id as zoho_lead_id,
+        touch_at,
         name as match_rule,
         case name when 'landing_url' then 3 else 5 end as rule_order,
         'url' as kind,
@@ -37,6 +40,7 @@ with plain_keys as (
         channel_id,
         side as touch_type,
         side_id as zoho_lead_id,
+        touch_at,
         'utm_campaign' as match_rule,
         6 as rule_order,
         'utm_campaign' as kind,
@@ -50,6 +54,7 @@ triples as (
         channel_id,
         side as touch_type,
         side_id as zoho_lead_id,
+        touch_at,
         'utm_triple' as match_rule,
         4 as rule_order,
         'utm_triple' as kind,
@@ -58,7 +63,7 @@ triples as (
         || chr(31) || max(case when name = 'utm_campaign' then value end) as match_key
     from int_normal_values
     where side <> 'content'
-    group by channel_id, side, side_id
+    group by channel_id, side, side_id, touch_at
 )
 
 select * from plain_keys

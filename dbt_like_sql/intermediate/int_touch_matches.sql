@@ -1,26 +1,21 @@
 -- One row per touch: the content item that the first rule with exactly one eligible item names, or none.
 with candidates as (
     select
-        touches.channel_id,
-        touches.zoho_lead_id,
-        touches.touch_type,
+        touch_keys.channel_id,
+        touch_keys.zoho_lead_id,
+        touch_keys.touch_type,
         touch_keys.match_rule,
         touch_keys.rule_order,
         content_keys.content_id,
         content_keys.key_rank
-    from int_touch_inputs as touches
-    inner join int_touch_keys as touch_keys
-        on
-            touches.channel_id = touch_keys.channel_id
-            and touches.zoho_lead_id = touch_keys.zoho_lead_id
-            and touches.touch_type = touch_keys.touch_type
+    from int_touch_keys as touch_keys
     inner join int_content_keys as content_keys
         on
             touch_keys.channel_id = content_keys.channel_id
             and touch_keys.kind = content_keys.kind
             and touch_keys.match_key = content_keys.match_key
-            and touches.touch_at >= content_keys.eligible_from
-            and coalesce(touches.touch_at < content_keys.eligible_until, true)
+            and touch_keys.touch_at >= content_keys.eligible_from
+            and coalesce(touch_keys.touch_at < content_keys.eligible_until, true)
 ),
 
 by_rule as (
@@ -31,7 +26,7 @@ by_rule as (
         match_rule,
         rule_order,
         min(content_id) as content_id,
-        count(distinct content_id) = 1 and max(key_rank) = 1 as is_single
+        min(content_id) = max(content_id) and max(key_rank) = 1 as is_single
     from candidates
     group by channel_id, zoho_lead_id, touch_type, match_rule, rule_order
 ),

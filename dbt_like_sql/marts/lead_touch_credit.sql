@@ -1,4 +1,5 @@
 -- A first visit that matches no content takes no credit and is no touch; the lead's creation always is one.
+-- So a lead has one touch or two, and what is not the credit of the one is that of the other.
 with touches as (
     select
         matches.channel_id,
@@ -82,16 +83,21 @@ credits as (
 
 revenues as (
     select
-        credits.*,
+        credits.channel_id,
+        credits.zoho_lead_id,
+        credits.touch_seq,
+        credits.model,
+        credits.touch_type,
+        credits.touch_at,
+        credits.content_id,
+        credits.credit,
         leads.as_of_utc,
         leads.currency,
         outcomes.won_revenue_all,
-        -- a product of two decimals of up to 18 digits stays in 64 bits on DuckDB: 1.19 million rupees overflowed it
-        cast(cast(outcomes.won_revenue_all as decimal(26, 2)) * credits.credit as decimal(18, 2)) as rounded_revenue,
-        row_number() over (
-            partition by credits.channel_id, credits.zoho_lead_id, credits.model
-            order by credits.credit desc, credits.touch_seq
-        ) as credit_rank
+        cast(outcomes.won_revenue_all * credits.credit as decimal(18, 2)) as rounded_revenue,
+        cast(outcomes.won_revenue_all * (1 - credits.credit) as decimal(18, 2)) as rounded_rest,
+        -- the first of equal credits counts as the largest
+        credits.credit > 0.5 or (credits.credit = 0.5 and credits.touch_seq = 1) as has_residual_cent
     from credits
     inner join int_live_leads as leads
         on
@@ -112,16 +118,8 @@ select
     touch_at,
     content_id,
     credit,
-    cast(
-        case
-            when credit_rank = 1
-                then
-                    won_revenue_all - (
-                        sum(rounded_revenue) over (partition by channel_id, zoho_lead_id, model) - rounded_revenue
-                    )
-            else rounded_revenue
-        end as decimal(18, 2)
-    ) as won_revenue,
+    cast(case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end as decimal(18, 2))
+        as won_revenue,
     currency,
     as_of_utc
 from revenues

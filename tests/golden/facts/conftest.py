@@ -1,6 +1,6 @@
 """One transform per world and engine, shared by the tests of a module."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
 import psycopg2
@@ -34,17 +34,17 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory, postgres_server: s
 
 
 @pytest.fixture(scope="session")
-def built(empty_warehouse: Callable[[str], Warehouse]) -> Iterator[Builder]:
+def built(empty_warehouse: Callable[[str], Warehouse]) -> Builder:
     """`built(engine, raw, as_of)` → the marts of a world; the same world is built once."""
-    known: dict[tuple[str, int, str | None], Marts] = {}
+    known: dict[tuple[str, int, str | None], tuple[Mapping[str, str], Marts]] = {}  # the world too: its id stays taken
 
     def once(engine: str, raw: Mapping[str, str], as_of: str | None = None) -> Marts:
         key = (engine, id(raw), as_of)
         if key not in known:
-            known[key] = build(empty_warehouse(engine), raw, as_of)
-        return known[key]
+            known[key] = raw, build(empty_warehouse(engine), raw, as_of)
+        return known[key][1]
 
-    yield once
+    return once
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])

@@ -51,9 +51,11 @@ def test_a_bad_file_is_named_by_line_and_column(tmp_path: Path, text: str, said:
 
 def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: Bench, tmp_path: Path) -> None:
     assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, GOOD)) == 2
-    assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, HEADER + "c2,video,2026-05-03,New,\n")) == 1
+    newer = write(tmp_path, HEADER + "c2,video,2026-05-03,New,\n")
+    assert load_content(bench.settings, bench.warehouse, "acme", newer) == 1
+    broken = write(tmp_path, HEADER + "c3,v,2026-05-03,,\nc4,v,x,,\n")
     with pytest.raises(ContentError):
-        load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, HEADER + "c3,v,2026-05-03,,\nc4,v,x,,\n"))
+        load_content(bench.settings, bench.warehouse, "acme", broken)
     items = {row["content_id"]: row for row in bench.rows("select * from zoho_raw.content_items")}
     assert {key: row["title"] for key, row in items.items()} == {"c1": "A, b", "c2": "New"}
 

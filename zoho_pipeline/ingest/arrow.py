@@ -185,8 +185,18 @@ def convert_column(column: Column, values: list[Any], ids: Sequence[str], reject
     return array
 
 
+_NONE = type(None)
+
+
+def _only(values: list[Any], *kinds: type) -> list[Any]:
+    """The values, if all are of these types or null: Arrow would cut 2.5 to 2 and take True for 1."""
+    if not set(map(type, values)) <= {_NONE, *kinds}:
+        raise TypeError
+    return values
+
+
 def _decimal(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
-    return lambda values: pa.array(values, pa.float64()).cast(type_)
+    return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(type_)
 
 
 def _instants(values: list[Any]) -> pa.Array:
@@ -195,8 +205,8 @@ def _instants(values: list[Any]) -> pa.Array:
 
 _FAST: Mapping[ColumnType, Callable[[list[Any]], pa.Array]] = {
     "text": lambda values: pa.array(values, pa.string()),
-    "integer": lambda values: pa.array(values, pa.int64()),
-    "double": lambda values: pa.array(values, pa.float64()),
+    "integer": lambda values: pa.array(_only(values, int), pa.int64()),
+    "double": lambda values: pa.array(_only(values, int, float), pa.float64()),
     "money": _decimal(ARROW_TYPES["money"]),
     "rate": _decimal(ARROW_TYPES["rate"]),
     "boolean": lambda values: pa.array(values, pa.bool_()),
@@ -219,7 +229,11 @@ def _one_by_one(column: Column, values: Iterable[Any], ids: Sequence[str], rejec
 
 
 def _shown(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode().replace("\\u0000", "")[:_LONGEST_VALUE]
+    try:
+        text = orjson.dumps(value, default=str).decode()
+    except TypeError:  # an integer beyond 64 bits
+        text = str(value)
+    return text.replace("\\u0000", "")[:_LONGEST_VALUE]
 
 
 def _text(value: Any) -> str:

@@ -291,6 +291,8 @@ class Extraction:
             return self.target.plan
         try:
             self.metas = metadata.fields(self.client, self.target.module)
+        except ModuleMissing as error:
+            raise ModuleMissing(self.target.module, "the metadata does not know it") from error  # names the path else
         except (ScopeMissing, NoPermission, NotSupported):
             names = self.state.get("names")
             return FieldPlan(tuple(names)) if names else plan_from_catalogue(self.target.table)

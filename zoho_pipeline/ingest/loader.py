@@ -8,8 +8,8 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import dlt
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 LOAD_WORKERS = 4
 LOAD_ATTEMPTS = 3
+SETUP_LOCK = 7_046_029_254_386_353_131
+"""An advisory lock's number, drawn by lot."""
 
 
 class LoadFailed(PipelineError):
@@ -77,10 +79,23 @@ class Loader:
 
     def ensure_tables(self) -> None:
         """Make every raw table that is not there yet, and add columns that a newer catalogue has."""
-        missing = missing_tables(self._warehouse)
-        if missing:
-            self.load({table.name: [schema_of(table).empty_table()] for table in missing})
-        self._index(missing)
+        if tables_complete(self._warehouse):
+            return
+        with self._one_at_a_time():
+            missing = missing_tables(self._warehouse)
+            if missing:
+                self.load({table.name: [schema_of(table).empty_table()] for table in missing})
+            self._index(missing)
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """On Postgres two first syncs may meet: `create … if not exists` of two sessions can still collide."""
+        if self._warehouse.dialect != "postgres":
+            yield
+            return
+        with self._warehouse.connect(read_only=False) as connection:
+            connection.execute(f"select pg_advisory_xact_lock({SETUP_LOCK})")
+            yield
 
     def _load_package(self) -> LoadInfo:
         for attempt in range(1, LOAD_ATTEMPTS + 1):
@@ -150,10 +165,6 @@ def schema_suffix(channel_id: str) -> str:
 def staging_schema(warehouse: Warehouse, channel_id: str) -> str:
     suffix = f"_{schema_suffix(channel_id)}" if warehouse.dialect == "postgres" else ""
     return f"{RAW_SCHEMA}_staging{suffix}"
-
-
-def dlt_folder(settings: Settings) -> Path:
-    return settings.home / "dlt"
 
 
 def _cause(error: BaseException) -> str:

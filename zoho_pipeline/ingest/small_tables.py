@@ -43,14 +43,6 @@ def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: S
     return True
 
 
-def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows in place of those with the same keys."""
-    where = " and ".join(f"{key} = ?" for key in raw.key)
-    for row in rows:
-        connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where {where}", [row[key] for key in raw.key])  # noqa: S608
-    insert_rows(connection, raw, rows)
-
-
 def insert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:
     names = [column.name for column in raw.columns]
     one = f"({', '.join('?' for _ in names)})"

@@ -63,11 +63,6 @@ class Window:
         return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
 
 
-def lower_bound(cursor: datetime | None, overlap: timedelta = OVERLAP) -> datetime | None:
-    """Where to read from: the cursor less the overlap; None for a first load."""
-    return None if cursor is None else cursor - overlap
-
-
 def parse(text: str | None) -> datetime | None:
     """An instant of the state back into a datetime."""
     return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,154 @@
+"""JSON and CSV → Arrow: every type, values that do not fit, and what is left as it is."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoho_pipeline.ingest.arrow import ARROW_TYPES, Converted, schema_of, to_arrow
+from zoho_pipeline.ingest.catalog import DEALS, EVENTS, LEADS, NOTES, RAW_TABLES, RawTable
+from zoho_pipeline.ingest.csv_arrow import csv_to_arrow
+from zoho_pipeline.ingest.source import columns_of
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def convert(raw: RawTable, *rows: dict[str, Any]) -> Converted:
+    return to_arrow(raw, rows, channel_id="acme", synced_at=NOW)
+
+
+def first(raw: RawTable, **values: Any) -> dict[str, Any]:
+    row: dict[str, Any] = convert(raw, {"id": "1", **values}).table.to_pylist()[0]
+    return row
+
+
+def test_a_record_becomes_a_typed_row() -> None:
+    row = first(
+        LEADS,
+        Last_Name="Rao",
+        Annual_Revenue=1234.5,
+        No_of_Employees=7,
+        Converted__s=True,
+        Created_Time="2026-05-01T10:00:00+05:30",
+        Owner={"id": "9", "name": "Asha", "email": "a@x"},
+        Tag=[{"name": "vip", "id": "1"}, {"name": "new"}],
+        UTM_Source1="go",
+        Empty=None,
+        **{"$approved": True},
+    )
+    assert (row["last_name"], row["annual_revenue"], row["no_of_employees"]) == ("Rao", Decimal("1234.50"), 7)
+    assert (row["converted"], row["owner_id"], row["owner_name"], row["tag"]) == (True, "9", "Asha", "vip,new")
+    assert row["created_time"] == datetime(2026, 5, 1, 4, 30, tzinfo=UTC)
+    assert json.loads(row["custom_fields"]) == {"UTM_Source1": "go"}
+    assert (row["channel_id"], row["synced_at"]) == ("acme", NOW)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("No_of_Employees", 2.5, "not a whole number"),
+        ("No_of_Employees", "many", "not a number"),
+        ("No_of_Employees", 2**70, "too large for 64 bits"),
+        ("Annual_Revenue", 1e17, "more than 16 digits before the point"),
+        ("Annual_Revenue", True, "not a number but a boolean"),
+        ("Converted__s", "perhaps", "neither true nor false"),
+        ("Created_Time", "2026-05-01T10:00:00", "a time without an offset"),
+        ("Created_Time", "soon", "Invalid isoformat string: 'soon'"),
+        ("City", {"id": "1"}, "not text but an object"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_kept_aside(field: str, value: Any, reason: str) -> None:
+    converted = convert(LEADS, {"id": "1", "Last_Name": "A"}, {"id": "2", "Last_Name": "B", field: value})
+    assert converted.table["last_name"].to_pylist() == ["A", "B"]
+    (rejected,) = converted.rejected
+    assert (rejected.id, rejected.field, rejected.reason) == ("2", field, reason)
+    assert json.loads(rejected.value) == value
+
+
+def test_a_changed_type_is_taken_where_it_can_be_told() -> None:
+    row = first(LEADS, City=["Pune", "Goa"], State={"name": "MH", "id": "3"}, Country=91, No_of_Employees="12")
+    assert (row["city"], row["state"], row["country"], row["no_of_employees"]) == ("Pune;Goa", "MH", "91", 12)
+
+
+def test_a_record_without_id_is_rejected_whole() -> None:
+    converted = convert(LEADS, {"Last_Name": "A"}, {"id": "2"})
+    assert converted.table["id"].to_pylist() == ["2"]
+    assert [r.reason for r in converted.rejected] == ["a record without an id"]
+
+
+def test_nul_leaves_every_text() -> None:
+    row = first(LEADS, City="a\0b", Extra="c\0d", Deep={"x": ["\0"]})
+    assert row["city"] == "ab"
+    assert json.loads(row["custom_fields"]) == {"Extra": "cd", "Deep": {"x": [""]}}
+
+
+def test_parents_of_notes_and_participants_of_events() -> None:
+    note = first(NOTES, Parent_Id={"id": "5", "name": "Rao", "module": {"api_name": "Leads", "id": "1"}})
+    assert (note["parent_id"], note["parent_name"], note["parent_module"]) == ("5", "Rao", "Leads")
+    assert json.loads(first(EVENTS, Participants=[{"type": "lead"}])["participants"]) == [{"type": "lead"}]
+
+
+@given(st.decimals(-(10**12), 10**12, places=3, allow_nan=False))
+def test_money_is_rounded_to_the_cent_as_decimals_are(amount: Decimal) -> None:
+    got = first(DEALS, Amount=float(amount))["amount"]
+    assert abs(got - amount.quantize(Decimal("0.01"), ROUND_HALF_UP)) <= Decimal("0.01")
+    if amount == amount.quantize(Decimal("0.01")):
+        assert got == amount
+
+
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)), st.integers(-660, 840))  # noqa: DTZ001
+def test_any_offset_becomes_utc(moment: datetime, minutes: int) -> None:
+    local = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
+    assert first(LEADS, Created_Time=local.isoformat())["created_time"] == local
+
+
+@pytest.mark.parametrize("raw", RAW_TABLES, ids=lambda raw: raw.name)
+def test_the_declared_schema_is_what_dlt_is_told(raw: RawTable) -> None:
+    hints = columns_of(raw)
+    assert [f.name for f in schema_of(raw)] == list(hints)
+    assert all(hints[f.name]["nullable"] == f.nullable for f in schema_of(raw))
+    assert [name for name, hint in hints.items() if hint.get("primary_key")] == [
+        c.name for c in raw.columns if c.name in raw.key
+    ]
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=8)
+records = st.fixed_dictionaries(
+    {
+        "Last_Name": texts,
+        "Company": st.none() | texts,
+        "Annual_Revenue": st.none() | st.integers(-(10**9), 10**9).map(lambda cents: cents / 100),
+        "No_of_Employees": st.none() | st.integers(-(2**40), 2**40),
+        "Converted__s": st.none() | st.booleans(),
+        "Score": st.none() | st.integers(-5, 5),
+    }
+)
+
+
+@given(st.lists(records, min_size=1, max_size=5))
+def test_csv_gives_what_json_gives(rows: list[dict[str, Any]]) -> None:
+    numbered = [{"id": str(n), **row} for n, row in enumerate(rows)]
+    cells = {name: [_cell(row[name]) for row in numbered] for name in numbered[0]}
+    cells["Id"] = cells.pop("id")
+    csv = pa.table({name: pa.array(values, pa.string()) for name, values in cells.items()})
+    by_csv = csv_to_arrow(LEADS, csv, {"Score": "integer"}, channel_id="acme", synced_at=NOW)
+    assert by_csv.table.to_pylist() == convert(LEADS, *numbered).table.to_pylist()
+    assert not by_csv.rejected
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_csv_values_that_do_not_fit_are_kept_aside_too() -> None:
+    csv = pa.table({"Id": ["1", "2"], "No_of_Employees": ["3", "x"], "Owner": ["9", ""], "Tag": ["a, b", ""]})
+    got = csv_to_arrow(LEADS, csv, {}, channel_id="acme", synced_at=NOW)
+    assert got.table["no_of_employees"].to_pylist() == [3, None]
+    assert (got.table["owner_id"].to_pylist(), got.table["tag"].to_pylist()) == (["9", None], ["a,b", None])
+    assert [(r.id, r.field) for r in got.rejected] == [("2", "No_of_Employees")]
+    assert got.table.schema.field("annual_revenue").type == ARROW_TYPES["money"]

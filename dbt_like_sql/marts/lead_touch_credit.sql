@@ -94,8 +94,9 @@ revenues as (
         leads.as_of_utc,
         leads.currency,
         outcomes.won_revenue_all,
-        cast(outcomes.won_revenue_all * credits.credit as decimal(18, 2)) as rounded_revenue,
-        cast(outcomes.won_revenue_all * (1 - credits.credit) as decimal(18, 2)) as rounded_rest,
+        -- wide on purpose: a product of two 18-digit decimals stays in 64 bits on DuckDB and overflows at a million
+        cast(cast(outcomes.won_revenue_all as decimal(26, 2)) * credits.credit as decimal(18, 2)) as rounded_revenue,
+        cast(cast(outcomes.won_revenue_all as decimal(26, 2)) * (1 - credits.credit) as decimal(18, 2)) as rounded_rest,
         -- the first of equal credits counts as the largest
         credits.credit > 0.5 or (credits.credit = 0.5 and credits.touch_seq = 1) as has_residual_cent
     from credits

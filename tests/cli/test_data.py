@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,6 +172,23 @@ def test_content_is_loaded_updated_and_refused_whole(built: Built, catalogue: Pa
         assert answer.err.startswith("error: ")
         assert named in answer.err
     assert built.count("content_items") == 1
+
+
+def test_content_comes_from_a_database_too(built: Built, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "site.db") as site:
+        site.execute("create table articles (content_id, content_type, published_at, changed)")
+        site.execute("insert into articles values ('a1', 'blog_post', '2026-01-05', 1)")
+    site.close()
+    where = ("--url", f"sqlite:///{tmp_path}/site.db", "--table", "articles")
+    assert (
+        built.run("content", "load", "acme", *where, "--incremental", "changed", "--format", "json").json["rows"] == 1
+    )
+    (tmp_path / "url.txt").write_text(f"sqlite:///{tmp_path}/site.db\n")
+    asked = ("--url-file", tmp_path / "url.txt", "--query", "select content_id, published_at from articles")
+    answer = built.run("content", "load", "acme", *asked)
+    assert (answer.code, "content_type is missing" in answer.err) == (1, True)
+    for wrong in (where[:2], where[2:], (*where, "--query", "select 1"), ("content.csv", *where), ()):
+        assert built.run("content", "load", "acme", *wrong).code == 2
 
 
 def test_content_of_an_unknown_channel_or_file(run: Run, channel: str, catalogue: Path, tmp_path: Path) -> None:

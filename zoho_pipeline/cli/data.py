@@ -8,11 +8,12 @@ import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows
 from zoho_pipeline.cli.session import Session
-from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.reconcile import ReconcileReport
     from zoho_pipeline.ingest.report import SyncReport
+    from zoho_pipeline.warehouse import Warehouse
 
 
 def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
@@ -197,10 +198,28 @@ def content() -> None:
 
 @content.command("load")
 @click.argument("channel_id", metavar="ID")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--url", metavar="URL", help="A database instead of a file: kind://user:password@host/database.")
+@click.option(
+    "--url-file", metavar="FILE", help="A file that holds the URL, so that no process list shows it; - reads stdin."
+)
+@click.option("--query", metavar="SQL", help="With a database: one SELECT that gives the columns below.")
+@click.option("--table", metavar="NAME", help="With a database: a table or view that has the columns below.")
+@click.option(
+    "--incremental", metavar="COLUMN", help="With a database: read only rows from the last load's largest value on."
+)
 @format_option
-def content_load(channel_id: str, file: Path, output: str) -> None:
-    """Load or update the content catalogue of a channel from CSV, JSON lines or Parquet.
+def content_load(
+    channel_id: str,
+    file: Path | None,
+    url: str | None,
+    url_file: str | None,
+    query: str | None,
+    table: str | None,
+    incremental: str | None,
+    output: str,
+) -> None:
+    """Load or update the content catalogue of a channel: from CSV, JSON lines, Parquet or a SQL database.
 
     Columns: content_id, content_type and published_at are required; source_activity_id, platform, title,
     topics (separated by |), canonical_url, utm_source, utm_medium, utm_campaign and utm_content optional.
@@ -210,13 +229,40 @@ def content_load(channel_id: str, file: Path, output: str) -> None:
     Examples:
       zoho-pipeline content load acme content.csv
       zoho-pipeline content load acme content.parquet
+      zoho-pipeline content load acme --url-file url.txt --table site.content --incremental updated_at
+      zoho-pipeline content load acme --url sqlite:///site.db --query "select id as content_id, … from articles"
     """
     from zoho_pipeline.ingest.content import load_content
 
     session = Session()
     session.registry.get(channel_id)
-    rows = load_content(session.settings, session.warehouse, channel_id, file)
-    if output == "json":
-        print_json({"channel_id": channel_id, "file": str(file), "rows": rows})
+    opened = (session.settings, session.warehouse, channel_id)
+    if file is not None:
+        if url or url_file or query or table or incremental:
+            raise click.UsageError("give either a file or a database, not both.")
+        rows, source = load_content(*opened, file), str(file)
     else:
-        click.echo(f"{rows} content items of {channel_id} loaded from {file}.")
+        rows = _content_of_database(opened, _database_url(url, url_file), query, table, incremental)
+        source = table or "the query"
+    if output == "json":
+        print_json({"channel_id": channel_id, "file": str(file) if file else None, "rows": rows})
+    else:
+        click.echo(f"{rows} content items of {channel_id} loaded from {source}.")
+
+
+def _content_of_database(
+    opened: "tuple[Settings, Warehouse, str]", url: Secret, query: str | None, table: str | None, column: str | None
+) -> int:
+    from zoho_pipeline.ingest.content_sql import load_content_sql
+
+    if (query is None) == (table is None):
+        raise click.UsageError("give either --query or --table of the database.")
+    return load_content_sql(*opened, url, query=query, table=table, incremental=column)
+
+
+def _database_url(url: str | None, url_file: str | None) -> Secret:
+    from zoho_pipeline.cli.channels import read_secret
+
+    if (url is None) == (url_file is None):
+        raise click.UsageError("give a FILE, or a database by --url or --url-file.")
+    return Secret(url) if url else read_secret(url_file or "")

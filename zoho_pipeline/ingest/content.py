@@ -1,6 +1,6 @@
 """The content catalogue: CSV, JSON lines or Parquet → `content_items`, all of a file or nothing of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from zoho_pipeline.warehouse import Warehouse
 REQUIRED = ("content_id", "content_type", "published_at")
 COLUMNS = tuple(c.name for c in CONTENT_ITEMS.columns if c.name not in ("channel_id", "synced_at"))
 MOST_ERRORS = 5
+PURPOSE = "content"
 
 
 class ContentError(PipelineError):
-    """The file cannot be loaded; the message names line and column. Nothing was loaded."""
+    """The catalogue cannot be loaded; the message names line or row, and column. Nothing was loaded."""
 
 
 def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file: Path) -> int:
@@ -33,11 +34,10 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
         ContentError: unreadable, a required column or value missing, a value that does not fit, an id twice.
     """
     items = read_content(file)
-    table = _table(items, channel_id)
-    loader = Loader(settings, warehouse, channel_id, purpose="content")
+    loader = Loader(settings, warehouse, channel_id, purpose=PURPOSE)
     loader.ensure_tables()
     if items:
-        loader.load({CONTENT_ITEMS.name: [table]})
+        loader.load({CONTENT_ITEMS.name: [items_table(items, channel_id)]})
     return len(items)
 
 
@@ -45,25 +45,38 @@ def read_content(file: Path) -> list[dict[str, Any]]:
     """The items of a file, checked whole."""
     frame = _frame(file)
     frame.columns = [str(name).strip().lower() for name in frame.columns]
-    _check_header(list(frame.columns), file)
+    check_header(list(frame.columns), str(file))
     first_line = 2 if file.suffix.lower() == ".csv" else 1
+    records = ({str(name): value for name, value in record.items()} for record in frame.to_dict("records"))
+    return check_items(enumerate(records, first_line), str(file), "line")
+
+
+def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, unit: str) -> list[dict[str, Any]]:
+    """The items of numbered records, blank ones left out.
+
+    Args:
+        source: where they come from, for the message; unit: what the number counts (`line`, `row`).
+
+    Raises:
+        ContentError: names the first bad places by number and column.
+    """
     errors: list[str] = []
     items: list[dict[str, Any]] = []
-    lines: dict[Any, int] = {}
-    for offset, record in enumerate(frame.to_dict("records")):
-        line = offset + first_line
+    places: dict[Any, int] = {}
+    for number, record in records:
         if all(_absent(value) or value == "" for value in record.values()):
-            continue  # a blank line
-        item = _item({str(name): value for name, value in record.items()}, line, errors)
+            continue
+        place = f"{unit} {number}"
+        item = _item(record, place, errors)
         id_ = item.get("content_id")
-        if id_ in lines:
-            errors.append(f"line {line}, column content_id: {id_!r} is in line {lines[id_]} already")
+        if id_ in places:
+            errors.append(f"{place}, column content_id: {id_!r} is in {unit} {places[id_]} already")
         elif id_:
-            lines[id_] = line
+            places[id_] = number
         items.append(item)
     if errors:
         more = f" (and {len(errors) - MOST_ERRORS} more)" if len(errors) > MOST_ERRORS else ""
-        raise ContentError(f"{file}: {'; '.join(errors[:MOST_ERRORS])}{more}. Nothing was loaded.")
+        raise ContentError(f"{source}: {'; '.join(errors[:MOST_ERRORS])}{more}. Nothing was loaded.")
     return items
 
 
@@ -89,19 +102,26 @@ def _frame(file: Path) -> pd.DataFrame:
     return frame
 
 
-def _check_header(names: Sequence[str], file: Path) -> None:
+def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:
+    """ContentError where a required column is missing, one is there twice, or one is unknown and not `allowed`."""
     missing = [name for name in REQUIRED if name not in names]
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [name for name in names if name not in COLUMNS and name not in allowed]
     twice = sorted({name for name in names if names.count(name) > 1})
     if missing:
-        raise ContentError(f"{file}: column {', '.join(missing)} is missing. Required are {', '.join(REQUIRED)}.")
+        raise ContentError(f"{source}: column {', '.join(missing)} is missing. Required are {', '.join(REQUIRED)}.")
     if twice:
-        raise ContentError(f"{file}: column {', '.join(twice)} is there twice.")
+        raise ContentError(f"{source}: column {', '.join(twice)} is there twice.")
     if unknown:
-        raise ContentError(f"{file}: unknown column {', '.join(unknown)}. It takes {', '.join(COLUMNS)}.")
+        raise ContentError(f"{source}: unknown column {', '.join(unknown)}. It takes {', '.join(COLUMNS)}.")
 
 
-def _item(record: Mapping[str, Any], line: int, errors: list[str]) -> dict[str, Any]:
+def items_table(items: Sequence[Mapping[str, Any]], channel_id: str) -> pa.Table:
+    """Checked items as rows of `content_items`, stamped now."""
+    now = datetime.now(UTC)
+    return of_values(CONTENT_ITEMS, [{**item, "channel_id": channel_id, "synced_at": now} for item in items])
+
+
+def _item(record: Mapping[str, Any], place: str, errors: list[str]) -> dict[str, Any]:
     item: dict[str, Any] = {}
     for name in COLUMNS:
         try:
@@ -110,7 +130,7 @@ def _item(record: Mapping[str, Any], line: int, errors: list[str]) -> dict[str, 
                 raise ValueError("is empty")
             item[name] = value
         except ValueError as error:
-            errors.append(f"line {line}, column {name}: {error}")
+            errors.append(f"{place}, column {name}: {error}")
     return item
 
 
@@ -139,8 +159,3 @@ def _instant(value: Any) -> datetime | None:
 
 def _absent(value: Any) -> bool:
     return value is None or (not hasattr(value, "__len__") and bool(pd.isna(value)))
-
-
-def _table(items: Sequence[Mapping[str, Any]], channel_id: str) -> pa.Table:
-    now = datetime.now(UTC)
-    return of_values(CONTENT_ITEMS, [{**item, "channel_id": channel_id, "synced_at": now} for item in items])

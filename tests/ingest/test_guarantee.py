@@ -1,6 +1,6 @@
 """Nothing lost, nothing phantom: random lives of an org, interleaved with syncs, faults and crashes.
 
-After each completed sync, raw equals the simulator's ledger. `pytest -m long` runs thousands of steps.
+After each completed sync, raw equals the simulator's ledger. LIVES and LIVES_STEPS make it long: 200 lives of 30 steps are thousands of events.
 """
 
 import os
@@ -176,4 +176,4 @@ def run(machine: type[Lives], examples: int, steps: int) -> None:
 
 @pytest.mark.parametrize("machine", [Lives, PlainLives])
 def test_raw_equals_the_ledger_after_each_sync(machine: type[Lives]) -> None:
-    run(machine, int(os.environ.get("LIVES", "3")), 8)
+    run(machine, int(os.environ.get("LIVES", "2")), int(os.environ.get("LIVES_STEPS", "6")))

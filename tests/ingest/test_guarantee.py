@@ -1,6 +1,7 @@
 """Nothing lost, nothing phantom: random lives of an org, interleaved with syncs, faults and crashes.
 
-After each completed sync, raw equals the simulator's ledger. LIVES and LIVES_STEPS make it long: 200 lives of 30 steps are thousands of events.
+After each completed sync, raw equals the simulator's ledger. The variables LIVES and LIVES_STEPS make it
+long: 200 lives of 30 steps are thousands of events.
 """
 
 import os

@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO_HOME ?= data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui check bench lock clean
+.PHONY: help demo test ui check proofs bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 24
@@ -34,6 +34,9 @@ check: $(READY) ## style, types and import contracts alone
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+proofs: $(READY) ## the long proofs: thousands of random lives, wrong variants of our own code
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m long
 
 bench: $(READY) ## the races of benchmarks/README.md
 	@$(BIN)/python -m benchmarks

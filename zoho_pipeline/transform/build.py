@@ -59,8 +59,7 @@ class Builder:
 
     def for_channels(self, channels: Iterable[str]) -> None:
         """Forget what was built; the next models are for these channels."""
-        while self._built:
-            self.engine.connection.execute(f"drop table {quoted(self._built.pop())}")
+        self._forget(0)
         fill(self.engine, "run_channels", channels)
 
     def build(self, names: Iterable[str], on_model: Callable[[ModelResult], None] | None = None) -> list[ModelResult]:
@@ -69,23 +68,30 @@ class Builder:
         ModelFailed: the SQL is wrong (file and line). DataBroke: it met a value it could not handle.
         """
         wanted = set(names) - set(self._built)
+        models = [model for model in self.project.models.values() if model.name in wanted]
+        for name in (name for model in models for name in model.depends_on if name in self.project.seeds):
+            self.seed(name)
         results = []
-        for model in self.project.models.values():
-            if model.name in wanted:
-                results.append(self._build(model))
-                if on_model:
-                    on_model(results[-1])
-        return results
-
-    def _build(self, model: Model) -> ModelResult:
-        for name in model.depends_on:
-            if name in self.project.seeds:
-                self.seed(name)
-        started = time.perf_counter()
-        statement = f"create temporary table {quoted(model.name)} as {self.engine.model_sql(model)}"
+        before = len(self._built)
         try:
             with self.engine.guarded():
-                rows = self.engine.create(statement)
+                for model in models:
+                    results.append(self._build(model))
+                    if on_model:
+                        on_model(results[-1])
+        except (DataBroke, ModelFailed):
+            self._forget(before)
+            raise
+        return results
+
+    def _forget(self, keep: int) -> None:
+        while len(self._built) > keep:
+            self.engine.connection.execute(f"drop table if exists {quoted(self._built.pop())}")
+
+    def _build(self, model: Model) -> ModelResult:
+        started = time.perf_counter()
+        try:
+            rows = self.engine.create(f"create {self.engine.place(model)} as {self.engine.model_sql(model)}")
         except SqlError as error:
             if error.of_data:
                 raise DataBroke(model, error) from error

@@ -5,14 +5,16 @@ Both engines offer the same few things: raw tables read through views that have 
 and a `publishing` block in which the marts change all at once or not at all.
 
 DuckDB builds in memory, spilling beside the warehouse: the warehouse file is held only while raw is
-read, and the marts go into a file of their own that takes the published one's place. Postgres builds
-in one repeatable-read transaction.
+read, and the marts go into a draft, a file of their own that takes the published one's place. Where most
+channels are rebuilt the draft begins empty and the marts are built in it at once: copying them from
+temporary tables cost a sixth of a full run. Postgres builds in one repeatable-read transaction.
 """
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -26,23 +28,30 @@ from zoho_pipeline.transform.model import RAW_SCHEMA, SOURCE_DIALECT, Model
 from zoho_pipeline.warehouse import LOCK_SECONDS, MARTS_SCHEMA, Connection, Dialect, SqlError, Warehouse, WarehouseBusy
 
 STATE_SCHEMA = "pipeline_state"
+BUSY = "another transform is still running. Let it finish, then try again."
 _ADVISORY_KEY = 7_346_021_190  # any number; all transforms of a database share it
 RawColumns = Mapping[str, tuple[Column, ...]]
 
 
 class Engine(Protocol):
-    """A place to build in. `target(name)` is a mart's full name, `previous(name)` last run's (or None)."""
+    """A place to build in. `target(name)` is a mart's full name, `previous(name)` last run's.
+
+    After `draft_marts()`, where it answers true, marts are built at their `target`, not as temporary tables.
+    """
 
     dialect: Dialect
     connection: Connection
+    in_draft: bool
 
+    def draft_marts(self) -> bool: ...
+    def place(self, model: Model) -> str: ...
     def raw(self) -> AbstractContextManager[None]: ...
     def raw_name(self, table: str) -> str: ...
     def model_sql(self, model: Model) -> str: ...
     def row_hash(self, alias: str, columns: tuple[Column, ...]) -> str: ...
     def create(self, statement: str) -> int: ...
     def guarded(self) -> AbstractContextManager[None]: ...
-    def publishing(self, *, fresh: bool) -> AbstractContextManager[None]: ...
+    def publishing(self) -> AbstractContextManager[None]: ...
     def shape(self, relation: str) -> dict[str, str]: ...
     def published(self, schema: str) -> dict[str, dict[str, str]]: ...
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str: ...
@@ -53,6 +62,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@lru_cache(maxsize=256)
 def type_in(dialect: Dialect, data_type: str) -> str:
     """A column type of the yml (DuckDB's words) in the dialect; text where none is given."""
     return exp.DataType.build(data_type or "text", dialect=SOURCE_DIALECT).sql(dialect)
@@ -90,6 +100,9 @@ class DuckDBEngine:
         self.connection, self._warehouse, self._raw_columns = connection, warehouse, raw_columns
         self._final = warehouse.published_path
         self._draft = self._final.with_name(f"{self._final.name}.draft")
+        self.in_draft = False
+        self._shapes: dict[str, dict[str, str]] = {}
+        self._marts: dict[str, dict[str, dict[str, str]]] = {}
         self._has_published = self._final.exists()
         if self._has_published:
             connection.execute(f"attach {_literal(self._final)} as published (read_only)")
@@ -127,35 +140,57 @@ class DuckDBEngine:
 
     def create(self, statement: str) -> int:
         """Run a `create table … as`; the rows it made."""
+        self._shapes = {}
         return int(self.connection.fetch(statement)[1][0][0])
+
+    def draft_marts(self) -> bool:
+        """Begin with an empty draft, in which the marts of this run are built; models find them by bare name."""
+        if not self.in_draft:
+            self._open_draft()
+            self.connection.execute(f"set search_path = 'memory.main,draft.{MARTS_SCHEMA}'")
+            self.in_draft = True
+        return True
+
+    def place(self, model: Model) -> str:
+        drafted = self.in_draft and model.layer == "marts"
+        return f"table {self.target(model.name)}" if drafted else f"temporary table {quoted(model.name)}"
 
     def guarded(self) -> AbstractContextManager[None]:
         return nullcontext()  # a failed statement leaves the session as it was
 
     @contextmanager
-    def publishing(self, *, fresh: bool) -> Iterator[None]:
-        """Marts go into a draft: empty where `fresh`, else a copy of the published file."""
-        _remove(self._draft)
-        if self._has_published and not fresh:
-            shutil.copyfile(self._final, self._draft)
-        try:
-            self.connection.execute(f"attach {_literal(self._draft)} as draft")
-            for schema in (MARTS_SCHEMA, STATE_SCHEMA):
-                self.connection.execute(f"create schema if not exists draft.{schema}")
-            yield
-            self.connection.execute("checkpoint draft")
-            self.connection.execute("detach draft")
-            self._draft.chmod(0o600)
-            os.replace(self._draft, self._final)
-        finally:
+    def publishing(self) -> Iterator[None]:
+        """What the block leaves in the draft takes the published file's place: in the draft the marts were
+        built in, else in a copy of the published file."""
+        if not self.in_draft:
             _remove(self._draft)
+            if self._has_published:
+                shutil.copyfile(self._final, self._draft)
+            self._open_draft()
+        yield
+        self.connection.execute("reset search_path")
+        self.connection.execute("checkpoint draft")
+        self.connection.execute("detach draft")
+        self._draft.chmod(0o600)
+        os.replace(self._draft, self._final)
+
+    def _open_draft(self) -> None:
+        self.connection.execute(f"attach {_literal(self._draft)} as draft")
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            self.connection.execute(f"create schema if not exists draft.{schema}")
 
     def shape(self, relation: str) -> dict[str, str]:
-        """Column → type of a temporary table of this run."""
-        return self._tables("temp", "main")[relation]
+        """Column → type of a table of this run."""
+        if relation not in self._shapes:
+            drafted = self._tables("draft", MARTS_SCHEMA) if self.in_draft else {}
+            self._shapes = self._tables("temp", "main") | drafted
+        return self._shapes[relation]
 
     def published(self, schema: str) -> dict[str, dict[str, str]]:
-        return self._tables("published", schema) if self._has_published else {}
+        """Table → column → type of what was published when the run began."""
+        if schema not in self._marts:
+            self._marts[schema] = self._tables("published", schema) if self._has_published else {}
+        return self._marts[schema]
 
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return f"draft.{schema}.{quoted(name)}"
@@ -179,18 +214,36 @@ class PostgresEngine:
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, connection: Connection, raw_columns: RawColumns) -> None:
+    def __init__(self, connection: Connection, raw_columns: RawColumns, lock_seconds: float = LOCK_SECONDS) -> None:
         self.connection, self._raw_columns = connection, raw_columns
+        self.in_draft = False
+        self._shapes: dict[str, dict[str, str]] = {}
         connection.raw.commit()
-        connection.execute("set lock_timeout = '600s'")
-        connection.execute(f"select pg_advisory_lock({_ADVISORY_KEY})")  # freed when the session ends
-        connection.execute("set lock_timeout = 0")
+        self._wait_for_turn(lock_seconds)
         # each temporary table is analyzed once; at the default of 100 that took a quarter of a run
         connection.execute("set default_statistics_target = 10")
         connection.raw.commit()
         connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             connection.execute(f"create schema if not exists {schema}")
+
+    def _wait_for_turn(self, seconds: float) -> None:
+        """Take the lock of transforms, which the session's end frees; WarehouseBusy after `seconds`."""
+        self.connection.execute(f"set lock_timeout = '{int(1000 * seconds)}ms'")
+        try:
+            self.connection.execute(f"select pg_advisory_lock({_ADVISORY_KEY})")
+        except SqlError as error:
+            if error.kind != "LockNotAvailable":
+                raise
+            raise WarehouseBusy(BUSY) from error
+        self.connection.execute("set lock_timeout = 0")
+
+    def draft_marts(self) -> bool:
+        """Never: dropping a mart for a new one would take people's views and grants with it."""
+        return False
+
+    def place(self, model: Model) -> str:
+        return f"temporary table {quoted(model.name)}"
 
     @contextmanager
     def raw(self) -> Iterator[None]:
@@ -214,6 +267,7 @@ class PostgresEngine:
 
     def create(self, statement: str) -> int:
         """Run a `create table … as`; the rows it made."""
+        self._shapes = {}
         return self.connection.execute(statement)
 
     @contextmanager
@@ -222,31 +276,34 @@ class PostgresEngine:
         self.connection.execute("savepoint guarded")
         try:
             yield
-        except SqlError:
+        except Exception:
             self.connection.execute("rollback to savepoint guarded")
             raise
         self.connection.execute("release savepoint guarded")
 
     @contextmanager
-    def publishing(self, *, fresh: bool) -> Iterator[None]:  # noqa: ARG002 (tables are changed in place)
+    def publishing(self) -> Iterator[None]:
+        """The marts are changed in place, in this run's transaction."""
         yield
         self.connection.raw.commit()
 
     def shape(self, relation: str) -> dict[str, str]:
         """Column → type of a temporary table of this run."""
-        return self._tables("n.oid = pg_my_temp_schema() and c.relname = ?", relation)[relation]
+        if relation not in self._shapes:
+            self._shapes = self._tables("n.oid = pg_my_temp_schema()")
+        return self._shapes[relation]
 
     def published(self, schema: str) -> dict[str, dict[str, str]]:
         return self._tables("n.nspname = ?", schema)
 
-    def _tables(self, where: str, parameter: str) -> dict[str, dict[str, str]]:
+    def _tables(self, where: str, *parameters: str) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         query = (
             "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"  # noqa: S608
             " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
             f" where {where} and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
         )
-        for table, column, data_type in self.connection.fetch(query, (parameter,))[1]:
+        for table, column, data_type in self.connection.fetch(query, parameters)[1]:
             found.setdefault(table, {})[column] = data_type
         return found
 
@@ -262,13 +319,15 @@ def _duckdb_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[Du
     assert final is not None
     lock = FileLock(f"{final}.lock", mode=0o600)
     spill = final.with_name(f"{final.name}.spill")
+    draft = final.with_name(f"{final.name}.draft")
     try:
         final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
-        raise WarehouseBusy("another transform is still running. Let it finish, then try again.") from error
+        raise WarehouseBusy(BUSY) from error
     except OSError as error:
         raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
+    _remove(draft)
     raw = duckdb.connect(":memory:")
     try:
         raw.execute("set TimeZone = 'UTC'")
@@ -276,6 +335,7 @@ def _duckdb_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[Du
         yield DuckDBEngine(Connection(raw, "duckdb"), warehouse, raw_columns)
     finally:
         raw.close()
+        _remove(draft)
         shutil.rmtree(spill, ignore_errors=True)
         lock.release()
 

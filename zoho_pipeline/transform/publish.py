@@ -24,7 +24,7 @@ class Publication:
         marts: the marts it writes.
         channels: whose rows it writes; removed: channels in the marts that raw no longer has.
         kept: names of the marts that models still make; retired: marts of the last run that none makes.
-        fresh: write into an empty place (DuckDB), copying the rows that stay.
+        held_back: channels whose rows were built but keep those of the last run.
     """
 
     marts: Mapping[str, Model]
@@ -32,7 +32,7 @@ class Publication:
     removed: Collection[str]
     kept: Collection[str]
     retired: Collection[str]
-    fresh: bool
+    held_back: Collection[str]
 
 
 def publish(engine: Engine, publication: Publication, state: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ def publish(engine: Engine, publication: Publication, state: Mapping[str, str]) 
     for model in publication.marts.values():
         if model.name in before:
             _keep_flags(engine, model, before[model.name])
-    with engine.publishing(fresh=publication.fresh):
+    with engine.publishing():
         for model in publication.marts.values():
             _write(engine, model, before.get(model.name), publication)
         for name in publication.retired:
@@ -82,10 +82,16 @@ def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publi
     if missing := [name for name in needed if name not in shape]:
         raise ProjectError(model.path, None, f"has no column {missing[0]}; a mart's rows belong to a channel.")
     target, connection = engine.target(model.name), engine.connection
+    if engine.in_draft:
+        if publication.held_back:
+            connection.execute(f"delete from {target} where channel_id not in (select channel_id from run__published)")  # noqa: S608
+        if before:
+            _carry_over(engine, model, shape, before, target)
+        return
     listed = ", ".join(map(quoted, shape))
     mine = "channel_id in (select channel_id from run__published)"
     new = f"select {listed} from {quoted(model.name)} where {mine}"  # noqa: S608
-    if before == shape and not publication.fresh:
+    if before == shape:
         # two statements: joined by `or` they would read the whole mart where an index finds the rows
         connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
         if publication.removed:
@@ -95,7 +101,7 @@ def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publi
     draft = engine.target(f"{model.name}__new")
     connection.execute(f"create table {draft} as {new}")
     if before:
-        _carry_over(engine, model, shape, before)
+        _carry_over(engine, model, shape, before, draft)
     connection.execute(f"drop table if exists {target}")
     connection.execute(f"alter table {draft} rename to {quoted(model.name)}")
     if engine.dialect == "postgres":
@@ -103,9 +109,9 @@ def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publi
         connection.execute(f"comment on table {target} is {_text(model.description)}")
 
 
-def _carry_over(engine: Engine, model: Model, shape: Mapping[str, str], before: Mapping[str, str]) -> None:
+def _carry_over(engine: Engine, model: Model, shape: Mapping[str, str], before: Mapping[str, str], draft: str) -> None:
     """Copy the rows that stay into the new shape; a value that no longer fits its column becomes null."""
-    old, draft = engine.previous(model.name), engine.target(f"{model.name}__new")
+    old = engine.previous(model.name)
     shared = [name for name in shape if name in before]
     cast = "try_cast" if engine.dialect == "duckdb" else "cast"
 

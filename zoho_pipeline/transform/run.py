@@ -164,6 +164,8 @@ class _Run:
                     going = chosen - self.held_back.keys()
                     if self._nothing_to_do(going):
                         return self._report(chosen, [], [], published=False)
+                    if self._most(going):
+                        self.engine.draft_marts()
                     self.builder.for_channels(going)
                     models = self.builder.build(self._reading_raw(), self.plan.on_model)
                 models += self.builder.build(self.plan.needed, self.plan.on_model)
@@ -195,6 +197,10 @@ class _Run:
         published = self.engine.published(MARTS_SCHEMA)
         there = all(name in published for name in self.project.marts)
         return self.plan.whole_project and not self.plan.full and not going and there and not self._removed()
+
+    def _most(self, going: set[str]) -> bool:
+        """Whether so much is rebuilt that writing the marts anew costs less than changing a copy."""
+        return self.plan.whole_project and 2 * len(going) >= len(self.live | self.known.keys())
 
     def _removed(self) -> set[str]:
         return self.known.keys() - self.live
@@ -235,14 +241,13 @@ class _Run:
         state |= {c: f for c, f in self.known.items() if c not in gone | self.held_back.keys()}
         if self.plan.whole_project:
             state |= {c: self.fingerprints.get(c, "") for c in channels}
-        fresh = self.plan.full and self.plan.whole_project and self.engine.dialect == "duckdb"
         publication = Publication(
             marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
             channels=channels,
             removed=self._removed(),
             kept=self.project.marts,
             retired=stored_marts(self.engine) - self.project.marts.keys() if self.plan.whole_project else (),
-            fresh=fresh,
+            held_back=self.held_back,
         )
         publish(self.engine, publication, state)
 

@@ -1,0 +1,73 @@
+"""What a person with a SQL shell would do: every model as a table, one after the other, in one session."""
+
+from pathlib import Path
+
+import duckdb
+
+from zoho_pipeline.transform.engine import quoted
+from zoho_pipeline.transform.model import Model
+from zoho_pipeline.transform.project import Project
+from zoho_pipeline.warehouse import Connection, Warehouse
+
+PARAMETERS = "select cast(now() as timestamp) as build_at, cast(null as timestamp) as as_of_requested, false as is_weekly"
+
+
+def by_hand(warehouse: Warehouse) -> None:
+    """Build every model of the project; the marts end on disk, the rest is temporary."""
+    project = Project.load()
+    if warehouse.path is None:
+        _in_postgres(warehouse, project)
+    else:
+        _in_duckdb(warehouse.path, project)
+
+
+def _in_duckdb(path: Path, project: Project) -> None:
+    marts = path.with_suffix(".by_hand.duckdb")
+    marts.unlink(missing_ok=True)
+    raw = duckdb.connect(":memory:")
+    raw.execute("set TimeZone = 'UTC'")
+    raw.execute(f"set temp_directory = '{path}.by_hand.spill'")
+    raw.execute(f"attach '{path}' as warehouse (read_only)")
+    raw.execute(f"attach '{marts}' as marts_file")
+    raw.execute("create schema zoho_raw")
+    for table in project.raw_tables:
+        raw.execute(f"create view zoho_raw.{table} as select * from warehouse.zoho_raw.{table}")
+    raw.execute("set search_path = 'memory.main,marts_file.main'")
+    _build(Connection(raw, "duckdb"), project, "zoho_raw.channels", "marts_file.main.")
+    raw.close()
+
+
+def _in_postgres(warehouse: Warehouse, project: Project) -> None:
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute("drop schema if exists by_hand cascade")
+        connection.execute("create schema by_hand")
+        connection.execute("set search_path = public, by_hand")
+        _build(connection, project, "zoho_raw.channels", "by_hand.")
+
+
+def _build(connection: Connection, project: Project, channels: str, marts: str) -> None:
+    connection.execute(f"create temporary table run_parameters as {PARAMETERS}")
+    connection.execute(f"create temporary table run_channels as select channel_id from {channels}")
+    for seed in project.seeds.values():
+        _seed(connection, seed.path, seed.name, {c.name: c.data_type for c in seed.docs.columns})
+    for model in project.models.values():
+        place = f"create table {marts}" if model.layer == "marts" else "create temporary table "
+        connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
+        if connection.dialect == "postgres":  # without statistics the planner expects one row of every table
+            connection.execute(f"analyze {quoted(model.name)}")
+
+
+def _text(connection: Connection, model: Model) -> str:
+    return model.body if connection.dialect == "duckdb" else model.sql("postgres")
+
+
+def _seed(connection: Connection, path: Path, name: str, types: dict[str, str]) -> None:
+    import csv
+
+    with path.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    columns = ", ".join(f"{quoted(column)} {types.get(column) or 'text'}" for column in header)
+    connection.execute(f"create temporary table {quoted(name)} ({columns})")
+    for row in rows:
+        marks = ", ".join(f"cast(? as {types.get(column) or 'text'})" for column in header)
+        connection.execute(f"insert into {quoted(name)} values ({marks})", [value or None for value in row])

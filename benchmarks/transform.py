@@ -1,0 +1,84 @@
+"""The transform against the same SELECTs run by hand: one `create table … as` a model, straight in the engine.
+
+By hand there are no checks, no fingerprints and no publishing: what the runner adds is what is measured.
+Both begin with the same raw tables and end with the marts on disk. BENCH_WORLD=20x2000 makes a smaller world.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+
+from benchmarks import Figure
+from benchmarks.by_hand import by_hand
+from benchmarks.raw_world import fill, touch
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.transform.run import transform
+from zoho_pipeline.warehouse import Warehouse, open_warehouse
+
+FULL_BAR, ONE_CHANNEL_BAR, GROWTH_BAR = 1.3, 0.05, 1.25
+ROUNDS = 2
+CHANGES = 3
+
+
+def race() -> Iterator[Figure]:
+    """DuckDB on the large world and on a quarter of it, then Postgres on a small one."""
+    channels, leads = _world("BENCH_WORLD", "100x10000")
+    with tempfile.TemporaryDirectory() as folder:
+        quarter = _filled(f"duckdb:///{folder}/quarter.duckdb", channels, leads // 4)
+        small, _ = _full(quarter)
+        whole = _filled(f"duckdb:///{folder}/whole.duckdb", channels, leads)
+        large, hand = _full(whole)
+        yield from _figures(whole, large, hand, f"DuckDB, {channels} × {leads:,} leads")
+        words = f"{large:.2f} s", f"4 × {small:.2f} s"
+        yield Figure("DuckDB: four times the leads, full rebuild", *words, large / small / 4, GROWTH_BAR)
+    channels, leads = _world("BENCH_POSTGRES_WORLD", "20x2000")
+    from tests.postgres import running_postgres
+
+    with running_postgres() as url:
+        warehouse = _filled(url, channels, leads)
+        yield from _figures(warehouse, *_full(warehouse), f"Postgres, {channels} × {leads:,} leads")
+
+
+def _figures(warehouse: Warehouse, full: float, hand: float, where: str) -> Iterator[Figure]:
+    yield Figure(f"{where}: full rebuild, by hand", f"{full:.2f} s", f"{hand:.2f} s", full / hand, FULL_BAR)
+    one = _one_channel(warehouse)
+    yield Figure(f"{where}: one channel changed, full rebuild", f"{one:.2f} s", f"{full:.2f} s", one / full, ONE_CHANNEL_BAR)
+    nothing = _seconds(lambda: transform(warehouse))
+    yield Figure(f"{where}: nothing changed, full rebuild", f"{nothing:.2f} s", f"{full:.2f} s", nothing / full)
+
+
+def _full(warehouse: Warehouse) -> tuple[float, float]:
+    """Best of some rounds, each side in turn: full rebuild, by hand."""
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        theirs.append(_seconds(lambda: by_hand(warehouse)))
+        ours.append(_seconds(lambda: transform(warehouse, full=True)))
+    return min(ours), min(theirs)
+
+
+def _one_channel(warehouse: Warehouse) -> float:
+    taken = []
+    for change in range(1, CHANGES + 1):
+        touch(warehouse, "ch1", change)
+        taken.append(_seconds(lambda: transform(warehouse)))
+    return median(taken)
+
+
+def _filled(url: str, channels: int, leads: int) -> Warehouse:
+    warehouse = open_warehouse(Settings(home=Path(), warehouse_url=url, registry_url=""))
+    fill(warehouse, channels, leads)
+    return warehouse
+
+
+def _world(variable: str, default: str) -> tuple[int, int]:
+    channels, leads = os.environ.get(variable, default).split("x")
+    return int(channels), int(leads)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

@@ -1,9 +1,10 @@
 """Which channels must be built again: a fingerprint per channel of everything its marts derive from.
 
-It hashes the project's files, the channel's rows in every raw table that a model reads, and the rows
-of the models whose yml says `config.meta.decides_rebuild: true` (the channel's clock: a new as-of, or
-data gone stale, changes numbers although no row changed). Without such a model the build time itself
-is hashed in, and every run builds every channel: slower, never wrong.
+It hashes the project's files, the channel's rows in every raw table that a model reads (of large tables
+their number and times, which every load stamps), and the rows of the models whose yml says
+`config.meta.decides_rebuild: true` (the channel's clock: a new as-of, or data gone stale, changes numbers
+although no row changed). Without such a model the build time itself is hashed in, and every run builds
+every channel: slower, never wrong.
 """
 
 import hashlib
@@ -51,8 +52,9 @@ def _raw_queries(engine: Engine, project: Project) -> Iterable[str]:
     read = {table for model in project.models.values() for table in model.raw_tables}
     for table in sorted(read & project.raw_tables.keys()):
         columns = project.raw_tables[table]
+        rows = engine.connection.fetch(f"select count(*) from {engine.raw_name(table)}")[1][0][0]  # noqa: S608
         yield (
-            f"select r.channel_id, count(*), cast(sum({engine.row_hash('r', columns)}) as varchar)"  # noqa: S608
+            f"select r.channel_id, count(*), cast(sum({engine.row_hash('r', columns, rows)}) as varchar)"  # noqa: S608
             f" from {engine.raw_name(table)} as r group by r.channel_id"
         )
 

@@ -250,11 +250,14 @@ def _timezone(value: str | None) -> str | None:
     name = (value or "").strip()
     if not name:
         return None
+    if name.lower() == "channel":
+        return "channel"
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
         raise SettingsError(
-            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata."
+            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel`: each "
+            "channel's night is then its own."
         ) from error
     return name
 

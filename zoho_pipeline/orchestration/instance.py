@@ -17,10 +17,22 @@ python_logs:
   python_log_level: INFO
 concurrency:
   runs:
-    # Two runs at once: one DuckDB file takes one writer, and extraction is bounded by Zoho, not by us.
-    max_concurrent_runs: 2
+    max_concurrent_runs: 3
   pools:
+    # One sync run (pool zoho_sync) and one refresh (pool marts) at a time: a DuckDB file takes one writer, and
+    # extraction is bounded by Zoho, not by us. A run waits in the queue, not as a process.
+    granularity: run
     default_limit: 1
+run_monitoring:
+  # A run whose process died (killed, out of memory) is found and ended, so that it can be tried again.
+  enabled: true
+  start_timeout_seconds: 300
+  poll_interval_seconds: 30
+run_retries:
+  enabled: true
+  max_retries: 2
+freshness:
+  enabled: true
 retention:
   schedule:
     purge_after_days: 90

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry import Registry
+    from zoho_pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,11 @@ class Rooms:
     """The registry and the warehouse of these settings, opened at first use."""
 
     settings: Settings
+
+    @property
+    def dialect(self) -> str:
+        """`duckdb` or `postgres`, read off the URL: asking the warehouse would import its drivers at each load."""
+        return "postgres" if self.settings.warehouse_url.startswith("postgres") else "duckdb"
 
     @cached_property
     def registry(self) -> "Registry":
@@ -29,5 +34,7 @@ class Rooms:
         return Registry(self.settings)
 
     @cached_property
-    def warehouse(self) -> Warehouse:
+    def warehouse(self) -> "Warehouse":
+        from zoho_pipeline.warehouse import open_warehouse
+
         return open_warehouse(self.settings)

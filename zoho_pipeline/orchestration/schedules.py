@@ -1,75 +1,123 @@
-"""Schedules: every night all active channels; every Monday the insight of the week."""
+"""Schedules: the night's syncs, the week's insight and reconciliation, the hourly look at freshness."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN, channel_partitions
+from zoho_pipeline.channels.model import ACTIVE
+from zoho_pipeline.orchestration.channel_checks import RECONCILE_OP
+from zoho_pipeline.orchestration.jobs import Job
+from zoho_pipeline.orchestration.nights import OWN_ZONE, Night, due
+from zoho_pipeline.orchestration.partitions import batches
+from zoho_pipeline.orchestration.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.resources import Rooms
 
-NIGHTLY_CRON = "0 1 * * *"
+NIGHTLY_CRON = "*/5 1 * * *"
+NIGHTLY_CRON_OWN_ZONES = "*/5 * * * *"  # somewhere it is always 01:00
 WEEKLY_CRON = "0 6 * * 1"
-
-
-def batches(partitions: Sequence[str], due: set[str], size: int = MAX_CHANNELS_PER_RUN) -> Iterator[tuple[str, str]]:
-    """First and last partition of each run: stretches of the partition list with at most `size` due channels.
-
-    A stretch never begins or ends with a channel that is not due; one inside it is skipped by the run.
-    """
-    batch: list[str] = []
-    for partition in partitions:
-        if partition in due:
-            batch.append(partition)
-        if len(batch) == size:
-            yield batch[0], batch[-1]
-            batch = []
-    if batch:
-        yield batch[0], batch[-1]
-
-
-def sync_requests(partitions: Sequence[str], due: set[str], key: str) -> Iterator[dg.RunRequest]:
-    """One run request a batch; `key` makes a repeated tick of the same night ask for nothing twice."""
-    for first, last in batches(partitions, due):
-        yield dg.RunRequest(
-            run_key=f"{key}:{first}:{last}",
-            tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last},
-        )
+RECONCILE_CRON = "0 4 * * 0"
+FRESHNESS_CRON = "30 * * * *"
+NIGHT_TAG = "zoho_pipeline/night"
 
 
 def build_schedules(
-    sync: UnresolvedAssetJobDefinition, weekly: UnresolvedAssetJobDefinition, timezone: str | None
+    sync: Job, reconcile: Job, weekly: Job, freshness: Job, zone: str | None
 ) -> list[dg.ScheduleDefinition]:
-    """The nightly sync and the weekly insight, both running by default, in `timezone` (None: UTC)."""
-    zone = timezone or "UTC"
-
-    @dg.schedule(
-        name="nightly_sync",
-        job=sync,
-        cron_schedule=NIGHTLY_CRON,
-        execution_timezone=zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Syncs every active channel; the marts follow by themselves (sensor marts_after_syncs).",
-    )
-    def nightly_sync(
-        context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        partitions = list(context.instance.get_dynamic_partitions(str(channel_partitions.name)))
-        due = {channel.id for channel in rooms.registry.list() if channel.status == "active"} & set(partitions)
-        if not due:
-            yield dg.SkipReason("No active channel. Connect one: zoho-pipeline connect ID.")
-            return
-        yield from sync_requests(partitions, due, f"nightly:{context.scheduled_execution_time:%Y-%m-%d}")
-
+    """All of them run by default, in `zone` (None: UTC; `channel`: each channel's own night)."""
+    own = zone == OWN_ZONE
+    clock = "UTC" if own or zone is None else zone
+    running = dg.DefaultScheduleStatus.RUNNING
     return [
-        nightly_sync,
+        _nightly(sync, zone, NIGHTLY_CRON_OWN_ZONES if own else NIGHTLY_CRON, clock),
+        _reconcile(reconcile, clock),
         dg.ScheduleDefinition(
             name="weekly_insight",
             job=weekly,
             cron_schedule=WEEKLY_CRON,
-            execution_timezone=zone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+            execution_timezone=clock,
+            default_status=running,
             description="Monday morning: the ChannelInsight of each channel, kept as the week's.",
         ),
+        dg.ScheduleDefinition(
+            name="freshness",
+            job=freshness,
+            cron_schedule=FRESHNESS_CRON,
+            execution_timezone="UTC",
+            default_status=running,
+            description="Every hour: which channels have no complete sync of the last day and a half.",
+        ),
     ]
+
+
+def _nightly(sync: Job, zone: str | None, cron: str, clock: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="nightly_sync",
+        job=sync,
+        cron_schedule=cron,
+        execution_timezone=clock,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="From 01:00 on every active channel once, spread over the hour; the marts follow by themselves.",
+    )
+    def nightly_sync(
+        context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        now = context.scheduled_execution_time.astimezone(UTC)
+        channels = rooms.registry.list()
+        if not any(channel.status == ACTIVE for channel in channels):
+            yield dg.SkipReason("No active channel. Connect one: zoho-pipeline connect ID.")
+            return
+        nights = due(channels, now, zone, asked_for(context.instance, now))
+        if not nights:
+            yield dg.SkipReason("Every channel whose night has begun was asked for.")
+        yield from night_requests(nights)
+
+    return nightly_sync
+
+
+def asked_for(instance: dg.DagsterInstance, now: datetime) -> dict[date, set[str]]:
+    """Night → channels, of the runs asked for in the last two days; repetitions of a run count with it."""
+    days = [(now + timedelta(days=n)).date() for n in (-2, -1, 0, 1)]
+    runs = instance.get_runs(dg.RunsFilter(tags={NIGHT_TAG: [f"{day}" for day in days]}))
+    asked: dict[date, set[str]] = {}
+    for run in runs:
+        channels = cast(Any, run.run_config)["ops"][SYNC_OP]["config"]["channels"]
+        asked.setdefault(date.fromisoformat(run.tags[NIGHT_TAG]), set()).update(channels)
+    return asked
+
+
+def night_requests(nights: Sequence[Night]) -> Iterator[dg.RunRequest]:
+    """A run request for each batch of a night; the run key keeps one that was submitted from a second run."""
+    for day in sorted({night.date for night in nights}):
+        for batch in batches([night.channel_id for night in nights if night.date == day]):
+            yield dg.RunRequest(
+                run_key=f"nightly:{day}:{batch[0]}:{len(batch)}",
+                run_config={"ops": {SYNC_OP: {"config": {"channels": batch}}}},
+                tags={NIGHT_TAG: f"{day}"},
+            )
+
+
+def _reconcile(job: Job, clock: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="weekly_reconcile",
+        job=job,
+        cron_schedule=RECONCILE_CRON,
+        execution_timezone=clock,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Sunday: every record compared with Zoho id by id, differences repaired and counted.",
+    )
+    def weekly_reconcile(
+        context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        channels = [c.id for c in rooms.registry.list() if c.status == ACTIVE and c.last_complete_sync_at]
+        if not channels:
+            yield dg.SkipReason("No active channel was ever synced.")
+        week = f"{context.scheduled_execution_time:%Y-%m-%d}"
+        for batch in batches(channels):
+            yield dg.RunRequest(
+                run_key=f"reconcile:{week}:{batch[0]}:{len(batch)}",
+                run_config={"ops": {RECONCILE_OP: {"config": {"channels": batch}}}},
+            )
+
+    return weekly_reconcile

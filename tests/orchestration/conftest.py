@@ -1,0 +1,84 @@
+"""Connected orgs on the simulator, the definitions for their settings, a real Dagster instance."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import dagster as dg
+import pytest
+
+from zoho_pipeline.channels.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.orchestration.build import build
+from zoho_pipeline.orchestration.instance import prepare_dagster_home
+from zoho_pipeline.settings import Secret, Settings, load_settings
+from zoho_pipeline.simulator import Org, Simulator
+from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+
+CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
+QUICK = {"retry_waits": [0.0]}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a deployment is made of: settings, registry, the orgs behind its channels, definitions, instance."""
+
+    settings: Settings
+    registry: Registry
+    orgs: dict[str, Org]
+    defs: dg.Definitions
+    instance: dg.DagsterInstance
+
+    def run(self, job: str, **options: object) -> dg.ExecuteInProcessResult:
+        """Execute a job of the code location on the instance."""
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, raise_on_error=False, **options
+        )
+
+    def sync(self, *channels: str, **config: object) -> dg.ExecuteInProcessResult:
+        """The sync job for a batch of channels, as a schedule asks for it."""
+        wanted = {"channels": list(channels or self.orgs), **QUICK, **config}
+        return self.run("sync_channels", run_config={"ops": {"zoho_raw": {"config": wanted}}})
+
+    def add_partitions(self) -> None:
+        self.instance.add_dynamic_partitions("channels", [channel.id for channel in self.registry.list()])
+
+    def checks(self, name: str, asset: str = "channels") -> dict[str | None, bool]:
+        """Partition → whether the newest evaluation of a raw table's check passed."""
+        key = dg.AssetCheckKey(dg.AssetKey(["zoho_raw", asset]), name)
+        infos = self.instance.event_log_storage.get_asset_check_partition_info([key])
+        return {info.partition_key: info.latest_execution_status.value == "SUCCEEDED" for info in infos}
+
+
+def make_org(simulator: Simulator, name: str, leads: int) -> Org:
+    org = simulator.add_org(name=name, time_zone="Asia/Kolkata", currency="INR")
+    ids = org.insert_many(
+        "Leads", [{"Last_Name": f"{name} {n}", "Company": "Co", "Lead_Source": "Partner"} for n in range(leads)]
+    )
+    org.convert(ids[0], deal={"Deal_Name": f"{name} first", "Amount": 1000})
+    org.delete("Leads", ids[1])
+    return org
+
+
+def connect(registry: Registry, channel_id: str, org: Org) -> None:
+    token = Secret(org.grant(*CLIENT, DEFAULT_SCOPES))
+    register_from_refresh_token(registry, channel_id, token, data_center="sim")
+
+
+@pytest.fixture
+def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]) -> Iterator[Deployment]:
+    """Channels `acme` (6 leads) and `bolt` (4 leads), connected, nothing synced; the instance is the embedded one."""
+    settings = load_settings(settings_env(ZOHO_PIPELINE_DATA_CENTERS=json.dumps({"sim": simulator.url})))
+    registry = Registry(settings)
+    orgs = {"acme": make_org(simulator, "Acme", 6), "bolt": make_org(simulator, "Bolt", 4)}
+    for channel_id, org in orgs.items():
+        connect(registry, channel_id, org)
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+        yield Deployment(settings, registry, orgs, build(settings), instance)
+
+
+@pytest.fixture
+def in_memory(deployment: Deployment) -> Iterator[Deployment]:
+    """The same on an instance in memory: a refresh writes 500 events, which costs SQLite seconds."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield replace(deployment, instance=instance)

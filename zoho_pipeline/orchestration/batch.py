@@ -1,0 +1,145 @@
+"""A batch: one run works through many channels, each channel's fate its own.
+
+A failure that may pass is tried again at the end of the batch, after the others have had their turn;
+one that cannot pass (a revoked token, the day's credits) is not. Whatever a channel raises, the next
+one is worked on.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, RegistryError
+from zoho_pipeline.channels.model import PAUSED, RECONNECT_NEEDED, Channel
+from zoho_pipeline.logs import redact
+from zoho_pipeline.orchestration.resources import Rooms
+from zoho_pipeline.settings import PipelineError, UsageError
+from zoho_pipeline.zoho.errors import Permanent, ReconnectNeeded, TokenThrottled
+
+log = logging.getLogger(__name__)
+
+MAX_RETRIES_TAG = "dagster/max_retries"
+_LASTING = (Permanent, ReconnectNeeded, TokenThrottled, UsageError)
+"""TokenThrottled among them: every further try prolongs Zoho's throttle."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a channel failed; `lasting`: trying again within the night cannot help."""
+
+    reason: str
+    lasting: bool
+
+
+Work = Callable[[str], Trouble | None]
+"""Works on one channel, tells Dagster what came of it, and says what went wrong."""
+
+
+class BatchConfig(dg.Config):
+    """Which channels a run works on, and how patiently."""
+
+    channels: list[str] | None = None  # None: the partitions of the run
+    retry_waits: list[float] = [20.0, 60.0]  # noqa: RUF012  seconds before each further try of a channel
+
+
+def channels_of(context: dg.OpExecutionContext, config: BatchConfig) -> list[str]:
+    """The channels of a run, in order; dg.Failure where neither config nor partitions name any."""
+    if config.channels is not None:
+        return list(dict.fromkeys(config.channels))
+    if not context.has_partition_key and not context.has_partition_key_range:
+        raise dg.Failure(
+            "No channel was named: pick partitions, or give the op's config `channels: [id, …]`.", allow_retries=False
+        )
+    return list(context.partition_keys)
+
+
+def work_through(
+    channels: Sequence[str], work: Work, waits: Iterable[float], sleep: Callable[[float], None] = time.sleep
+) -> dict[str, Trouble]:
+    """Every channel once, then those with passing trouble again after each wait; the troubles that stayed."""
+    troubles: dict[str, Trouble] = {}
+    _round(channels, work, troubles)
+    for wait in waits:
+        again = [channel for channel in channels if channel in troubles and not troubles[channel].lasting]
+        if not again:
+            break
+        sleep(wait)
+        _round(again, work, troubles)
+    return troubles
+
+
+def _round(channels: Iterable[str], work: Work, troubles: dict[str, Trouble]) -> None:
+    for channel in channels:
+        trouble = work(channel)
+        if trouble is None:
+            troubles.pop(channel, None)
+        else:
+            troubles[channel] = trouble
+
+
+def guarded(channel_id: str, action: Callable[[], Trouble | None]) -> Trouble | None:
+    """Run `action`; an expected error is told by its message, an unexpected one with its traceback in the log."""
+    try:
+        return action()
+    except PipelineError as error:
+        trouble = Trouble(redact(str(error)), is_lasting(error))
+        log.error("channel %s: %s", channel_id, trouble.reason)
+    except Exception as error:
+        trouble = Trouble(redact(f"unexpected {type(error).__name__}: {error}")[:500], lasting=False)
+        log.exception("channel %s: unexpected error", channel_id)
+    return trouble
+
+
+def is_lasting(error: PipelineError) -> bool:
+    """Whether trying again within the night is pointless. A busy channel or an unreachable registry passes."""
+    if isinstance(error, ChannelError):
+        return not isinstance(error, ChannelBusy | RegistryError)
+    return isinstance(error, _LASTING)
+
+
+def is_left_out(channel: Channel) -> str | None:
+    """Why a batch passes over a channel without a word to Zoho; None where it does not."""
+    if channel.status == PAUSED:
+        return "is paused"
+    if channel.status == RECONNECT_NEEDED:
+        return "waits for a reconnect"
+    return None
+
+
+def done_since(channel: Channel, started: float) -> bool:
+    """Whether everything of a channel was synced since an instant (epoch seconds): a repeated run skips it."""
+    times = [module.synced_at.timestamp() for module in channel.modules.values()]
+    return bool(times) and min(times) >= started and all(m.outcome != "failed" for m in channel.modules.values())
+
+
+def remaining(context: dg.OpExecutionContext, rooms: Rooms, channels: list[str]) -> list[str]:
+    """What a repetition of a run still has to do: channels its earlier tries finished are not done twice."""
+    root = context.run.root_run_id
+    if root is None:
+        return channels
+    record = context.instance.get_run_record_by_id(root)
+    if record is None:
+        return channels
+    started = record.create_timestamp.timestamp()
+    known = {channel.id: channel for channel in rooms.registry.list()}
+    left = [c for c in channels if c not in known or not done_since(known[c], started)]
+    done = len(channels) - len(left)
+    context.log.info("%d of %d channels were done by the earlier tries of this run", done, len(channels))
+    return left
+
+
+def conclude(context: dg.OpExecutionContext, channels: Sequence[str], troubles: dict[str, Trouble]) -> None:
+    """End the run: dg.Failure naming the failed channels, never retried where no retry can help."""
+    if not troubles:
+        return
+    if all(trouble.lasting for trouble in troubles.values()):
+        context.instance.add_run_tags(context.run_id, {MAX_RETRIES_TAG: "0"})
+    told = "; ".join(f"{channel}: {trouble.reason}" for channel, trouble in troubles.items())
+    raise dg.Failure(
+        f"{len(troubles)} of {len(channels)} channels failed: {told}",
+        metadata={channel: trouble.reason for channel, trouble in troubles.items()},
+        allow_retries=False,
+    )

@@ -1,0 +1,23 @@
+"""Names shared by assets and checks: asset keys, groups, owners, links to files."""
+
+from pathlib import Path
+
+import dagster as dg
+
+ZOHO_GROUP, RAW_GROUP = "zoho_crm", "zoho_raw"
+ENGINEERS, ANALYSTS = "team:data-engineering", "team:analytics"
+
+
+def zoho_key(module: str) -> dg.AssetKey:
+    """A module of the connected orgs, as Zoho names it."""
+    return dg.AssetKey([ZOHO_GROUP, module])
+
+
+def raw_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey([RAW_GROUP, table])
+
+
+def file_link(path: str | Path, line: int = 1) -> dict[str, dg.CodeReferencesMetadataValue]:
+    """Metadata that links an asset to the file that defines it."""
+    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=Path(path).name)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

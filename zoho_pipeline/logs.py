@@ -30,12 +30,14 @@ class RedactingFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send this process's logs to stderr at `level`; libraries that chatter speak up from WARNING on."""
+    """Send this process's logs to stderr at `level`; libraries that chatter speak up from WARNING on.
+
+    DEBUG too: SQLAlchemy and httpx wrote nine of ten lines of a sync, and drowned ours.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    quiet = logging.INFO if level == "DEBUG" else logging.WARNING
     for name in ("httpx", "httpcore", "dlt", "alembic", "sqlalchemy", "filelock", "urllib3", "asyncio"):
-        logging.getLogger(name).setLevel(quiet)
+        logging.getLogger(name).setLevel(logging.WARNING)

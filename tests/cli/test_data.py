@@ -124,6 +124,27 @@ def test_a_missing_scope_is_said_and_no_crash(built: Built) -> None:
     )
 
 
+def test_a_channel_id_with_a_dot_is_one_like_any_other(built: Built) -> None:
+    dotted = built.simulator.add_org(name="Dotted")
+    dotted.insert("Leads", {"Last_Name": "D"})
+    built.add("acme.in-2", dotted, FEW_SCOPES)
+    for _ in range(2):
+        answer = built.run("sync", "acme.in-2")
+        assert answer.code == 0, answer.err
+    assert built.count("leads", "channel_id = 'acme.in-2'") == 1
+    assert built.run("channels", "remove", "acme.in-2", "--purge", "--format", "json").json["deleted_rows"] > 0
+    assert built.count("leads", "channel_id = 'acme.in-2'") == 0
+    assert not [path.name for path in (built.home / "dlt").iterdir() if "acme.in-2" in path.name.replace("~", ".")]
+
+
+def test_no_second_copy_of_the_rows_stays_on_disk(first: Built) -> None:
+    """What was loaded would otherwise lie in dlt's folder until the next sync, out of reach of a purge."""
+    name = b"Rao 2"
+    holding = [path.name for path in first.home.rglob("*") if path.is_file() and name in path.read_bytes()]
+    assert not list((first.home / "dlt").rglob("*.parquet"))
+    assert all(path.startswith("warehouse.") for path in holding), holding
+
+
 def test_sync_without_a_channel_says_what_to_do(run: Run) -> None:
     answer = run("sync")
     assert (answer.code, answer.out) == (1, "")

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from tests.cli.conftest import Run
 from zoho_pipeline.cli import main
+from zoho_pipeline.cli.data import each_channel
 from zoho_pipeline.cli.marts import distinct
 from zoho_pipeline.cli.output import print_csv, print_json, print_table, shown
 from zoho_pipeline.cli.program import Program
@@ -69,6 +70,47 @@ def test_a_defect_is_not_hidden() -> None:
         raise RuntimeError("a defect")
 
     assert isinstance(CliRunner().invoke(broken).exception, RuntimeError)
+
+
+def test_a_defects_traceback_holds_no_secret() -> None:
+    token = "1000." + "0123456789abcdef" * 2 + "." + "fedcba9876543210" * 2
+    program = f"""
+import click
+from zoho_pipeline.cli.program import Program
+@click.group(cls=Program)
+def main(): pass
+@main.command()
+def broken(): raise RuntimeError("refused {token}")
+main(["broken"])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "RuntimeError: refused ***" in done.stderr
+    assert "0123456789abcdef" not in done.stderr
+    assert "Please report" in done.stderr
+
+
+def test_a_channel_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[str] = []
+
+    def work(channel_id: str) -> None:
+        if channel_id == "expected":
+            raise PipelineError("it is paused")
+        if channel_id == "defect":
+            raise RuntimeError("nobody thought of this")
+        done.append(channel_id)
+
+    expected, defect = each_channel(["expected", "a", "defect", "b"], work)
+    assert done == ["a", "b"]
+    assert expected == "channel expected: it is paused"
+    assert defect.startswith("channel defect: ")
+    assert "nobody thought of this" in caplog.text
+
+
+@pytest.mark.parametrize("group", [(), ("channels",), ("content",)])
+def test_the_list_of_commands_says_whole_sentences(group: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).output.split("Commands:")[1]
+    assert "..." not in told
 
 
 @pytest.mark.parametrize(
@@ -136,8 +178,8 @@ def test_json_tells_every_type(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_csv_quotes_and_leaves_null_empty(capsys: pytest.CaptureFixture[str]) -> None:
-    print_csv(["a", "b"], [["x,y", None], ['say "so"', Decimal("1.10")]])
-    assert capsys.readouterr().out == 'a,b\n"x,y",\n"say ""so""",1.10\n'
+    print_csv(["a", "b"], [["x,y", None], ['say "so"', Decimal("1.10")], [True, False]])
+    assert capsys.readouterr().out == 'a,b\n"x,y",\n"say ""so""",1.10\ntrue,false\n'
 
 
 def test_a_table_in_a_pipe_is_not_cut(capsys: pytest.CaptureFixture[str]) -> None:

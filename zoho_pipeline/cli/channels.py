@@ -22,7 +22,7 @@ def channels() -> None:
     """Register, look at and set up channels: connected Zoho CRM orgs."""
 
 
-@channels.command()
+@channels.command(short_help="Register a channel from a token at hand.")
 @channel_argument
 @click.option("--data-center", metavar="DC", required=True, help="us, eu, in, au, jp, cn, ca, sa, uk, ae, sg.")
 @click.option("--refresh-token-file", metavar="FILE", help="A file that holds the refresh token; - reads stdin.")
@@ -84,7 +84,7 @@ def list_(output: str) -> None:
         click.echo("No channel yet. Connect one: zoho-pipeline connect ID")
 
 
-@channels.command()
+@channels.command(short_help="Everything about one channel.")
 @channel_argument
 @format_option
 def show(channel_id: str, output: str) -> None:
@@ -98,7 +98,7 @@ def show(channel_id: str, output: str) -> None:
     print_json(channel_dict(channel)) if output == "json" else print_channel(channel)
 
 
-@channels.command()
+@channels.command(short_help="Ask Zoho whether the connection works.")
 @channel_argument
 @format_option
 def verify(channel_id: str, output: str) -> None:
@@ -114,7 +114,7 @@ def verify(channel_id: str, output: str) -> None:
     _print_one(channel, output, f"Channel {channel.id} works: {describe(channel)}.")
 
 
-@channels.command()
+@channels.command(short_help="Leave a channel out of every sync.")
 @channel_argument
 @format_option
 def pause(channel_id: str, output: str) -> None:
@@ -144,7 +144,7 @@ def resume(channel_id: str, output: str) -> None:
     _print_one(registry.get(channel_id), output, f"Channel {channel_id} is active.")
 
 
-@channels.command()
+@channels.command(short_help="Revoke the token and forget the channel.")
 @channel_argument
 @click.option("--purge", is_flag=True, help="Delete the channel's rows in the warehouse too.")
 @format_option
@@ -183,11 +183,12 @@ def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str,
 def _purge(session: Session, channel_id: str) -> int:
     """Delete a channel's raw rows, and take it out of the published marts."""
     from zoho_pipeline.cli.marts import run_transform
-    from zoho_pipeline.ingest.purge import purge_channel
+    from zoho_pipeline.ingest.purge import drop_local, purge_channel
     from zoho_pipeline.transform.errors import NotPublished
     from zoho_pipeline.transform.published import connect as published
 
     deleted = purge_channel(session.warehouse, channel_id)
+    drop_local(session.settings, channel_id)
     try:
         with published(session.warehouse):
             pass
@@ -197,7 +198,7 @@ def _purge(session: Session, channel_id: str) -> int:
     return deleted
 
 
-@channels.command("set")
+@channels.command("set", short_help="Set zone, field map, sources, hours, parameters.")
 @channel_argument
 @click.option("--timezone", metavar="Z", help="IANA name, such as Asia/Kolkata.")
 @click.option("--currency", metavar="ISO", help="The home currency, where the scopes do not show the org: INR.")

@@ -7,7 +7,7 @@ from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
 from zoho_pipeline.cli.session import Session
 
 
-@click.command()
+@click.command(short_help="Connect a Zoho CRM org in the browser, then sync.")
 @click.argument("channel_id", metavar="ID")
 @click.option(
     "--data-center", metavar="DC", help="Where to begin; Zoho sends you on to your home centre (not from cn)."

@@ -1,5 +1,7 @@
 """`sync`, `reconcile`, `content load`: Zoho and the content catalogue → raw."""
 
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows
+from zoho_pipeline.cli.program import DEFECT
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from zoho_pipeline.ingest.reconcile import ReconcileReport
     from zoho_pipeline.ingest.report import SyncReport
     from zoho_pipeline.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
@@ -48,14 +53,28 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
     """
     wanted = _modules(modules)
     session = Session()
-    reports, failures = [], []
-    for channel_id in active_channels(session, channel_ids):
-        try:
-            reports.append(run_sync(session, channel_id, wanted, full, show=output == "table"))
-        except PipelineError as error:
-            failures.append(f"channel {channel_id}: {error}")
+    reports: list[SyncReport] = []
+
+    def work(channel_id: str) -> None:
+        reports.append(run_sync(session, channel_id, wanted, full, show=output == "table"))
+
+    failures = each_channel(active_channels(session, channel_ids), work)
     print_reports(reports, output)
     fail_if_any(failures, reports)
+
+
+def each_channel(channel_ids: Sequence[str], work: Callable[[str], None]) -> list[str]:
+    """Work on one channel after another; what failed, in words. Not even a defect stops the other channels."""
+    failures = []
+    for channel_id in channel_ids:
+        try:
+            work(channel_id)
+        except PipelineError as error:
+            failures.append(f"channel {channel_id}: {error}")
+        except Exception as error:
+            log.exception("channel %s: a defect", channel_id)
+            failures.append(f"channel {channel_id}: {DEFECT} ({type(error).__name__}); its traceback stands above.")
+    return failures
 
 
 def run_sync(
@@ -144,7 +163,7 @@ def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
     raise PipelineError(last)
 
 
-@click.command()
+@click.command(short_help="Compare Zoho and warehouse id by id, and repair.")
 @click.argument("channel_ids", metavar="[ID]...", nargs=-1)
 @format_option
 def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
@@ -164,15 +183,13 @@ def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
     session = Session()
     opened = (session.settings, session.registry, session.warehouse)
     reports: list[ReconcileReport] = []
-    failures: list[str] = []
-    for channel_id in active_channels(session, channel_ids):
-        try:
-            with sync_progress(channel_id, wanted=output == "table") as progress:
-                reports.append(reconcile_channel(*opened, channel_id, progress=progress))
-        except PipelineError as error:
-            failures.append(f"channel {channel_id}: {error}")
-            continue
+
+    def work(channel_id: str) -> None:
+        with sync_progress(channel_id, wanted=output == "table") as progress:
+            reports.append(reconcile_channel(*opened, channel_id, progress=progress))
         tell_problems(reports[-1].sync)
+
+    failures = each_channel(active_channels(session, channel_ids), work)
     if output == "json":
         print_json([report.as_dict() for report in reports])
     else:
@@ -191,12 +208,12 @@ def _print_reconciled(reports: "list[ReconcileReport]") -> None:
         click.echo(f"{report.channel_id}: {found}.")
 
 
-@click.group()
+@click.group(short_help="The content catalogue: what was published.")
 def content() -> None:
     """The content catalogue: what was published, so that leads can be credited to it."""
 
 
-@content.command("load")
+@content.command("load", short_help="Load or update a channel's content catalogue.")
 @click.argument("channel_id", metavar="ID")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--url", metavar="URL", help="A database instead of a file: kind://user:password@host/database.")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zoho_pipeline.transform.run import TransformReport
 
 
-@click.command()
+@click.command(short_help="Build and check the marts, publish them.")
 @click.option("--as-of", metavar="ISO", help="Count as of this instant, not as of the last complete sync.")
 @click.option("--select", metavar="MODEL[+]", help="Only this model and what it needs; with + what depends on it too.")
 @click.option("--full", is_flag=True, help="Rebuild every channel, not only those whose data changed.")
@@ -66,7 +66,7 @@ def transform_dict(report: "TransformReport") -> dict[str, Any]:
     return asdict(report)
 
 
-@click.command()
+@click.command(short_help="The newest insight of a channel.")
 @click.argument("channel_id", metavar="ID")
 @format_option
 def insight(channel_id: str, output: str) -> None:
@@ -93,7 +93,7 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
         click.echo(render(found))
 
 
-@click.command()
+@click.command(short_help="Ask the published marts a question.")
 @click.argument("query", metavar='"SELECT …"')
 @click.option("--raw", is_flag=True, help="Read zoho_raw in the warehouse itself, not the published marts.")
 @click.option(

@@ -51,12 +51,17 @@ def _finite(value: Any) -> Any:
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """RFC 4180 with a header line; null is empty."""
+    """RFC 4180 with a header line; null is empty, booleans are true and false."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([["" if value is None else shown(value) for value in row] for row in rows])
+    writer.writerows([[_field(value) for value in row] for row in rows])
     click.echo(stream.getvalue(), nl=False)
+
+
+def _field(value: Any) -> str:
+    """A value as programs read it from CSV."""
+    return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import TracebackType
 from typing import Any
 
 import click
@@ -12,6 +14,7 @@ from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 INTERRUPTED = 130
+DEFECT = "something this program did not expect, a defect of it rather than of your data"
 
 
 class Failed(click.ClickException):
@@ -36,10 +39,19 @@ class Program(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **more: Any) -> Any:
         os.umask(0o077)
+        sys.excepthook = _tell_defect
         run = partial(super().main, args, *rest, standalone_mode=False, **more)
         if not standalone_mode:
             return run()
         sys.exit(_answered(run))
+
+
+def _tell_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A defect's traceback, with whatever looks like a secret struck out: values stand in its messages."""
+    from zoho_pipeline.logs import redact
+
+    click.echo(redact("".join(traceback.format_exception(kind, error, trace))), err=True)
+    click.echo(f"error: {DEFECT}. Please report the lines above.", err=True)
 
 
 def _answered(run: Callable[[], Any]) -> int:

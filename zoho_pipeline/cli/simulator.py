@@ -15,7 +15,7 @@ DEFAULT_PORT = 9000
 CLIENT_ID = "1000.SIMULATOR"
 
 
-@click.command()
+@click.command(short_help="Run the local Zoho CRM on a port.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes a free one."
 )

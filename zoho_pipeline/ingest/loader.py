@@ -7,9 +7,11 @@ warehouse, where rows and cursors became visible together. So an old package can
 import hashlib
 import logging
 import re
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dlt
@@ -45,7 +47,7 @@ class Loader:
     def __init__(self, settings: Settings, warehouse: Warehouse, channel_id: str, purpose: str = "zoho_crm") -> None:
         explicit_dlt()
         self._warehouse = warehouse
-        self._name = f"{purpose}__{channel_id}"
+        self._name = pipeline_name(purpose, channel_id)
         self._folder = settings.home / "dlt"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._channel_id = channel_id
@@ -102,7 +104,8 @@ class Loader:
             try:
                 with self._warehouse.exclusive():
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
-                    return info
+                self._drop_loaded()
+                return info
             except PipelineStepFailed as error:
                 # a package whose jobs failed for good is gone; one that met a busy file is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
@@ -110,6 +113,12 @@ class Loader:
                 log.warning("channel %s: the load met %s. Trying again.", self._channel_id, _cause(error))
                 time.sleep(attempt)
         raise AssertionError("unreachable")
+
+    def _drop_loaded(self) -> None:
+        """What the warehouse has needs no second copy: it would fill the disk, and a purge would not reach it."""
+        loaded = Path(self._pipeline.working_dir) / "load" / "loaded"
+        for package in loaded.iterdir() if loaded.is_dir() else ():
+            shutil.rmtree(package, ignore_errors=True)
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline whose local folder is new and whose state is the warehouse's."""
@@ -143,6 +152,11 @@ class Loader:
                 connection.execute(
                     f"create unique index if not exists {table.name}_key on {RAW_SCHEMA}.{table.name} ({columns})"
                 )
+
+
+def pipeline_name(purpose: str, channel_id: str) -> str:
+    """dlt's name of a channel's pipeline: dlt takes no dot, and a channel id has no tilde."""
+    return f"{purpose}__{channel_id.replace('.', '~')}"
 
 
 def missing_tables(warehouse: Warehouse) -> list[RawTable]:

@@ -1,7 +1,10 @@
-"""Remove a channel's rows: raw, its cursors and its staging schema."""
+"""Remove a channel's rows: raw, its cursors, its staging schema, and what a killed load left on disk."""
+
+import shutil
 
 from zoho_pipeline.ingest.catalog import RAW_TABLES
-from zoho_pipeline.ingest.loader import staging_schema
+from zoho_pipeline.ingest.loader import pipeline_name, staging_schema
+from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse
 
 STATE_TABLE = "_dlt_pipeline_state"
@@ -14,7 +17,7 @@ def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
     A later sync of the same id starts from nothing.
     """
     deleted = 0
-    names = [f"{purpose}__{channel_id}" for purpose in PURPOSES]
+    names = [pipeline_name(purpose, channel_id) for purpose in PURPOSES]
     with warehouse.connect(read_only=False) as connection:
         there = connection.tables(RAW_SCHEMA)
         for table in RAW_TABLES:
@@ -30,3 +33,9 @@ def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
         if warehouse.dialect == "postgres":
             connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
     return deleted
+
+
+def drop_local(settings: Settings, channel_id: str) -> None:
+    """Delete the channel's work folders in HOME: a load that was killed may have left rows there."""
+    for purpose in PURPOSES:
+        shutil.rmtree(settings.home / "dlt" / pipeline_name(purpose, channel_id), ignore_errors=True)

@@ -151,6 +151,7 @@ MEANINGS: list[tuple[httpx.Response, type[errors.ZohoError]]] = [
     ),
     (error("TOKEN_BOUND_DATA_MISMATCH", 400, details={"param_name": "page_token"}), errors.PageTokenExpired),
     (error("INVALID_URL_PATTERN", 404), errors.InvalidRequest),
+    (answer(b'{"code": "NO_PERMISSION"}', 403, Content_Type="text/plain"), errors.NoPermission),
     (error("RESOURCE_NOT_FOUND", 404), errors.NotFound),
     (error("INVALID_HOST", 400), errors.WrongDataCenter),
     (error("AUTHENTICATION_FAILURE", 401), errors.TokenRefused),
@@ -168,6 +169,15 @@ def test_permanent_answers_are_raised_at_once(reply: httpx.Response, expected: t
     assert type(caught.value) is expected
     assert not isinstance(caught.value, errors.Retryable)
     assert (len(wire.seen), client.naps) == (1, [])  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "path", ["/crm/v7/settings/holidays", "/crm/v7/coql", "/crm/bulk/v7/read", "/crm/v7/Leads/deleted"]
+)
+@pytest.mark.parametrize("reply", [error("INVALID_URL_PATTERN", 404), answer(b"<html>", 404, Content_Type="text/html")])
+def test_a_family_of_calls_that_is_lacking_is_not_supported(path: str, reply: httpx.Response) -> None:
+    with pytest.raises(errors.NotSupported):
+        client_on(Wire(reply)).get(path)
 
 
 def test_details_are_kept_and_shown() -> None:

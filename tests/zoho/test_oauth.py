@@ -160,6 +160,8 @@ def test_the_throttle_says_how_long() -> None:
         (answer({**GOOD, "access_token": 7}), errors.BadAnswer),
         (answer(b"", 302, Location="https://evil.example/"), errors.BadAnswer),
         (answer(b"oops", 500), errors.ServerFault),
+        (answer({"error": "oops"}, 503), errors.ServerFault),
+        (answer({"error": "slow down"}, 429), errors.TokenThrottled),
         (httpx.ConnectError("no"), errors.ConnectionFailed),
         (httpx.ReadTimeout("no"), errors.ConnectionFailed),
         (httpx.RemoteProtocolError("cut"), errors.BadAnswer),

@@ -27,6 +27,22 @@ def page(*rows: dict[str, Any], more: bool = False, token: str | None = None) ->
 # Records
 
 
+def test_fields_that_zoho_refuses_by_name_are_left_out_from_then_on() -> None:
+    refusal = error("INVALID_DATA", details={"param_name": "fields", "unknown": ["B", "C"]})
+    wire = Wire(refusal, answer(page(ROW)), answer(page(ROW)))
+    client = client_on(wire)
+    for _ in range(2):
+        assert records.get_page(client, "Leads", ("A", "B", "C")).rows == [ROW]
+    assert [request.url.params["fields"] for request in wire.seen] == ["A,B,C", "A", "A"]
+
+
+def test_a_refusal_that_names_no_field_is_passed_on() -> None:
+    wire = Wire(error("LIMIT_EXCEEDED", details={"param_name": "fields", "limit": 50}))
+    with pytest.raises(errors.InvalidRequest):
+        records.get_page(client_on(wire), "Leads", ("A", "B"))
+    assert len(wire.seen) == 1
+
+
 def test_what_a_list_call_asks_for() -> None:
     wire = Wire(answer(page(ROW, more=True, token="t")))
     got = records.get_page(
@@ -54,8 +70,8 @@ BROKEN_PAGES = [
     {"data": {"id": "1"}, "info": {"more_records": False}},
     {"data": [ROW, "x"], "info": {"more_records": False}},
     {"data": [ROW, None], "info": {"more_records": False}},
-    {"data": [ROW]},
-    {"data": [ROW], "info": {}},
+    {"data": [{**ROW, "id": str(n)} for n in range(2_000)]},
+    {"data": [{**ROW, "id": str(n)} for n in range(2_000)], "info": {}},
     {"data": [ROW], "info": {"more_records": "true"}},
     {"data": [{"id": 4876876000000300001}], "info": {"more_records": False}},
     {"data": [ROW, {"Last_Name": "x"}], "info": {"more_records": False}},
@@ -76,6 +92,17 @@ BROKEN_PAGES = [
 def test_half_a_promise_is_no_page(read: Callable[[ZohoClient], Any], body: dict[str, Any]) -> None:
     with pytest.raises(errors.BadAnswer):
         read(client_on(Wire(answer(body))))
+
+
+@pytest.mark.parametrize("body", [{"data": [ROW]}, {"data": [ROW], "info": {}}, {"data": []}])
+def test_a_page_that_is_not_full_may_leave_unsaid_that_it_is_the_last(body: dict[str, Any]) -> None:
+    client = client_on(Wire(answer(body)))
+    for page in (
+        records.get_page(client, "Leads", ("A",)),
+        deleted.get_page(client, "Leads"),
+        coql.changes(client, "Leads", ("A",), since=SINCE, until=UNTIL),
+    ):
+        assert (page.rows, page.more) == (body["data"], False)
 
 
 @pytest.mark.parametrize("token", [None, "same"])
@@ -197,6 +224,23 @@ def test_a_count_without_a_number() -> None:
         count.records(client_on(Wire(answer(status=204))), "Leads")
 
 
+def test_queries_that_may_bring_200_rows_alone_are_asked_for_as_many() -> None:
+    wire = Wire(answer(page(ROW)), error("LIMIT_EXCEEDED", details={"limit": 200}), answer(page(ROW, more=True)))
+    client = client_on(wire)
+    coql.query(client, "select id from Leads where id > 0 limit 200")
+    for _ in range(2):
+        assert coql.query(client.metered(), "select id from Leads where id > 0 limit 10, 2000").more
+    asked = [orjson.loads(request.content)["select_query"].rpartition("limit ")[2] for request in wire.seen]
+    assert asked == ["200", "10, 2000", "10, 200", "10, 200"]
+
+
+def test_another_limit_of_queries_is_no_reason_to_ask_again() -> None:
+    wire = Wire(error("LIMIT_EXCEEDED", details={"clause": "select"}))
+    with pytest.raises(errors.InvalidRequest):
+        coql.query(client_on(wire), "select id from Leads where id > 0 limit 200")
+    assert len(wire.seen) == 1
+
+
 # Bulk Read
 
 ADDED = {"data": [{"status": "success", "code": "ADDED_SUCCESSFULLY", "details": {"id": "7", "state": "ADDED"}}]}
@@ -289,6 +333,21 @@ def test_an_answer_without_a_job() -> None:
             bulk.create_job(client_on(Wire(answer(body, 201))), "Leads")
 
 
+def test_a_file_that_is_not_there_yet_is_asked_for_again(tmp_path: Path) -> None:
+    missing = error("RESOURCE_NOT_FOUND", 404)
+    wire = Wire(missing, missing, answer(zipped(**{"7.csv": b"Id\n1\n"}), Content_Type="application/zip"))
+    client = client_on(wire)
+    assert bulk.download(client, "7", tmp_path / "x.zip").exists()
+    assert client.naps == [1.0, 2.0]  # type: ignore[attr-defined]
+    with pytest.raises(errors.NotFound):
+        bulk.download(client_on(Wire(missing)), "7", tmp_path / "y.zip")
+
+
+def test_any_word_for_failure_ends_a_job() -> None:
+    with pytest.raises(errors.JobFailed):
+        bulk.poll(client_on(Wire(state("FAILED"))), "7")
+
+
 def zipped(**files: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -370,6 +429,8 @@ def test_an_org_says_what_it_can() -> None:
     found = org.get(client_on(Wire(answer({"org": [row]}))))
     assert (found.zgid, found.currency, found.multi_currency, found.type) == ("60001", "INR", True, "sandbox")
     assert (found.edition.name, found.users_licensed, found.daily_credits) == ("Enterprise", 12, 62_000)
+    trial = {**row, "license_details": {"paid": False, "paid_type": None, "trial_type": "ultimate"}}
+    assert org.get(client_on(Wire(answer({"org": [trial]})))).edition.name == "Ultimate"
     bare = org.get(client_on(Wire(answer({"org": [{"id": "1"}]}))))
     assert (bare.currency, bare.edition.name, bare.users_licensed) == (None, "Free", 0)
     with pytest.raises(errors.BadAnswer):

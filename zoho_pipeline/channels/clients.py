@@ -9,7 +9,7 @@ from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.channels.tokens import Clock, StoredTokenSource, utc_now
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.credits import edition_of
+from zoho_pipeline.zoho.credits import known_edition
 from zoho_pipeline.zoho.data_centers import DataCenters
 from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.governor import Governor, Governors
@@ -49,16 +49,17 @@ def _zoho_now(client: ZohoClient) -> datetime | None:
 def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Governor:
     """The limits of the channel's org, the same object for all its channels in this process.
 
-    Where the scopes hide the org, calls at once are those of the smallest edition and the day's credits
-    are unknown until Zoho names what is left.
+    Where the scopes hide the org, or its edition is one we do not know, calls at once are those of the
+    smallest edition and the day's credits are unknown until Zoho names what is left.
     """
     licences = channel.users_licensed or 0
     known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)
 
     def make() -> Governor:
         used = int(registry.credits_used(channel.id))
-        if channel.edition is None:
+        edition = known_edition(channel.edition)
+        if edition is None:
             return Governor(budget=settings.credit_budget, used=used)
-        return Governor.for_edition(edition_of(channel.edition), licences, settings.credit_budget, used)
+        return Governor.for_edition(edition, licences, settings.credit_budget, used)
 
     return _governors.of(repr(known), make)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from . import consent, control, limits, oauth
+from . import consent, control, limits, manners, oauth
 from .call import Call, Route
 from .faults import Fault, refusal_of, spoil
 from .hub import Hub, LoggedCall
@@ -99,7 +99,7 @@ class App:
             if hub.switches.latency:
                 await asyncio.sleep(hub.switches.latency)
             with hub.lock:
-                answer = self._handle(call, found)
+                answer = manners.dress(hub.switches, request, self._handle(call, found))
                 if fault is not None:
                     answer = spoil(fault.kind, answer)
                 limits.mark_remaining(call.org, answer)
@@ -157,6 +157,7 @@ class App:
 
     def _route(self, request: Request, token: AccessToken, org: Org) -> tuple[Call, Route]:
         grant = token.grant
+        manners.refuse_lacking(self._hub.switches, request.path)
         call = Call(self._hub, request, org, org.users[grant.user_id], grant, {})
         for found in ROUTES:
             match = found.pattern.match(request.path)
@@ -226,12 +227,20 @@ async def read_request(scope: MutableMapping[str, Any], receive: Receive) -> Req
 async def _send(send: Send, hub: Hub, answer: Answer, *, cut: bool = False) -> None:
     headers = {"date": hub.clock.http_date()} | answer.headers
     if answer.body or answer.status not in (204, 304):
-        headers |= {"content-type": answer.content_type, "content-length": str(len(answer.body))}
+        headers |= {"content-type": answer.content_type}
+        if not hub.switches.chunked or cut:
+            headers["content-length"] = str(len(answer.body))
+    if not hub.switches.keep_alive:
+        headers["connection"] = "close"
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     if cut:  # half of what was promised; the server closes the connection when we return
         await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
         return
+    if hub.switches.chunked and answer.body:
+        half = len(answer.body) // 2
+        await send({"type": "http.response.body", "body": answer.body[:half], "more_body": True})
+        answer = Answer(body=answer.body[half:])
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -233,6 +233,9 @@ def result(call: Call) -> Answer:
     _limit_downloads(call)
     if job.state != "COMPLETED":
         raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+    job.asked += 1
+    if job.asked <= call.hub.switches.bulk_result_after:
+        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
     headers = {"content-disposition": f"attachment; filename={job.id}.zip"}
     zone = call.zone
     return Answer(200, b"", "application/zip", headers, body_later=lambda: _archive(job, zone))

@@ -31,6 +31,7 @@ class BulkJob:
     rows: list[Row] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     archive: bytes = b""
+    asked: int = 0  # times its file was asked for
 
 
 @dataclass

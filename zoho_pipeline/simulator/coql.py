@@ -1,6 +1,7 @@
 """POST /coql: queries over the same rows (facts, section 5)."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -43,6 +44,8 @@ def run(call: Call) -> Answer:
         query = parse(query_text(call))
     except CoqlSyntaxError as error:
         raise Refusal(400, "SYNTAX_ERROR", str(error), {"near": error.near}) from None
+    if call.hub.switches.coql_clamps and query.limit is not None:
+        query = replace(query, limit=min(query.limit, call.hub.switches.coql_row_limit))
     store = _module(call, query)
     _check_limits(call, query)
     try:

@@ -29,6 +29,9 @@ class Switches:
     deleted_page_cap: int = 0  # rows of /deleted that pages reach; 0: no cap
     deleted_304: bool = True  # nothing newer in /deleted: 304, else 204
     unknown_params: str = "ignore"  # ignore | reject
+    unknown_fields: str = "ignore"  # ignore | reject: a list call's fields that the module lacks
+    empty_as_list: bool = False  # no rows: 200 with an empty list, else 204
+    info_on_last_page: bool = True  # does a page that nothing follows say so?
     live_lookup_names: bool = True  # a lookup shows the parent's name of now, else that of the day it was set
 
     # Token endpoint
@@ -44,6 +47,11 @@ class Switches:
     consent_redirect: str = ""  # another accounts server the consent page sends the browser to (home centre)
     drop_refresh_token: bool = False  # an exchange never brings a refresh token
 
+    # Connections, and calls a version or an environment lacks
+    keep_alive: bool = True  # False: the server closes each connection after its answer
+    chunked: bool = False  # bodies come in chunks, without a length
+    lacking: str = ""  # parts of paths, separated by commas, that are 404 INVALID_URL_PATTERN
+
     # Limits
     enforce_credits: bool = True
     enforce_concurrency: bool = True
@@ -53,12 +61,14 @@ class Switches:
 
     # COQL and Bulk Read
     coql_row_limit: int = 2000
+    coql_clamps: bool = False  # more rows asked for than the limit: fewer are given, else LIMIT_EXCEEDED
     coql_offset_cap: int = 100_000  # older: 10 000
     bulk_rows: int = 200_000  # rows of a job page; small in tests
     bulk_mode: str = "at_once"  # at_once | polls | time
     bulk_polls: int = 3  # polls a job needs with `polls`
     bulk_seconds: float = 4.0  # seconds a job runs with `time`
     bulk_downloads_per_minute: int = 10
+    bulk_result_after: int = 0  # times a completed job's file is still 404
     bulk_refuses_at_create: bool = False  # an unknown field: 400 at once, else the job ends in FAILURE
     coql_trackers: bool = True  # can COQL read history modules?
     coql_notes: bool = True

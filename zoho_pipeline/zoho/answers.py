@@ -1,5 +1,6 @@
 """From an HTTP answer to data or the right error. The body's `code` decides before the status does."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ _TOKEN_CODES = ("INVALID_TOKEN", "AUTHENTICATION_FAILURE")
 _MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE")
 _SUPPORT_CODES = ("NOT_SUPPORTED", "API_NOT_SUPPORTED", "MODULE_NOT_SUPPORTED")
 _PAGE_TOKEN_CODES = ("EXPIRED_VALUE", "TOKEN_BOUND_DATA_MISMATCH")
+
+_OPTIONAL = re.compile(r"/settings/|/coql$|/crm/bulk/v\d+/read$|/deleted$")
+"""Whole families of calls that a version or an environment may lack, other than a record or a job of some id."""
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
@@ -48,8 +52,8 @@ def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | N
 
 
 def _parse(response: httpx.Response, body: bytes) -> Any:
-    """The JSON value, or None where the answer is not JSON by its type or its text."""
-    if "json" not in response.headers.get("Content-Type", "").lower():
+    """The JSON value, or None where the answer is not JSON by its type (a refusal may have any) or its text."""
+    if response.status_code < 400 and "json" not in response.headers.get("Content-Type", "").lower():
         return None
     try:
         return orjson.loads(body)
@@ -91,6 +95,8 @@ def _permanent(
         return errors.NotSupported(f"{said}: not offered by the API, or to administrators only.")
     if code in _PAGE_TOKEN_CODES and "page_token" in str(details):
         return errors.PageTokenExpired(f"{said}: the page token is no longer good; the window starts again.")
+    if status == 404 and code in ("", "INVALID_URL_PATTERN") and _OPTIONAL.search(path):
+        return errors.NotSupported(f"{said}: not offered by this API.")
     if code == "RESOURCE_NOT_FOUND" or (status == 404 and not code):
         return errors.NotFound(f"{said}: not there (any more).")
     if not code:

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from zoho_pipeline.zoho.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.clock import format_time
-from zoho_pipeline.zoho.errors import BadAnswer, ConcurrencyLimit, JobFailed, Retryable
+from zoho_pipeline.zoho.errors import BadAnswer, ConcurrencyLimit, JobFailed, NotFound, Retryable
 from zoho_pipeline.zoho.pages import module_path, record_id, rows_of
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ UNSUPPORTED_MODULES = frozenset({"Notes", "Attachments", "Emails"})
 DEADLINE_SECONDS = 3_600.0
 # Each poll costs a credit and jobs of an org run one after another, about 3.5 s each: ask seldom and then seldomer.
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 2.0, 60.0
+
+_RESULT_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 Criteria = Mapping[str, Any]
 
@@ -135,7 +137,7 @@ def poll(
         job = status(client, job_id)
         if job.completed:
             return job
-        if job.state == "FAILURE":
+        if job.state.startswith("FAIL"):
             raise JobFailed(f"bulk job {job_id} failed at Zoho: {job.error or 'no reason given'}.")
         left = end - monotonic()
         if left <= 0:
@@ -147,10 +149,18 @@ def poll(
 def download(client: ZohoClient, job_id: str, target: Path) -> Path:
     """Stream the zipped result into `target` (at most ten downloads a minute, which a retry waits out).
 
+    A job may say COMPLETED a moment before its file is there, so a file that is not there is asked for again.
     The path is our own: the `download_url` of an answer could point a token elsewhere.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
-    client.download(path, target, zipfile.is_zipfile)
+    for wait in (*_RESULT_WAITS, None):
+        try:
+            client.download(path, target, zipfile.is_zipfile)
+            break
+        except NotFound:
+            if wait is None:
+                raise
+            client.sleep(wait)
     return target
 
 

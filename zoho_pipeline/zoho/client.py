@@ -107,6 +107,8 @@ class ZohoClient:
         self.governor = governor or Governor()
         self.clock = ServerClock()
         self.sleep = sleep
+        self.learned: dict[str, Any] = {}
+        """In what this API was found to be narrower than documented; shared by all views."""
         self._meters: tuple[Meter, ...] = (Meter(),)
         self._rng = rng
         self._attempts = attempts

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from zoho_pipeline.zoho.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.clock import format_time, parse_time
+from zoho_pipeline.zoho.credits import COQL_DEFAULT_ROWS, LIMIT, rows_asked
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
 from zoho_pipeline.zoho.pages import Page, module_path, page_of, require_ids
 
 PATH = f"/crm/{VERSION}/coql"
 MOST_ROWS = 2_000
+SAFE_ROWS = COQL_DEFAULT_ROWS
 MOST_FIELDS = 500
 PAGE_SIZES = (200, 1_000, 2_000)
 """Rows of the first, second and every later call: most runs find little, and 200 rows cost one credit of three."""
@@ -20,6 +22,8 @@ UNSUPPORTED_FIELDS: dict[str, frozenset[str]] = {
     "Events": frozenset({"Participants"}),
 }
 """Fields that queries refuse though the metadata lists them, as a connector in production found."""
+
+_LEARNED = "rows of a query"
 
 # Names, ids and numbers are checked before they stand in a query, which has no parameters: hence the noqa below.
 _FIELD = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
@@ -38,9 +42,31 @@ class Keyset:
 
 
 def query(client: ZohoClient, select_query: str) -> Page:
-    """The rows of one query; lookups come as `{"id": …}` alone, converted leads are among them."""
-    answer = client.post(PATH, json={"select_query": select_query}, repeatable=True)
-    return page_of(answer, "COQL")
+    """The rows of one query; lookups come as `{"id": …}` alone, converted leads are among them.
+
+    Where Zoho refuses more than 200 rows a call (one of its tables says so), 200 are asked for from then on.
+    """
+    most = int(client.learned.get(_LEARNED, MOST_ROWS))
+    try:
+        return _query(client, _at_most(select_query, most))
+    except InvalidRequest as error:
+        if error.code != "LIMIT_EXCEEDED" or min(rows_asked(select_query), most) <= SAFE_ROWS:
+            raise
+    page = _query(client, _at_most(select_query, SAFE_ROWS))
+    client.learned[_LEARNED] = SAFE_ROWS
+    return page
+
+
+def _query(client: ZohoClient, text: str) -> Page:
+    answer = client.post(PATH, json={"select_query": text}, repeatable=True)
+    return page_of(answer, "COQL", per_page=rows_asked(text))
+
+
+def _at_most(text: str, most: int) -> str:
+    """The query with a smaller LIMIT where it asks for more; the page then says that more records follow."""
+    if rows_asked(text) <= most:
+        return text
+    return LIMIT.sub(lambda found: f"{found[0][: -len(found[1])]}{most}", text)
 
 
 def changes(

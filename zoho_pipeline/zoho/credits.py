@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_COQL_LIMIT = re.compile(r"\blimit\s+(?:\d+\s*,\s*)?(\d+)", re.IGNORECASE)
+LIMIT = re.compile(r"\blimit\s+(?:\d+\s*,\s*)?(\d+)", re.IGNORECASE)
 _VERSION = re.compile(r"^/crm/(bulk/)?v\d+(\.\d+)?")
 
 COQL_DEFAULT_ROWS = 200
@@ -57,13 +57,18 @@ _BY_WORD = (
 )
 
 
+def known_edition(paid_type: str | None) -> Edition | None:
+    """The edition behind `license_details.paid_type` ('enterprise', 'CRM Plus', …); None for a word we do not know."""
+    text = (paid_type or "").lower().replace("_", " ")
+    return next((edition for word, edition in _BY_WORD if word in text), None)
+
+
 def edition_of(paid_type: str | None) -> Edition:
-    """The edition behind `license_details.paid_type` ('enterprise', 'CRM Plus', …); Free where it says nothing.
+    """`known_edition`, Free where it says nothing.
 
     Free is the safe guess: the fewest calls at once. Its credits are not: see `Governor` for an unknown total.
     """
-    text = (paid_type or "").lower().replace("_", " ")
-    return next((edition for word, edition in _BY_WORD if word in text), FREE)
+    return known_edition(paid_type) or FREE
 
 
 def cost_of(
@@ -87,9 +92,14 @@ def cost_of(
     return SORTED_READ if "cvid" in params or "sort_by" in params else ORDINARY
 
 
+def rows_asked(query: str) -> int:
+    """The rows a COQL query asks for."""
+    limits = LIMIT.findall(query)
+    return int(limits[-1]) if limits else COQL_DEFAULT_ROWS
+
+
 def _coql(query: str) -> int:
-    limits = _COQL_LIMIT.findall(query)
-    rows = int(limits[-1]) if limits else COQL_DEFAULT_ROWS
+    rows = rows_asked(query)
     return 1 if rows <= 200 else 2 if rows <= 1000 else 3
 
 

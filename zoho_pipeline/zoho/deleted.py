@@ -30,6 +30,6 @@ def get_page(
     """
     path = module_path(module, "deleted")
     params = {"type": type, "page": page, "per_page": per_page}
-    result = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}")
+    result = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
     require_ids(result.rows, f"GET {path}")
     return result

@@ -135,12 +135,12 @@ def _post(http: httpx.Client, dc: DataCenter, path: str, form: Mapping[str, str]
         answer = orjson.loads(response.content)
     except orjson.JSONDecodeError:
         answer = None
-    if isinstance(answer, dict) and ("error" in answer or response.status_code < 300):
-        return answer
     if response.status_code == 429:
         raise _throttled(dc)
     if response.status_code >= 500:
         raise errors.ServerFault(f"{server} answered {response.status_code}.")
+    if isinstance(answer, dict) and ("error" in answer or response.status_code < 300):
+        return answer
     raise errors.BadAnswer(f"{server} answered {response.status_code} with something that is no token answer.")
 
 

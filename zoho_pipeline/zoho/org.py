@@ -16,7 +16,7 @@ class Org:
     """An organisation. `type`: production, sandbox, developer or bigin; `currency` an ISO code.
 
     With `multi_currency` a deal's Amount is in the record's own currency. `paid_type` is Zoho's word for the
-    edition, `users_licensed` the licences that add credits.
+    edition, or for the one on trial, `users_licensed` the licences that add credits.
     """
 
     id: str
@@ -57,7 +57,7 @@ def get(client: ZohoClient) -> Org:
         currency=_text(row.get("iso_code")),
         multi_currency=row.get("mc_status") is True,
         type=_text(row.get("type")),
-        paid_type=_text(licences.get("paid_type")),
+        paid_type=_text(licences.get("paid_type")) or _text(licences.get("trial_type")),
         users_licensed=_count(licences.get("users_license_purchased")),
     )
 

@@ -11,6 +11,8 @@ from zoho_pipeline.zoho.errors import BadAnswer, ModuleMissing, NotFound
 
 Row = dict[str, Any]
 
+MOST_PER_PAGE = 200
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -42,19 +44,22 @@ def record_id(text: str) -> str:
     return text
 
 
-def page_of(answer: Answer, what: str, key: str = "data", *, info: bool = True) -> Page:
-    """The page in an answer: empty for 204 and 304; BadAnswer where rows or `more_records` are missing.
+def page_of(answer: Answer, what: str, key: str = "data", *, info: bool = True, per_page: int = MOST_PER_PAGE) -> Page:
+    """The page in an answer: empty for 204, 304 and no rows.
 
     Args:
         key: where the rows are.
-        info: whether the route promises `info.more_records`.
+        info: whether the route promises `info.more_records`. A page that does not say so all the same is the
+            last one if it is not full, else a BadAnswer: rows could be lost in silence.
+        per_page: how many rows make a full page.
     """
     if answer.data is None:
         return Page([], False, None, answer.server_time)
     rows = rows_of(answer.data, key, what)
     about = answer.data.get("info")
     if not isinstance(about, dict) or not isinstance(about.get("more_records"), bool):
-        if info:
+        told = isinstance(about, dict) and "more_records" in about
+        if told or (info and len(rows) >= per_page):
             raise BadAnswer(f"{what}: the answer does not say whether more records follow.")
         about = {}
     token = about.get("next_page_token")

@@ -6,8 +6,8 @@ from typing import Any
 
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
-from zoho_pipeline.zoho.pages import Page, Row, module_path, page_of, record_id, require_ids, rows_of
-from zoho_pipeline.zoho.records import MOST_PER_PAGE, since_header
+from zoho_pipeline.zoho.pages import MOST_PER_PAGE, Page, Row, module_path, page_of, record_id, require_ids, rows_of
+from zoho_pipeline.zoho.records import since_header
 
 NOTE_FIELDS = (
     "Note_Title",
@@ -37,7 +37,7 @@ def get_page(
     params: dict[str, Any] = {"fields": ",".join(fields), "per_page": per_page}
     if page_token is not None:
         params["page_token"] = page_token
-    page = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}")
+    page = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
     require_ids(page.rows, f"GET {path}")
     return page
 

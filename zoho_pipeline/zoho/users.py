@@ -33,7 +33,7 @@ def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
     while True:
         number += 1
         params = {"type": type, "page": number, "per_page": PER_PAGE}
-        page = page_of(client.get(PATH, params), f"GET {PATH}", "users", info=False)
+        page = page_of(client.get(PATH, params), f"GET {PATH}", "users", per_page=PER_PAGE)
         require_ids(page.rows, f"GET {PATH}")
         rows += page.rows
         if not page.more or not page.rows:

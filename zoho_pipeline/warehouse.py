@@ -52,17 +52,25 @@ class SqlError(WarehouseError):
     Attributes:
         line: 1-based line within the statement, where the engine told it.
         near: the word at that place, or a name the message quotes; None where there is none.
+        position: 0-based offset of that word in the statement (Postgres), where the engine told it.
         kind: the engine's class of error, e.g. `ConversionException`, `UndefinedColumn`.
         of_data: the statement was sound but met a value it could not handle (a cast, a division).
     """
 
     def __init__(
-        self, message: str, *, line: int | None = None, near: str | None = None, kind: str = "", of_data: bool = False
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        near: str | None = None,
+        position: int | None = None,
+        kind: str = "",
+        of_data: bool = False,
     ) -> None:
         super().__init__(message)
         quoted = re.search(r"[\"'](\w+)[\"']", message)
         self.line, self.near = line, near or (quoted.group(1) if quoted else None)
-        self.kind, self.of_data = kind, of_data
+        self.position, self.kind, self.of_data = position, kind, of_data
 
 
 class Connection:
@@ -343,6 +351,7 @@ def _translated(sql: str = "") -> Iterator[None]:
             str(error).strip(),
             line=sql.count("\n", 0, at - 1) + 1 if at else None,
             near=word.group(1) if word else None,
+            position=at - 1 + word.start(1) if word else None,
             kind=type(error).__name__,
             of_data=(error.pgcode or "").startswith(("21", "22")),  # cardinality violation, data exception
         ) from error

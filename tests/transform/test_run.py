@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.transform.conftest import NOON, PROJECT, Raw
-from zoho_pipeline.settings import UsageError
+from zoho_pipeline.settings import Settings, UsageError
 from zoho_pipeline.transform import published
-from zoho_pipeline.transform.errors import ModelFailed, NotPublished, ProjectError, TransformFailed
+from zoho_pipeline.transform.engine import PostgresEngine
+from zoho_pipeline.transform.errors import ModelFailed, NotPublished, ProjectError, TransformError, TransformFailed
 from zoho_pipeline.transform.project import Project
 from zoho_pipeline.transform.run import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse import Warehouse, WarehouseBusy, open_warehouse
 
 MakeProject = Callable[..., Project]
 LEADS = "select channel_id, id, amount, source from lead order by 1, 2"
@@ -327,3 +329,46 @@ def test_the_build_time_decides_where_no_model_does(warehouse: Warehouse, raw: R
     assert transform(warehouse, project=models, build_at=at).published
     assert not transform(warehouse, project=models, build_at=at).published
     assert transform(warehouse, project=models, build_at=at + timedelta(hours=1)).channels == ("a", "b")
+
+
+def test_the_line_is_that_of_the_wrong_word_and_not_of_another_like_it(
+    warehouse: Warehouse, raw: Raw, project: MakeProject
+) -> None:
+    wrong = """
+        select
+            l.channel_id,
+            l.id
+        from stg_leads as l
+        inner join stg_leads as k on l.id = k.id
+        where
+            id = 'x'
+    """
+    with pytest.raises(ModelFailed, match=r"marts/lead\.sql:7: lead: (?s:.*)[Aa]mbiguous"):
+        transform(warehouse, project=project({"marts/lead.sql": wrong}))
+
+
+def test_a_transform_that_waits_too_long_for_another_says_so(postgres_url: str, tmp_path: Path) -> None:
+    warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))
+    with warehouse.connect(read_only=False) as one, warehouse.connect(read_only=False) as other:
+        PostgresEngine(one, {})
+        with pytest.raises(WarehouseBusy, match="another transform is still running"):
+            PostgresEngine(other, {}, lock_seconds=0.1)
+
+
+def test_a_view_on_a_mart_whose_columns_change_is_named(
+    postgres_url: str, project: MakeProject, tmp_path: Path
+) -> None:
+    warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))
+    raw = Raw(warehouse)
+    raw.channel("a")
+    transform(warehouse, project=project())
+    raw.run("create view public.insight_of_mine as select leads from marts.insight")
+    raw.lead("a", "1")
+    transform(warehouse, project=project(), full=True)
+    assert read(warehouse, "select leads from public.insight_of_mine") == [(1,)]
+    wider = {"marts/insight.sql": PROJECT["marts/insight.sql"].replace("p.is_weekly", "p.is_weekly, 9 as extra")}
+    with pytest.raises(TransformError, match=r"marts\.insight changed, and view (public\.)?insight_of_mine reads it"):
+        transform(warehouse, project=project(wider))
+    assert read(warehouse, "select leads from public.insight_of_mine") == [(1,)]
+    raw.run("drop view public.insight_of_mine")
+    assert transform(warehouse, project=project(wider)).published

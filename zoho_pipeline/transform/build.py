@@ -7,7 +7,7 @@ from datetime import datetime
 
 from zoho_pipeline.transform.engine import Engine, quoted
 from zoho_pipeline.transform.errors import ModelFailed
-from zoho_pipeline.transform.model import Model
+from zoho_pipeline.transform.model import Model, namings
 from zoho_pipeline.transform.project import Project
 from zoho_pipeline.transform.seeds import load_seed
 from zoho_pipeline.warehouse import SqlError
@@ -91,7 +91,7 @@ class Builder:
     def _build(self, model: Model) -> ModelResult:
         started = time.perf_counter()
         try:
-            rows = self.engine.create(f"create {self.engine.place(model)} as {self.engine.model_sql(model)}")
+            rows = self.engine.create(_creation(self.engine, model))
         except SqlError as error:
             if error.of_data:
                 raise DataBroke(model, error) from error
@@ -130,11 +130,23 @@ def fill(engine: Engine, table: str, channels: Iterable[str]) -> None:
         engine.connection.execute(f"analyze {table}")
 
 
+def _creation(engine: Engine, model: Model) -> str:
+    return f"create {engine.place(model)} as {engine.model_sql(model)}"
+
+
+def _nth(engine: Engine, model: Model, error: SqlError) -> int:
+    """How often the statement names the word before the place of the error."""
+    if error.position is None or error.near is None:
+        return 0
+    before = namings(_creation(engine, model)[: error.position], error.near)
+    return len(before) - len(namings(f"create {engine.place(model)}", error.near))
+
+
 def failure(engine: Engine, model: Model, error: SqlError) -> ModelFailed:
     """The engine's complaint with the file's line: the engine's own on DuckDB, which reads the text as it
-    stands; elsewhere the first line that names what it complained of."""
+    stands; elsewhere the line that names what it complained of, the as-many-eth time as the statement did."""
     line = error.line if engine.dialect == "duckdb" else None
     if line is None and error.near:
-        line = model.line_naming(error.near)
+        line = model.line_naming(error.near, _nth(engine, model, error))
     reason = str(error).split("\nLINE ")[0].strip()
     return ModelFailed(model.path, line, f"{model.name}: {reason}")

@@ -100,10 +100,17 @@ class Model:
                     table.replace(exp.alias_(exp.to_table(raw_prefix + table.name), alias, table=True))
         return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
-    def line_naming(self, word: str) -> int | None:
-        """The first line of the file that names a word, comments aside; None where it does not."""
-        match = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", strip_comments(self.text), re.IGNORECASE)
-        return self.text.count("\n", 0, match.start()) + 1 if match else None
+    def line_naming(self, word: str, nth: int = 0) -> int | None:
+        """The line of the file that names a word for the nth time (from 0), comments aside; of the first
+        where it does not so often; None where it does not at all."""
+        found = namings(self.text, word)
+        return self.text.count("\n", 0, found[nth if nth < len(found) else 0]) + 1 if found else None
+
+
+def namings(text: str, word: str) -> list[int]:
+    """Where a text names a word, comments aside."""
+    pattern = rf"(?<!\w){re.escape(word)}(?!\w)"
+    return [match.start() for match in re.finditer(pattern, strip_comments(text), re.IGNORECASE)]
 
 
 def strip_comments(text: str) -> str:

@@ -6,12 +6,13 @@ raw no longer has leave every mart. A mart whose columns changed is made anew; r
 over the columns they share with it.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoho_pipeline.transform.build import fill
 from zoho_pipeline.transform.engine import STATE_SCHEMA, Engine, quoted
-from zoho_pipeline.transform.errors import ProjectError
+from zoho_pipeline.transform.errors import ProjectError, TransformError
 from zoho_pipeline.transform.model import Model
 from zoho_pipeline.warehouse import MARTS_SCHEMA, SqlError
 
@@ -46,7 +47,7 @@ def publish(engine: Engine, publication: Publication, state: Mapping[str, str]) 
         for model in publication.marts.values():
             _write(engine, model, before.get(model.name), publication)
         for name in publication.retired:
-            engine.connection.execute(f"drop table if exists {engine.target(name)}")
+            _drop(engine, name)
         _write_state(engine, state, publication)
 
 
@@ -102,11 +103,25 @@ def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publi
     connection.execute(f"create table {draft} as {new}")
     if before:
         _carry_over(engine, model, shape, before, draft)
-    connection.execute(f"drop table if exists {target}")
+    _drop(engine, model.name)
     connection.execute(f"alter table {draft} rename to {quoted(model.name)}")
     if engine.dialect == "postgres":
         connection.execute(f"create index on {target} (channel_id)")
         connection.execute(f"comment on table {target} is {_text(model.description)}")
+
+
+def _drop(engine: Engine, name: str) -> None:
+    """Drop a mart that is gone or is made anew. TransformError names the views on it, which nobody drops unasked."""
+    try:
+        engine.connection.execute(f"drop table if exists {engine.target(name)}")
+    except SqlError as error:
+        if error.kind != "DependentObjectsStillExist":
+            raise
+        on_it = re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["something"]
+        raise TransformError(
+            f"the columns of {MARTS_SCHEMA}.{name} changed, and {', '.join(on_it)} reads it. Drop that, run the "
+            "transform again, then make it anew. Nothing was published; the marts are those of the last run."
+        ) from error
 
 
 def _carry_over(engine: Engine, model: Model, shape: Mapping[str, str], before: Mapping[str, str], draft: str) -> None:

@@ -16,7 +16,7 @@ days as (
         spans.timezone,
         cast(spans.first_date + numbers.n * interval '1 day' as date) as local_date
     from spans
-    inner join int_insight_numbers as numbers
+    inner join int_numbers as numbers
         on spans.first_date + numbers.n * interval '1 day' <= spans.last_date
 ),
 

@@ -14,7 +14,7 @@ characters as (
         strpos('0123456789abcdef', substr(encoded.value, numbers.n + 2, 1)) - 1 as high,
         strpos('0123456789abcdef', substr(encoded.value, numbers.n + 3, 1)) - 1 as low
     from encoded
-    inner join int_insight_numbers as numbers
+    inner join int_numbers as numbers
         on numbers.n < length(encoded.value)
 ),
 

@@ -19,11 +19,15 @@ contact as (
     select
         channel_id,
         as_of_date,
+        avg_contacted_seconds,
         avg_contacted_hours,
+        median_contacted_seconds,
         median_contacted_hours,
+        km_median_seconds,
         km_median_hours,
         contacted_rate,
         n_uncontacted,
+        oldest_uncontacted_seconds,
         oldest_uncontacted_hours
     from time_to_first_contact
     where dimension = 'all'
@@ -85,11 +89,15 @@ select
     conversion.ci_high as conversion_rate_30d_ci_high,
     conversion.rolling_rate as conversion_rate_30d_rolling,
     conversion.km_rate as conversion_rate_30d_km,
+    contact.avg_contacted_seconds as avg_seconds_to_first_contact,
     contact.avg_contacted_hours as avg_hours_to_first_contact,
+    contact.median_contacted_seconds as median_seconds_to_first_contact,
     contact.median_contacted_hours as median_hours_to_first_contact,
+    contact.km_median_seconds as km_median_seconds_to_first_contact,
     contact.km_median_hours as km_median_hours_to_first_contact,
     contact.contacted_rate,
     contact.n_uncontacted,
+    contact.oldest_uncontacted_seconds,
     contact.oldest_uncontacted_hours,
     case
         when not clock.has_data or trends.is_thin then 'insufficient_data'

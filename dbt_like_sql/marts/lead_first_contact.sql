@@ -21,6 +21,16 @@ with timed as (
         on
             contacts.channel_id = business.channel_id
             and contacts.zoho_lead_id = business.zoho_lead_id
+),
+
+watched as (
+    select
+        *,
+        case
+            when contact_status = 'contacted' then seconds_to_first_contact
+            when contact_status in ('uncontacted', 'converted_without_logged_contact') then censored_seconds
+        end as observed_seconds
+    from timed
 )
 
 -- Hours are rounded in whole numbers: DuckDB divides as doubles and would round other than Postgres.
@@ -36,12 +46,10 @@ select
     business_seconds_to_first_contact,
     cast(((business_seconds_to_first_contact + 18) // 36) * 0.01 as decimal(12, 2))
         as business_hours_to_first_contact,
-    case
-        when contact_status = 'contacted' then seconds_to_first_contact
-        when contact_status in ('uncontacted', 'converted_without_logged_contact') then censored_seconds
-    end as observed_seconds,
+    observed_seconds,
+    cast(((observed_seconds + 18) // 36) * 0.01 as decimal(12, 2)) as observed_hours,
     contact_status = 'contacted' as is_contacted,
     contact_status,
     first_conversation_at,
     as_of_utc
-from timed
+from watched

@@ -60,7 +60,7 @@ periods as (
         'week' as grain,
         cast(spans.first_week + interval '7 days' * numbers.n as date) as period_start
     from spans
-    inner join int_insight_numbers as numbers
+    inner join int_numbers as numbers
         on spans.last_week >= spans.first_week + interval '7 days' * numbers.n
     union all
     select
@@ -68,7 +68,7 @@ periods as (
         'month' as grain,
         cast(spans.first_month + interval '1 month' * numbers.n as date) as period_start
     from spans
-    inner join int_insight_numbers as numbers
+    inner join int_numbers as numbers
         on spans.last_month >= spans.first_month + interval '1 month' * numbers.n
 )
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from tests.golden.conftest import Builder
 from tests.golden.facts import test_deals, test_first_contact, test_leads, test_matching
-from tests.golden.facts.conftest import Builder
 from tests.golden.facts.tables import MARTS
 
 

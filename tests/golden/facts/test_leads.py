@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.golden.facts.conftest import Builder
+from tests.golden.conftest import Builder
 from tests.golden.facts.tables import Marts
 
 RAW = {

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from tests.golden.facts.conftest import Builder
+from tests.golden.conftest import Builder
 from tests.golden.facts.reference import Item, Touch, credits_of, match
 from tests.golden.facts.tables import Marts
 

@@ -1,0 +1,108 @@
+"""A bench for the SQL: the models built in a DuckDB session of its own, and again with a mistake in one of them.
+
+A mistake is tried in a transaction: the model and what reads it are built anew, looked at and rolled back, so that
+one raw world serves all of them and only the affected models run.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
+from zoho_pipeline.transform.project import Project
+from zoho_pipeline.warehouse import Connection
+
+Row = dict[str, Any]
+_TYPES = {
+    "text": "varchar",
+    "json": "varchar",
+    "integer": "bigint",
+    "double": "double precision",
+    "money": "decimal(18, 2)",
+    "rate": "decimal(18, 9)",
+    "boolean": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+}
+_CHUNK = 200
+
+
+def write_raw(connection: Connection, rows: Mapping[str, list[Row]]) -> None:
+    """Every raw table of the catalogue in an empty schema, with the rows given; text is cast to the column's type."""
+    connection.execute("create schema if not exists zoho_raw")
+    for table in RAW_TABLES:
+        columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
+        connection.execute(f"create table zoho_raw.{table.name} ({columns})")
+        given = rows.get(table.name, [])
+        for start in range(0, len(given), _CHUNK):
+            connection.execute(*_insert(table, given[start : start + _CHUNK]))
+
+
+def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    one = ", ".join(f"cast(? as {_TYPES[table.column(name).type]})" for name in names)
+    marks = ", ".join([f"({one})"] * len(rows))
+    sql = f"insert into zoho_raw.{table.name} ({', '.join(names)}) values {marks}"
+    return sql, [row.get(name) for row in rows for name in names]
+
+
+class Bench:
+    """The models over one raw world, as tables of a session in memory."""
+
+    def __init__(self, rows: Mapping[str, list[Row]], build_at: datetime, as_of: datetime | None = None) -> None:
+        self.project = Project.load()
+        session = duckdb.connect()
+        session.execute("set TimeZone = 'UTC'")
+        session.execute("set threads = 1")
+        self.connection = Connection(session, "duckdb")
+        write_raw(self.connection, rows)
+        self.connection.execute("create table run_channels as select distinct channel_id from zoho_raw.channels")
+        self.connection.execute(
+            "create table run_parameters as select cast(? as timestamp) as build_at,"
+            " cast(? as timestamp) as as_of_requested, false as is_weekly",
+            [instant and instant.astimezone(UTC).replace(tzinfo=None) for instant in (build_at, as_of)],
+        )
+        for seed in self.project.seeds.values():
+            self.connection.execute(
+                f"create table {seed.name} as select * from read_csv('{seed.path}', all_varchar = true)"
+            )
+        for _ in self._build(self.project.models, {}):
+            pass
+
+    def _build(self, names: Iterable[str], texts: Mapping[str, str]) -> Iterator[str]:
+        wanted = set(names)
+        for model in self.project.models.values():
+            if model.name in wanted:
+                self.connection.execute(f"create table {model.name} as {texts.get(model.name, model.text)}")
+                yield model.name
+
+    def rows(self, mart: str) -> list[Row]:
+        """Every row of a model."""
+        return self.connection.rows(f"select * from {mart}")
+
+    def marts(self) -> dict[str, list[Row]]:
+        """Every row of every mart, in one order."""
+        return {mart: sorted(self.rows(mart), key=repr) for mart in self.project.marts}
+
+    def failing(self) -> list[str]:
+        """The singular tests that return rows."""
+        return [name for name, test in self.project.tests.items() if self.connection.rows(test.text)]
+
+    @contextmanager
+    def mistaken(self, model: str, text: str, mistake: str) -> Iterator[Iterator[str]]:
+        """While it lasts, `model` says `mistake` instead of `text`; yields the marts that may differ, each once
+        it is built, so that one who has seen enough need not wait for the others."""
+        right = self.project.models[model].text
+        assert right.count(text) == 1, f"{model} no longer says {text!r} once"
+        affected = self.project.descendants([model])
+        self.connection.execute("begin")
+        try:
+            for name in affected:
+                self.connection.execute(f"drop table {name}")
+            built = self._build(affected, {model: right.replace(text, mistake)})
+            yield (name for name in built if name in self.project.marts)
+        finally:
+            self.connection.execute("rollback")

@@ -22,8 +22,6 @@ from zoho_pipeline.zoho.errors import InvalidRequest, JobFailed, NotFound
 
 ROWS_PER_BATCH = 25_000
 BLOCK_BYTES = 16 << 20
-CHEAPER_FROM = 12_000
-"""Rows from which a job (50 credits, polls, one download) costs less than lists of 200 rows a credit."""
 
 _REFUSED = ("FIELD_NOT_AVAILABLE", "FIELD_NOT_SUPPORTED", "no field")
 
@@ -63,9 +61,16 @@ class BulkReader:
     """Reads a module whole; `progress` is true after each batch it gave."""
 
     def __init__(
-        self, client: ZohoClient, module: str, plan: FieldPlan, window: Window, resume: Progress | None
+        self,
+        client: ZohoClient,
+        module: str,
+        plan: FieldPlan,
+        window: Window,
+        resume: Progress | None,
+        since: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
+        self._since = since
         self.progress = resume
 
     def read(self) -> Iterator[tuple[pa.Table, Progress]]:
@@ -105,7 +110,8 @@ class BulkReader:
 
     def _create(self, names: tuple[str, ...]) -> bulk.BulkJob:
         try:
-            job = bulk.create_job(self._client, self._module, names)
+            criteria = bulk.modified_between(self._since, None)
+            job = bulk.create_job(self._client, self._module, names, criteria=criteria)
             return bulk.poll(self._client, job.id)
         except (InvalidRequest, JobFailed) as error:
             if any(word in f"{getattr(error, 'code', '')} {error}" for word in _REFUSED):

@@ -1,5 +1,7 @@
 """The content catalogue: CSV, JSON lines or Parquet → `content_items`, all of a file or nothing of it."""
 
+import json
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +46,8 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 def read_content(file: Path) -> list[dict[str, Any]]:
     """The items of a file, checked whole."""
     frame = _frame(file)
+    if not all(isinstance(name, str) for name in frame.columns):
+        raise ContentError(f"{file} takes one JSON object a line, not lists. Nothing was loaded.")
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     check_header(list(frame.columns), str(file))
     first_line = 2 if file.suffix.lower() == ".csv" else 1
@@ -84,9 +88,7 @@ def _frame(file: Path) -> pd.DataFrame:
     kind = file.suffix.lower()
     try:
         if kind == ".csv":
-            frame = pd.read_csv(
-                file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False
-            )
+            frame = _csv(file)
         elif kind in (".jsonl", ".ndjson", ".json"):
             frame = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
         elif kind in (".parquet", ".pq"):
@@ -97,9 +99,37 @@ def _frame(file: Path) -> pd.DataFrame:
         raise ContentError(f"{file} is not there.") from None
     except pd.errors.EmptyDataError:
         raise ContentError(f"{file} is empty. Its first line names the columns: {', '.join(COLUMNS)}.") from None
-    except (OSError, ValueError, UnicodeError, pa.ArrowException, pd.errors.ParserError) as error:
-        raise ContentError(f"{file} cannot be read: {' '.join(str(error).split())}. Nothing was loaded.") from None
+    except UnicodeError:
+        raise ContentError(f"{file} is not UTF-8. Save it with that encoding. Nothing was loaded.") from None
+    except pd.errors.ParserWarning:
+        raise ContentError(
+            f"{file}: lines hold more values than the header has columns. Put values with commas into quotes. "
+            "Nothing was loaded."
+        ) from None
+    except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
+        reason = _not_json(file) if "json" in kind else None
+        reason = reason or " ".join(str(error).split())
+        raise ContentError(f"{file} cannot be read: {reason}. Nothing was loaded.") from None
     return frame
+
+
+def _csv(file: Path) -> pd.DataFrame:
+    """Every value as its text; a longer line than the header raises instead of losing its tail."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False
+        )
+
+
+def _not_json(file: Path) -> str | None:
+    """Which line is no JSON; pandas names a position in a line it does not name."""
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        try:
+            json.loads(line or "null")
+        except ValueError:
+            return f"line {number} is not a JSON object"
+    return None
 
 
 def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:

@@ -41,12 +41,14 @@ class Deletions:
         since: everything deleted at or after it is in `listed`.
         whole: False if Zoho did not show the whole list (a cap on pages): ids must be compared.
         restored: id → the record, of those that are live again though nothing else said so.
+        asked_at: Zoho's clock as the last answer showed it.
     """
 
     listed: dict[str, Row] = field(default_factory=dict)
     since: datetime | None = None
     whole: bool = True
     restored: dict[str, Row] = field(default_factory=dict)
+    asked_at: datetime | None = None
 
 
 def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> datetime:
@@ -66,7 +68,7 @@ def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, K
     found = Deletions(since=since)
     before: set[str] | None = None
     for _ in range(MOST_WALKS):
-        listed, pages, found.whole = _walk(client, module, since)
+        listed, pages, found.whole, found.asked_at = _walk(client, module, since)
         found.listed |= listed
         # a restore between two pages moves rows forward: one page is one instant, more are walked again
         if pages == 1 or not found.whole or set(listed) == before:
@@ -77,8 +79,11 @@ def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, K
     return found
 
 
-def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, Row], int, bool]:
+def _walk(
+    client: ZohoClient, module: str, since: datetime
+) -> tuple[dict[str, Row], int, bool, datetime | None]:
     listed: dict[str, Row] = {}
+    asked_at: datetime | None = None
     number = 0
     while True:
         number += 1
@@ -86,8 +91,9 @@ def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, R
             page = _page(client, module, since, number)
         except InvalidRequest as error:
             if number > 1 and "LIMIT" in error.code:
-                return listed, number, False
+                return listed, number, False, asked_at
             raise
+        asked_at = page.server_time
         fresh = 0
         for row in page.rows:
             other = listed.get(row["id"])
@@ -95,7 +101,7 @@ def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, R
                 fresh += other is None
                 listed[row["id"]] = row
         if not page.more:
-            return listed, number, True
+            return listed, number, True, asked_at
         if not page.rows or (number > 1 and not fresh):
             raise BadAnswer(f"{module}/deleted: more deletions follow, but page {number} brings none.")
 

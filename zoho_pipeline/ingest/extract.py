@@ -1,69 +1,39 @@
-"""One module's part of a sync, in a thread of its own: fields, window, rows, deletions → bounded steps."""
+"""One module's part of a sync, in a thread of its own: fields, window, route, rows, deletions → bounded steps."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from zoho_pipeline.ingest import by_id, deletions, probe
-from zoho_pipeline.ingest.arrow import Rejection
-from zoho_pipeline.ingest.bulk_route import CHEAPER_FROM, BulkReader, FieldRefused, Progress
-from zoho_pipeline.ingest.catalog import REJECTED_RECORDS
-from zoho_pipeline.ingest.csv_arrow import csv_to_arrow
-from zoho_pipeline.ingest.deletions import Deletions, Known
-from zoho_pipeline.ingest.fields import FieldPlan, plan_from_catalogue, plan_from_metadata, plan_from_record
-from zoho_pipeline.ingest.keyset import Batch, KeysetReader, modified
+from zoho_pipeline.ingest import by_id, coql_route, deletions, planner, probe
+from zoho_pipeline.ingest.before import MOST_UNSETTLED, Before
+from zoho_pipeline.ingest.bulk_load import BulkLoad
+from zoho_pipeline.ingest.bulk_route import Progress
+from zoho_pipeline.ingest.coql_route import QueryReader
+from zoho_pipeline.ingest.deletions import Deletions
+from zoho_pipeline.ingest.fields import FieldPlan, plan_from_record
+from zoho_pipeline.ingest.intake import Intake, Tables
+from zoho_pipeline.ingest.keyset import Batch, KeysetReader
 from zoho_pipeline.ingest.probe import Totals
 from zoho_pipeline.ingest.report import ModuleReport
-from zoho_pipeline.ingest.steps import ModuleState, Step, rejections
+from zoho_pipeline.ingest.shape import read_shape
+from zoho_pipeline.ingest.steps import ModuleState, Step
 from zoho_pipeline.ingest.targets import Target
-from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, SECOND, Window, parse
-from zoho_pipeline.zoho import metadata, records
+from zoho_pipeline.ingest.window import SECOND, Window, parse
+from zoho_pipeline.zoho import records
 from zoho_pipeline.zoho.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.clock import parse_time
-from zoho_pipeline.zoho.errors import (
-    CreditsExhausted,
-    InvalidRequest,
-    ModuleMissing,
-    NoPermission,
-    NotSupported,
-    Permanent,
-    ScopeMissing,
-)
+from zoho_pipeline.zoho.coql import MOST_ROWS
+from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported, Permanent
 from zoho_pipeline.zoho.metadata import FieldMeta
 from zoho_pipeline.zoho.pages import Row
 
 ROWS_PER_TABLE = 2_000
 ROWS_PER_STEP = 10_000
 """A step of the widest records is some 20 MB; memory stays bounded whatever the module's size."""
-
-
-@dataclass(frozen=True)
-class Before:
-    """What the warehouse held of a module when the sync began.
-
-    `recent`: (id → modified_time) of rows at or after the lower bound, so that re-reading the overlap is
-    not counted as change; `totals`: of its live rows; `empty`: no row at all.
-    """
-
-    since: datetime | None
-    recent: Mapping[str, datetime] = field(default_factory=dict)
-    deletions: Mapping[str, Known] = field(default_factory=dict)
-    empty: bool = True
-    totals: Totals | None = None
-
-
-def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
-    """The cursor less the overlap, or less of it where more rows lie there than fit a page.
-
-    `newest`: (id, modified_time) at or after cursor − overlap, newest first.
-    """
-    if len(newest) <= OVERLAP_ROWS:
-        return cursor - OVERLAP
-    return min(cursor, newest[OVERLAP_ROWS - 1][1] + SECOND)
+SHAPE_EVERY = timedelta(hours=24)
+"""A module in which nothing changes has its fields looked at this often; else they are read before its rows."""
 
 
 @dataclass
@@ -83,14 +53,22 @@ class Extraction:
     advance: Callable[[int], object] = int
     metas: list[FieldMeta] | None = None
     deletions: Deletions | None = None
-    live_again: dict[str, datetime] = field(default_factory=dict)
     plan: FieldPlan = field(default_factory=lambda: FieldPlan(()))
     unchanged: bool = False
     counted: int | None = None
-    """Live records at Zoho, where the route has counted them at its end."""
-    bare_names: bool = False
+    """Live records at Zoho, where one query of this run has counted them."""
+    intake: Intake = field(init=False)
     _reader: KeysetReader | None = None
-    _converted_ids: set[str] = field(default_factory=set)
+    _zoho_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.intake = Intake(
+            self.target, self.channel_id, self.window, self.before, self.report, lambda rows: self.advance(rows)
+        )
+
+    @property
+    def live_again(self) -> dict[str, datetime]:
+        return self.intake.live_again
 
     def steps(self) -> Iterator[Step]:
         """Every row that is new or changed, in steps that each leave a true cursor, and the deletions.
@@ -102,139 +80,85 @@ class Extraction:
         self.report.window_start, self.report.window_end = since, self.window.hi
         # kept with the first step: a first load that is resumed still learns what was deleted since its start
         self.state = {"deleted_cursor": self.window.hi.isoformat(), **self.state, "table": self.target.table.name}
+        self.window.settle()
         if since is None:
             yield from self._everything()
-            return
-        self.window.settle()  # little is expected: read it once, when it is final
-        self._read_deletions()
-        if self._is_unchanged():
-            self.unchanged = True
-            self.report.took("unchanged")
-            self.report.route_reason = "count and latest change are those of the last sync"
-            yield Step(self.target.module, {}, self.state)
-            return
-        self.report.took("records")
-        self.report.route_reason = "changes since the last sync"
-        self.plan = self._plan()
-        yield from self._rows(since)
-        yield from self._conversions(since)
+        else:
+            yield from self._changes(since)
 
     def reread(self) -> Iterator[Step]:
         """Every row once more, whatever the cursor says."""
-        self.report.took("records")
-        yield from self._rows(None)
+        self._note_plan()
+        yield from self._by_cheapest(None, self._count(None), "too many differ")
+
+    # ── first load ────────────────────────────────────────────────────────────────────────────────────────
 
     def _everything(self) -> Iterator[Step]:
-        self.report.route_reason = "everything, as asked" if self.full else "first load"
-        self.plan = self._plan()
-        resume = None if self.full else Progress.of_state(self.state.get("bulk"))
-        since: datetime | None = None
-        if resume is not None or self._bulk_pays():
-            since = yield from self._bulk(resume)
-        if since is None or not self._nothing_since(since):
-            self.report.took("records")
-            yield from self._rows(since)
+        why = "everything, as asked" if self.full else "first load"
+        self._note_plan()
+        rows = self._count(None)
+        yield from self._by_cheapest(None, rows, why)
         self._read_deletions()  # after the rows: what was deleted while they were read
 
-    def _nothing_since(self, since: datetime) -> bool:
-        """Whether one query shows that nothing was changed or converted from an instant on."""
-        if since < self.window.hi:
-            return False
+    # ── changes ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def _changes(self, since: datetime) -> Iterator[Step]:
+        """Deletions, then one query that tells whether anything changed, then what did."""
+        self._read_deletions()
+        there = self._totals()
+        if there is not None and self._is_unchanged(there):
+            if self.before.unsettled is None:
+                yield self._nothing()
+                return
+            since = self.before.unsettled
+        if self.before.too_many:
+            self.report.note(f"more than {MOST_UNSETTLED} records of the newest second are not read again")
+        yield from self._rows_since(since)
+        if there is None or there.changed is None or (there.converted is not None and there.converted >= since):
+            yield from self._conversions(since)
+
+    def _nothing(self) -> Step:
+        self.unchanged = True
+        self.report.took("unchanged")
+        self.report.route_reason = "count and latest change are those of the last sync"
+        seen = parse(self.state.get("fields_at"))
+        if self.target.plan is None and (seen is None or self.window.hi - seen >= SHAPE_EVERY):
+            self._note_plan()
+        return self._step({}, self.window.hi)
+
+    def _rows_since(self, since: datetime) -> Iterator[Step]:
+        """What changed since an instant: the few by their ids, the many by the cheapest route."""
+        if not self.can_query:
+            self._note_plan()
+            self.report.route_reason = "changes since the last sync"
+            yield from self._by_lists(since)
+            return
         try:
-            there = probe.totals(self.client, self.target.module, self.window.hi)
-        except Permanent:
-            return False
-        self.counted = there.count
-        return there.changed is not None and there.changed < since and (there.converted or there.changed) < since
+            created = "Created_Time" in self.target.table.api_fields
+            listed = coql_route.list_changes(self.client, self.target.module, since, self.window, created=created)
+        except coql_route.REFUSALS as refused:
+            self._no_queries(refused)
+            yield from self._rows_since(since)
+            return
+        self._zoho_at = max(filter(None, (self._zoho_at, listed.read_at)))
+        if listed.whole:
+            self.report.took("coql")
+            self.report.route_reason = "few changes: listed by one query, read by id"
+            yield from self._few(self.intake.must_read(listed.rows))
+            return
+        self._note_plan()
+        yield from self._by_cheapest(since, self._count(since), "changes since the last sync")
 
-    def _bulk_pays(self) -> bool:
-        """Whether there are so many rows that a job is cheaper than lists."""
-        if not (self.can_bulk and self.can_query) or self.target.module in UNSUPPORTED_MODULES:
-            return False
-        try:
-            rows = probe.count_only(self.client, self.target.module, self.window.hi)
-        except Permanent:
-            return False
-        self.report.route_reason += f" of {rows} rows"
-        return rows >= CHEAPER_FROM
-
-    def _bulk(self, resume: Progress | None) -> Generator[Step, None, datetime | None]:
-        """Everything by Bulk Read; from when on changes are still to be read (None: nothing was read)."""
-        plan = self.plan
-        for _ in range(2):
-            reader = BulkReader(self.client, self.target.module, plan, self.window, resume)
-            try:
-                for texts, progress in reader.read():
-                    yield self._bulk_step(texts, progress)
-            except FieldRefused as refused:
-                names = tuple(name for name in plan.names if name not in str(refused))
-                if len(names) == len(plan.names):
-                    break
-                self.report.note(f"not in bulk: {', '.join(sorted(set(plan.names) - set(names)))}")
-                plan, resume = replace(plan, names=names), None
-                continue
-            except Permanent as error:
-                if isinstance(error, CreditsExhausted):
-                    raise
-                self.report.note(f"bulk refused: {error}")
-                break
-            assert reader.progress is not None
-            self.report.took("bulk")
-            self.bare_names = True
-            hi = reader.progress.hi
-            self.state = {k: v for k, v in self.state.items() if k != "bulk"} | {"cursor": hi.isoformat()}
-            yield Step(self.target.module, {}, self.state)
-            return hi
-        self.state = {k: v for k, v in self.state.items() if k != "bulk"}
-        return None
-
-    def _bulk_step(self, texts: pa.Table, progress: Progress) -> Step:
-        table = self.target.table
-        converted = csv_to_arrow(
-            table, texts, self.plan.types, channel_id=self.channel_id, synced_at=progress.read_at
-        )
-        created = converted.table["created_time"]
-        rows = converted.table.filter(pc.fill_null(pc.less(created, pa.scalar(progress.hi, created.type)), True))
-        tables = {table.name: [rows]}
-        self.reject(converted.rejected, progress.read_at, tables)
-        self.report.rows += rows.num_rows
-        self.advance(rows.num_rows)
-        self.state = {**self.state, "bulk": progress.as_state()}
-        return Step(self.target.module, tables, self.state)
-
-    def _is_unchanged(self) -> bool:
-        """Whether one aggregate query shows what the warehouse holds, and no deletion or restore is news."""
-        here = self.before.totals
-        if not self.can_query or here is None or self.before.recent or not self.target.has_deletions:
-            return False
-        if self.deletions is None or self.deletions.restored or not self.deletions.whole:
-            return False
-        if any(deletions.is_news(row, self.before.deletions.get(id_)) for id_, row in self.deletions.listed.items()):
-            return False
-        try:
-            there = probe.totals(self.client, self.target.module, self.window.hi)
-        except Permanent:
-            self.can_query = False
-            return False
-        return (there == here and there.changed is not None) or there.count == here.count == 0
-
-    def _rows(self, since: datetime | None) -> Iterator[Step]:
-        pending: list[Row] = []
-        tables: dict[str, list[pa.Table]] = {}
-        loaded, read_at = 0, None
-        reached = since
-        for batch in self._batches(since):
-            reached = batch.reached
-            pending += self._wanted(batch)
-            read_at = read_at or batch.read_at
-            if len(pending) >= ROWS_PER_TABLE:
-                loaded += self._convert(pending, read_at, tables)
-                pending, read_at = [], None
-            if loaded >= ROWS_PER_STEP:
-                yield self._step(tables, reached)
-                tables, loaded = {}, 0
-        if pending and read_at is not None:
-            self._convert(pending, read_at, tables)
+    def _few(self, ids: list[str]) -> Iterator[Step]:
+        tables: Tables = {}
+        if ids:
+            self._note_plan()
+            read_at = self.window.now()
+            if self.plan.basis == "catalogue" and self.target.plan is None:
+                self._widen(ids[0])
+            rows = list(by_id.fetch(self.client, self.target.module, self.plan, ids).values())
+            if rows:
+                self.intake.convert(self.intake.wanted(Batch(rows, None, read_at)), read_at, tables)
         yield self._step(tables, self.window.hi)
 
     def _conversions(self, since: datetime) -> Iterator[Step]:
@@ -242,101 +166,129 @@ class Extraction:
         if self.target.module != "Leads" or not self.can_query:
             return
         try:
-            ids = probe.converted_since(self.client, since) - self._converted_ids
+            ids = probe.converted_since(self.client, since) - self.intake.converted_ids
         except (InvalidRequest, NotSupported) as error:
             self.report.note(f"conversions cannot be queried: {error}")
             return
-        if not ids:
+        held = self.before.converted
+        ids = {id_ for id_ in ids if id_ not in held}
+        if ids:
+            if not self.plan.names:
+                self._note_plan()
+            yield from self._few(sorted(ids))
+
+    # ── routes ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _by_cheapest(self, since: datetime | None, rows: int | None, why: str) -> Iterator[Step]:
+        """All rows from an instant on, by the planner's route; another one where Zoho refuses it."""
+        resume = None if self.full else Progress.of_state(self.state.get("bulk"))
+        choice = planner.choose(self._options(rows))
+        self.report.route_reason = f"{why}: {choice.reason}"
+        if resume is not None or choice.route == "bulk":
+            reached = yield from self._by_job(since, resume)
+            if reached is not None:
+                if not self._nothing_since(reached):
+                    yield from self._by_lists(reached)
+                return
+            choice = planner.choose(self._options(rows, bulk=False))
+            self.report.route_reason += f"; then {choice.reason}"
+        if choice.route == "coql" and (yield from self._by_queries(since)):
             return
-        read_at = self.window.now()
-        rows = list(by_id.fetch(self.client, self.target.module, self.plan, ids).values())
-        tables: dict[str, list[pa.Table]] = {}
-        self._convert(self._wanted(Batch(rows, None, read_at)), read_at, tables)
-        yield Step(self.target.module, tables, self.state)
+        yield from self._by_lists(since)
 
-    def _step(self, tables: dict[str, list[pa.Table]], reached: datetime | None) -> Step:
-        if self._reader is not None and self._reader.inclusive:
-            self.state = {**self.state, "inclusive": True}
-        if reached is not None:
-            self.state = {**self.state, "cursor": min(reached, self.window.hi).isoformat()}
-        return Step(self.target.module, tables, self.state)
+    def _options(self, rows: int | None, bulk: bool = True) -> planner.Options:
+        module = self.target.module
+        return planner.Options(
+            rows=rows,
+            slices=len(self.plan.slices),
+            coql=self.can_query and self.target.reshape is None and coql_route.can_give_rows(module, self.plan),
+            bulk=bulk and self.can_bulk and self.can_query and module not in UNSUPPORTED_MODULES,
+            query_rows=int(self.state.get("query_rows", MOST_ROWS)),
+        )
 
-    def _batches(self, since: datetime | None) -> Iterator[Batch]:
-        """The reader's batches; without metadata the first changed record shows which other fields there are."""
-        plan, self._reader = self.plan, self._reader_of(self.plan)
-        reader = self._reader
-        if plan.basis == "metadata" or self.target.plan is not None:
-            yield from reader.read(since)
-            return
-        looked = False
-        for batch in reader.read(since):
-            changed = next((row for row in batch.rows if self._is_change(row)), None)
-            if changed is not None and not looked:
-                looked = True
-                whole = records.get_one(self.client, self.target.module, changed["id"])
-                wider = plan_from_record(self.target.table, whole or ())
-                if set(wider.names) - set(plan.names):
-                    self.state = {**self.state, "names": list(wider.names)}
-                    self.plan, self._reader = wider, self._reader_of(wider)
-                    yield from self._reader.read(since)
-                    return
-            yield batch
+    def _by_lists(self, since: datetime | None) -> Iterator[Step]:
+        self.report.took("records")
+        yield from self._steps_of(self._list_batches(since), since)
 
-    def _reader_of(self, plan: FieldPlan) -> KeysetReader:
-        inclusive = bool(self.state.get("inclusive"))
-        return KeysetReader(self.client, self.target.module, plan, self.window, inclusive=inclusive)
-
-    def _plan(self) -> FieldPlan:
-        if self.target.plan is not None:
-            return self.target.plan
+    def _by_queries(self, since: datetime | None) -> Generator[Step, None, bool]:
+        """By queries; False where Zoho refused them: what was read stands, and lists read it all."""
+        most = int(self.state.get("query_rows", MOST_ROWS))
+        reader = QueryReader(self.client, self.target.module, self.plan, self.window, self._final_to(), most)
+        self.state = {**self.state, "bare_names": True}
         try:
-            self.metas = metadata.fields(self.client, self.target.module)
-        except ModuleMissing as error:
-            raise ModuleMissing(self.target.module, "the metadata does not know it") from error  # names the path else
-        except (ScopeMissing, NoPermission, NotSupported):
-            names = self.state.get("names")
-            return FieldPlan(tuple(names)) if names else plan_from_catalogue(self.target.table)
-        if not self.metas:
-            return plan_from_catalogue(self.target.table)
-        plan = plan_from_metadata(self.target.table, self.metas)
-        for change in plan.changes_since(self.state.get("fields") or {}):
-            self.report.note(change)
-        self.state = {**self.state, "fields": dict(plan.types)}
-        return plan
-
-    def _wanted(self, batch: Batch) -> list[Row]:
-        """Rows that existed when the sync began; those born later are the next run's."""
-        rows = [row for row in batch.rows if not self._born_later(row)]
-        changed = sum(1 for row in rows if self._is_change(row))
-        self._converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
-        for row in rows:
-            if row["id"] in self.before.deletions or (self.deletions and row["id"] in self.deletions.listed):
-                self.live_again[row["id"]] = batch.read_at
-        self.report.rows += changed
-        self.advance(changed)
-        return rows
-
-    def _born_later(self, row: Row) -> bool:
-        if modified(row) < self.window.hi:
+            yield from self._steps_of(reader.read(since), since)
+        except coql_route.REFUSALS as refused:
+            self._no_queries(refused)
             return False
-        created = row.get("Created_Time")
-        return created is None or parse_time(created) >= self.window.hi
+        if reader.most != most:
+            self.state = {**self.state, "query_rows": reader.most}
+        self.report.took("coql")
+        return True
 
-    def _is_change(self, row: Row) -> bool:
-        return self.before.recent.get(row["id"]) != modified(row)
+    def _by_job(self, since: datetime | None, resume: Progress | None) -> Generator[Step, None, datetime | None]:
+        """By Bulk Read; from when on changes are still to be read (None: nothing was read)."""
+        load = BulkLoad(self, since, resume)
+        return (yield from load.run())
 
-    def _convert(self, rows: list[Row], read_at: datetime, tables: dict[str, list[pa.Table]]) -> int:
-        converted = self.target.convert(rows, self.channel_id, read_at)
-        tables.setdefault(self.target.table.name, []).append(converted.table)
-        self.reject(converted.rejected, read_at, tables)
-        return len(rows)
+    def _no_queries(self, refused: Permanent) -> None:
+        self.can_query = False
+        self.report.note(f"queries refused: {refused}")
 
-    def reject(self, rejected: list[Rejection], at: datetime, tables: dict[str, list[pa.Table]]) -> None:
-        """Keep values that did not fit beside the rows, and count them."""
-        if rejected:
-            self.report.rejected_rows += len(rejected)
-            kept = rejections(self.channel_id, self.target.module, rejected, at)
-            tables.setdefault(REJECTED_RECORDS.name, []).append(kept)
+    def _nothing_since(self, since: datetime) -> bool:
+        """Whether one query shows that nothing was changed or converted from an instant on."""
+        if since < self.window.hi:
+            return False
+        there = self._totals()
+        if there is None:
+            return False
+        return there.changed is not None and there.changed < since and (there.converted or there.changed) < since
+
+    # ── questions ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _totals(self) -> Totals | None:
+        """Count and latest change at Zoho; None where it cannot be queried, or has no list of deletions."""
+        if not self.can_query or not self.target.has_deletions:
+            return None
+        try:
+            found = probe.totals(self.client, self.target.module, self.window.hi)
+        except coql_route.REFUSALS as refused:
+            self._no_queries(refused)
+            return None
+        self.counted = found.count
+        self._zoho_at = max(filter(None, (self._zoho_at, found.asked_at)), default=None)
+        return found
+
+    def _count(self, since: datetime | None) -> int | None:
+        if not self.can_query:
+            return None
+        if since is None and self.target.has_deletions:
+            found = self._totals()
+            self.counted = None  # rows come after it: what is deleted meanwhile is not among them
+            return found.count if found else None
+        try:
+            return coql_route.count_changes(self.client, self.target.module, since)
+        except coql_route.REFUSALS as refused:
+            self._no_queries(refused)
+            return None
+
+    def _is_unchanged(self, there: Totals) -> bool:
+        """Whether one aggregate query shows what the warehouse holds, and no deletion or restore is news."""
+        found = self.deletions
+        if found is None or found.restored or not found.whole:
+            return False
+        if any(deletions.is_news(row, self.before.deletions.get(id_)) for id_, row in found.listed.items()):
+            return False
+        here = self.before.totals
+        return (there == here and there.changed is not None) or (here is not None and there.count == here.count == 0)
+
+    def _final_to(self) -> datetime:
+        """Below this instant nothing that is read from now on can still change in silence.
+
+        Zoho's clock has been seen to stand beyond it: a clock that stands still, or that was set by hand,
+        may stamp a later edit with a second that was read already.
+        """
+        seen = self._zoho_at or self.window.hi - SECOND
+        return min(self.window.hi, seen - self.window.lag)
 
     def _read_deletions(self) -> None:
         if not self.target.has_deletions:
@@ -345,9 +297,78 @@ class Extraction:
         assert cursor is not None
         since = deletions.since_of(cursor, self.before.deletions, self.window.hi)
         try:
-            self.deletions = deletions.read(self.client, self.target.module, since, self.before.deletions)
+            found = deletions.read(self.client, self.target.module, since, self.before.deletions)
         except (NotSupported, NoPermission, ModuleMissing, InvalidRequest) as error:
             self.report.note(f"deletions of {self.target.module} cannot be read: {error}")
             return
-        if not self.deletions.whole:
+        self.deletions = self.intake.deletions = found
+        self._zoho_at = found.asked_at
+        if not found.whole:
             self.report.note("Zoho does not show all deletions at once: run `zoho-pipeline reconcile`")
+
+    def _note_plan(self) -> None:
+        if self.plan.names:
+            return
+        self.plan, self.metas, self.state = read_shape(self.client, self.target, self.state, self.report)
+        if self.metas:
+            self.state = {**self.state, "fields_at": self.window.hi.isoformat()}
+
+    # ── rows → steps ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _steps_of(self, batches: Iterable[Batch], since: datetime | None) -> Iterator[Step]:
+        pending: list[Row] = []
+        tables: Tables = {}
+        loaded, read_at = 0, None
+        reached = since
+        for batch in batches:
+            reached = batch.reached
+            pending += self.intake.wanted(batch)
+            read_at = read_at or batch.read_at
+            if len(pending) >= ROWS_PER_TABLE:
+                loaded += self.intake.convert(pending, read_at, tables)
+                pending, read_at = [], None
+            if loaded >= ROWS_PER_STEP:
+                yield self._step(tables, reached)
+                tables, loaded = {}, 0
+        if pending and read_at is not None:
+            self.intake.convert(pending, read_at, tables)
+        yield self._step(tables, self.window.hi)
+
+    def _step(self, tables: dict[str, list[pa.Table]], reached: datetime | None) -> Step:
+        if self._reader is not None and self._reader.inclusive:
+            self.state = {**self.state, "inclusive": True}
+        if reached is not None:
+            cursor, final = min(reached, self.window.hi), min(reached, self._final_to())
+            self.state = {**self.state, "cursor": cursor.isoformat(), "final_to": final.isoformat()}
+        return Step(self.target.module, tables, self.state)
+
+    def _list_batches(self, since: datetime | None) -> Iterator[Batch]:
+        """Batches of lists; without metadata the first changed record shows which other fields there are."""
+        reader = self._reader = self._reader_of(self.plan)
+        if self.plan.basis == "metadata" or self.target.plan is not None:
+            yield from reader.read(since)
+            return
+        looked = False
+        for batch in reader.read(since):
+            changed = next((row for row in batch.rows if self.intake.is_change(row)), None)
+            if changed is not None and not looked:
+                looked = True
+                if self._widen(changed["id"]):
+                    self._reader = self._reader_of(self.plan)
+                    yield from self._reader.read(since)
+                    return
+            yield batch
+
+    def _widen(self, id_: str) -> bool:
+        """Add the fields that a single record shows to the plan; whether there were any."""
+        whole = records.get_one(self.client, self.target.module, id_)
+        wider = plan_from_record(self.target.table, whole or ())
+        if not set(wider.names) - set(self.plan.names):
+            return False
+        self.state = {**self.state, "names": list(wider.names)}
+        self.plan = wider
+        return True
+
+    def _reader_of(self, plan: FieldPlan) -> KeysetReader:
+        inclusive = bool(self.state.get("inclusive"))
+        return KeysetReader(self.client, self.target.module, plan, self.window, inclusive=inclusive)

@@ -76,13 +76,22 @@ def finish(run: "Run") -> SyncReport:
             for name, rows in side.tables.items():
                 replace_rows(connection, BY_NAME[name], run.channel.id, rows)
         for extraction in run.extractions.values():
-            if extraction.bare_names:
+            if run.states.get(extraction.target.module, {}).get("bare_names"):
                 fill_names(connection, extraction.target.table, run.channel.id)
         publish_channel(connection, run.registry.get(run.channel.id), _found_fields(run))
         insert_rows(connection, SYNC_RUNS, [_run_row(run, report, finished_at) for report in reports])
+    _names_are_filled(run)
     if run.fatal is not None:
         raise run.fatal
     return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
+
+
+def _names_are_filled(run: "Run") -> None:
+    """Forget that names were to be filled: a crash before this point leaves the mark, and the next run fills them."""
+    filled = {name: {k: v for k, v in state.items() if k != "bare_names"} for name, state in run.states.items()}
+    if filled != run.states:
+        run.loader.load({}, {"modules": filled})
+        run.states = filled
 
 
 def _is_observed(run: "Run", history: str) -> bool:
@@ -110,7 +119,7 @@ def _add_deletions(run: "Run", connection: Connection, extraction: Extraction, g
     if found.restored:
         tables: dict[str, list[pa.Table]] = {}
         converted = extraction.target.convert(list(found.restored.values()), run.channel.id, now)
-        extraction.reject(converted.rejected, now, tables)
+        extraction.intake.reject(converted.rejected, now, tables)
         gathered.put({extraction.target.table.name: [converted.table], **tables})
         back |= dict.fromkeys(found.restored, now)
         extraction.report.rows += len(found.restored.keys() - extraction.live_again.keys())

@@ -5,7 +5,7 @@ changes are looked for by reading.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +22,13 @@ CONVERTED = "Converted_Date_Time"
 class Totals:
     """Live records created before the window's end: how many, the latest change, the latest conversion.
 
-    `changed` is None where only the count is known.
+    `changed` is None where only the count is known. `asked_at` is Zoho's clock as the answer showed it.
     """
 
     count: int
     changed: datetime | None = None
     converted: datetime | None = None
+    asked_at: datetime | None = field(default=None, compare=False)
 
 
 def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
@@ -39,7 +40,8 @@ def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
     try:
         name = module_path(module).rpartition("/")[2]
         page = coql.query(client, f"select {', '.join(columns)} from {name} where {where}")  # noqa: S608
-        return _read(page.rows[0], module) if page.rows else Totals(0)
+        found = _read(page.rows[0], module) if page.rows else Totals(0)
+        return replace(found, asked_at=page.server_time)
     except (InvalidRequest, BadAnswer):
         return Totals(count_only(client, module, created_before))
 

@@ -134,7 +134,7 @@ def _put_rows(run: "Run", extraction: "Extraction", rows: list[Any], gathered: G
     now = run.window.now()
     tables: dict[str, list[pa.Table]] = {}
     converted = extraction.target.convert(rows, run.channel.id, now)
-    extraction.reject(converted.rejected, now, tables)
+    extraction.intake.reject(converted.rejected, now, tables)
     gathered.put({extraction.target.table.name: [converted.table], **tables})
 
 

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from zoho_pipeline.channels.clients import open_client
-from zoho_pipeline.channels.locks import channel_lock
+from zoho_pipeline.channels.locks import WAIT_SECONDS, channel_lock
 from zoho_pipeline.channels.model import PAUSED, Channel
 from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.channels.verify import inspect
 from zoho_pipeline.ingest import finish, repair
+from zoho_pipeline.ingest.before import Before, look
 from zoho_pipeline.ingest.catalog import BY_MODULE
-from zoho_pipeline.ingest.extract import Before, Extraction, overlap_start
+from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.loader import Loader
 from zoho_pipeline.ingest.repair import Comparison
 from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
 from zoho_pipeline.ingest.sides import SIDES, Side
 from zoho_pipeline.ingest.steps import Gathered, ModuleState, Step
-from zoho_pipeline.ingest.stored import is_empty, known_deletions, live_totals, versions_since
 from zoho_pipeline.ingest.targets import MODULE_TARGETS, Target, deal_history, lead_history, module_target
-from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, Window, parse
+from zoho_pipeline.ingest.window import Window
 from zoho_pipeline.ingest.workers import Done, Workers
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse import Warehouse
@@ -112,7 +112,7 @@ def run_channel(
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
     targets, started_at = _targets(modules), datetime.now(UTC)
-    with channel_lock(settings, channel_id):
+    with channel_lock(settings, channel_id, on_wait=lambda: _say_waiting(channel_id)):
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
@@ -123,6 +123,10 @@ def run_channel(
             _extract_and_load(run, targets, SIDES if modules is None else {})
             repair.check_counts(run)
             return finish.finish(run), run.comparisons
+
+
+def _say_waiting(channel_id: str) -> None:
+    log.warning("channel %s is being worked on by another process; waiting up to %g s.", channel_id, WAIT_SECONDS)
 
 
 def _targets(modules: Sequence[str] | None) -> list[Target]:
@@ -211,23 +215,12 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
 
 def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
     """What the warehouse holds of each module around its cursor."""
-    found: dict[str, Before] = {}
+    hi, lag = run.window.hi, run.window.lag
     with run.warehouse.connect() as connection:
-        for target in targets:
-            cursor = parse(run.states.get(target.module, {}).get("cursor"))
-            known = known_deletions(connection, run.channel.id, target.module) if target.has_deletions else {}
-            empty = is_empty(connection, target.table, run.channel.id)
-            totals = None
-            if cursor is None:
-                found[target.module] = Before(None, {}, known, empty)
-                continue
-            newest = versions_since(connection, target.table, run.channel.id, cursor - OVERLAP, OVERLAP_ROWS + 1)
-            since = overlap_start(cursor, newest)
-            recent = {id_: at for id_, at in newest if at >= since}
-            if target.has_deletions:
-                totals = live_totals(connection, target.table, target.module, run.channel.id, run.window.hi)
-            found[target.module] = Before(since, recent, known, empty, totals)
-    return found
+        return {
+            target.module: look(connection, run.channel.id, target, run.states.get(target.module, {}), hi, lag)
+            for target in targets
+        }
 
 
 def _extraction(run: Run, target: Target, before: Before) -> Extraction:

@@ -23,6 +23,9 @@ concurrency:
     # extraction is bounded by Zoho, not by us. A run waits in the queue, not as a process.
     granularity: run
     default_limit: 1
+run_launcher:
+  module: zoho_pipeline.orchestration.launcher
+  class: LocalRunLauncher
 run_monitoring:
   # A run whose process died (killed, out of memory) is found and ended, so that it can be tried again.
   enabled: true

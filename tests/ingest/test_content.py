@@ -40,6 +40,7 @@ def test_three_formats_give_the_same_items(tmp_path: Path) -> None:
         ("content_id,published_at\nc1,2026-05-01\n", "column content_type is missing"),
         (HEADER.replace("title", "titel") + "c1,v,2026-05-01,,\n", "unknown column titel"),
         (HEADER.replace("title", "topics") + "c1,v,2026-05-01,,\n", "topics"),
+        (HEADER + "c1,v,2026-05-01,,,,more\n", "more values than the header"),
         ("", "is empty"),
     ],
 )
@@ -58,6 +59,22 @@ def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: Bench, t
         load_content(bench.settings, bench.warehouse, "acme", broken)
     items = {row["content_id"]: row for row in bench.rows("select * from zoho_raw.content_items")}
     assert {key: row["title"] for key, row in items.items()} == {"c1": "A, b", "c2": "New"}
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "said"),
+    [
+        ((HEADER + "c1,v,2026-05-01,,caf\u00e9\n").encode("latin-1"), "content.csv", "is not UTF-8"),
+        (b'{"content_id":"c1","content_type":"v","published_at":"2026-05-01"}\n{oops\n', "c.jsonl", "line 2 is not"),
+        (b'[{"content_id":"c1"}]', "content.json", "one JSON object a line"),
+        (b"no parquet", "content.parquet", "cannot be read"),
+    ],
+)
+def test_a_file_of_another_form_says_which_it_takes(tmp_path: Path, data: bytes, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ContentError, match=name) as caught:
+        read_content(tmp_path / name)
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["content.xlsx", "missing.csv"])

@@ -101,30 +101,42 @@ class Raw:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse, self._stamp = warehouse, 0
-        self.run("create schema zoho_raw")
-        self.run(
-            "create table zoho_raw.channels"
-            " (channel_id text, timezone text, last_complete_sync_at timestamptz, synced_at timestamptz)"
-        )
-        self.run(
-            "create table zoho_raw.leads (channel_id text, id text, amount text, source text, synced_at timestamptz)"
+        self._run(
+            ("create schema zoho_raw",),
+            (
+                "create table zoho_raw.channels"
+                " (channel_id text, timezone text, last_complete_sync_at timestamptz, synced_at timestamptz)",
+            ),
+            (
+                "create table zoho_raw.leads"
+                " (channel_id text, id text, amount text, source text, synced_at timestamptz)",
+            ),
         )
 
     def run(self, sql: str, *params: object) -> None:
+        self._run((sql, *params))
+
+    def _run(self, *statements: tuple[object, ...]) -> None:
+        """All in one connection: to open and close the file costs more than to write a row."""
         with self._warehouse.connect(read_only=False) as connection:
-            connection.execute(sql, params)
+            for sql, *params in statements:
+                connection.execute(str(sql), params)
 
     def stamp(self) -> datetime:
         self._stamp += 1
         return datetime(2026, 3, 1, 12, 0, self._stamp, tzinfo=UTC)
 
     def channel(self, channel_id: str, synced: datetime = NOON) -> None:
-        self.run("delete from zoho_raw.channels where channel_id = ?", channel_id)
-        self.run("insert into zoho_raw.channels values (?, 'UTC', ?, ?)", channel_id, synced, self.stamp())
+        self._run(
+            ("delete from zoho_raw.channels where channel_id = ?", channel_id),
+            ("insert into zoho_raw.channels values (?, 'UTC', ?, ?)", channel_id, synced, self.stamp()),
+        )
 
     def lead(self, channel_id: str, id_: str | None, amount: str = "1.50", source: str = "web") -> None:
-        self.run("delete from zoho_raw.leads where channel_id = ? and id = ?", channel_id, id_)
-        self.run("insert into zoho_raw.leads values (?, ?, ?, ?, ?)", channel_id, id_, amount, source, self.stamp())
+        self._run(
+            ("delete from zoho_raw.leads where channel_id = ? and id = ?", channel_id, id_),
+            ("insert into zoho_raw.leads values (?, ?, ?, ?, ?)", channel_id, id_, amount, source, self.stamp()),
+        )
 
 
 @pytest.fixture(params=["duckdb", "postgres"])

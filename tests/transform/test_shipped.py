@@ -88,6 +88,9 @@ def test_the_page_tells_the_rows(warehouse: Warehouse) -> None:
     assert (found["data_status"], found["leads_this_month"]) == ("ok", 10)
     assert {"conversion_rate", "time_to_first_contact", "topic_performance", "lead_volume"} <= found.keys()
     assert sum(w["n_leads"] for w in found["lead_volume"] if w["grain"] == "week") == 40
+    assert {row["dimension"] for row in found["conversion_rate"]} == {"all", "lead_source"}
+    assert found["lead_volume"][-1]["grain"] == "week"
+    assert found["lead_volume"][-1]["is_partial"]
     page = render(found)
     assert "tea · Wednesday 20 May 2026\nData as of 17:30 on 20 May 2026 (Asia/Kolkata), up to date." in page
     assert f"10 leads this month, as many as the {found['leads_last_month_same_point']} by the same point" in page

@@ -1,45 +1,31 @@
-"""A channel's insight: the newest row with its lists (`read`), and as a page for a person (`render`)."""
+"""A channel's newest insight with its lists, JSON-ready (`read`); `render` and `markdown` make a page of it,
+`chart` a picture of its weeks."""
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from zoho_pipeline.transform.chart import bars
 from zoho_pipeline.transform.errors import NotPublished
+from zoho_pipeline.transform.page import WEEKS, markdown, render, spark, weeks_of
 from zoho_pipeline.transform.published import connect
 from zoho_pipeline.transform.query import json_ready
 from zoho_pipeline.warehouse import Connection, Warehouse
 
+__all__ = ["chart", "markdown", "read", "render", "spark"]
+
 LISTS = {
-    "conversion_rate": "stage, definition, dimension, dimension_value",
-    "time_to_first_contact": "dimension, dimension_value",
-    "topic_performance": "topic",
+    "conversion_rate": "dimension in ('all', 'lead_source') order by stage, definition, dimension, dimension_value",
+    "time_to_first_contact": "dimension in ('all', 'lead_source') order by dimension, dimension_value",
+    "topic_performance": "1 = 1 order by topic",
 }
-"""Marts with one row a day and value: those of the insight's day go with it."""
-SPARK = "▁▂▃▄▅▆▇█"
-WEEKS = 13
-BAR_WIDTH = 28
-STATUS_WORDS = {
-    "ok": "up to date",
-    "stale": "STALE: the last complete sync is older than 36 hours; these are its numbers",
-    "never_synced": "never synced yet; run: zoho-pipeline sync",
-    "module_missing": "Leads cannot be read: check the scopes and the profile of the connected user",
-}
-TOPIC_WORDS = {
-    "insufficient_data": "Too few matured leads per topic for a suggestion.",
-    "no_conversions_in_matured_cohort": "No matured lead got a deal yet, so no topic stands out.",
-    "no_matured_leads": "No lead is old enough yet to compare topics.",
-}
+"""Marts with one row a day and value, and what of them goes with the insight of their day. By content item and
+topic a rate has thousands of rows: those are for `zoho-pipeline sql`."""
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
     """The newest `channel_insight` row of a channel, JSON-ready, and its lists under their marts' names:
-    conversion_rate, time_to_first_contact and topic_performance of that day, lead_volume whole.
+    conversion_rate and time_to_first_contact of that day (the total and each lead source), topic_performance
+    of that day, and the newest 13 weeks and 13 months of lead_volume.
 
     NotPublished: no transform has run, or none since the channel was connected.
     """
@@ -50,173 +36,23 @@ def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
             raise NotPublished(f"there is no insight of {channel_id} yet. Run `zoho-pipeline transform`.")
         found = {name: json_ready(value) for name, value in rows[0].items()}
         day = rows[0]["as_of_date"]
-        for mart, order in LISTS.items():
-            query = f"select * from {mart} where channel_id = ? and as_of_date = ? order by {order}"  # noqa: S608
+        for mart, which in LISTS.items():
+            query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
             found[mart] = _list(connection, query, (channel_id, day))
-        volume = "select * from lead_volume where channel_id = ? order by grain, period_start"
-        found["lead_volume"] = _list(connection, volume, (channel_id,))
+        volume = "select * from lead_volume where channel_id = ? and grain = ? order by period_start desc"
+        grains = [_list(connection, f"{volume} limit {WEEKS}", (channel_id, grain)) for grain in ("month", "week")]
+        found["lead_volume"] = [row for rows in grains for row in reversed(rows)]
     return found
+
+
+def chart(insight: Mapping[str, Any]) -> str:
+    """The leads of the newest weeks as bars, the running week paler: a PNG as a `data:` URI for an `<img>`
+    or markdown's `![…](…)`."""
+    weeks = weeks_of(insight)
+    return bars([row["n_leads"] or 0 for row in weeks], pale_last=bool(weeks and weeks[-1]["is_partial"]))
 
 
 def _list(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:
     """Rows as objects, without the columns that the whole list shares."""
     shared = ("channel_id", "as_of_date", "as_of_utc")
     return [{k: json_ready(v) for k, v in row.items() if k not in shared} for row in connection.rows(query, params)]
-
-
-def render(insight: Mapping[str, Any], width: int | None = None, color: bool | None = None) -> str:
-    """The page as text. `color`: ANSI colours (default: where stdout is a terminal)."""
-    if color is None:
-        color = sys.stdout.isatty()
-    width = width or (None if color else 100)
-    console = Console(width=width, force_terminal=color, no_color=not color, highlight=False)
-    with console.capture() as capture:
-        console.print(Group(*_page(insight)))
-    return capture.get().rstrip("\n")
-
-
-def _page(insight: Mapping[str, Any]) -> Iterable[RenderableType]:
-    day = date.fromisoformat(insight["as_of_date"])
-    yield Text(f"{insight['channel_id']} · {day:%A} {_day(day)}", style="bold")
-    yield _freshness(insight)
-    sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
-    for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
-        yield Text(f"\n{title}", style="bold cyan")
-        yield from section(insight)
-
-
-def _freshness(insight: Mapping[str, Any]) -> Text:
-    status = insight["data_status"]
-    words = STATUS_WORDS.get(status, status)
-    if status in ("ok", "stale") and insight.get("as_of_utc"):
-        local = datetime.fromisoformat(insight["as_of_utc"]).replace(tzinfo=ZoneInfo("UTC"))
-        local = local.astimezone(ZoneInfo(insight["timezone"]))
-        words = f"as of {local:%H:%M} on {_day(local.date())} ({insight['timezone']}), {words}"
-    return Text(f"Data {words}.", style="dim" if status == "ok" else "yellow")
-
-
-def _leads(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    now, then, full = i["leads_this_month"], i["leads_last_month_same_point"], i["leads_last_month_full"]
-    if now is None:
-        yield Text("No count: there is no data.")
-        return
-    text = Text.assemble((f"{now:,}", "bold"), f" {_plural(now, 'lead')} this month, ")
-    if i["change_status"] == "ok":
-        change = i["leads_change_rate"]
-        style = "green" if change > 0 else "red" if change < 0 else ""
-        moved = f"{100 * abs(change):.0f} % {'more' if change > 0 else 'fewer'} than" if change else "as many as"
-        text.append(moved, style)
-        text.append(f" the {then:,} by the same point last month")
-    elif i["change_status"] == "new":
-        text.append("none by the same point last month")
-    else:
-        text.append("and none by the same point last month")
-    yield text.append(f" ({full:,} in the whole of it).")
-
-
-def _sources(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    named = [(i[f"top_source_{n}"], i[f"top_source_{n}_leads"], "cyan") for n in (1, 2, 3) if i[f"top_source_{n}"]]
-    rest = [("other sources", i["other_sources_leads"], "dim"), ("source unknown", i["unknown_source_leads"], "dim")]
-    bars = [*named, *((name, leads, style) for name, leads, style in rest if leads)]
-    if not bars:
-        yield Text("No leads to count sources of.", style="dim")
-        return
-    total, longest = sum(leads for _, leads, _ in bars), max(leads for _, leads, _ in bars)
-    table = Table.grid(padding=(0, 1))
-    for name, leads, style in bars:
-        bar = "█" * max(1, round(BAR_WIDTH * leads / longest))
-        table.add_row(Text(name), Text(bar, style), Text(f"{leads:,} ({100 * leads / total:.0f} %)"))
-    yield table
-    if i["top_sources_period"] == "last_month":
-        yield Text("Of last month: this month has none yet.", style="dim")
-    if i.get("top_sources_tie_at_cutoff"):
-        yield Text("Another source has as many leads as the last one named.", style="dim")
-
-
-def _weeks(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    weeks = [row for row in i["lead_volume"] if row["grain"] == "week"][-WEEKS:]
-    counts = [row["n_leads"] or 0 for row in weeks]
-    if not counts:
-        yield Text("No weeks to show.", style="dim")
-        return
-    running = ", the last one still running" if weeks[-1]["is_partial"] else ""
-    since = _day(date.fromisoformat(weeks[0]["period_start"]))
-    yield Text.assemble((spark(counts), "cyan"), f"  {min(counts):,} to {max(counts):,} a week since {since}{running}.")
-    words = {
-        "up": ("Rising", "green"),
-        "down": ("Falling", "red"),
-        "flat": ("Steady", ""),
-        "insufficient_data": ("Too few leads to call a trend", "dim"),
-    }
-    trend = words.get(i["trend_direction"], (i["trend_direction"], ""))
-    yield Text.assemble(trend, " (last four full weeks against the four before).")
-
-
-def _conversion(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    rate, n = i["conversion_rate_30d"], i["conversion_rate_30d_n"]
-    if rate is None:
-        yield Text("No lead is 30 days old yet: nothing to measure.", style="dim")
-    else:
-        low, high = _percent(i["conversion_rate_30d_ci_low"]), _percent(i["conversion_rate_30d_ci_high"])
-        of = f"({i['conversion_rate_30d_x']:,} of {n:,}; 95 % interval {low} to {high})"
-        yield Text.assemble((_percent(rate), "bold"), f" of matured leads got a deal within 30 days {of}.")
-    km = i["conversion_rate_30d_km"]
-    if km is not None:
-        yield Text(f"Counting younger leads for as long as they have lived: {_percent(km)}.", style="dim")
-
-
-def _contact(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    lists: list[dict[str, Any]] = i["time_to_first_contact"]
-    total = next((row for row in lists if row["dimension"] == "all"), {})
-    if not total.get("n_leads"):
-        yield Text("No leads in the last 90 days.", style="dim")
-        return
-    median, mean = i["median_hours_to_first_contact"], i["avg_hours_to_first_contact"]
-    if median is None:
-        yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
-    else:
-        rate = f", {100 * i['contacted_rate']:.0f} % contacted" if i["contacted_rate"] is not None else ""
-        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average{rate}.")
-    waiting = total.get("n_uncontacted") or 0
-    if waiting:
-        oldest = total.get("oldest_uncontacted_hours")
-        longest = f", the longest for {_hours(oldest)}" if oldest is not None else ""
-        yield Text(f"{waiting:,} still {'wait' if waiting > 1 else 'waits'}{longest}.", style="yellow")
-    else:
-        yield Text("Nobody is waiting.", style="green")
-    if i["km_median_hours_to_first_contact"] is not None and waiting:
-        yield Text(f"Median with those who wait: {_hours(i['km_median_hours_to_first_contact'])}.", style="dim")
-
-
-def _topics(i: Mapping[str, Any]) -> Iterable[RenderableType]:
-    found = [n for n in (1, 2, 3) if i[f"suggested_topic_{n}"]]
-    for n in found:
-        yield Text.assemble((i[f"suggested_topic_{n}"], "bold"), f": {i[f'suggested_topic_{n}_reason']}")
-    if not found:
-        words = TOPIC_WORDS.get(str(i["topic_status"]), "No topic does better than the channel as a whole.")
-        yield Text(words, style="dim")
-
-
-def spark(counts: Sequence[int]) -> str:
-    """Counts as a line of blocks, from 0 to the largest."""
-    top = max(counts, default=0)
-    return "".join(SPARK[round((len(SPARK) - 1) * count / top)] if top else SPARK[0] for count in counts)
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.1f} %"
-
-
-def _hours(hours: float) -> str:
-    """`25 min`, `3.5 h`, `2.4 days`."""
-    if hours < 1:
-        return f"{60 * hours:.0f} min"
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"

@@ -1,0 +1,232 @@
+"""A channel's insight as a page: for the terminal (`render`) and in markdown, section by section the same."""
+
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+SPARK = "▁▂▃▄▅▆▇█"
+WEEKS = 13
+BAR_WIDTH = 28
+STATUS_WORDS = {
+    "ok": "up to date",
+    "stale": "STALE: the last complete sync is older than 36 hours; these are its numbers",
+    "never_synced": "never synced yet; run: zoho-pipeline sync",
+    "module_missing": "Leads cannot be read: check the scopes and the profile of the connected user",
+}
+TOPIC_WORDS = {
+    "insufficient_data": "Too few matured leads per topic for a suggestion.",
+    "no_conversions_in_matured_cohort": "No matured lead got a deal yet, so no topic stands out.",
+    "no_matured_leads": "No lead is old enough yet to compare topics.",
+}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!])")
+
+
+def render(insight: Mapping[str, Any], width: int | None = None, color: bool | None = None) -> str:
+    """The page as text. `color`: ANSI colours (default: where stdout is a terminal)."""
+    if color is None:
+        color = sys.stdout.isatty()
+    width = width or (None if color else 100)
+    console = Console(width=width, force_terminal=color, no_color=not color, highlight=False)
+    with console.capture() as capture:
+        console.print(Group(*_page(insight)))
+    return capture.get().rstrip("\n")
+
+
+def markdown(insight: Mapping[str, Any]) -> str:
+    """The page as markdown; names that a tenant gave are escaped."""
+    parts = [f"# {_escaped(_title(insight))}", _marked(_freshness(insight))]
+    for title, content in _sections(insight):
+        parts += [f"## {title}", *(_rows(p) if isinstance(p, Table) else _marked(p) for p in content)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _marked(text: Text) -> str:
+    """A line, its bold words bold."""
+    cuts = [0, len(text.plain), *(edge for span in text.spans for edge in (span.start, span.end))]
+    edges = sorted(set(cuts))
+    said = []
+    for start, end in itertools.pairwise(edges):
+        bold = any("bold" in str(span.style) and span.start <= start < span.end for span in text.spans)
+        word = _escaped(text.plain[start:end])
+        said.append(f"**{word}**" if (bold or "bold" in str(text.style)) and word.strip() else word)
+    return "".join(said)
+
+
+def _rows(table: Table) -> str:
+    """The sources: a markdown table of their names, bars and numbers."""
+    columns = [[_escaped(str(cell)) for cell in column.cells] for column in table.columns]
+    lines = [" | ".join(cells) for cells in zip(*columns, strict=True)]
+    return "\n".join(["| source | | leads |", "|---|---|---|", *(f"| {line} |" for line in lines)])
+
+
+def _escaped(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _title(insight: Mapping[str, Any]) -> str:
+    day = date.fromisoformat(insight["as_of_date"])
+    return f"{insight['channel_id']} · {day:%A} {_day(day)}"
+
+
+def _page(insight: Mapping[str, Any]) -> Iterable[RenderableType]:
+    yield Text(_title(insight), style="bold")
+    yield _freshness(insight)
+    for title, content in _sections(insight):
+        yield Text(f"\n{title}", style="bold cyan")
+        yield from content
+
+
+def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text | Table]]]:
+    sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
+    for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
+        yield title, section(insight)
+
+
+def _freshness(insight: Mapping[str, Any]) -> Text:
+    status = insight["data_status"]
+    words = STATUS_WORDS.get(status, status)
+    if status in ("ok", "stale") and insight.get("as_of_utc"):
+        local = datetime.fromisoformat(insight["as_of_utc"]).replace(tzinfo=ZoneInfo("UTC"))
+        local = local.astimezone(ZoneInfo(insight["timezone"]))
+        words = f"as of {local:%H:%M} on {_day(local.date())} ({insight['timezone']}), {words}"
+    return Text(f"Data {words}.", style="dim" if status == "ok" else "yellow")
+
+
+def _leads(i: Mapping[str, Any]) -> Iterable[Text]:
+    now, then, full = i["leads_this_month"], i["leads_last_month_same_point"], i["leads_last_month_full"]
+    if now is None:
+        yield Text("No count: there is no data.")
+        return
+    text = Text.assemble((f"{now:,}", "bold"), f" {_plural(now, 'lead')} this month, ")
+    if i["change_status"] == "ok":
+        change = i["leads_change_rate"]
+        style = "green" if change > 0 else "red" if change < 0 else ""
+        moved = f"{100 * abs(change):.0f} % {'more' if change > 0 else 'fewer'} than" if change else "as many as"
+        text.append(moved, style)
+        text.append(f" the {then:,} by the same point last month")
+    elif i["change_status"] == "new":
+        text.append("none by the same point last month")
+    else:
+        text.append("and none by the same point last month")
+    yield text.append(f" ({full:,} in the whole of it).")
+
+
+def _sources(i: Mapping[str, Any]) -> Iterable[Text | Table]:
+    named = [(i[f"top_source_{n}"], i[f"top_source_{n}_leads"], "cyan") for n in (1, 2, 3) if i[f"top_source_{n}"]]
+    rest = [("other sources", i["other_sources_leads"], "dim"), ("source unknown", i["unknown_source_leads"], "dim")]
+    bars = [*named, *((name, leads, style) for name, leads, style in rest if leads)]
+    if not bars:
+        yield Text("No leads to count sources of.", style="dim")
+        return
+    total, longest = sum(leads for _, leads, _ in bars), max(leads for _, leads, _ in bars)
+    table = Table.grid(padding=(0, 1))
+    for name, leads, style in bars:
+        bar = "█" * max(1, round(BAR_WIDTH * leads / longest))
+        table.add_row(Text(name), Text(bar, style), Text(f"{leads:,} ({100 * leads / total:.0f} %)"))
+    yield table
+    if i["top_sources_period"] == "last_month":
+        yield Text("Of last month: this month has none yet.", style="dim")
+    if i.get("top_sources_tie_at_cutoff"):
+        yield Text("Another source has as many leads as the last one named.", style="dim")
+
+
+def _weeks(i: Mapping[str, Any]) -> Iterable[Text]:
+    weeks = weeks_of(i)
+    counts = [row["n_leads"] or 0 for row in weeks]
+    if not counts:
+        yield Text("No weeks to show.", style="dim")
+        return
+    running = ", the last one still running" if weeks[-1]["is_partial"] else ""
+    since = _day(date.fromisoformat(weeks[0]["period_start"]))
+    yield Text.assemble((spark(counts), "cyan"), f"  {min(counts):,} to {max(counts):,} a week since {since}{running}.")
+    words = {
+        "up": ("Rising", "green"),
+        "down": ("Falling", "red"),
+        "flat": ("Steady", ""),
+        "insufficient_data": ("Too few leads to call a trend", "dim"),
+    }
+    trend = words.get(i["trend_direction"], (i["trend_direction"], ""))
+    yield Text.assemble(trend, " (last four full weeks against the four before).")
+
+
+def _conversion(i: Mapping[str, Any]) -> Iterable[Text]:
+    rate, n = i["conversion_rate_30d"], i["conversion_rate_30d_n"]
+    if rate is None:
+        yield Text("No lead is 30 days old yet: nothing to measure.", style="dim")
+    else:
+        low, high = _percent(i["conversion_rate_30d_ci_low"]), _percent(i["conversion_rate_30d_ci_high"])
+        of = f"({i['conversion_rate_30d_x']:,} of {n:,}; 95 % interval {low} to {high})"
+        yield Text.assemble((_percent(rate), "bold"), f" of matured leads got a deal within 30 days {of}.")
+    km = i["conversion_rate_30d_km"]
+    if km is not None:
+        yield Text(f"Counting younger leads for as long as they have lived: {_percent(km)}.", style="dim")
+
+
+def _contact(i: Mapping[str, Any]) -> Iterable[Text]:
+    lists: list[dict[str, Any]] = i["time_to_first_contact"]
+    total = next((row for row in lists if row["dimension"] == "all"), {})
+    if not total.get("n_leads"):
+        yield Text("No leads in the last 90 days.", style="dim")
+        return
+    median, mean = i["median_hours_to_first_contact"], i["avg_hours_to_first_contact"]
+    if median is None:
+        yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
+    else:
+        rate = f", {100 * i['contacted_rate']:.0f} % contacted" if i["contacted_rate"] is not None else ""
+        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average{rate}.")
+    waiting = total.get("n_uncontacted") or 0
+    if waiting:
+        oldest = total.get("oldest_uncontacted_hours")
+        longest = f", the longest for {_hours(oldest)}" if oldest is not None else ""
+        yield Text(f"{waiting:,} still {'wait' if waiting > 1 else 'waits'}{longest}.", style="yellow")
+    else:
+        yield Text("Nobody is waiting.", style="green")
+    if i["km_median_hours_to_first_contact"] is not None and waiting:
+        yield Text(f"Median with those who wait: {_hours(i['km_median_hours_to_first_contact'])}.", style="dim")
+
+
+def _topics(i: Mapping[str, Any]) -> Iterable[Text]:
+    found = [n for n in (1, 2, 3) if i[f"suggested_topic_{n}"]]
+    for n in found:
+        yield Text.assemble((i[f"suggested_topic_{n}"], "bold"), f": {i[f'suggested_topic_{n}_reason']}")
+    if not found:
+        words = TOPIC_WORDS.get(str(i["topic_status"]), "No topic does better than the channel as a whole.")
+        yield Text(words, style="dim")
+
+
+def weeks_of(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The newest weeks of `lead_volume` that a page shows, the running one last."""
+    return [row for row in insight["lead_volume"] if row["grain"] == "week"][-WEEKS:]
+
+
+def spark(counts: Sequence[int]) -> str:
+    """Counts as a line of blocks, from 0 to the largest."""
+    top = max(counts, default=0)
+    return "".join(SPARK[round((len(SPARK) - 1) * count / top)] if top else SPARK[0] for count in counts)
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%B %Y}"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.1f} %"
+
+
+def _hours(hours: float) -> str:
+    """`25 min`, `3.5 h`, `2.4 days`."""
+    if hours < 1:
+        return f"{60 * hours:.0f} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.ingest.conftest import Bench
 from zoho_pipeline.ingest.business_time import intervals
-from zoho_pipeline.ingest.extract import overlap_start
+from zoho_pipeline.ingest.before import overlap_start
 from zoho_pipeline.ingest.field_map import discover, merged
 from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.purge import purge_channel

@@ -7,7 +7,7 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import PLAIN_SCOPES, Bench
-from zoho_pipeline.ingest import bulk_route
+from zoho_pipeline.ingest import bulk_route, planner
 from zoho_pipeline.ingest.purge import purge_channel
 
 ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
@@ -49,43 +49,136 @@ def table_of(bench: Bench, name: str) -> dict[str, dict[str, Any]]:
     return {row["id"]: {k: v for k, v in row.items() if k != "synced_at"} for row in rows}
 
 
+ROUTES = {
+    "coql": {"QUERIES_FROM": 1, "LIST_CREDITS": 1_000},
+    "bulk": {"JOB_CREDITS": 0},
+}
+
+
 @both_engines
-def test_bulk_gives_the_rows_that_lists_give(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_route_gives_the_rows_that_lists_give(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types, nulls and names alike, whichever way the rows came."""
     furnish(bench)
     bench.sync()
-    by_lists = {name: table_of(bench, name) for name in ("leads", "contacts", "accounts", "deals", "calls")}
+    names = ("leads", "contacts", "accounts", "deals", "calls")
+    by_lists = {name: table_of(bench, name) for name in names}
     assert len(by_lists["leads"]) == 40
-    purge_channel(bench.warehouse, "acme")
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.CHEAPER_FROM", 1)
     monkeypatch.setattr(bulk_route, "ROWS_PER_BATCH", 7)
+    monkeypatch.setattr("zoho_pipeline.ingest.coql_route.SMALLER_LIMIT", 9)
+    bench.sim.switches.update(coql_row_limit=200)
     bench.connect(ALL_SCOPES)
-    routes = {part.module: part.route for part in bench.sync().modules}
-    assert routes["Leads"] == "bulk"
-    for name, rows in by_lists.items():
-        by_bulk = table_of(bench, name)
-        other = {(i, n): (v, by_bulk[i][n]) for i, row in rows.items() for n, v in row.items() if by_bulk[i][n] != v}
-        assert (by_bulk.keys(), other) == (rows.keys(), {}), name
+    for route, prices in ROUTES.items():
+        purge_channel(bench.warehouse, "acme")
+        with monkeypatch.context() as patched:
+            for name, value in prices.items():
+                patched.setattr(f"zoho_pipeline.ingest.planner.{name}", value)
+            taken = {part.module: part.route for part in bench.sync().modules}
+        assert taken["Leads"] == route
+        for name, rows in by_lists.items():
+            other = table_of(bench, name)
+            differing = {
+                (i, n): (v, other[i][n]) for i, row in rows.items() if i in other for n, v in row.items()
+                if other[i][n] != v
+            }  # fmt: skip
+            assert (other.keys(), differing) == (rows.keys(), {}), (route, name)
 
 
-def test_a_large_first_load_and_a_run_without_changes_stay_within_their_credits(
+@pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])
+def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
+    everything = planner.choose(planner.Options(rows, coql=True, bulk=True))
+    assert everything.route == ("records" if rows < 1_000 else "coql" if rows <= 36_000 else "bulk")
+    assert str(rows) in everything.reason
+    assert planner.choose(planner.Options(rows)).route == "records"
+    assert planner.choose(planner.Options(None, coql=True, bulk=True)).route == "records"
+
+
+def test_first_loads_and_runs_without_changes_stay_within_their_credits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At the simulator's own counter, at the dearer price of a sorted call."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3, bulk_mode="polls", bulk_polls=3)
     monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.01)
     start = int(bench.sim.clock.seconds()) - 10_000_000
-    bench.org.insert_many(
-        "Leads", [{"Last_Name": f"L{n}", "Created_Time": start + n, "Modified_Time": start + n} for n in range(13_000)]
-    )
-    first = bench.sync("Leads").modules[0]
-    assert (first.rows, first.route) == (13_000, "bulk")
-    assert first.credits <= 60
-    second = bench.sync("Leads").modules[0]
+    insert_spread(bench, "Leads", 5_000, start)
+    insert_spread(bench, "Contacts", 3_000, start)
+    with monkeypatch.context() as patched:
+        patched.setattr("zoho_pipeline.ingest.planner.JOB_ROWS", 1)
+        first = {part.module: part for part in bench.sync("Leads", "Contacts").modules}
+    assert {(name, part.rows, part.route) for name, part in first.items()} == {
+        ("Leads", 5_000, "coql"), ("Contacts", 3_000, "coql"),
+    }  # fmt: skip
+    assert all(part.credits <= 14 for part in first.values())
+    purge_channel(bench.warehouse, "acme")
+    monkeypatch.setattr("zoho_pipeline.ingest.planner.LIST_CREDITS", 9)
+    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 10**9)
+    used = bench.org.credits_used
+    (by_job,) = bench.sync("Leads").modules
+    assert (by_job.rows, by_job.route) == (5_000, "bulk")
+    assert bench.org.credits_used - used <= 60
+    (second,) = bench.sync("Leads").modules
     assert (second.rows, second.route) == (0, "unchanged")
     assert second.credits <= 3
-    told = bench.rows("select module, route, route_reason, credits from zoho_raw.sync_runs order by started_at")
+    told = bench.rows("select route, route_reason from zoho_raw.sync_runs where module = 'Leads' order by started_at")
     assert [row["route"] for row in told] == ["bulk", "unchanged"]
     assert all(row["route_reason"] for row in told)
+
+
+def insert_spread(bench: Bench, module: str, rows: int, start: int) -> None:
+    bench.org.insert_many(
+        module, [{"Last_Name": f"L{n}", "Created_Time": start + n, "Modified_Time": start + n} for n in range(rows)]
+    )
+
+
+@pytest.mark.parametrize("rows", [30, 450])
+def test_a_run_at_once_after_another_costs_three_credits(bench: Bench, rows: int) -> None:
+    """Everything lies within the last seconds, and nothing has changed."""
+    bench.connect(ALL_SCOPES)
+    bench.sim.switches.update(sorted_read_credits=3)
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(rows)])
+    bench.sync("Leads")
+    del bench.sim.requests[:]
+    (again,) = bench.sync("Leads").modules
+    assert (again.rows, again.route) == (0, "unchanged")
+    assert again.credits <= 3
+    spent = [call.credits for call in bench.sim.requests if "/Leads" in call.path or "coql" in call.path]
+    assert sum(spent) <= 3
+    ledger.assert_equal(bench, "Leads")
+
+
+@pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
+@pytest.mark.parametrize("rows", [3, 250])
+def test_a_second_edit_within_one_stamped_second_is_found(bench: Bench, scopes: str, rows: int) -> None:
+    """On a clock that stands still an edit may carry the very Modified_Time that is held already."""
+    bench.connect(scopes)
+    bench.sim.clock.freeze()
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(rows)])
+    bench.sync("Leads")
+    for company in ("first", "second"):
+        bench.org.update("Leads", ids[1], {"Company": company})
+        bench.sync("Leads")
+        ledger.assert_equal(bench, "Leads")
+    bench.org.update("Leads", ids[2], {"Company": "in the old second"})
+    bench.sim.clock.advance(7_200)
+    bench.sync("Leads")
+    ledger.assert_equal(bench, "Leads")
+    (quiet,) = bench.sync("Leads").modules
+    assert quiet.rows == 0
+
+
+def test_a_refused_query_gives_way_to_lists(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """INVALID_QUERY in the middle: what was read stands, lists read the rest, and it is told."""
+    bench.connect(ALL_SCOPES)
+    start = int(bench.sim.clock.seconds()) - 10_000
+    insert_spread(bench, "Leads", 500, start)
+    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 1)
+    monkeypatch.setattr("zoho_pipeline.zoho.coql.MOST_ROWS", 200)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.MOST_ROWS", 200)
+    bench.sim.on_call(3, lambda: bench.sim.switches.update(coql_row_limit=100), path="/coql")
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route) == ("complete", "records")
+    assert "queries refused" in part.detail
+    ledger.assert_equal(bench, "Leads")
 
 
 def test_more_than_fifty_fields_are_read_in_slices(bench: Bench) -> None:

@@ -339,7 +339,8 @@ class Extraction:
             self.state = {**self.state, "inclusive": True}
         if reached is not None:
             cursor, final = min(reached, self.window.hi), min(reached, self._final_to())
-            self.state = {**self.state, "cursor": cursor.isoformat(), "final_to": final.isoformat()}
+            marks = {"cursor": cursor, "final_to": final, "read_at": self.window.now()}
+            self.state = {**self.state, **{name: instant.isoformat() for name, instant in marks.items()}}
         return Step(self.target.module, tables, self.state)
 
     def _list_batches(self, since: datetime | None) -> Iterator[Batch]:

@@ -55,7 +55,8 @@ def last_load(run: "Run", gathered: Gathered) -> None:
             else:
                 ended[module] = _ended_stays(connection, extraction, gathered)
             state = gathered.states.get(module) or run.states.get(module) or extraction.state
-            gathered.states[module] = {**state, "deleted_cursor": run.window.hi.isoformat()}
+            marks = {"deleted_cursor": run.window.hi.isoformat(), "read_at": run.window.now().isoformat()}
+            gathered.states[module] = {**state, **marks}
     for module, ids in ended.items():
         _read_again(run, run.extractions[module], ids, gathered)
     load(run, gathered)

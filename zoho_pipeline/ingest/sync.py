@@ -27,7 +27,7 @@ from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncRepo
 from zoho_pipeline.ingest.sides import SIDES, Side
 from zoho_pipeline.ingest.steps import Gathered, ModuleState, Step
 from zoho_pipeline.ingest.targets import MODULE_TARGETS, Target, deal_history, lead_history, module_target
-from zoho_pipeline.ingest.window import Window
+from zoho_pipeline.ingest.window import Window, parse
 from zoho_pipeline.ingest.workers import Done, Workers
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse import Warehouse
@@ -153,9 +153,11 @@ def _start(
     own = client.metered()
     channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
     registry.add_credits(channel.id, own.meter.credits)
-    window = Window(client.server_time, settings.sync_lag_seconds)
     loader = Loader(settings, warehouse, channel.id)
     loader.ensure_tables()
+    states: dict[str, ModuleState] = dict(loader.state.get("modules") or {})
+    read = [at for state in states.values() if (at := parse(state.get("read_at"))) is not None]
+    window = Window(client.server_time, settings.sync_lag_seconds, last_read=max(read, default=None))
     return Run(
         settings=settings,
         registry=registry,
@@ -167,7 +169,7 @@ def _start(
         run_id=f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         full=full,
         progress=progress,
-        states=dict(loader.state.get("modules") or {}),
+        states=states,
         started_at=started_at,
     )
 

@@ -26,6 +26,8 @@ class Window:
     Args:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
         lag: seconds a write may take to become visible.
+        last_read: when the newest rows we hold were read. `now` never falls behind it: of two readings of one
+            version the later wins, also on a clock that stands still or was set back.
     """
 
     def __init__(
@@ -35,16 +37,18 @@ class Window:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        last_read: datetime | None = None,
     ) -> None:
         self._started, self._monotonic, self._sleep = monotonic(), monotonic, sleep
         self._server_time = server_time.astimezone(UTC)
+        self._from = max(self._server_time, last_read) if last_read else self._server_time
         self.lag = timedelta(seconds=lag)
         self.hi = self._server_time.replace(microsecond=0) + SECOND
         self._settled_at = self._started + (self.hi + self.lag - self._server_time).total_seconds()
 
     def now(self) -> datetime:
-        """Zoho's clock, estimated from its start and the time elapsed here; never ahead of it by more than drift."""
-        return self._server_time + timedelta(seconds=self._monotonic() - self._started)
+        """Zoho's clock, estimated from its start and the time elapsed here."""
+        return self._from + timedelta(seconds=self._monotonic() - self._started)
 
     @property
     def settled(self) -> bool:

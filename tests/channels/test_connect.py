@@ -20,6 +20,7 @@ from tests.channels.wire import (
     settings_for,
     token_requests,
 )
+from zoho_pipeline.channels.clients import open_client
 from zoho_pipeline.channels.connect import (
     authorize,
     connect,
@@ -45,7 +46,8 @@ from zoho_pipeline.channels.state import ConsentRequest, write_state
 from zoho_pipeline.channels.verify import verify
 from zoho_pipeline.settings import PipelineError, Secret, SettingsError
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho import scopes
+from zoho_pipeline.zoho import metadata, scopes
+from zoho_pipeline.zoho import org as zoho_org
 from zoho_pipeline.zoho.errors import (
     ClientRejected,
     CodeRejected,
@@ -53,6 +55,7 @@ from zoho_pipeline.zoho.errors import (
     ReconnectNeeded,
     RefreshTokenMissing,
     RefreshTokenRevoked,
+    ScopeMissing,
     ServerFault,
     UnknownDataCenter,
 )
@@ -348,6 +351,15 @@ def test_a_scope_that_zoho_did_not_name_is_found_missing_once(
     assert (channel.scopes, channel.missing_scopes) == (None, ("ZohoCRM.org.READ",))
     simulator.requests.clear()
     assert not verify(registry, "acme").allows("org")
+    for _ in range(2):
+        with open_client(registry.settings, registry, "acme") as client:
+            with pytest.raises(ScopeMissing):
+                zoho_org.get(client)
+            with pytest.raises(ScopeMissing):
+                metadata.fields(client, "Leads")
+    asked = [call.path for call in simulator.requests if call.status == 401]
+    assert asked == ["/crm/v7/org", "/crm/v7/settings/fields"]
+    assert registry.get("acme").missing_scopes == ("ZohoCRM.org.READ", "ZohoCRM.settings.fields.READ")
     # a scope mismatch is no reason for a new token
     assert token_requests(simulator) == []
 

@@ -102,6 +102,35 @@ def test_a_missing_scope_never_mints() -> None:
     assert (len(wire.seen), tokens.minted, tokens.refusals) == (1, 1, [])
 
 
+MISMATCH = error("OAUTH_SCOPE_MISMATCH", 401)
+COQL = "/crm/v7/coql"
+
+
+def test_a_scope_found_missing_is_not_asked_for_again() -> None:
+    told: list[str] = []
+    wire = Wire(MISMATCH)
+    client = client_on(wire, on_lacking=told.append)
+    for view in (client, client.metered(), client.metered()):
+        with pytest.raises(errors.ScopeMissing, match=r"ZohoCRM\.coql\.READ"):
+            view.post(COQL, json={})
+    assert (len(wire.seen), told) == (1, ["ZohoCRM.coql.READ"])
+    with pytest.raises(errors.ScopeMissing):
+        client_on(wire, lacking=told).post(COQL, json={})
+    assert len(wire.seen) == 1
+
+
+@pytest.mark.parametrize("path", ["/crm/v7/Leads", "/crm/v7/Leads/1/Notes", "/crm/v7/settings/holidays", COQL])
+def test_a_refusal_that_shows_no_missing_scope_is_not_remembered(path: str) -> None:
+    """Of a record it is the module's; a query is refused for its module where the scope of queries is granted."""
+    told: list[str] = []
+    wire = Wire(MISMATCH)
+    client = client_on(wire, granted=("ZohoCRM.coql.ALL",), on_lacking=told.append)
+    for _ in range(2):
+        with pytest.raises(errors.ScopeMissing):
+            client.get(path)
+    assert (len(wire.seen), told) == (2, [])
+
+
 def test_a_foreign_401_neither_mints_nor_passes() -> None:
     wire, tokens = Wire(answer(b"<html>proxy</html>", 401, Content_Type="text/html")), Tokens()
     with pytest.raises(errors.BadAnswer):

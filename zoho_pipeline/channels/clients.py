@@ -24,7 +24,7 @@ def open_client(
     """A `ZohoClient` on a channel, closed at the end.
 
     Its first call mints an access token if none is live, within the client's own tries: an accounts server
-    that hiccups does not cost a sync.
+    that hiccups does not cost a sync. A scope that a call is refused for is stored, and not asked for again.
 
     Raises:
         UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
@@ -34,7 +34,14 @@ def open_client(
     center = DataCenters.with_added(settings.data_centers).get(known.data_center)
     # an added centre may have moved since: then a new token says where to
     api_domain = known.api_domain if known.api_domain in center.api_origins else tokens.current().api_domain
-    with ZohoClient(api_domain, tokens, governor=governor_of(settings, registry, known)) as client:
+    with ZohoClient(
+        api_domain,
+        tokens,
+        governor=governor_of(settings, registry, known),
+        granted=known.scopes,
+        lacking=known.missing_scopes,
+        on_lacking=lambda scope: registry.add_missing_scopes(known.id, (scope,)),
+    ) as client:
         tokens.zoho_now = lambda: _zoho_now(client)
         yield client
 

@@ -175,6 +175,12 @@ class Registry:
             missing = sorted({*self._one(transaction, channel_id).missing_scopes, *scopes})
             transaction.execute(_update(channel_id).values(missing_scopes=missing))
 
+    def forget_missing_scopes(self, channel_id: str) -> None:
+        """Find out anew what is refused."""
+        with self.database.write() as transaction:
+            self._one(transaction, channel_id)
+            transaction.execute(_update(channel_id).values(missing_scopes=[]))
+
     def store(self, channel_id: str, **values: Any) -> Channel:
         """Write checked per-channel settings (see `channel_settings.set_settings`) in one go."""
         if unknown := set(values) - set(_SETTABLE):

@@ -44,14 +44,17 @@ def inspect(client: ZohoClient, data_center: DataCenter, scopes: tuple[str, ...]
 def verify(registry: Registry, channel_id: str) -> Channel:
     """Ask Zoho whether a channel's connection works, and store what it says now.
 
+    What earlier calls were refused for is forgotten: the next ones find out anew.
+
     Raises:
         ReconnectNeeded: it does not; the channel's status says so.
         OtherOrg: the token answers for another org than the channel's; nothing was changed.
     """
     channel = registry.get(channel_id)
     center = DataCenters.with_added(registry.settings.data_centers).get(channel.data_center)
+    registry.forget_missing_scopes(channel_id)
     try:
-        with open_client(registry.settings, registry, channel) as client:
+        with open_client(registry.settings, registry, channel_id) as client:
             found = inspect(client, center, _granted(registry, channel))
             spent = client.meter.credits
     except ReconnectNeeded as error:

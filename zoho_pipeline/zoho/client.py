@@ -10,7 +10,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,9 +31,11 @@ from zoho_pipeline.zoho.errors import (
     ConcurrencyLimit,
     ConnectionFailed,
     Retryable,
+    ScopeMissing,
     ZohoError,
 )
 from zoho_pipeline.zoho.governor import Governor
+from zoho_pipeline.zoho.scopes import covers, decisive
 from zoho_pipeline.zoho.transport import TIMEOUT, connection_failed, new_http
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,9 @@ class ZohoClient:
         timeout: of one connect, read or write, in seconds.
         sleep, rng: how to wait, and the jitter's source in [0, 1).
         attempts: tries of a repeatable call, the first included.
+        granted: the connection's scopes, None where Zoho did not name them.
+        lacking: scopes an earlier call was refused for: calls that need them are refused here, unsent.
+        on_lacking: is told a scope that a call has just been refused for.
     """
 
     def __init__(
@@ -102,6 +107,9 @@ class ZohoClient:
         rng: Callable[[], float] = random.random,
         attempts: int = ATTEMPTS,
         answer_seconds: float = ANSWER_SECONDS,
+        granted: tuple[str, ...] | None = None,
+        lacking: Iterable[str] = (),
+        on_lacking: Callable[[str], object] | None = None,
     ) -> None:
         self.api_domain = origin(api_domain)
         self.governor = governor or Governor()
@@ -110,6 +118,7 @@ class ZohoClient:
         self.learned: dict[str, Any] = {}
         """In what this API was found to be narrower than documented; shared by all views."""
         self._meters: tuple[Meter, ...] = (Meter(),)
+        self._granted, self._lacking, self._on_lacking = granted, set(lacking), on_lacking
         self._rng = rng
         self._attempts = attempts
         self._answer_seconds = answer_seconds
@@ -201,6 +210,9 @@ class ZohoClient:
         repeatable: bool = True,
     ) -> Answer:
         cost = cost_of(method, path, params, json)
+        scope = decisive(path)
+        if scope in self._lacking:
+            raise ScopeMissing(f"{method} {path}", (scope,))
 
         def once(last_try: bool) -> Answer:
             request = self._request(method, path, params, headers, json)
@@ -212,7 +224,19 @@ class ZohoClient:
             date = parse_date_header(response.headers.get("Date"))
             return Answer(response.status_code, data, date or self.clock.now())
 
-        return self._retried(method, path, repeatable, once)
+        try:
+            return self._retried(method, path, repeatable, once)
+        except ScopeMissing:
+            self._note_lacking(scope)
+            raise
+
+    def _note_lacking(self, scope: str | None) -> None:
+        """Remember what a refusal showed, unless the scope is known to be granted: then it was about something else."""
+        if scope is None or scope in self._lacking or any(covers(name, scope) for name in self._granted or ()):
+            return
+        self._lacking.add(scope)
+        if self._on_lacking is not None:
+            self._on_lacking(scope)
 
     def _retried(self, method: str, path: str, repeatable: bool, once: Callable[[bool], _T]) -> _T:
         """`once` until it works, fails for good, or the tries are used up."""

@@ -124,6 +124,18 @@ def parse(text: str | None) -> tuple[str, ...] | None:
     return names or None
 
 
+def decisive(path: str) -> str | None:
+    """The one scope whose lack a refusal of this path shows; None where it shows a record's, or where Zoho's own
+    list of scopes is unsure (business hours, holidays)."""
+    settings = _SETTINGS_PATH.search(path)
+    if settings:
+        return _NEEDS[settings[1]][0] if settings[1] in ("modules", "fields", "layouts", "pipeline") else None
+    if _BULK_PATH.search(path):
+        return _NEEDS["bulk"][0]
+    last = path.rstrip("/").rpartition("/")[2]
+    return _NEEDS[last][0] if last in ("org", "coql", "count") else None
+
+
 def required_by_path(path: str) -> tuple[str, ...]:
     """The scopes a call on this path needs, for the message of a refusal; empty where the path is unknown."""
     settings = _SETTINGS_PATH.search(path)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
 from zoho_pipeline.transform.project import Project
@@ -30,13 +31,24 @@ _TYPES = {
 _CHUNK = 200
 
 
-def write_raw(connection: Connection, rows: Mapping[str, list[Row]]) -> None:
-    """Every raw table of the catalogue in an empty schema, with the rows given; text is cast to the column's type."""
+Rows = Mapping[str, list[Row] | pa.Table]
+
+
+def write_raw(connection: Connection, rows: Rows) -> None:
+    """Every raw table of the catalogue in an empty schema, with the rows given; text is cast to the column's type.
+
+    Arrow tables are for DuckDB alone.
+    """
     connection.execute("create schema if not exists zoho_raw")
     for table in RAW_TABLES:
         columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
         connection.execute(f"create table zoho_raw.{table.name} ({columns})")
         given = rows.get(table.name, [])
+        if isinstance(given, pa.Table):
+            connection.raw.register("given_rows", given)
+            connection.execute(f"insert into zoho_raw.{table.name} by name select * from given_rows")
+            connection.raw.unregister("given_rows")
+            continue
         for start in range(0, len(given), _CHUNK):
             connection.execute(*_insert(table, given[start : start + _CHUNK]))
 
@@ -52,7 +64,7 @@ def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
 class Bench:
     """The models over one raw world, as tables of a session in memory."""
 
-    def __init__(self, rows: Mapping[str, list[Row]], build_at: datetime, as_of: datetime | None = None) -> None:
+    def __init__(self, rows: Rows, build_at: datetime, as_of: datetime | None = None) -> None:
         self.project = Project.load()
         session = duckdb.connect()
         session.execute("set TimeZone = 'UTC'")

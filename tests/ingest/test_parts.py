@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import Bench
-from zoho_pipeline.ingest.business_time import intervals
 from zoho_pipeline.ingest.before import overlap_start
+from zoho_pipeline.ingest.business_time import intervals
 from zoho_pipeline.ingest.field_map import discover, merged
 from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.purge import purge_channel

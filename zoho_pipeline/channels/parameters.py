@@ -65,6 +65,7 @@ RULES: Mapping[str, Rule] = {
     "topic_max_suggestions": Rule("integer", 0, 3),
     "trend_min_leads": Rule("integer", 1, 1_000_000),
     "trend_z": Rule("number", 0, 10),
+    "sync_emails": Rule("text", choices=("true", "false")),
 }
 
 

@@ -17,7 +17,7 @@ from zoho_pipeline.channels.locks import WAIT_SECONDS, channel_lock
 from zoho_pipeline.channels.model import PAUSED, Channel
 from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.channels.verify import inspect
-from zoho_pipeline.ingest import finish, repair
+from zoho_pipeline.ingest import emails, finish, repair
 from zoho_pipeline.ingest.before import Before, look
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.ingest.extract import Extraction
@@ -122,6 +122,8 @@ def run_channel(
             run.reconcile = reconcile
             _extract_and_load(run, targets, SIDES if modules is None else {})
             repair.check_counts(run)
+            if modules is None and run.fatal is None and emails.wanted(channel):
+                emails.sync_emails(run)
             return finish.finish(run), run.comparisons
 
 

@@ -262,7 +262,7 @@ def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry,
     simulator.faults.next(99, "expired_token", "/crm/")
     with pytest.raises(TokenRefused), open_client(registry.settings, registry, "acme") as client:
         users.current(client)
-    assert len(token_requests(simulator)) == 1
+    assert len(token_requests(simulator)) == 2
 
 
 def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Simulator, org: Org) -> None:

@@ -81,6 +81,13 @@ def test_one_new_look_when_a_token_is_refused() -> None:
     assert [r.headers["Authorization"][-1] for r in wire.seen] == ["1", "2"]
 
 
+def test_a_token_that_died_meanwhile_gets_one_more_look() -> None:
+    refusal = error("INVALID_TOKEN", 401)
+    wire = Wire(refusal, refusal, OK)
+    assert client_on(wire).get(LEADS).status == 200
+    assert [r.headers["Authorization"][-1] for r in wire.seen] == ["1", "2", "3"]
+
+
 def test_a_post_keeps_its_body_over_the_new_look() -> None:
     wire = Wire(error("INVALID_TOKEN", 401), OK)
     client_on(wire).post("/crm/v7/coql", json={"select_query": "x"})
@@ -91,7 +98,7 @@ def test_a_fresh_token_refused_as_well_ends_it() -> None:
     wire, tokens = Wire(error("INVALID_TOKEN", 401)), Tokens()
     with pytest.raises(errors.TokenRefused, match="deactivated"):
         client_on(wire, tokens).get(LEADS)
-    assert (len(wire.seen), tokens.minted) == (2, 2)
+    assert (len(wire.seen), tokens.minted) == (3, 3)
 
 
 def test_a_missing_scope_never_mints() -> None:

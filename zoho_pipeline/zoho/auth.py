@@ -1,4 +1,4 @@
-"""`Authorization: Zoho-oauthtoken …`, and the one new look when Zoho refuses a token before its time."""
+"""`Authorization: Zoho-oauthtoken …`, and the new looks when Zoho refuses a token before its time."""
 
 from collections.abc import Generator
 from typing import Any, Protocol
@@ -9,6 +9,8 @@ import orjson
 from zoho_pipeline.zoho.oauth import AccessToken
 
 SCHEME = "Zoho-oauthtoken"  # the token answer says Bearer; the CRM does not take that
+NEW_LOOKS = 2
+"""Newer tokens tried for one request: the first may have died while another thread held it."""
 
 
 class TokenSource(Protocol):
@@ -22,7 +24,7 @@ class TokenSource(Protocol):
 
 
 class ZohoAuth(httpx.Auth):
-    """Signs each request; on 401 INVALID_TOKEN it asks the source once for a newer token.
+    """Signs each request; on 401 INVALID_TOKEN it asks the source for a newer token, twice at most.
 
     Not on OAUTH_SCOPE_MISMATCH, which is a 401 too: a fresh token has the same scopes, and ten of them use
     up the mints of ten minutes.
@@ -33,15 +35,16 @@ class ZohoAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         token = self._tokens.current()
-        request.headers["Authorization"] = f"{SCHEME} {token.value.reveal()}"
-        response = yield request
-        # The body of a 401 alone is read here: `requires_response_body` would load whole downloads.
-        if response.status_code == 401:
+        for looks_left in reversed(range(NEW_LOOKS + 1)):
+            request.headers["Authorization"] = f"{SCHEME} {token.value.reveal()}"
+            response = yield request
+            # The body of a 401 alone is read here: `requires_response_body` would load whole downloads.
+            if response.status_code != 401 or not looks_left:
+                return
             response.read()
-            if error_code(response.content) == "INVALID_TOKEN":
-                token = self._tokens.refused(token)
-                request.headers["Authorization"] = f"{SCHEME} {token.value.reveal()}"
-                yield request
+            if error_code(response.content) != "INVALID_TOKEN":
+                return
+            token = self._tokens.refused(token)
 
 
 def error_code(body: bytes) -> str:

@@ -40,7 +40,9 @@ def test_emails_are_read_where_asked_for(bench: Bench, monkeypatch: pytest.Monke
     del bench.sim.requests[:]
     assert part(bench).rows == 0
     assert calls(bench) == 0
-    bench.org.insert("Calls", {"Subject": "Hi", "What_Id": {"id": ids[3]}, "$se_module": "Leads", "Call_Type": "Outbound"})
+    bench.org.insert(
+        "Calls", {"Subject": "Hi", "What_Id": {"id": ids[3]}, "$se_module": "Leads", "Call_Type": "Outbound"}
+    )
     bench.org.update("Leads", ids[4], {"Company": "New"})
     bench.org.add_email(ids[3], subject="After the call")
     assert part(bench).rows == 1

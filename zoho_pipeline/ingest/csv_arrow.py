@@ -68,9 +68,7 @@ def _cast(
         return convert_column(column, texts.to_pylist(), ids, rejected)
 
 
-def _custom_fields(
-    raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int
-) -> list[str]:
+def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int) -> list[str]:
     read = {c.api_name for c in raw.columns} | {"id"}
     names = sorted(name for name in columns if name not in read and not name.startswith("$"))
     if not names:

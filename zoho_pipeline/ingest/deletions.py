@@ -79,9 +79,7 @@ def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, K
     return found
 
 
-def _walk(
-    client: ZohoClient, module: str, since: datetime
-) -> tuple[dict[str, Row], int, bool, datetime | None]:
+def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, Row], int, bool, datetime | None]:
     listed: dict[str, Row] = {}
     asked_at: datetime | None = None
     number = 0
@@ -115,7 +113,9 @@ def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known:
     missing = [
         id_
         for id_, entry in known.items()
-        if entry.deletion_type == "recycle" and entry.deleted_time is not None and entry.deleted_time >= found.since
+        if entry.deletion_type == "recycle"
+        and entry.deleted_time is not None
+        and entry.deleted_time >= found.since
         and id_ not in found.listed
     ]
     for id_ in missing[:MOST_GETS] if found.whole else ():

@@ -190,9 +190,7 @@ def check_order(rows: list[Row], module: str) -> None:
         raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was asked for.")
 
 
-def _furthest(
-    since: datetime | None, last: datetime | None, trusted: datetime, settled: bool
-) -> datetime | None:
+def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, settled: bool) -> datetime | None:
     """Up to where everything has been read; never back, and never past what can be trusted."""
     if last is None:
         return since

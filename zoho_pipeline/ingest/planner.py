@@ -1,8 +1,8 @@
 """Which route reads a module, by what it costs: the fewest credits that still bring every field.
 
-    records   200 rows a call; a sorted call is 1 or 3 credits (sources differ: 3 is assumed)
-    coql      2,000 rows a call for 3 credits; lookups without names, some fields refused
-    bulk      200,000 rows a job for 50 credits, some polls and a download; not for notes
+records   200 rows a call; a sorted call is 1 or 3 credits (sources differ: 3 is assumed)
+coql      2,000 rows a call for 3 credits; lookups without names, some fields refused
+bulk      200,000 rows a job for 50 credits, some polls and a download; not for notes
 """
 
 from dataclasses import dataclass

@@ -20,7 +20,8 @@ def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[
     columns = ", ".join(column.name for column in raw.columns)
     order = ", ".join(raw.key)
     return connection.rows(
-        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = ? order by {order}", (channel_id,)  # noqa: S608
+        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = ? order by {order}",  # noqa: S608
+        (channel_id,),
     )
 
 

@@ -63,7 +63,8 @@ def live_totals(connection: Connection, table: RawTable, module: str, channel_id
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
     """Whether the channel has no row in the table."""
     return not connection.rows(
-        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1", (channel_id,)  # noqa: S608
+        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1",  # noqa: S608
+        (channel_id,),
     )
 
 
@@ -74,5 +75,6 @@ def _by_ids(
     for start in range(0, len(wanted), IDS_PER_QUERY):
         part = wanted[start : start + IDS_PER_QUERY]
         yield from connection.rows(
-            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)", (channel_id, part)  # noqa: S608
+            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)",  # noqa: S608
+            (channel_id, part),
         )

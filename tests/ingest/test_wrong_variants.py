@@ -1,0 +1,77 @@
+"""Eight mistakes that ingestions make, each made on purpose in a copy of the package: the story catches each."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VARIANTS = {
+    "none": None,
+    "strict greater than": (
+        "zoho/coql.py",
+        "(Modified_Time >= '{format_time(low)}' and",
+        "(Modified_Time > '{format_time(low)}' and",
+    ),
+    "cursor plus a second": (
+        "ingest/keyset.py",
+        "            elif since is None or (reached is not None and reached > since):\n                since = reached\n",
+        "            elif since is None or (reached is not None and reached > since):\n"
+        "                since = reached + SECOND\n",
+    ),
+    "converted left at its default": (
+        "ingest/keyset.py",
+        'converted="both" if self._module == "Leads" else None',
+        "converted=None",
+    ),
+    "offset paging": (
+        "ingest/keyset.py",
+        "        seen: dict[str, str] = {}\n        tail, known_at = 0, None\n",
+        "        for answer in self._walk(since):\n"
+        "            yield Batch(answer.rows, answer.last, self._window.now())\n"
+        "        return\n"
+        "        seen: dict[str, str] = {}\n        tail, known_at = 0, None\n",
+    ),
+    "cursor committed early": (
+        "ingest/extract.py",
+        "        pending: list[Row] = []\n",
+        "        yield self._step({}, self.window.hi)\n        pending: list[Row] = []\n",
+    ),
+    "no overlap": ("ingest/window.py", "OVERLAP = timedelta(minutes=5)", "OVERLAP = timedelta(0)"),
+    "deletions ignored": (
+        "ingest/extract.py",
+        "        if not self.target.has_deletions:\n            return\n        cursor",
+        "        if self.target:\n            return\n        cursor",
+    ),
+    "id as a number": (
+        "ingest/intake.py",
+        "        rows = [row for row in batch.rows if",
+        '        rows = [{**row, "id": str(int(float(row["id"])))} for row in batch.rows if',
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_story_catches_a_wrong_variant(name: str, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in ("zoho_pipeline", "tests", "dbt_like_sql"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
+    if (change := VARIANTS[name]) is not None:
+        path, was, becomes = change
+        file = tmp_path / "zoho_pipeline" / path
+        text = file.read_text()
+        assert text.count(was) == 1, f"{path} no longer has the line this variant changes"
+        file.write_text(text.replace(was, becomes))
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.ingest.story"],
+        cwd=tmp_path, env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}, capture_output=True, text=True,
+    )  # fmt: skip
+    if change is None:
+        assert ran.returncode == 0, ran.stderr[-2_000:]
+    else:
+        assert ran.returncode == 1
+        assert "AssertionError" in ran.stderr, ran.stderr[-2_000:]

@@ -9,7 +9,9 @@ from zoho_pipeline.transform.model import Model
 from zoho_pipeline.transform.project import Project
 from zoho_pipeline.warehouse import Connection, Warehouse
 
-PARAMETERS = "select cast(now() as timestamp) as build_at, cast(null as timestamp) as as_of_requested, false as is_weekly"
+PARAMETERS = (
+    "select cast(now() as timestamp) as build_at, cast(null as timestamp) as as_of_requested, false as is_weekly"
+)
 
 
 def by_hand(warehouse: Warehouse) -> None:

@@ -90,7 +90,11 @@ def _small_tables(writer: _Writer) -> None:
     for key, name in FIELDS.items():
         values = {"field_key": f"'{key}'", "api_name": f"'{name}'", "basis": "'found'"}
         writer.channels("channel_field_map", values)
-    for stage, kind, chance in (("Closed Won", "Closed Won", 100), ("Closed Lost", "Closed Lost", 0), ("Fit", "Open", 20)):
+    for stage, kind, chance in (
+        ("Closed Won", "Closed Won", 100),
+        ("Closed Lost", "Closed Lost", 0),
+        ("Fit", "Open", 20),
+    ):
         values = {"stage": f"'{stage}'", "forecast_type": f"'{kind}'", "probability": str(chance), "pipeline": "''"}
         writer.channels("deal_stages", values)
 

@@ -226,6 +226,9 @@ class PostgresEngine:
         self._wait_for_turn(lock_seconds)
         # each temporary table is analyzed once; at the default of 100 that took a quarter of a run
         connection.execute("set default_statistics_target = 10")
+        # at the defaults (4 and 8 MB) sorts, hash tables and temporary tables of a few thousand leads go to disk
+        connection.execute("set work_mem = '64MB'")
+        connection.execute("set temp_buffers = '128MB'")
         connection.raw.commit()
         connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):

@@ -35,7 +35,7 @@ Rows = Mapping[str, list[Row] | pa.Table]
 
 
 def write_raw(connection: Connection, rows: Rows) -> None:
-    """Every raw table of the catalogue in an empty schema, with the rows given; text is cast to the column's type.
+    """Every raw table of the catalogue in an empty schema, with the rows given, cast to the columns' types.
 
     Arrow tables are for DuckDB alone.
     """
@@ -44,17 +44,34 @@ def write_raw(connection: Connection, rows: Rows) -> None:
         columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
         connection.execute(f"create table zoho_raw.{table.name} ({columns})")
         given = rows.get(table.name, [])
-        if isinstance(given, pa.Table):
-            connection.raw.register("given_rows", given)
-            connection.execute(f"insert into zoho_raw.{table.name} by name select * from given_rows")
-            connection.raw.unregister("given_rows")
-            continue
-        for start in range(0, len(given), _CHUNK):
-            connection.execute(*_insert(table, given[start : start + _CHUNK]))
+        if connection.dialect == "duckdb":
+            _copy(connection, table, given if isinstance(given, pa.Table) else _texts(given))
+        else:
+            for start in range(0, len(given), _CHUNK):
+                connection.execute(*_insert(table, given[start : start + _CHUNK]))
+
+
+def _names(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _texts(rows: list[Row]) -> pa.Table:
+    texts = {n: [None if row.get(n) is None else str(row[n]) for row in rows] for n in _names(rows)}
+    return pa.table({name: pa.array(values, pa.string()) for name, values in texts.items()})
+
+
+def _copy(connection: Connection, table: RawTable, given: pa.Table) -> None:
+    if given.num_rows:
+        connection.raw.register("given_rows", given)
+        values = ", ".join(f"cast({name} as {_TYPES[table.column(name).type]})" for name in given.column_names)
+        connection.execute(
+            f"insert into zoho_raw.{table.name} ({', '.join(given.column_names)}) select {values} from given_rows"
+        )
+        connection.raw.unregister("given_rows")
 
 
 def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = _names(rows)
     one = ", ".join(f"cast(? as {_TYPES[table.column(name).type]})" for name in names)
     marks = ", ".join([f"({one})"] * len(rows))
     sql = f"insert into zoho_raw.{table.name} ({', '.join(names)}) values {marks}"

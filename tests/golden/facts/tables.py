@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from zoho_pipeline.ingest.catalog import BY_NAME
+from tests.golden import bench
 from zoho_pipeline.transform import published
 from zoho_pipeline.transform.run import TransformReport, transform
 from zoho_pipeline.warehouse import Warehouse
@@ -18,17 +18,6 @@ MARTS = (
     "lead_touch_credit",
     "content_performance",
 )
-_TYPES = {
-    "text": "varchar",
-    "json": "varchar",
-    "integer": "bigint",
-    "double": "double precision",
-    "money": "decimal(18, 2)",
-    "rate": "decimal(18, 9)",
-    "boolean": "boolean",
-    "timestamp": "timestamp with time zone",
-    "date": "date",
-}
 BUILD_AT = datetime.fromisoformat("2026-12-01T00:00:00+00:00")
 Cells = dict[str, str]
 
@@ -42,23 +31,12 @@ def rows_of(text: str) -> list[Cells]:
 
 def write_raw(warehouse: Warehouse, raw: Mapping[str, str]) -> None:
     """Make the raw tables of the texts in an empty warehouse; times without offset are UTC."""
+    tables = {name: [{n: _raw_value(cell) for n, cell in row.items()} for row in rows_of(t)] for name, t in raw.items()}
     with warehouse.connect(read_only=False) as connection:
-        connection.execute("create schema zoho_raw")
-        for name, text in raw.items():
-            table = BY_NAME[name]
-            columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
-            connection.execute(f"create table zoho_raw.{name} ({columns})")
-            rows = rows_of(text)
-            names = list(rows[0])
-            one = ", ".join(f"cast(? as {_TYPES[table.column(n).type]})" for n in names)
-            values = [_raw_value(table.column(n).type, row[n]) for row in rows for n in names]
-            marks = ", ".join([f"({one})"] * len(rows))
-            connection.execute(f"insert into zoho_raw.{name} ({', '.join(names)}) values {marks}", values)
+        bench.write_raw(connection, tables)
 
 
-def _raw_value(column_type: str, cell: str) -> str | None:
-    if cell and column_type == "timestamp":
-        return f"{cell}+00:00"
+def _raw_value(cell: str) -> str | None:
     return "" if cell == "''" else cell or None
 
 

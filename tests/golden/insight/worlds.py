@@ -2,28 +2,16 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from zoho_pipeline.ingest.catalog import BY_NAME, RawTable
+from tests.golden.bench import write_raw
 from zoho_pipeline.transform import published
 from zoho_pipeline.transform.run import TransformReport, transform
 from zoho_pipeline.warehouse import Warehouse
 
 INSIGHT_MARTS = ("conversion_rate", "time_to_first_contact", "lead_volume", "topic_performance", "channel_insight")
-_TYPES = {
-    "text": "varchar",
-    "json": "varchar",
-    "integer": "bigint",
-    "double": "double precision",
-    "money": "decimal(18, 2)",
-    "rate": "decimal(18, 9)",
-    "boolean": "boolean",
-    "timestamp": "timestamp with time zone",
-    "date": "date",
-}
-_CHUNK = 200
 Row = dict[str, Any]
 
 
@@ -112,29 +100,10 @@ class RawWorld:
         self.rows[table].append({"channel_id": channel_id, **values})
 
     def write(self, warehouse: Warehouse) -> None:
-        """Into an empty warehouse: every table of the world with the columns of the catalogue."""
+        """Into a warehouse whose raw tables, if any, are dropped first."""
         with warehouse.connect(read_only=False) as connection:
-            connection.execute("create schema if not exists zoho_raw")
-            for name in ("channels", "leads", *self.rows):
-                table = BY_NAME[name]
-                columns = ", ".join(f"{c.name} {_TYPES[c.type]}" for c in table.columns)
-                connection.execute(f"drop table if exists zoho_raw.{name}")
-                connection.execute(f"create table zoho_raw.{name} ({columns})")
-                for values in _chunks(self.rows[name]):
-                    connection.execute(*_insert(table, values))
-
-
-def _chunks(rows: list[Row]) -> Iterable[list[Row]]:
-    return (rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK))
-
-
-def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
-    given = {name for row in rows for name in row}
-    assert given <= {c.name for c in table.columns}, given
-    columns = [c.name for c in table.columns if c.name in given]
-    marks = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(rows))
-    sql = f"insert into zoho_raw.{table.name} ({', '.join(columns)}) values {marks}"
-    return sql, [row.get(name) for row in rows for name in columns]
+            connection.execute("drop schema if exists zoho_raw cascade")
+            write_raw(connection, self.rows)
 
 
 def run(warehouse: Warehouse, *, build_at: datetime, **options: Any) -> TransformReport:

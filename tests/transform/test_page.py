@@ -52,7 +52,7 @@ INSIGHT: dict[str, Any] = {
     "suggested_topic_3": None,
     "lead_volume": WEEKS,
     "time_to_first_contact": [
-        {"dimension": "all", "n_leads": 10, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0},
+        {"dimension": "all", "n_leads": 10, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0},
     ],
 }
 
@@ -91,6 +91,30 @@ def pixels(uri: str) -> list[bytes]:
     plain = zlib.decompress(chunks[b"IDAT"])
     assert len(plain) == height * (3 * width + 1)
     return [plain[row * (3 * width + 1) + 1 : (row + 1) * (3 * width + 1)] for row in range(height)]
+
+
+def test_no_data_is_not_told_as_zero() -> None:
+    told = render({**INSIGHT, "data_status": "never_synced", "leads_this_month": None})
+    assert "never synced yet" in told
+    assert "there is no data" in told
+    assert all(title not in told for title in ("Weeks", "Conversion", "First contact", "Topics"))
+
+
+def test_what_cannot_be_read_is_unknown_not_none() -> None:
+    blind = {
+        "conversion_rate_30d": None,
+        "conversion_rate_30d_x": None,
+        "contacted_rate": None,
+        "median_hours_to_first_contact": None,
+        "topic_status": "insufficient_data",
+        "suggested_topic_1": None,
+        "time_to_first_contact": [{"dimension": "all", "n_leads": 10, "n_contacted": None, "n_uncontacted": None}],
+    }
+    told = render({**INSIGHT, **blind})
+    assert told.count("deals cannot be read") == 2
+    assert "no activity can be read" in told
+    assert all(words not in told for words in ("30 days old", "has been contacted", "waiting", "Too few"))
+    assert "1,200 leads" in told
 
 
 @pytest.mark.parametrize("counts", [[6, 13, 20, 27], [0, 1, 1000], [0, 0], [], [5]])

@@ -88,6 +88,8 @@ def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text |
     sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
     for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
         yield title, section(insight)
+        if insight["leads_this_month"] is None:  # no data: whatever the other sections said would be made up
+            return
 
 
 def _freshness(insight: Mapping[str, Any]) -> Text:
@@ -159,7 +161,9 @@ def _weeks(i: Mapping[str, Any]) -> Iterable[Text]:
 
 def _conversion(i: Mapping[str, Any]) -> Iterable[Text]:
     rate, n = i["conversion_rate_30d"], i["conversion_rate_30d_n"]
-    if rate is None:
+    if i["conversion_rate_30d_x"] is None:
+        yield Text(f"Unknown: deals cannot be read. Why: zoho-pipeline channels show {i['channel_id']}", style="yellow")
+    elif rate is None:
         yield Text("No lead is 30 days old yet: nothing to measure.", style="dim")
     else:
         low, high = _percent(i["conversion_rate_30d_ci_low"]), _percent(i["conversion_rate_30d_ci_high"])
@@ -176,12 +180,17 @@ def _contact(i: Mapping[str, Any]) -> Iterable[Text]:
     if not total.get("n_leads"):
         yield Text("No leads in the last 90 days.", style="dim")
         return
+    if total["n_contacted"] is None:
+        words = f"Unknown: no activity can be read. Why: zoho-pipeline channels show {i['channel_id']}"
+        yield Text(words, style="yellow")
+        return
     median, mean = i["median_hours_to_first_contact"], i["avg_hours_to_first_contact"]
     if median is None:
         yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
     else:
         rate = f", {100 * i['contacted_rate']:.0f} % contacted" if i["contacted_rate"] is not None else ""
-        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average{rate}.")
+        of = f" of the {total['n_leads']:,} leads of the last 90 days" if rate else ""
+        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average{rate}{of}.")
     waiting = total.get("n_uncontacted") or 0
     if waiting:
         oldest = total.get("oldest_uncontacted_hours")
@@ -197,7 +206,9 @@ def _topics(i: Mapping[str, Any]) -> Iterable[Text]:
     found = [n for n in (1, 2, 3) if i[f"suggested_topic_{n}"]]
     for n in found:
         yield Text.assemble((i[f"suggested_topic_{n}"], "bold"), f": {i[f'suggested_topic_{n}_reason']}")
-    if not found:
+    if not found and i["conversion_rate_30d_x"] is None:
+        yield Text("Unknown: deals cannot be read.", style="yellow")
+    elif not found:
         words = TOPIC_WORDS.get(str(i["topic_status"]), "No topic does better than the channel as a whole.")
         yield Text(words, style="dim")
 

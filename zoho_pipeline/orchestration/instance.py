@@ -9,6 +9,8 @@ from zoho_pipeline.settings import Settings
 
 _DAGSTER_YAML = """\
 # The embedded instance: SQLite in this folder. For Postgres see deploy/dagster.yaml.
+nux:
+  enabled: false  # no newsletter form over the first page
 telemetry:
   enabled: false
 python_logs:

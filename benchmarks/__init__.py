@@ -1,6 +1,6 @@
 """Races: how fast the pipeline is beside the plainest way to do the same.
 
-`python -m benchmarks [name …]` (`make bench`) runs every module here that has a `race()`, or the named
+`python -m benchmarks [name …]` (`make bench`) runs every module here that has a `race()` or `main()`, or the named
 ones, prints a line a figure and fails where a bar does not hold. README.md says what is raced.
 """
 

@@ -4,37 +4,43 @@ import argparse
 import importlib
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
 from types import ModuleType
 
 import benchmarks
 from benchmarks import Figure
 
-Race = Callable[[], Iterable[Figure]]
+
+def races() -> dict[str, ModuleType]:
+    """The modules here that race: those with a `race` that yields figures, or a `main` that prints its own."""
+    names = [info.name for info in pkgutil.iter_modules(benchmarks.__path__) if not info.name.startswith("_")]
+    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in names}
+    return {name: module for name, module in modules.items() if hasattr(module, "race") or hasattr(module, "main")}
 
 
-def races() -> dict[str, Race]:
-    """Module name → its `race`, for every module here that has one."""
-    found: dict[str, Race] = {}
-    for info in pkgutil.iter_modules(benchmarks.__path__):
-        if not info.name.startswith("_"):
-            module: ModuleType = importlib.import_module(f"benchmarks.{info.name}")
-            if hasattr(module, "race"):
-                found[info.name] = module.race
-    return found
+def run(module: ModuleType) -> int:
+    """Race, a line a figure; how many bars do not hold."""
+    if not hasattr(module, "race"):
+        module.main()
+        return 0
+    missed = 0
+    for figure in module.race():
+        print(f"  {_line(figure)}", flush=True)
+        missed += not figure.holds
+    return missed
 
 
 def main() -> int:
     """Exit code 0, 1 where a bar does not hold, 2 for an unknown name."""
     known = races()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("name", nargs="*", choices=[*known, []], help=f"default: all ({', '.join(known)})")
+    parser.add_argument("name", nargs="*", help=f"default: all ({', '.join(known)})")
+    wanted = parser.parse_args().name or list(known)
+    if unknown := [name for name in wanted if name not in known]:
+        parser.error(f"no race is called {unknown[0]}. There are: {', '.join(known)}.")
     missed = 0
-    for name in parser.parse_args().name or known:
-        print(f"{name}", flush=True)
-        for figure in known[name]():
-            print(f"  {_line(figure)}", flush=True)
-            missed += not figure.holds
+    for name in wanted:
+        print(name, flush=True)
+        missed += run(known[name])
     return 1 if missed else 0
 
 

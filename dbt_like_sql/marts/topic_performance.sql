@@ -113,6 +113,6 @@ select
                 when n_content = 1 then 'a single content item'
                 else cast(n_content as varchar) || ' content items'
             end
-            || '; a correlation, not a cause.'
+            || '; this is a correlation and no more.'
     end as reason
 from worded

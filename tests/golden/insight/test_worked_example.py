@@ -109,3 +109,9 @@ def test_the_page_derives_every_column() -> None:
             shown = {(mart, column.name), (mart, twin)} & derived
             # the reasons of the insight are those of topic_performance
             assert column.name in keys or shown or column.name.endswith("_reason"), f"{mart}.{column.name}"
+    for mart in ("lead_source_attribution", "lead_first_contact", "lead_touch_credit", "content_performance"):
+        numbers = {
+            c.name for c in project.marts[mart].docs.columns if c.data_type.startswith(("bigint", "dec", "double"))
+        }
+        assert numbers
+        assert numbers <= {name for shown_mart, name in derived if shown_mart == mart}

@@ -159,6 +159,28 @@ def test_many_processes_at_once_share_one_mint(
     assert len(token_requests(simulator)) == 1
 
 
+def test_a_process_killed_while_it_mints_holds_nobody_up(
+    registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
+) -> None:
+    """It dies with the lock in its hands and its request on the way: the next one mints, and both count."""
+    dead_token(simulator)
+    simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=5)
+    centers = json.dumps(dict(registry.settings.data_centers))
+    env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url, ZOHO_PIPELINE_DATA_CENTERS=centers)
+    command = [sys.executable, "-W", "error", "-c", ASK]
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, cwd=tmp_path) as minter:
+        assert minter.stdin is not None
+        minter.stdin.write(b"\n")
+        minter.stdin.flush()
+        while not simulator.faults.fired:
+            sleep(0.02)
+        minter.kill()
+    with open_client(registry.settings, registry, "acme") as client:
+        assert users.current(client)["full_name"] == "Asha Admin"
+    since = utc_now() - HOUR
+    assert registry.mints.requests(registry.vault.fingerprint("acme"), since) == 3  # the registration's too
+
+
 def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator: Simulator) -> None:
     source = StoredTokenSource(registry, "acme")
     for _ in range(9):  # the registration was the first

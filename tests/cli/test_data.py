@@ -4,13 +4,17 @@ import csv
 import io
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from tests.cli.conftest import CLIENT, Run, knows, runner, small_org
+from zoho_pipeline.channels.locks import channel_lock
+from zoho_pipeline.settings import load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
 
@@ -149,6 +153,31 @@ def test_sync_without_a_channel_says_what_to_do(run: Run) -> None:
     answer = run("sync")
     assert (answer.code, answer.out) == (1, "")
     assert "zoho-pipeline connect" in answer.err
+
+
+def test_a_sync_beside_another_says_that_it_waits(built: Built) -> None:
+    settings = load_settings(knows(built.simulator, built.home))
+    held, done = Event(), Event()
+
+    def hold() -> None:
+        with channel_lock(settings, "acme"):
+            held.set()
+            done.wait(20)
+
+    def told_to_wait() -> None:
+        held.wait(20)
+        time.sleep(1)
+        done.set()
+
+    other, watch = Thread(target=hold), Thread(target=told_to_wait)
+    other.start()
+    watch.start()
+    held.wait(20)
+    answer = built.run("sync", "acme", "--modules", "Leads")
+    other.join()
+    watch.join()
+    assert answer.code == 0, answer.err
+    assert "channel acme is being worked on by another process" in answer.err
 
 
 def test_a_paused_channel_is_left_out(built: Built) -> None:

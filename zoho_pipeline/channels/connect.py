@@ -225,7 +225,7 @@ def _revoke(registry: Registry, channel: Channel) -> tuple[bool, str]:
         return False, "its token could not be opened to revoke it: revoke the app in the Zoho account's connected apps"
     others = registry.vault.sharers(fingerprint(token), besides=channel.id)
     if others:
-        return False, f"its token was not revoked: {', '.join(others)} uses it too"
+        return False, f"its token was not revoked: {', '.join(others)} {'use' if len(others) > 1 else 'uses'} it too"
     with oauth.new_http() as http:
         known = oauth.revoke(http, _centers(registry).get(channel.data_center), token)
     return known, "its token was revoked" if known else "its token had been revoked before"

@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO_HOME ?= data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui check proofs bench lock clean
+.PHONY: help demo test ui check proofs bench production-rehearsal screenshots drill lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 24
@@ -40,6 +40,15 @@ proofs: $(READY) ## the long proofs: thousands of random lives, wrong variants o
 
 bench: $(READY) ## the races of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+production-rehearsal: $(READY) ## Postgres, code server, daemon and webserver as processes, on a simulated Zoho
+	@$(BIN)/python -W ignore -m scripts.production
+
+screenshots: $(READY) ## walk Dagster's UI in headless Chromium, renew docs/images
+	@$(BIN)/python -W ignore -m scripts.screenshots
+
+drill: $(READY) ## kill run workers, daemon and Postgres in the middle of a sync (two minutes of CPU)
+	@ZOHO_PIPELINE_DRILL=1 $(BIN)/pytest -q tests/orchestration/test_crashes.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \

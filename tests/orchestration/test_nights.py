@@ -8,37 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoho_pipeline.channels.model import Channel
 from zoho_pipeline.orchestration.nights import due, steps
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
+from zoho_pipeline.orchestration.roster import Member
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati"]
 
 
-def channel(channel_id: str, zone: str = "UTC", connected: datetime = LONG_AGO, status: str = "active") -> Channel:
-    return Channel(
-        id=channel_id,
-        tenant=None,
-        data_center="in",
-        accounts_server="https://accounts.zoho.in",
-        api_domain="https://www.zohoapis.in",
-        org_id=None,
-        org_name=None,
-        edition=None,
-        users_licensed=None,
-        user_id=None,
-        user_name=None,
-        is_admin=None,
-        timezone=zone,
-        currency=None,
-        scopes=None,
-        missing_scopes=(),
-        status=status,
-        status_detail=None,
-        connected_at=connected,
-        created_at=connected,
-    )
+def channel(channel_id: str, zone: str = "UTC", connected: datetime = LONG_AGO, status: str = "active") -> Member:
+    return Member(channel_id, status, zone, connected)
 
 
 @given(

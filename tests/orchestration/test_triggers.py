@@ -12,6 +12,7 @@ import pytest
 
 from tests.orchestration.conftest import Deployment, connect
 from zoho_pipeline.orchestration.build import build
+from zoho_pipeline.orchestration.roster import roster
 from zoho_pipeline.settings import Secret, SettingsError
 
 
@@ -222,3 +223,16 @@ def test_a_webhook_is_https_or_loopback(deployment: Deployment, url: str) -> Non
     with pytest.raises(SettingsError, match="FAILURE_WEBHOOK") as error:
         build(replace(deployment.settings, failure_webhook=Secret(url)))
     assert url not in str(error.value)
+
+
+def test_the_roster_says_what_the_registry_says(deployment: Deployment) -> None:
+    deployment.sync("acme")
+    deployment.registry.record_sync("acme", "Notes", None, "skipped")
+    deployment.registry.record_sync("bolt", "Deals", datetime(2026, 6, 1, tzinfo=UTC), "complete")
+    deployment.registry.record_sync("bolt", "Leads", None, "skipped")
+    said = {m.id: (m.status, m.timezone, m.connected_at, m.last_complete_sync_at) for m in roster(deployment.registry)}
+    assert said == {
+        c.id: (c.status, c.timezone, c.connected_at, c.last_complete_sync_at) for c in deployment.registry.list()
+    }
+    assert said["acme"][3] is not None
+    assert said["bolt"][3] is None, "Leads were never read"

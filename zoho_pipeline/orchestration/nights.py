@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from zoho_pipeline.channels.model import ACTIVE, Channel
+from zoho_pipeline.channels.model import ACTIVE
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
+from zoho_pipeline.orchestration.roster import Member
 
 STARTS = time(1, 0)
 STEP = timedelta(minutes=5)
@@ -32,7 +33,7 @@ class Night:
 
 
 def due(
-    channels: Iterable[Channel], now: datetime, zone: str | None, asked: Mapping[date, Collection[str]]
+    channels: Iterable[Member], now: datetime, zone: str | None, asked: Mapping[date, Collection[str]]
 ) -> list[Night]:
     """The active channels whose night began by `now` and whose sync nobody asked for yet, earliest first.
 
@@ -62,7 +63,7 @@ def steps(channels: int) -> int:
     return max(1, min(MOST_STEPS, -(-channels // MAX_CHANNELS_PER_RUN)))
 
 
-def _night(channel: Channel, now: datetime, zone: ZoneInfo, parts: int) -> Night:
+def _night(channel: Member, now: datetime, zone: ZoneInfo, parts: int) -> Night:
     """The newest night of a channel that began by `now`."""
     offset = STEP * (crc32(channel.id.encode()) % parts)
     day = now.astimezone(zone).date()
@@ -78,7 +79,7 @@ def _begin(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, STARTS, zone).astimezone(UTC)
 
 
-def _zone(channel: Channel, zone: str | None) -> ZoneInfo:
+def _zone(channel: Member, zone: str | None) -> ZoneInfo:
     if zone != OWN_ZONE:
         return ZoneInfo(zone or "UTC")
     try:

@@ -13,6 +13,7 @@ from zoho_pipeline.orchestration.nights import OWN_ZONE, Night, due
 from zoho_pipeline.orchestration.partitions import batches
 from zoho_pipeline.orchestration.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.resources import Rooms
+from zoho_pipeline.orchestration.roster import roster
 
 NIGHTLY_CRON = "*/5 1 * * *"
 NIGHTLY_CRON_OWN_ZONES = "*/5 * * * *"  # somewhere it is always 01:00
@@ -64,7 +65,7 @@ def _nightly(sync: Job, zone: str | None, cron: str, clock: str) -> dg.ScheduleD
         context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time.astimezone(UTC)
-        channels = rooms.registry.list()
+        channels = roster(rooms.registry)
         if not any(channel.status == ACTIVE for channel in channels):
             yield dg.SkipReason("No active channel. Connect one: zoho-pipeline connect ID.")
             return
@@ -110,7 +111,7 @@ def _reconcile(job: Job, clock: str) -> dg.ScheduleDefinition:
     def weekly_reconcile(
         context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        channels = [c.id for c in rooms.registry.list() if c.status == ACTIVE and c.last_complete_sync_at]
+        channels = [c.id for c in roster(rooms.registry) if c.status == ACTIVE and c.last_complete_sync_at]
         if not channels:
             yield dg.SkipReason("No active channel was ever synced.")
         week = f"{context.scheduled_execution_time:%Y-%m-%d}"

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from zoho_pipeline.channels.model import ACTIVE, Channel
+from zoho_pipeline.channels.model import ACTIVE
 from zoho_pipeline.orchestration.jobs import MARTS_TAG, SYNC_TAG, Job
 from zoho_pipeline.orchestration.partitions import batches, channel_partitions
 from zoho_pipeline.orchestration.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.resources import Rooms
+from zoho_pipeline.orchestration.roster import Member, roster
 
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -41,7 +42,7 @@ def _channel_registry(sync: Job) -> dg.SensorDefinition:
         description="A partition for each connected channel; a channel that was never synced gets its first sync.",
     )
     def channel_registry(context: dg.SensorEvaluationContext, rooms: dg.ResourceParam[Rooms]) -> dg.SensorResult:
-        channels = {channel.id: channel for channel in rooms.registry.list()}
+        channels = {channel.id: channel for channel in roster(rooms.registry)}
         known = set(context.instance.get_dynamic_partitions(str(channel_partitions.name)))
         waiting = never_synced(channels.values())
         asked = json.loads(context.cursor or "{}")
@@ -59,7 +60,7 @@ def _channel_registry(sync: Job) -> dg.SensorDefinition:
     return channel_registry
 
 
-def never_synced(channels: Iterable[Channel]) -> dict[str, str]:
+def never_synced(channels: Iterable[Member]) -> dict[str, str]:
     """Active channel without a complete sync → when it was connected."""
     return {
         c.id: c.connected_at.isoformat() for c in channels if c.status == ACTIVE and c.last_complete_sync_at is None
@@ -100,7 +101,7 @@ def _marts_after_syncs(marts: Job) -> dg.SensorDefinition:
     def marts_after_syncs(
         context: dg.SensorEvaluationContext, rooms: dg.ResourceParam[Rooms]
     ) -> dg.SensorResult | dg.SkipReason:
-        state = fingerprint((c.id, f"{c.last_complete_sync_at}") for c in rooms.registry.list() if c.modules)
+        state = fingerprint((c.id, f"{c.last_complete_sync_at}") for c in roster(rooms.registry) if c.synced)
         if state is None:
             return dg.SkipReason("Nothing was ever synced.")
         last = _last_refresh(context.instance)

@@ -10,6 +10,7 @@ with placed as (
             else leads.is_mature
         end as is_in_cohort,
         not leads.is_mature as is_immature,
+        conversions.is_reached_ever,
         conversions.is_reached,
         conversions.is_reached_30d
     from int_insight_lead_dimensions as dimensions
@@ -34,7 +35,7 @@ select
     sum(case when is_immature and is_reached then 1 else 0 end) as x_immature,
     count(*) as n_leads,
     sum(case when is_reached_30d then 1 else 0 end) as x_30d,
-    sum(case when is_reached then 1 else 0 end) as x_ever
+    sum(case when is_reached_ever then 1 else 0 end) as x_ever
 from placed
 group by
     channel_id,

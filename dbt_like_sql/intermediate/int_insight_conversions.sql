@@ -1,7 +1,7 @@
 -- One row per lead of the last 90 days and stage: did it get there, and after how many seconds.
--- Reached means by as_of. A stage reached at an unknown time (a won deal without history and closing date) counts
--- as reached, but in no definition that asks when. Where Deals cannot be read nothing is seen to be reached; the rates
--- are null then.
+-- Reached means by as_of; reached ever is today's state, whatever as_of was asked for. A stage reached at an unknown
+-- time (a won deal without history and closing date) counts as reached, but in no definition that asks when.
+-- Where Deals cannot be read nothing is seen to be reached; the rates are null then.
 with first_wins as (
     select
         deals.channel_id,
@@ -86,6 +86,7 @@ judged as (
         zoho_lead_id,
         stage,
         age_seconds,
+        coalesce(is_reached, false) as is_reached_ever,
         coalesce(is_reached, false) and (reached_at is null or reached_at <= as_of_utc) as is_reached,
         coalesce(is_reached, false)
             and reached_at is not null
@@ -99,6 +100,7 @@ select
     channel_id,
     zoho_lead_id,
     stage,
+    is_reached_ever,
     is_reached,
     is_reached_30d,
     case

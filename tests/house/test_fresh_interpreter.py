@@ -1,7 +1,9 @@
 """What a new process does: help without the heavy libraries, the Dagster code location whole."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,3 +37,13 @@ def test_the_code_location_loads(tmp_path: object) -> None:
     done = run_python(code)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout.split()[0]) > 20
+
+
+def test_the_definitions_validate(tmp_path: Path) -> None:
+    """Dagster's own check, with the workspace file a deployment uses."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(root / "workspace.yaml")]
+    env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "All code locations passed validation" in done.stdout + done.stderr

@@ -131,8 +131,8 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
     print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
     fail_if_any([], [report])
     counted, limit = company.org.credits_used - spent, company.org.credit_limit
-    click.echo(f"Zoho counted {counted} of the day's {limit} API credits; the column takes the higher price")
-    click.echo("wherever Zoho's own pages differ, so that the budget stop comes early rather than late.")
+    click.echo(f"Zoho counted {counted} of the day's {limit} API credits (the column takes the higher price where its")
+    click.echo("own pages differ: the budget stop comes early rather than late).")
 
 
 def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:

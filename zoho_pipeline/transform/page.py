@@ -188,9 +188,10 @@ def _contact(i: Mapping[str, Any]) -> Iterable[Text]:
     if median is None:
         yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
     else:
-        rate = f", {100 * i['contacted_rate']:.0f} % contacted" if i["contacted_rate"] is not None else ""
-        of = f" of the {total['n_leads']:,} leads of the last 90 days" if rate else ""
-        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average{rate}{of}.")
+        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average.")
+        if i["contacted_rate"] is not None:
+            of = f"of the {total['n_leads']:,} leads of the last 90 days"
+            yield Text(f"{100 * i['contacted_rate']:.0f} % {of} were contacted.")
     waiting = total.get("n_uncontacted") or 0
     if waiting:
         oldest = total.get("oldest_uncontacted_hours")

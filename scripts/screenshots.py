@@ -163,9 +163,9 @@ def materialise(visitor: Walk, channel: str) -> None:
     visitor.click("//*[not(*)][normalize-space(.)='Select a partition or create one']")
     visitor.click(f"//*[@role='menuitem']//*[@data-tooltip='{channel}']")
     visitor.wait_for("1 partition")
-    visitor.click("//*[normalize-space(.)='Options']")  # closes the menu
+    visitor.click("//*[not(*)][starts-with(normalize-space(.), 'Launch runs to materialize')]")  # closes the menu
     visitor.picture("launchpad")
-    visitor.press("Launch run")
+    visitor.click("//button[starts-with(normalize-space(.), 'Launch') and not(@disabled)]")
     time.sleep(5)
     visitor.go("/runs", "zoho_raw")
     visitor.until(lambda: "Success" in visitor.text() and "In progress (0)" in visitor.text(), "the run to succeed")

@@ -20,6 +20,7 @@ from zoho_pipeline.warehouse import Warehouse, open_warehouse
 
 CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
+ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 
 
 @pytest.fixture(autouse=True)

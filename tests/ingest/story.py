@@ -63,7 +63,7 @@ def by_lists(bench: Bench) -> None:
     edited = int(sim.clock.seconds()) - 50_000
     for turn, id_ in enumerate(ids[100:560]):
         org.update("Leads", id_, {"Company": f"C{turn}", "Modified_Time": edited + turn})
-    sim.on_call(2, lambda: org.update("Leads", ids[101], {"Company": "amid"}), path="/crm/v7/Leads")
+    sim.on_call(3, lambda: org.update("Leads", ids[101], {"Company": "amid"}), path="/crm/v7/Leads")
     bench.sync("Leads")  # an edit between two pages moves rows one place up
     check(bench)
 

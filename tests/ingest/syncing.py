@@ -1,25 +1,38 @@
-"""`python -m tests.ingest.syncing HOME SIMULATOR_URL`: one sync in a process of its own, to be killed."""
+"""`python -m tests.ingest.syncing HOME SIMULATOR_URL WAREHOUSE ROUTE`: one sync in a process of its own, to be killed.
+
+WAREHOUSE is a URL or `-` (DuckDB in HOME); ROUTE is `records` or `bulk`.
+"""
 
 import sys
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET
 from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.ingest import extract, sync
+from zoho_pipeline.ingest import bulk_route, extract, planner, sync
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.zoho import bulk
 
 
-def environment(home: str, url: str) -> dict[str, str]:
+def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
     return {
         "ZOHO_PIPELINE_HOME": home,
         "ZOHO_CLIENT_ID": CLIENT,
         "ZOHO_CLIENT_SECRET": CLIENT_SECRET,
         "ZOHO_PIPELINE_SYNC_LAG": "0",
         "ZOHO_PIPELINE_DATA_CENTERS": f'{{"sim": "{url}"}}',
+        **({} if warehouse == "-" else {"ZOHO_PIPELINE_WAREHOUSE": warehouse}),
     }
 
 
-if __name__ == "__main__":
+def main(home: str, url: str, warehouse: str = "-", route: str = "records") -> None:
+    """Small steps, so that a kill finds many of them."""
     extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, sync.ROWS_PER_LOAD = 200, 400, 400
-    settings = load_settings(environment(*sys.argv[1:3]))
+    bulk_route.ROWS_PER_BATCH, bulk._FIRST_WAIT = 300, 0.05
+    if route == "bulk":
+        planner.JOB_CREDITS = 0
+    settings = load_settings(environment(home, url, warehouse))
     sync.sync_channel(settings, Registry(settings), open_warehouse(settings), "acme", modules=["Leads"])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -5,65 +5,107 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
+from zoho_pipeline.settings import PipelineError
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(bench: Bench) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.ingest.syncing", str(bench.settings.home), bench.sim.url]
+def start(bench: Bench, route: str = "records") -> "subprocess.Popen[bytes]":
+    warehouse = "-" if bench.warehouse.dialect == "duckdb" else bench.settings.warehouse_url
+    arguments = [str(bench.settings.home), bench.sim.url, warehouse, route]
+    command = [sys.executable, "-m", "tests.ingest.syncing", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
 
 
-def leads_calls(bench: Bench) -> int:
-    return sum(1 for call in bench.sim.requests if call.path.endswith("/Leads"))
-
-
-@pytest.mark.parametrize("calls", [3, 9])
-def test_a_killed_sync_loses_nothing(bench: Bench, calls: int) -> None:
-    base = int(bench.sim.clock.seconds()) - 1_000_000
-    bench.org.insert_many(
-        "Leads", [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(2_000)]
-    )
-    killed = start(bench)
+def kill_when(killed: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -> None:
+    """SIGKILL at the moment something has happened, or at the end if it never does."""
+    deadline = time.monotonic() + 120
     try:
-        deadline = time.monotonic() + 120
-        while leads_calls(bench) < calls and killed.poll() is None and time.monotonic() < deadline:
+        while killed.poll() is None and not reached() and time.monotonic() < deadline:
             time.sleep(0.01)
     finally:
         os.kill(killed.pid, signal.SIGKILL)
         killed.communicate()
+
+
+def calls(bench: Bench, part: str) -> int:
+    return sum(1 for call in bench.sim.requests if part in call.path)
+
+
+def insert_old(bench: Bench, rows: int) -> None:
+    base = int(bench.sim.clock.seconds()) - 1_000_000
+    bench.org.insert_many(
+        "Leads", [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(rows)]
+    )
+
+
+def loaded(bench: Bench) -> int:
+    with suppress(PipelineError, duckdb.Error):  # the other process may hold the file
+        return int(bench.rows("select count(*) as n from zoho_raw.leads")[0]["n"]) if tables(bench) else 0
+    return 0
+
+
+STAGES = {
+    "first page": ("records", lambda bench: calls(bench, "/v7/Leads") >= 3),
+    "later page": ("records", lambda bench: calls(bench, "/v7/Leads") >= 9),
+    "job": ("bulk", lambda bench: calls(bench, "/bulk/") >= 1),
+    "download": ("bulk", lambda bench: calls(bench, "/result") >= 1),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_sync_loses_nothing(bench: Bench, stage: str) -> None:
+    route, reached = STAGES[stage]
+    bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
+    insert_old(bench, 2_000)
+    kill_when(start(bench, route), lambda: reached(bench))
     bench.org.update("Leads", next(iter(bench.org.modules["Leads"].rows)), {"Company": "after the crash"})
     bench.sync("Leads")
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_killed_first_load_goes_on_where_it_was(bench: Bench) -> None:
-    """The second process reads on from the last loaded step."""
-    base = int(bench.sim.clock.seconds()) - 1_000_000
-    bench.org.insert_many(
-        "Leads", [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(3_000)]
-    )
-    killed = start(bench)
-    deadline = time.monotonic() + 120
-    while killed.poll() is None and time.monotonic() < deadline:
-        there = bench.rows("select count(*) as n from zoho_raw.leads")[0]["n"] if tables(bench) else 0
-        if there:
-            break
-        time.sleep(0.05)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    loaded = bench.rows("select count(*) as n from zoho_raw.leads")[0]["n"]
-    before = leads_calls(bench)
+@pytest.mark.long
+@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+@pytest.mark.parametrize("route", ["records", "bulk"])
+@pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5, 2.2, 3.0])
+def test_kills_at_any_instant_lose_nothing(bench: Bench, route: str, delay: float) -> None:
+    """The instant is counted from the first call: reading, packing, loading and merging are all hit."""
+    bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
+    insert_old(bench, 3_000)
+    for _ in range(2):
+        process, called = start(bench, route), calls(bench, "/crm/")
+        instant: list[float] = []
+
+        def reached(instant: list[float] = instant, called: int = called) -> bool:
+            if not instant and calls(bench, "/crm/") > called:
+                instant.append(time.monotonic() + delay)
+            return bool(instant) and time.monotonic() >= instant[0]
+
+        kill_when(process, reached)
     bench.sync("Leads")
     ledger.assert_equal(bench, "Leads")
-    if loaded >= 400:
-        assert leads_calls(bench) - before <= (3_000 - loaded + 400) // 200 + 4
+
+
+@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+def test_a_killed_first_load_goes_on_where_it_was(bench: Bench) -> None:
+    """The second process reads on from the last loaded step."""
+    insert_old(bench, 3_000)
+    kill_when(start(bench), lambda: loaded(bench) > 0)
+    there = loaded(bench)
+    before = calls(bench, "/v7/Leads")
+    bench.sync("Leads")
+    ledger.assert_equal(bench, "Leads")
+    if there >= 400:
+        assert calls(bench, "/v7/Leads") - before <= (3_000 - there + 400) // 200 + 4
 
 
 def tables(bench: Bench) -> bool:

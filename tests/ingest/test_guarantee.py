@@ -26,6 +26,10 @@ from zoho_pipeline.warehouse import open_warehouse
 
 MODULES = ("Leads", "Contacts", "Deals")
 QUERY_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
+FAULTS = (
+    "concurrency", "credits", "server_error", "bad_gateway", "reset", "reset_after", "truncated", "bad_json",
+    "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
+)  # fmt: skip
 pick = st.integers(0, 10**6)
 
 
@@ -138,6 +142,23 @@ class Lives(RuleBasedStateMachine):
     def create_one(self, number: int) -> None:
         self.org.insert("Leads", {"Last_Name": f"amid {number}"})
 
+    @rule(number=pick)
+    def hide_or_show(self, number: int) -> None:
+        """The connected user may see fewer records, or all again: nothing tells it."""
+        ids = list(self.org.modules["Leads"].rows)
+        self.org.admin.show_rows("Leads", set(ids))
+        if ids and number % 2:
+            self.org.admin.hide_rows("Leads", set(ids[number % len(ids) :: 7]))
+        self.traceless = True
+
+    @rule(kind=st.sampled_from(FAULTS), after=st.integers(0, 6), times=st.integers(1, 9))
+    def sync_with_faults(self, kind: str, after: int, times: int) -> None:
+        """A few are ridden out, many fail the module; either way nothing is lost."""
+        self.sim.faults.next(times, kind, after=after)
+        with suppress(PipelineError):
+            self.bench.sync(*MODULES)
+        self.sim.faults.clear()
+
     @rule(after=st.integers(1, 8))
     def sync_broken_off(self, after: int) -> None:
         """Zoho refuses in the middle: the sync fails or reports it, and loses nothing."""
@@ -175,6 +196,18 @@ def run(machine: type[Lives], examples: int, steps: int) -> None:
     run_state_machine_as_test(machine, settings=profile)
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_MOST", 0.001)
+
+
 @pytest.mark.parametrize("machine", [Lives, PlainLives])
 def test_raw_equals_the_ledger_after_each_sync(machine: type[Lives]) -> None:
-    run(machine, int(os.environ.get("LIVES", "2")), int(os.environ.get("LIVES_STEPS", "6")))
+    run(machine, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "8")))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", [Lives, PlainLives])
+def test_thousands_of_steps(machine: type[Lives]) -> None:
+    run(machine, int(os.environ.get("LIVES", "60")), int(os.environ.get("LIVES_STEPS", "25")))

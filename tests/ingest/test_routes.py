@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import PLAIN_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
 from zoho_pipeline.ingest import bulk_route, planner
 from zoho_pipeline.ingest.purge import purge_channel
 
-ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
 

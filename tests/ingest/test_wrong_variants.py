@@ -18,7 +18,8 @@ VARIANTS = {
     ),
     "cursor plus a second": (
         "ingest/keyset.py",
-        "            elif since is None or (reached is not None and reached > since):\n                since = reached\n",
+        "            elif since is None or (reached is not None and reached > since):\n"
+        "                since = reached\n",
         "            elif since is None or (reached is not None and reached > since):\n"
         "                since = reached + SECOND\n",
     ),

@@ -9,17 +9,19 @@ import pyarrow as pa
 
 from zoho_pipeline.ingest import by_id, deletions
 from zoho_pipeline.ingest.arrow import of_values
-from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS
+from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS, USERS
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.field_map import discover
 from zoho_pipeline.ingest.lookup_names import fill_names
 from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
 from zoho_pipeline.ingest.registry_tables import publish_channel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
+from zoho_pipeline.ingest.sides import read_users
 from zoho_pipeline.ingest.small_tables import insert_rows, replace_rows
 from zoho_pipeline.ingest.steps import Gathered, newest_by_key
 from zoho_pipeline.ingest.stored import held
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.zoho.errors import ZohoError
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.sync import Run
@@ -72,6 +74,7 @@ def finish(run: "Run") -> SyncReport:
         bound = run.window.hi if report.outcome == "complete" else None
         counts = (report.rows, report.credits, report.detail or None, report.route or None)
         run.registry.record_sync(run.channel.id, report.module, bound, report.outcome, *counts)
+    _users_for_names(run)
     with run.warehouse.connect(read_only=False) as connection:
         for side in run.sides.values():
             for name, rows in side.tables.items():
@@ -85,6 +88,19 @@ def finish(run: "Run") -> SyncReport:
     if run.fatal is not None:
         raise run.fatal
     return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
+
+
+def _users_for_names(run: "Run") -> None:
+    """A run over some modules alone reads no users: where rows came without names, it does."""
+    if USERS.name in run.sides or not any(state.get("bare_names") for state in run.states.values()):
+        return
+    own = run.client.metered()
+    try:
+        run.sides[USERS.name] = read_users(own, run.channel, run.window.now())
+    except ZohoError as error:
+        log.warning("channel %s: users cannot be read, so some names stay empty: %s", run.channel.id, error)
+    finally:
+        run.registry.add_credits(run.channel.id, own.meter.credits)
 
 
 def _names_are_filled(run: "Run") -> None:

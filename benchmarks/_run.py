@@ -1,0 +1,62 @@
+"""`python -m benchmarks._run HOME URL TOKEN WAREHOUSE`: one sync of Leads in a process of its own.
+
+Prints one JSON line: seconds of the sync (imports and table making apart), peak memory in MB, rows, credits,
+route. WAREHOUSE is a URL or `-` (DuckDB in HOME).
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def run(home: Path, url: str, token: str, warehouse: str = "-") -> dict[str, Any]:
+    """One sync; what it printed."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._run", str(home), url, token, warehouse]
+    ran = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    if ran.returncode:
+        raise RuntimeError(ran.stderr[-2_000:])
+    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return told
+
+
+def _main(home: str, url: str, token: str, warehouse: str) -> None:
+    from benchmarks._serving import CLIENT, CLIENT_SECRET
+    from zoho_pipeline.channels.connect import register_from_refresh_token
+    from zoho_pipeline.channels.registry import Registry
+    from zoho_pipeline.ingest.loader import Loader
+    from zoho_pipeline.ingest.sync import sync_channel
+    from zoho_pipeline.settings import Secret, load_settings
+    from zoho_pipeline.warehouse import open_warehouse
+
+    env = {
+        "ZOHO_PIPELINE_HOME": home,
+        "ZOHO_CLIENT_ID": CLIENT,
+        "ZOHO_CLIENT_SECRET": CLIENT_SECRET,
+        "ZOHO_PIPELINE_SYNC_LAG": "0",
+        "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({"sim": url}),
+    }
+    settings = load_settings(env if warehouse == "-" else {**env, "ZOHO_PIPELINE_WAREHOUSE": warehouse})
+    settings.ensure_home()
+    registry, opened = Registry(settings), open_warehouse(settings)
+    if not registry.list():
+        register_from_refresh_token(registry, "bench", Secret(token), data_center="sim")
+    Loader(settings, opened, "bench").ensure_tables()
+    began = time.perf_counter()
+    (part,) = sync_channel(settings, registry, opened, "bench", modules=["Leads"]).modules
+    seconds = time.perf_counter() - began
+    if part.outcome != "complete":
+        raise SystemExit(f"{part.outcome}: {part.detail}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    print(
+        json.dumps(
+            {"seconds": seconds, "peak_mb": peak, "rows": part.rows, "credits": part.credits, "route": part.route}
+        )
+    )
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""`python -m benchmarks._serving ROWS`: a simulator in a process of its own with that many leads.
+
+Prints one JSON line (url, token) and obeys lines on standard input: `touch N` edits N leads; the end of
+input ends it.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+CLIENT, CLIENT_SECRET = "1000.BENCH", "bench-client-secret-0123456789"
+SCOPES = (
+    "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
+)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running simulator process."""
+
+    url: str
+    token: str
+    process: "subprocess.Popen[str]"
+
+    def touch(self, rows: int) -> None:
+        """Edit so many leads, an hour after everything else."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"touch {rows}\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+
+@contextmanager
+def served(rows: int) -> Iterator[Served]:
+    command = [sys.executable, "-m", "benchmarks._serving", str(rows)]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        try:
+            yield Served(told["url"], told["token"], process)
+        finally:
+            process.terminate()
+
+
+def _main(rows: int, commands: IO[str]) -> None:
+    from zoho_pipeline.simulator import Simulator
+
+    with Simulator.start() as sim:
+        org = sim.add_org(name="Bench")
+        org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
+        org.credit_limit_override = 10**9
+        start = int(time.time()) - 40_000_000
+        step = 38_000_000 / rows
+        ids: list[str] = []
+        for first in range(0, rows, 50_000):
+            part = [_lead(n, start + int(n * step)) for n in range(first, min(first + 50_000, rows))]
+            ids += org.insert_many("Leads", part)
+        token = org.grant(CLIENT, CLIENT_SECRET, SCOPES, None)
+        print(json.dumps({"url": sim.url, "token": token}), flush=True)
+        for line in commands:
+            sim.clock.advance(3_600)
+            for number, id_ in enumerate(ids[: int(line.split()[1])]):
+                org.update("Leads", id_, {"Company": f"Edited {number}"})
+            sim.clock.advance(600)
+            print("done", flush=True)
+
+
+def _lead(number: int, at: int) -> dict[str, object]:
+    return {
+        "Last_Name": f"Lead {number}",
+        "First_Name": "Asha",
+        "Company": f"Company {number % 999}",
+        "Email": f"lead{number}@example.com",
+        "Phone": f"+91 98{number:08d}",
+        "Lead_Source": "Web Download",
+        "Lead_Status": "Contacted",
+        "City": "Pune",
+        "Annual_Revenue": number * 1.5,
+        "No_of_Employees": number % 500,
+        "UTM_Source1": "google",
+        "Created_Time": at,
+        "Modified_Time": at,
+    }
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), sys.stdin)

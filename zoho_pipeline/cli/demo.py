@@ -191,6 +191,8 @@ def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
     In a session of its own: a Ctrl-C at the terminal would reach it and its children twice.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts `make ui &` with SIGINT ignored, and the child would inherit that: it could only be killed
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(command, env=env, start_new_session=True)
     try:
         return child.wait()

@@ -1,4 +1,4 @@
-"""An explicit as-of leaves out rows and activities after it; states are today's. The case `deals`, five weeks earlier."""
+"""An explicit as-of: what happened after it is left out, states are today's. Case `deals`, five weeks earlier."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -70,7 +70,8 @@ def _cast(
 
 def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int) -> list[str]:
     read = {c.api_name for c in raw.columns} | {"id"}
-    names = sorted(name for name in columns if name not in read and not name.startswith("$"))
+    others = sorted(name for name in columns if name not in read and not name.startswith("$"))
+    names = [name for name in others if columns[name].null_count < length]  # most are empty throughout
     if not names:
         return ["{}"] * length
     values = [_typed(columns[name], types.get(name, "text")) for name in names]

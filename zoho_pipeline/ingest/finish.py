@@ -33,7 +33,12 @@ def load(run: "Run", gathered: Gathered) -> None:
     """One dlt run: the gathered rows, what they show of history, and the cursors that are true with them."""
     tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in gathered.tables.items() if parts}
     states = {**run.states, **gathered.states}
-    wanted = [seen for name, seen in OBSERVATIONS.items() if _is_observed(run, name) and seen.source.name in tables]
+    known = {e.target.table.name for e in run.extractions.values() if not e.before.empty}
+    wanted = [
+        seen
+        for name, seen in OBSERVATIONS.items()
+        if seen.source.name in tables and seen.source.name in known and _is_observed(run, name)
+    ]
     if wanted:
         with run.warehouse.connect() as connection:
             for seen in wanted:

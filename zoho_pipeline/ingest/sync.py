@@ -46,7 +46,8 @@ from zoho_pipeline.zoho.errors import (
 
 log = logging.getLogger(__name__)
 
-ROWS_PER_LOAD = 20_000
+ROWS_PER_LOAD = 100_000
+"""Rows of one load: each costs about a second of CPU whatever it holds, and a crash reads at most one again."""
 THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 

@@ -48,6 +48,7 @@ def load(run: "Run", gathered: Gathered) -> None:
     if tables or states != run.states:
         run.loader.load({name: [table] for name, table in tables.items()}, {"modules": states})
         run.states = states
+        pa.default_memory_pool().release_unused()  # Arrow keeps freed pages: the peak would creep up load by load
 
 
 def last_load(run: "Run", gathered: Gathered) -> None:

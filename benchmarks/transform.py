@@ -95,11 +95,13 @@ def _server_seconds(warehouse: Warehouse) -> float:
     """What the Postgres server's ended sessions have used; 0 on DuckDB, which runs in this process."""
     if warehouse.path is not None:
         return 0.0
-    with warehouse.connect() as connection:
-        folder = Path(connection.rows("show data_directory")[0]["data_directory"])
-        others = "select 1 from pg_stat_activity where application_name = 'zoho-pipeline' and pid <> pg_backend_pid()"
-        while connection.rows(others):  # a session that ended still drops its temporary tables
-            time.sleep(0.1)
+    others = "select 1 from pg_stat_activity where application_name = 'zoho-pipeline' and pid <> pg_backend_pid()"
+    busy = True
+    while busy:  # a session that ended still drops its temporary tables; a transaction sees one state of this view
+        with warehouse.connect() as connection:
+            busy = bool(connection.rows(others))
+            folder = Path(connection.rows("show data_directory")[0]["data_directory"])
+        time.sleep(0.2)
     time.sleep(0.5)  # until the server has noticed
     postmaster = (folder / "postmaster.pid").read_text().split()[0]
     fields = Path(f"/proc/{postmaster}/stat").read_text().rpartition(")")[2].split()

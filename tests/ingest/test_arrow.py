@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoho_pipeline.ingest.arrow import ARROW_TYPES, Converted, schema_of, to_arrow
@@ -93,6 +93,7 @@ def test_parents_of_notes_and_participants_of_events() -> None:
     assert json.loads(first(EVENTS, Participants=[{"type": "lead"}])["participants"]) == [{"type": "lead"}]
 
 
+@settings(deadline=None)
 @given(st.decimals(-(10**12), 10**12, places=3, allow_nan=False))
 def test_money_is_rounded_to_the_cent_as_decimals_are(amount: Decimal) -> None:
     got = first(DEALS, Amount=float(amount))["amount"]
@@ -101,6 +102,7 @@ def test_money_is_rounded_to_the_cent_as_decimals_are(amount: Decimal) -> None:
         assert got == amount
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)), st.integers(-660, 840))  # noqa: DTZ001
 def test_any_offset_becomes_utc(moment: datetime, minutes: int) -> None:
     local = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
@@ -130,6 +132,7 @@ records = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(records, min_size=1, max_size=5))
 def test_csv_gives_what_json_gives(rows: list[dict[str, Any]]) -> None:
     numbered = [{"id": str(n), **row} for n, row in enumerate(rows)]

@@ -61,7 +61,7 @@ def test_everything_runs_by_default_at_the_agreed_times(deployment: Deployment) 
     schedules = {s.name: s for s in deployment.defs.schedules or []}
     crons = {name: s.cron_schedule for name, s in schedules.items()}
     assert crons == {
-        "nightly_sync": "*/5 1 * * *",
+        "nightly_sync": ["0 1 * * *", "5-55/5 1 * * *"],
         "weekly_reconcile": "0 4 * * 0",
         "weekly_insight": "0 6 * * 1",
         "freshness": "30 * * * *",
@@ -93,7 +93,7 @@ def test_a_night_without_channels_says_so(deployment: Deployment) -> None:
 
 def test_the_night_can_be_a_deployments_or_each_channels_own(deployment: Deployment) -> None:
     for zone, clock, cron in (
-        ("Asia/Kolkata", "Asia/Kolkata", "*/5 1 * * *"),
+        ("Asia/Kolkata", "Asia/Kolkata", ["0 1 * * *", "5-55/5 1 * * *"]),
         ("channel", "UTC", "*/5 * * * *"),
     ):
         defs = build(replace(deployment.settings, schedule_timezone=zone))

@@ -36,6 +36,17 @@ def test_a_missing_module_is_said(bench: Bench) -> None:
     assert "module Campaigns" in outcome(bench, "Campaigns")[1]
 
 
+def test_users_are_kept_where_the_deleted_ones_are_refused(bench: Bench) -> None:
+    bench.org.add_user(first_name="Ravi")
+    bench.sim.faults.next(1, "no_permission", path="/crm/v7/users", after=2)  # own user, all users, then the deleted
+    assert bench.sync().complete
+    assert {row["is_deleted"] for row in bench.rows("select is_deleted from zoho_raw.users")} == {False}
+    assert len(bench.rows("select id from zoho_raw.users")) == 2
+    said = outcome(bench, "users")
+    assert said[0] == "complete"
+    assert "deleted users cannot be read" in said[1]
+
+
 def test_notes_of_a_plain_user_are_skipped(bench: Bench) -> None:
     user = bench.org.add_user(first_name="Ravi", profile="Standard")
     bench.connect(PLAIN_SCOPES, user, "ravi")

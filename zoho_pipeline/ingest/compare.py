@@ -16,7 +16,14 @@ from zoho_pipeline.ingest.window import Window
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho import coql
 from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.errors import (
+    BadAnswer,
+    InvalidRequest,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ScopeMissing,
+)
 from zoho_pipeline.zoho.pages import Row
 
 VERSION_FIELDS = ("Modified_Time", "Created_Time")
@@ -53,7 +60,7 @@ def source_versions(
     if by_query:
         try:
             return "coql", dict(_queried(client, module, window.hi))
-        except (ScopeMissing, NotSupported, NoPermission, InvalidRequest):
+        except (ScopeMissing, ModuleMissing, NotSupported, NoPermission, InvalidRequest):
             pass
     return "records", dict(_listed(client, module, window))
 

@@ -25,7 +25,14 @@ from zoho_pipeline.zoho import records
 from zoho_pipeline.zoho.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.coql import MOST_ROWS
-from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported, Permanent
+from zoho_pipeline.zoho.errors import (
+    InvalidRequest,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    Permanent,
+    ScopeMissing,
+)
 from zoho_pipeline.zoho.metadata import FieldMeta
 from zoho_pipeline.zoho.pages import Row
 
@@ -34,6 +41,10 @@ ROWS_PER_STEP = 10_000
 """A step of the widest records is some 20 MB; memory stays bounded whatever the module's size."""
 SHAPE_EVERY = timedelta(hours=24)
 """A module in which nothing changes has its fields looked at this often; else they are read before its rows."""
+
+
+_QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+"""What a query may be refused with while lists still answer: no reason to call the module missing."""
 
 
 @dataclass
@@ -167,7 +178,7 @@ class Extraction:
             return
         try:
             ids = probe.converted_since(self.client, since) - self.intake.converted_ids
-        except (InvalidRequest, NotSupported) as error:
+        except _QUERY_REFUSED as error:
             self.report.note(f"conversions cannot be queried: {error}")
             return
         held = self.before.converted

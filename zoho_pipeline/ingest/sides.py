@@ -40,9 +40,13 @@ Reader = Callable[[ZohoClient, Channel, datetime], Side]
 def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     """All users and the deleted ones: old records have owners who are only among these."""
     everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
-    for row in users.list_users(client, "DeletedUsers"):
-        everyone[row["id"]] = {**row, "is_deleted": True}
-    return _typed(USERS, everyone.values(), channel, now, route="users")
+    note = ""
+    try:
+        for row in users.list_users(client, "DeletedUsers"):
+            everyone[row["id"]] = {**row, "is_deleted": True}
+    except (ScopeMissing, NoPermission, NotSupported) as error:
+        note = f"deleted users cannot be read: {error}"
+    return _typed(USERS, everyone.values(), channel, now, route="users", note=note)
 
 
 def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
@@ -105,10 +109,15 @@ SIDES: Mapping[str, Reader] = {
 
 
 def _typed(
-    raw: RawTable, rows: Iterable[dict[str, Any]], channel: Channel, now: datetime, route: str = "settings"
+    raw: RawTable,
+    rows: Iterable[dict[str, Any]],
+    channel: Channel,
+    now: datetime,
+    route: str = "settings",
+    note: str = "",
 ) -> Side:
     converted = to_arrow(raw, list(rows), channel_id=channel.id, synced_at=now)
-    return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), route=route)
+    return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), note, route)
 
 
 def _stage_row(channel: Channel, now: datetime, pipeline: str, stage: metadata.Stage) -> dict[str, Any]:

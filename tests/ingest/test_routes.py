@@ -1,9 +1,13 @@
 """Routes: the same rows whichever is taken, the cheapest that can be, and the choice is told."""
 
+import os
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
@@ -58,20 +62,25 @@ ROUTES = {
 def test_every_route_gives_the_rows_that_lists_give(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Types, nulls and names alike, whichever way the rows came."""
     furnish(bench)
-    bench.sync()
-    names = ("leads", "contacts", "accounts", "deals", "calls")
+    compare_routes(bench, monkeypatch, "leads", "contacts", "accounts", "deals", "calls")
+
+
+def compare_routes(bench: Bench, monkeypatch: pytest.MonkeyPatch, *names: str, modules: tuple[str, ...] = ()) -> None:
+    """A first load by lists, then by each other route: every cell of these tables is equal."""
+    bench.connect(PLAIN_SCOPES)
+    bench.sync(*modules)
     by_lists = {name: table_of(bench, name) for name in names}
-    assert len(by_lists["leads"]) == 40
-    monkeypatch.setattr(bulk_route, "ROWS_PER_BATCH", 7)
-    monkeypatch.setattr("zoho_pipeline.ingest.coql_route.SMALLER_LIMIT", 9)
-    bench.sim.switches.update(coql_row_limit=200)
+    assert len(by_lists["leads"]) == len(bench.org.rows("Leads"))
+    bench.sim.switches.update(coql_row_limit=200, bulk_downloads_per_minute=1_000)
     bench.connect(ALL_SCOPES)
     for route, prices in ROUTES.items():
         purge_channel(bench.warehouse, "acme")
         with monkeypatch.context() as patched:
+            patched.setattr(bulk_route, "ROWS_PER_BATCH", 7)
+            patched.setattr("zoho_pipeline.ingest.coql_route.SMALLER_LIMIT", 9)
             for name, value in prices.items():
                 patched.setattr(f"zoho_pipeline.ingest.planner.{name}", value)
-            taken = {part.module: part.route for part in bench.sync().modules}
+            taken = {part.module: part.route for part in bench.sync(*modules).modules}
         assert taken["Leads"] == route
         for name, rows in by_lists.items():
             other = table_of(bench, name)
@@ -80,6 +89,62 @@ def test_every_route_gives_the_rows_that_lists_give(bench: Bench, monkeypatch: p
                 if other[i][n] != v
             }  # fmt: skip
             assert (other.keys(), differing) == (rows.keys(), {}), (route, name)
+    purge_channel(bench.warehouse, "acme")
+
+
+WORDS = st.text(
+    st.characters(exclude_categories=["C"], include_characters="\n"), min_size=1, max_size=30
+).filter(lambda word: word == word.strip() != "")  # fmt: skip
+MOMENTS = st.integers(10**9, 2 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+LEADS = st.lists(
+    st.fixed_dictionaries(
+        {"Last_Name": WORDS},
+        optional={
+            "Company": WORDS,
+            "Description": WORDS,
+            "Email": st.just("a+b@example.com"),
+            "Annual_Revenue": st.decimals(-(10**9), 10**9, places=2).map(float),
+            "No_of_Employees": st.integers(0, 10**9),
+            "Email_Opt_Out": st.booleans(),
+            "Memo": WORDS,
+            "Score": st.integers(-(10**9), 10**9),
+            "Share": st.integers(-400, 400).map(lambda quarters: quarters / 4),
+            "Is_Hot": st.booleans(),
+            "Day": st.dates(date(1990, 1, 1), date(2100, 1, 1)).map(str),
+            "Moment": MOMENTS.map(lambda at: at.isoformat(timespec="seconds")),
+            "Kinds": st.lists(st.sampled_from(["a", "b c", "d,e"]), unique=True, min_size=1),
+        },
+    ),
+    min_size=1,
+    max_size=25,
+)
+MEMO_FIELDS = {
+    "Memo": "textarea",
+    "Score": "integer",
+    "Share": "percent",
+    "Is_Hot": "boolean",
+    "Day": "date",
+    "Moment": "datetime",
+}
+
+
+@settings(
+    max_examples=int(os.environ.get("ROUTE_EXAMPLES", "3")),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(rows=LEADS)
+def test_any_rows_come_alike_by_every_route(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
+) -> None:
+    if not bench.org.rows("Leads"):
+        for name, data_type in MEMO_FIELDS.items():
+            bench.org.add_custom_field("Leads", name, name, data_type)
+        bench.org.add_custom_field("Leads", "Kinds", "Kinds", "multiselectpicklist", picks=["a", "b c", "d,e"])
+    bench.org.insert_many("Leads", rows)
+    compare_routes(bench, monkeypatch, "leads", modules=("Leads",))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])

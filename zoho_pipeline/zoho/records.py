@@ -69,7 +69,7 @@ def _get_known(
     """The call without the fields that Zoho refuses by name; it mostly leaves unknown ones out without a word."""
     unknown: set[str] = client.learned.setdefault(f"fields {module}", set())
     while True:
-        names = [name for name in fields if name not in unknown] or ["id"]
+        names = [name for name in fields if name not in unknown] or (["id"] if fields else [])
         try:
             return client.get(path, {**params, "fields": ",".join(names)}, headers)
         except InvalidRequest as error:

@@ -112,6 +112,9 @@ def test_marts_checks_and_the_weekly_insight(in_memory: Deployment) -> None:
     assert event is not None
     assert event.asset_materialization is not None
     assert event.asset_materialization.metadata["dagster/row_count"].value == 2
+    page = str(event.asset_materialization.metadata["insight of acme"].value)
+    assert page.startswith("![leads a week](data:image/png;base64,")
+    assert "**5** leads this month" in page
     assert insights(in_memory) == {"acme": (5, True), "bolt": (3, True)}
 
     in_memory.orgs["acme"].insert("Leads", {"Last_Name": "Late", "Company": "Co"})

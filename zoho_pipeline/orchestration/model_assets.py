@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MODELS_OP = "models"
 INSIGHT_MARTS = frozenset({"channel_insight", "topic_performance"})
+INSIGHT_MART = "channel_insight"
+PAGES_SHOWN = 5  # an event holds some 5 kB a page; the other channels are one `zoho-pipeline insight` away
 POOL = "marts"  # one publication at a time: the published file is replaced whole
 
 
@@ -52,7 +54,7 @@ def build_model_assets(catalogue: Catalogue, dialect: str) -> dg.AssetsDefinitio
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         selected = {key.path[-1] for key in context.selected_asset_keys}
         report = _transform(rooms, config, selected if selected != set(keys) else None)
-        yield from _results(catalogue, report, selected)
+        yield from _results(catalogue, report, selected, rooms)
         yield from _check_results(context, catalogue, report)
         if report.held_back:
             raise dg.Failure(_held_back(report), metadata=dict(report.held_back), allow_retries=False)
@@ -157,7 +159,7 @@ def _transform(rooms: Rooms, config: TransformConfig, select: set[str] | None) -
 
 
 def _results(
-    catalogue: Catalogue, report: "TransformReport", selected: set[str]
+    catalogue: Catalogue, report: "TransformReport", selected: set[str], rooms: Rooms
 ) -> Iterator[dg.MaterializeResult[None]]:
     for built in report.models:
         if built.name in selected:
@@ -170,7 +172,19 @@ def _results(
             }
             if lineage := _lineage(catalogue, model):
                 metadata["dagster/column_lineage"] = lineage
+            if built.name == INSIGHT_MART:
+                metadata |= _insight_pages(rooms, report)
             yield dg.MaterializeResult(asset_key=_key(catalogue, built.name), metadata=metadata)
+
+
+def _insight_pages(rooms: Rooms, report: "TransformReport") -> dict[str, Any]:
+    """The page that `zoho-pipeline insight` prints, as markdown with its chart, of the first channels rebuilt."""
+    from zoho_pipeline.transform import insight
+
+    going = [channel for channel in report.channels if channel not in report.held_back][:PAGES_SHOWN]
+    pages = {channel: insight.read(rooms.warehouse, channel) for channel in going if report.published}
+    texts = {c: f"![leads a week]({insight.chart(page)})\n\n{insight.markdown(page)}" for c, page in pages.items()}
+    return {f"insight of {channel}": dg.MetadataValue.md(text) for channel, text in texts.items()}
 
 
 def _check_results(

@@ -12,18 +12,12 @@ from datetime import UTC, datetime
 from zoho_pipeline.ingest.catalog import RawTable
 from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.keyset import KeysetReader, modified
+from zoho_pipeline.ingest.probe import QUERY_REFUSED
 from zoho_pipeline.ingest.window import Window
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho import coql
 from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.errors import (
-    BadAnswer,
-    InvalidRequest,
-    ModuleMissing,
-    NoPermission,
-    NotSupported,
-    ScopeMissing,
-)
+from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.pages import Row
 
 VERSION_FIELDS = ("Modified_Time", "Created_Time")
@@ -60,7 +54,7 @@ def source_versions(
     if by_query:
         try:
             return "coql", dict(_queried(client, module, window.hi))
-        except (ScopeMissing, ModuleMissing, NotSupported, NoPermission, InvalidRequest):
+        except QUERY_REFUSED:
             pass
     return "records", dict(_listed(client, module, window))
 

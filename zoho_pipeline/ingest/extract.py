@@ -31,7 +31,6 @@ from zoho_pipeline.zoho.errors import (
     NoPermission,
     NotSupported,
     Permanent,
-    ScopeMissing,
 )
 from zoho_pipeline.zoho.metadata import FieldMeta
 from zoho_pipeline.zoho.pages import Row
@@ -41,10 +40,6 @@ ROWS_PER_STEP = 10_000
 """A step of the widest records is some 20 MB; memory stays bounded whatever the module's size."""
 SHAPE_EVERY = timedelta(hours=24)
 """A module in which nothing changes has its fields looked at this often; else they are read before its rows."""
-
-
-_QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
-"""What a query may be refused with while lists still answer: no reason to call the module missing."""
 
 
 @dataclass
@@ -178,7 +173,7 @@ class Extraction:
             return
         try:
             ids = probe.converted_since(self.client, since) - self.intake.converted_ids
-        except _QUERY_REFUSED as error:
+        except probe.QUERY_REFUSED as error:
             self.report.note(f"conversions cannot be queried: {error}")
             return
         held = self.before.converted

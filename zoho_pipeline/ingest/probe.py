@@ -12,8 +12,11 @@ from typing import Any
 from zoho_pipeline.zoho import coql
 from zoho_pipeline.zoho.client import ZohoClient
 from zoho_pipeline.zoho.clock import format_time, parse_time
-from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
+from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.pages import module_path
+
+QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+"""What a query may be refused with while lists still answer: no reason to call the module missing."""
 
 CONVERTED = "Converted_Date_Time"
 

@@ -29,6 +29,8 @@ RAW_SCHEMA = "zoho_raw"
 MARTS_SCHEMA = "marts"
 LOCK_SECONDS = 600.0
 """How long a writer waits for another: the longest load step measured (1 M rows, merged) is far below."""
+LOAD_MEMORY = "384MB"
+"""What DuckDB may use for a load before it spills to disk; its own default is 80 % of the machine."""
 
 Dialect = Literal["duckdb", "postgres"]
 _held = local()
@@ -174,6 +176,28 @@ class Warehouse:
         Held per thread: a thread that has it may take it again (`connect` does), another waits.
         """
         return nullcontext() if self.path is None else self._locked(timeout)
+
+    @contextmanager
+    def lend(self, destination: "Destination[Any, Any]") -> Iterator[Connection | None]:
+        """Hold the warehouse for a step of dlt's, `destination` (one of `destination()`) working in the session given.
+
+        On DuckDB dlt would open and close the file for each part of a load, and each closing writes the staged
+        rows to disk once more: 4.4 of 28 s for 300,000 leads. Nothing is held on Postgres, and None given.
+        """
+        with self.exclusive():
+            if self.path is None:
+                yield None
+                return
+            from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+            by_path = destination.config_params["credentials"]
+            with closing_duckdb(open_duckdb(self.path, read_only=False, timeout=LOCK_SECONDS)) as connection:
+                connection.execute(f"set memory_limit = '{LOAD_MEMORY}'")
+                destination.config_params["credentials"] = DuckDbCredentials(connection.raw)
+                try:
+                    yield connection
+                finally:
+                    destination.config_params["credentials"] = by_path
 
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:

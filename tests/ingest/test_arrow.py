@@ -144,12 +144,12 @@ def test_csv_gives_what_json_gives(rows: list[dict[str, Any]]) -> None:
     assert not by_csv.rejected
 
 
-def _cell(value: Any) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def _cell(value: Any) -> str | None:
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_csv_values_that_do_not_fit_are_kept_aside_too() -> None:
-    csv = pa.table({"Id": ["1", "2"], "No_of_Employees": ["3", "x"], "Owner": ["9", ""], "Tag": ["a, b", ""]})
+    csv = pa.table({"Id": ["1", "2"], "No_of_Employees": ["3", "x"], "Owner": ["9", None], "Tag": ["a, b", None]})
     got = csv_to_arrow(LEADS, csv, {}, channel_id="acme", synced_at=NOW)
     assert got.table["no_of_employees"].to_pylist() == [3, None]
     assert (got.table["owner_id"].to_pylist(), got.table["tag"].to_pylist()) == (["9", None], ["a,b", None])

@@ -80,17 +80,18 @@ class BulkReader:
         """
         done = self._begin()
         while True:
+            # Zoho prepares the next file while this one is loaded: some 4 s of each 200,000 rows
+            ahead = bulk.create_job(self._client, self._module, page_token=done.next_page_token) if done.more else None
             assert self.progress is not None
             with TemporaryDirectory() as folder:
                 zipped = bulk.download(self._client, done.id, Path(folder) / "result.zip")
                 for batch in _batches(zipped, self.progress.rows):
                     self.progress = replace(self.progress, rows=self.progress.rows + batch.num_rows)
                     yield batch, self.progress
-            if not done.more:
+            if ahead is None:
                 return
-            job = bulk.create_job(self._client, self._module, page_token=done.next_page_token)
-            self.progress = replace(self.progress, job=job.id, rows=0)
-            done = bulk.poll(self._client, job.id)
+            self.progress = replace(self.progress, job=ahead.id, rows=0)
+            done = bulk.poll(self._client, ahead.id)
 
     def _begin(self) -> bulk.BulkJob:
         """The completed job to read from: the one a crash left behind, else a new one."""
@@ -112,7 +113,7 @@ class BulkReader:
         try:
             criteria = bulk.modified_between(self._since, None)
             job = bulk.create_job(self._client, self._module, names, criteria=criteria)
-            return bulk.poll(self._client, job.id)
+            return bulk.poll(self._client, job.id, new=True)
         except (InvalidRequest, JobFailed) as error:
             if any(word in f"{getattr(error, 'code', '')} {error}" for word in _REFUSED):
                 raise FieldRefused(str(error)) from error
@@ -120,13 +121,19 @@ class BulkReader:
 
 
 def _batches(zipped: Path, skip: int) -> Iterator[pa.Table]:
-    """The CSV inside in batches, rows already loaded left out; every column is text."""
+    """The CSV inside in batches, rows already loaded left out; every column is text, an empty one null.
+
+    The CSV cannot tell null and '' apart, and lists give null.
+    """
     with bulk.open_csv(zipped) as stream:
         if not (header := stream.peek(1 << 16).split(b"\n", 1)[0].strip()):  # type: ignore[attr-defined]
             return
         names = header.decode("utf-8-sig").replace('"', "").split(",")
         options = pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, quoted_strings_can_be_null=False
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
         )
         reader = pa_csv.open_csv(
             stream,

@@ -25,11 +25,11 @@ _LOOKUPS = {"lookup", "ownerlookup", "userlookup"}
 def csv_to_arrow(
     raw: RawTable, texts: pa.Table, types: Mapping[str, str], *, channel_id: str, synced_at: datetime
 ) -> Converted:
-    """A batch of CSV columns (all text, named as Zoho names them) → a table of `raw`'s schema.
+    """A batch of CSV columns (all text or null, named as Zoho names them) → a table of `raw`'s schema.
 
     `types`: Zoho's data type by API name, for the fields that go to `custom_fields`.
     """
-    columns = {name: _nulled(texts[name].combine_chunks()) for name in texts.column_names}
+    columns = {name: texts[name].combine_chunks() for name in texts.column_names}
     columns["id"] = columns.pop("Id", columns.get("id"))
     length = texts.num_rows
     ids: list[str] = columns["id"].to_pylist()
@@ -45,11 +45,6 @@ def csv_to_arrow(
         else:
             arrays.append(_cast(column, columns.get(column.api_name or ""), length, ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
-
-
-def _nulled(texts: pa.Array) -> pa.Array:
-    """Empty text is null: the CSV cannot tell them apart, and lists give null."""
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
 def _cast(

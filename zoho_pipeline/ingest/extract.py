@@ -48,6 +48,7 @@ class Extraction:
 
     target: Target
     channel_id: str
+    run_id: str
     client: ZohoClient
     window: Window
     state: ModuleState
@@ -220,7 +221,7 @@ class Extraction:
         """By queries; False where Zoho refused them: what was read stands, and lists read it all."""
         most = int(self.state.get("query_rows", MOST_ROWS))
         reader = QueryReader(self.client, self.target.module, self.plan, self.window, self._final_to(), most)
-        self.state = {**self.state, "bare_names": True}
+        self.state = {**self.state, "bare_names": self.run_id}
         try:
             yield from self._steps_of(reader.read(since), since)
         except coql_route.REFUSALS as refused:

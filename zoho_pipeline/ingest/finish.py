@@ -12,7 +12,7 @@ from zoho_pipeline.ingest.arrow import of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS, USERS
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.field_map import discover
-from zoho_pipeline.ingest.lookup_names import fill_names
+from zoho_pipeline.ingest.lookup_names import fill_names, fill_user_names
 from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
 from zoho_pipeline.ingest.registry_tables import publish_channel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
@@ -45,10 +45,21 @@ def load(run: "Run", gathered: Gathered) -> None:
                 stays = observe(connection, seen, run.channel.id, tables[seen.source.name])
                 if stays.num_rows:
                     tables[seen.history.name] = stays
+    _name_users(run, tables, gathered)
     if tables or states != run.states:
-        run.loader.load({name: [table] for name, table in tables.items()}, {"modules": states})
+        new = run.new_rows.among(tables)
+        run.loader.load({name: [table] for name, table in tables.items()}, {"modules": states}, new)
         run.states = states
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages: the peak would creep up load by load
+
+
+def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> None:
+    """Names of users for rows that came with bare ids; where users are not read yet, `finish` fills them."""
+    users = run.sides[USERS.name].tables[USERS.name] if USERS.name in run.sides else []
+    for module, extraction in run.extractions.items() if users else ():
+        name, state = extraction.target.table.name, gathered.states.get(module, {})
+        if state.get("bare_names") == run.run_id and name in tables:
+            tables[name] = fill_user_names(tables[name], BY_NAME[name], users)
 
 
 def last_load(run: "Run", gathered: Gathered) -> None:
@@ -90,7 +101,6 @@ def finish(run: "Run") -> SyncReport:
                 fill_names(connection, extraction.target.table, run.channel.id)
         publish_channel(connection, run.registry.get(run.channel.id), _found_fields(run))
         insert_rows(connection, SYNC_RUNS, [_run_row(run, report, finished_at) for report in reports])
-    _names_are_filled(run)
     if run.fatal is not None:
         raise run.fatal
     return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
@@ -107,14 +117,6 @@ def _users_for_names(run: "Run") -> None:
         log.warning("channel %s: users cannot be read, so some names stay empty: %s", run.channel.id, error)
     finally:
         run.registry.add_credits(run.channel.id, own.meter.credits)
-
-
-def _names_are_filled(run: "Run") -> None:
-    """Forget that names were to be filled: a crash before this point leaves the mark, and the next run fills them."""
-    filled = {name: {k: v for k, v in state.items() if k != "bare_names"} for name, state in run.states.items()}
-    if filled != run.states:
-        run.loader.load({}, {"modules": filled})
-        run.states = filled
 
 
 def _is_observed(run: "Run", history: str) -> bool:

@@ -1,7 +1,8 @@
 """The loading side of a sync: one dlt pipeline a channel, a chain of short runs, each of them whole or not there.
 
 A run that dies leaves nothing to resume: its working folder is dropped and the state is taken from the
-warehouse, where rows and cursors became visible together. So an old package can never overwrite newer rows.
+warehouse, where a cursor becomes visible only once all rows before it are. So an old package can never overwrite
+newer rows.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.dlt_context import explicit_dlt
 from zoho_pipeline.ingest.source import SOURCE_NAME, zoho_crm
 from zoho_pipeline.settings import PipelineError, Settings
-from zoho_pipeline.warehouse import RAW_SCHEMA, Warehouse
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,15 @@ class Loader:
         sources = self._pipeline.state.get("sources") or {}
         return dict(sources.get(SOURCE_NAME) or {})
 
-    def load(self, tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None) -> None:
-        """One step: these tables and this state, together or not at all.
+    def load(
+        self,
+        tables: Mapping[str, Sequence[pa.Table]],
+        state: Mapping[str, Any] | None = None,
+        new: Collection[str] = (),
+    ) -> None:
+        """One step: these tables and this state; the state counts only once all of them are in.
 
+        `new`: tables none of whose rows can be in the warehouse yet, which are appended to.
         The warehouse is held for the load alone, not while the package is written.
 
         Raises:
@@ -69,9 +76,11 @@ class Loader:
         """
         pipeline = self._pipeline
         try:
-            pipeline.extract(zoho_crm(tables, state))
+            # on Postgres rows go in by binary COPY (ADBC), 20 times faster than as SQL; it takes no empty file
+            filled = any(part.num_rows for parts in tables.values() for part in parts)
+            pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if filled else None)
             pipeline.normalize()
-            self._load_package()
+            self._load_package(tables.keys() - set(new))
         except PipelineStepFailed as error:
             self._pipeline = self._restored()
             raise LoadFailed(
@@ -86,7 +95,8 @@ class Loader:
         with self._one_at_a_time():
             missing = missing_tables(self._warehouse)
             if missing:
-                self.load({table.name: [schema_of(table).empty_table()] for table in missing})
+                names = {table.name for table in missing}
+                self.load({table.name: [schema_of(table).empty_table()] for table in missing}, new=names)
             self._index(missing)
 
     @contextmanager
@@ -99,11 +109,13 @@ class Loader:
             connection.execute(f"select pg_advisory_xact_lock({SETUP_LOCK})")
             yield
 
-    def _load_package(self) -> LoadInfo:
+    def _load_package(self, staged: Iterable[str]) -> LoadInfo:
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
-                with self._warehouse.exclusive():
+                with self._warehouse.lend(self._destination) as session:
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
+                    if session is not None:
+                        self._drop_staged(session, staged)
                 self._drop_loaded()
                 return info
             except PipelineStepFailed as error:
@@ -113,6 +125,11 @@ class Loader:
                 log.warning("channel %s: the load met %s. Trying again.", self._channel_id, _cause(error))
                 time.sleep(attempt)
         raise AssertionError("unreachable")
+
+    def _drop_staged(self, session: Connection, tables: Iterable[str]) -> None:
+        """Before the file is closed, which would write the staged rows to disk once more."""
+        for table in tables:
+            session.execute(f"truncate {staging_schema(self._warehouse, self._channel_id)}.{table}")
 
     def _drop_loaded(self) -> None:
         """What the warehouse has needs no second copy: it would fill the disk, and a purge would not reach it."""
@@ -124,12 +141,12 @@ class Loader:
         """A pipeline whose local folder is new and whose state is the warehouse's."""
         self._open().drop()
         pipeline = self._open()
-        with self._warehouse.exclusive():
+        with self._warehouse.lend(self._destination):
             pipeline.sync_destination()
         return pipeline
 
     def _open(self) -> dlt.Pipeline:
-        destination = self._warehouse.destination()
+        destination = self._destination = self._warehouse.destination()
         # Each channel stages in a schema of its own: two channels that load side by side would truncate
         # each other's staged rows otherwise. On DuckDB they queue for the file, one is enough.
         if self._warehouse.dialect == "postgres":

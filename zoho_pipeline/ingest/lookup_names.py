@@ -1,8 +1,18 @@
-"""Names of lookups that a route gave as bare ids: filled from users and from the parents' own rows."""
+"""Names of lookups that a route gave as bare ids: filled from users and from the parents' own rows.
 
-from collections.abc import Mapping
+A module whose rows came so has the run's id as `bare_names` in its state. The run fills the names in the transaction
+that writes its account (`sync_runs`), so a mark whose run is accounted for is done with; any other is a crash's,
+and the next run of the module takes it over.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.catalog import RawTable
+from zoho_pipeline.ingest.steps import ModuleState
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 
 _NAME_COLUMNS: Mapping[str, str] = {
@@ -29,6 +39,39 @@ _PARENTS: Mapping[str, tuple[str, ...]] = {
     "what": ("leads", "deals", "accounts", "campaigns"),
     "parent": ("leads", "contacts", "accounts", "deals", "campaigns"),
 }
+
+
+def without_filled(
+    connection: Connection, channel_id: str, states: Mapping[str, ModuleState]
+) -> dict[str, ModuleState]:
+    """The states without the marks of runs that are accounted for."""
+    marks = {mark for state in states.values() if isinstance(mark := state.get("bare_names"), str)}
+    if not marks:
+        return dict(states)
+    rows = connection.rows(
+        f"select distinct run_id from {RAW_SCHEMA}.sync_runs where channel_id = ? and run_id = any(?)",  # noqa: S608
+        (channel_id, sorted(marks)),
+    )
+    filled = {row["run_id"] for row in rows}
+    return {
+        name: {k: v for k, v in state.items() if k != "bare_names" or v not in filled} for name, state in states.items()
+    }
+
+
+def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows of a table with the names of owner, creator and modifier where they have none.
+
+    Done before the rows are loaded: afterwards it would be an update of every row.
+    """
+    ids = pa.array([user["id"] for user in users], pa.string())
+    names = pa.array([user["full_name"] for user in users], pa.string())
+    for index, column in enumerate(raw.columns):
+        stem = column.name.removesuffix("_name")
+        if column.part != "name" or _PARENTS.get(stem) != ("users",):
+            continue
+        found = pc.take(names, pc.index_in(table[f"{stem}_id"], value_set=ids))
+        table = table.set_column(index, table.schema.field(index), pc.coalesce(table[column.name], found))
+    return table
 
 
 def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:

@@ -5,7 +5,7 @@ tables of one bounded step, and the source's state takes the cursors that go wit
 state visible only when the whole package is in, so a cursor can never be ahead of its rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dlt
@@ -31,9 +31,17 @@ _DLT_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
 
 
 @dlt.source(name=SOURCE_NAME, max_table_nesting=0)
-def zoho_crm(tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None) -> list[DltResource]:
-    """One bounded step: raw table name → its Arrow tables, and what the source's state becomes with them."""
-    resources = [_resource(BY_NAME[name], parts) for name, parts in tables.items()]
+def zoho_crm(
+    tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None, new: Collection[str] = ()
+) -> list[DltResource]:
+    """One bounded step: raw table name → its Arrow tables, and what the source's state becomes with them.
+
+    `new`: tables none of whose rows is in the warehouse yet; theirs are appended, not merged.
+    """
+    resources = [
+        _resource(BY_NAME[name], parts, "append" if name in new else disposition_of(BY_NAME[name]))
+        for name, parts in tables.items()
+    ]
     if state:
         resources.append(_state_resource(state))
     return resources
@@ -73,13 +81,11 @@ def _hints(column: Column, raw: RawTable) -> dict[str, Any]:
     return hints | {"primary_key": True} if column.name in raw.key else hints
 
 
-def _resource(raw: RawTable, parts: Sequence[pa.Table]) -> DltResource:
+def _resource(raw: RawTable, parts: Sequence[pa.Table], disposition: Any) -> DltResource:
     def read() -> Iterator[pa.Table]:
         yield from parts
 
-    resource: DltResource = dlt.resource(
-        read(), name=raw.name, columns=columns_of(raw), write_disposition=disposition_of(raw)
-    )
+    resource: DltResource = dlt.resource(read(), name=raw.name, columns=columns_of(raw), write_disposition=disposition)
     return resource
 
 

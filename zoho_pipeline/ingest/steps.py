@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.arrow import Rejection, of_values
-from zoho_pipeline.ingest.catalog import BY_NAME, REJECTED_RECORDS, RawTable
+from zoho_pipeline.ingest.catalog import REJECTED_RECORDS, RawTable
 
 ModuleState = dict[str, Any]
 """A module's part of the source's state: cursor, deleted_cursor (ISO instants), fields (API name → type)."""
@@ -47,9 +47,9 @@ class Gathered:
     def rows(self) -> int:
         return sum(part.num_rows for parts in self.tables.values() for part in parts)
 
-    def unique(self) -> dict[str, list[pa.Table]]:
-        """The tables with each key once, the row read last: a merge takes a key only once."""
-        return {name: [newest_by_key(BY_NAME[name], parts)] for name, parts in self.tables.items() if parts}
+    @property
+    def bytes(self) -> int:
+        return sum(part.nbytes for parts in self.tables.values() for part in parts)
 
 
 def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:

@@ -22,6 +22,8 @@ from zoho_pipeline.ingest.before import Before, look
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.lookup_names import without_filled
+from zoho_pipeline.ingest.new_rows import NewRows
 from zoho_pipeline.ingest.repair import Comparison
 from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
 from zoho_pipeline.ingest.sides import SIDES, Side
@@ -48,6 +50,8 @@ log = logging.getLogger(__name__)
 
 ROWS_PER_LOAD = 100_000
 """Rows of one load: each costs about a second of CPU whatever it holds, and a crash reads at most one again."""
+BYTES_PER_LOAD = 128 << 20
+"""Rows of 5 kB each fill this before there are 100,000 of them; a load takes some three times as much memory."""
 THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
@@ -71,6 +75,7 @@ class Run:
     sides: dict[str, Side] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
+    new_rows: NewRows = field(default_factory=lambda: NewRows(()))
     reconcile: bool = False
     fatal: PipelineError | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -199,6 +204,7 @@ def _histories(run: Run) -> list[Target]:
 
 def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str]) -> None:
     before = _before(run, targets)
+    run.new_rows = NewRows({target.table.name for target in targets if before[target.module].empty})
     with Workers(THREADS) as workers:
         for target in targets:
             run.extractions[target.module] = extraction = _extraction(run, target, before[target.module])
@@ -212,7 +218,7 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
                 _done(run, item, workers, gathered)
                 continue
             gathered.add(item)
-            if gathered.rows >= ROWS_PER_LOAD:
+            if gathered.rows >= ROWS_PER_LOAD or gathered.bytes >= BYTES_PER_LOAD:
                 finish.load(run, gathered)
                 gathered = Gathered()
     finish.last_load(run, gathered)
@@ -222,6 +228,7 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
     """What the warehouse holds of each module around its cursor."""
     hi, lag = run.window.hi, run.window.lag
     with run.warehouse.connect() as connection:
+        run.states = without_filled(connection, run.channel.id, run.states)
         return {
             target.module: look(connection, run.channel.id, target, run.states.get(target.module, {}), hi, lag)
             for target in targets
@@ -230,12 +237,16 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
 
 def _extraction(run: Run, target: Target, before: Before) -> Extraction:
     report = run.reports[target.module] = ModuleReport(target.module)
+    state = dict(run.states.get(target.module, {}))
+    if "bare_names" in state:
+        state["bare_names"] = run.run_id
     return Extraction(
         target=target,
         channel_id=run.channel.id,
+        run_id=run.run_id,
         client=run.client.metered(),
         window=run.window,
-        state=dict(run.states.get(target.module, {})),
+        state=state,
         before=before,
         report=report,
         full=run.full,

@@ -27,7 +27,7 @@ ROWS_PER_JOB = 200_000
 UNSUPPORTED_MODULES = frozenset({"Notes", "Attachments", "Emails"})
 DEADLINE_SECONDS = 3_600.0
 # Each poll costs a credit and jobs of an org run one after another, about 3.5 s each: ask seldom and then seldomer.
-_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 2.0, 2.0, 60.0
+_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 1.0, 2.0, 60.0
 
 _RESULT_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -120,12 +120,14 @@ def poll(
     client: ZohoClient,
     job_id: str,
     *,
+    new: bool = False,
     deadline: float = DEADLINE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> BulkJob:
     """Ask until the job is completed, ever more seldom.
 
     Args:
+        new: made just now: asking at once would be a credit for nothing.
         deadline: seconds to wait at most.
 
     Raises:
@@ -133,6 +135,8 @@ def poll(
     """
     end = monotonic() + deadline
     wait = _FIRST_WAIT
+    if new:
+        client.sleep(wait)
     while True:
         job = status(client, job_id)
         if job.completed:

@@ -1,0 +1,103 @@
+"""First loads in several steps: rows are appended while they are new, names are there, nothing comes twice."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.ingest import ledger
+from tests.ingest.conftest import ALL_SCOPES, Bench
+from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.new_rows import NewRows
+
+both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True), max_size=6))
+def test_what_is_appended_never_holds_an_id_twice(loads: list[list[int]]) -> None:
+    kept, appended = NewRows(["leads"]), list[int]()
+    stored = set[int]()
+    for ids in loads:
+        new = kept.among({"leads": table(ids), "contacts": table(ids)})
+        assert new == ({"leads"} if stored.isdisjoint(ids) else set())
+        appended += ids if new else []
+        stored.update(ids)
+    assert len(appended) == len(set(appended))
+
+
+def test_a_table_with_another_kind_of_id_is_always_merged() -> None:
+    kept = NewRows(["leads"])
+    assert not kept.among({"leads": table(["x-1"])})
+    assert not kept.among({"leads": table([1])})
+
+
+def table(ids: Sequence[object]) -> pa.Table:
+    return pa.table({"id": pa.array([str(id_) for id_ in ids])})
+
+
+@pytest.fixture
+def small_jobs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Bulk Read for a few rows, many jobs, a load for each."""
+    bench.connect(ALL_SCOPES)
+    bench.sim.switches.update(bulk_rows=1_000, page_tokens="offset")
+    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("zoho_pipeline.ingest.planner.JOB_CREDITS", 1)
+    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 10**9)
+    monkeypatch.setattr("zoho_pipeline.ingest.sync.ROWS_PER_LOAD", 900)
+    return bench
+
+
+@both
+def test_a_record_that_two_jobs_show_is_there_once(small_jobs: Bench) -> None:
+    """A restore between two jobs moves every row by one: the last of the first file is the first of the second."""
+    bench = small_jobs
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
+    bench.org.delete("Leads", ids[0])
+    bench.sim.on_call(3, lambda: bench.org.restore("Leads", ids[0]), path="/bulk/")
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route.split("+")[0]) == ("complete", "bulk")
+    shown = sum(call.path.endswith("/result") for call in bench.sim.requests)
+    assert shown == 3
+    (found,) = bench.rows("select count(*) as n, count(distinct id) as ids from zoho_raw.leads")
+    assert found["n"] == found["ids"] == 2_500
+    ledger.assert_equal(bench, "Leads")
+
+
+def marks(bench: Bench) -> dict[str, str]:
+    states = Loader(bench.settings, bench.warehouse, "acme").state["modules"]
+    return {name: state["bare_names"] for name, state in states.items() if "bare_names" in state}
+
+
+def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_jobs: Bench) -> None:
+    bench = small_jobs
+    owner = bench.org.add_user(first_name="Asha", last_name="Rao")
+    account = bench.org.insert("Accounts", {"Account_Name": "Acme Pune"})
+    row = {"Last_Name": "C", "Owner": {"id": owner.id}, "Account_Name": {"id": account}}
+    bench.org.insert_many("Contacts", [row] * 1_200)
+    first = bench.sync()
+    assert next(part.route for part in first.modules if part.module == "Contacts") == "bulk"
+    assert marks(bench)["Contacts"] == first.run_id
+    named = "select distinct owner_name, account_name_name from zoho_raw.contacts"
+    filled = [{"owner_name": "Asha Rao", "account_name_name": "Acme Pune"}]
+    assert bench.rows(named) == filled
+    with bench.warehouse.connect(read_only=False) as connection:  # as if the run had died before its last words
+        connection.execute("update zoho_raw.contacts set owner_name = null, account_name_name = null")
+        connection.execute("delete from zoho_raw.sync_runs")
+    second = bench.sync()
+    assert bench.rows(named) == filled
+    third = bench.sync()
+    assert marks(bench) == {}, (second.run_id, third.run_id)
+
+
+def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoho_pipeline.ingest.sync.BYTES_PER_LOAD", 50_000)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_TABLE", 100)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_STEP", 100)
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": "x" * 500} for n in range(600)])
+    bench.sync("Leads")
+    loads = bench.rows("select count(*) as n from zoho_raw._dlt_loads where schema_name = 'zoho_crm'")
+    assert loads[0]["n"] >= 5
+    ledger.assert_equal(bench, "Leads")

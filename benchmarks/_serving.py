@@ -1,6 +1,7 @@
-"""`python -m benchmarks._serving ROWS`: a simulator in a process of its own with that many leads.
+"""`python -m benchmarks._serving ROWS LATENCY`: a simulator in a process of its own with that many leads, each of
+whose answers takes LATENCY seconds longer.
 
-Prints one JSON line (url, token) and obeys lines on standard input: `touch N` edits N leads; the end of
+Prints one JSON line (url, tokens) and obeys lines on standard input: `touch N` edits N leads; the end of
 input ends it.
 """
 
@@ -15,17 +16,17 @@ from pathlib import Path
 from typing import IO
 
 CLIENT, CLIENT_SECRET = "1000.BENCH", "bench-client-secret-0123456789"
-SCOPES = (
-    "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL,ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
-)
+LISTS_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
+SCOPES = f"{LISTS_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running simulator process."""
+    """A running simulator process. `lists_token`: a refresh token without the scopes of queries and Bulk Read."""
 
     url: str
     token: str
+    lists_token: str
     process: "subprocess.Popen[str]"
 
     def touch(self, rows: int) -> None:
@@ -38,19 +39,19 @@ class Served:
 
 
 @contextmanager
-def served(rows: int) -> Iterator[Served]:
-    command = [sys.executable, "-m", "benchmarks._serving", str(rows)]
+def served(rows: int, latency: float = 0.0) -> Iterator[Served]:
+    command = [sys.executable, "-m", "benchmarks._serving", str(rows), str(latency)]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
         try:
-            yield Served(told["url"], told["token"], process)
+            yield Served(told["url"], told["token"], told["lists_token"], process)
         finally:
             process.terminate()
 
 
-def _main(rows: int, commands: IO[str]) -> None:
+def _main(rows: int, latency: float, commands: IO[str]) -> None:
     from zoho_pipeline.simulator import Simulator
 
     with Simulator.start() as sim:
@@ -63,8 +64,12 @@ def _main(rows: int, commands: IO[str]) -> None:
         for first in range(0, rows, 50_000):
             part = [_lead(n, start + int(n * step)) for n in range(first, min(first + 50_000, rows))]
             ids += org.insert_many("Leads", part)
-        token = org.grant(CLIENT, CLIENT_SECRET, SCOPES, None)
-        print(json.dumps({"url": sim.url, "token": token}), flush=True)
+        tokens = {
+            "token": org.grant(CLIENT, CLIENT_SECRET, SCOPES, None),
+            "lists_token": org.grant(CLIENT, CLIENT_SECRET, LISTS_SCOPES, None),
+        }
+        sim.switches.latency = latency
+        print(json.dumps({"url": sim.url, **tokens}), flush=True)
         for line in commands:
             sim.clock.advance(3_600)
             for number, id_ in enumerate(ids[: int(line.split()[1])]):
@@ -92,4 +97,4 @@ def _lead(number: int, at: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), sys.stdin)
+    _main(int(sys.argv[1]), float(sys.argv[2]), sys.stdin)

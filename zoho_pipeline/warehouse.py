@@ -170,12 +170,16 @@ class Warehouse:
         credentials.session_timezone = "UTC"
         return dlt_postgres(credentials=credentials)
 
-    def exclusive(self, timeout: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-        """The one-writer lock; waits, then WarehouseBusy. Nothing to hold on Postgres.
+    @contextmanager
+    def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[None]:
+        """The one-writer lock, and no stranger in the file; waits, then WarehouseBusy. Nothing to hold on Postgres.
 
         Held per thread: a thread that has it may take it again (`connect` does), another waits.
         """
-        return nullcontext() if self.path is None else self._locked(timeout)
+        with self._lock(timeout):
+            if self.path is not None and self.path.exists():
+                open_duckdb(self.path, read_only=False, timeout=timeout).close()
+            yield
 
     @contextmanager
     def lend(self, destination: "Destination[Any, Any]") -> Iterator[Connection | None]:
@@ -184,7 +188,7 @@ class Warehouse:
         On DuckDB dlt would open and close the file for each part of a load, and each closing writes the staged
         rows to disk once more: 4.4 of 28 s for 300,000 leads. Nothing is held on Postgres, and None given.
         """
-        with self.exclusive():
+        with self._lock(LOCK_SECONDS):
             if self.path is None:
                 yield None
                 return
@@ -206,7 +210,7 @@ class Warehouse:
         On DuckDB it holds the writer lock for the block. A DuckDB file that is not there yet reads as an
         empty warehouse.
         """
-        with self.exclusive(timeout):
+        with self._lock(timeout):
             if self.path is None:
                 with self._postgres(read_only) as connection:
                     yield connection
@@ -218,8 +222,11 @@ class Warehouse:
                 with closing_duckdb(raw) as connection, _transaction(connection, wanted=not read_only):
                     yield connection
 
+    def _lock(self, timeout: float) -> AbstractContextManager[None]:
+        return nullcontext() if self.path is None else self._file_lock(timeout)
+
     @contextmanager
-    def _locked(self, timeout: float) -> Iterator[None]:
+    def _file_lock(self, timeout: float) -> Iterator[None]:
         assert self.path is not None
         depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
         self._make_folder()
@@ -242,8 +249,6 @@ class Warehouse:
             raise _unusable(self.path, error) from error
         depths[key] = 1
         try:
-            if self.path.exists():
-                open_duckdb(self.path, read_only=False, timeout=timeout).close()  # no stranger holds it
             yield
         finally:
             depths[key] = 0

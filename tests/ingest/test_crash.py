@@ -1,7 +1,9 @@
 """kill -9 at any instant, then a rerun: equal to the source, with at most one step read again."""
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,11 +21,11 @@ from zoho_pipeline.settings import PipelineError
 ROOT = Path(__file__).parents[2]
 
 
-def start(bench: Bench, route: str = "records") -> "subprocess.Popen[bytes]":
+def start(bench: Bench, route: str = "records", **environment: str) -> "subprocess.Popen[bytes]":
     warehouse = "-" if bench.warehouse.dialect == "duckdb" else bench.settings.warehouse_url
     arguments = [str(bench.settings.home), bench.sim.url, warehouse, route]
     command = [sys.executable, "-m", "tests.ingest.syncing", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, **environment})
 
 
 def kill_when(killed: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -> None:
@@ -134,3 +136,15 @@ def test_an_older_package_cannot_overwrite_newer_rows(bench: Bench) -> None:
     assert [row["company"] for row in bench.rows("select company from zoho_raw.leads")] == ["new"]
     loader.load({LEADS.name: [leads("newest", "2026-05-01T11:00:00+00:00", noon + timedelta(hours=1))]})  # type: ignore[list-item]
     assert [row["company"] for row in bench.rows("select company from zoho_raw.leads")] == ["newest"]
+
+
+def test_a_sync_reports_to_nobody(bench: Bench) -> None:
+    """dlt tells its makers of each run unless it is told not to before it first looks around."""
+    insert_old(bench, 3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        syncing = start(bench, RUNTIME__DLTHUB_TELEMETRY="true", RUNTIME__DLTHUB_TELEMETRY_ENDPOINT=endpoint)
+        syncing.communicate()
+        assert syncing.returncode == 0
+        assert not select.select([listener], [], [], 0.2)[0]
+    ledger.assert_equal(bench, "Leads")

@@ -10,6 +10,7 @@ from dlt.common.configuration.providers.provider import ConfigProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.configuration.specs.runtime_configuration import RuntimeConfiguration
 from dlt.common.runtime.run_context import RunContext
+from dlt.common.runtime.telemetry import stop_telemetry
 
 _lock = Lock()
 
@@ -30,12 +31,21 @@ class ExplicitContext(RunContext):
 
 
 def explicit_dlt() -> None:
-    """Make this process's dlt explicit; done once, any number of calls."""
+    """Make this process's dlt explicit; done once, any number of calls.
+
+    The context is put in place before dlt makes one of its own: that one reads the surroundings and starts to report
+    usage to dlt's makers at once, and turning it off afterwards comes too late.
+    """
     with _lock:
-        context: Any = Container()[PluggableRunContext]
-        if not isinstance(context.context, ExplicitContext):
+        container = Container()
+        if PluggableRunContext in container:
+            context: Any = container[PluggableRunContext]
+            if isinstance(context.context, ExplicitContext):
+                return
+            stop_telemetry()  # somebody's own dlt in this process
             context.reload(ExplicitContext("."))
-            context.context.initialize_runtime()
+        else:
+            container[PluggableRunContext] = PluggableRunContext(ExplicitContext("."))
 
 
 def _hand_over_logging() -> None:

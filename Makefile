@@ -47,8 +47,8 @@ production-rehearsal: $(READY) ## Postgres, code server, daemon and webserver as
 screenshots: $(READY) ## walk Dagster's UI in headless Chromium, renew docs/images
 	@$(BIN)/python -W ignore -m scripts.screenshots
 
-drill: $(READY) ## kill run workers, daemon and Postgres in the middle of a sync (two minutes of CPU)
-	@ZOHO_PIPELINE_DRILL=1 $(BIN)/pytest -q tests/orchestration/test_crashes.py
+drill: $(READY) ## kill run workers, daemon and Postgres in a sync; two hosts at once (two minutes of CPU)
+	@ZOHO_PIPELINE_DRILL=1 $(BIN)/pytest -q tests/orchestration/test_crashes.py tests/orchestration/test_two_hosts.py
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \

@@ -9,6 +9,7 @@ import pytest
 from tests.orchestration.conftest import QUICK, Deployment
 from zoho_pipeline.orchestration.catalogue import SHIPPED
 from zoho_pipeline.orchestration.channel_checks import freshness
+from zoho_pipeline.orchestration.roster import roster
 from zoho_pipeline.transform.project import shipped
 
 
@@ -50,8 +51,8 @@ def test_the_hourly_look_tells_each_channel_once_while_it_stays_fresh(in_memory:
 def test_when_a_channel_is_fresh(deployment: Deployment, hours: int, status: str, passed: bool, severe: bool) -> None:
     now = datetime.now(UTC)
     deployment.registry.record_sync("acme", "Leads", now - timedelta(hours=hours), "complete")
-    channel = replace(deployment.registry.get("acme"), status=status)
-    assert freshness(channel, now)[:2] == (passed, severe)
+    member = next(member for member in roster(deployment.registry) if member.id == "acme")
+    assert freshness(replace(member, status=status), now)[:2] == (passed, severe)
 
 
 def test_columns_lead_from_the_insight_to_zohos_fields(deployment: Deployment) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.orchestration.conftest import Deployment, connect
 from zoho_pipeline.orchestration.build import build
-from zoho_pipeline.orchestration.roster import roster
+from zoho_pipeline.orchestration.roster import roster, synced_since
 from zoho_pipeline.settings import Secret, SettingsError
 
 
@@ -82,6 +82,17 @@ def test_the_night_asks_for_every_active_channel_once(deployment: Deployment) ->
     assert "asked for" in again.skip_message
     (next_night,) = tick(deployment, "nightly_sync", at + timedelta(days=1)).run_requests
     assert next_night.run_key != request.run_key
+
+
+def test_a_channel_whose_last_night_failed_has_its_turn_after_all_others(deployment: Deployment) -> None:
+    at = tomorrow()
+    deployment.registry.record_sync("acme", "Leads", at - timedelta(hours=49), "complete")
+    deployment.registry.record_sync("bolt", "Leads", at - timedelta(hours=25), "complete")
+    healthy, late = tick(deployment, "nightly_sync", at).run_requests
+    for request, channel in ((healthy, "bolt"), (late, "acme")):
+        assert request.run_config == {"ops": {"zoho_raw": {"config": {"channels": [channel]}}}}
+    assert "dagster/priority" not in healthy.tags
+    assert int(late.tags["dagster/priority"]) < 0
 
 
 def test_a_night_without_channels_says_so(deployment: Deployment) -> None:
@@ -230,9 +241,19 @@ def test_the_roster_says_what_the_registry_says(deployment: Deployment) -> None:
     deployment.registry.record_sync("acme", "Notes", None, "skipped")
     deployment.registry.record_sync("bolt", "Deals", datetime(2026, 6, 1, tzinfo=UTC), "complete")
     deployment.registry.record_sync("bolt", "Leads", None, "skipped")
-    said = {m.id: (m.status, m.timezone, m.connected_at, m.last_complete_sync_at) for m in roster(deployment.registry)}
-    assert said == {
-        c.id: (c.status, c.timezone, c.connected_at, c.last_complete_sync_at) for c in deployment.registry.list()
-    }
-    assert said["acme"][3] is not None
-    assert said["bolt"][3] is None, "Leads were never read"
+    deployment.registry.set_status("bolt", "reconnect_needed", "the user is gone")
+    names = ("status", "status_detail", "timezone", "connected_at", "last_complete_sync_at")
+    said = {m.id: {name: getattr(m, name) for name in names} for m in roster(deployment.registry)}
+    assert said == {c.id: {name: getattr(c, name) for name in names} for c in deployment.registry.list()}
+    assert said["acme"]["last_complete_sync_at"] is not None
+    assert said["bolt"]["last_complete_sync_at"] is None, "Leads were never read"
+
+
+def test_who_was_done_by_an_earlier_try(deployment: Deployment) -> None:
+    registry, before = deployment.registry, datetime.now(UTC)
+    for channel, outcome in (("acme", "complete"), ("bolt", "failed")):
+        for module in ("Leads", "Deals"):
+            registry.record_sync(channel, module, None, outcome if module == "Deals" else "complete")
+    assert synced_since(registry, ["acme", "bolt", "gone"], before) == {"acme"}
+    assert synced_since(registry, ["bolt"], before) == set()
+    assert synced_since(registry, ["acme"], datetime.now(UTC)) == set(), "that was an earlier sync"

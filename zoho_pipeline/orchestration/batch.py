@@ -2,7 +2,8 @@
 
 A failure that may pass is tried again at the end of the batch, after the others have had their turn;
 one that cannot pass (a revoked token, the day's credits) is not. Whatever a channel raises, the next
-one is worked on.
+one is worked on. A run that other runs wait for does not wait itself: its troubled channels are left
+to the repetition of the run, which queues behind them.
 """
 
 import logging
@@ -16,11 +17,14 @@ from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, RegistryErr
 from zoho_pipeline.channels.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.resources import Rooms
+from zoho_pipeline.orchestration.roster import synced_since
 from zoho_pipeline.settings import PipelineError, UsageError
 from zoho_pipeline.zoho.errors import Permanent, ReconnectNeeded, TokenThrottled
 
 log = logging.getLogger(__name__)
 
+_QUEUED = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+_LOOK_EVERY = 5.0
 MAX_RETRIES_TAG = "dagster/max_retries"
 _LASTING = (Permanent, ReconnectNeeded, TokenThrottled, UsageError)
 """TokenThrottled among them: every further try prolongs Zoho's throttle."""
@@ -36,6 +40,9 @@ class Trouble:
 
 Work = Callable[[str], Trouble | None]
 """Works on one channel, tells Dagster what came of it, and says what went wrong."""
+
+Pause = Callable[[float], bool]
+"""Waits so many seconds; False: others wait for this run's place, no further try."""
 
 
 class BatchConfig(dg.Config):
@@ -56,17 +63,14 @@ def channels_of(context: dg.OpExecutionContext, config: BatchConfig) -> list[str
     return list(context.partition_keys)
 
 
-def work_through(
-    channels: Sequence[str], work: Work, waits: Iterable[float], sleep: Callable[[float], None] = time.sleep
-) -> dict[str, Trouble]:
+def work_through(channels: Sequence[str], work: Work, waits: Iterable[float], pause: Pause) -> dict[str, Trouble]:
     """Every channel once, then those with passing trouble again after each wait; the troubles that stayed."""
     troubles: dict[str, Trouble] = {}
     _round(channels, work, troubles)
     for wait in waits:
         again = [channel for channel in channels if channel in troubles and not troubles[channel].lasting]
-        if not again:
+        if not again or not pause(wait):
             break
-        sleep(wait)
         _round(again, work, troubles)
     return troubles
 
@@ -78,6 +82,22 @@ def _round(channels: Iterable[str], work: Work, troubles: dict[str, Trouble]) ->
             troubles.pop(channel, None)
         else:
             troubles[channel] = trouble
+
+
+def patience(context: dg.OpExecutionContext) -> Pause:
+    """Waits for as long as no other run is queued."""
+
+    def pause(seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while not context.instance.get_runs_count(_QUEUED):
+            left = until - time.monotonic()
+            if left <= 0:
+                return True
+            time.sleep(min(left, _LOOK_EVERY))
+        context.log.info("other runs wait: what failed is tried again by a repetition of this run, behind them")
+        return False
+
+    return pause
 
 
 def guarded(channel_id: str, action: Callable[[], Trouble | None]) -> Trouble | None:
@@ -109,26 +129,15 @@ def is_left_out(channel: Channel) -> str | None:
     return None
 
 
-def done_since(channel: Channel, started: float) -> bool:
-    """Whether everything of a channel was synced since an instant (epoch seconds): a repeated run skips it."""
-    times = [module.synced_at.timestamp() for module in channel.modules.values()]
-    return bool(times) and min(times) >= started and all(m.outcome != "failed" for m in channel.modules.values())
-
-
 def remaining(context: dg.OpExecutionContext, rooms: Rooms, channels: list[str]) -> list[str]:
     """What a repetition of a run still has to do: channels its earlier tries finished are not done twice."""
     root = context.run.root_run_id
-    if root is None:
-        return channels
-    record = context.instance.get_run_record_by_id(root)
+    record = context.instance.get_run_record_by_id(root) if root else None
     if record is None:
         return channels
-    started = record.create_timestamp.timestamp()
-    known = {channel.id: channel for channel in rooms.registry.list()}
-    left = [c for c in channels if c not in known or not done_since(known[c], started)]
-    done = len(channels) - len(left)
-    context.log.info("%d of %d channels were done by the earlier tries of this run", done, len(channels))
-    return left
+    done = synced_since(rooms.registry, channels, record.create_timestamp)
+    context.log.info("%d of %d channels were done by the earlier tries of this run", len(done), len(channels))
+    return [channel for channel in channels if channel not in done]
 
 
 def conclude(context: dg.OpExecutionContext, channels: Sequence[str], troubles: dict[str, Trouble]) -> None:

@@ -1,12 +1,11 @@
 """Checks of the raw assets, one evaluation a channel: synced, fresh, and the same as Zoho id by id."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from zoho_pipeline.channels.model import Channel
 from zoho_pipeline.ingest.catalog import MODULE_TABLES
 from zoho_pipeline.orchestration.batch import (
     BatchConfig,
@@ -16,6 +15,7 @@ from zoho_pipeline.orchestration.batch import (
     conclude,
     guarded,
     is_left_out,
+    patience,
     remaining,
     work_through,
 )
@@ -24,6 +24,8 @@ from zoho_pipeline.orchestration.events import (
     FRESH,
     MATCHES_ZOHO,
     SYNCED,
+    Spent,
+    keep_connection,
     log_check,
     log_reconciled,
     log_sync,
@@ -31,9 +33,11 @@ from zoho_pipeline.orchestration.events import (
 )
 from zoho_pipeline.orchestration.keys import raw_key
 from zoho_pipeline.orchestration.partitions import channel_partitions
-from zoho_pipeline.orchestration.raw_assets import SYNC_POOL, incomplete
+from zoho_pipeline.orchestration.pools import SYNC_POOL
+from zoho_pipeline.orchestration.raw_assets import incomplete
 from zoho_pipeline.orchestration.raw_specs import FAIL_AFTER, WARN_AFTER
 from zoho_pipeline.orchestration.resources import Rooms
+from zoho_pipeline.orchestration.roster import Member, roster
 
 RECONCILE_OP, STATE_OP = "reconcile", "channel_state"
 
@@ -63,9 +67,10 @@ def _reconcile() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, config: BatchConfig, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[Any]:
         op = context.op_execution_context
+        keep_connection(op.instance)
         channels = remaining(op, rooms, channels_of(op, config))
         work = _reconciler(op, rooms, {key.asset_key.path[-1] for key in context.selected_asset_check_keys})
-        conclude(op, channels, work_through(channels, work, config.retry_waits))
+        conclude(op, channels, work_through(channels, work, config.retry_waits, patience(op)))
         yield from ()
 
     return reconcile
@@ -88,12 +93,13 @@ def _reconciler(context: dg.OpExecutionContext, rooms: Rooms, tables: set[str]) 
             reports.append(report)
             return incomplete(report.sync)
 
-        trouble = guarded(channel_id, action)
+        with Spent() as spent:
+            trouble = guarded(channel_id, action)
         for report in reports:
-            log_sync(context, report.sync, tables)
+            log_sync(context, report.sync, tables, whole=False)
             log_reconciled(context, report)
         if reports or trouble:
-            log_synced(context, channel_id, trouble.reason if trouble else None)
+            log_synced(context, channel_id, trouble.reason if trouble else None, spent)
         return trouble
 
     return work
@@ -112,17 +118,33 @@ def _channel_state() -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, config: BatchConfig, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[Any]:
         op = context.op_execution_context
+        keep_connection(op.instance)
         named = config.channels is not None or op.has_partition_key or op.has_partition_key_range
         chosen = set(channels_of(op, config)) if named else None
         names = {key.name for key in context.selected_asset_check_keys}
-        channels = [c for c in rooms.registry.list() if chosen is None or c.id in chosen]
-        known = _last_fresh(context.instance) if chosen is None else {}
-        stale = list(_tell(op, channels, names, known))
-        if stale:
-            context.log.warning("%d channels are not fresh: %s", len(stale), ", ".join(stale[:20]))
+        if FRESH in names:
+            _tell_fresh(op, rooms, chosen)
+        if SYNCED in names:
+            _tell_synced(op, rooms, chosen)
         yield from ()
 
     return channel_state
+
+
+def _tell_fresh(context: dg.OpExecutionContext, rooms: Rooms, chosen: set[str] | None) -> None:
+    """Evaluate; where all channels are looked at, one that was fresh and still is needs no further event."""
+    now, stale = datetime.now(UTC), []
+    known = _last_fresh(context.instance) if chosen is None else {}
+    for member in roster(rooms.registry):
+        if chosen is not None and member.id not in chosen:
+            continue
+        passed, severe, figures = freshness(member, now)
+        if not passed:
+            stale.append(member.id)
+        if not (passed and known.get(member.id)):
+            log_check(context, CHANNELS_KEY, FRESH, member.id, passed, figures, warn=not severe)
+    if stale:
+        context.log.warning("%d channels are not fresh: %s", len(stale), ", ".join(stale[:20]))
 
 
 def _last_fresh(instance: dg.DagsterInstance) -> dict[str, bool]:
@@ -131,23 +153,14 @@ def _last_fresh(instance: dg.DagsterInstance) -> dict[str, bool]:
     return {str(info.partition_key): info.latest_execution_status.value == "SUCCEEDED" for info in infos}
 
 
-def _tell(
-    context: dg.OpExecutionContext, channels: Iterable[Channel], names: set[str], known: dict[str, bool]
-) -> Iterator[str]:
-    """Evaluate; a channel that was fresh and still is needs no further event. Yields those that are not."""
-    now = datetime.now(UTC)
-    for channel in channels:
-        passed, severe, figures = freshness(channel, now)
-        if not passed:
-            yield channel.id
-        if FRESH in names and not (passed and known.get(channel.id)):
-            log_check(context, CHANNELS_KEY, FRESH, channel.id, passed, figures, warn=not severe)
-        if SYNCED in names:
-            reason = "; ".join(channel.problems) or "complete"
-            log_check(context, CHANNELS_KEY, SYNCED, channel.id, not channel.problems, {"reason": reason}, warn=True)
+def _tell_synced(context: dg.OpExecutionContext, rooms: Rooms, chosen: set[str] | None) -> None:
+    registry = rooms.registry
+    for channel in registry.list() if chosen is None else [registry.get(name) for name in sorted(chosen)]:
+        reason = "; ".join(channel.problems) or "complete"
+        log_check(context, CHANNELS_KEY, SYNCED, channel.id, not channel.problems, {"reason": reason}, warn=True)
 
 
-def freshness(channel: Channel, now: datetime) -> tuple[bool, bool, dict[str, Any]]:
+def freshness(channel: Member, now: datetime) -> tuple[bool, bool, dict[str, Any]]:
     """(passed, severe, figures) of a channel. A paused channel ages on purpose: it warns, never errs."""
     at = channel.last_complete_sync_at
     figures: dict[str, Any] = {"status": channel.status, "detail": channel.status_detail or ""}

@@ -1,11 +1,14 @@
 """The embedded Dagster instance: its state lives in HOME/dagster, beside everything else of ours.
 
-Imports no Dagster: the command line prepares the folder before it starts `dagster dev`.
+Imports no Dagster: the command line prepares the folder before it starts `dagster dev`. As a program,
+`export DAGSTER_HOME=$(python -m zoho_pipeline.orchestration.instance)`, it prepares the folder and prints it.
 """
 
+import json
+import re
 from pathlib import Path
 
-from zoho_pipeline.settings import Settings
+from zoho_pipeline.settings import Settings, load_settings
 
 _DAGSTER_YAML = """\
 # The embedded instance: SQLite in this folder. For Postgres see deploy/dagster.yaml.
@@ -25,6 +28,14 @@ concurrency:
     # extraction is bounded by Zoho, not by us. A run waits in the queue, not as a process.
     granularity: run
     default_limit: 1
+event_log_storage:
+  module: zoho_pipeline.orchestration.event_log
+  class: EmbeddedEventLog
+  config:
+    base_dir: ""  # this folder's history/runs, kept up to date
+run_coordinator:
+  module: zoho_pipeline.orchestration.run_queue
+  class: PooledRunQueue
 run_launcher:
   module: zoho_pipeline.orchestration.launcher
   class: LocalRunLauncher
@@ -49,11 +60,24 @@ retention:
 """
 
 
+_EVENTS_FOLDER = re.compile(r"(?<=    base_dir: ).*(?=  # this folder)")
+
+
 def prepare_dagster_home(settings: Settings) -> Path:
-    """HOME/dagster with a `dagster.yaml`; an existing one is the owner's and stays as it is."""
+    """HOME/dagster with a `dagster.yaml`; an existing one is the owner's and stays as it is.
+
+    But for the place of the event log, which Dagster wants absolute: it follows the folder when HOME is moved.
+    """
     folder = settings.ensure_home() / "dagster"
     folder.mkdir(mode=0o700, exist_ok=True)
     config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text(_DAGSTER_YAML)
+    before = config.read_text() if config.exists() else _DAGSTER_YAML
+    place = json.dumps(str(folder.absolute() / "history" / "runs"))
+    after = _EVENTS_FOLDER.sub(lambda _: place, before)
+    if not config.exists() or after != before:
+        config.write_text(after)
     return folder
+
+
+if __name__ == "__main__":
+    print(prepare_dagster_home(load_settings()).absolute())

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from zoho_pipeline.orchestration.catalogue import Catalogue, CheckEntry, ColumnEntry, ModelEntry
+from zoho_pipeline.orchestration.events import keep_connection
 from zoho_pipeline.orchestration.keys import ANALYSTS, ENGINEERS, RAW_GROUP, file_link, raw_key
+from zoho_pipeline.orchestration.pools import MARTS_POOL
 from zoho_pipeline.orchestration.raw_specs import FRESHNESS
 from zoho_pipeline.orchestration.resources import Rooms
 
@@ -23,7 +25,6 @@ MODELS_OP = "models"
 INSIGHT_MARTS = frozenset({"channel_insight", "topic_performance"})
 INSIGHT_MART = "channel_insight"
 PAGES_SHOWN = 5  # an event holds some 5 kB a page; the other channels are one `zoho-pipeline insight` away
-POOL = "marts"  # one publication at a time: the published file is replaced whole
 
 
 class TransformConfig(dg.Config):
@@ -47,11 +48,12 @@ def build_model_assets(catalogue: Catalogue, dialect: str) -> dg.AssetsDefinitio
         specs=[_spec(catalogue, model, dialect) for model in catalogue.models.values()],
         check_specs=[_check_spec(keys[check.model], check) for check in catalogue.checks],
         can_subset=True,
-        pool=POOL,
+        pool=MARTS_POOL,
     )
     def models(
         context: dg.AssetExecutionContext, config: TransformConfig, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        keep_connection(context.instance)
         selected = {key.path[-1] for key in context.selected_asset_keys}
         report = _transform(rooms, config, selected if selected != set(keys) else None)
         yield from _results(catalogue, report, selected, rooms)

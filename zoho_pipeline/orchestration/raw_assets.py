@@ -1,6 +1,7 @@
 """Raw assets: one per table of schema `zoho_raw`, partitioned by channel, filled by one sync a channel."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from zoho_pipeline.orchestration.batch import (
     conclude,
     guarded,
     is_left_out,
+    patience,
     remaining,
     work_through,
 )
-from zoho_pipeline.orchestration.events import log_sync, log_synced
+from zoho_pipeline.orchestration.events import Spent, keep_connection, log_sync, log_synced
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN, channel_partitions
+from zoho_pipeline.orchestration.pools import SYNC_POOL
 from zoho_pipeline.orchestration.raw_specs import raw_specs
 from zoho_pipeline.orchestration.resources import Rooms
 
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import SyncReport
 
 SYNC_OP = "zoho_raw"
-SYNC_POOL = "zoho_sync"
-"""How many runs may talk to Zoho and load at once; the step that writes a DuckDB file has a lock of its own."""
 
 
 class SyncConfig(BatchConfig):
@@ -51,33 +52,47 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: SyncConfig, rooms: dg.ResourceParam[Rooms]
     ) -> Iterator[Any]:
         op = context.op_execution_context
+        keep_connection(op.instance)
         tables = {key.path[-1] for key in context.selected_asset_keys}
         channels = remaining(op, rooms, channels_of(op, config))
-        work = partial(_sync_and_tell, op, rooms, tables, config.full)
-        conclude(op, channels, work_through(channels, work, config.retry_waits))
+        ask = Ask(tables, config.full, by_partition=config.channels is None)
+        work = partial(_sync_and_tell, op, rooms, ask)
+        conclude(op, channels, work_through(channels, work, config.retry_waits, patience(op)))
         yield from ()
 
     return zoho_raw
 
 
-def _sync_and_tell(
-    context: dg.OpExecutionContext, rooms: Rooms, tables: set[str], full: bool, channel_id: str
-) -> Trouble | None:
+@dataclass(frozen=True)
+class Ask:
+    """What a run was asked for. By partition: somebody picked channels and tables, and wants to see each of them."""
+
+    tables: set[str]
+    full: bool
+    by_partition: bool
+
+
+def _sync_and_tell(context: dg.OpExecutionContext, rooms: Rooms, ask: Ask, channel_id: str) -> Trouble | None:
     reports: list[SyncReport] = []
+    whole = ask.by_partition
 
     def sync() -> Trouble | None:
-        if why := is_left_out(rooms.registry.get(channel_id)):
+        nonlocal whole
+        channel = rooms.registry.get(channel_id)
+        if why := is_left_out(channel):
             context.log.info("channel %s %s: not synced", channel_id, why)
             return None
-        report = _sync(rooms, channel_id, tables, full)
+        whole = whole or channel.last_complete_sync_at is None
+        report = _sync(rooms, channel_id, ask.tables, ask.full)
         reports.append(report)
         return incomplete(report)
 
-    trouble = guarded(channel_id, sync)
+    with Spent() as spent:
+        trouble = guarded(channel_id, sync)
     for report in reports:
-        log_sync(context, report, tables)
+        log_sync(context, report, ask.tables, whole=whole)
     if reports or trouble:
-        log_synced(context, channel_id, trouble.reason if trouble else None)
+        log_synced(context, channel_id, trouble.reason if trouble else None, spent)
     return trouble
 
 

@@ -1,6 +1,6 @@
 """Schedules: the night's syncs, the week's insight and reconciliation, the hourly look at freshness."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -12,8 +12,9 @@ from zoho_pipeline.orchestration.jobs import Job
 from zoho_pipeline.orchestration.nights import OWN_ZONE, Night, due
 from zoho_pipeline.orchestration.partitions import batches
 from zoho_pipeline.orchestration.raw_assets import SYNC_OP
+from zoho_pipeline.orchestration.raw_specs import WARN_AFTER
 from zoho_pipeline.orchestration.resources import Rooms
-from zoho_pipeline.orchestration.roster import roster
+from zoho_pipeline.orchestration.roster import Member, roster
 
 NIGHTLY_CRON = ["0 1 * * *", "5-55/5 1 * * *"]
 """01:00 begins the night; the ticks after it ask for the channels that a hash of their id spreads over the hour."""
@@ -22,6 +23,7 @@ WEEKLY_CRON = "0 6 * * 1"
 RECONCILE_CRON = "0 4 * * 0"
 FRESHNESS_CRON = "30 * * * *"
 NIGHT_TAG = "zoho_pipeline/night"
+LAST = {"dagster/priority": "-1"}
 
 
 def build_schedules(
@@ -73,7 +75,7 @@ def _nightly(sync: Job, zone: str | None, cron: str | list[str], clock: str) -> 
         nights = due(channels, now, zone, asked_for(context.instance, now))
         if not nights:
             yield dg.SkipReason("Every channel whose night has begun was asked for.")
-        yield from night_requests(nights)
+        yield from night_requests(nights, late(channels, now))
 
     return nightly_sync
 
@@ -89,15 +91,31 @@ def asked_for(instance: dg.DagsterInstance, now: datetime) -> dict[date, set[str
     return asked
 
 
-def night_requests(nights: Sequence[Night]) -> Iterator[dg.RunRequest]:
-    """A run request for each batch of a night; the run key keeps one that was submitted from a second run."""
+def late(channels: Iterable[Member], now: datetime) -> set[str]:
+    """The channels whose last night did not end well: what troubled them then may trouble them now."""
+    since = now - WARN_AFTER
+    return {c.id for c in channels if (c.last_complete_sync_at or c.connected_at) < since}
+
+
+def night_requests(nights: Sequence[Night], late: Collection[str] = ()) -> Iterator[dg.RunRequest]:
+    """A run request for each batch of a night; the run key keeps one that was submitted from a second run.
+
+    Late channels have runs of their own behind all others: one whose Zoho does not answer costs minutes of waiting.
+    """
     for day in sorted({night.date for night in nights}):
-        for batch in batches([night.channel_id for night in nights if night.date == day]):
-            yield dg.RunRequest(
-                run_key=f"nightly:{day}:{batch[0]}:{len(batch)}",
-                run_config={"ops": {SYNC_OP: {"config": {"channels": batch}}}},
-                tags={NIGHT_TAG: f"{day}"},
-            )
+        channels = [night.channel_id for night in nights if night.date == day]
+        for batch in batches([channel for channel in channels if channel not in late]):
+            yield _night_request(day, batch, {})
+        for batch in batches([channel for channel in channels if channel in late]):
+            yield _night_request(day, batch, LAST)
+
+
+def _night_request(day: date, batch: list[str], tags: dict[str, str]) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"nightly:{day}:{batch[0]}:{len(batch)}",
+        run_config={"ops": {SYNC_OP: {"config": {"channels": batch}}}},
+        tags={NIGHT_TAG: f"{day}", **tags},
+    )
 
 
 def _reconcile(job: Job, clock: str) -> dg.ScheduleDefinition:

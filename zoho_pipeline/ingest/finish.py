@@ -1,7 +1,7 @@
 """The end of a sync: steps into the warehouse, deletions against what it holds, and the account of the run."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from zoho_pipeline.ingest.registry_tables import publish_channel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
 from zoho_pipeline.ingest.sides import read_users
 from zoho_pipeline.ingest.small_tables import insert_rows, replace_rows
-from zoho_pipeline.ingest.steps import Gathered, newest_by_key
+from zoho_pipeline.ingest.steps import Gathered, ModuleState, newest_by_key
 from zoho_pipeline.ingest.stored import held
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.errors import ZohoError
@@ -54,7 +54,9 @@ def load(run: "Run", gathered: Gathered) -> None:
 
 
 def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> None:
-    """Names of users for rows that came with bare ids; where users are not read yet, `finish` fills them."""
+    """Names of users for rows that came with bare ids; where users are still being read, `finish` fills them."""
+    if USERS.name not in run.reports:
+        _users_for_names(run, gathered.states)
     users = run.sides[USERS.name].tables[USERS.name] if USERS.name in run.sides else []
     for module, extraction in run.extractions.items() if users else ():
         name, state = extraction.target.table.name, gathered.states.get(module, {})
@@ -91,7 +93,7 @@ def finish(run: "Run") -> SyncReport:
         bound = run.window.hi if report.outcome == "complete" else None
         counts = (report.rows, report.credits, report.detail or None, report.route or None)
         run.registry.record_sync(run.channel.id, report.module, bound, report.outcome, *counts)
-    _users_for_names(run)
+    _users_for_names(run, run.states)
     with run.warehouse.connect(read_only=False) as connection:
         for side in run.sides.values():
             for name, rows in side.tables.items():
@@ -106,9 +108,9 @@ def finish(run: "Run") -> SyncReport:
     return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
 
 
-def _users_for_names(run: "Run") -> None:
+def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
     """A run over some modules alone reads no users: where rows came without names, it does."""
-    if USERS.name in run.sides or not any(state.get("bare_names") for state in run.states.values()):
+    if USERS.name in run.sides or not any(state.get("bare_names") for state in states.values()):
         return
     own = run.client.metered()
     try:

@@ -139,7 +139,7 @@ class Loader:
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline whose local folder is new and whose state is the warehouse's."""
-        self._open().drop()
+        shutil.rmtree(self._folder / self._name, ignore_errors=True)
         pipeline = self._open()
         with self._warehouse.lend(self._destination):
             pipeline.sync_destination()

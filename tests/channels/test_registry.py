@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from tests.channels.conftest import CONNECTION, REFRESH
 from zoho_pipeline.channels import tables
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
-from zoho_pipeline.channels.model import Channel
+from zoho_pipeline.channels.model import Channel, longest_waiting_first
 from zoho_pipeline.channels.registry import Registry, check_id
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.oauth import AccessToken
@@ -31,6 +31,17 @@ def test_an_added_channel_comes_back_as_it_went_in(registry: Registry) -> None:
     assert before <= channel.connected_at <= datetime.now(UTC)
     assert registry.list() == (channel,)
     assert registry.vault.refresh_token("acme") == REFRESH
+
+
+def test_who_waited_longest_is_first_whatever_came_of_it(registry: Registry, add: Add) -> None:
+    for name in ("done-early", "new", "failed-late", "another-new"):
+        add(name)
+    registry.record_sync("done-early", "Leads", NOON, "complete")
+    registry.record_sync("failed-late", "Leads", None, "failed")
+    order = ["another-new", "new", "done-early", "failed-late"]
+    assert [channel.id for channel in longest_waiting_first(registry.list())] == order
+    registry.record_sync("done-early", "Deals", NOON, "complete")
+    assert longest_waiting_first(registry.list())[-1].id == "done-early"
 
 
 def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) -> None:

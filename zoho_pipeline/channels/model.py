@@ -1,8 +1,8 @@
 """What a channel is: one tenant's connected Zoho org, and what we know of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from zoho_pipeline.zoho import scopes as zoho_scopes
@@ -94,6 +94,11 @@ class Channel:
         return min(bounds) if bounds and len(bounds) == len(counted) else None
 
     @property
+    def last_tried_at(self) -> datetime | None:
+        """When the newest sync that came to an end ended, well or not; None before the first."""
+        return max((module.synced_at for module in self.modules.values()), default=None)
+
+    @property
     def leads_readable(self) -> bool | None:
         """Whether the newest sync could read Leads; None before the first one."""
         leads = self.modules.get("Leads")
@@ -128,3 +133,10 @@ class Channel:
         if set(wanted) & set(self.missing_scopes):
             return False
         return zoho_scopes.allows(self.scopes, need, module)
+
+
+def longest_waiting_first(channels: Iterable[Channel]) -> list[Channel]:
+    """In the order in which they should have their turn: by their last try, whatever came of it, so that one that
+    always fails stands in line like the others."""
+    never = datetime.min.replace(tzinfo=UTC)
+    return sorted(channels, key=lambda channel: (channel.last_tried_at or never, channel.id))

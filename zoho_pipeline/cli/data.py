@@ -22,10 +22,16 @@ log = logging.getLogger(__name__)
 
 
 def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
-    """The channels named (each must exist), else every active one; PipelineError when there is none."""
+    """The channels named (each must exist), else every active one, the longest waiting first.
+
+    PipelineError when there is none.
+    """
+    from zoho_pipeline.channels.model import longest_waiting_first
+
     if wanted:
         return [session.registry.get(channel_id).id for channel_id in dict.fromkeys(wanted)]
-    found = [channel.id for channel in session.registry.list() if channel.status == "active"]
+    waiting = longest_waiting_first(session.registry.list())
+    found = [channel.id for channel in waiting if channel.status == "active"]
     if not found:
         raise PipelineError(
             "no active channel. Register one with `zoho-pipeline connect ID` or "
@@ -42,8 +48,8 @@ def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
 def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: str) -> None:
     """Load what changed in Zoho into the raw tables.
 
-    Without ID: every active channel. A channel that fails does not stop the others; a missing scope or
-    module is said on stderr and the rest is loaded.
+    Without ID: every active channel, the longest waiting first. A channel that fails does not stop the
+    others; a missing scope or module is said on stderr and the rest is loaded.
 
     \b
     Examples:

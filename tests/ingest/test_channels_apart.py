@@ -57,6 +57,12 @@ def test_used_up_credits_stop_one_channel_and_are_said(bench: Bench, monkeypatch
             assert stopped
             assert all("credits" in part.detail for part in stopped)
         assert bench.registry.get(name).last_complete_sync_at is None
+    told = bench.rows(
+        "select outcome, detail from zoho_raw.sync_runs where channel_id = ? and module = 'Leads'", second
+    )
+    assert [row["outcome"] for row in told] == ["stopped"]
+    assert "credits" in told[0]["detail"]
+    assert bench.registry.get(second).modules["Leads"].outcome == "stopped"
     report = sync_channel(bench.settings, bench.registry, bench.warehouse, third)
     assert report.complete
     assert bench.rows("select count(*) as n from zoho_raw.leads where channel_id = ?", third) == [{"n": 202}]

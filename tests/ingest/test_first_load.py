@@ -101,3 +101,18 @@ def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.Monkey
     loads = bench.rows("select count(*) as n from zoho_raw._dlt_loads where schema_name = 'zoho_crm'")
     assert loads[0]["n"] >= 5
     ledger.assert_equal(bench, "Leads")
+
+
+@pytest.mark.parametrize("call", [2, 4])
+def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: Bench, call: int) -> None:
+    """The first job, or the second when the first one's rows are in: a field without a column fails the whole job."""
+    bench = small_jobs
+    bench.sim.switches.update(bulk_mode="polls", bulk_polls=1)
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": f"d {n}"} for n in range(1_500)])
+    message = "FIELD_NOT_SUPPORTED: the field Description is not supported"
+    bench.sim.on_call(call, lambda: bench.org.bulk.fail_next.append(message), path="/bulk/")
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route) == ("complete", "records")
+    assert "bulk refused" in part.detail
+    assert "FIELD_NOT_SUPPORTED" in part.detail
+    ledger.assert_equal(bench, "Leads")

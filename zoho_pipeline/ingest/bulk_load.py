@@ -1,16 +1,14 @@
 """Bulk Read as a part of a sync: batches of its file → steps that a crash resumes."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.bulk_route import BulkReader, FieldRefused, Progress
+from zoho_pipeline.ingest.bulk_route import BulkReader, Progress
 from zoho_pipeline.ingest.csv_arrow import csv_to_arrow
-from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.steps import ModuleState, Step
 from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent
 
@@ -27,33 +25,24 @@ class BulkLoad:
     def run(self) -> Generator[Step, None, datetime | None]:
         """From when on changes are still to be read; None where Zoho refused and nothing can be relied on."""
         own = self._extraction
-        plan, resume = own.plan, self._resume
-        for _ in range(2):
-            reader = BulkReader(own.client, own.target.module, plan, own.window, resume, since=self._since)
-            try:
-                for texts, progress in reader.read():
-                    yield self._step(texts, progress)
-            except FieldRefused as refused:
-                narrower = _without(plan, refused)
-                if narrower is None:
-                    break
-                own.report.note(f"not in bulk: {', '.join(sorted(set(plan.names) - set(narrower.names)))}")
-                plan, resume = narrower, None
-                continue
-            except Permanent as error:
-                if isinstance(error, CreditsExhausted):
-                    raise
-                own.report.note(f"bulk refused: {error}")
-                break
-            assert reader.progress is not None
-            own.report.took("bulk")
-            hi = reader.progress.hi
-            final = {"final_to": min(hi, own._final_to()).isoformat()}
-            own.state = _without_job(own.state) | {"cursor": hi.isoformat(), **final}
-            yield Step(own.target.module, {}, own.state)
-            return hi
-        own.state = _without_job(own.state)
-        return None
+        reader = BulkReader(own.client, own.target.module, own.plan, own.window, self._resume, since=self._since)
+        try:
+            for texts, progress in reader.read():
+                yield self._step(texts, progress)
+        except CreditsExhausted:
+            raise
+        except Permanent as error:
+            # also where a single field has no column in bulk: left out, its values would be missing for good
+            own.report.note(f"bulk refused: {error}")
+            own.state = _without_job(own.state)
+            return None
+        assert reader.progress is not None
+        own.report.took("bulk")
+        hi = reader.progress.hi
+        final = {"final_to": min(hi, own._final_to()).isoformat()}
+        own.state = _without_job(own.state) | {"cursor": hi.isoformat(), **final}
+        yield Step(own.target.module, {}, own.state)
+        return hi
 
     def _step(self, texts: pa.Table, progress: Progress) -> Step:
         own = self._extraction
@@ -67,11 +56,6 @@ class BulkLoad:
         own.advance(rows.num_rows)
         own.state = {**own.state, "bare_names": own.run_id, "bulk": progress.as_state()}
         return Step(own.target.module, tables, own.state)
-
-
-def _without(plan: FieldPlan, refused: FieldRefused) -> FieldPlan | None:
-    names = tuple(name for name in plan.names if name not in str(refused))
-    return replace(plan, names=names) if len(names) < len(plan.names) else None
 
 
 def _without_job(state: ModuleState) -> ModuleState:

@@ -18,16 +18,10 @@ from zoho_pipeline.ingest.fields import FieldPlan
 from zoho_pipeline.ingest.window import Window
 from zoho_pipeline.zoho import bulk
 from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.errors import InvalidRequest, JobFailed, NotFound
+from zoho_pipeline.zoho.errors import JobFailed, NotFound
 
 ROWS_PER_BATCH = 25_000
 BLOCK_BYTES = 16 << 20
-
-_REFUSED = ("FIELD_NOT_AVAILABLE", "FIELD_NOT_SUPPORTED", "no field")
-
-
-class FieldRefused(Exception):
-    """Zoho has no such column in bulk; the job failed for it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,8 @@ class BulkReader:
     def read(self) -> Iterator[tuple[pa.Table, Progress]]:
         """Batches of text columns, and the progress that is true once each is loaded.
 
-        Raises FieldRefused, JobFailed and other Permanent errors: another route must do.
+        Raises JobFailed and other Permanent errors, also for a field that bulk has no column for: another
+        route must do.
         """
         done = self._begin()
         while True:
@@ -105,19 +100,11 @@ class BulkReader:
         self._window.settle()
         read_at = self._window.now()
         names = ("id", *self._plan.names)
-        job = self._create(names)
+        criteria = bulk.modified_between(self._since, None)
+        job = bulk.create_job(self._client, self._module, names, criteria=criteria)
+        job = bulk.poll(self._client, job.id, new=True)
         self.progress = Progress(job.id, 0, self._window.hi, read_at, names)
         return job
-
-    def _create(self, names: tuple[str, ...]) -> bulk.BulkJob:
-        try:
-            criteria = bulk.modified_between(self._since, None)
-            job = bulk.create_job(self._client, self._module, names, criteria=criteria)
-            return bulk.poll(self._client, job.id, new=True)
-        except (InvalidRequest, JobFailed) as error:
-            if any(word in f"{getattr(error, 'code', '')} {error}" for word in _REFUSED):
-                raise FieldRefused(str(error)) from error
-            raise
 
 
 def _batches(zipped: Path, skip: int) -> Iterator[pa.Table]:

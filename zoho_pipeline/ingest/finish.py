@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.ingest import by_id, deletions
 from zoho_pipeline.ingest.arrow import of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS, USERS
@@ -15,13 +16,13 @@ from zoho_pipeline.ingest.field_map import discover
 from zoho_pipeline.ingest.lookup_names import fill_names, fill_user_names
 from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
 from zoho_pipeline.ingest.registry_tables import publish_channel
-from zoho_pipeline.ingest.report import ModuleReport, SyncReport
+from zoho_pipeline.ingest.report import ModuleReport, Outcome, SyncReport
 from zoho_pipeline.ingest.sides import read_users
 from zoho_pipeline.ingest.small_tables import insert_rows, replace_rows
 from zoho_pipeline.ingest.steps import Gathered, ModuleState, newest_by_key
 from zoho_pipeline.ingest.stored import held
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
-from zoho_pipeline.zoho.errors import ZohoError
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
+from zoho_pipeline.zoho.errors import CreditsExhausted, ZohoError
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.sync import Run
@@ -90,9 +91,7 @@ def finish(run: "Run") -> SyncReport:
     if reports:
         reports[0].tokens = _tokens(run)
     for report in reports:
-        bound = run.window.hi if report.outcome == "complete" else None
-        counts = (report.rows, report.credits, report.detail or None, report.route or None)
-        run.registry.record_sync(run.channel.id, report.module, bound, report.outcome, *counts)
+        _record(run.registry, run.channel.id, report, run.window.hi)
     _users_for_names(run, run.states)
     with run.warehouse.connect(read_only=False) as connection:
         for side in run.sides.values():
@@ -102,10 +101,38 @@ def finish(run: "Run") -> SyncReport:
             if run.states.get(extraction.target.module, {}).get("bare_names"):
                 fill_names(connection, extraction.target.table, run.channel.id)
         publish_channel(connection, run.registry.get(run.channel.id), _found_fields(run))
-        insert_rows(connection, SYNC_RUNS, [_run_row(run, report, finished_at) for report in reports])
+        rows = [_run_row(run.channel.id, run.run_id, run.started_at, report, finished_at) for report in reports]
+        insert_rows(connection, SYNC_RUNS, rows)
     if run.fatal is not None:
         raise run.fatal
     return SyncReport(run.channel.id, run.run_id, reports, run.started_at)
+
+
+def account_of_failure(
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    modules: Iterable[str],
+    run_id: str,
+    started_at: datetime,
+    error: ZohoError,
+) -> None:
+    """The account of a run that Zoho let do nothing at all (revoked, used up, out of reach): each module, and why."""
+    outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+    reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
+    for report in reports:
+        _record(registry, channel_id, report, None)
+    with warehouse.connect(read_only=False) as connection:
+        if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # not before the first run that gets through
+            now = datetime.now(UTC)
+            rows = [_run_row(channel_id, run_id, started_at, report, now) for report in reports]
+            insert_rows(connection, SYNC_RUNS, rows)
+
+
+def _record(registry: Registry, channel_id: str, report: ModuleReport, hi: datetime | None) -> None:
+    bound = hi if report.outcome == "complete" else None
+    counts = (report.rows, report.credits, report.detail or None, report.route or None)
+    registry.record_sync(channel_id, report.module, bound, report.outcome, *counts)
 
 
 def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
@@ -219,12 +246,14 @@ def _tokens(run: "Run") -> int:
     return run.registry.mints.requests(fingerprint, run.started_at)
 
 
-def _run_row(run: "Run", report: ModuleReport, finished_at: datetime) -> dict[str, Any]:
+def _run_row(
+    channel_id: str, run_id: str, started_at: datetime, report: ModuleReport, finished_at: datetime
+) -> dict[str, Any]:
     return {
-        "channel_id": run.channel.id,
-        "run_id": run.run_id,
+        "channel_id": channel_id,
+        "run_id": run_id,
         "module": report.module,
-        "started_at": run.started_at,
+        "started_at": started_at,
         "finished_at": finished_at,
         "duration_seconds": report.seconds,
         "route": report.route or None,

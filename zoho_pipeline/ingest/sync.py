@@ -44,6 +44,7 @@ from zoho_pipeline.zoho.errors import (
     ReconnectNeeded,
     ScopeMissing,
     TokenThrottled,
+    ZohoError,
 )
 
 log = logging.getLogger(__name__)
@@ -69,9 +70,9 @@ class Run:
     window: Window
     loader: Loader
     run_id: str
-    full: bool
     progress: Progress
     states: dict[str, ModuleState]
+    full: bool = False
     extractions: dict[str, Extraction] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
@@ -124,7 +125,14 @@ def run_channel(
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
         with open_client(settings, registry, channel) as client:
-            run = _start(settings, registry, warehouse, channel, client, full, progress or Silent(), started_at)
+            run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+            try:
+                run = _start(settings, registry, warehouse, channel, client, progress or Silent(), run_id, started_at)
+            except ZohoError as error:
+                names = [target.module for target in targets]
+                finish.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+                raise
+            run.full = full
             targets += _histories(run) if modules is None else []
             run.reconcile = reconcile
             _extract_and_load(run, targets, SIDES if modules is None else {})
@@ -153,8 +161,8 @@ def _start(
     warehouse: Warehouse,
     channel: Channel,
     client: ZohoClient,
-    full: bool,
     progress: Progress,
+    run_id: str,
     started_at: datetime,
 ) -> Run:
     """Who we speak for, Zoho's clock, and the state of the last completed step."""
@@ -175,8 +183,7 @@ def _start(
         client=client,
         window=window,
         loader=loader,
-        run_id=f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-        full=full,
+        run_id=run_id,
         progress=progress,
         states=states,
         started_at=started_at,

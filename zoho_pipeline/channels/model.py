@@ -52,6 +52,19 @@ class ModuleStatus:
 
 
 @dataclass(frozen=True)
+class ModuleSync:
+    """How a module's part of one sync went, to be noted. `outcome`: one of OUTCOMES; `credits`: what it spent."""
+
+    module: str
+    upper_bound: datetime | None
+    outcome: str
+    rows: int = 0
+    credits: float = 0.0
+    detail: str | None = None
+    route: str | None = None
+
+
+@dataclass(frozen=True)
 class Channel:
     """A channel as the registry knows it; no secret in it."""
 

@@ -5,7 +5,7 @@ older key sealed. Every method is one transaction; any number of processes may w
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from zoho_pipeline.channels.model import (
     Channel,
     Connection,
     ModuleStatus,
+    ModuleSync,
 )
 from zoho_pipeline.channels.sealing import Sealer
 from zoho_pipeline.channels.vault import Vault
@@ -214,16 +215,25 @@ class Registry:
             upper_bound: all changes before this instant are in; kept only from a complete sync, never moved back.
             outcome: one of `model.OUTCOMES`.
         """
-        if outcome not in OUTCOMES:
-            raise ValueError(f"unknown outcome {outcome!r}")
+        self.record_syncs(channel_id, [ModuleSync(module, upper_bound, outcome, rows, credits, detail, route)])
+
+    def record_syncs(self, channel_id: str, parts: Iterable[ModuleSync]) -> None:
+        """Note how the modules of one sync went, all at once: each commit is a write to disk."""
         with self.database.write() as transaction:
-            before = self._one(transaction, channel_id, lock=True).modules.get(module)
-            bounds = [before.upper_bound] if before and before.upper_bound else []
-            bounds += [upper_bound] if upper_bound and outcome == "complete" else []
-            values: dict[str, Any] = {"upper_bound": max(bounds, default=None), "synced_at": datetime.now(UTC)}
-            values |= {"outcome": outcome, "detail": detail, "route": route, "rows": rows, "credits": credits}
-            self._upsert_module(transaction, channel_id, module, values)
-            self._spend(transaction, channel_id, credits)
+            before = self._one(transaction, channel_id, lock=True).modules
+            spent = 0.0
+            for part in parts:
+                if part.outcome not in OUTCOMES:
+                    raise ValueError(f"unknown outcome {part.outcome!r}")
+                known = before.get(part.module)
+                bounds = [known.upper_bound] if known and known.upper_bound else []
+                bounds += [part.upper_bound] if part.upper_bound and part.outcome == "complete" else []
+                values: dict[str, Any] = {"upper_bound": max(bounds, default=None), "synced_at": datetime.now(UTC)}
+                values |= {"outcome": part.outcome, "detail": part.detail, "route": part.route}
+                values |= {"rows": part.rows, "credits": part.credits}
+                self._upsert_module(transaction, channel_id, part.module, values)
+                spent += part.credits
+            self._spend(transaction, channel_id, spent)
 
     def forget_sync(self, channel_id: str) -> None:
         """Forget all module states: after a purge nothing has been synced."""

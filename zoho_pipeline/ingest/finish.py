@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.model import ModuleSync
 from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.ingest import by_id, deletions
 from zoho_pipeline.ingest.arrow import of_values
@@ -90,8 +91,7 @@ def finish(run: "Run") -> SyncReport:
     finished_at = datetime.now(UTC)
     if reports:
         reports[0].tokens = _tokens(run)
-    for report in reports:
-        _record(run.registry, run.channel.id, report, run.window.hi)
+    _record(run.registry, run.channel.id, reports, run.window.hi)
     _users_for_names(run, run.states)
     with run.warehouse.connect(read_only=False) as connection:
         for side in run.sides.values():
@@ -120,8 +120,7 @@ def account_of_failure(
     """The account of a run that Zoho let do nothing at all (revoked, used up, out of reach): each module, and why."""
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
-    for report in reports:
-        _record(registry, channel_id, report, None)
+    _record(registry, channel_id, reports, None)
     with warehouse.connect(read_only=False) as connection:
         if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # not before the first run that gets through
             now = datetime.now(UTC)
@@ -129,10 +128,22 @@ def account_of_failure(
             insert_rows(connection, SYNC_RUNS, rows)
 
 
-def _record(registry: Registry, channel_id: str, report: ModuleReport, hi: datetime | None) -> None:
-    bound = hi if report.outcome == "complete" else None
-    counts = (report.rows, report.credits, report.detail or None, report.route or None)
-    registry.record_sync(channel_id, report.module, bound, report.outcome, *counts)
+def _record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport], hi: datetime | None) -> None:
+    registry.record_syncs(
+        channel_id,
+        [
+            ModuleSync(
+                report.module,
+                hi if report.outcome == "complete" else None,
+                report.outcome,
+                report.rows,
+                report.credits,
+                report.detail or None,
+                report.route or None,
+            )
+            for report in reports
+        ],
+    )
 
 
 def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:

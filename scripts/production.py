@@ -169,7 +169,9 @@ def main() -> None:
     parser.add_argument("--companies", type=int, default=3)
     parser.add_argument("--leads", type=int, default=200)
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell starts `… &` with it ignored, and the pieces would inherit that
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.default_int_handler)
     shutil.rmtree(options.home, ignore_errors=True)
     with running_postgres() as server, Simulator.start() as simulator:
         urls = [make_database(server, name) for name in ("dagster", "pipeline")]

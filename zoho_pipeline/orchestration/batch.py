@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from pydantic import Field
 
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, RegistryError
 from zoho_pipeline.channels.model import PAUSED, RECONNECT_NEEDED, Channel
@@ -48,13 +49,15 @@ Pause = Callable[[float], bool]
 class BatchConfig(dg.Config):
     """Which channels a run works on, and how patiently."""
 
-    channels: list[str] | None = None  # None: the partitions of the run
-    retry_waits: list[float] = [20.0, 60.0]  # noqa: RUF012  seconds before each further try of a channel
+    channels: list[str] = Field(default=[], description="Ids of channels; none: the partitions of the run.")
+    retry_waits: list[float] = Field(
+        default=[20.0, 60.0], description="Seconds before each further try of a channel whose failure may pass."
+    )
 
 
 def channels_of(context: dg.OpExecutionContext, config: BatchConfig) -> list[str]:
     """The channels of a run, in order; dg.Failure where neither config nor partitions name any."""
-    if config.channels is not None:
+    if config.channels:
         return list(dict.fromkeys(config.channels))
     if not context.has_partition_key and not context.has_partition_key_range:
         raise dg.Failure(

@@ -125,7 +125,7 @@ def _channel_state() -> dg.AssetChecksDefinition:
     ) -> Iterator[Any]:
         op = context.op_execution_context
         keep_connection(op.instance)
-        named = config.channels is not None or op.has_partition_key or op.has_partition_key_range
+        named = bool(config.channels) or op.has_partition_key or op.has_partition_key_range
         chosen = set(channels_of(op, config)) if named else None
         names = {key.name for key in context.selected_asset_check_keys}
         if FRESH in names:

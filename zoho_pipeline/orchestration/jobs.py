@@ -31,7 +31,8 @@ def reconcile_job(checks: dg.AssetChecksDefinition) -> Job:
         "reconcile_channels",
         selection=dg.AssetSelection.checks(checks),
         partitions_def=channel_partitions,
-        description="Syncs, compares every module with Zoho id by id, repairs what differs; a check a module.",
+        description="Syncs, compares every module with Zoho id by id, repairs what differs; a check a module. Name the "
+        "channels in the op's config.",
         tags=SYNC_TAG,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 
 from zoho_pipeline.orchestration.catalogue import Catalogue, CheckEntry, ColumnEntry, ModelEntry
 from zoho_pipeline.orchestration.events import keep_connection
@@ -30,9 +31,9 @@ PAGES_SHOWN = 5  # an event holds some 5 kB a page; the other channels are one `
 class TransformConfig(dg.Config):
     """What a run of the models may be asked for."""
 
-    as_of: str | None = None  # ISO instant; None: the last complete sync of each channel
-    weekly: bool = False  # mark the channel_insight rows of this run as the week's
-    full: bool = False  # recompute every channel, not only those that changed
+    as_of: str | None = Field(default=None, description="ISO instant; none: the last complete sync of each channel.")
+    weekly: bool = Field(default=False, description="Mark the channel_insight rows of this run as the week's.")
+    full: bool = Field(default=False, description="Recompute every channel, not only those that changed.")
 
 
 def seed_key(name: str) -> dg.AssetKey:
@@ -206,8 +207,9 @@ def _check_result(key: dg.AssetKey, check: CheckEntry, parts: "Sequence[CheckRes
     severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
     broken = [part for part in parts if not part.passed]
     channels = sorted({channel or "(no channel)" for part in broken for channel in part.channels})
-    metadata: dict[str, Any] = {"failing_rows": sum(part.failures for part in broken), "channels": ", ".join(channels)}
+    metadata: dict[str, Any] = {"failing_rows": sum(part.failures for part in broken)}
     if broken:
+        metadata["channels"] = ", ".join(channels)
         metadata["failed"] = "; ".join(f"{part.description or part.name} ({part.failures} rows)" for part in broken)
     return dg.AssetCheckResult(
         asset_key=key, check_name=check.name, passed=not broken, severity=severity, metadata=metadata

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.orchestration.batch import (
@@ -34,7 +35,7 @@ SYNC_OP = "zoho_raw"
 class SyncConfig(BatchConfig):
     """What a sync run may be asked for."""
 
-    full: bool = False  # read every row again instead of what changed
+    full: bool = Field(default=False, description="Read every row again instead of what changed.")
 
 
 def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
@@ -55,7 +56,7 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
         keep_connection(op.instance)
         tables = {key.path[-1] for key in context.selected_asset_keys}
         channels = remaining(op, rooms, channels_of(op, config))
-        ask = Ask(tables, config.full, by_partition=config.channels is None)
+        ask = Ask(tables, config.full, by_partition=not config.channels)
         work = partial(_sync_and_tell, op, rooms, ask)
         conclude(op, channels, work_through(channels, work, config.retry_waits, patience(op)))
         yield from ()

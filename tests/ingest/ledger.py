@@ -58,6 +58,6 @@ def comparable(value: Any) -> Any:
         return int(value.astimezone(UTC).timestamp())
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if isinstance(value, str) and value[:1] in "[{":
+    if isinstance(value, str) and value.startswith(("[", "{")):
         return json.dumps(json.loads(value), separators=(",", ":"))
     return float(value) if not isinstance(value, bool | str | type(None)) else value

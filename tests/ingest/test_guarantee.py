@@ -95,8 +95,8 @@ class Lives(RuleBasedStateMachine):
         rows = [{"Last_Name": f"L{n}", "Company": "C", "Lead_Source": source, "UTM_Source1": "x"} for n in range(count)]
         self.org.insert_many("Leads", rows)
 
-    @rule(number=pick, company=st.text(max_size=5))
-    def edit(self, number: int, company: str) -> None:
+    @rule(number=pick, company=st.none() | st.text(min_size=1, max_size=5))
+    def edit(self, number: int, company: str | None) -> None:
         if (id_ := self.lead(number)) is not None:
             self.org.update("Leads", id_, {"Company": company})
 

@@ -17,7 +17,6 @@ from airbyte_cdk.models import SyncMode  # type: ignore[import-not-found, unused
 from source_zoho_crm import SourceZohoCrm  # type: ignore[import-not-found, unused-ignore]
 from source_zoho_crm.api import ZohoAPI  # type: ignore[import-not-found, unused-ignore]
 
-
 MOST_ROWS = 2_000
 """Its eleventh page of 200 is refused by Zoho (DISCRETE_PAGINATION_LIMIT_EXCEEDED), and the connector with it."""
 

@@ -127,8 +127,8 @@ def make_database(server_url: str, name: str) -> str:
     return server_url.rsplit("/", 1)[0] + f"/{name}"
 
 
-def connect_companies(production: Production, simulator: Any, companies: int, leads: int) -> None:
-    """A few generated companies, connected as channels `tenant-1` …, with their content."""
+def connect_companies(production: Production, simulator: Any, companies: int, leads: int) -> list[Any]:
+    """A few generated companies, connected as channels `tenant-1` …, with their content; their orgs at Zoho."""
     from zoho_pipeline.channels.connect import register_from_refresh_token
     from zoho_pipeline.channels.registry import Registry
     from zoho_pipeline.ingest.content import load_content
@@ -140,12 +140,15 @@ def connect_companies(production: Production, simulator: Any, companies: int, le
     settings = load_settings(production.env)
     registry = Registry(settings)
     client, secret = settings.require_client("sim")
+    orgs = []
     for number in range(1, companies + 1):
         company = build_company(simulator, seed=number, leads=leads)
         token = company.org.grant(client, secret.reveal(), DEFAULT_SCOPES)
         register_from_refresh_token(registry, f"tenant-{number}", Secret(token), data_center="sim")
         catalogue = company.write_content(production.home / "content.csv")
         load_content(settings, open_warehouse(settings), f"tenant-{number}", catalogue)
+        orgs.append(company.org)
+    return orgs
 
 
 def zoho_environment(simulator_url: str) -> dict[str, str]:

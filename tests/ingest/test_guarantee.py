@@ -32,6 +32,8 @@ FAULTS = (
     "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
 )  # fmt: skip
 pick = st.integers(0, 10**6)
+words = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=5)
+"""Without NUL, which no warehouse takes in a text and raw leaves out."""
 
 
 class Lives(RuleBasedStateMachine):
@@ -95,7 +97,7 @@ class Lives(RuleBasedStateMachine):
         rows = [{"Last_Name": f"L{n}", "Company": "C", "Lead_Source": source, "UTM_Source1": "x"} for n in range(count)]
         self.org.insert_many("Leads", rows)
 
-    @rule(number=pick, company=st.none() | st.text(min_size=1, max_size=5))
+    @rule(number=pick, company=st.none() | words)
     def edit(self, number: int, company: str | None) -> None:
         if (id_ := self.lead(number)) is not None:
             self.org.update("Leads", id_, {"Company": company})

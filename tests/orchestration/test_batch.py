@@ -1,12 +1,14 @@
 """A batch: every channel has its turn, passing trouble another one, lasting trouble none."""
 
+import dagster as dg
 import pytest
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteRepositoryOrigin
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zoho_pipeline.channels.errors import ChannelBusy, OtherOrg, RegistryError, UnknownChannel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
-from zoho_pipeline.orchestration.batch import Trouble, guarded, is_lasting, work_through
+from zoho_pipeline.orchestration.batch import Trouble, guarded, is_lasting, patience, work_through
 from zoho_pipeline.orchestration.partitions import batches
 from zoho_pipeline.orchestration.raw_assets import incomplete
 from zoho_pipeline.settings import PipelineError, SettingsError
@@ -71,6 +73,22 @@ def test_every_channel_is_worked_on_and_tried_again_only_where_it_can_help(
 )
 def test_which_errors_last(error: PipelineError, lasting: bool) -> None:
     assert is_lasting(error) is lasting
+
+
+def test_a_run_that_others_queue_for_does_not_sit_on_its_place() -> None:
+    @dg.job
+    def waiting() -> None:
+        pass
+
+    with dg.DagsterInstance.ephemeral() as instance, dg.build_op_context(instance=instance) as context:
+        pause = patience(context)  # type: ignore[arg-type]
+        assert pause(0.0), "nobody waits"
+        server = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=1, location_name="nobody")
+        origin = RemoteRepositoryOrigin(server, "__repository__").get_job_origin("waiting")
+        run = instance.create_run_for_job(waiting, remote_job_origin=origin, status=dg.DagsterRunStatus.QUEUED)
+        assert not pause(3_600.0), "an hour of waiting is not begun"
+        instance.delete_run(run.run_id)
+        assert pause(0.0)
 
 
 def test_an_unexpected_error_stays_with_its_channel_and_shows_no_secret(caplog: pytest.LogCaptureFixture) -> None:

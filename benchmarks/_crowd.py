@@ -1,0 +1,148 @@
+"""5,000 channels in a registry, and what the sensors and schedules that look at them cost."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert
+
+from zoho_pipeline.channels import tables
+from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.orchestration.instance import prepare_dagster_home
+from zoho_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, RunRequest
+
+MANY = 5_000
+MODULES = ("Leads", *(f"Module{number}" for number in range(14)))  # as many as a real channel has
+
+
+def name_of(number: int) -> str:
+    return f"tenant-{number:04}"
+
+
+def _timed(action: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.process_time()
+    return action(), time.process_time() - began
+
+
+class Crowd:
+    """5,000 channels in a registry, and an instance whose sensors and schedules look at them."""
+
+    def __init__(self, settings: Settings, instance: "DagsterInstance") -> None:
+        from zoho_pipeline.orchestration.build import build
+
+        self.instance, self.defs, self.registry = instance, build(settings), Registry(settings)
+        ago = datetime.now(UTC) - timedelta(days=30)
+        with self.registry.database.write() as transaction:
+            transaction.execute(insert(tables.channels), [_channel(number, ago) for number in range(MANY)])
+
+    def sync(self) -> None:
+        """As after a night: every module of every channel is complete."""
+        seen = datetime.now(UTC) - timedelta(hours=5)
+        modules = [_module(number, name, seen) for number in range(MANY) for name in MODULES]
+        with self.registry.database.write() as transaction:
+            transaction.execute(insert(tables.modules), modules)
+
+    def sense(self, name: str) -> tuple[Any, float]:
+        import dagster as dg
+
+        repository = self.defs.get_repository_def()
+        resources = repository.get_top_level_resources()
+        with dg.SensorEvaluationContext(
+            instance_ref=self.instance.get_ref(),
+            last_tick_completion_time=None,
+            last_run_key=None,
+            cursor=None,
+            repository_name=None,
+            repository_def=repository,
+            resources=resources,
+        ) as context:
+            return _timed(lambda: self.defs.resolve_sensor_def(name).evaluate_tick(context))
+
+    def tick(self, name: str, at: datetime) -> tuple[Any, float]:
+        import dagster as dg
+
+        resources = {"rooms": self.defs.resources["rooms"]}  # type: ignore[index]
+        with dg.build_schedule_context(
+            instance=self.instance, resources=resources, scheduled_execution_time=at
+        ) as context:
+            return _timed(lambda: self.defs.resolve_schedule_def(name).evaluate_tick(context))
+
+    def submit(self, request: "RunRequest") -> None:
+        """What the daemon makes of a request; one table of 25 will do, each costs a planned event."""
+        import dagster as dg
+
+        job = self.defs.resolve_job_def("sync_channels").get_subset(
+            asset_selection={dg.AssetKey(["zoho_raw", "leads"])}
+        )
+        self.instance.create_run_for_job(
+            job,
+            run_config=dict(request.run_config),
+            tags={**job.tags, **request.tags},
+            status=dg.DagsterRunStatus.SUCCESS,
+        )
+
+    def freshness(self) -> float:
+        """The hourly job: every channel is asked for, those that changed since the last time are told."""
+        job = self.defs.resolve_job_def("check_freshness")
+        return _timed(lambda: job.execute_in_process(instance=self.instance))[1]
+
+
+def ticks(home: Path) -> Iterator[tuple[str, float]]:
+    """Seconds of CPU of every sensor and schedule over 5,000 channels with 15 modules each."""
+    import dagster as dg
+
+    settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)})
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
+        crowd = Crowd(settings, instance)
+        yield "channel_registry, all of them new", crowd.sense("channel_registry")[1]
+        instance.add_dynamic_partitions("channels", [name_of(number) for number in range(MANY)])
+        crowd.sync()
+        yield "channel_registry", crowd.sense("channel_registry")[1]
+        yield "marts_after_syncs", crowd.sense("marts_after_syncs")[1]
+        at = (datetime.now(UTC) + timedelta(days=1)).replace(hour=1, minute=0)
+        yield "weekly_reconcile", crowd.tick("weekly_reconcile", at)[1]
+        slowest = 0.0
+        for step in range(12):
+            data, spent = crowd.tick("nightly_sync", at + timedelta(minutes=5 * step))
+            slowest = max(slowest, spent)
+            for request in data.run_requests or []:
+                crowd.submit(request)
+        yield "nightly_sync, the slowest of a night that follows one without", slowest
+        crowd.freshness()  # tells each of them for the first time
+        yield "freshness, the whole run", crowd.freshness()
+
+
+def _channel(number: int, connected: datetime) -> dict[str, Any]:
+    return {
+        "channel_id": name_of(number),
+        "data_center": "in",
+        "accounts_server": "https://accounts.zoho.in",
+        "api_domain": "https://www.zohoapis.in",
+        "timezone": "Asia/Kolkata",
+        "missing_scopes": [],
+        "status": "active",
+        "field_map": {},
+        "lead_source_map": {},
+        "parameters": {},
+        "refresh_seal": "x",
+        "refresh_fingerprint": f"{number}",
+        "connected_at": connected,
+        "created_at": connected,
+    }
+
+
+def _module(number: int, name: str, seen: datetime) -> dict[str, Any]:
+    return {
+        "channel_id": name_of(number),
+        "module": name,
+        "upper_bound": seen,
+        "outcome": "complete",
+        "rows": 1,
+        "credits": 1.0,
+        "synced_at": seen,
+    }

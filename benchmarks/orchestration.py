@@ -1,6 +1,6 @@
 """The conductor's own cost: loading the code location, ticks with 5,000 channels, 200 channels in batches.
 
-All are seconds of CPU: a busy machine tells the same as an idle one. BENCH_CHANNELS=20 queues fewer.
+All are seconds of CPU: a busy machine tells nearly the same as an idle one. BENCH_CHANNELS=20 queues fewer.
 """
 
 import os

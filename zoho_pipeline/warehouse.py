@@ -30,7 +30,7 @@ MARTS_SCHEMA = "marts"
 LOCK_SECONDS = 600.0
 """How long a writer waits for another: the longest load step measured (1 M rows, merged) is far below."""
 LOAD_MEMORY = "384MB"
-"""What DuckDB may use for a load before it spills to disk; its own default is 80 % of the machine."""
+"""What DuckDB may use for a load; its own default, 80 % of the machine, is left to those that cannot do with it."""
 
 Dialect = Literal["duckdb", "postgres"]
 _held = local()
@@ -182,11 +182,14 @@ class Warehouse:
             yield
 
     @contextmanager
-    def lend(self, destination: "Destination[Any, Any]") -> Iterator[Connection | None]:
+    def lend(
+        self, destination: "Destination[Any, Any]", memory: str | None = LOAD_MEMORY
+    ) -> Iterator[Connection | None]:
         """Hold the warehouse for a step of dlt's, `destination` (one of `destination()`) working in the session given.
 
         On DuckDB dlt would open and close the file for each part of a load, and each closing writes the staged
         rows to disk once more: 4.4 of 28 s for 300,000 leads. Nothing is held on Postgres, and None given.
+        `memory`: what DuckDB may use; None is its own default.
         """
         with self._lock(LOCK_SECONDS):
             if self.path is None:
@@ -196,7 +199,8 @@ class Warehouse:
 
             by_path = destination.config_params["credentials"]
             with closing_duckdb(open_duckdb(self.path, read_only=False, timeout=LOCK_SECONDS)) as connection:
-                connection.execute(f"set memory_limit = '{LOAD_MEMORY}'")
+                if memory is not None:
+                    connection.execute(f"set memory_limit = '{memory}'")
                 destination.config_params["credentials"] = DuckDbCredentials(connection.raw)
                 try:
                     yield connection

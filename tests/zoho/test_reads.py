@@ -308,14 +308,14 @@ def test_polls_grow_rarer_until_the_job_is_done() -> None:
     job = bulk.poll(client, "7")
     assert (job.completed, job.count, job.more, job.next_page_token) == (True, 5, True, "n")
     naps = client.naps  # type: ignore[attr-defined]
-    assert naps == [0.5, 1.0, 2.0]
+    assert naps == [1.0, 2.5, 6.25]
 
 
 def test_a_new_job_is_not_asked_for_at_once() -> None:
     wire = Wire(state("COMPLETED", page=1, count=5))
     client = client_on(wire)
     assert bulk.poll(client, "7", new=True).completed
-    assert client.naps == [0.5]  # type: ignore[attr-defined]
+    assert client.naps == [1.0]  # type: ignore[attr-defined]
     assert len(wire.seen) == 1
 
 

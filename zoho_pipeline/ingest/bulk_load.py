@@ -54,7 +54,7 @@ class BulkLoad:
         own.intake.reject(converted.rejected, progress.read_at, tables)
         own.report.rows += rows.num_rows
         own.advance(rows.num_rows)
-        own.state = {**own.state, "bare_names": own.run_id, "bulk": progress.as_state()}
+        own.state = {**own.state, "bare_names": True, "bulk": progress.as_state()}
         return Step(own.target.module, tables, own.state)
 
 

@@ -18,7 +18,7 @@ from zoho_pipeline.ingest.keyset import Batch, KeysetReader
 from zoho_pipeline.ingest.probe import Totals
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.shape import read_shape
-from zoho_pipeline.ingest.steps import ModuleState, Step
+from zoho_pipeline.ingest.steps import ModuleState, Step, bytes_of
 from zoho_pipeline.ingest.targets import Target
 from zoho_pipeline.ingest.window import SECOND, Window, parse
 from zoho_pipeline.zoho import records
@@ -37,7 +37,8 @@ from zoho_pipeline.zoho.pages import Row
 
 ROWS_PER_TABLE = 2_000
 ROWS_PER_STEP = 10_000
-"""A step of the widest records is some 20 MB; memory stays bounded whatever the module's size."""
+BYTES_PER_STEP = 16 << 20
+"""Memory stays bounded whatever the module's size, and whatever the size of its texts (20 kB were met)."""
 SHAPE_EVERY = timedelta(hours=24)
 """A module in which nothing changes has its fields looked at this often; else they are read before its rows."""
 
@@ -48,7 +49,6 @@ class Extraction:
 
     target: Target
     channel_id: str
-    run_id: str
     client: ZohoClient
     window: Window
     state: ModuleState
@@ -221,7 +221,7 @@ class Extraction:
         """By queries; False where Zoho refused them: what was read stands, and lists read it all."""
         most = int(self.state.get("query_rows", MOST_ROWS))
         reader = QueryReader(self.client, self.target.module, self.plan, self.window, self._final_to(), most)
-        self.state = {**self.state, "bare_names": self.run_id}
+        self.state = {**self.state, "bare_names": True}
         try:
             yield from self._steps_of(reader.read(since), since)
         except coql_route.REFUSALS as refused:
@@ -334,7 +334,7 @@ class Extraction:
             if len(pending) >= ROWS_PER_TABLE:
                 loaded += self.intake.convert(pending, read_at, tables)
                 pending, read_at = [], None
-            if loaded >= ROWS_PER_STEP:
+            if loaded >= ROWS_PER_STEP or bytes_of(tables) >= BYTES_PER_STEP:
                 yield self._step(tables, reached)
                 tables, loaded = {}, 0
         if pending and read_at is not None:

@@ -14,7 +14,7 @@ from zoho_pipeline.ingest.arrow import of_values
 from zoho_pipeline.ingest.catalog import BY_NAME, DELETED_RECORDS, SYNC_RUNS, USERS
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.field_map import discover
-from zoho_pipeline.ingest.lookup_names import fill_names, fill_user_names
+from zoho_pipeline.ingest.lookup_names import fill_names, fill_user_names, marked
 from zoho_pipeline.ingest.observed import OBSERVATIONS, observe
 from zoho_pipeline.ingest.registry_tables import publish_channel
 from zoho_pipeline.ingest.report import ModuleReport, Outcome, SyncReport
@@ -62,7 +62,7 @@ def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> 
     users = run.sides[USERS.name].tables[USERS.name] if USERS.name in run.sides else []
     for module, extraction in run.extractions.items() if users else ():
         name, state = extraction.target.table.name, gathered.states.get(module, {})
-        if state.get("bare_names") == run.run_id and name in tables:
+        if state.get("bare_names") and name in tables:
             tables[name] = fill_user_names(tables[name], BY_NAME[name], users)
 
 
@@ -148,7 +148,7 @@ def _record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport]
 
 def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
     """A run over some modules alone reads no users: where rows came without names, it does."""
-    if USERS.name in run.sides or not any(state.get("bare_names") for state in states.values()):
+    if USERS.name in run.sides or not marked(states):
         return
     own = run.client.metered()
     try:

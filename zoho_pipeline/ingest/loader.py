@@ -25,7 +25,7 @@ from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.dlt_context import explicit_dlt
 from zoho_pipeline.ingest.source import SOURCE_NAME, zoho_crm
 from zoho_pipeline.settings import PipelineError, Settings
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
+from zoho_pipeline.warehouse import LOAD_MEMORY, RAW_SCHEMA, Connection, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +110,10 @@ class Loader:
             yield
 
     def _load_package(self, staged: Iterable[str]) -> LoadInfo:
+        memory: str | None = LOAD_MEMORY
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
-                with self._warehouse.lend(self._destination) as session:
+                with self._warehouse.lend(self._destination, memory) as session:
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
                     if session is not None:
                         self._drop_staged(session, staged)
@@ -123,6 +124,7 @@ class Loader:
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise
                 log.warning("channel %s: the load met %s. Trying again.", self._channel_id, _cause(error))
+                memory = None if "out of memory" in _cause(error).lower() else memory
                 time.sleep(attempt)
         raise AssertionError("unreachable")
 

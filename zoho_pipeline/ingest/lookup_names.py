@@ -1,8 +1,7 @@
 """Names of lookups that a route gave as bare ids: filled from users and from the parents' own rows.
 
-A module whose rows came so has the run's id as `bare_names` in its state. The run fills the names in the transaction
-that writes its account (`sync_runs`), so a mark whose run is accounted for is done with; any other is a crash's,
-and the next run of the module takes it over.
+A module whose rows came so is marked (`bare_names` in its state). As long as a marked module has an id without a name
+every run tries to name it: after a crash, when users could not be read, when a parent's module came later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.catalog import RawTable
+from zoho_pipeline.ingest.catalog import BY_NAME, RawTable
 from zoho_pipeline.ingest.steps import ModuleState
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
 
@@ -41,21 +40,29 @@ _PARENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def without_filled(
+def marked(states: Mapping[str, ModuleState]) -> bool:
+    return any(state.get("bare_names") for state in states.values())
+
+
+def without_marks_of_named(
     connection: Connection, channel_id: str, states: Mapping[str, ModuleState]
 ) -> dict[str, ModuleState]:
-    """The states without the marks of runs that are accounted for."""
-    marks = {mark for state in states.values() if isinstance(mark := state.get("bare_names"), str)}
-    if not marks:
-        return dict(states)
-    rows = connection.rows(
-        f"select distinct run_id from {RAW_SCHEMA}.sync_runs where channel_id = ? and run_id = any(?)",  # noqa: S608
-        (channel_id, sorted(marks)),
-    )
-    filled = {row["run_id"] for row in rows}
-    return {
-        name: {k: v for k, v in state.items() if k != "bare_names" or v not in filled} for name, state in states.items()
-    }
+    """The states, the marks of modules left out in which no id is without its name."""
+    found = dict(states)
+    for module, state in states.items():
+        if state.get("bare_names") and not _has_nameless(connection, BY_NAME[state["table"]], channel_id):
+            found[module] = {key: value for key, value in state.items() if key != "bare_names"}
+    return found
+
+
+def _has_nameless(connection: Connection, raw: RawTable, channel_id: str) -> bool:
+    nameless = [
+        f"({stem}_id is not null and {stem}_name is null)"
+        for column in raw.columns
+        if column.part == "name" and (stem := column.name.removesuffix("_name")) in _PARENTS
+    ]
+    sql = f"select 1 from {RAW_SCHEMA}.{raw.name} where channel_id = ? and ({' or '.join(nameless) or 'false'}) limit 1"  # noqa: S608
+    return bool(connection.rows(sql, (channel_id,)))
 
 
 def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -49,7 +49,12 @@ class Gathered:
 
     @property
     def bytes(self) -> int:
-        return sum(part.nbytes for parts in self.tables.values() for part in parts)
+        return bytes_of(self.tables)
+
+
+def bytes_of(tables: Mapping[str, Iterable[pa.Table]]) -> int:
+    """What Arrow holds of these rows."""
+    return sum(part.nbytes for parts in tables.values() for part in parts)
 
 
 def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:

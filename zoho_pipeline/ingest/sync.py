@@ -22,7 +22,7 @@ from zoho_pipeline.ingest.before import Before, look
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.ingest.extract import Extraction
 from zoho_pipeline.ingest.loader import Loader
-from zoho_pipeline.ingest.lookup_names import without_filled
+from zoho_pipeline.ingest.lookup_names import without_marks_of_named
 from zoho_pipeline.ingest.new_rows import NewRows
 from zoho_pipeline.ingest.repair import Comparison
 from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
@@ -52,8 +52,8 @@ log = logging.getLogger(__name__)
 ROWS_PER_LOAD = 122_880
 """Rows of one load, a full row group of DuckDB's. Each costs 0.4 s of CPU whatever it holds; a crash reads at most one
 again."""
-BYTES_PER_LOAD = 128 << 20
-"""Rows of 5 kB each fill this before there are 100,000 of them; a load takes some three times as much memory."""
+BYTES_PER_LOAD = 64 << 20
+"""Reached before so many rows are there where they have 500 B or more; a merge takes some six times as much memory."""
 THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
@@ -236,7 +236,7 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
     """What the warehouse holds of each module around its cursor."""
     hi, lag = run.window.hi, run.window.lag
     with run.warehouse.connect() as connection:
-        run.states = without_filled(connection, run.channel.id, run.states)
+        run.states = without_marks_of_named(connection, run.channel.id, run.states)
         return {
             target.module: look(connection, run.channel.id, target, run.states.get(target.module, {}), hi, lag)
             for target in targets
@@ -245,16 +245,12 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
 
 def _extraction(run: Run, target: Target, before: Before) -> Extraction:
     report = run.reports[target.module] = ModuleReport(target.module)
-    state = dict(run.states.get(target.module, {}))
-    if "bare_names" in state:
-        state["bare_names"] = run.run_id
     return Extraction(
         target=target,
         channel_id=run.channel.id,
-        run_id=run.run_id,
         client=run.client.metered(),
         window=run.window,
-        state=state,
+        state=dict(run.states.get(target.module, {})),
         before=before,
         report=report,
         full=run.full,

@@ -27,7 +27,7 @@ ROWS_PER_JOB = 200_000
 UNSUPPORTED_MODULES = frozenset({"Notes", "Attachments", "Emails"})
 DEADLINE_SECONDS = 3_600.0
 # Each poll costs a credit and jobs of an org run one after another, about 3.5 s each: ask seldom and then seldomer.
-_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 0.5, 2.0, 60.0
+_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 1.0, 2.5, 60.0
 
 _RESULT_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
 

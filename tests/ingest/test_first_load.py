@@ -101,7 +101,7 @@ def test_names_that_come_later_are_filled_then(small_jobs: Bench) -> None:
     """The parent's module was not read at first, and users could not be."""
     bench = small_jobs
     insert_contacts(bench)
-    bench.sim.faults.next(100, "scope", path="/users")
+    bench.sim.on_call(1, lambda: bench.sim.faults.next(50, "scope", path="/users"), path="/bulk/")
     bench.sync("Contacts")
     assert bench.rows(NAMED) == [{"owner_name": None, "account_name_name": None}]
     bench.sim.faults.clear()

@@ -1,8 +1,10 @@
 """Runs: a batch of channels is one run, each channel's fate its own; marts, checks and the weekly insight."""
 
 import dagster as dg
+import pytest
 
 from tests.orchestration.conftest import Deployment
+from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.transform import published
 from zoho_pipeline.warehouse import open_warehouse
 
@@ -80,6 +82,22 @@ def test_a_channel_that_fails_for_good_takes_nothing_from_the_others_and_is_not_
     assert run.tags["dagster/max_retries"] == "0", "no retry of the run either"
     again = deployment.sync("acme")
     assert again.success, "a channel that waits for its reconnect is passed over, not failed every night"
+
+
+def test_a_channel_whose_zoho_cannot_be_reached_keeps_no_other_waiting(
+    in_memory: Deployment, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first turn gives up after three tries of a call; the next, when the others are done, gets through."""
+    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    in_memory.add_partitions()
+    simulator.faults.next(3, "server_error", path="/crm/v7/org")
+    assert in_memory.sync("acme", "bolt").success
+    began = in_memory.registry.list()
+    ended = {channel.id: channel.modules["Leads"].synced_at for channel in began}
+    assert ended["bolt"] < ended["acme"]
+    runs = "select run_id, outcome from zoho_raw.sync_runs where channel_id = 'acme' and module = 'Leads'"
+    with open_warehouse(in_memory.settings).connect() as connection:
+        assert {row["outcome"] for row in connection.rows(runs)} == {"complete"}
 
 
 def test_every_kind_of_asset_can_be_materialised_alone(in_memory: Deployment) -> None:

@@ -8,7 +8,7 @@ from zoho_pipeline.channels.model import Channel
 from zoho_pipeline.channels.registry import Registry
 from zoho_pipeline.channels.tokens import Clock, StoredTokenSource, utc_now
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.client import ATTEMPTS, ZohoClient
 from zoho_pipeline.zoho.credits import known_edition
 from zoho_pipeline.zoho.data_centers import DataCenters
 from zoho_pipeline.zoho.errors import BadAnswer
@@ -19,12 +19,20 @@ _governors = Governors()
 
 @contextmanager
 def open_client(
-    settings: Settings, registry: Registry, channel: Channel | str, *, clock: Clock = utc_now
+    settings: Settings,
+    registry: Registry,
+    channel: Channel | str,
+    *,
+    clock: Clock = utc_now,
+    attempts: int = ATTEMPTS,
 ) -> Iterator[ZohoClient]:
     """A `ZohoClient` on a channel, closed at the end.
 
     Its first call mints an access token if none is live, within the client's own tries: an accounts server
     that hiccups does not cost a sync. A scope that a call is refused for is stored, and not asked for again.
+
+    Args:
+        attempts: tries of a repeatable call, the first included.
 
     Raises:
         UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
@@ -38,6 +46,7 @@ def open_client(
         api_domain,
         tokens,
         governor=governor_of(settings, registry, known),
+        attempts=attempts,
         granted=known.scopes,
         lacking=known.missing_scopes,
         on_lacking=lambda scope: registry.add_missing_scopes(known.id, (scope,)),

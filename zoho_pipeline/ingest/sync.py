@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from zoho_pipeline.channels.clients import open_client
 from zoho_pipeline.channels.locks import WAIT_SECONDS, channel_lock
@@ -34,7 +35,7 @@ from zoho_pipeline.ingest.workers import Done, Workers
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse import Warehouse
 from zoho_pipeline.zoho import metadata
-from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.client import ATTEMPTS, ZohoClient
 from zoho_pipeline.zoho.data_centers import DataCenters
 from zoho_pipeline.zoho.errors import (
     CreditsExhausted,
@@ -92,19 +93,22 @@ def sync_channel(
     modules: Sequence[str] | None = None,
     full: bool = False,
     progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
     Args:
         modules: these alone, by Zoho's API names; None is everything.
         full: read every row again instead of what changed.
+        attempts: tries of a call that may pass; few, where others wait and this channel has another turn.
 
     Raises:
         UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
         ReconnectNeeded, TokenThrottled, Retryable: Zoho cannot be spoken to at all.
         LoadFailed: the warehouse did not take a step; earlier steps stand.
     """
-    return run_channel(settings, registry, warehouse, channel_id, modules=modules, full=full, progress=progress)[0]
+    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "attempts": attempts}
+    return run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
 def run_channel(
@@ -117,6 +121,7 @@ def run_channel(
     full: bool = False,
     reconcile: bool = False,
     progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
     targets, started_at = _targets(modules), datetime.now(UTC)
@@ -124,7 +129,7 @@ def run_channel(
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
-        with open_client(settings, registry, channel) as client:
+        with open_client(settings, registry, channel, attempts=attempts) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
             try:
                 run = _start(settings, registry, warehouse, channel, client, progress or Silent(), run_id, started_at)

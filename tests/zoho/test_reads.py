@@ -351,6 +351,18 @@ def test_a_file_that_is_not_there_yet_is_asked_for_again(tmp_path: Path) -> None
         bulk.download(client_on(Wire(missing)), "7", tmp_path / "y.zip")
 
 
+def test_a_throttled_download_waits_until_its_minute_is_over(tmp_path: Path) -> None:
+    """Eleven results in a minute: the client's own tries are spent, and it goes on waiting."""
+    busy = error("TOO_MANY_REQUESTS", 429)
+    file = answer(zipped(**{"7.csv": b"Id\n1\n"}), Content_Type="application/zip")
+    client = client_on(Wire(busy, busy, busy, busy, file), attempts=2)
+    assert bulk.download(client, "7", tmp_path / "x.zip").exists()
+    assert [nap for nap in client.naps if nap >= 10] == [10.0, 10.0]  # type: ignore[attr-defined]
+    now = iter(range(0, 10_000, 100))
+    with pytest.raises(errors.ConcurrencyLimit):
+        bulk.download(client_on(Wire(busy), attempts=1), "7", tmp_path / "y.zip", monotonic=lambda: next(now))
+
+
 def test_any_word_for_failure_ends_a_job() -> None:
     with pytest.raises(errors.JobFailed):
         bulk.poll(client_on(Wire(state("FAILED"))), "7")

@@ -30,6 +30,7 @@ DEADLINE_SECONDS = 3_600.0
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 1.0, 2.5, 60.0
 
 _RESULT_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
+_THROTTLED_WAIT, _THROTTLED_FOR = 10.0, 300.0
 
 Criteria = Mapping[str, Any]
 
@@ -150,22 +151,31 @@ def poll(
         wait = min(wait * _GROWTH, _LONGEST_WAIT)
 
 
-def download(client: ZohoClient, job_id: str, target: Path) -> Path:
-    """Stream the zipped result into `target` (at most ten downloads a minute, which a retry waits out).
+def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callable[[], float] = time.monotonic) -> Path:
+    """Stream the zipped result into `target`.
 
-    A job may say COMPLETED a moment before its file is there, so a file that is not there is asked for again.
-    The path is our own: the `download_url` of an answer could point a token elsewhere.
+    Ten downloads a minute are allowed, to all modules and tools together, so a throttled one waits for minutes. A job
+    may say COMPLETED a moment before its file is there, so a file that is not there is asked for again. The path is
+    our own: the `download_url` of an answer could point a token elsewhere.
+
+    Raises:
+        NotFound: the file does not come. ConcurrencyLimit: throttled for five minutes.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
-    for wait in (*_RESULT_WAITS, None):
+    missing = iter(_RESULT_WAITS)
+    end = monotonic() + _THROTTLED_FOR
+    while True:
         try:
             client.download(path, target, zipfile.is_zipfile)
-            break
+            return target
         except NotFound:
-            if wait is None:
+            if (wait := next(missing, None)) is None:
                 raise
-            client.sleep(wait)
-    return target
+        except ConcurrencyLimit:
+            wait = _THROTTLED_WAIT
+            if monotonic() >= end:
+                raise
+        client.sleep(wait)
 
 
 @contextmanager

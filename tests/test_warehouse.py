@@ -217,3 +217,31 @@ def test_dlt_merges_parquet_into_it(warehouse: Warehouse, tmp_path: Path) -> Non
     with warehouse.connect() as connection:
         found = connection.fetch("select id, value from zoho_raw.things order by id")[1]
     assert found == [("0", "new"), ("1", "kept")]
+
+
+@pytest.mark.parametrize(
+    ("url", "takes"),
+    [
+        ("duckdb:////tmp/w.duckdb", True),
+        ("postgresql://u:p%40ss@h/db", True),
+        ("postgresql://u:p%20ss@h/db", False),
+        ("postgresql://o%20b@h/db", False),
+        ("postgresql://u@h/db?options=-c%20statement_timeout%3D0", False),
+    ],
+)
+def test_parquet_is_loaded_where_dlts_url_can_be_read(url: str, takes: bool) -> None:
+    assert at(url).takes_parquet is takes
+
+
+def test_an_engines_words_are_told_without_the_password() -> None:
+    warehouse = at("postgresql://u:a%20b%2Fc%2B@h/db")
+    for written in ("a b/c+", "a%20b%2Fc%2B", "a b%2Fc+", "a+b%2Fc%2B"):
+        assert warehouse.hide(f'spaces in "{written}"') == 'spaces in "***"'
+
+
+def test_a_server_that_refuses_is_named_before_dlt_tries(postgres_url: str) -> None:
+    warehouse = at(postgres_url.replace("://postgres@", "://nobody:secret%20word@"))
+    refused = pytest.raises(WarehouseError, match=r"cannot connect.*nobody")
+    with refused as raised, warehouse.lend(warehouse.destination()):
+        pass
+    assert "secret" not in str(raised.value)

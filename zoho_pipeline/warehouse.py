@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import local
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, urlsplit
 
 import duckdb
 import psycopg2
@@ -29,7 +29,7 @@ RAW_SCHEMA = "zoho_raw"
 MARTS_SCHEMA = "marts"
 LOCK_SECONDS = 600.0
 """How long a writer waits for another: the longest load step measured (1 M rows, merged) is far below."""
-LOAD_MEMORY = "384MB"
+LOAD_MEMORY = "256MB"
 """What DuckDB may use for a load; its own default, 80 % of the machine, is left to those that cannot do with it."""
 
 Dialect = Literal["duckdb", "postgres"]
@@ -193,6 +193,8 @@ class Warehouse:
         """
         with self._lock(LOCK_SECONDS):
             if self.path is None:
+                with self._postgres(read_only=True):
+                    pass  # what cannot be reached is said in one line, not in a step's traceback
                 yield None
                 return
             from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
@@ -284,6 +286,20 @@ class Warehouse:
             raw.commit()
         finally:
             raw.close()  # rolls back what was not committed
+
+    @property
+    def takes_parquet(self) -> bool:
+        """Whether dlt can load Parquet. It hands ADBC a URL with bare spaces, which libpq refuses: with a space in
+        the user, the password or an option, rows go into Postgres as SQL, some ten times slower."""
+        parts = psycopg2.extensions.parse_dsn(self._dsn.reveal()) if self._dsn else {}
+        return not any(" " in value for value in parts.values())
+
+    def hide(self, text: str) -> str:
+        """A text of the engine's, the password struck out in whatever way it is written there."""
+        secret = psycopg2.extensions.parse_dsn(self._dsn.reveal()).get("password") if self._dsn else None
+        for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
+            text = text.replace(written, "***")
+        return text
 
     def _postgres_parts(self) -> dict[str, Any]:
         assert self._dsn is not None

@@ -78,13 +78,15 @@ class Loader:
         try:
             # on Postgres rows go in by binary COPY (ADBC), 20 times faster than as SQL; it takes no empty file
             filled = any(part.num_rows for parts in tables.values() for part in parts)
-            pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if filled else None)
+            binary = filled and self._warehouse.takes_parquet
+            pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if binary else None)
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
         except PipelineStepFailed as error:
             self._pipeline = self._restored()
             raise LoadFailed(
-                f"channel {self._channel_id}: loading into {self._warehouse.url} failed: {_cause(error)}. "
+                f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
+                f"{self._warehouse.hide(_cause(error))}. "
                 "Nothing of this step was kept; the next sync reads it again."
             ) from error
 
@@ -123,7 +125,9 @@ class Loader:
                 # a package whose jobs failed for good is gone; one that met a busy file is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise
-                log.warning("channel %s: the load met %s. Trying again.", self._channel_id, _cause(error))
+                log.warning(
+                    "channel %s: the load met %s. Trying again.", self._channel_id, self._warehouse.hide(_cause(error))
+                )
                 memory = None if "out of memory" in _cause(error).lower() else memory
                 time.sleep(attempt)
         raise AssertionError("unreachable")

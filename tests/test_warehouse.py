@@ -72,6 +72,29 @@ def test_no_password_is_ever_shown(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:S3c#retPw@h:1/d", "postgresql://me:S3c?retPw@h:1/d", "postgresql://me:S3c/retPw@h:1/d",
+        "postgresql://me:S3cr@tPw@h:1/d", "postgresql:/me:S3cretPw@h/d", "postgresql//me:S3cretPw@h/d",
+        "mysql:me:S3cretPw@h/d", "postgresql://me:S3cretPw%@h/d",
+    ],
+)  # fmt: skip
+def test_a_url_whose_password_is_unclear_is_refused_unseen(url: str) -> None:
+    with pytest.raises(UnknownWarehouse) as caught:
+        at(url)
+    assert "S3c" not in str(caught.value)
+    assert "tPw" not in str(caught.value)
+
+
+def test_every_password_of_a_url_is_struck_out() -> None:
+    shown = at("postgresql://me:a@h/d?sslpassword=S3c&password=S3c&sslmode=disable").url
+    assert shown == "postgresql://me:***@h/d?sslpassword=***&password=***&sslmode=disable"
+    assert at("postgresql://me@/d?host=/run/pg").url == "postgresql://me@/d?host=/run/pg"
+    for plain in ("postgresql:///d", "postgresql://h?sslmode=disable", "postgresql://?host=/run/pg&user=me"):
+        assert at(plain).url == plain
+
+
 def test_parameters_quotes_and_percent_signs(warehouse: Warehouse) -> None:
     make_table(warehouse)
     with warehouse.connect() as connection:

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import local
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import parse_qs, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import duckdb
 import psycopg2
@@ -315,6 +315,12 @@ class Warehouse:
         return known | {"query": parts}
 
 
+_NOT_POSTGRES = (
+    "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
+    "(percent-encode special characters of the password)."
+)
+
+
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of `settings.warehouse_url`: `duckdb:///path` or `postgresql://…`.
 
@@ -333,13 +339,11 @@ def open_warehouse(settings: Settings) -> Warehouse:
         try:
             int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
         except (psycopg2.ProgrammingError, ValueError):
-            raise UnknownWarehouse(
-                "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
-                "(percent-encode special characters of the password)."
-            ) from None
+            raise UnknownWarehouse(_NOT_POSTGRES) from None
         return Warehouse("postgres", _without_password(dsn), dsn=Secret(dsn))
+    known = f" ({kind!r})" if re.fullmatch(r"[a-z0-9+]{1,20}", kind) else ""  # else it may be anything, a password too
     raise UnknownWarehouse(
-        f"ZOHO_PIPELINE_WAREHOUSE is of an unknown kind ({kind!r}). It takes duckdb:///path or postgresql://…"
+        f"ZOHO_PIPELINE_WAREHOUSE is of an unknown kind{known}. It takes duckdb:///path or postgresql://…"
     )
 
 
@@ -428,12 +432,16 @@ def _adbc_uri(info: Any) -> str:
 
 
 def _without_password(dsn: str) -> str:
-    parts = urlsplit(dsn)
-    secret = parts.password or next(iter(parse_qs(parts.query).get("password", [])), None)
-    if parts.password:
-        user, _, host = parts.netloc.rpartition("@")
-        dsn = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}").geturl()
-    return re.sub(r"(?i)([?&]password=)[^&]*", r"\1***", dsn) if secret else dsn
+    """The URL as it may be shown; UnknownWarehouse where it is unclear which part of it is the password.
+
+    libpq and Python split a URL differently at a bare @, #, ? or / of a password, and one of them would show it.
+    """
+    authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
+    user, at_sign, host = authority.partition("@")
+    if any(mark in authority for mark in "# ") or "@" in host or "@" in rest:
+        raise UnknownWarehouse(_NOT_POSTGRES)
+    shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority
+    return f"postgresql://{shown}" + re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", rest)
 
 
 def _unusable(path: Path, error: Exception) -> WarehouseError:

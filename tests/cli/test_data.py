@@ -109,7 +109,7 @@ def test_one_failing_channel_does_not_stop_the_others(built: Built) -> None:
     built.simulator.hub.tokens.drop(built.simulator.hub.tokens.grants[refresh])
     answer = built.run("sync", "--modules", "Leads", "--format", "json")
     assert answer.code == 1
-    assert [report["channel_id"] for report in answer.json] == ["acme", "zzz"]
+    assert [report["channel_id"] for report in answer.json] == ["zzz", "acme"], "who waited longest is first"
     assert "channel aaa" in answer.err
 
 

@@ -7,7 +7,7 @@ import sys
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET
 from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.ingest import bulk_route, extract, planner, sync
+from zoho_pipeline.ingest import bulk_route, extract, planner, steps, sync
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.warehouse import open_warehouse
 from zoho_pipeline.zoho import bulk
@@ -26,7 +26,7 @@ def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
 
 def main(home: str, url: str, warehouse: str = "-", route: str = "records") -> None:
     """Small steps, so that a kill finds many of them."""
-    extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, sync.ROWS_PER_LOAD = 200, 400, 400
+    extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, steps.ROWS_PER_LOAD = 200, 400, 400
     bulk_route.ROWS_PER_BATCH, bulk._FIRST_WAIT = 300, 0.05
     if route == "bulk":
         planner.JOB_CREDITS = 0

@@ -155,3 +155,11 @@ def test_csv_values_that_do_not_fit_are_kept_aside_too() -> None:
     assert (got.table["owner_id"].to_pylist(), got.table["tag"].to_pylist()) == (["9", None], ["a,b", None])
     assert [(r.id, r.field) for r in got.rejected] == [("2", "No_of_Employees")]
     assert got.table.schema.field("annual_revenue").type == ARROW_TYPES["money"]
+
+
+def test_csv_texts_lose_their_nul_as_json_texts_do() -> None:
+    """Postgres takes none: one in a name failed the load of a whole module."""
+    csv = pa.table({"Id": ["1"], "Company": ["a\0b"], "Note_Of_Theirs": ["c\0d"]})
+    got = csv_to_arrow(LEADS, csv, {"Note_Of_Theirs": "text"}, channel_id="acme", synced_at=NOW).table
+    assert got["company"].to_pylist() == ["ab"]
+    assert json.loads(got["custom_fields"].to_pylist()[0]) == {"Note_Of_Theirs": "cd"}

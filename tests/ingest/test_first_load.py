@@ -46,7 +46,7 @@ def small_jobs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.01)
     monkeypatch.setattr("zoho_pipeline.ingest.planner.JOB_CREDITS", 1)
     monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 10**9)
-    monkeypatch.setattr("zoho_pipeline.ingest.sync.ROWS_PER_LOAD", 900)
+    monkeypatch.setattr("zoho_pipeline.ingest.steps.ROWS_PER_LOAD", 900)
     return bench
 
 
@@ -113,7 +113,7 @@ def test_names_that_come_later_are_filled_then(small_jobs: Bench) -> None:
 
 
 def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.ingest.sync.BYTES_PER_LOAD", 50_000)
+    monkeypatch.setattr("zoho_pipeline.ingest.steps.BYTES_PER_LOAD", 50_000)
     monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_TABLE", 100)
     monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_STEP", 100)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": "x" * 500} for n in range(600)])
@@ -135,4 +135,50 @@ def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: Bench, call: int
     assert (part.outcome, part.route) == ("complete", "records")
     assert "bulk refused" in part.detail
     assert "FIELD_NOT_SUPPORTED" in part.detail
+    ledger.assert_equal(bench, "Leads")
+
+
+def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It broke off after one file, and a field was shown to the user since: the files lack it."""
+    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    bench = small_jobs
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": f"C{n}"} for n in range(2_500)])
+    bench.org.admin.hide_field("Leads", "Company")
+    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/bulk/"), path="/bulk/")
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.rows) == ("failed", 1_000)
+    bench.sim.faults.clear()
+    bench.org.admin.show_field("Leads", "Company")
+    (part,) = bench.sync("Leads").modules
+    assert part.outcome == "complete"
+    assert bench.rows("select count(distinct company) as n from zoho_raw.leads") == [{"n": 2_500}]
+    ledger.assert_equal(bench, "Leads")
+
+
+def test_thousands_that_differ_are_read_again_in_bounded_loads(
+    small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoho_pipeline.ingest.repair.MOST_REPAIRS", 100)
+    bench = small_jobs
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
+    bench.org.admin.hide_rows("Leads", set(ids[10:]))
+    bench.sync("Leads")
+    bench.org.admin.show_rows("Leads", set(ids))
+    count = "select count(*) as n from zoho_raw._dlt_loads"
+    before = bench.rows(count)[0]["n"]
+    (part,) = bench.sync("Leads").modules
+    assert part.outcome == "complete"
+    assert 2_490 <= part.rows <= 2_500, "each counted once"
+    assert bench.rows(count)[0]["n"] - before >= 3
+    ledger.assert_equal(bench, "Leads")
+
+
+def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    bench.org.insert("Leads", {"Last_Name": "L"})
+    bench.sim.faults.next(100, "server_error", path="/settings/modules")
+    report = bench.sync()
+    assert {part.outcome for part in report.modules if part.module in ("Leads", "Contacts", "Deals")} == {"complete"}
     ledger.assert_equal(bench, "Leads")

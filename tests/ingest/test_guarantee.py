@@ -222,7 +222,7 @@ def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_MOST", 0.001)
     monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.001)
     monkeypatch.setattr("zoho_pipeline.ingest.planner.JOB_CREDITS", 1)
-    monkeypatch.setattr("zoho_pipeline.ingest.sync.ROWS_PER_LOAD", 50)
+    monkeypatch.setattr("zoho_pipeline.ingest.steps.ROWS_PER_LOAD", 50)
 
 
 @pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])

@@ -157,10 +157,11 @@ def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
     if not extras:
         return ["{}"] * len(rows)
     given = ({key: row[key] for key in extras if row.get(key) is not None and row[key] != []} for row in rows)
-    return [_json(fields) for fields in given]
+    return [as_json(fields) for fields in given]
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """JSON as raw keeps it, without NUL."""
     text = orjson.dumps(value).decode()
     # Postgres refuses a NUL in any text, also one that JSON escapes
     return orjson.dumps(_without_nul(value)).decode() if "\\u0000" in text else text
@@ -212,7 +213,7 @@ _FAST: Mapping[ColumnType, Callable[[list[Any]], pa.Array]] = {
     "boolean": lambda values: pa.array(values, pa.bool_()),
     "timestamp": _instants,
     "date": lambda values: pa.array(values, pa.string()).cast(pa.date32()),
-    "json": lambda values: pa.array([None if v is None else _json(v) for v in values], pa.string()),
+    "json": lambda values: pa.array([None if v is None else as_json(v) for v in values], pa.string()),
 }
 
 
@@ -336,5 +337,5 @@ _SLOW: Mapping[ColumnType, Callable[[Any], Any]] = {
     "boolean": _boolean,
     "timestamp": _timestamp,
     "date": _date,
-    "json": _json,
+    "json": as_json,
 }

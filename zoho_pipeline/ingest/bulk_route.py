@@ -90,6 +90,9 @@ class BulkReader:
 
     def _begin(self) -> bulk.BulkJob:
         """The completed job to read from: the one a crash left behind, else a new one."""
+        names = ("id", *self._plan.names)
+        if self.progress is not None and self.progress.fields != names:
+            self.progress = None  # its file lacks a field that has appeared since
         if self.progress is not None:
             try:
                 found = bulk.poll(self._client, self.progress.job)
@@ -99,7 +102,6 @@ class BulkReader:
                 return found
         self._window.settle()
         read_at = self._window.now()
-        names = ("id", *self._plan.names)
         criteria = bulk.modified_between(self._since, None)
         job = bulk.create_job(self._client, self._module, names, criteria=criteria)
         job = bulk.poll(self._client, job.id, new=True)

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.arrow import ARROW_TYPES, Converted, Rejection, convert_column, schema_of
+from zoho_pipeline.ingest.arrow import ARROW_TYPES, Converted, Rejection, as_json, convert_column, schema_of
 from zoho_pipeline.ingest.catalog import Column, RawTable
 
 _INTEGERS = {"integer", "bigint"}
@@ -56,7 +55,7 @@ def _cast(
     if column.part == "names":
         return pc.replace_substring_regex(texts, r"\s*,\s*", ",")
     if wanted == pa.string():
-        return texts
+        return pc.replace_substring(texts, "\0", "")  # Postgres takes none in a text
     try:
         return texts.cast(wanted)
     except pa.ArrowInvalid:
@@ -71,8 +70,7 @@ def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mappin
         return ["{}"] * length
     values = [_typed(columns[name], types.get(name, "text")) for name in names]
     return [
-        orjson.dumps({n: v for n, v in zip(names, row, strict=True) if v is not None}).decode()
-        for row in zip(*values, strict=True)
+        as_json({n: v for n, v in zip(names, row, strict=True) if v is not None}) for row in zip(*values, strict=True)
     ]
 
 

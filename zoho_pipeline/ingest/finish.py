@@ -22,6 +22,7 @@ from zoho_pipeline.ingest.sides import read_users
 from zoho_pipeline.ingest.small_tables import insert_rows, replace_rows
 from zoho_pipeline.ingest.steps import Gathered, ModuleState, newest_by_key
 from zoho_pipeline.ingest.stored import held
+from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted, ZohoError
 
@@ -115,9 +116,9 @@ def account_of_failure(
     modules: Iterable[str],
     run_id: str,
     started_at: datetime,
-    error: ZohoError,
+    error: PipelineError,
 ) -> None:
-    """The account of a run that Zoho let do nothing at all (revoked, used up, out of reach): each module, and why."""
+    """The account of a run that came to nothing (revoked, used up, out of reach, not loaded): each module, and why."""
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
     _record(registry, channel_id, reports, None)
@@ -155,6 +156,9 @@ def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
         run.sides[USERS.name] = read_users(own, run.channel, run.window.now())
     except ZohoError as error:
         log.warning("channel %s: users cannot be read, so some names stay empty: %s", run.channel.id, error)
+        for module, extraction in run.extractions.items():
+            if states.get(module, {}).get("bare_names"):
+                extraction.report.note(f"names of users are missing until the next sync: {error}")
     finally:
         run.registry.add_credits(run.channel.id, own.meter.credits)
 

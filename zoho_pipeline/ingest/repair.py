@@ -90,16 +90,14 @@ def repair(run: "Run", extraction: "Extraction") -> Comparison:
     found = compare.difference(route, source, stored, run.window.hi)
     extraction.report.took(f"compare-{route}")
     wanted = found.unknown | found.stale
+    gone = _really_gone(extraction, found.vanished)
+    gathered, rows = Gathered(), dict[str, Any]()
     if len(wanted) > MOST_REPAIRS:
-        steps = extraction.reread()
-        rows: dict[str, Any] = dict.fromkeys(wanted)
+        gathered = _read_all_again(run, extraction)
+        rows = dict.fromkeys(wanted)
     else:
         rows = by_id.fetch(client, target.module, extraction.plan, wanted)
-        steps = iter(())
-    gone = _really_gone(extraction, found.vanished)
-    gathered = Gathered()
-    for step in steps:
-        gathered.add(step)
+        extraction.report.rows += len(rows)
     _put_rows(run, extraction, [row for row in rows.values() if row], gathered)
     now = run.window.now()
     from zoho_pipeline.ingest.finish import load, restored_rows
@@ -112,13 +110,24 @@ def repair(run: "Run", extraction: "Extraction") -> Comparison:
         gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, deleted)]})
     if gathered.rows or gathered.states:
         load(run, gathered)
-    report = extraction.report
-    report.rows += len(rows)
-    report.deleted_rows += len(gone)
+    extraction.report.deleted_rows += len(gone)
     updated = len(found.stale & rows.keys())
     return Comparison(
         target.module, route, found.source_rows, found.stored_rows, len(rows) - updated, updated, len(gone)
     )
+
+
+def _read_all_again(run: "Run", extraction: "Extraction") -> Gathered:
+    """Every row in loads of the usual size; what the last of them leaves over."""
+    from zoho_pipeline.ingest.finish import load
+
+    gathered = Gathered()
+    for step in extraction.reread():
+        gathered.add(step)
+        if gathered.is_full:
+            load(run, gathered)
+            gathered = Gathered()
+    return gathered
 
 
 def _really_gone(extraction: "Extraction", vanished: set[str]) -> set[str]:

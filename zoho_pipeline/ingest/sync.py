@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +23,7 @@ from zoho_pipeline.ingest import emails, finish, repair
 from zoho_pipeline.ingest.before import Before, look
 from zoho_pipeline.ingest.catalog import BY_MODULE
 from zoho_pipeline.ingest.extract import Extraction
-from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.loader import Loader, LoadFailed
 from zoho_pipeline.ingest.lookup_names import without_marks_of_named
 from zoho_pipeline.ingest.new_rows import NewRows
 from zoho_pipeline.ingest.repair import Comparison
@@ -33,7 +34,7 @@ from zoho_pipeline.ingest.targets import MODULE_TARGETS, Target, deal_history, l
 from zoho_pipeline.ingest.window import Window, parse
 from zoho_pipeline.ingest.workers import Done, Workers
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse import Warehouse, WarehouseError
 from zoho_pipeline.zoho import metadata
 from zoho_pipeline.zoho.client import ATTEMPTS, ZohoClient
 from zoho_pipeline.zoho.data_centers import DataCenters
@@ -43,6 +44,7 @@ from zoho_pipeline.zoho.errors import (
     NoPermission,
     NotSupported,
     ReconnectNeeded,
+    Retryable,
     ScopeMissing,
     TokenThrottled,
     ZohoError,
@@ -50,11 +52,6 @@ from zoho_pipeline.zoho.errors import (
 
 log = logging.getLogger(__name__)
 
-ROWS_PER_LOAD = 122_880
-"""Rows of one load, a full row group of DuckDB's. Each costs 0.4 s of CPU whatever it holds; a crash reads at most one
-again."""
-BYTES_PER_LOAD = 64 << 20
-"""Reached before so many rows are there where they have 500 B or more; a merge takes some six times as much memory."""
 THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
@@ -133,17 +130,17 @@ def run_channel(
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
             try:
                 run = _start(settings, registry, warehouse, channel, client, progress or Silent(), run_id, started_at)
-            except ZohoError as error:
+                run.full, run.reconcile = full, reconcile
+                targets += _histories(run) if modules is None else []
+                _extract_and_load(run, targets, SIDES if modules is None else {})
+                repair.check_counts(run)
+                if modules is None and run.fatal is None and emails.wanted(channel):
+                    emails.sync_emails(run)
+            except (ZohoError, LoadFailed) as error:
                 names = [target.module for target in targets]
-                finish.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+                with suppress(WarehouseError):  # the one that did not take the rows
+                    finish.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
                 raise
-            run.full = full
-            targets += _histories(run) if modules is None else []
-            run.reconcile = reconcile
-            _extract_and_load(run, targets, SIDES if modules is None else {})
-            repair.check_counts(run)
-            if modules is None and run.fatal is None and emails.wanted(channel):
-                emails.sync_emails(run)
             return finish.finish(run), run.comparisons
 
 
@@ -207,8 +204,8 @@ def _histories(run: Run) -> list[Target]:
             fields = {field.api_name for field in metadata.fields(own, name)}
             if {"Lead_Status", "Full_Name"} <= fields:
                 targets.append(lead_history(name))
-    except MISSING as error:
-        log.info("channel %s: history modules cannot be looked up: %s", run.channel.id, error)
+    except (*MISSING, Retryable) as error:
+        log.warning("channel %s: history modules cannot be looked up: %s", run.channel.id, error)
         targets = [deal_history()]
     finally:
         run.registry.add_credits(run.channel.id, own.meter.credits)
@@ -231,7 +228,7 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
                 _done(run, item, workers, gathered)
                 continue
             gathered.add(item)
-            if gathered.rows >= ROWS_PER_LOAD or gathered.bytes >= BYTES_PER_LOAD:
+            if gathered.is_full:
                 finish.load(run, gathered)
                 gathered = Gathered()
     finish.last_load(run, gathered)

@@ -83,6 +83,8 @@ def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str,
 
 def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:
     """Give every lookup of a table that has an id and no name its name, where we hold the parent."""
+    if not _has_nameless(connection, raw, channel_id):  # one look at the table instead of one for each lookup
+        return
     for column in raw.columns:
         if column.part != "name":
             continue

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, Bench
-from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.ingest.loader import Loader, LoadFailed
 from zoho_pipeline.ingest.new_rows import NewRows
 
 both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
@@ -182,3 +182,27 @@ def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(
     report = bench.sync()
     assert {part.outcome for part in report.modules if part.module in ("Leads", "Contacts", "Deals")} == {"complete"}
     ledger.assert_equal(bench, "Leads")
+
+
+@pytest.mark.parametrize("warehouse_env", ["duckdb"], indirect=True)
+def test_a_load_that_fails_ends_the_run_and_is_accounted_for(
+    small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody goes on waiting for another module's job, which may take Zoho an hour."""
+    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 1.0)
+    bench = small_jobs
+    bench.sync("Leads")
+    bench.sim.switches.update(bulk_mode="time", bulk_seconds=45.0)
+    bench.org.insert_many("Contacts", [{"Last_Name": f"C{n}"} for n in range(300)])
+    bench.org.insert_many("Notes", [{"Note_Title": f"N{n}"} for n in range(1_200)])
+    with bench.warehouse.connect(read_only=False) as connection:  # somebody made a view of the table
+        connection.execute("alter table zoho_raw.notes rename to notes_of_old")
+        connection.execute("create view zoho_raw.notes as select * from zoho_raw.notes_of_old")
+    del bench.sim.requests[:]
+    with pytest.raises(LoadFailed):
+        bench.sync("Contacts", "Notes")
+    polls = [call for call in bench.sim.requests if call.method == "GET" and "/bulk/" in call.path]
+    assert len(polls) <= 4, "waiting for the job to its end asks seven times"
+    told = bench.rows("select module, outcome from zoho_raw.sync_runs where outcome = 'failed' order by module")
+    assert [row["module"] for row in told] == ["Contacts", "Notes"]
+    assert bench.registry.get("acme").modules["Notes"].outcome == "failed"

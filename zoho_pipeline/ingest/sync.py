@@ -218,6 +218,7 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
     with Workers(THREADS) as workers:
         for target in targets:
             run.extractions[target.module] = extraction = _extraction(run, target, before[target.module])
+            extraction.client.sleep = workers.sleep
             workers.start(target.module, extraction.steps)
         for name in sides:
             run.reports[name] = ModuleReport(name, window_end=run.window.hi)
@@ -231,6 +232,8 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
             if gathered.is_full:
                 finish.load(run, gathered)
                 gathered = Gathered()
+    for extraction in run.extractions.values():
+        extraction.client.sleep = run.client.sleep
     finish.last_load(run, gathered)
 
 

@@ -68,6 +68,11 @@ class Workers:
         """Let works stop at their next step; they end as interrupted."""
         self._cancelled.set()
 
+    def sleep(self, seconds: float) -> None:
+        """Wait within a work; broken off where the works are cancelled: a bulk job may be waited for an hour."""
+        if self._cancelled.wait(seconds):
+            raise _Cancelled
+
     def items(self) -> Iterator[Step | Done]:
         """Steps and ends as they come, until every work has ended. An unexpected error is raised here."""
         while self._open:

@@ -22,9 +22,6 @@ class Spent:
     seconds: float
     cpu: float
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(self.seconds + other.seconds, self.cpu + other.cpu)
-
 
 def timed(work: Callable[[], Any]) -> Spent:
     began, used = time.perf_counter(), time.process_time()

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -210,21 +211,9 @@ def _read_by_airbyte(zoho: Served) -> Spent:
 @contextmanager
 def _postgres_urls() -> Iterator[Callable[[], str]]:
     """Makes empty databases on a server of its own."""
-    import psycopg2
-
+    from scripts.production import make_database
     from tests.postgres import running_postgres
 
     with running_postgres() as url:
-        made: list[str] = []
-
-        def fresh() -> str:
-            name = f"bench_{len(made)}"
-            connection = psycopg2.connect(url)
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(f"create database {name}")
-            connection.close()
-            made.append(name)
-            return f"{url.rsplit('/', 1)[0]}/{name}"
-
-        yield fresh
+        numbers = count()
+        yield lambda: make_database(url, f"bench_{next(numbers)}")

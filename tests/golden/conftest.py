@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-import psycopg2
 import pytest
 
+from scripts.production import make_database
 from tests.golden.facts.tables import Marts, build
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import Warehouse, open_warehouse
@@ -21,13 +21,7 @@ def empty_warehouse(tmp_path_factory: pytest.TempPathFactory, postgres_server: s
         home = tmp_path_factory.mktemp("home")
         url = f"duckdb:///{home}/warehouse.duckdb"
         if engine == "postgres":
-            name = f"facts_{uuid4().hex[:12]}"
-            admin = psycopg2.connect(postgres_server)
-            admin.autocommit = True
-            with admin.cursor() as cursor:
-                cursor.execute(f'create database "{name}"')
-            admin.close()
-            url = postgres_server.rsplit("/", 1)[0] + f"/{name}"
+            url = make_database(postgres_server, f"facts_{uuid4().hex[:12]}")
         return open_warehouse(Settings(home=home, warehouse_url=url, registry_url=""))
 
     return make

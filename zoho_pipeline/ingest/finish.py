@@ -58,7 +58,8 @@ def load(run: "Run", gathered: Gathered) -> None:
 
 def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> None:
     """Names of users for rows that came with bare ids; where users are still being read, `finish` fills them."""
-    if USERS.name not in run.reports:
+    if USERS.name not in run.reports and marked(gathered.states) and not run.users_asked:
+        run.users_asked = True  # where they are refused, not once for each load: `finish` tries again
         _users_for_names(run, gathered.states)
     users = run.sides[USERS.name].tables[USERS.name] if USERS.name in run.sides else []
     for module, extraction in run.extractions.items() if users else ():

@@ -76,6 +76,7 @@ class Run:
     reports: dict[str, ModuleReport] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     new_rows: NewRows = field(default_factory=lambda: NewRows(()))
+    users_asked: bool = False
     reconcile: bool = False
     fatal: PipelineError | None = None
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))

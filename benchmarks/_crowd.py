@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
-from zoho_pipeline.channels import tables
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.orchestration.instance import prepare_dagster_home
+from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def served(count: int, leads: int) -> Iterator[Orgs]:
 
 def _main(count: int, leads: int) -> None:
     from zoho_pipeline.simulator import Simulator
-    from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+    from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
     with Simulator.start() as simulator:
         tokens = []

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks._crowd import name_of
 from benchmarks._orgs import CLIENT, CLIENT_SECRET, served
 from scripts.production import ROOT, free_port, wait_for_port
-from zoho_pipeline.channels.connect import register_from_refresh_token
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.orchestration.instance import prepare_dagster_home
+from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.orchestration.automation.sensors import ONE_BY_ONE
+from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
-from zoho_pipeline.orchestration.sensors import ONE_BY_ONE
 from zoho_pipeline.settings import Secret, Settings, load_settings
 
 if TYPE_CHECKING:

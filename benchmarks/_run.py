@@ -32,10 +32,10 @@ def _peak_mb() -> float:
 
 def _main(home: str, url: str, token: str, warehouse: str) -> None:
     from benchmarks._serving import CLIENT, CLIENT_SECRET
-    from zoho_pipeline.channels.connect import register_from_refresh_token
-    from zoho_pipeline.channels.registry import Registry
-    from zoho_pipeline.ingest.loader import Loader
-    from zoho_pipeline.ingest.sync import sync_channel
+    from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+    from zoho_pipeline.channels.registry.registry import Registry
+    from zoho_pipeline.ingest.load.loader import Loader
+    from zoho_pipeline.ingest.sync.run import sync_channel
     from zoho_pipeline.settings import Secret, load_settings
     from zoho_pipeline.warehouse import open_warehouse
 

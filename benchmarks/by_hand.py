@@ -4,9 +4,9 @@ from pathlib import Path
 
 import duckdb
 
-from zoho_pipeline.transform.engine import quoted
-from zoho_pipeline.transform.model import Model
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.transform.project.model import Model
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.engine import quoted
 from zoho_pipeline.warehouse import Connection, Warehouse
 
 PARAMETERS = (

@@ -6,8 +6,8 @@ each channel has 200 content items. Three time zones.
 
 from typing import Any
 
-from zoho_pipeline.transform.engine import quoted, type_in
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.engine import quoted, type_in
 from zoho_pipeline.warehouse import Connection, Warehouse
 
 NOW = "timestamptz '2026-06-30 12:00:00+00'"

@@ -20,8 +20,9 @@ from tests.channels.wire import (
     settings_for,
     token_requests,
 )
-from zoho_pipeline.channels.clients import open_client
-from zoho_pipeline.channels.connect import (
+from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.access.verify import verify
+from zoho_pipeline.channels.consent.connect import (
     authorize,
     connect,
     finish,
@@ -29,6 +30,7 @@ from zoho_pipeline.channels.connect import (
     register_from_refresh_token,
     remove,
 )
+from zoho_pipeline.channels.consent.signed_state import ConsentRequest, write_state
 from zoho_pipeline.channels.errors import (
     ConnectError,
     ConsentDenied,
@@ -40,14 +42,11 @@ from zoho_pipeline.channels.errors import (
     StateUsed,
     UnknownChannel,
 )
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.channels.sealing import Sealer
-from zoho_pipeline.channels.state import ConsentRequest, write_state
-from zoho_pipeline.channels.verify import verify
+from zoho_pipeline.channels.registry.encryption import Sealer
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, Secret, SettingsError
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho import metadata, scopes
-from zoho_pipeline.zoho import org as zoho_org
+from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.errors import (
     ClientRejected,
     CodeRejected,
@@ -59,6 +58,8 @@ from zoho_pipeline.zoho.errors import (
     ServerFault,
     UnknownDataCenter,
 )
+from zoho_pipeline.zoho.read import metadata
+from zoho_pipeline.zoho.read import org as zoho_org
 
 _announced: list[str] = []
 unheard = _announced.append

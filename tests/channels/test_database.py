@@ -13,11 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from zoho_pipeline.channels import migrations, tables
-from zoho_pipeline.channels.database import Database
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.migrate import HEAD, VERSION_TABLE, migrate
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.registry import migrations, tables
+from zoho_pipeline.channels.registry.database import Database
+from zoho_pipeline.channels.registry.migrate import HEAD, VERSION_TABLE, migrate
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, Settings, SettingsError, load_settings
 
 
@@ -35,7 +35,7 @@ def test_the_migrations_end_at_the_tables_as_declared(settings: Settings) -> Non
 
 OPEN = """
 import sys
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import load_settings
 sys.stdin.readline()
 assert Registry(load_settings()).list() == ()

@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from zoho_pipeline.channels.channel_settings import set_settings
 from zoho_pipeline.channels.errors import InvalidSetting, UnknownChannel
-from zoho_pipeline.channels.inputs import (
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.settings.set_settings import set_settings
+from zoho_pipeline.channels.settings.setting_files import (
     FIELD_KEYS,
     check_business_hours,
     check_currency,
@@ -22,8 +24,6 @@ from zoho_pipeline.channels.inputs import (
     read_field_map,
     read_lead_source_map,
 )
-from zoho_pipeline.channels.model import Channel
-from zoho_pipeline.channels.registry import Registry
 
 HOURS = {
     "id": "1",

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.channels.database import Database
 from zoho_pipeline.channels.errors import ChannelBusy
-from zoho_pipeline.channels.locks import LockTimeout, channel_lock, exclusive, lock_path
+from zoho_pipeline.channels.registry.database import Database
+from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive, lock_path
 from zoho_pipeline.settings import Settings
 
 HOLD = """
 import sys
-from zoho_pipeline.channels.locks import channel_lock
+from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.settings import load_settings
 with channel_lock(load_settings(), "acme"):
     print("held", flush=True)

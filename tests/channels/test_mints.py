@@ -8,9 +8,9 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from sqlalchemy import delete
 
-from zoho_pipeline.channels import tables
-from zoho_pipeline.channels.mints import LIMIT, WINDOW, MintBudget
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.token_budget import LIMIT, WINDOW, MintBudget
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.zoho.errors import TokenThrottled
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoho_pipeline.channels.errors import InvalidSetting
-from zoho_pipeline.channels.parameters import RULES, SEED, known_parameters, parse_parameters
+from zoho_pipeline.channels.settings.parameters import RULES, SEED, known_parameters, parse_parameters
 
 
 def test_every_parameter_of_the_seed_has_a_range_that_its_default_fits() -> None:

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import insert
 
 from tests.channels.conftest import CONNECTION, REFRESH
-from zoho_pipeline.channels import tables
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
-from zoho_pipeline.channels.model import Channel, longest_waiting_first
-from zoho_pipeline.channels.registry import Registry, check_id
+from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.model import Channel, longest_waiting_first
+from zoho_pipeline.channels.registry.registry import Registry, check_id
 from zoho_pipeline.settings import Secret, Settings
-from zoho_pipeline.zoho.oauth import AccessToken
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Add = Callable[..., Channel]

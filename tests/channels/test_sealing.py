@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoho_pipeline.channels.errors import SealError
-from zoho_pipeline.channels.sealing import Sealer, fingerprint
+from zoho_pipeline.channels.registry.encryption import Sealer, fingerprint
 from zoho_pipeline.settings import Secret
 
 OLD, NEW = Secret("old-key-" + "0" * 32), Secret("new-key-" + "1" * 32)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoho_pipeline.channels.consent.signed_state import ConsentRequest, read_state, write_state
 from zoho_pipeline.channels.errors import StateExpired, StateForged
-from zoho_pipeline.channels.sealing import Sealer
-from zoho_pipeline.channels.state import ConsentRequest, read_state, write_state
+from zoho_pipeline.channels.registry.encryption import Sealer
 from zoho_pipeline.settings import Secret
 
 OURS, THEIRS = Sealer([Secret("o" * 40)]), Sealer([Secret("t" * 40)])

@@ -14,14 +14,14 @@ from time import sleep
 import pytest
 
 from tests.channels.wire import DC, refresh_token, settings_for, token_requests
-from zoho_pipeline.channels.clients import governor_of, open_client
-from zoho_pipeline.channels.connect import register_from_refresh_token
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.channels.tokens import LEEWAY, StoredTokenSource, in_environment, utc_now
+from zoho_pipeline.channels.access.client_factory import governor_of, open_client
+from zoho_pipeline.channels.access.token_source import LEEWAY, StoredTokenSource, in_environment, utc_now
+from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho import users
-from zoho_pipeline.zoho.data_centers import DataCenters
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.errors import (
     ConnectionFailed,
     ReconnectNeeded,
@@ -30,7 +30,7 @@ from zoho_pipeline.zoho.errors import (
     TokenRefused,
     TokenThrottled,
 )
-from zoho_pipeline.zoho.oauth import AccessToken
+from zoho_pipeline.zoho.read import users
 
 HOUR = timedelta(hours=1)
 Env = Callable[..., dict[str, str]]
@@ -127,8 +127,8 @@ def test_a_refused_token_is_replaced_once_for_all_who_hold_it(registry: Registry
 
 ASK = """
 import sys
-from zoho_pipeline.channels.clients import open_client
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.zoho import users
 settings = load_settings()
@@ -358,7 +358,7 @@ def test_no_token_stands_in_the_registry_in_clear(registry: Registry) -> None:
 def dump(registry: Registry) -> bytes:
     from sqlalchemy import select
 
-    from zoho_pipeline.channels.tables import metadata
+    from zoho_pipeline.channels.registry.tables import metadata
 
     with registry.database.read() as connection:
         return b"".join(repr(connection.execute(select(t)).all()).encode() for t in metadata.sorted_tables)

@@ -9,7 +9,7 @@ import httpx
 
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator, User
-from zoho_pipeline.simulator.consent import issue_code
+from zoho_pipeline.simulator.accounts.consent import issue_code
 
 CLIENT_ID, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 SCOPES = "ZohoCRM.modules.READ ZohoCRM.users.READ ZohoCRM.org.READ"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from zoho_pipeline.cli import main
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
 

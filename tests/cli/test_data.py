@@ -13,10 +13,10 @@ from threading import Event, Thread
 import pytest
 
 from tests.cli.conftest import CLIENT, Run, knows, runner, small_org
-from zoho_pipeline.channels.locks import channel_lock
+from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 CONTENT = "content_id,content_type,published_at,topics,utm_source\nc1,blog_post,2026-01-05T10:00:00Z,A|B,x\n"
 FEW_SCOPES = "ZohoCRM.modules.READ ZohoCRM.users.READ"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.flows.by_hand import ByHand
-from zoho_pipeline.cli.demo_place import demo_home, fresh_place, known_place
+from zoho_pipeline.cli.demo.place import demo_home, fresh_place, known_place
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.simulator import Simulator
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.simulator.world import Company, build_company, next_morning
-from zoho_pipeline.simulator.world_content import CATALOGUE_COLUMNS
-from zoho_pipeline.simulator.world_sales import business_after
+from zoho_pipeline.simulator.demo.company import Company, build_company, next_morning
+from zoho_pipeline.simulator.demo.content import CATALOGUE_COLUMNS
+from zoho_pipeline.simulator.demo.sales import business_after
 
 NOW = datetime(2026, 6, 17, 9, 30, tzinfo=UTC)
 MODULES = ("Leads", "Contacts", "Accounts", "Deals", "Calls", "Events", "Tasks", "Notes", "Campaigns", "DealHistory")

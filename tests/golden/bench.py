@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from zoho_pipeline.ingest.catalog import RAW_TABLES, RawTable
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
+from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.warehouse import Connection
 
 Row = dict[str, Any]

@@ -7,9 +7,9 @@ import click
 import pytest
 
 from zoho_pipeline.cli import main
-from zoho_pipeline.ingest.catalog import RAW_TABLES
+from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
 from zoho_pipeline.settings import PREFIX
-from zoho_pipeline.zoho.data_centers import BUILT_IN
+from zoho_pipeline.zoho.accounts.data_centers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from zoho_pipeline.channels.connect import register_from_refresh_token
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.ingest.loader import Loader
+from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import SyncReport
-from zoho_pipeline.ingest.sync import sync_channel
+from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.warehouse import Warehouse, open_warehouse

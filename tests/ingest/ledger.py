@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.ingest.conftest import Bench
-from zoho_pipeline.ingest.catalog import BY_MODULE
-from zoho_pipeline.zoho.pages import Row
+from zoho_pipeline.ingest.catalog.tables import BY_MODULE
+from zoho_pipeline.zoho.read.pages import Row
 
 IGNORED = ("synced_at", "custom_fields", "channel_id")
 

@@ -6,11 +6,13 @@ WAREHOUSE is a URL or `-` (DuckDB in HOME); ROUTE is `records` or `bulk`.
 import sys
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.ingest import bulk_route, extract, planner, steps, sync
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.extract import extraction, step
+from zoho_pipeline.ingest.routes import bulk_route, route_choice
+from zoho_pipeline.ingest.sync import run
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.warehouse import open_warehouse
-from zoho_pipeline.zoho import bulk
+from zoho_pipeline.zoho.read import bulk
 
 
 def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
@@ -26,12 +28,12 @@ def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
 
 def main(home: str, url: str, warehouse: str = "-", route: str = "records") -> None:
     """Small steps, so that a kill finds many of them."""
-    extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, steps.ROWS_PER_LOAD = 200, 400, 400
+    extraction.ROWS_PER_TABLE, extraction.ROWS_PER_STEP, step.ROWS_PER_LOAD = 200, 400, 400
     bulk_route.ROWS_PER_BATCH, bulk._FIRST_WAIT = 300, 0.05
     if route == "bulk":
-        planner.JOB_CREDITS = 0
+        route_choice.JOB_CREDITS = 0
     settings = load_settings(environment(home, url, warehouse))
-    sync.sync_channel(settings, Registry(settings), open_warehouse(settings), "acme", modules=["Leads"])
+    run.sync_channel(settings, Registry(settings), open_warehouse(settings), "acme", modules=["Leads"])
 
 
 if __name__ == "__main__":

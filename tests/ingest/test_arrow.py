@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoho_pipeline.ingest.arrow import ARROW_TYPES, Converted, schema_of, to_arrow
-from zoho_pipeline.ingest.catalog import DEALS, EVENTS, LEADS, NOTES, RAW_TABLES, RawTable
-from zoho_pipeline.ingest.csv_arrow import csv_to_arrow
-from zoho_pipeline.ingest.source import columns_of
+from zoho_pipeline.ingest.catalog.tables import DEALS, EVENTS, LEADS, NOTES, RAW_TABLES, RawTable
+from zoho_pipeline.ingest.convert.csv_to_arrow import csv_to_arrow
+from zoho_pipeline.ingest.convert.json_to_arrow import ARROW_TYPES, Converted, schema_of, to_arrow
+from zoho_pipeline.ingest.load.dlt_source import columns_of
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.ingest.conftest import ALL_SCOPES, Bench
 from zoho_pipeline.channels.errors import ChannelBusy
-from zoho_pipeline.channels.locks import channel_lock
-from zoho_pipeline.ingest.sync import sync_channel
+from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
@@ -42,8 +42,8 @@ def test_channels_load_side_by_side(bench: Bench) -> None:
 
 def test_used_up_credits_stop_one_channel_and_are_said(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day-long 429 and our own budget: the rows that are in stand, the others' syncs go on."""
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_MOST", 0.01)
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.01)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.01)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.01)
     first, second, third = several(bench, 3)
     over_budget = bench.sim.orgs[2]
     over_budget.credits.spend(bench.sim.clock.epoch(), int(over_budget.credit_limit * 0.9))
@@ -69,7 +69,7 @@ def test_used_up_credits_stop_one_channel_and_are_said(bench: Bench, monkeypatch
 
 
 def test_two_syncs_of_a_channel_never_overlap(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.channels.locks.WAIT_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr("zoho_pipeline.channels.registry.locks.WAIT_SECONDS", 0.1, raising=False)
     with channel_lock(bench.settings, "acme", wait=0.1), pytest.raises(ChannelBusy), ThreadPoolExecutor(1) as pool:
         pool.submit(_locked, bench).result()
 

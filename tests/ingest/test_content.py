@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.ingest.conftest import Bench
-from zoho_pipeline.ingest.content import ContentError, load_content, read_content
+from zoho_pipeline.ingest.content.files import ContentError, load_content, read_content
 
 HEADER = "content_id,content_type,published_at,title,topics\n"
 GOOD = HEADER + 'c1,blog_post,2026-05-01T09:30:00+05:30,"A, b",crm|sales\nc2,video,2026-05-02,,\n'

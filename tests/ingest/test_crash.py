@@ -118,9 +118,9 @@ def tables(bench: Bench) -> bool:
 def test_an_older_package_cannot_overwrite_newer_rows(bench: Bench) -> None:
     from datetime import UTC, datetime, timedelta
 
-    from zoho_pipeline.ingest.catalog import LEADS
-    from zoho_pipeline.ingest.loader import Loader
-    from zoho_pipeline.ingest.targets import module_target
+    from zoho_pipeline.ingest.catalog.tables import LEADS
+    from zoho_pipeline.ingest.extract.modules import module_target
+    from zoho_pipeline.ingest.load.loader import Loader
 
     def leads(company: str, changed: str, read: datetime) -> object:
         rows = [{"id": "1", "Company": company, "Modified_Time": changed}]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import PLAIN_SCOPES, Bench
-from zoho_pipeline.ingest import emails
+from zoho_pipeline.ingest.sync import emails
 
 SCOPES = f"{PLAIN_SCOPES},ZohoCRM.modules.emails.READ,ZohoCRM.coql.READ"
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, Bench
-from zoho_pipeline.ingest.loader import Loader, LoadFailed
-from zoho_pipeline.ingest.new_rows import NewRows
+from zoho_pipeline.ingest.load.append_tracker import NewRows
+from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 
 both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
@@ -43,10 +43,10 @@ def small_jobs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """Bulk Read for a few rows, many jobs, a load for each."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(bulk_rows=1_000, page_tokens="offset")
-    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.01)
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.JOB_CREDITS", 1)
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 10**9)
-    monkeypatch.setattr("zoho_pipeline.ingest.steps.ROWS_PER_LOAD", 900)
+    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 1)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 10**9)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.ROWS_PER_LOAD", 900)
     return bench
 
 
@@ -113,9 +113,9 @@ def test_names_that_come_later_are_filled_then(small_jobs: Bench) -> None:
 
 
 def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.ingest.steps.BYTES_PER_LOAD", 50_000)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_TABLE", 100)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.ROWS_PER_STEP", 100)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.BYTES_PER_LOAD", 50_000)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.ROWS_PER_TABLE", 100)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.ROWS_PER_STEP", 100)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": "x" * 500} for n in range(600)])
     bench.sync("Leads")
     loads = bench.rows("select count(*) as n from zoho_raw._dlt_loads where schema_name = 'zoho_crm'")
@@ -140,7 +140,7 @@ def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: Bench, call: int
 
 def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """It broke off after one file, and a field was shown to the user since: the files lack it."""
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     bench = small_jobs
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": f"C{n}"} for n in range(2_500)])
     bench.org.admin.hide_field("Leads", "Company")
@@ -158,7 +158,7 @@ def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: Bench, monkeyp
 def test_thousands_that_differ_are_read_again_in_bounded_loads(
     small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoho_pipeline.ingest.repair.MOST_REPAIRS", 100)
+    monkeypatch.setattr("zoho_pipeline.ingest.reconcile.repair.MOST_REPAIRS", 100)
     bench = small_jobs
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
     bench.org.admin.hide_rows("Leads", set(ids[10:]))
@@ -176,7 +176,7 @@ def test_thousands_that_differ_are_read_again_in_bounded_loads(
 def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.sim.faults.next(100, "server_error", path="/settings/modules")
     report = bench.sync()
@@ -189,7 +189,7 @@ def test_a_load_that_fails_ends_the_run_and_is_accounted_for(
     small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody goes on waiting for another module's job, which may take Zoho an hour."""
-    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 1.0)
+    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 1.0)
     bench = small_jobs
     bench.sync("Leads")
     bench.sim.switches.update(bulk_mode="time", bulk_seconds=45.0)

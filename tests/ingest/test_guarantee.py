@@ -19,9 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, Bench
-from zoho_pipeline.channels.registry import Registry
-from zoho_pipeline.ingest.purge import purge_channel
-from zoho_pipeline.ingest.reconcile import reconcile_channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse import open_warehouse
@@ -218,11 +218,11 @@ def run(machine: type[Lives], examples: int, steps: int) -> None:
 @pytest.fixture(autouse=True)
 def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting; where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_MOST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.001)
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.JOB_CREDITS", 1)
-    monkeypatch.setattr("zoho_pipeline.ingest.steps.ROWS_PER_LOAD", 50)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.001)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 1)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.ROWS_PER_LOAD", 50)
 
 
 @pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])

@@ -56,8 +56,8 @@ def test_notes_of_a_plain_user_are_skipped(bench: Bench) -> None:
 
 
 def test_a_fault_that_lasts_fails_the_module_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_MOST", 0.01)
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.01)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.01)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.01)
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.org.insert("Contacts", {"Last_Name": "C"})
     bench.sim.faults.next(50, "server_error", path="/crm/v7/Leads")

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import Bench
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 MODULES = ("Leads", "Contacts", "Deals", "Calls", "Tasks", "Events")
 READINGS: dict[str, dict[str, Any]] = {

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import Bench
-from zoho_pipeline.ingest.before import overlap_start
-from zoho_pipeline.ingest.business_time import intervals
-from zoho_pipeline.ingest.field_map import discover, merged
-from zoho_pipeline.ingest.fields import FieldPlan
-from zoho_pipeline.ingest.purge import purge_channel
-from zoho_pipeline.ingest.registry_tables import publish
-from zoho_pipeline.ingest.steps import newest_by_key
-from zoho_pipeline.ingest.targets import module_target
-from zoho_pipeline.ingest.window import OVERLAP, OVERLAP_ROWS, Window
+from zoho_pipeline.ingest.catalog.field_map import discover, merged
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.convert.business_hours import intervals
+from zoho_pipeline.ingest.extract.baseline import overlap_start
+from zoho_pipeline.ingest.extract.modules import module_target
+from zoho_pipeline.ingest.extract.step import newest_by_key
+from zoho_pipeline.ingest.load.channel_tables import publish
+from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, Window
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NINE_TO_SIX = {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
-from zoho_pipeline.ingest import bulk_route, planner
-from zoho_pipeline.ingest.purge import purge_channel
+from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.ingest.routes import bulk_route, route_choice
 
 both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
@@ -77,9 +77,9 @@ def compare_routes(bench: Bench, monkeypatch: pytest.MonkeyPatch, *names: str, m
         purge_channel(bench.warehouse, "acme")
         with monkeypatch.context() as patched:
             patched.setattr(bulk_route, "ROWS_PER_BATCH", 7)
-            patched.setattr("zoho_pipeline.ingest.coql_route.SMALLER_LIMIT", 9)
+            patched.setattr("zoho_pipeline.ingest.routes.coql_route.SMALLER_LIMIT", 9)
             for name, value in prices.items():
-                patched.setattr(f"zoho_pipeline.ingest.planner.{name}", value)
+                patched.setattr(f"zoho_pipeline.ingest.routes.route_choice.{name}", value)
             taken = {part.module: part.route for part in bench.sync(*modules).modules}
         assert taken["Leads"] == route
         for name, rows in by_lists.items():
@@ -149,11 +149,11 @@ def test_any_rows_come_alike_by_every_route(
 
 @pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])
 def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
-    everything = planner.choose(planner.Options(rows, coql=True, bulk=True))
+    everything = route_choice.choose(route_choice.Options(rows, coql=True, bulk=True))
     assert everything.route == ("records" if rows < 1_000 else "coql" if rows <= 36_000 else "bulk")
     assert str(rows) in everything.reason
-    assert planner.choose(planner.Options(rows)).route == "records"
-    assert planner.choose(planner.Options(None, coql=True, bulk=True)).route == "records"
+    assert route_choice.choose(route_choice.Options(rows)).route == "records"
+    assert route_choice.choose(route_choice.Options(None, coql=True, bulk=True)).route == "records"
 
 
 def test_first_loads_and_runs_without_changes_stay_within_their_credits(
@@ -162,20 +162,20 @@ def test_first_loads_and_runs_without_changes_stay_within_their_credits(
     """At the simulator's own counter, at the dearer price of a sorted call."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3, bulk_mode="polls", bulk_polls=3)
-    monkeypatch.setattr("zoho_pipeline.zoho.bulk._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.01)
     start = int(bench.sim.clock.seconds()) - 10_000_000
     insert_spread(bench, "Leads", 5_000, start)
     insert_spread(bench, "Contacts", 3_000, start)
     with monkeypatch.context() as patched:
-        patched.setattr("zoho_pipeline.ingest.planner.JOB_ROWS", 1)
+        patched.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_ROWS", 1)
         first = {part.module: part for part in bench.sync("Leads", "Contacts").modules}
     assert {(name, part.rows, part.route) for name, part in first.items()} == {
         ("Leads", 5_000, "coql"), ("Contacts", 3_000, "coql"),
     }  # fmt: skip
     assert all(part.credits <= 14 for part in first.values())
     purge_channel(bench.warehouse, "acme")
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.LIST_CREDITS", 9)
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 10**9)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.LIST_CREDITS", 9)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 10**9)
     del bench.sim.requests[:]
     (by_job,) = bench.sync("Leads").modules
     assert (by_job.rows, by_job.route) == (5_000, "bulk")
@@ -240,9 +240,9 @@ def test_a_refused_query_gives_way_to_lists(bench: Bench, monkeypatch: pytest.Mo
     bench.connect(ALL_SCOPES)
     start = int(bench.sim.clock.seconds()) - 10_000
     insert_spread(bench, "Leads", 500, start)
-    monkeypatch.setattr("zoho_pipeline.ingest.planner.QUERIES_FROM", 1)
-    monkeypatch.setattr("zoho_pipeline.zoho.coql.MOST_ROWS", 200)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.MOST_ROWS", 200)
+    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 1)
+    monkeypatch.setattr("zoho_pipeline.zoho.read.coql.MOST_ROWS", 200)
+    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.MOST_ROWS", 200)
     bench.sim.on_call(3, lambda: bench.sim.switches.update(coql_row_limit=100), path="/coql")
     (part,) = bench.sync("Leads").modules
     assert (part.outcome, part.route) == ("complete", "records")

@@ -4,8 +4,8 @@ import json
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, Bench
-from zoho_pipeline.ingest.shape import renamed
-from zoho_pipeline.simulator.fields import Pick
+from zoho_pipeline.ingest.extract.schema_drift import renamed
+from zoho_pipeline.simulator.state.fields import Pick
 
 
 def detail(bench: Bench, module: str = "Leads") -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import dagster as dg
 import pytest
 
-from zoho_pipeline.channels.connect import register_from_refresh_token
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.orchestration.build import build
-from zoho_pipeline.orchestration.instance import prepare_dagster_home
+from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
 QUICK = {"retry_waits": [0.0]}

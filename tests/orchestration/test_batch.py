@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from zoho_pipeline.channels.errors import ChannelBusy, OtherOrg, RegistryError, UnknownChannel
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
-from zoho_pipeline.orchestration.batch import Trouble, guarded, is_lasting, patience, work_through
+from zoho_pipeline.orchestration.assets.raw_assets import incomplete
+from zoho_pipeline.orchestration.channel_batch import Trouble, guarded, is_lasting, patience, work_through
 from zoho_pipeline.orchestration.partitions import batches
-from zoho_pipeline.orchestration.raw_assets import incomplete
 from zoho_pipeline.settings import PipelineError, SettingsError
 from zoho_pipeline.zoho.errors import BudgetStop, ConnectionFailed, RefreshTokenRevoked, ServerFault, TokenThrottled
 

@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import QUICK, Deployment
-from zoho_pipeline.orchestration.catalogue import SHIPPED
-from zoho_pipeline.orchestration.channel_checks import freshness
-from zoho_pipeline.orchestration.roster import roster
-from zoho_pipeline.transform.project import shipped
+from zoho_pipeline.orchestration.assets.channel_checks import freshness
+from zoho_pipeline.orchestration.assets.model_manifest import SHIPPED
+from zoho_pipeline.orchestration.channel_summaries import roster
+from zoho_pipeline.transform.project.project import shipped
 
 
 def test_reconciliation_tells_each_channel_and_module_what_differed(in_memory: Deployment) -> None:

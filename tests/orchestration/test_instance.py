@@ -14,9 +14,9 @@ from dagster._core.run_coordinator.base import SubmitRunContext
 
 from scripts.production import ROOT
 from tests.orchestration.conftest import Deployment
-from zoho_pipeline.orchestration.event_log import KEPT, EmbeddedEventLog
-from zoho_pipeline.orchestration.instance import prepare_dagster_home
-from zoho_pipeline.orchestration.run_queue import PooledRunQueue
+from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
+from zoho_pipeline.orchestration.instance.run_queue import PooledRunQueue
+from zoho_pipeline.orchestration.instance.sqlite_event_log import KEPT, EmbeddedEventLog
 
 
 @contextmanager

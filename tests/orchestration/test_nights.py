@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoho_pipeline.orchestration.nights import due, steps
+from zoho_pipeline.orchestration.automation.nightly_plan import due, steps
+from zoho_pipeline.orchestration.channel_summaries import Member
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
-from zoho_pipeline.orchestration.roster import Member
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati"]

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import Deployment
+from zoho_pipeline.reading import published
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.transform import published
 from zoho_pipeline.warehouse import open_warehouse
 
 LEADS = dg.AssetKey(["zoho_raw", "leads"])
@@ -88,7 +88,7 @@ def test_a_channel_whose_zoho_cannot_be_reached_keeps_no_other_waiting(
     in_memory: Deployment, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its first turn gives up after three tries of a call; the next, when the others are done, gets through."""
-    monkeypatch.setattr("zoho_pipeline.zoho.client.BACKOFF_FIRST", 0.001)
+    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     in_memory.add_partitions()
     simulator.faults.next(3, "server_error", path="/crm/v7/org")
     assert in_memory.sync("acme", "bolt").success

@@ -12,7 +12,7 @@ import pytest
 
 from tests.orchestration.conftest import Deployment, connect
 from zoho_pipeline.orchestration.build import build
-from zoho_pipeline.orchestration.roster import roster, synced_since
+from zoho_pipeline.orchestration.channel_summaries import roster, synced_since
 from zoho_pipeline.settings import Secret, SettingsError
 
 
@@ -222,7 +222,7 @@ def test_a_run_that_failed_is_told_once_and_the_webhook_hears_it(deployment: Dep
 
 
 def test_a_webhook_that_is_down_stops_nothing_and_is_never_shown() -> None:
-    from zoho_pipeline.orchestration.failures import post
+    from zoho_pipeline.orchestration.automation.failure_sensor import post
 
     problem = post(Secret("http://127.0.0.1:9/hook/s3cret"), {"text": "x"})
     assert problem is not None

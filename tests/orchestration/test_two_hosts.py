@@ -14,12 +14,12 @@ import pytest
 
 from scripts.production import ROOT, make_database, zoho_environment
 from tests.orchestration.conftest import make_org
-from zoho_pipeline.channels.connect import register_from_refresh_token
-from zoho_pipeline.channels.registry import Registry
+from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse import open_warehouse
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import: the tests' own environment is scrubbed
 pytestmark = pytest.mark.skipif(not DRILL, reason="half a minute of CPU: run by `make drill`")

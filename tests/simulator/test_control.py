@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from zoho_pipeline.simulator import Simulator, SimulatorError
-from zoho_pipeline.simulator.control import OPERATIONS
+from zoho_pipeline.simulator.control.endpoints import OPERATIONS
 
 from .conftest import ALL_SCOPES, CLIENT, Api, leads
 

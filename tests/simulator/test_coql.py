@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.simulator.coql_parser import CoqlSyntaxError, parse
-from zoho_pipeline.simulator.criteria import Comparison, Group, bounds_of
+from zoho_pipeline.simulator.query.coql_parser import CoqlSyntaxError, parse
+from zoho_pipeline.simulator.query.criteria import Comparison, Group, bounds_of
 
 from .conftest import Api, code_of, leads
 

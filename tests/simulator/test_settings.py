@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.simulator.fields import ADS, VISITOR
+from zoho_pipeline.simulator.state.fields import ADS, VISITOR
 
 from .conftest import Api, code_of
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.warehouse import Warehouse, open_warehouse
 
 SOURCES = """

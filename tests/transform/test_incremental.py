@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.transform.conftest import NOON, PROJECT, Raw, write_project
+from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse, open_warehouse
 
 CHANNELS = st.sampled_from(["a", "b", "c"])

@@ -6,11 +6,11 @@ import pytest
 
 from tests.transform.conftest import PROJECT
 from zoho_pipeline.settings import UsageError
-from zoho_pipeline.transform.checks import project_checks
 from zoho_pipeline.transform.errors import ProjectError
-from zoho_pipeline.transform.lineage import lineage
 from zoho_pipeline.transform.portability import unsupported
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.transform.project.lineage import lineage
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.checks import project_checks
 
 MakeProject = Callable[..., Project]
 

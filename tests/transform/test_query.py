@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.transform.conftest import Raw
+from zoho_pipeline.reading.query import check_reading, json_ready, query
 from zoho_pipeline.transform.errors import NotPublished, QueryError
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.query import check_reading, json_ready, query
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse
 
 

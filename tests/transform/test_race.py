@@ -4,9 +4,9 @@ import duckdb
 
 from benchmarks.by_hand import by_hand
 from benchmarks.raw_world import fill, touch
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.reading import published
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.transform.conftest import NOON, PROJECT, Raw
+from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings, UsageError
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.engine import PostgresEngine
 from zoho_pipeline.transform.errors import ModelFailed, NotPublished, ProjectError, TransformError, TransformFailed
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.engine import PostgresEngine
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse, WarehouseBusy, open_warehouse
 
 MakeProject = Callable[..., Project]

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
+from zoho_pipeline.reading.insight import read, render, spark
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.transform.checks import project_checks
-from zoho_pipeline.transform.engine import type_in
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.transform.insight import read, render, spark
 from zoho_pipeline.transform.portability import unsupported
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.checks import project_checks
+from zoho_pipeline.transform.run.engine import type_in
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse
 
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho import oauth
-from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.data_centers import DataCenter, DataCenters
-from zoho_pipeline.zoho.governor import Governor
-from zoho_pipeline.zoho.oauth import AccessToken
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES, EMAIL_SCOPES
+from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, EMAIL_SCOPES
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.rate_limits import Governor
 
 CLIENT_ID = "1000.TESTCLIENT"
 CLIENT_SECRET = "test-client-secret-0123456789"

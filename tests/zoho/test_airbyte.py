@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
-from zoho_pipeline.zoho import metadata, records
+from zoho_pipeline.zoho.read import metadata, records
 
 PYTHON = os.environ.get("AIRBYTE_PYTHON", "")
 pytestmark = pytest.mark.skipif(

@@ -11,8 +11,8 @@ import pytest
 
 from tests.zoho.wire import DATE, JSON, NOW, Broken, Reply, Tokens, Wire, answer, client_on, error
 from zoho_pipeline.zoho import errors
-from zoho_pipeline.zoho.client import ATTEMPTS, ZohoClient
-from zoho_pipeline.zoho.governor import Governor
+from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
+from zoho_pipeline.zoho.connection.rate_limits import Governor
 
 LEADS = "/crm/v7/Leads"
 OK = answer({"data": []})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.zoho.clock import ServerClock, format_time, parse_date_header, parse_time
+from zoho_pipeline.zoho.connection.server_clock import ServerClock, format_time, parse_date_header, parse_time
 from zoho_pipeline.zoho.errors import BadAnswer
 
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -11,12 +11,14 @@ import pytest
 
 from tests.zoho.conftest import CLIENT_ID, CLIENT_SECRET, Zoho
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho import bulk, coql, count, deleted, errors, metadata, oauth, records, users
-from zoho_pipeline.zoho import org as orgs
-from zoho_pipeline.zoho.credits import edition_of
-from zoho_pipeline.zoho.data_centers import DataCenter, DataCenters
-from zoho_pipeline.zoho.governor import Governor
-from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
+from zoho_pipeline.zoho.connection.credits import edition_of
+from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, records, users
+from zoho_pipeline.zoho.read import org as orgs
 
 Connected = Callable[..., Zoho]
 FIELDS = ("Last_Name", "Modified_Time")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.zoho.conftest import Zoho
-from zoho_pipeline.zoho import bulk, coql, count, errors, records
-from zoho_pipeline.zoho.clock import parse_time
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.read import bulk, coql, count, records
 
 FIELDS = ("Last_Name", "Email", "Modified_Time", "Converted__s", "Owner")
 

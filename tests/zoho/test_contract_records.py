@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.zoho.conftest import Zoho
-from zoho_pipeline.zoho import deleted, errors, records, related
-from zoho_pipeline.zoho.clock import parse_time
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.read import deleted, records, related
 
 FIELDS = ("Last_Name", "Email", "Created_Time", "Modified_Time", "Converted__s", "Owner")
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tests.zoho.conftest import Zoho
-from zoho_pipeline.zoho import errors, metadata, org, users
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.read import metadata, org, users
 
 
 def test_modules(zoho: Zoho) -> None:

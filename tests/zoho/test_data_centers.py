@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.zoho.data_centers import BUILT_IN, DataCenters, origin
+from zoho_pipeline.zoho.accounts.data_centers import BUILT_IN, DataCenters, origin
 from zoho_pipeline.zoho.errors import ForeignApiDomain, UnknownDataCenter
 
 TABLE = {

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from tests.zoho.conftest import Zoho, connect
-from zoho_pipeline.zoho import bulk, coql, count, deleted, errors, metadata, org, records, related, users
-from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, org, records, related, users
 
 FIELDS = ("Last_Name", "Modified_Time")
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.zoho import credits, errors
-from zoho_pipeline.zoho.governor import Governor, Governors
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.connection import credits
+from zoho_pipeline.zoho.connection.rate_limits import Governor, Governors
 
 LIST = "/crm/v7/Leads"
 

@@ -10,8 +10,9 @@ import pytest
 
 from tests.zoho.wire import Broken, Wire, answer
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho import errors, oauth
-from zoho_pipeline.zoho.data_centers import DataCenters
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 
 IN = DataCenters().get("in")
 CLIENT = "1000.CLIENT"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
-from zoho_pipeline.zoho import deleted, metadata, records
-from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.read import deleted, metadata, records
 
 pytest.importorskip("zohocrmsdk", reason="Zoho's SDK (zohocrmsdk8-0) is not installed")
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.zoho.wire import Wire, answer, client_on, error
-from zoho_pipeline.zoho import bulk, coql, count, deleted, errors, metadata, org, records, related, users
-from zoho_pipeline.zoho.client import ZohoClient
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, org, records, related, users
 
 SINCE, UNTIL = datetime(2026, 5, 1, 4, 30, 9, 999_999, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
 ROW = {"id": "1", "Modified_Time": "2026-05-01T10:00:00+05:30"}

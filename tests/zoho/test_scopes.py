@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoho_pipeline.zoho import scopes
+from zoho_pipeline.zoho.accounts import scopes
 
 ALL_NEEDS_OF_A_SYNC = (
     "records", "deleted", "notes", "coql", "bulk", "users", "org", "modules", "fields", "layouts", "pipeline",

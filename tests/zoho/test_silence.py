@@ -10,11 +10,12 @@ import pytest
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, MintingTokens
 from tests.zoho.test_faults import LASTING, PASSING, READS, lead_20
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho import errors, oauth
-from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.data_centers import DataCenters
-from zoho_pipeline.zoho.governor import Governor
-from zoho_pipeline.zoho.oauth import AccessToken
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.rate_limits import Governor
 
 
 class Remembering(MintingTokens):
@@ -79,7 +80,7 @@ def test_no_secret_in_anything_that_was_written(
     written = caplog.text + "".join(told) + "".join(capfd.readouterr()) + repr(simulator.hub.requests)
     assert "httpx" in caplog.text
     assert "httpcore" in caplog.text
-    assert "zoho_pipeline.zoho.client" in caplog.text
+    assert "zoho_pipeline.zoho.connection.client" in caplog.text
     found = [
         secret[:9] for secret in secrets for part in {secret, *secret.split(".")} if len(part) > 8 and part in written
     ]

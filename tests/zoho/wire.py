@@ -9,9 +9,9 @@ import httpx
 import orjson
 
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.zoho.client import ZohoClient
-from zoho_pipeline.zoho.governor import Governor
-from zoho_pipeline.zoho.oauth import AccessToken
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.rate_limits import Governor
 
 DATE = "Mon, 23 Nov 2026 14:40:37 GMT"
 NOW = datetime(2026, 11, 23, 14, 40, 37, tzinfo=UTC)

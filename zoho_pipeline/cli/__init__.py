@@ -8,7 +8,7 @@ import click
 from zoho_pipeline.cli.channels import channels
 from zoho_pipeline.cli.connect import connect
 from zoho_pipeline.cli.data import content, reconcile, sync
-from zoho_pipeline.cli.demo import demo
+from zoho_pipeline.cli.demo.story import demo
 from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator

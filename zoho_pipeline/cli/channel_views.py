@@ -10,7 +10,7 @@ import click
 from zoho_pipeline.cli.output import print_rows, shown
 
 if TYPE_CHECKING:
-    from zoho_pipeline.channels.model import Channel
+    from zoho_pipeline.channels.registry.model import Channel
 
 
 def channel_dict(channel: "Channel") -> dict[str, Any]:

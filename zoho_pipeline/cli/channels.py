@@ -12,7 +12,7 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
 
 if TYPE_CHECKING:
-    from zoho_pipeline.channels.model import Channel
+    from zoho_pipeline.channels.registry.model import Channel
 
 channel_argument = click.argument("channel_id", metavar="ID")
 
@@ -49,7 +49,7 @@ def add(
       pass show zoho/acme | zoho-pipeline channels add acme --data-center eu --refresh-token-file -
       zoho-pipeline channels add acme --data-center us --grant-code-file code.txt
     """
-    from zoho_pipeline.channels import connect
+    from zoho_pipeline.channels.consent import connect
 
     if (refresh_token_file is None) == (grant_code_file is None):
         raise click.UsageError("give either --refresh-token-file or --grant-code-file.")
@@ -108,7 +108,7 @@ def verify(channel_id: str, output: str) -> None:
     Example:
       zoho-pipeline channels verify acme
     """
-    from zoho_pipeline.channels.verify import verify as ask
+    from zoho_pipeline.channels.access.verify import verify as ask
 
     channel = ask(Session().registry, channel_id)
     _print_one(channel, output, f"Channel {channel.id} works: {describe(channel)}.")
@@ -168,7 +168,7 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
 
 def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str, bool]:
     """Revoke and forget; a channel that is forgotten already may still have rows to purge."""
-    from zoho_pipeline.channels.connect import remove as forget
+    from zoho_pipeline.channels.consent.connect import remove as forget
     from zoho_pipeline.channels.errors import UnknownChannel
 
     try:
@@ -183,9 +183,9 @@ def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str,
 def _purge(session: Session, channel_id: str) -> int:
     """Delete a channel's raw rows, and take it out of the published marts."""
     from zoho_pipeline.cli.marts import run_transform
-    from zoho_pipeline.ingest.purge import drop_local, purge_channel
+    from zoho_pipeline.ingest.load.purge import drop_local, purge_channel
+    from zoho_pipeline.reading.published import connect as published
     from zoho_pipeline.transform.errors import NotPublished
-    from zoho_pipeline.transform.published import connect as published
 
     deleted = purge_channel(session.warehouse, channel_id)
     drop_local(session.settings, channel_id)
@@ -224,7 +224,7 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
       zoho-pipeline channels set acme --timezone Asia/Kolkata --param topic_min_leads=1
       zoho-pipeline channels set acme --field-map fields.json --lead-source-map sources.csv
     """
-    from zoho_pipeline.channels.channel_settings import set_settings
+    from zoho_pipeline.channels.settings.set_settings import set_settings
 
     wanted = {name: value for name, value in given.items() if value not in (None, ())}
     if not wanted:

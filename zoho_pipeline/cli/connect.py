@@ -42,8 +42,8 @@ def connect(
     """
     import webbrowser
 
-    from zoho_pipeline.channels.connect import connect as consent
-    from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
+    from zoho_pipeline.channels.consent.connect import connect as consent
+    from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
 
     session = Session()
     channel = consent(

@@ -14,8 +14,8 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
-    from zoho_pipeline.ingest.reconcile import ReconcileReport
     from zoho_pipeline.ingest.report import SyncReport
+    from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport
     from zoho_pipeline.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def active_channels(session: Session, wanted: tuple[str, ...]) -> list[str]:
 
     PipelineError when there is none.
     """
-    from zoho_pipeline.channels.model import longest_waiting_first
+    from zoho_pipeline.channels.registry.model import longest_waiting_first
 
     if wanted:
         return [session.registry.get(channel_id).id for channel_id in dict.fromkeys(wanted)]
@@ -88,7 +88,7 @@ def run_sync(
 ) -> "SyncReport":
     """Sync one channel with its bars; what was left out is said on stderr."""
     from zoho_pipeline.cli.progress import sync_progress
-    from zoho_pipeline.ingest.sync import sync_channel
+    from zoho_pipeline.ingest.sync.run import sync_channel
 
     with sync_progress(channel_id, wanted=show) as progress:
         opened = (session.settings, session.registry, session.warehouse)
@@ -142,7 +142,7 @@ def report_dict(report: "SyncReport") -> dict[str, Any]:
 def _modules(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
-    from zoho_pipeline.ingest.catalog import BY_MODULE
+    from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 
     names = {module.lower(): module for module in BY_MODULE if module}
     asked = [part.strip() for part in text.split(",") if part.strip()]
@@ -184,7 +184,7 @@ def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
       zoho-pipeline reconcile acme --format json
     """
     from zoho_pipeline.cli.progress import sync_progress
-    from zoho_pipeline.ingest.reconcile import reconcile_channel
+    from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
 
     session = Session()
     opened = (session.settings, session.registry, session.warehouse)
@@ -255,7 +255,7 @@ def content_load(
       zoho-pipeline content load acme --url-file url.txt --table site.content --incremental updated_at
       zoho-pipeline content load acme --url sqlite:///site.db --query "select id as content_id, … from articles"
     """
-    from zoho_pipeline.ingest.content import load_content
+    from zoho_pipeline.ingest.content.files import load_content
 
     session = Session()
     session.registry.get(channel_id)
@@ -276,7 +276,7 @@ def content_load(
 def _content_of_database(
     opened: "tuple[Settings, Warehouse, str]", url: Secret, query: str | None, table: str | None, column: str | None
 ) -> int:
-    from zoho_pipeline.ingest.content_sql import load_content_sql
+    from zoho_pipeline.ingest.content.database import load_content_sql
 
     if (query is None) == (table is None):
         raise click.UsageError("give either --query or --table of the database.")

@@ -8,7 +8,7 @@ from zoho_pipeline.cli.output import format_option, print_csv, print_json, print
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
-    from zoho_pipeline.transform.run import TransformReport
+    from zoho_pipeline.transform.run.transform import TransformReport
 
 
 @click.command(short_help="Build and check the marts, publish them.")
@@ -37,7 +37,7 @@ def transform(as_of: str | None, select: str | None, full: bool, output: str) ->
 
 def run_transform(session: Session, **wanted: Any) -> "TransformReport":
     """Publish the registry's part, then build."""
-    from zoho_pipeline.transform.run import transform as build
+    from zoho_pipeline.transform.run.transform import transform as build
 
     session.publish_registry()
     return build(session.warehouse, **wanted)
@@ -84,7 +84,7 @@ def insight(channel_id: str, output: str) -> None:
 
 def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
     """Print a channel's page, or its JSON."""
-    from zoho_pipeline.transform.insight import read, render
+    from zoho_pipeline.reading.insight import read, render
 
     found = read(session.warehouse, channel_id)
     if output == "json":
@@ -116,7 +116,7 @@ def sql(query: str, raw: bool, output: str) -> None:
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """
-    from zoho_pipeline.transform.query import query as ask
+    from zoho_pipeline.reading.query import query as ask
 
     session = Session()
     found = ask(session.warehouse, query, raw=raw)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from zoho_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from zoho_pipeline.channels.registry import Registry
+    from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.warehouse import Warehouse
 
 
@@ -22,7 +22,7 @@ class Session:
 
     @cached_property
     def registry(self) -> "Registry":
-        from zoho_pipeline.channels.registry import Registry
+        from zoho_pipeline.channels.registry.registry import Registry
 
         return Registry(self.settings)
 
@@ -34,6 +34,6 @@ class Session:
 
     def publish_registry(self) -> None:
         """Write what the models need of the registry to `zoho_raw` (zone, currency, maps, parameters)."""
-        from zoho_pipeline.ingest.registry_tables import publish
+        from zoho_pipeline.ingest.load.channel_tables import publish
 
         publish(self.settings, self.registry, self.warehouse)

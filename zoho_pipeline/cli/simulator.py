@@ -68,8 +68,8 @@ def started(port: int, state: Path | None = None) -> "Simulator":
 def _company(sim: "Simulator", seed: int) -> None:
     """Build the company, leave token and catalogue in HOME, and say how to connect."""
     from zoho_pipeline.cli.session import Session
-    from zoho_pipeline.simulator.world import build_company
-    from zoho_pipeline.zoho.scopes import DEFAULT_SCOPES
+    from zoho_pipeline.simulator.demo.company import build_company
+    from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
     folder = Session().settings.home / "simulator"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -4,16 +4,22 @@ import warnings
 
 import dagster as dg
 
-from zoho_pipeline.orchestration.catalogue import load_catalogue
-from zoho_pipeline.orchestration.channel_checks import build_channel_checks
-from zoho_pipeline.orchestration.failures import build_failure_hook, checked_webhook
-from zoho_pipeline.orchestration.jobs import marts_job, reconcile_job, state_job, sync_job, weekly_insight_job
-from zoho_pipeline.orchestration.model_assets import build_model_assets, seed_specs
-from zoho_pipeline.orchestration.raw_assets import build_raw_assets
-from zoho_pipeline.orchestration.raw_specs import zoho_specs
-from zoho_pipeline.orchestration.resources import Rooms
-from zoho_pipeline.orchestration.schedules import build_schedules
-from zoho_pipeline.orchestration.sensors import build_sensors
+from zoho_pipeline.orchestration.assets.channel_checks import build_channel_checks
+from zoho_pipeline.orchestration.assets.model_assets import build_model_assets, seed_specs
+from zoho_pipeline.orchestration.assets.model_manifest import load_catalogue
+from zoho_pipeline.orchestration.assets.raw_assets import build_raw_assets
+from zoho_pipeline.orchestration.assets.raw_specs import zoho_specs
+from zoho_pipeline.orchestration.automation.failure_sensor import build_failure_hook, checked_webhook
+from zoho_pipeline.orchestration.automation.jobs import (
+    marts_job,
+    reconcile_job,
+    state_job,
+    sync_job,
+    weekly_insight_job,
+)
+from zoho_pipeline.orchestration.automation.schedules import build_schedules
+from zoho_pipeline.orchestration.automation.sensors import build_sensors
+from zoho_pipeline.orchestration.services import Rooms
 from zoho_pipeline.settings import Settings
 
 

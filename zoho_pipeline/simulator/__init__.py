@@ -6,12 +6,12 @@
 ...     token = org.grant("client", "secret", "ZohoCRM.modules.ALL")
 """
 
-from .clock import Clock
-from .fields import Pick
-from .handle import Simulator
-from .org import Org
-from .people import User
-from .switches import Switches
-from .wire import SimulatorError
+from zoho_pipeline.simulator.clock import Clock
+from zoho_pipeline.simulator.handle import Simulator
+from zoho_pipeline.simulator.state.fields import Pick
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.users import User
+from zoho_pipeline.simulator.switches import Switches
+from zoho_pipeline.simulator.wire import SimulatorError
 
 __all__ = ["Clock", "Org", "Pick", "Simulator", "SimulatorError", "Switches", "User"]

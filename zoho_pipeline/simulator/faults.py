@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from .wire import Answer, Refusal, Request, SimulatorError
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError
 
 KINDS = {
     "concurrency": "429 as for too many simultaneous calls",

@@ -5,13 +5,13 @@ from os import PathLike
 from types import TracebackType
 from typing import Any
 
-from . import control, state
-from .clock import Clock
-from .faults import Faults
-from .hub import Hub, LoggedCall
-from .org import Org
-from .server import Server
-from .switches import Switches
+from zoho_pipeline.simulator.clock import Clock
+from zoho_pipeline.simulator.control import endpoints, snapshot_file
+from zoho_pipeline.simulator.faults import Faults
+from zoho_pipeline.simulator.http.server import Server
+from zoho_pipeline.simulator.hub import Hub, LoggedCall
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.switches import Switches
 
 
 class Control:
@@ -21,12 +21,12 @@ class Control:
         self._hub = hub
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in control.OPERATIONS:
+        if name not in endpoints.OPERATIONS:
             raise AttributeError(name)
 
         def operation(**arguments: Any) -> Any:
             with self._hub.lock:
-                return control.run(self._hub, name, arguments)
+                return endpoints.run(self._hub, name, arguments)
 
         return operation
 
@@ -118,9 +118,9 @@ class Simulator:
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to a file that `start(state=…)` reads; it holds secrets, mode 600."""
         with self.hub.lock:
-            state.save(self.hub, path)
+            snapshot_file.save(self.hub, path)
 
 
 def load_state(hub: Hub, path: str | PathLike[str]) -> None:
     """Fill a hub from a file, where it exists."""
-    state.load(hub, path)
+    snapshot_file.load(hub, path)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .clock import Clock
-from .faults import Faults
-from .oauth import TokenDesk
-from .org import Org
-from .switches import Switches
+from zoho_pipeline.simulator.accounts.token_endpoint import TokenDesk
+from zoho_pipeline.simulator.clock import Clock
+from zoho_pipeline.simulator.faults import Faults
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.switches import Switches
 
 FIRST_ID, ORG_SPAN, SEED_SPAN = 4_876_876_000_000_300_000, 10**12, 10**10
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from .wire import SimulatorError
+from zoho_pipeline.simulator.wire import SimulatorError
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sqlglot.errors import SqlglotError
 
-from zoho_pipeline.transform.project import Project
+from zoho_pipeline.transform.project.project import Project
 
 ELSEWHERE = ("snowflake", "bigquery", "databricks")
 

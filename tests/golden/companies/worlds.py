@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from zoho_pipeline.ingest.arrow import to_arrow
-from zoho_pipeline.ingest.catalog import BY_NAME
+from zoho_pipeline.ingest.catalog.tables import BY_NAME
+from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.simulator.world import Company, build_company
+from zoho_pipeline.simulator.demo.company import Company, build_company
 
 MODULES = {
     "leads": "Leads",

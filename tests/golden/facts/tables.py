@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from tests.golden import bench
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.run import TransformReport, transform
+from zoho_pipeline.reading import published
+from zoho_pipeline.transform.run.transform import TransformReport, transform
 from zoho_pipeline.warehouse import Warehouse
 
 MARTS = (

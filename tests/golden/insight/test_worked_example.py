@@ -97,7 +97,7 @@ def test_every_value_of_the_page(warehouse: Warehouse) -> None:
 
 
 def test_the_page_derives_every_column() -> None:
-    from zoho_pipeline.transform.project import Project
+    from zoho_pipeline.transform.project.project import Project
 
     derived = {(mart, name) for mart, _, cells in page() for name in cells}
     keys = {"channel_id", "as_of_date", "as_of_utc", "timezone", "data_status", "is_weekly", "stage", "definition"}

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from tests.golden.bench import write_raw
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.run import TransformReport, transform
+from zoho_pipeline.reading import published
+from zoho_pipeline.transform.run.transform import TransformReport, transform
 from zoho_pipeline.warehouse import Warehouse
 
 INSIGHT_MARTS = ("conversion_rate", "time_to_first_contact", "lead_volume", "topic_performance", "channel_insight")

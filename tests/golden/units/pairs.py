@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from zoho_pipeline.ingest.catalog import BY_NAME
+from zoho_pipeline.ingest.catalog.tables import BY_NAME
 
 HERE = Path(__file__).parent
 CASES = sorted(folder.name for folder in HERE.iterdir() if any(folder.glob("expect*.csv")))

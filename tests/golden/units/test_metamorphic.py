@@ -11,7 +11,7 @@ import pytest
 
 from tests.golden.bench import Bench
 from tests.golden.units.pairs import BUILD_AT, Row, given
-from zoho_pipeline.ingest.catalog import BY_NAME
+from zoho_pipeline.ingest.catalog.tables import BY_NAME
 
 WEEK = timedelta(days=7)
 CLOCK_CHANGES = ("business_hours.default", "business_hours.always")

@@ -6,9 +6,9 @@ import pytest
 
 from tests.golden.bench import write_raw
 from tests.golden.units.pairs import BUILD_AT, Expectation, Row, broken, expectations, given
-from zoho_pipeline.transform import published
-from zoho_pipeline.transform.project import Project
-from zoho_pipeline.transform.run import transform
+from zoho_pipeline.reading import published
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse import Warehouse
 
 Marts = dict[str, list[Row]]

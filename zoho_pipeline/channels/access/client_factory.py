@@ -1,0 +1,81 @@
+"""A client for a channel: its tokens from the registry, its org's limits shared within the process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from zoho_pipeline.channels.access.token_source import Clock, StoredTokenSource, utc_now
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
+from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
+from zoho_pipeline.zoho.connection.credits import known_edition
+from zoho_pipeline.zoho.connection.rate_limits import Governor, Governors
+from zoho_pipeline.zoho.errors import BadAnswer
+
+_governors = Governors()
+
+
+@contextmanager
+def open_client(
+    settings: Settings,
+    registry: Registry,
+    channel: Channel | str,
+    *,
+    clock: Clock = utc_now,
+    attempts: int = ATTEMPTS,
+) -> Iterator[ZohoClient]:
+    """A `ZohoClient` on a channel, closed at the end.
+
+    Its first call mints an access token if none is live, within the client's own tries: an accounts server
+    that hiccups does not cost a sync. A scope that a call is refused for is stored, and not asked for again.
+
+    Args:
+        attempts: tries of a repeatable call, the first included.
+
+    Raises:
+        UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
+    """
+    known = registry.get(channel if isinstance(channel, str) else channel.id)
+    tokens = StoredTokenSource(registry, known.id, clock=clock)
+    center = DataCenters.with_added(settings.data_centers).get(known.data_center)
+    # an added centre may have moved since: then a new token says where to
+    api_domain = known.api_domain if known.api_domain in center.api_origins else tokens.current().api_domain
+    with ZohoClient(
+        api_domain,
+        tokens,
+        governor=governor_of(settings, registry, known),
+        attempts=attempts,
+        granted=known.scopes,
+        lacking=known.missing_scopes,
+        on_lacking=lambda scope: registry.add_missing_scopes(known.id, (scope,)),
+    ) as client:
+        tokens.zoho_now = lambda: _zoho_now(client)
+        yield client
+
+
+def _zoho_now(client: ZohoClient) -> datetime | None:
+    try:
+        return client.server_time
+    except BadAnswer:
+        return None  # no answer so far
+
+
+def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Governor:
+    """The limits of the channel's org, the same object for all its channels in this process.
+
+    Where the scopes hide the org, or its edition is one we do not know, calls at once are those of the
+    smallest edition and the day's credits are unknown until Zoho names what is left.
+    """
+    licences = channel.users_licensed or 0
+    known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)
+
+    def make() -> Governor:
+        used = int(registry.credits_used(channel.id))
+        edition = known_edition(channel.edition)
+        if edition is None:
+            return Governor(budget=settings.credit_budget, used=used)
+        return Governor.for_edition(edition, licences, settings.credit_budget, used)
+
+    return _governors.of(repr(known), make)

@@ -1,0 +1,100 @@
+"""Parameters of the models that a channel may set for itself: `name=value`.
+
+Names and types are the seed's, the one that the models read; here stand the ranges, and the whole list
+where the package is installed without the SQL beside it.
+"""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from zoho_pipeline.channels.errors import InvalidSetting
+
+SEED = Path(__file__).resolve().parents[3] / "dbt_like_sql" / "seeds" / "seed_parameters.csv"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a parameter takes: a whole number or a number from `low` to `high`, or one of `choices`."""
+
+    type: Literal["integer", "number", "text"]
+    low: float = 0.0
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    def check(self, name: str, value: str) -> str:
+        """The value as the models read it.
+
+        Raises:
+            InvalidSetting: it does not fit; the message says what does.
+        """
+        text = value.strip().lower() if self.choices else value.strip()
+        if self.type == "text":
+            if self.choices and text not in self.choices:
+                raise InvalidSetting(f"parameter {name} takes {' or '.join(self.choices)}, not {value!r}.")
+            return text
+        try:
+            number = float(int(text)) if self.type == "integer" else float(text)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and self.low <= number <= self.high):
+            kind = "a whole number" if self.type == "integer" else "a number"
+            upper = f"from {self.low:g} to {self.high:g}" if math.isfinite(self.high) else f"of {self.low:g} or more"
+            raise InvalidSetting(f"parameter {name} takes {kind} {upper}, not {value!r}.")
+        return f"{number:.15g}"
+
+
+_HOUR, _DAY = 3_600, 86_400
+
+RULES: Mapping[str, Rule] = {
+    "exchange_rate_direction": Rule("text", choices=("divide", "multiply")),
+    "touch_window_days": Rule("integer", 0, 3_650),
+    "time_decay_half_life_days": Rule("number", 0.01, 3_650),
+    "content_grace_hours": Rule("integer", 0, 8_760),
+    "deal_before_conversion_seconds": Rule("integer", 0, 30 * _DAY),
+    "contact_early_seconds": Rule("integer", 0, _DAY),
+    "stale_after_hours": Rule("integer", 1, 8_760),
+    "topic_min_leads": Rule("integer", 1, 1_000_000),
+    "topic_prior_leads": Rule("number", 0, 1_000_000),
+    "topic_min_confidence": Rule("number", 0, 1),
+    "topic_max_suggestions": Rule("integer", 0, 3),
+    "trend_min_leads": Rule("integer", 1, 1_000_000),
+    "trend_z": Rule("number", 0, 10),
+    "sync_emails": Rule("text", choices=("true", "false")),
+}
+
+
+@lru_cache(maxsize=4)
+def known_parameters(seed: Path = SEED) -> Mapping[str, Rule]:
+    """What may be set: the seed's names with its types, and the ranges from here."""
+    try:
+        with seed.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        return RULES
+    return {row["name"]: replace(RULES.get(row["name"], Rule("text")), type=row["type"]) for row in rows}  # type: ignore[arg-type]
+
+
+def parse_parameters(given: Iterable[str], seed: Path = SEED) -> dict[str, str | None]:
+    """`name=value` texts as checked values; `name=` stands for "back to the default" (None).
+
+    Raises:
+        InvalidSetting: no `=`, an unknown name (the nearest known ones are named), or a value that does not fit.
+    """
+    known = known_parameters(seed)
+    parsed: dict[str, str | None] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign:
+            raise InvalidSetting(f"{text!r} is not a parameter. It takes name=value, such as topic_min_leads=3.")
+        if name not in known:
+            near = get_close_matches(name, known, n=3) or sorted(known)
+            raise InvalidSetting(f"there is no parameter {name!r}. Known: {', '.join(near)}.")
+        parsed[name] = known[name].check(name, value) if value.strip() else None
+    return parsed

@@ -1,0 +1,217 @@
+"""`demo`: the product on the simulator, told on a terminal: connect, sync, insight, changes, insight again."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
+from zoho_pipeline.settings import PipelineError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.cli.session import Session
+    from zoho_pipeline.simulator import Simulator
+    from zoho_pipeline.simulator.demo.company import Company
+
+COMPARED = (
+    ("leads this month", "leads_this_month"),
+    ("top source", "top_source_1"),
+    ("its leads", "top_source_1_leads"),
+    ("got a deal, leads of the last 30 days", "conversion_rate_30d_rolling"),
+    ("contacted, leads of the last 90 days", "contacted_rate"),
+)
+QUERIES = (
+    "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
+    "select period_start, n_leads from lead_volume where grain = 'week' order by 1",
+)
+
+
+@click.command(short_help="The whole story on the local simulator.")
+@click.option("--ui", is_flag=True, help="Start the demo's simulator again with Dagster's UI on its data.")
+@click.option("--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of Dagster's UI.")
+@click.option(
+    "--leads", type=click.IntRange(60, 20_000), default=600, show_default=True, help="About how many there are."
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
+def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
+    """The whole story on the local simulator, no Zoho account needed.
+
+    Connects a generated company through real OAuth, syncs it, builds the marts, shows the insight; then
+    leads arrive, one converts, one is deleted, and a second sync moves only those. Everything stays in
+    ZOHO_PIPELINE_HOME (./data/demo unless set); running it again starts over.
+
+    \b
+    Examples:
+      zoho-pipeline demo
+      zoho-pipeline demo --ui
+    """
+    if ui:
+        run_ui(known_place(demo_home()), ui_port)
+        return
+    began = time.monotonic()
+    place = fresh_place(demo_home())
+    tell(place, leads, seed)
+    click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
+    _next_steps(place)
+
+
+def _next_steps(place: Place) -> None:
+    """What to type now, as it works from this folder."""
+    program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
+    ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
+    click.echo(f"  {ui:<32} # Dagster on this data: every asset can be materialised")
+    click.echo(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
+    click.echo(f"  {program} insight {CHANNEL}")
+    for query in QUERIES:
+        click.echo(f'  {program} sql "{query}"')
+
+
+def tell(place: Place, leads: int, seed: int) -> None:
+    """The story, from an empty simulator to the second insight."""
+    from zoho_pipeline.cli.session import Session
+    from zoho_pipeline.cli.simulator import started
+    from zoho_pipeline.simulator.demo.company import build_company, next_morning
+
+    with started(place.port) as sim:
+        _say(f"A Zoho CRM of its own, on {sim.url}")
+        company = build_company(sim, seed=seed, leads=leads)
+        counts = {
+            name: len(company.org.module(name).rows) for name in ("Leads", "Contacts", "Deals", "Calls", "Events")
+        }
+        click.echo(f"{company.org.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        session = Session(place.settings())
+        _connect(session, sim, place, company)
+        _sync(session, company, "First sync: everything")
+        before = _marts(session)
+        _say("Meanwhile in Zoho")
+        done = next_morning(sim, company)
+        click.echo(f"{done['created']} leads arrive from the newsletter, one lead is converted, one is deleted.")
+        _sync(session, company, "Second sync: only what changed")
+        _compare(before, _marts(session, quiet=True))
+        sim.save(place.state)
+
+
+def _connect(session: "Session", sim: "Simulator", place: Place, company: "Company") -> None:
+    """The real consent: authorisation URL, the page, the callback, the exchange; the demo clicks for you."""
+    from zoho_pipeline.channels.consent.connect import connect
+    from zoho_pipeline.cli.channels import describe
+    from zoho_pipeline.cli.demo.browser import accept
+    from zoho_pipeline.ingest.content.files import load_content
+
+    _say("Connect: OAuth as in a browser, here the demo accepts the consent")
+    client, _ = session.settings.require_client(DATA_CENTER)
+    sim.add_client(client, place.client_secret)
+    channel = connect(
+        session.registry,
+        CHANNEL,
+        data_center=DATA_CENTER,
+        port=0,
+        timeout=60,
+        announce=lambda url: click.echo(f"Opening {url.partition('?')[0]}?…"),
+        open_browser=lambda url: accept(url, company.org.admin.id),
+    )
+    click.echo(f"Connected: {describe(channel)}.")
+    rows = load_content(session.settings, session.warehouse, CHANNEL, company.write_content(place.catalogue))
+    click.echo(f"{rows} content items loaded from {_short(place.catalogue)}.")
+
+
+def _sync(session: "Session", company: "Company", title: str) -> None:
+    from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
+
+    _say(title)
+    spent = company.org.credits_used
+    report = run_sync(session, CHANNEL)
+    print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
+    fail_if_any([], [report])
+    counted, limit = company.org.credits_used - spent, company.org.credit_limit
+    click.echo(f"Zoho counted {counted} of the day's {limit} API credits (the column takes the higher price where its")
+    click.echo("own pages differ: the budget stop comes early rather than late).")
+
+
+def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
+    """Transform, and the insight it made."""
+    from zoho_pipeline.cli.marts import run_transform, show_insight
+    from zoho_pipeline.reading.insight import read
+
+    report = run_transform(session)
+    report.require_complete()
+    passed = sum(check.passed for check in report.checks)
+    built = f"{len(report.models)} models in {report.seconds:.1f} s"
+    click.echo(f"Transform: {built}, {passed} of {len(report.checks)} checks passed.")
+    if not quiet:
+        _say("The insight")
+        show_insight(session, CHANNEL)
+    return read(session.warehouse, CHANNEL)
+
+
+def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
+    from zoho_pipeline.cli.output import print_rows
+
+    _say("What it did to the insight")
+    sides = {"before": before, "after": after}
+    print_rows(
+        [{"": words} | {side: _number(name, row[name]) for side, row in sides.items()} for words, name in COMPARED]
+    )
+
+
+def _number(name: str, value: Any) -> str:
+    return f"{value:.1%}" if "rate" in name and value is not None else str(value)
+
+
+def run_ui(place: Place, port: int) -> None:
+    """Dagster's UI and daemon on the demo's data, with the simulator beside them, until interrupted."""
+    from zoho_pipeline.cli.simulator import started
+    from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
+
+    folder = prepare_dagster_home(place.settings())
+    quiet = ("-W", "ignore:Function `dev_command`")  # Dagster would rather be called by its newer name
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
+    env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
+    with started(place.port, place.state) as sim:
+        click.echo(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
+        try:
+            code = _until_interrupted(command, env)
+        finally:
+            sim.save(place.state)
+    if code:
+        raise PipelineError(f"Dagster's UI ended with exit code {code}; its lines above say why.")
+
+
+def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
+    """Run Dagster until it ends (its exit code), or until Ctrl-C or SIGTERM: then it is asked once to end (0).
+
+    In a session of its own: a Ctrl-C at the terminal would reach it and its children twice.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # a shell starts `make ui &` with SIGINT ignored, and the child would inherit that: it could only be killed
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    child = subprocess.Popen(command, env=env, start_new_session=True)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(title: str) -> None:
+    click.secho(f"\n== {title}", bold=True)
+
+
+def _short(path: Path) -> Path:
+    """The path from the working folder where it lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

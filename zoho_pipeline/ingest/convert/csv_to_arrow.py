@@ -1,0 +1,109 @@
+"""Bulk Read's CSV → the same Arrow tables that JSON gives.
+
+In the CSV everything is text: lookups are bare ids, booleans are words, null and '' are one. Columns are
+cast whole; only a column that does not cast is gone through value by value. Names of lookups are filled
+in the warehouse afterwards (`lookup_names`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zoho_pipeline.ingest.catalog.tables import Column, RawTable
+from zoho_pipeline.ingest.convert.json_to_arrow import (
+    ARROW_TYPES,
+    Converted,
+    Rejection,
+    as_json,
+    convert_column,
+    schema_of,
+)
+
+_INTEGERS = {"integer", "bigint"}
+_NUMBERS = {"double", "currency", "percent", "decimal"}
+_LISTS = {"multiselectpicklist"}
+_LOOKUPS = {"lookup", "ownerlookup", "userlookup"}
+
+
+def csv_to_arrow(
+    raw: RawTable, texts: pa.Table, types: Mapping[str, str], *, channel_id: str, synced_at: datetime
+) -> Converted:
+    """A batch of CSV columns (all text or null, named as Zoho names them) → a table of `raw`'s schema.
+
+    `types`: Zoho's data type by API name, for the fields that go to `custom_fields`.
+    """
+    columns = {name: texts[name].combine_chunks() for name in texts.column_names}
+    columns["id"] = columns.pop("Id", columns.get("id"))
+    length = texts.num_rows
+    ids: list[str] = columns["id"].to_pylist()
+    rejected: list[Rejection] = []
+    arrays = []
+    for column in raw.columns:
+        if column.name == "channel_id":
+            arrays.append(pa.repeat(pa.scalar(channel_id), length))
+        elif column.name == "synced_at":
+            arrays.append(pa.repeat(pa.scalar(synced_at, ARROW_TYPES["timestamp"]), length))
+        elif column.name == "custom_fields":
+            arrays.append(pa.array(_custom_fields(raw, columns, types, length), pa.string()))
+        else:
+            arrays.append(_cast(column, columns.get(column.api_name or ""), length, ids, rejected))
+    return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
+
+
+def _cast(
+    column: Column, texts: pa.Array | None, length: int, ids: Sequence[str], rejected: list[Rejection]
+) -> pa.Array:
+    wanted = ARROW_TYPES[column.type]
+    if texts is None or column.part == "name" or column.name == "parent_module":
+        return pa.nulls(length, wanted)
+    if column.part == "names":
+        return pc.replace_substring_regex(texts, r"\s*,\s*", ",")
+    if wanted == pa.string():
+        return pc.replace_substring(texts, "\0", "")  # Postgres takes none in a text
+    try:
+        return texts.cast(wanted)
+    except pa.ArrowInvalid:
+        return convert_column(column, texts.to_pylist(), ids, rejected)
+
+
+def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int) -> list[str]:
+    read = {c.api_name for c in raw.columns} | {"id"}
+    others = sorted(name for name in columns if name not in read and not name.startswith("$"))
+    names = [name for name in others if columns[name].null_count < length]  # most are empty throughout
+    if not names:
+        return ["{}"] * length
+    values = [_typed(columns[name], types.get(name, "text")) for name in names]
+    return [
+        as_json({n: v for n, v in zip(names, row, strict=True) if v is not None}) for row in zip(*values, strict=True)
+    ]
+
+
+def _typed(texts: pa.Array, type_: str) -> list[Any]:
+    """The values as JSON gives them."""
+    try:
+        if type_ in _INTEGERS:
+            return list(texts.cast(pa.int64()).to_pylist())
+        if type_ in _NUMBERS:
+            return [_number(v) for v in texts.to_pylist()]
+        if type_ == "boolean":
+            return list(texts.cast(pa.bool_()).to_pylist())
+    except (pa.ArrowInvalid, ValueError):
+        return list(texts.to_pylist())
+    shape = _SHAPES.get(type_)
+    plain = texts.to_pylist()
+    return plain if shape is None else [None if v is None else shape(v) for v in plain]
+
+
+def _number(text: str | None) -> float | int | None:
+    if text is None:
+        return None
+    return float(text) if any(mark in text for mark in ".eE") else int(text)
+
+
+_SHAPES: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(_LISTS, lambda text: [part.strip() for part in text.split(";")]),
+    **dict.fromkeys(_LOOKUPS, lambda text: {"id": text}),
+}

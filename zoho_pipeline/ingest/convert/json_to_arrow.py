@@ -1,0 +1,341 @@
+"""JSON records → Arrow tables of the catalogue's types, a column at a time.
+
+A whole column is converted in one call; only a column that holds a value of another type is gone
+through value by value. What still does not fit becomes null and a rejection that says why: a record
+is never dropped for one odd value, and no value is dropped in silence.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zoho_pipeline.ingest.catalog.tables import Column, ColumnType, RawTable
+
+ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "double": pa.float64(),
+    "money": pa.decimal128(18, 2),
+    "rate": pa.decimal128(18, 9),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "json": pa.string(),
+}
+_MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
+_LONGEST_VALUE = 500
+_INT64 = 2**63
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """One value that did not fit: `value` is its JSON text, cut at 500 characters."""
+
+    id: str
+    field: str
+    value: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An Arrow table of the declared schema, and the values that are null in it because they did not fit."""
+
+    table: pa.Table
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+def schema_of(raw: RawTable) -> pa.Schema:
+    """The Arrow schema of a raw table: the catalogue's columns in order, nullable as declared."""
+    return pa.schema([pa.field(c.name, ARROW_TYPES[c.type], c.nullable) for c in raw.columns])
+
+
+def to_arrow(
+    raw: RawTable,
+    rows: Sequence[Row],
+    *,
+    channel_id: str,
+    synced_at: datetime,
+    constants: Mapping[str, Any] | None = None,
+) -> Converted:
+    """Zoho's records → a table of `raw`'s schema.
+
+    `constants` gives columns that no field fills (`basis`, `module`, …). `custom_fields` takes every
+    key that the catalogue does not read, but no `$…` key. A record without an id is rejected whole:
+    it has no key to be merged on.
+    """
+    rejected: list[Rejection] = []
+    keyed = _with_id(raw, rows, rejected)
+    ids = [str(row["id"]) for row in keyed] if _reads_id(raw) else [""] * len(keyed)
+    fixed = {"channel_id": channel_id, "synced_at": synced_at, **(constants or {})}
+    arrays = []
+    for column in raw.columns:
+        if column.name in fixed:
+            arrays.append(_constant(fixed[column.name], column, len(keyed)))
+        elif column.name == "custom_fields":
+            arrays.append(pa.array(_custom_fields(raw, keyed), pa.string()))
+        else:
+            arrays.append(convert_column(column, _values(column, keyed), ids, rejected))
+    return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
+
+
+def of_values(raw: RawTable, rows: Sequence[Row]) -> pa.Table:
+    """Rows keyed by our own column names, in our own types → a table of `raw`'s schema."""
+    return pa.Table.from_pylist(
+        [{name: row.get(name) for name in raw_names(raw)} for row in rows], schema=schema_of(raw)
+    )
+
+
+def raw_names(raw: RawTable) -> tuple[str, ...]:
+    return tuple(c.name for c in raw.columns)
+
+
+def _reads_id(raw: RawTable) -> bool:
+    return any(c.name == "id" and c.api_name == "id" for c in raw.columns)
+
+
+def _with_id(raw: RawTable, rows: Sequence[Row], rejected: list[Rejection]) -> Sequence[Row]:
+    if not _reads_id(raw) or all(row.get("id") for row in rows):
+        return rows
+    for row in rows:
+        if not row.get("id"):
+            rejected.append(Rejection("", "id", _shown(row), "a record without an id"))
+    return [row for row in rows if row.get("id")]
+
+
+def _constant(value: Any, column: Column, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, ARROW_TYPES[column.type]), length)
+
+
+def _values(column: Column, rows: Sequence[Row]) -> list[Any]:
+    name = column.api_name or column.name
+    values = [row.get(name) for row in rows]
+    if column.part == "id":
+        return [v.get("id") if type(v) is dict else v for v in values]
+    if column.part == "name":
+        return [v.get("name") if type(v) is dict else None for v in values]
+    if column.part == "names":
+        return [_names(v) for v in values]
+    if column.name == "parent_module":
+        return [_parent_module(row, value) for row, value in zip(rows, values, strict=True)]
+    return values
+
+
+def _names(value: Any) -> Any:
+    """Tags, as objects or as Zoho's comma-joined text → names joined by a comma; none is null."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list):
+        return value
+    names = [str(v.get("name", "")) if isinstance(v, dict) else str(v) for v in value]
+    return ",".join(stripped for name in names if (stripped := name.strip())) or None
+
+
+def _parent_module(row: Row, value: Any) -> Any:
+    """v7 names a note's parent module inside Parent_Id; older answers carry `$se_module`."""
+    module = value.get("module") if isinstance(value, dict) else None
+    if isinstance(module, dict):
+        return module.get("api_name")
+    return module or row.get("$se_module")
+
+
+def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
+    """One JSON object a record, keys sorted, nulls and empty lists left out: equal records give equal text."""
+    keys: set[str] = set()
+    for row in rows:
+        keys.update(row)
+    read = {c.api_name for c in raw.columns} | {"id"}
+    extras = sorted(key for key in keys if key not in read and not key.startswith("$"))
+    if not extras:
+        return ["{}"] * len(rows)
+    given = ({key: row[key] for key in extras if row.get(key) is not None and row[key] != []} for row in rows)
+    return [as_json(fields) for fields in given]
+
+
+def as_json(value: Any) -> str:
+    """JSON as raw keeps it, without NUL."""
+    text = orjson.dumps(value).decode()
+    # Postgres refuses a NUL in any text, also one that JSON escapes
+    return orjson.dumps(_without_nul(value)).decode() if "\\u0000" in text else text
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return [_without_nul(item) for item in value] if isinstance(value, list) else value
+
+
+def convert_column(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
+    """Values of one column → its Arrow array; what does not fit is null and added to `rejected`."""
+    try:
+        array = _FAST[column.type](values)
+    except _MISFITS:
+        array = pa.array(_one_by_one(column, values, ids, rejected), ARROW_TYPES[column.type])
+    if column.type == "text" and pc.any(pc.match_substring(array, "\0")).as_py():
+        array = pc.replace_substring(array, "\0", "")
+    return array
+
+
+_NONE = type(None)
+
+
+def _only(values: list[Any], *kinds: type) -> list[Any]:
+    """The values, if all are of these types or null: Arrow would cut 2.5 to 2 and take True for 1."""
+    if not set(map(type, values)) <= {_NONE, *kinds}:
+        raise TypeError
+    return values
+
+
+def _decimal(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
+    return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(type_)
+
+
+def _instants(values: list[Any]) -> pa.Array:
+    return pa.array(values, pa.string()).cast(ARROW_TYPES["timestamp"])
+
+
+_FAST: Mapping[ColumnType, Callable[[list[Any]], pa.Array]] = {
+    "text": lambda values: pa.array(values, pa.string()),
+    "integer": lambda values: pa.array(_only(values, int), pa.int64()),
+    "double": lambda values: pa.array(_only(values, int, float), pa.float64()),
+    "money": _decimal(ARROW_TYPES["money"]),
+    "rate": _decimal(ARROW_TYPES["rate"]),
+    "boolean": lambda values: pa.array(values, pa.bool_()),
+    "timestamp": _instants,
+    "date": lambda values: pa.array(values, pa.string()).cast(pa.date32()),
+    "json": lambda values: pa.array([None if v is None else as_json(v) for v in values], pa.string()),
+}
+
+
+def _one_by_one(column: Column, values: Iterable[Any], ids: Sequence[str], rejected: list[Rejection]) -> list[Any]:
+    fitted = []
+    for id_, value in zip(ids, values, strict=True):
+        try:
+            fitted.append(None if value is None else _SLOW[column.type](value))
+        except (ValueError, TypeError, InvalidOperation, OverflowError) as misfit:
+            fitted.append(None)
+            reason = str(misfit) or "does not fit"
+            rejected.append(Rejection(id_, column.api_name or column.name, _shown(value), reason))
+    return fitted
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = orjson.dumps(value, default=str).decode()
+    except TypeError:  # an integer beyond 64 bits
+        text = str(value)
+    return text.replace("\\u0000", "")[:_LONGEST_VALUE]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return str(value["name"])  # a picklist that became a lookup
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ";".join(value)  # a picklist that became a multi-select: as Zoho's own CSV joins it
+    raise ValueError(f"not text but {_kind(value)}")
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if number != number.to_integral_value():
+        raise ValueError("not a whole number")
+    if not -_INT64 <= number < _INT64:
+        raise ValueError("too large for 64 bits")
+    return int(number)
+
+
+def _double(value: Any) -> float | None:
+    return None if isinstance(value, str) and not value.strip() else float(_number(value))
+
+
+def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
+    step, limit = Decimal(1).scaleb(-digits), Decimal(10) ** (18 - digits)
+
+    def fit(value: Any) -> Decimal | None:
+        if isinstance(value, str) and not value.strip():
+            return None
+        number = _number(value).quantize(step, ROUND_HALF_UP)
+        if abs(number) >= limit:
+            raise ValueError(f"more than {18 - digits} digits before the point")
+        return number
+
+    return fit
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError(f"not a number but {_kind(value)}")
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError("not a number") from None
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    return number
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("true", "false", "1", "0", ""):
+        return None if not text else text in ("true", "1")
+    raise ValueError("neither true nor false")
+
+
+def _timestamp(value: Any) -> datetime | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(_string(value).strip())
+    if instant.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return instant.astimezone(UTC)
+
+
+def _date(value: Any) -> date | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    text = _string(value).strip()
+    return date.fromisoformat(text) if text else None
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"not text but {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), type(value).__name__)
+
+
+_SLOW: Mapping[ColumnType, Callable[[Any], Any]] = {
+    "text": _text,
+    "integer": _integer,
+    "double": _double,
+    "money": _fixed(2),
+    "rate": _fixed(9),
+    "boolean": _boolean,
+    "timestamp": _timestamp,
+    "date": _date,
+    "json": as_json,
+}

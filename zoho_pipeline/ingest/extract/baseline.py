@@ -1,0 +1,85 @@
+"""What the warehouse held of a module when a sync began, and from where its changes are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from zoho_pipeline.ingest.extract.modules import Target
+from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, live_totals, versions_since
+from zoho_pipeline.ingest.routes.change_probe import Totals
+from zoho_pipeline.ingest.routes.deletions import Known
+from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, parse
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+
+MOST_UNSETTLED = 2_000
+"""Rows of seconds that were not over when they were read, which the next sync reads once more. A second with
+more of them comes from an import or a clock that stands still."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """What there was.
+
+    Attributes:
+        since: everything changed before it is in; None: nothing is.
+        recent: id → modified_time of rows at or after `since`, so that reading them again is no change.
+        unsettled: from here on a second may not have been over when it was read: such rows are read again
+            even if their Modified_Time is the one we hold. None: there are none.
+        too_many: so many that they are not.
+        converted: leads of which we know that they were converted at or after `since`.
+        deletions, totals: known deletions; count and latest change of the live rows. `empty`: no row at all.
+    """
+
+    since: datetime | None
+    recent: Mapping[str, datetime] = field(default_factory=dict)
+    deletions: Mapping[str, Known] = field(default_factory=dict)
+    empty: bool = True
+    totals: Totals | None = None
+    unsettled: datetime | None = None
+    too_many: bool = False
+    converted: frozenset[str] = frozenset()
+
+
+def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
+    """The cursor less the overlap, or less of it where more rows lie there than fit a page.
+
+    `newest`: (id, modified_time) at or after cursor − overlap, newest first.
+    """
+    if len(newest) <= OVERLAP_ROWS:
+        return cursor - OVERLAP
+    return min(cursor, newest[OVERLAP_ROWS - 1][1] + SECOND)
+
+
+def look(
+    connection: Connection, channel_id: str, target: Target, state: ModuleState, hi: datetime, lag: timedelta
+) -> Before:
+    """What a channel's rows of one module are at the start of a sync."""
+    cursor = parse(state.get("cursor"))
+    known = known_deletions(connection, channel_id, target.module) if target.has_deletions else {}
+    empty = is_empty(connection, target.table, channel_id)
+    if cursor is None:
+        return Before(None, {}, known, empty)
+    final_to = min(parse(state.get("final_to")) or cursor - lag - SECOND, cursor)
+    newest = versions_since(connection, target.table, channel_id, cursor - OVERLAP, OVERLAP_ROWS + 1)
+    since = overlap_start(cursor, newest)
+    unsettled, too_many = None, False
+    late = versions_since(connection, target.table, channel_id, final_to, MOST_UNSETTLED + 1)
+    if len(late) > MOST_UNSETTLED:
+        too_many = True
+    elif late:
+        unsettled, since = final_to, min(since, final_to)
+    recent = {id_: at for id_, at in {**dict(newest), **dict(late)}.items() if at >= since}
+    totals = live_totals(connection, target.table, target.module, channel_id, hi) if target.has_deletions else None
+    converted = _converted(connection, channel_id, target, since)
+    return Before(since, recent, known, empty, totals, unsettled, too_many, converted)
+
+
+def _converted(connection: Connection, channel_id: str, target: Target, since: datetime) -> frozenset[str]:
+    if all(column.name != "converted_date_time" for column in target.table.columns):
+        return frozenset()
+    rows = connection.rows(
+        f"select id from {RAW_SCHEMA}.{target.table.name} where channel_id = ? and converted_date_time >= ?",  # noqa: S608
+        (channel_id, since),
+    )
+    return frozenset(row["id"] for row in rows)

@@ -1,0 +1,94 @@
+"""What a sync reads record by record: the catalogue's modules, and Zoho's history modules."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.catalog.tables import (
+    BY_MODULE,
+    DEAL_STAGE_HISTORY,
+    LEAD_STATUS_HISTORY,
+    MODULE_TABLES,
+    RawTable,
+)
+from zoho_pipeline.ingest.convert.json_to_arrow import Converted, to_arrow
+from zoho_pipeline.zoho.read.metadata import DEAL_HISTORY
+from zoho_pipeline.zoho.read.pages import Row
+
+
+@dataclass(frozen=True)
+class Target:
+    """A Zoho module and the raw table it fills.
+
+    `plan` is given where the fields are known beforehand; `reshape` turns a record into a dict keyed by
+    our own columns. Only `tracked` modules have a list of deletions.
+    """
+
+    module: str
+    table: RawTable
+    plan: FieldPlan | None = None
+    reshape: Callable[[Row], dict[str, Any]] | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    has_deletions: bool = True
+
+    def convert(self, rows: Sequence[Row], channel_id: str, synced_at: datetime) -> Converted:
+        """Records as Zoho sent them → a table of the catalogue's schema."""
+        shaped = rows if self.reshape is None else [self.reshape(row) for row in rows]
+        return to_arrow(self.table, shaped, channel_id=channel_id, synced_at=synced_at, constants=self.constants)
+
+
+MODULE_TARGETS = tuple(Target(table.module or "", table) for table in MODULE_TABLES)
+
+
+def module_target(module: str) -> Target:
+    return Target(module, BY_MODULE[module])
+
+
+def deal_history() -> Target:
+    """Zoho's own history of deal stages: one row a stay, Modified_Time is when the stage was entered."""
+    names = ("Modified_Time", "Potential_Name", "Stage", "Moved_To__s", "Amount", *_DURATIONS)
+
+    def reshape(row: Row) -> dict[str, Any]:
+        parent = row.get("Potential_Name")
+        return {
+            "id": row["id"],
+            "deal_id": _part(parent, "id"),
+            "deal_name": _part(parent, "name"),
+            "stage": row.get("Stage"),
+            "moved_to": row.get("Moved_To__s"),
+            "amount": row.get("Amount"),
+            "duration_days": _duration(row),
+            "modified_time": row.get("Modified_Time"),
+        }
+
+    return Target(DEAL_HISTORY, DEAL_STAGE_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
+
+
+def lead_history(module: str) -> Target:
+    """An org's own history of the lead status, under the name the org has for it."""
+    names = ("Modified_Time", "Full_Name", "Lead_Status", "Moved_To__s", *_DURATIONS)
+
+    def reshape(row: Row) -> dict[str, Any]:
+        return {
+            "id": row["id"],
+            "lead_id": _part(row.get("Full_Name"), "id"),
+            "lead_status": row.get("Lead_Status"),
+            "moved_to": row.get("Moved_To__s"),
+            "duration_days": _duration(row),
+            "modified_time": row.get("Modified_Time"),
+        }
+
+    return Target(module, LEAD_STATUS_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
+
+
+_DURATIONS = ("Stage_Duration_Calendar_Days", "Duration_Days")
+
+
+def _duration(row: Row) -> Any:
+    return next((row[name] for name in _DURATIONS if row.get(name) is not None), None)
+
+
+def _part(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else value if name == "id" else None

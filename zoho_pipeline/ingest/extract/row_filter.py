@@ -1,0 +1,85 @@
+"""Rows on their way from a route into a step: which of them count, what does not fit, what came back to life."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from zoho_pipeline.ingest.catalog.tables import REJECTED_RECORDS
+from zoho_pipeline.ingest.convert.json_to_arrow import Rejection
+from zoho_pipeline.ingest.extract.baseline import Before
+from zoho_pipeline.ingest.extract.modules import Target
+from zoho_pipeline.ingest.extract.step import rejections
+from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.routes.deletions import Deletions
+from zoho_pipeline.ingest.routes.records_route import Batch, modified
+from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.read.pages import Row
+
+Tables = dict[str, list[pa.Table]]
+
+
+@dataclass
+class Intake:
+    """One module's rows in one sync.
+
+    Attributes:
+        live_again: id → when it was seen alive, of records that are known or listed as deleted.
+        converted_ids: leads seen converted, which need no look of their own.
+    """
+
+    target: Target
+    channel_id: str
+    window: Window
+    before: Before
+    report: ModuleReport
+    advance: Callable[[int], object]
+    deletions: Deletions | None = None
+    live_again: dict[str, datetime] = field(default_factory=dict)
+    converted_ids: set[str] = field(default_factory=set)
+
+    def wanted(self, batch: Batch) -> list[Row]:
+        """Rows that existed when the sync began; those born later are the next run's."""
+        rows = [row for row in batch.rows if not self.born_later(row)]
+        changed = sum(1 for row in rows if self.is_change(row))
+        self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
+        for row in rows:
+            if row["id"] in self.before.deletions or (self.deletions and row["id"] in self.deletions.listed):
+                self.live_again[row["id"]] = batch.read_at
+        self.report.rows += changed
+        self.advance(changed)
+        return rows
+
+    def born_later(self, row: Row) -> bool:
+        if modified(row) < self.window.hi:
+            return False
+        created = row.get("Created_Time")
+        return created is None or parse_time(created) >= self.window.hi
+
+    def is_change(self, row: Row) -> bool:
+        return self.before.recent.get(row["id"]) != modified(row)
+
+    def must_read(self, rows: Iterable[Row]) -> list[str]:
+        """Ids of listed versions that differ from what is held, or may do so within their second."""
+        unsettled = self.before.unsettled
+        return [
+            row["id"]
+            for row in rows
+            if not self.born_later(row)
+            and (self.is_change(row) or (unsettled is not None and modified(row) >= unsettled))
+        ]
+
+    def convert(self, rows: list[Row], read_at: datetime, tables: Tables) -> int:
+        converted = self.target.convert(rows, self.channel_id, read_at)
+        tables.setdefault(self.target.table.name, []).append(converted.table)
+        self.reject(converted.rejected, read_at, tables)
+        return len(rows)
+
+    def reject(self, rejected: list[Rejection], at: datetime, tables: Tables) -> None:
+        """Keep values that did not fit beside the rows, and count them."""
+        if rejected:
+            self.report.rejected_rows += len(rejected)
+            kept = rejections(self.channel_id, self.target.module, rejected, at)
+            tables.setdefault(REJECTED_RECORDS.name, []).append(kept)

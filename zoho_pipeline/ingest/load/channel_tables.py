@@ -1,0 +1,83 @@
+"""What the models need of the registry, as raw tables: zone, currency, maps, parameters, hours set by hand.
+
+Written when they differ: at the end of a sync, and before a transform, so that `channels set` shows in
+the next numbers without a sync.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.catalog.field_map import merged
+from zoho_pipeline.ingest.catalog.tables import (
+    BUSINESS_HOURS,
+    BUSINESS_INTERVALS,
+    CHANNEL_FIELD_MAP,
+    CHANNEL_LEAD_SOURCE_MAP,
+    CHANNEL_PARAMETERS,
+    CHANNELS,
+)
+from zoho_pipeline.ingest.convert.business_hours import hours_row, interval_rows
+from zoho_pipeline.ingest.load.loader import Loader, tables_complete
+from zoho_pipeline.ingest.raw.small_tables import replace_rows, stored_rows
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import Connection, Warehouse
+
+TABLES = (CHANNELS, CHANNEL_FIELD_MAP, CHANNEL_LEAD_SOURCE_MAP, CHANNEL_PARAMETERS, BUSINESS_HOURS, BUSINESS_INTERVALS)
+
+
+def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> None:
+    """Bring the tables of all channels up to date; makes the raw tables where there are none."""
+    if not tables_complete(warehouse):
+        Loader(settings, warehouse, "registry", purpose="setup").ensure_tables()
+    with warehouse.connect(read_only=False) as connection:
+        for channel in registry.list():
+            publish_channel(connection, channel)
+
+
+def publish_channel(connection: Connection, channel: Channel, found: Mapping[str, str] | None = None) -> None:
+    """One channel's rows. `found`: the field map a sync discovered; None keeps what the last one found."""
+    now = datetime.now(UTC)
+    if found is None:
+        stored = stored_rows(connection, CHANNEL_FIELD_MAP, channel.id)
+        found = {row["field_key"]: row["api_name"] for row in stored if row["basis"] == "found"}
+    key: dict[str, Any] = {"channel_id": channel.id, "synced_at": now}
+    fields = merged(found, channel.field_map).items()
+    rows = {
+        CHANNELS: [key | _channel_columns(channel)],
+        CHANNEL_FIELD_MAP: [key | {"field_key": k, "api_name": name, "basis": basis} for k, (name, basis) in fields],
+        CHANNEL_LEAD_SOURCE_MAP: [
+            key | {"raw_value": raw, "lead_source": name} for raw, name in channel.lead_source_map.items()
+        ],
+        CHANNEL_PARAMETERS: [key | {"name": n, "value": str(v)} for n, v in channel.parameters.items()],
+    }
+    for table, wanted in rows.items():
+        replace_rows(connection, table, channel.id, wanted)
+    _publish_hours(connection, channel, now)
+
+
+def _channel_columns(channel: Channel) -> dict[str, Any]:
+    return {
+        "tenant": channel.tenant,
+        "data_center": channel.data_center,
+        "org_id": channel.org_id,
+        "org_name": channel.org_name,
+        "status": channel.status,
+        "timezone": channel.timezone,
+        "currency": channel.currency,
+        "last_complete_sync_at": channel.last_complete_sync_at,
+        "leads_readable": channel.leads_readable,
+    }
+
+
+def _publish_hours(connection: Connection, channel: Channel, now: datetime) -> None:
+    """Hours set by hand take the place of Zoho's; once unset, the next sync brings Zoho's back."""
+    if channel.business_hours is not None:
+        document = channel.business_hours
+        replace_rows(connection, BUSINESS_HOURS, channel.id, [hours_row(document, channel.id, "set", now)])
+        replace_rows(connection, BUSINESS_INTERVALS, channel.id, interval_rows(document, channel.id, now))
+    elif any(row["basis"] == "set" for row in stored_rows(connection, BUSINESS_HOURS, channel.id)):
+        replace_rows(connection, BUSINESS_HOURS, channel.id, [])
+        replace_rows(connection, BUSINESS_INTERVALS, channel.id, [])

@@ -1,0 +1,41 @@
+"""Remove a channel's rows: raw, its cursors, its staging schema, and what a killed load left on disk."""
+
+import shutil
+
+from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
+from zoho_pipeline.ingest.load.loader import pipeline_name, staging_schema
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse
+
+STATE_TABLE = "_dlt_pipeline_state"
+PURPOSES = ("zoho_crm", "content")
+
+
+def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
+    """Delete all raw rows of a channel and forget its cursors, in one transaction; rows deleted.
+
+    A later sync of the same id starts from nothing.
+    """
+    deleted = 0
+    names = [pipeline_name(purpose, channel_id) for purpose in PURPOSES]
+    with warehouse.connect(read_only=False) as connection:
+        there = connection.tables(RAW_SCHEMA)
+        for table in RAW_TABLES:
+            if table.name in there:
+                sql = f"delete from {RAW_SCHEMA}.{table.name} where channel_id = ?"  # noqa: S608
+                deleted += max(connection.execute(sql, (channel_id,)), 0)
+        if STATE_TABLE in there:
+            for name in names:
+                connection.execute(f"delete from {RAW_SCHEMA}.{STATE_TABLE} where pipeline_name = ?", (name,))  # noqa: S608
+        for table_name, columns in connection.tables(MARTS_SCHEMA).items():
+            if "channel_id" in columns:
+                connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))  # noqa: S608
+        if warehouse.dialect == "postgres":
+            connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
+    return deleted
+
+
+def drop_local(settings: Settings, channel_id: str) -> None:
+    """Delete the channel's work folders in HOME: a load that was killed may have left rows there."""
+    for purpose in PURPOSES:
+        shutil.rmtree(settings.home / "dlt" / pipeline_name(purpose, channel_id), ignore_errors=True)

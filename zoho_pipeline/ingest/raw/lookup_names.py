@@ -1,0 +1,99 @@
+"""Names of lookups that a route gave as bare ids: filled from users and from the parents' own rows.
+
+A module whose rows came so is marked (`bare_names` in its state). As long as a marked module has an id without a name
+every run tries to name it: after a crash, when users could not be read, when a parent's module came later.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zoho_pipeline.ingest.catalog.tables import BY_NAME, RawTable
+from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+
+_NAME_COLUMNS: Mapping[str, str] = {
+    "users": "full_name",
+    "accounts": "account_name",
+    "contacts": "full_name",
+    "deals": "deal_name",
+    "campaigns": "campaign_name",
+    "leads": "full_name",
+}
+_PARENTS: Mapping[str, tuple[str, ...]] = {
+    "owner": ("users",),
+    "created_by": ("users",),
+    "modified_by": ("users",),
+    "account_name": ("accounts",),
+    "parent_account": ("accounts",),
+    "contact_name": ("contacts",),
+    "campaign_source": ("campaigns",),
+    "parent_campaign": ("campaigns",),
+    "converted_account": ("accounts",),
+    "converted_contact": ("contacts",),
+    "converted_deal": ("deals",),
+    "who": ("contacts", "leads"),
+    "what": ("leads", "deals", "accounts", "campaigns"),
+    "parent": ("leads", "contacts", "accounts", "deals", "campaigns"),
+}
+
+
+def marked(states: Mapping[str, ModuleState]) -> bool:
+    return any(state.get("bare_names") for state in states.values())
+
+
+def without_marks_of_named(
+    connection: Connection, channel_id: str, states: Mapping[str, ModuleState]
+) -> dict[str, ModuleState]:
+    """The states, the marks of modules left out in which no id is without its name."""
+    found = dict(states)
+    for module, state in states.items():
+        if state.get("bare_names") and not _has_nameless(connection, BY_NAME[state["table"]], channel_id):
+            found[module] = {key: value for key, value in state.items() if key != "bare_names"}
+    return found
+
+
+def _has_nameless(connection: Connection, raw: RawTable, channel_id: str) -> bool:
+    nameless = [
+        f"({stem}_id is not null and {stem}_name is null)"
+        for column in raw.columns
+        if column.part == "name" and (stem := column.name.removesuffix("_name")) in _PARENTS
+    ]
+    sql = f"select 1 from {RAW_SCHEMA}.{raw.name} where channel_id = ? and ({' or '.join(nameless) or 'false'}) limit 1"  # noqa: S608
+    return bool(connection.rows(sql, (channel_id,)))
+
+
+def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows of a table with the names of owner, creator and modifier where they have none.
+
+    Done before the rows are loaded: afterwards it would be an update of every row.
+    """
+    ids = pa.array([user["id"] for user in users], pa.string())
+    names = pa.array([user["full_name"] for user in users], pa.string())
+    for index, column in enumerate(raw.columns):
+        stem = column.name.removesuffix("_name")
+        if column.part != "name" or _PARENTS.get(stem) != ("users",):
+            continue
+        found = pc.take(names, pc.index_in(table[f"{stem}_id"], value_set=ids))
+        table = table.set_column(index, table.schema.field(index), pc.coalesce(table[column.name], found))
+    return table
+
+
+def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:
+    """Give every lookup of a table that has an id and no name its name, where we hold the parent."""
+    if not _has_nameless(connection, raw, channel_id):  # one look at the table instead of one for each lookup
+        return
+    for column in raw.columns:
+        if column.part != "name":
+            continue
+        stem = column.name.removesuffix("_name")
+        for parent in _PARENTS.get(stem, ()):
+            name = _NAME_COLUMNS[parent]
+            connection.execute(
+                f"update {RAW_SCHEMA}.{raw.name} set {column.name} = p.{name} from {RAW_SCHEMA}.{parent} p"  # noqa: S608
+                f" where p.channel_id = {raw.name}.channel_id and p.id = {raw.name}.{stem}_id"
+                f" and {raw.name}.channel_id = ? and {raw.name}.{column.name} is null",
+                (channel_id,),
+            )

@@ -1,0 +1,80 @@
+"""Questions to the raw tables that a sync asks about one channel, in SQL that both engines take."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+
+from zoho_pipeline.ingest.catalog.tables import RawTable
+from zoho_pipeline.ingest.routes.change_probe import Totals
+from zoho_pipeline.ingest.routes.deletions import Known
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+
+IDS_PER_QUERY = 5_000
+
+
+def known_deletions(connection: Connection, channel_id: str, module: str) -> dict[str, Known]:
+    """Deletions of a module that have not been undone."""
+    rows = connection.rows(
+        f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
+        " where channel_id = ? and module = ? and restored_at is null",
+        (channel_id, module),
+    )
+    return {row["id"]: Known(row["deleted_time"], row["deletion_type"]) for row in rows}
+
+
+def held(connection: Connection, table: RawTable, channel_id: str, ids: Collection[str]) -> set[str]:
+    """Which of these ids the table has, deleted ones too."""
+    return {row["id"] for row in _by_ids(connection, table, "id", channel_id, ids)}
+
+
+def values_of(
+    connection: Connection, table: RawTable, column: str, channel_id: str, ids: Collection[str]
+) -> dict[str, tuple[Any, datetime | None]]:
+    """id → (value of a column, modified_time) of the stored rows among these ids."""
+    rows = _by_ids(connection, table, f"id, {column} as value, modified_time", channel_id, ids)
+    return {row["id"]: (row["value"], row["modified_time"]) for row in rows}
+
+
+def versions_since(
+    connection: Connection, table: RawTable, channel_id: str, since: datetime, limit: int
+) -> list[tuple[str, datetime]]:
+    """(id, modified_time) of the newest `limit` rows modified at or after `since`, newest first."""
+    rows = connection.rows(
+        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?"  # noqa: S608
+        f" order by modified_time desc limit {int(limit)}",
+        (channel_id, since),
+    )
+    return [(row["id"], row["modified_time"]) for row in rows]
+
+
+def live_totals(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> Totals:
+    """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
+    converted = "max(t.converted_date_time)" if any(c.name == "converted_date_time" for c in table.columns) else "null"
+    row = connection.rows(
+        f"select count(*) as n, max(t.modified_time) as changed, {converted} as converted"  # noqa: S608
+        f" from {RAW_SCHEMA}.{table.name} t left join {RAW_SCHEMA}.deleted_records d"
+        " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
+        " where t.channel_id = ? and d.id is null and (t.created_time is null or t.created_time < ?)",
+        (module, channel_id, before),
+    )[0]
+    return Totals(int(row["n"]), row["changed"], row["converted"])
+
+
+def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
+    """Whether the channel has no row in the table."""
+    return not connection.rows(
+        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1",  # noqa: S608
+        (channel_id,),
+    )
+
+
+def _by_ids(
+    connection: Connection, table: RawTable, columns: str, channel_id: str, ids: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), IDS_PER_QUERY):
+        part = wanted[start : start + IDS_PER_QUERY]
+        yield from connection.rows(
+            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)",  # noqa: S608
+            (channel_id, part),
+        )

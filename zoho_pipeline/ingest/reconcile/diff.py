@@ -1,0 +1,133 @@
+"""Source and warehouse, id by id: what only one of them has, and which versions differ.
+
+Some changes leave no trace at all: a merge whose loser is in no list, a restore that moves no time, a
+record that a sharing rule shows or hides. So ids are compared, by the cheapest route, and what differs
+is repaired in the same run.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.catalog.tables import RawTable
+from zoho_pipeline.ingest.routes.change_probe import QUERY_REFUSED
+from zoho_pipeline.ingest.routes.records_route import KeysetReader, modified
+from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.read import coql
+from zoho_pipeline.zoho.read.pages import Row
+
+VERSION_FIELDS = ("Modified_Time", "Created_Time")
+
+
+@dataclass(frozen=True)
+class Version:
+    """When a record was changed and converted, in whole seconds since 1970."""
+
+    changed: int
+    converted: int | None = None
+
+
+@dataclass
+class Difference:
+    """What a comparison found. `unknown`: ids only Zoho shows; `vanished`: ids only the warehouse shows."""
+
+    route: str
+    source_rows: int = 0
+    stored_rows: int = 0
+    unknown: set[str] = field(default_factory=set)
+    vanished: set[str] = field(default_factory=set)
+    stale: set[str] = field(default_factory=set)
+
+    @property
+    def equal(self) -> bool:
+        return not (self.unknown or self.vanished or self.stale)
+
+
+def source_versions(
+    client: ZohoClient, module: str, window: Window, *, by_query: bool
+) -> tuple[str, dict[str, Version]]:
+    """Every record that Zoho shows, created before the window's end: (route, id → version)."""
+    if by_query:
+        try:
+            return "coql", dict(_queried(client, module, window.hi))
+        except QUERY_REFUSED:
+            pass
+    return "records", dict(_listed(client, module, window))
+
+
+def stored_versions(
+    connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime
+) -> dict[str, Version]:
+    """Every record the warehouse holds and does not know deleted, created before an instant."""
+    converted = "t.converted_date_time" if table.name == "leads" else "null"
+    rows = connection.rows(
+        f"select t.id, t.modified_time as changed, {converted} as converted from {RAW_SCHEMA}.{table.name} t"  # noqa: S608
+        f" left join {RAW_SCHEMA}.deleted_records d on d.channel_id = t.channel_id and d.module = ? and d.id = t.id"
+        " and d.restored_at is null where t.channel_id = ? and d.id is null"
+        " and (t.created_time is null or t.created_time < ?)",
+        (module, channel_id, before),
+    )
+    return {row["id"]: Version(_second(row["changed"]) or 0, _second(row["converted"])) for row in rows}
+
+
+def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, Version], hi: datetime) -> Difference:
+    """What differs. A record changed since the window's end is not stale: it is the next run's."""
+    end = int(hi.timestamp())
+    both = source.keys() & stored.keys()
+    return Difference(
+        route=route,
+        source_rows=len(source),
+        stored_rows=len(stored),
+        unknown=set(source.keys() - stored.keys()),
+        vanished=set(stored.keys() - source.keys()),
+        stale={
+            id_
+            for id_ in both
+            if source[id_].changed < end
+            and (source[id_].changed != stored[id_].changed or _differs(source[id_].converted, stored[id_].converted))
+        },
+    )
+
+
+def _differs(source: int | None, stored: int | None) -> bool:
+    return source is not None and source != stored
+
+
+def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tuple[str, Version]]:
+    fields = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
+    after = "0"
+    while True:
+        page = coql.ids(client, module, after=after, fields=fields)
+        yield from _versions(page.rows, before)
+        if not page.more:
+            return
+        last = page.rows[-1]["id"] if page.rows else after
+        if int(last) <= int(after):
+            raise BadAnswer(f"COQL on {module}: more records follow, but the page does not lead on.")
+        after = last
+
+
+def _listed(client: ZohoClient, module: str, window: Window) -> Iterator[tuple[str, Version]]:
+    names = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
+    for batch in KeysetReader(client, module, FieldPlan(names), window).read(None):
+        yield from _versions(batch.rows, window.hi)
+
+
+def _versions(rows: list[Row], before: datetime) -> Iterator[tuple[str, Version]]:
+    for row in rows:
+        created = row.get("Created_Time")
+        if created and datetime.fromisoformat(created) >= before:
+            continue
+        converted = row.get("Converted_Date_Time")
+        at = _second(datetime.fromisoformat(converted)) if converted else None
+        yield row["id"], Version(int(modified(row).timestamp()), at)
+
+
+def _second(instant: datetime | None) -> int | None:
+    if instant is None:
+        return None
+    return int((instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp())

@@ -1,0 +1,86 @@
+"""The unchanged probe: one aggregate query tells how many records there are and when one changed last.
+
+One credit, whatever the module's size. Where queries know no MAX the count alone is asked for, and
+changes are looked for by reading.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.server_clock import format_time, parse_time
+from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.read import coql
+from zoho_pipeline.zoho.read.pages import module_path
+
+QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+"""What a query may be refused with while lists still answer: no reason to call the module missing."""
+
+CONVERTED = "Converted_Date_Time"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Live records created before the window's end: how many, the latest change, the latest conversion.
+
+    `changed` is None where only the count is known. `asked_at` is Zoho's clock as the answer showed it.
+    """
+
+    count: int
+    changed: datetime | None = None
+    converted: datetime | None = None
+    asked_at: datetime | None = field(default=None, compare=False)
+
+
+def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
+    """What Zoho has; ScopeMissing, InvalidRequest and others where the module cannot be queried."""
+    where = f"Created_Time < '{format_time(created_before)}'"
+    columns = ["COUNT(id)", "MAX(Modified_Time)"]
+    if module == "Leads":
+        columns.append(f"MAX({CONVERTED})")
+    try:
+        name = module_path(module).rpartition("/")[2]
+        page = coql.query(client, f"select {', '.join(columns)} from {name} where {where}")  # noqa: S608
+        found = _read(page.rows[0], module) if page.rows else Totals(0)
+        return replace(found, asked_at=page.server_time)
+    except (InvalidRequest, BadAnswer):
+        return Totals(count_only(client, module, created_before))
+
+
+def count_only(client: ZohoClient, module: str, created_before: datetime) -> int:
+    return coql.count(client, module, f"Created_Time < '{format_time(created_before)}'")
+
+
+def converted_since(client: ZohoClient, since: datetime) -> set[str]:
+    """Ids of the leads converted at or after an instant: a conversion need not move Modified_Time."""
+    found: set[str] = set()
+    after, limit = "0", 200
+    while True:
+        where = f"{CONVERTED} >= '{format_time(since)}' and id > {after}"
+        page = coql.query(client, f"select id from Leads where {where} order by id asc limit {limit}")  # noqa: S608
+        found.update(row["id"] for row in page.rows)
+        if not page.more:
+            return found
+        last = page.rows[-1]["id"] if page.rows else after
+        if not last.isdigit() or int(last) <= int(after):
+            raise BadAnswer("COQL on Leads: more conversions follow, but the page does not lead on.")
+        after, limit = last, coql.MOST_ROWS
+
+
+def _read(row: Mapping[str, Any], module: str) -> Totals:
+    """The one row of an aggregate: its keys are spelled as each API version likes."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        lowered = key.lower()
+        for part in ("count", "modified_time", "converted_date_time"):
+            if part in lowered:
+                found[part] = value
+    if not str(found.get("count", "")).isdigit() or "modified_time" not in found:
+        raise BadAnswer(f"COQL on {module}: an aggregate came back without its parts.")
+    return Totals(int(found["count"]), _instant(found["modified_time"]), _instant(found.get("converted_date_time")))
+
+
+def _instant(value: Any) -> datetime | None:
+    return parse_time(value) if isinstance(value, str) and value else None

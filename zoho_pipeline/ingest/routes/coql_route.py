@@ -1,0 +1,138 @@
+"""Route `coql`: full rows by queries, up to 2,000 a call for one to three credits.
+
+The walk is a keyset on (Modified_Time, id): an edit only ever moves a row forward. Below the instant that is
+final nothing can change any more; from there on a row may slip behind the key within its second, so that
+stretch is read again until two readings agree. Lookups come as bare ids: names are filled in the warehouse
+(`lookup_names`).
+"""
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.routes.records_route import Batch, modified
+from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.server_clock import format_time
+from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.read import coql
+from zoho_pipeline.zoho.read.pages import Page, Row
+
+REFUSALS = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+"""What a query may meet although lists of the same module work: another route takes over."""
+
+LISTED_ROWS = 200
+"""Rows of a look for changes: one credit."""
+SMALLER_LIMIT = 200
+"""Rows of a page where an org still has the older limit."""
+MOST_TAIL_WALKS = 8
+MOST_TAIL_PAGES = 50
+_FOREVER = timedelta(days=3_650)
+_PARENTS_WITH_MODULE = frozenset({"Notes"})
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Ids and versions changed since an instant; `whole`: they are all."""
+
+    rows: list[Row]
+    whole: bool
+    read_at: datetime
+
+
+def can_give_rows(module: str, plan: FieldPlan) -> bool:
+    """Whether a query gives every field of the plan: some are refused, and a note's parent lacks its module."""
+    refused = coql.UNSUPPORTED_FIELDS.get(module, frozenset())
+    return module not in _PARENTS_WITH_MODULE and not refused & set(plan.names) and len(plan.names) < coql.MOST_FIELDS
+
+
+def list_changes(client: ZohoClient, module: str, since: datetime, window: Window, *, created: bool) -> Listed:
+    """Ids and versions of what changed at or after `since`, one credit. `created`: the module has Created_Time."""
+    names = ("Modified_Time", "Created_Time") if created else ("Modified_Time",)
+    page = coql.changes(client, module, names, since=since, until=window.hi + _FOREVER, limit=LISTED_ROWS)
+    _check(page.rows, module, None)
+    return Listed(page.rows, not page.more, page.server_time)
+
+
+def count_changes(client: ZohoClient, module: str, since: datetime | None) -> int:
+    """How many records were changed at or after an instant (None: ever), one credit."""
+    return coql.count(client, module, "id is not null" if since is None else f"Modified_Time >= '{format_time(since)}'")
+
+
+class QueryReader:
+    """Reads one module upwards from an instant by queries, to the end of what there is.
+
+    `most` is the largest page the org has taken so far; it shrinks where the org refuses 2,000.
+    """
+
+    def __init__(
+        self, client: ZohoClient, module: str, plan: FieldPlan, window: Window, final_to: datetime, most: int
+    ) -> None:
+        self._client, self._module, self._plan, self._window = client, module, plan, window
+        self._final_to = final_to
+        self.most = most
+
+    def read(self, since: datetime | None) -> Iterator[Batch]:
+        """All batches from `since` (inclusive) on, in the order of change; raises REFUSALS before the first."""
+        slipped = yield from self._walk(since)
+        before: dict[str, str] | None = None
+        for _ in range(MOST_TAIL_WALKS if slipped else 0):
+            found: dict[str, str] = {}
+            for batch in self._tail():
+                found.update((row["id"], row["Modified_Time"]) for row in batch.rows)
+                yield batch
+            if found == before:
+                return
+            before = found
+
+    def _walk(self, since: datetime | None) -> Generator[Batch, None, bool]:
+        """The walk; whether a row may have slipped behind its key."""
+        after: coql.Keyset | None = None
+        tail = 0
+        while True:
+            asked_at = self._window.now()
+            page = self._page(since, after)
+            _check(page.rows, self._module, after)
+            last = coql.last_of(page)
+            reached = last.modified_time if last else after.modified_time if after else since
+            yield Batch(page.rows, reached, asked_at)
+            slipped = after is not None and after.modified_time >= self._final_to
+            tail += slipped
+            if not page.more or tail > MOST_TAIL_PAGES:
+                return slipped
+            if last is None:
+                raise BadAnswer(f"COQL on {self._module}: more records follow, but the page is empty.")
+            after = last
+
+    def _tail(self) -> Iterator[Batch]:
+        """Everything from the final instant on, once more."""
+        yield from self._walk(self._final_to)
+
+    def _page(self, since: datetime | None, after: coql.Keyset | None) -> Page:
+        until = self._window.hi + _FOREVER
+        try:
+            return coql.changes(
+                self._client, self._module, self._plan.names, since=since, until=until, after=after, limit=self.most
+            )
+        except InvalidRequest as error:
+            if error.code != "LIMIT_EXCEEDED" or self.most == SMALLER_LIMIT or not _about_rows(error):
+                raise
+            self.most = SMALLER_LIMIT
+            return self._page(since, after)
+
+
+def _about_rows(error: InvalidRequest) -> bool:
+    told = f"{error} {error.details}".lower()
+    return not any(clause in told for clause in ("select", "offset", "where", "order"))
+
+
+def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
+    """BadAnswer for a page that is not in the order asked for: it would let the cursor pass unread rows."""
+    if not all(row["id"].isdigit() for row in rows):
+        raise InvalidRequest(f"COQL on {module}: ids that are no numbers have no order.", "INVALID_QUERY")
+    keys = [(modified(row), int(row["id"])) for row in rows]
+    first = [(after.modified_time, int(after.id))] if after else []
+    if any(later <= earlier for earlier, later in pairwise([*first, *keys])):
+        raise BadAnswer(f"COQL on {module}: the rows are not in the order of (Modified_Time, id) that was asked for.")

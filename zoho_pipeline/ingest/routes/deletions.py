@@ -1,0 +1,157 @@
+"""Deletions: their own list, their own cursor on `deleted_time`, and what has come back.
+
+A restored record leaves Zoho's list of deletions, and Zoho may not move its Modified_Time. So the list
+is asked for from the oldest deletion in the recycle bin that we hold, where that still fits a page:
+whatever is missing from it has come back, or is gone for good, and a single GET tells which.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from zoho_pipeline.ingest.routes.window import OVERLAP, SECOND
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
+from zoho_pipeline.zoho.read import deleted, records
+from zoho_pipeline.zoho.read.pages import Page, Row
+
+PAGE_ROOM = 150
+"""Known deletions that a look for restores may bring back beside new ones: one page, one call."""
+
+MOST_WALKS = 10
+MOST_GETS = 200
+
+
+@dataclass(frozen=True)
+class Known:
+    """A deletion the warehouse holds and that is not restored."""
+
+    deleted_time: datetime | None
+    deletion_type: str | None
+
+
+@dataclass
+class Deletions:
+    """What the list of deletions said.
+
+    Attributes:
+        listed: id → Zoho's entry, the newest of each id.
+        since: everything deleted at or after it is in `listed`.
+        whole: False if Zoho did not show the whole list (a cap on pages): ids must be compared.
+        restored: id → the record, of those that are live again though nothing else said so.
+        asked_at: Zoho's clock as the last answer showed it.
+    """
+
+    listed: dict[str, Row] = field(default_factory=dict)
+    since: datetime | None = None
+    whole: bool = True
+    restored: dict[str, Row] = field(default_factory=dict)
+    asked_at: datetime | None = None
+
+
+def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> datetime:
+    """From when to ask: the cursor less the overlap, or the oldest deletion that could still be undone."""
+    base = cursor - OVERLAP
+    horizon = now - deleted.RECYCLE_BIN_DAYS + timedelta(days=1)
+    in_bin = [
+        entry.deleted_time
+        for entry in known.values()
+        if entry.deletion_type == "recycle" and entry.deleted_time is not None and entry.deleted_time > horizon
+    ]
+    return min([base, *in_bin]) if len(in_bin) <= PAGE_ROOM else base
+
+
+def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, Known]) -> Deletions:
+    """The list from `since` on, and which of the known deletions have been undone."""
+    found = Deletions(since=since)
+    before: set[str] | None = None
+    for _ in range(MOST_WALKS):
+        listed, pages, found.whole, found.asked_at = _walk(client, module, since)
+        found.listed |= listed
+        # a restore between two pages moves rows forward: one page is one instant, more are walked again
+        if pages == 1 or not found.whole or set(listed) == before:
+            found.listed = listed
+            break
+        before = set(listed)
+    _look_for_restored(client, module, found, known)
+    return found
+
+
+def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, Row], int, bool, datetime | None]:
+    listed: dict[str, Row] = {}
+    asked_at: datetime | None = None
+    number = 0
+    while True:
+        number += 1
+        try:
+            page = _page(client, module, since, number)
+        except InvalidRequest as error:
+            if number > 1 and "LIMIT" in error.code:
+                return listed, number, False, asked_at
+            raise
+        asked_at = page.server_time
+        fresh = 0
+        for row in page.rows:
+            other = listed.get(row["id"])
+            if other is None or deleted_at(row) > deleted_at(other):
+                fresh += other is None
+                listed[row["id"]] = row
+        if not page.more:
+            return listed, number, True, asked_at
+        if not page.rows or (number > 1 and not fresh):
+            raise BadAnswer(f"{module}/deleted: more deletions follow, but page {number} brings none.")
+
+
+def _page(client: ZohoClient, module: str, since: datetime, number: int) -> Page:
+    return deleted.get_page(client, module, modified_since=since - SECOND, page=number)
+
+
+def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known: Mapping[str, Known]) -> None:
+    assert found.since is not None
+    missing = [
+        id_
+        for id_, entry in known.items()
+        if entry.deletion_type == "recycle"
+        and entry.deleted_time is not None
+        and entry.deleted_time >= found.since
+        and id_ not in found.listed
+    ]
+    for id_ in missing[:MOST_GETS] if found.whole else ():
+        row = records.get_one(client, module, id_)
+        if row is not None:
+            found.restored[id_] = row
+
+
+def deleted_at(row: Row) -> datetime:
+    """When an entry of the list was deleted."""
+    return parse_time(row.get("deleted_time") or "")
+
+
+def entries(module: str, listed: Sequence[Row], synced_at: datetime, channel_id: str) -> list[dict[str, Any]]:
+    """Rows of `deleted_records` for entries of Zoho's list."""
+    return [
+        {
+            "channel_id": channel_id,
+            "module": module,
+            "id": row["id"],
+            "deleted_time": deleted_at(row),
+            "deletion_type": row.get("type"),
+            "deleted_by_id": _part(row.get("deleted_by"), "id"),
+            "deleted_by_name": _part(row.get("deleted_by"), "name"),
+            "display_name": row.get("display_name"),
+            "restored_at": None,
+            "synced_at": synced_at,
+        }
+        for row in listed
+    ]
+
+
+def _part(value: Any, name: str) -> str | None:
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def is_news(row: Row, known: Known | None) -> bool:
+    """Whether an entry says something else than what the warehouse holds."""
+    return known is None or known.deleted_time != deleted_at(row) or known.deletion_type != row.get("type")

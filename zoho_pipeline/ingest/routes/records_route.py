@@ -1,0 +1,214 @@
+"""Route `records`: Get Records by keyset on Modified_Time, 200 rows a call.
+
+Offset pages skip a row whenever an edit moves another out of an earlier page. So every call here is a
+first page: ascending, from the last Modified_Time seen. What was below it has been read, or was edited
+since and comes again further up. Only where one second fills a whole page are page tokens used, inside
+that second, and the walk is repeated until two walks agree: a row can be skipped in a walk only if
+another left during it, and then the next walk lacks the one that left.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.routes.window import SECOND, Window
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.read import records
+from zoho_pipeline.zoho.read.pages import Page, Row
+
+MOST_WALKS = 20
+MOST_TAIL_PAGES = 1_000
+"""Pages read beyond the window's end: what is edited faster than it can be read is the next run's."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one page; everything modified before `reached` has been read. `read_at` is Zoho's clock."""
+
+    rows: list[Row]
+    reached: datetime | None
+    read_at: datetime
+
+
+@dataclass(frozen=True)
+class _Answer:
+    rows: list[Row]
+    last: datetime | None
+    more: bool
+    token: str | None
+
+
+class KeysetReader:
+    """Reads one module upwards from an instant, to the end of what there is.
+
+    Beyond the window's `hi` it reads on: a record that was edited during the sync stands there, and
+    its earlier state cannot be had any more.
+    """
+
+    def __init__(
+        self, client: ZohoClient, module: str, plan: FieldPlan, window: Window, *, inclusive: bool = False
+    ) -> None:
+        self._client, self._module, self._plan, self._window = client, module, plan, window
+        self.inclusive = inclusive
+        """Whether If-Modified-Since has been seen to include its own second; no source settles it."""
+
+    def read(self, since: datetime | None) -> Iterator[Batch]:
+        """All batches from `since` (inclusive) on, in the order of change.
+
+        A version of a record is given once, unless it was read too young to be final.
+        """
+        seen: dict[str, str] = {}
+        tail, known_at = 0, None
+        while True:
+            settled, asked_at = self._window.settled, self._window.now()
+            trusted = self._window.trusted(asked_at, settled)
+            answer = self._first_page(since, probe=known_at == since)
+            known_at = answer.last
+            reached = _furthest(since, answer.last, trusted, settled)
+            yield Batch(_fresh(answer.rows, seen, trusted), reached, asked_at)
+            tail += reached is not None and reached >= self._window.hi
+            if (not answer.more and settled) or tail > MOST_TAIL_PAGES:
+                return
+            if not settled and (not answer.more or (answer.last is not None and answer.last >= trusted)):
+                self._window.settle()
+                since = reached
+            elif since is None or (reached is not None and reached > since):
+                since = reached
+            else:
+                yield from self._same_second(since, max(since, answer.last or since), seen)
+                since = max(since, answer.last or since) + SECOND
+            _forget(seen, since)
+
+    def _same_second(self, since: datetime, second: datetime, seen: dict[str, str]) -> Iterator[Batch]:
+        """Everything up to `second`, which alone fills more than a page: token walks until two agree."""
+        before: set[str] | None = None
+        for _ in range(MOST_WALKS):
+            found: set[str] = set()
+            asked_at = self._window.now()
+            trusted = self._window.trusted(asked_at, self._window.settled)
+            for answer in self._walk(since if self.inclusive else since - SECOND):
+                within = [row for row in answer.rows if modified(row) <= second]
+                found.update(row["id"] for row in within)
+                yield Batch(_fresh(within, seen, trusted), since, asked_at)
+                if answer.last is not None and answer.last > second:
+                    break
+            if found == before or second >= self._window.hi:
+                return
+            before = found
+        raise BadAnswer(
+            f"{self._module}: {len(before or ())} records share {second.isoformat()} and keep changing while they are "
+            "read. Run the sync again when the import or mass update is through."
+        )
+
+    def _walk(self, since: datetime | None) -> Iterator[_Answer]:
+        token: str | None = None
+        while True:
+            answer = self._page(since, token)
+            yield answer
+            if not answer.more:
+                return
+            if answer.token is None or answer.token == token:
+                raise BadAnswer(f"{self._module}: more records follow, but the answer has no token to reach them.")
+            token = answer.token
+
+    def _first_page(self, since: datetime | None, probe: bool) -> _Answer:
+        """The page that begins at `since`. If the header turns out to exclude its own second, it is asked
+        for one second earlier, which is right either way but may bring a crowded second once more.
+
+        probe: a record of that very second has just been seen, so its absence would tell.
+        """
+        if since is None or self.inclusive:
+            return self._page(since)
+        if probe:
+            answer = self._page(since)
+            self.inclusive = any(modified(row) == since for row in answer.rows)
+            return answer if self.inclusive else self._page(since - SECOND)
+        answer = self._page(since - SECOND)
+        self.inclusive = any(modified(row) == since - SECOND for row in answer.rows)
+        if self.inclusive and answer.more and answer.last is not None and answer.last <= since:
+            return self._page(since)
+        return answer
+
+    def _page(self, since: datetime | None, token: str | None = None) -> _Answer:
+        """One page of all fields: slices of at most 50, joined where they show the same version of a record."""
+        first, *others = self._plan.slices
+        page = self._call(first, since, token)
+        check_order(page.rows, self._module)
+        rows = page.rows
+        for names in others if rows else ():
+            rows = self._joined(rows, modified(page.rows[0]), modified(page.rows[-1]), names)
+        last = modified(page.rows[-1]) if page.rows else None
+        return _Answer(rows, last, page.more, page.next_page_token)
+
+    def _joined(self, rows: list[Row], first: datetime, last: datetime, names: tuple[str, ...]) -> list[Row]:
+        """The rows with a further slice of their fields, read over the same stretch of time.
+
+        A record edited between the two calls shows another version there: it is left out here, and
+        comes again further up with its new time.
+        """
+        missing = {row["id"]: row for row in rows}
+        joined: dict[str, Row] = {}
+        token: str | None = None
+        while missing:
+            page = self._call(names, first if self.inclusive else first - SECOND, token)
+            for other in page.rows:
+                row = missing.get(other["id"])
+                if row is not None and modified(row) == modified(other):
+                    joined[row["id"]] = other | row
+                    del missing[row["id"]]
+            if not page.more or modified(page.rows[-1]) > last or page.next_page_token is None:
+                break
+            token = page.next_page_token
+        return [joined[row["id"]] for row in rows if row["id"] in joined]
+
+    def _call(self, names: tuple[str, ...], since: datetime | None, token: str | None) -> Page:
+        return records.get_page(
+            self._client,
+            self._module,
+            names,
+            modified_since=since,
+            sort_by="Modified_Time",
+            sort_order="asc",
+            converted="both" if self._module == "Leads" else None,
+            page_token=token,
+        )
+
+
+def modified(row: Row) -> datetime:
+    """A record's Modified_Time as an instant; BadAnswer where it has none."""
+    return parse_time(row.get("Modified_Time") or "")
+
+
+def check_order(rows: list[Row], module: str) -> None:
+    """BadAnswer for a page that is not in ascending order: it would let the cursor pass unread rows."""
+    times = [modified(row) for row in rows]
+    if any(later < earlier for earlier, later in pairwise(times)):
+        raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was asked for.")
+
+
+def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, settled: bool) -> datetime | None:
+    """Up to where everything has been read; never back, and never past what can be trusted."""
+    if last is None:
+        return since
+    last = last if settled else min(last, trusted)
+    return last if since is None else max(last, since)
+
+
+def _fresh(rows: list[Row], seen: dict[str, str], trusted: datetime) -> list[Row]:
+    """Rows whose version has not been given yet. Only final ones are remembered: a second edit within the
+    same second has the same Modified_Time."""
+    fresh = [row for row in rows if seen.get(row["id"]) != row["Modified_Time"]]
+    seen.update((row["id"], row["Modified_Time"]) for row in fresh if modified(row) < trusted)
+    return fresh
+
+
+def _forget(seen: dict[str, str], since: datetime | None) -> None:
+    """Drop versions that cannot come again, now and then: memory stays bounded whatever the size."""
+    if since is None or len(seen) < 20_000:
+        return
+    for id_ in [id_ for id_, text in seen.items() if parse_time(text) < since - 2 * SECOND]:
+        del seen[id_]

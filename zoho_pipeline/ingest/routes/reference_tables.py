@@ -1,0 +1,160 @@
+"""The small tables beside the modules: users, deal stages, business hours, holidays."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.ingest.catalog.tables import (
+    BUSINESS_HOURS,
+    BUSINESS_INTERVALS,
+    DEAL_STAGES,
+    HOLIDAYS,
+    USERS,
+    RawTable,
+)
+from zoho_pipeline.ingest.convert.business_hours import hours_row, interval_rows
+from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, to_arrow
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.read import metadata, users
+
+Rows = list[dict[str, Any]]
+
+HOLIDAY_YEARS_BACK = 1
+"""Windows reach 90 days back, so in January last year's holidays count."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Whole tables of a channel as they should be, values that did not fit, and what a person should know."""
+
+    tables: Mapping[str, Rows]
+    rejected: tuple[Rejection, ...] = ()
+    note: str = ""
+    route: str = "settings"
+
+    @property
+    def rows(self) -> int:
+        return sum(len(rows) for rows in self.tables.values())
+
+
+Reader = Callable[[ZohoClient, Channel, datetime], Side]
+
+
+def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+    """All users and the deleted ones: old records have owners who are only among these."""
+    everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
+    note = ""
+    try:
+        for row in users.list_users(client, "DeletedUsers"):
+            everyone[row["id"]] = {**row, "is_deleted": True}
+    except (ScopeMissing, NoPermission, NotSupported) as error:
+        note = f"deleted users cannot be read: {error}"
+    return _typed(USERS, everyone.values(), channel, now, route="users", note=note)
+
+
+def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+    """Stages by pipeline; without that scope the values of the picklist, under no pipeline."""
+    deal_fields: list[metadata.FieldMeta] = []
+    note = ""
+    try:
+        deal_fields = metadata.fields(client, "Deals")
+    except (ScopeMissing, NoPermission, NotSupported) as error:
+        note = f"no probabilities: {error}"
+    try:
+        found = metadata.with_probabilities(metadata.pipelines(client), deal_fields)
+    except (ScopeMissing, NoPermission, NotSupported) as error:
+        if not deal_fields:
+            raise
+        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=str(error))
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for pipeline in found:
+        for stage in pipeline.stages:
+            key = (pipeline.actual_value, stage.actual_value)
+            rows.setdefault(key, _stage_row(channel, now, pipeline.actual_value, stage))
+    if not rows:
+        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=note)
+    return Side({DEAL_STAGES.name: list(rows.values())}, note=note)
+
+
+def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+    """The org's hours and their intervals; hours set by hand stay as they are."""
+    if channel.business_hours is not None:
+        return Side({}, note="", route="set")
+    document = metadata.business_hours(client)
+    if document is None:
+        return Side({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
+    row = hours_row(document, channel.id, "zoho", now)
+    try:
+        opened = interval_rows(document, channel.id, now)
+    except ValueError as error:
+        rejected = Rejection(row["id"], "business_hours", str(document)[:500], str(error))
+        return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: []}, (rejected,))
+    return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: opened})
+
+
+def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+    """Holidays of the years that windows and this year's reports touch, by the channel's calendar."""
+    year = now.astimezone(ZoneInfo(channel.timezone)).year
+    found = {
+        str(row.get("id")): row
+        for wanted in range(year - HOLIDAY_YEARS_BACK, year + 1)
+        for row in metadata.holidays(client, wanted)
+    }
+    return _typed(HOLIDAYS, found.values(), channel, now)
+
+
+SIDES: Mapping[str, Reader] = {
+    "users": read_users,
+    "deal_stages": read_stages,
+    "business_hours": read_business_hours,
+    "holidays": read_holidays,
+}
+
+
+def _typed(
+    raw: RawTable,
+    rows: Iterable[dict[str, Any]],
+    channel: Channel,
+    now: datetime,
+    route: str = "settings",
+    note: str = "",
+) -> Side:
+    converted = to_arrow(raw, list(rows), channel_id=channel.id, synced_at=now)
+    return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), note, route)
+
+
+def _stage_row(channel: Channel, now: datetime, pipeline: str, stage: metadata.Stage) -> dict[str, Any]:
+    return {
+        "channel_id": channel.id,
+        "pipeline": pipeline,
+        "stage": stage.actual_value,
+        "display_value": stage.display_value,
+        "forecast_type": stage.forecast_type,
+        "forecast_category": stage.forecast_category,
+        "probability": stage.probability,
+        "sequence_number": stage.sequence_number,
+        "synced_at": now,
+    }
+
+
+def _picklist_stages(deal_fields: list[metadata.FieldMeta], channel: Channel, now: datetime) -> Rows:
+    stage = next((field for field in deal_fields if field.api_name == "Stage"), None)
+    values = {value.actual_value: value for value in stage.pick_list_values} if stage else {}
+    return [
+        {
+            "channel_id": channel.id,
+            "pipeline": "",
+            "stage": value.actual_value,
+            "display_value": value.display_value,
+            "forecast_type": value.forecast_type,
+            "forecast_category": None,
+            "probability": value.probability,
+            "sequence_number": value.sequence_number,
+            "synced_at": now,
+        }
+        for value in values.values()
+    ]

@@ -1,0 +1,54 @@
+"""Which route reads a module, by what it costs: the fewest credits that still bring every field.
+
+records   200 rows a call; a sorted call is 1 or 3 credits (sources differ: 3 is assumed)
+coql      2,000 rows a call for 3 credits; lookups without names, some fields refused
+bulk      200,000 rows a job for 50 credits, some polls and a download; not for notes
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from zoho_pipeline.zoho.read.coql import MOST_ROWS
+
+Route = Literal["records", "coql", "bulk"]
+
+QUERIES_FROM = 1_000
+"""Rows from which queries are taken: below it lists cost little, and bring the names of lookups with them."""
+LIST_CREDITS = 3
+LIST_ROWS = 200
+JOB_CREDITS = 56
+"""Creating a job, five polls or so, one download."""
+JOB_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be taken. `rows` is None where they cannot be counted; `slices` of 50 fields lists need."""
+
+    rows: int | None
+    slices: int = 1
+    coql: bool = False
+    bulk: bool = False
+    query_rows: int = MOST_ROWS
+
+
+@dataclass(frozen=True)
+class Choice:
+    route: Route
+    reason: str
+
+
+def choose(options: Options) -> Choice:
+    """The cheapest route that brings the rows whole."""
+    rows = options.rows
+    if rows is None:
+        return Choice("records", "rows cannot be counted")
+    prices: dict[Route, int] = {"records": LIST_CREDITS * options.slices * ceil((rows + 1) / LIST_ROWS)}
+    if options.coql and rows >= QUERIES_FROM:
+        prices["coql"] = (3 if options.query_rows > 1_000 else 1) * ceil((rows + 1) / options.query_rows)
+    if options.bulk:
+        prices["bulk"] = JOB_CREDITS * max(ceil(rows / JOB_ROWS), 1)
+    route = min(prices, key=lambda name: prices[name])
+    told = ", ".join(f"{name} {price}" for name, price in sorted(prices.items(), key=lambda item: item[1]))
+    return Choice(route, f"{rows} rows, credits about: {told}")

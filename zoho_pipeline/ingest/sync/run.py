@@ -1,0 +1,304 @@
+"""A sync of one channel: Zoho → raw.
+
+Modules are read side by side, each in a thread that only talks to Zoho; one thread, the caller's, loads.
+Steps of several modules share a dlt run. What one module lacks (scope, module, permission) or fails at
+is its own row in `sync_runs`; the others go on.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.access.verify import inspect
+from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, channel_lock
+from zoho_pipeline.channels.registry.model import PAUSED, Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.catalog.tables import BY_MODULE
+from zoho_pipeline.ingest.extract.baseline import Before, look
+from zoho_pipeline.ingest.extract.extraction import Extraction
+from zoho_pipeline.ingest.extract.modules import MODULE_TARGETS, Target, deal_history, lead_history, module_target
+from zoho_pipeline.ingest.extract.step import Gathered, ModuleState, Step
+from zoho_pipeline.ingest.extract.worker_pool import Done, Workers
+from zoho_pipeline.ingest.load import commit
+from zoho_pipeline.ingest.load.append_tracker import NewRows
+from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
+from zoho_pipeline.ingest.raw.lookup_names import without_marks_of_named
+from zoho_pipeline.ingest.reconcile import repair
+from zoho_pipeline.ingest.reconcile.repair import Comparison
+from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
+from zoho_pipeline.ingest.routes.reference_tables import SIDES, Side
+from zoho_pipeline.ingest.routes.window import Window, parse
+from zoho_pipeline.ingest.sync import emails
+from zoho_pipeline.settings import PipelineError, Settings, UsageError
+from zoho_pipeline.warehouse import Warehouse, WarehouseError
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
+from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
+from zoho_pipeline.zoho.errors import (
+    CreditsExhausted,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ReconnectNeeded,
+    Retryable,
+    ScopeMissing,
+    TokenThrottled,
+    ZohoError,
+)
+from zoho_pipeline.zoho.read import metadata
+
+log = logging.getLogger(__name__)
+
+THREADS = 6
+MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
+
+
+@dataclass
+class Run:
+    """Everything the parts of one sync share."""
+
+    settings: Settings
+    registry: Registry
+    warehouse: Warehouse
+    channel: Channel
+    client: ZohoClient
+    window: Window
+    loader: Loader
+    run_id: str
+    progress: Progress
+    states: dict[str, ModuleState]
+    full: bool = False
+    extractions: dict[str, Extraction] = field(default_factory=dict)
+    sides: dict[str, Side] = field(default_factory=dict)
+    reports: dict[str, ModuleReport] = field(default_factory=dict)
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    new_rows: NewRows = field(default_factory=lambda: NewRows(()))
+    users_asked: bool = False
+    reconcile: bool = False
+    fatal: PipelineError | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def sync_channel(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    *,
+    modules: Sequence[str] | None = None,
+    full: bool = False,
+    progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
+) -> SyncReport:
+    """Bring a channel's raw rows up to date with Zoho.
+
+    Args:
+        modules: these alone, by Zoho's API names; None is everything.
+        full: read every row again instead of what changed.
+        attempts: tries of a call that may pass; few, where others wait and this channel has another turn.
+
+    Raises:
+        UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
+        ReconnectNeeded, TokenThrottled, Retryable: Zoho cannot be spoken to at all.
+        LoadFailed: the warehouse did not take a step; earlier steps stand.
+    """
+    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "attempts": attempts}
+    return run_channel(settings, registry, warehouse, channel_id, **options)[0]
+
+
+def run_channel(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    *,
+    modules: Sequence[str] | None = None,
+    full: bool = False,
+    reconcile: bool = False,
+    progress: Progress | None = None,
+    attempts: int = ATTEMPTS,
+) -> tuple[SyncReport, dict[str, Comparison]]:
+    """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
+    targets, started_at = _targets(modules), datetime.now(UTC)
+    with channel_lock(settings, channel_id, on_wait=lambda: _say_waiting(channel_id)):
+        channel = registry.get(channel_id)
+        if channel.status == PAUSED:
+            raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
+        with open_client(settings, registry, channel, attempts=attempts) as client:
+            run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+            try:
+                run = _start(settings, registry, warehouse, channel, client, progress or Silent(), run_id, started_at)
+                run.full, run.reconcile = full, reconcile
+                targets += _histories(run) if modules is None else []
+                _extract_and_load(run, targets, SIDES if modules is None else {})
+                repair.check_counts(run)
+                if modules is None and run.fatal is None and emails.wanted(channel):
+                    emails.sync_emails(run)
+            except (ZohoError, LoadFailed) as error:
+                names = [target.module for target in targets]
+                with suppress(WarehouseError):  # the one that did not take the rows
+                    commit.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+                raise
+            return commit.finish(run), run.comparisons
+
+
+def _say_waiting(channel_id: str) -> None:
+    log.warning("channel %s is being worked on by another process; waiting up to %g s.", channel_id, WAIT_SECONDS)
+
+
+def _targets(modules: Sequence[str] | None) -> list[Target]:
+    if modules is None:
+        return list(MODULE_TARGETS)
+    if unknown := [name for name in modules if name not in BY_MODULE]:
+        names = ", ".join(name for name in BY_MODULE if name)
+        raise UsageError(f"no table for module {', '.join(unknown)}. There are: {names}.")
+    return [module_target(name) for name in dict.fromkeys(modules)]
+
+
+def _start(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel: Channel,
+    client: ZohoClient,
+    progress: Progress,
+    run_id: str,
+    started_at: datetime,
+) -> Run:
+    """Who we speak for, Zoho's clock, and the state of the last completed step."""
+    center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
+    own = client.metered()
+    channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
+    registry.add_credits(channel.id, own.meter.credits)
+    loader = Loader(settings, warehouse, channel.id)
+    loader.ensure_tables()
+    states: dict[str, ModuleState] = dict(loader.state.get("modules") or {})
+    read = [at for state in states.values() if (at := parse(state.get("read_at"))) is not None]
+    window = Window(client.server_time, settings.sync_lag_seconds, last_read=max(read, default=None))
+    return Run(
+        settings=settings,
+        registry=registry,
+        warehouse=warehouse,
+        channel=channel,
+        client=client,
+        window=window,
+        loader=loader,
+        run_id=run_id,
+        progress=progress,
+        states=states,
+        started_at=started_at,
+    )
+
+
+def _histories(run: Run) -> list[Target]:
+    """Zoho's own histories where they can be found; what is missing is observed at loading instead."""
+    own = run.client.metered()
+    try:
+        found = metadata.history_modules(metadata.modules(own))
+        targets = [deal_history()]
+        for name in found:
+            if name == metadata.DEAL_HISTORY:
+                continue
+            fields = {field.api_name for field in metadata.fields(own, name)}
+            if {"Lead_Status", "Full_Name"} <= fields:
+                targets.append(lead_history(name))
+    except (*MISSING, Retryable) as error:
+        log.warning("channel %s: history modules cannot be looked up: %s", run.channel.id, error)
+        targets = [deal_history()]
+    finally:
+        run.registry.add_credits(run.channel.id, own.meter.credits)
+    return targets
+
+
+def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str]) -> None:
+    before = _before(run, targets)
+    run.new_rows = NewRows({target.table.name for target in targets if before[target.module].empty})
+    with Workers(THREADS) as workers:
+        for target in targets:
+            run.extractions[target.module] = extraction = _extraction(run, target, before[target.module])
+            extraction.client.sleep = workers.sleep
+            workers.start(target.module, extraction.steps)
+        for name in sides:
+            run.reports[name] = ModuleReport(name, window_end=run.window.hi)
+            workers.start(name, lambda name=name: _side(run, name))  # type: ignore[misc]
+        gathered = Gathered()
+        for item in workers.items():
+            if isinstance(item, Done):
+                _done(run, item, workers, gathered)
+                continue
+            gathered.add(item)
+            if gathered.is_full:
+                commit.load(run, gathered)
+                gathered = Gathered()
+    for extraction in run.extractions.values():
+        extraction.client.sleep = run.client.sleep
+    commit.last_load(run, gathered)
+
+
+def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
+    """What the warehouse holds of each module around its cursor."""
+    hi, lag = run.window.hi, run.window.lag
+    with run.warehouse.connect() as connection:
+        run.states = without_marks_of_named(connection, run.channel.id, run.states)
+        return {
+            target.module: look(connection, run.channel.id, target, run.states.get(target.module, {}), hi, lag)
+            for target in targets
+        }
+
+
+def _extraction(run: Run, target: Target, before: Before) -> Extraction:
+    report = run.reports[target.module] = ModuleReport(target.module)
+    return Extraction(
+        target=target,
+        channel_id=run.channel.id,
+        client=run.client.metered(),
+        window=run.window,
+        state=dict(run.states.get(target.module, {})),
+        before=before,
+        report=report,
+        full=run.full,
+        can_query=run.channel.allows("coql", target.module),
+        can_bulk=target.reshape is None and run.channel.allows("bulk", target.module),
+        advance=lambda rows, module=target.module: run.progress.advance(module, rows),  # type: ignore[misc]
+    )
+
+
+def _side(run: Run, name: str) -> Iterable[Step]:
+    report, client = run.reports[name], run.client.metered()
+    started = time.monotonic()
+    try:
+        side = run.sides[name] = SIDES[name](client, run.channel, run.window.now())
+        report.rows, report.route, report.detail = side.rows, side.route, side.note
+    finally:
+        report.credits, report.requests = client.meter.credits, client.meter.requests
+        report.seconds = time.monotonic() - started
+    return ()
+
+
+def _done(run: Run, done: Done, workers: Workers, gathered: Gathered) -> None:
+    """A module is through, or failed: say so, and stop all where nothing can be asked any more."""
+    report = run.reports[done.name]
+    if (extraction := run.extractions.get(done.name)) is not None:
+        report.credits, report.requests = extraction.client.meter.credits, extraction.client.meter.requests
+        report.seconds = done.seconds
+    error = done.error
+    if error is not None:
+        report.note(str(error))
+        if isinstance(error, MISSING):
+            report.outcome = "skipped"
+            if extraction is not None and not extraction.target.has_deletions:
+                gathered.states[done.name] = {"table": extraction.target.table.name, "absent": True}
+            if isinstance(error, ScopeMissing):
+                run.registry.add_missing_scopes(run.channel.id, error.scopes)
+        else:
+            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+        log.warning("channel %s, module %s %s: %s", run.channel.id, done.name, report.outcome, error)
+        if isinstance(error, ReconnectNeeded | TokenThrottled):
+            run.fatal = run.fatal or error
+            workers.cancel()
+    run.progress.finish(done.name)

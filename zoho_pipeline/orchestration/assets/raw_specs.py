@@ -1,0 +1,97 @@
+"""What Dagster shows of Zoho's modules and of the raw tables: columns, where each comes from, freshness."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import dagster as dg
+
+from zoho_pipeline.ingest.catalog import tables
+from zoho_pipeline.ingest.catalog.tables import MODULE_TABLES, RAW_TABLES, RawTable
+from zoho_pipeline.orchestration.assets.asset_keys import ENGINEERS, RAW_GROUP, ZOHO_GROUP, file_link, raw_key, zoho_key
+from zoho_pipeline.orchestration.partitions import channel_partitions
+
+WARN_AFTER, FAIL_AFTER = timedelta(hours=26), timedelta(hours=36)
+"""A night and two hours of leeway; from 36 h on the models themselves call a channel's data stale."""
+
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=FAIL_AFTER, warn_window=WARN_AFTER)
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "channels": "What the models need of the registry: tenant, time zone, currency, last complete sync.",
+    "deleted_records": "Ids Zoho reported deleted; `restored_at` is null while they are.",
+    "content_items": "The content catalogue, loaded with `zoho-pipeline content load`.",
+    "sync_runs": "One row a channel, module and run: route, rows, credits, tokens, window, outcome.",
+    "rejected_records": "Values that did not fit their column, kept aside with the reason.",
+    "channel_field_map": "Which field of a lead holds UTM source, landing page and so on, per channel.",
+    "channel_lead_source_map": "Canonical lead source names set for a channel.",
+    "channel_parameters": "Parameters of the models set for a channel.",
+    "business_intervals": "Business hours unrolled to weekday and local seconds of the day.",
+}
+
+
+def zoho_specs() -> list[dg.AssetSpec]:
+    """Zoho's modules, where the graph begins; nothing here materialises them."""
+    return [
+        dg.AssetSpec(
+            zoho_key(str(table.module)),
+            description=f"Zoho CRM's module {table.module} in each connected org.",
+            group_name=ZOHO_GROUP,
+            kinds={"zoho"},
+            metadata={"dagster/column_schema": dg.TableSchema(columns=_zoho_columns(table))},
+        )
+        for table in MODULE_TABLES
+    ]
+
+
+def _zoho_columns(table: RawTable) -> list[dg.TableColumn]:
+    names = dict.fromkeys(column.api_name for column in table.columns if column.api_name)
+    return [dg.TableColumn(name, "field") for name in [*names, "(custom fields)"]]
+
+
+def raw_specs(dialect: str) -> list[dg.AssetSpec]:
+    """A spec for every raw table: description, Zoho module, typed columns with their origin, primary key."""
+    return [_spec(table, dialect) for table in RAW_TABLES]
+
+
+def _spec(table: RawTable, dialect: str) -> dg.AssetSpec:
+    source = f"Zoho's module {table.module}, every record the token may see." if table.module else ""
+    metadata: dict[str, object] = {
+        "dagster/column_schema": dg.TableSchema(columns=_columns(table)),
+        "dagster/table_name": f"zoho_raw.{table.name}",
+        "primary_key": ", ".join(table.key),
+        **file_link(tables.__file__),
+    }
+    if table.module:
+        metadata["dagster/column_lineage"] = _lineage(table, zoho_key(table.module))
+    return dg.AssetSpec(
+        raw_key(table.name),
+        deps=[zoho_key(table.module)] if table.module else [],
+        description=DESCRIPTIONS.get(table.name, source or f"Zoho's {table.name.replace('_', ' ')}."),
+        group_name=RAW_GROUP,
+        owners=[ENGINEERS],
+        kinds={"zoho", "dlt", dialect},
+        skippable=True,
+        partitions_def=channel_partitions,
+        freshness_policy=FRESHNESS,
+        metadata=metadata,
+    )
+
+
+def _columns(table: RawTable) -> list[dg.TableColumn]:
+    return [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            description=f"Zoho: {column.api_name}" if column.api_name else None,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in table.columns
+    ]
+
+
+def _lineage(table: RawTable, source: dg.AssetKey) -> dg.TableColumnLineage:
+    origins = {column.name: column.api_name for column in table.columns if column.api_name}
+    if any(column.name == "custom_fields" for column in table.columns):
+        origins["custom_fields"] = "(custom fields)"
+    return dg.TableColumnLineage(
+        {name: [dg.TableColumnDep(asset_key=source, column_name=origin)] for name, origin in origins.items()}
+    )

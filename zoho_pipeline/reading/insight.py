@@ -1,0 +1,58 @@
+"""A channel's newest insight with its lists, JSON-ready (`read`); `render` and `markdown` make a page of it,
+`chart` a picture of its weeks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zoho_pipeline.reading.chart import bars
+from zoho_pipeline.reading.insight_page import WEEKS, markdown, render, spark, weeks_of
+from zoho_pipeline.reading.published import connect
+from zoho_pipeline.reading.query import json_ready
+from zoho_pipeline.transform.errors import NotPublished
+from zoho_pipeline.warehouse import Connection, Warehouse
+
+__all__ = ["chart", "markdown", "read", "render", "spark"]
+
+LISTS = {
+    "conversion_rate": "dimension in ('all', 'lead_source') order by stage, definition, dimension, dimension_value",
+    "time_to_first_contact": "dimension in ('all', 'lead_source') order by dimension, dimension_value",
+    "topic_performance": "1 = 1 order by topic",
+}
+"""Marts with one row a day and value, and what of them goes with the insight of their day. By content item and
+topic a rate has thousands of rows: those are for `zoho-pipeline sql`."""
+
+
+def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
+    """The newest `channel_insight` row of a channel, JSON-ready, and its lists under their marts' names:
+    conversion_rate and time_to_first_contact of that day (the total and each lead source), topic_performance
+    of that day, and the newest 13 weeks and 13 months of lead_volume.
+
+    NotPublished: no transform has run, or none since the channel was connected.
+    """
+    with connect(warehouse) as connection:
+        newest = "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1"
+        rows = connection.rows(newest, (channel_id,))
+        if not rows:
+            raise NotPublished(f"there is no insight of {channel_id} yet. Run `zoho-pipeline transform`.")
+        found = {name: json_ready(value) for name, value in rows[0].items()}
+        day = rows[0]["as_of_date"]
+        for mart, which in LISTS.items():
+            query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
+            found[mart] = _list(connection, query, (channel_id, day))
+        volume = "select * from lead_volume where channel_id = ? and grain = ? order by period_start desc"
+        grains = [_list(connection, f"{volume} limit {WEEKS}", (channel_id, grain)) for grain in ("month", "week")]
+        found["lead_volume"] = [row for rows in grains for row in reversed(rows)]
+    return found
+
+
+def chart(insight: Mapping[str, Any]) -> str:
+    """The leads of the newest weeks as bars, the running week paler: a PNG as a `data:` URI for an `<img>`
+    or markdown's `![…](…)`."""
+    weeks = weeks_of(insight)
+    return bars([row["n_leads"] or 0 for row in weeks], pale_last=bool(weeks and weeks[-1]["is_partial"]))
+
+
+def _list(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows as objects, without the columns that the whole list shares."""
+    shared = ("channel_id", "as_of_date", "as_of_utc")
+    return [{k: json_ready(v) for k, v in row.items() if k not in shared} for row in connection.rows(query, params)]

@@ -1,0 +1,287 @@
+"""Bulk Read: jobs, their progress, and zipped CSV files (facts, section 6)."""
+
+import base64
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zoho_pipeline.simulator.calls.call import Call
+from zoho_pipeline.simulator.calls.limits import rate_limited
+from zoho_pipeline.simulator.calls.scopes import granted, module_read
+from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.query.bulk_jobs import BulkJob
+from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
+from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates, from_json
+from zoho_pipeline.simulator.state.store import ModuleStore, Row
+from zoho_pipeline.simulator.wire import Answer, Refusal, as_json
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator.state.org import Org
+
+UNSUPPORTED = frozenset({"Notes", "Attachments", "Emails"})
+KEPT_SECONDS = 86_400
+FIELD_LIMIT = 200
+
+
+def price_of_create(_: Call) -> int:
+    return 50
+
+
+def create(call: Call) -> Answer:
+    """POST /read: a new job; with `page_token` alone, the next page of an older one."""
+    if not call.request.headers.get("content-type", "").startswith("application/json"):
+        raise Refusal(415, "MEDIA_TYPE_NOT_SUPPORTED", "media type is not supported")
+    if not call.request.body:
+        raise Refusal(400, "REQUEST_BODY_IS_EMPTY", "request body is empty")
+    try:
+        query = call.request.json()["query"]
+        token = query.get("page_token")
+    except (Refusal, KeyError, TypeError, AttributeError):
+        raise Refusal(400, "REQUEST_BODY_NOT_READABLE", "request body is not readable") from None
+    after = None
+    if token is not None:
+        query, after = _continued(call, token)
+    job = _new_job(call, query, after)
+    call.org.bulk.jobs[job.id] = job
+    if call.hub.switches.bulk_mode == "at_once":
+        _finish(call, job)
+    details = {
+        "id": job.id,
+        "operation": "read",
+        "state": "ADDED",
+        "created_by": {"id": call.user.id, "name": call.user.full_name},
+        "created_time": call.zone(job.created),
+    }
+    added = {"status": "success", "code": "ADDED_SUCCESSFULLY", "message": "Added successfully.", "details": details}
+    return as_json({"data": [added], "info": {}}, 201)
+
+
+def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) -> BulkJob:
+    module = query.get("module")
+    name = module.get("api_name") if isinstance(module, dict) else module
+    store = call.org.modules.get(str(name))
+    if store is None or not store.api_supported or name in call.user.hidden_modules | call.user.denied_modules:
+        raise Refusal(400, "MODULE_NOT_AVAILABLE", "the module is not available", {"module": name})
+    if name in UNSUPPORTED:
+        raise Refusal(400, "MODULE_NOT_SUPPORTED", "the module is not supported", {"module": name})
+    if not granted(call.grant.scopes, [module_read(store.api_name)]):
+        raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+    if "cvid" in query:
+        raise Refusal(400, "CVID_NOT_SUPPORTED", "cvid is not supported")
+    fields = query.get("fields") or [n for n, f in store.fields.items() if call.readable(store, n) and f.listed]
+    now, desk = call.hub.clock, call.org.bulk
+    job = BulkJob(
+        call.org.new_id(), call.user.id, now.epoch(), query, store.api_name, list(fields), query.get("page", 1), after
+    )
+    # Jobs of an org run one after another.
+    job.starts = max(now.seconds(), desk.busy_until)
+    if call.hub.switches.bulk_mode == "time":
+        desk.busy_until = job.starts + call.hub.switches.bulk_seconds
+    if call.hub.switches.bulk_refuses_at_create:
+        _checked(call.org, store, call, job)
+    return job
+
+
+def _checked(org: "Org", store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
+    """Columns and criteria of a job; raises Refusal naming the first that does not exist."""
+    columns = []
+    for path in job.fields:
+        try:
+            columns.append(resolve(org, store, call.user, path))
+        except UnknownColumn as error:
+            raise Refusal(400, "FIELD_NOT_AVAILABLE", str(error), {"fields": [path]}) from None
+    tree = None
+    if "criteria" in job.query:
+        try:
+            tree = from_json(job.query["criteria"])
+            candidates(org, store, call.user, tree, "id")
+        except UnknownColumn as error:
+            raise Refusal(400, "FIELD_IN_CRITERIA_NOT_AVAILABLE", str(error)) from None
+        except BadCriteria as error:
+            raise Refusal(400, "INVALID_CRITERIA", str(error)) from None
+    return columns, tree
+
+
+def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The query and the place a page token stands for."""
+    try:
+        job_id, offset, after, snapshot, user_id, issued = orjson.loads(base64.urlsafe_b64decode(str(token)))
+        older = call.org.bulk.jobs[job_id]
+    except (ValueError, KeyError):
+        raise Refusal(400, "INVALID_DATA", "the page_token is invalid", {"param_name": "page_token"}) from None
+    if user_id != call.user.id:
+        raise Refusal(400, "INVALID_DATA", "the page_token is another user's", {"param_name": "page_token"})
+    if issued + KEPT_SECONDS <= call.hub.clock.epoch():
+        raise Refusal(400, "EXPIRED_VALUE", "the page_token has expired", {"param_name": "page_token"})
+    place = {"offset": offset, "after": after, "snapshot": snapshot}
+    return older.query | {"page": older.page + 1}, place
+
+
+def status(call: Call) -> Answer:
+    """GET /read/{id}: a poll; `result` is there once the job is COMPLETED."""
+    job = _job(call)
+    _advance(call, job)
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "operation": "read",
+        "state": job.state,
+        "query": {"module": {"api_name": job.module}, "fields": job.fields, "page": job.page},
+        "created_by": {"id": job.user_id, "name": call.org.users[job.user_id].full_name},
+        "created_time": call.zone(job.created),
+        "file_type": "csv",
+    }
+    if job.state == "COMPLETED":
+        shown["result"] = {
+            "page": job.page,
+            "per_page": call.hub.switches.bulk_rows,
+            "count": job.count,
+            "download_url": f"/crm/bulk/v7/read/{job.id}/result",
+            "more_records": job.more,
+            "next_page_token": job.next_token,
+        }
+    elif job.state == "FAILURE":
+        shown["result"] = {"error_message": {"code": "FAILURE", "message": job.error}}
+    return as_json({"data": [shown]})
+
+
+def _job(call: Call) -> BulkJob:
+    job = call.org.bulk.jobs.get(call.parts["id"])
+    expired = job is not None and job.finished and job.finished + KEPT_SECONDS <= call.hub.clock.epoch()
+    if job is None or expired or job.user_id != call.user.id:
+        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+    return job
+
+
+def _advance(call: Call, job: BulkJob) -> None:
+    """Let a job get on: a poll counts one, time passes by itself."""
+    if job.state in ("COMPLETED", "FAILURE"):
+        return
+    switches = call.hub.switches
+    job.polls += 1
+    if switches.bulk_mode == "polls":
+        share = job.polls / max(switches.bulk_polls, 1)
+    elif switches.bulk_mode == "time":
+        share = (call.hub.clock.seconds() - job.starts) / max(switches.bulk_seconds, 0.001)
+    else:
+        share = 1.0
+    if share >= 1:
+        _finish(call, job)
+    else:
+        job.state = "ADDED" if share <= 0 else "QUEUED" if share < 0.5 else "IN PROGRESS"
+
+
+def _finish(call: Call, job: BulkJob) -> None:
+    """Freeze the job's rows as they are now; the file itself is written when it is fetched."""
+    job.finished = call.hub.clock.epoch()
+    if call.org.bulk.fail_next:
+        job.state, job.error = "FAILURE", call.org.bulk.fail_next.pop(0)
+        return
+    store = call.org.modules.get(job.module)
+    try:
+        if store is None:
+            raise Refusal(400, "MODULE_NOT_AVAILABLE", "the module is not available")
+        columns, tree = _checked(call.org, store, call, job)
+    except Refusal as refusal:
+        job.state, job.error = "FAILURE", f"{refusal.code}: {refusal.message}"
+        return
+    job.rows = _page(call, store, job, tree)
+    job.columns = columns
+    job.count, job.state = len(job.rows), "COMPLETED"
+
+
+def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:
+    """The job's rows by ascending id, from where its page token says (see the switch `page_tokens`)."""
+    size, mode = call.hub.switches.bulk_rows, call.hub.switches.page_tokens
+    place = job.after or {"offset": (job.page - 1) * size, "after": None, "snapshot": None}
+    start, snapshot = place["offset"], place["snapshot"]
+    if mode == "snapshot" and snapshot is None:
+        snapshot = job.id
+        everything = candidates(call.org, store, call.user, tree, "id").found()
+        call.hub.page_snapshots[snapshot] = [row["id"] for row in everything]
+    if snapshot is None:
+        rows = _live_rows(call, store, tree, start, place["after"], size + 1)
+        job.more = len(rows) > size
+    else:
+        frozen = call.hub.page_snapshots[snapshot][start : start + size + 1]
+        rows = [store.rows[i] for i in frozen if i in store.rows]
+        job.more = len(frozen) > size
+    if job.more:
+        last = rows[size - 1]["id"] if mode == "keyset" else None
+        fields = [job.id, start + size, last, snapshot, call.user.id, call.hub.clock.epoch()]
+        job.next_token = base64.urlsafe_b64encode(orjson.dumps(fields)).decode()
+    return rows[:size]
+
+
+def _live_rows(
+    call: Call, store: ModuleStore, tree: Tree | None, start: int, after: str | None, most: int
+) -> list[Row]:
+    """Rows as they stand now: past the id `after`, else past the first `start`."""
+    if after is not None:
+        beyond = Comparison("id", "greater_than", (after,))
+        tree, start = (beyond if tree is None else Group("and", (tree, beyond))), 0
+    return list(islice(candidates(call.org, store, call.user, tree, "id").found(), start, start + most))
+
+
+def result(call: Call) -> Answer:
+    """GET /read/{id}/result: a zip with one CSV file; ten a minute."""
+    job = _job(call)
+    _limit_downloads(call)
+    if job.state != "COMPLETED":
+        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+    job.asked += 1
+    if job.asked <= call.hub.switches.bulk_result_after:
+        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+    headers = {"content-disposition": f"attachment; filename={job.id}.zip"}
+    zone = call.zone
+    return Answer(200, b"", "application/zip", headers, body_later=lambda: _archive(job, zone))
+
+
+def _limit_downloads(call: Call) -> None:
+    downloads, now = call.org.bulk.downloads, call.hub.clock.seconds()
+    while downloads and downloads[0] <= now - 60:
+        downloads.popleft()
+    if len(downloads) >= call.hub.switches.bulk_downloads_per_minute:
+        raise rate_limited(call.hub)
+    downloads.append(now)
+
+
+def _archive(job: BulkJob, zone: ZoneFormat) -> bytes:
+    if not job.archive:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            file.writestr(f"{job.id}.csv", csv_text(job.columns, job.rows, zone))
+        job.archive = packed.getvalue()
+    return job.archive
+
+
+def csv_text(columns: Sequence[Column], rows: Sequence[Row], zone: ZoneFormat) -> str:
+    """`Id` first whatever was asked; lookups as bare ids, booleans as text, empty and null alike."""
+    shown = [column for column in columns if column.path not in ("id", "Id")]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["Id", *(column.path for column in shown)])
+    cells = [_cell(column, zone) for column in shown]
+    writer.writerows([row["id"], *(cell(row) for cell in cells)] for row in rows)
+    return out.getvalue()
+
+
+def _cell(column: Column, zone: ZoneFormat) -> Callable[[Row], Any]:
+    get, kind = column.get, column.field.type
+    if column.is_lookup:
+        return lambda row: "" if (value := get(row)) is None else value[0]
+    if kind == "datetime":
+        return lambda row: "" if (value := get(row)) is None else zone(value)
+    if kind == "boolean":
+        return lambda row: "true" if get(row) else "false"
+    if kind == "tag":
+        return lambda row: ",".join(tag["name"] for tag in get(row) or ())
+    if kind == "multiselectpicklist":
+        return lambda row: ";".join(get(row) or ())
+    if kind == "participants":
+        return lambda row: "" if (value := get(row)) is None else orjson.dumps(value).decode()
+    return get

@@ -1,0 +1,94 @@
+"""A call to the CRM API once its token is known, and the table of what can be called."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from zoho_pipeline.simulator.accounts.token_endpoint import Grant
+from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.store import ModuleStore
+from zoho_pipeline.simulator.state.users import User
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator.hub import Hub
+
+
+@dataclass
+class Call:
+    """A request with the org, user and grant its token stands for."""
+
+    hub: "Hub"
+    request: Request
+    org: Org
+    user: User
+    grant: Grant
+    parts: dict[str, str]
+
+    @property
+    def query(self) -> dict[str, str]:
+        return self.request.query
+
+    @property
+    def zone(self) -> ZoneFormat:
+        return ZoneFormat.of(self.user.time_zone)
+
+    def module(self, api_name: str | None = None) -> ModuleStore:
+        """The module named in the path (or given); raises Refusal as Zoho does for ones the user lacks."""
+        name = self.parts["module"] if api_name is None else api_name
+        store = self.org.modules.get(name)
+        if store is None or not store.api_supported or name in self.user.hidden_modules:
+            raise Refusal(
+                400, "INVALID_MODULE", "the module name given seems to be invalid", {"resource_path_index": 0}
+            )
+        if name in self.user.denied_modules:
+            raise Refusal(403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{name}"]})
+        return store
+
+    def readable(self, store: ModuleStore, name: str) -> bool:
+        """Does the field exist for this user?"""
+        return name in store.fields and name not in self.user.hidden_fields.get(store.api_name, ())
+
+
+Scopes = Callable[[Call], list[tuple[str, ...]]]
+"""The scopes a call needs: all of the list, each met by any of its tuple."""
+
+
+def ordinary_price(_: Call) -> int:
+    return 1
+
+
+def never(_: Call) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Route:
+    """A family of calls: its paths, its handler, its scopes, its price, whether the sub-limit counts it."""
+
+    pattern: re.Pattern[str]
+    methods: tuple[str, ...]
+    handler: Callable[[Call], Answer]
+    scopes: Scopes
+    price: Callable[[Call], int] = ordinary_price
+    sub_limited: Callable[[Call], bool] = never
+    params: frozenset[str] = field(default_factory=frozenset)
+
+
+def route(
+    path: str,
+    handler: Callable[[Call], Answer],
+    scopes: Scopes,
+    *,
+    methods: tuple[str, ...] = ("GET",),
+    price: Callable[[Call], int] = ordinary_price,
+    sub_limited: Callable[[Call], bool] = never,
+    params: str = "",
+    bulk: bool = False,
+) -> Route:
+    """A route below `/crm/v7` (any version from 2 to 8), `{name}` standing for one segment."""
+    base = r"/crm/bulk/v[2-8]" if bulk else r"/crm/v[2-8]"
+    pattern = re.compile(base + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"/?$")
+    return Route(pattern, methods, handler, scopes, price, sub_limited, frozenset(params.split()))

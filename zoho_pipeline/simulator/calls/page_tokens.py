@@ -1,0 +1,80 @@
+"""Page tokens: opaque, bound to a user and to every parameter, good for 24 hours.
+
+The usual token counts rows from the start, so rows that move under a walk are skipped or doubled
+(drift). Whether real ones do is unknown; by switch a token goes on after the last row read
+(`keyset`) or walks the rows that were there at the first page (`snapshot`).
+"""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zoho_pipeline.simulator.state.index import id_of
+from zoho_pipeline.simulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator.calls.call import Call
+
+TOKEN_SECONDS = 86_400
+
+
+@dataclass
+class Place:
+    """Where a page begins: after `offset` rows; `after` is the last key read, `snapshot` a frozen order."""
+
+    offset: int
+    after: int | None = None
+    snapshot: str | None = None
+
+
+def binding(call: "Call", *ignored: str) -> str:
+    """A hash of everything that must not change while a token is used."""
+    params = {k: v for k, v in sorted(call.query.items()) if k not in ("page", "page_token", *ignored)}
+    since = call.request.headers.get("if-modified-since", "")
+    return hashlib.sha256(orjson.dumps([call.parts.get("module"), params, since])).hexdigest()[:16]
+
+
+def make_token(call: "Call", place: Place, bound: str) -> str:
+    key = None if place.after is None else str(place.after)
+    fields = [place.offset, key, place.snapshot, call.user.id, call.org.id, bound, call.hub.clock.epoch()]
+    return base64.urlsafe_b64encode(orjson.dumps(fields)).decode().rstrip("=")
+
+
+def read_token(call: "Call", token: str, bound: str) -> Place:
+    """Raises Refusal for a token that is expired, another user's, bound to other parameters, or none."""
+    try:
+        fields: list[Any] = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        offset, after, snapshot, user_id, org_id, was_bound, issued = fields
+    except ValueError:
+        raise Refusal(400, "INVALID_DATA", "the page_token is invalid", {"param_name": "page_token"}) from None
+    if issued + TOKEN_SECONDS <= call.hub.clock.epoch():
+        details = {"api_name": "page_token", "json_path": "$.query.page_token"}
+        raise Refusal(400, "EXPIRED_VALUE", "the page_token has expired", details)
+    if was_bound != bound or (user_id, org_id) != (call.user.id, call.org.id):
+        message = "the page_token belongs to other parameters or another user"
+        raise Refusal(400, "TOKEN_BOUND_DATA_MISMATCH", message, {"param_name": "page_token"})
+    return Place(offset, None if after is None else int(after), snapshot)
+
+
+def following(
+    call: "Call", place: Place, last_key: int | None, count: int, order: Sequence[int], *, descending: bool
+) -> Place:
+    """Where the page after this one begins, by the switch `page_tokens`; `order` is the view just read."""
+    mode = call.hub.switches.page_tokens
+    following_place = Place(place.offset + count)
+    if mode == "keyset":
+        following_place.after = last_key
+    elif mode == "snapshot":
+        following_place.snapshot = place.snapshot or _remember(call, reversed(order) if descending else order)
+    return following_place
+
+
+def _remember(call: "Call", order: Iterable[int]) -> str:
+    name = secrets.token_hex(8)
+    call.hub.page_snapshots[name] = [id_of(key) for key in order]
+    return name

@@ -1,0 +1,43 @@
+"""The outer form of answers where real ones may differ: how nothing is said, what a last page tells, what lacks."""
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator.switches import Switches
+
+
+def refuse_lacking(switches: "Switches", path: str) -> None:
+    """Raises Refusal for calls this Zoho does not have (switch `lacking`)."""
+    if switches.lacking and any(part in path for part in switches.lacking.split(",")):
+        raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+
+
+def dress(switches: "Switches", request: Request, answer: Answer) -> Answer:
+    """The answer in the form the switches ask for."""
+    if request.path.startswith("/crm/bulk/"):
+        return answer
+    if answer.status == 204 and switches.empty_as_list:
+        info = {"per_page": 200, "count": 0, "page": 1, "more_records": False}
+        return Answer(200, orjson.dumps({_key(request.path): [], "info": info}), headers=answer.headers)
+    if answer.status == 200 and not switches.info_on_last_page:
+        return _without_last_info(answer)
+    return answer
+
+
+def _key(path: str) -> str:
+    parts = path.strip("/").split("/")
+    if "settings" in parts:
+        return parts[parts.index("settings") + 1]
+    return {"users": "users", "Emails": "Emails"}.get(parts[-1], "data")
+
+
+def _without_last_info(answer: Answer) -> Answer:
+    body = orjson.loads(answer.body)
+    if isinstance(body, dict) and isinstance(body.get("info"), dict) and body["info"].get("more_records") is False:
+        del body["info"]
+        answer.body = orjson.dumps(body)
+    return answer

@@ -1,0 +1,78 @@
+"""Which scopes a call needs (facts, section 2.6)."""
+
+from collections.abc import Iterable
+
+from zoho_pipeline.simulator.calls.call import Call
+
+READS = ("READ", "ALL")
+
+
+def granted(scopes: Iterable[str], needed: list[tuple[str, ...]]) -> bool:
+    """Is every group met by one of its scopes? Case does not matter."""
+    held = {scope.lower() for scope in scopes}
+    return all(any(name.lower() in held for name in group) for group in needed)
+
+
+def module_read(api_name: str) -> tuple[str, ...]:
+    """Scopes that let a module be read: all modules, or this one."""
+    name = PARENTS.get(api_name, api_name).lower()
+    return tuple(f"ZohoCRM.modules.{part}{kind}" for part in ("", f"{name}.") for kind in READS)
+
+
+PARENTS = {"DealHistory": "deals", "Lead_Status_History": "leads"}
+
+
+def any_module_read(call: Call) -> tuple[str, ...]:
+    """Any scope that reads some module; which one a body names is checked by the handler."""
+    return tuple(dict.fromkeys(scope for name in call.org.modules for scope in module_read(name)))
+
+
+def of_module(call: Call) -> list[tuple[str, ...]]:
+    return [module_read(call.parts["module"])]
+
+
+def of_settings(*areas: str) -> "Settings":
+    return Settings(areas)
+
+
+class Settings:
+    """`ZohoCRM.settings.ALL` or READ, or those of one area."""
+
+    def __init__(self, areas: tuple[str, ...]) -> None:
+        self._group = tuple(
+            f"ZohoCRM.settings.{part}{kind}" for part in ("", *(f"{a}." for a in areas)) for kind in READS
+        )
+
+    def __call__(self, _: Call) -> list[tuple[str, ...]]:
+        return [self._group]
+
+
+def of_users(_: Call) -> list[tuple[str, ...]]:
+    return [tuple(f"ZohoCRM.users.{kind}" for kind in READS)]
+
+
+def of_org(_: Call) -> list[tuple[str, ...]]:
+    return [tuple(f"ZohoCRM.org.{kind}" for kind in READS)]
+
+
+def of_coql(call: Call) -> list[tuple[str, ...]]:
+    return [tuple(f"ZohoCRM.coql.{kind}" for kind in READS), any_module_read(call)]
+
+
+def of_bulk(call: Call) -> list[tuple[str, ...]]:
+    return [tuple(f"ZohoCRM.bulk.{kind}" for kind in READS), any_module_read(call)]
+
+
+def of_count(call: Call) -> list[tuple[str, ...]]:
+    return [("ZohoSearch.securesearch.READ",), *of_module(call)]
+
+
+def of_related(call: Call) -> list[tuple[str, ...]]:
+    """The parent module, and for notes and mails their own scope beside it."""
+    needed = of_module(call)
+    related = call.parts["related"]
+    if related == "Emails":
+        needed.append(tuple(f"ZohoCRM.modules.emails.{kind}" for kind in READS))
+    elif related in call.org.modules:
+        needed.append(module_read(related))
+    return needed

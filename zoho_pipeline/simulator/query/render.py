@@ -1,0 +1,163 @@
+"""Rows → JSON bytes, each row rendered once for a list of fields, a zone and a reader.
+
+A page of 200 rows × 45 fields is 9 000 values; what was rendered stays until the row changes or
+the cache outgrows its budget.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, Field
+from zoho_pipeline.simulator.state.store import ModuleStore, Row
+
+if TYPE_CHECKING:
+    from zoho_pipeline.simulator.state.org import Org
+
+CACHED_ROWS = 60_000
+"""Rendered rows kept a module, about 1 kB each."""
+RICH_TEXT_CUT = 500
+LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
+
+Convert = Callable[[Any], Any]
+
+
+class Renderer:
+    """Renders rows of one module for one list of fields and one zone.
+
+    Rows hold only what is not empty, so a row is its template with the values it has put in.
+    """
+
+    def __init__(
+        self,
+        org: "Org",
+        module: ModuleStore,
+        fields: Sequence[str],
+        zone: str,
+        *,
+        single: bool,
+        bare_lookups: bool = False,
+    ) -> None:
+        self._template: dict[str, Any] = {}
+        self._how: dict[str, Convert | None] = {}  # None: the stored value goes out as it is
+        self._computed: list[tuple[str, Callable[[Row], Any]]] = []
+        zone_format = ZoneFormat.of(zone)
+        for name in fields:
+            field = module.fields[name]
+            if field.type in LIST_HIDDEN and not single:
+                continue
+            self._template[name] = [] if field.type in ("tag", "multiselectpicklist") else field.default
+            computed = computed_value(name, zone_format)
+            if computed is not None:
+                self._computed.append((name, computed))
+            else:
+                bare = bare_lookups and field.type in LOOKUPS
+                self._how[name] = bare_lookup if bare else converter(org, field, zone_format, whole=single)
+
+    def as_dict(self, row: Row) -> dict[str, Any]:
+        """The row in Zoho's shape; owners are pieces of JSON that orjson splices in."""
+        shown = self._template.copy()
+        how = self._how
+        for name, value in row.items():
+            if name in how:
+                convert = how[name]
+                shown[name] = value if convert is None else convert(value)
+        for name, compute in self._computed:
+            shown[name] = compute(row)
+        shown["id"] = row["id"]
+        return shown
+
+    def as_bytes(self, row: Row) -> bytes:
+        return orjson.dumps(self.as_dict(row))
+
+
+def computed_value(name: str, zone: ZoneFormat) -> Callable[[Row], Any] | None:
+    """`$`-keys that are no stored values."""
+    if name == "$converted":
+        return lambda row: row.get("Converted__s", False)
+    if name == "$converted_detail":
+        return lambda row: converted_detail(row, zone)
+    if name in ("$approved", "$editable"):
+        return lambda row: row.get(name, True)
+    return None
+
+
+def converter(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
+    """How a stored value goes over the wire; None for those that go as they are."""
+    if field.type == "datetime":
+        return zone
+    if field.type == "ownerlookup":
+        return org.user_json
+    if field.type in ("lookup", "parentlookup"):
+        if field.read_only and field.api_name.startswith("Converted_") and org.switches.converted_detail_only:
+            return lambda _: None
+        return lambda value: lookup_json(org, value)
+    if field.type == "richtext" and not whole:
+        return lambda value: value[:RICH_TEXT_CUT]
+    return None
+
+
+def bare_lookup(value: tuple[Any, ...]) -> dict[str, str]:
+    """A lookup as COQL shows it."""
+    return {"id": value[0]}
+
+
+def lookup_json(org: "Org", value: tuple[Any, ...]) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": org.lookup_name(value), "id": value[0]}
+    if len(value) == 3:  # a note's parent
+        shown["module"] = {"api_name": value[2], "id": org.module_ids().get(value[2])}
+    return shown
+
+
+def converted_detail(row: Row, zone: ZoneFormat) -> dict[str, Any]:
+    """`{}` before conversion; after it the legacy shape: bare ids, when and by whom."""
+    if not row.get("Converted__s"):
+        return {}
+    detail: dict[str, Any] = {}
+    for key in ("account", "contact", "deal"):
+        if (value := row.get(f"Converted_{key.title()}")) is not None:
+            detail[key] = value[0]
+    detail["convert_date"] = zone(row["Converted_Date_Time"])
+    if (by := row.get("Modified_By")) is not None:
+        detail["converted_by"] = by[0]
+    return detail
+
+
+def render_page(
+    org: "Org",
+    module: ModuleStore,
+    rows: Iterable[Row],
+    fields: Sequence[str],
+    zone: str,
+    *,
+    bare_lookups: bool = False,
+) -> list[bytes]:
+    """Each row as JSON, taken from the cache where the row has not changed since.
+
+    `bare_lookups` is COQL's way: lookups without names, rich text whole.
+    """
+    key = (tuple(fields), zone, bare_lookups, org.names_version, org.switches.converted_detail_only)
+    known = module.rendered.get(key)
+    if known is None:
+        if len(module.rendered) >= 8:
+            module.rendered.clear()
+        known = module.rendered[key] = {}
+    renderer = None
+    page = []
+    for row in rows:
+        rendered = known.get(row["id"])
+        if rendered is None:
+            renderer = renderer or Renderer(org, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
+            rendered = known[row["id"]] = renderer.as_bytes(row)
+            org.rows_rendered += 1
+        page.append(rendered)
+    if len(known) > CACHED_ROWS:
+        known.clear()
+    return page
+
+
+def envelope(key: str, rows: Sequence[bytes], info: dict[str, Any]) -> bytes:
+    """`{"data": [rows], "info": {…}}` from rows already rendered."""
+    return b'{"%b":[%b],"info":%b}' % (key.encode(), b",".join(rows), orjson.dumps(info))

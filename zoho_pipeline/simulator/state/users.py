@@ -1,0 +1,125 @@
+"""Users of an org: who owns rows, and what each may see."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoho_pipeline.simulator.clock import ZoneFormat
+
+ADMIN = "Administrator"
+
+
+@dataclass
+class User:
+    """A CRM user. What it may see is changed by the methods, which also drop what was cached."""
+
+    id: str
+    zuid: str
+    first_name: str
+    last_name: str
+    email: str
+    time_zone: str
+    created: int
+    modified: int
+    profile: str = "Standard"
+    role: str = "Manager"
+    locale: str = "en_US"
+    status: str = "active"
+    confirmed: bool = True
+    deleted: bool = False
+    rows_of: dict[str, str | set[str]] = field(default_factory=dict)  # module → "own" | "none" | ids
+    hidden_rows: dict[str, set[str]] = field(default_factory=dict)
+    hidden_fields: dict[str, set[str]] = field(default_factory=dict)
+    hidden_modules: set[str] = field(default_factory=set)
+    denied_modules: set[str] = field(default_factory=set)
+    api_access: bool = True
+    access: int = 0  # counts changes of what the user may see
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def is_admin(self) -> bool:
+        return self.profile == ADMIN
+
+    @property
+    def licensed(self) -> bool:
+        return self.status == "active" and not self.deleted
+
+    def limit_rows(self, module: str, to: str | set[str]) -> None:
+        """Show only `own` rows, `none`, these ids, or `all` again: the rest is silently absent."""
+        self.access += 1
+        if to == "all":
+            self.rows_of.pop(module, None)
+        else:
+            self.rows_of[module] = to
+
+    def hide_rows(self, module: str, ids: set[str]) -> None:
+        self.access += 1
+        self.hidden_rows.setdefault(module, set()).update(ids)
+
+    def show_rows(self, module: str, ids: set[str]) -> None:
+        self.access += 1
+        self.hidden_rows.setdefault(module, set()).difference_update(ids)
+
+    def hide_field(self, module: str, api_name: str) -> None:
+        """Field-level security: the field is gone from answers, `visible` false in the metadata."""
+        self.access += 1
+        self.hidden_fields.setdefault(module, set()).add(api_name)
+
+    def show_field(self, module: str, api_name: str) -> None:
+        self.access += 1
+        self.hidden_fields.get(module, set()).discard(api_name)
+
+    def hide_module(self, module: str) -> None:
+        """No tab permission: the module answers INVALID_MODULE."""
+        self.hidden_modules.add(module)
+
+    def show_module(self, module: str) -> None:
+        self.hidden_modules.discard(module)
+        self.denied_modules.discard(module)
+
+    def deny_module(self, module: str) -> None:
+        """No view permission in the profile: the module answers 403 NO_PERMISSION."""
+        self.denied_modules.add(module)
+
+    def sees_all(self, module: str) -> bool:
+        return module not in self.rows_of and not self.hidden_rows.get(module)
+
+    def sees(self, module: str, row: dict[str, Any]) -> bool:
+        row_id = row["id"]
+        if row_id in self.hidden_rows.get(module, ()):
+            return False
+        allowed = self.rows_of.get(module, "all")
+        if isinstance(allowed, str):
+            owner = row.get("Owner")
+            return allowed == "all" or (allowed == "own" and owner is not None and owner[0] == self.id)
+        return row_id in allowed
+
+    def brief(self) -> dict[str, str]:
+        """The user as an owner lookup shows it."""
+        return {"name": self.full_name, "id": self.id, "email": self.email}
+
+    def as_json(self, zone: ZoneFormat, roles: dict[str, str]) -> dict[str, Any]:
+        """The user as GET /users tells it; `offset` in milliseconds."""
+        own_zone = ZoneFormat.of(self.time_zone)
+        return {
+            "id": self.id,
+            "zuid": self.zuid,
+            "full_name": self.full_name,
+            "first_name": self.first_name,
+            "last_name": self.last_name,
+            "email": self.email,
+            "role": {"name": self.role, "id": roles[self.role]},
+            "profile": {"name": self.profile, "id": roles[self.profile]},
+            "time_zone": self.time_zone,
+            "offset": own_zone.offset_ms(self.modified),
+            "locale": self.locale,
+            "language": self.locale,
+            "country_locale": self.locale,
+            "status": "deleted" if self.deleted else self.status,
+            "confirm": self.confirmed,
+            "created_time": zone(self.created),
+            "Modified_Time": zone(self.modified),
+            "type__s": "Regular User",
+        }

@@ -1,0 +1,139 @@
+"""One SQL file: what it holds, what it reads, how it reads in another dialect."""
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.optimizer.scope import traverse_scope
+
+from zoho_pipeline.transform.errors import ProjectError
+from zoho_pipeline.transform.project.docs import Docs
+
+SOURCE_DIALECT = "duckdb"
+RAW_SCHEMA = "zoho_raw"
+PROVIDED = frozenset({"run_parameters", "run_channels"})
+"""Relations the runner makes for every run."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A relation a model reads: its bare name, or `zoho_raw.<table>`; and where it says so first."""
+
+    name: str
+    line: int | None
+
+    @property
+    def is_raw(self) -> bool:
+        return self.name.startswith(f"{RAW_SCHEMA}.")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A SELECT in a file. `layer` is staging, intermediate, marts or tests (a singular test)."""
+
+    name: str
+    path: Path
+    layer: str
+    text: str
+    docs: Docs = field(default_factory=Docs)
+
+    @cached_property
+    def expression(self) -> exp.Query:
+        """The one SELECT of the file; ProjectError where there is none, or more than one statement."""
+        return parse_one_select(self.text, self.path)
+
+    @cached_property
+    def references(self) -> tuple[Reference, ...]:
+        """What it reads, each once, in the order of the text; names of its own CTEs are not references."""
+        found: dict[str, Reference] = {}
+        for scope in traverse_scope(self.expression):
+            for source in scope.sources.values():
+                if isinstance(source, exp.Table) and source.name:
+                    reference = self._reference(source)
+                    found.setdefault(reference.name, reference)
+        return tuple(sorted(found.values(), key=lambda r: (r.line or 0, r.name)))
+
+    def _reference(self, table: exp.Table) -> Reference:
+        line = table.this.meta.get("line")
+        if table.catalog or (table.db and table.db.lower() != RAW_SCHEMA):
+            raise ProjectError(
+                self.path,
+                line,
+                f"reads {table.sql()}: models are read by their bare name, raw tables as {RAW_SCHEMA}.<table>.",
+            )
+        name = table.name.lower()
+        return Reference(f"{RAW_SCHEMA}.{name}" if table.db else name, line)
+
+    @property
+    def depends_on(self) -> tuple[str, ...]:
+        """Names of the models and seeds it reads."""
+        return tuple(r.name for r in self.references if not r.is_raw and r.name not in PROVIDED)
+
+    @property
+    def raw_tables(self) -> tuple[str, ...]:
+        """Names of the raw tables it reads, without the schema."""
+        return tuple(r.name.partition(".")[2] for r in self.references if r.is_raw)
+
+    @property
+    def description(self) -> str:
+        return self.docs.description
+
+    @property
+    def body(self) -> str:
+        """The text as the engine takes it: whole, so that its line numbers are the file's."""
+        return self.text.rstrip().rstrip(";")
+
+    def sql(self, dialect: str, raw_prefix: str | None = None) -> str:
+        """The SELECT in a dialect; with `raw_prefix`, `zoho_raw.x` is read as `<raw_prefix>x`.
+
+        sqlglot raises UnsupportedError where the dialect has no such construct.
+        """
+        tree = self.expression.copy()
+        if raw_prefix is not None:
+            for table in tree.find_all(exp.Table):
+                if table.db.lower() == RAW_SCHEMA:
+                    alias = table.alias_or_name
+                    table.replace(exp.alias_(exp.to_table(raw_prefix + table.name), alias, table=True))
+        return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+    def line_naming(self, word: str, nth: int = 0) -> int | None:
+        """The line of the file that names a word for the nth time (from 0), comments aside; of the first
+        where it does not so often; None where it does not at all."""
+        found = namings(self.text, word)
+        return self.text.count("\n", 0, found[nth if nth < len(found) else 0]) + 1 if found else None
+
+
+def namings(text: str, word: str) -> list[int]:
+    """Where a text names a word, comments aside."""
+    pattern = rf"(?<!\w){re.escape(word)}(?!\w)"
+    return [match.start() for match in re.finditer(pattern, strip_comments(text), re.IGNORECASE)]
+
+
+def strip_comments(text: str) -> str:
+    """The text with comments blanked out, every other character where it was."""
+    blank = re.compile(r"--[^\n]*|/\*.*?\*/|('(?:[^']|'')*')", re.DOTALL)
+    return blank.sub(lambda m: m.group(0) if m.group(1) else re.sub(r"[^\n]", " ", m.group(0)), text)
+
+
+def parse_one_select(text: str, path: Path) -> exp.Query:
+    """The file's one SELECT in DuckDB's dialect, or ProjectError with the line."""
+    try:
+        statements = [s for s in sqlglot.parse(text, dialect=SOURCE_DIALECT) if s is not None]
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        raise ProjectError(path, first.get("line"), f"is not SQL: {first.get('description') or error}") from error
+    except TokenError as error:
+        raise ProjectError(path, None, f"is not SQL: {error}") from error
+    statements = [s for s in statements if not isinstance(s, exp.Semicolon)]
+    if not statements:
+        raise ProjectError(path, 1, "is empty; a model is one SELECT.")
+    if len(statements) > 1:
+        second = next((node.meta["line"] for node in statements[1].walk() if "line" in node.meta), None)
+        raise ProjectError(path, second, f"holds {len(statements)} statements; a model is one SELECT.")
+    if not isinstance(statements[0], exp.Query):
+        raise ProjectError(path, 1, f"is a {statements[0].key.upper()}; a model is one SELECT.")
+    return statements[0]

@@ -1,0 +1,152 @@
+"""Building models as temporary tables, for a set of channels at a time."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from zoho_pipeline.transform.errors import ModelFailed
+from zoho_pipeline.transform.project.model import Model, namings
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.engine import Engine, quoted
+from zoho_pipeline.transform.run.seeds import load_seed
+from zoho_pipeline.warehouse import SqlError
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """A model that was built: its rows for the channels of the run, and how long it took."""
+
+    name: str
+    layer: str
+    rows: int
+    seconds: float
+
+
+class DataBroke(Exception):
+    """A model met a value it could not handle; not for a person: the runner finds out whose value it is."""
+
+    def __init__(self, model: Model, error: SqlError) -> None:
+        super().__init__(str(error))
+        self.model, self.error = model, error
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The row of `run_parameters`. Times are UTC without zone."""
+
+    build_at: datetime
+    as_of_requested: datetime | None
+    is_weekly: bool
+
+
+class Builder:
+    """Makes and drops the temporary tables of a run; keeps the order of the project."""
+
+    def __init__(self, engine: Engine, project: Project, parameters: Parameters) -> None:
+        self.engine, self.project = engine, project
+        self._built: list[str] = []
+        self._seeds: set[str] = set()
+        self._set_parameters(parameters)
+        engine.connection.execute("create temporary table run_channels (channel_id varchar)")
+
+    def _set_parameters(self, p: Parameters) -> None:
+        self.engine.connection.execute(
+            "create temporary table run_parameters as select cast(? as timestamp) as build_at,"
+            " cast(? as timestamp) as as_of_requested, cast(? as boolean) as is_weekly",
+            (p.build_at, p.as_of_requested, p.is_weekly),
+        )
+
+    def for_channels(self, channels: Iterable[str]) -> None:
+        """Forget what was built; the next models are for these channels."""
+        self._forget(0)
+        fill(self.engine, "run_channels", channels)
+
+    def build(self, names: Iterable[str], on_model: Callable[[ModelResult], None] | None = None) -> list[ModelResult]:
+        """Build models that are not built yet, in the project's order.
+
+        ModelFailed: the SQL is wrong (file and line). DataBroke: it met a value it could not handle.
+        """
+        wanted = set(names) - set(self._built)
+        models = [model for model in self.project.models.values() if model.name in wanted]
+        for name in (name for model in models for name in model.depends_on if name in self.project.seeds):
+            self.seed(name)
+        results = []
+        before = len(self._built)
+        try:
+            with self.engine.guarded():
+                for model in models:
+                    results.append(self._build(model))
+                    if on_model:
+                        on_model(results[-1])
+        except (DataBroke, ModelFailed):
+            self._forget(before)
+            raise
+        return results
+
+    def _forget(self, keep: int) -> None:
+        while len(self._built) > keep:
+            self.engine.connection.execute(f"drop table if exists {quoted(self._built.pop())}")
+
+    def _build(self, model: Model) -> ModelResult:
+        started = time.perf_counter()
+        try:
+            rows = self.engine.create(_creation(self.engine, model))
+        except SqlError as error:
+            if error.of_data:
+                raise DataBroke(model, error) from error
+            raise failure(self.engine, model, error) from error
+        self._built.append(model.name)
+        if self.engine.dialect == "postgres":
+            self.engine.connection.execute(f"analyze {quoted(model.name)}")  # else the planner guesses 1 row joins
+        return ModelResult(model.name, model.layer, rows, time.perf_counter() - started)
+
+    def seed(self, name: str) -> None:
+        """Load a seed, once a run."""
+        if name not in self._seeds:
+            load_seed(self.engine, self.project.seeds[name])
+            self._seeds.add(name)
+
+    def culprits(self, channels: Sequence[str], model: Model) -> set[str]:
+        """The channels whose data breaks a model or one it needs: halves of the set are tried, then theirs."""
+        self.for_channels(channels)
+        try:
+            self.build(self.project.ancestors([model.name]))
+        except DataBroke:
+            if len(channels) == 1:
+                return set(channels)
+            middle = len(channels) // 2
+            return self.culprits(channels[:middle], model) | self.culprits(channels[middle:], model)
+        return set()
+
+
+def fill(engine: Engine, table: str, channels: Iterable[str]) -> None:
+    """Replace the rows of a one-column table of channel ids."""
+    engine.connection.execute(f"delete from {table}")  # noqa: S608
+    listed = sorted(channels)
+    if listed:
+        engine.connection.execute(f"insert into {table} values {', '.join(['(?)'] * len(listed))}", listed)  # noqa: S608
+    if engine.dialect == "postgres":
+        engine.connection.execute(f"analyze {table}")
+
+
+def _creation(engine: Engine, model: Model) -> str:
+    return f"create {engine.place(model)} as {engine.model_sql(model)}"
+
+
+def _nth(engine: Engine, model: Model, error: SqlError) -> int:
+    """How often the statement names the word before the place of the error."""
+    if error.position is None or error.near is None:
+        return 0
+    before = namings(_creation(engine, model)[: error.position], error.near)
+    return len(before) - len(namings(f"create {engine.place(model)}", error.near))
+
+
+def failure(engine: Engine, model: Model, error: SqlError) -> ModelFailed:
+    """The engine's complaint with the file's line: the engine's own on DuckDB, which reads the text as it
+    stands; elsewhere the line that names what it complained of, the as-many-eth time as the statement did."""
+    line = error.line if engine.dialect == "duckdb" else None
+    if line is None and error.near:
+        line = model.line_naming(error.near, _nth(engine, model, error))
+    reason = str(error).split("\nLINE ")[0].strip()
+    return ModelFailed(model.path, line, f"{model.name}: {reason}")

@@ -1,0 +1,65 @@
+"""Which channels must be built again: a fingerprint per channel of everything its marts derive from.
+
+It hashes the project's files, the channel's rows in every raw table that a model reads (of large tables
+their number and times, which every load stamps), and the rows of the models whose yml says
+`config.meta.decides_rebuild: true` (the channel's clock: a new as-of, or data gone stale, changes numbers
+although no row changed). Without such a model the build time itself is hashed in, and every run builds
+every channel: slower, never wrong.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable
+
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.build import Builder, Parameters
+from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, quoted
+
+
+def stored(engine: Engine) -> dict[str, str]:
+    """Channel → fingerprint of what is published."""
+    if "channel_state" not in engine.published(STATE_SCHEMA):
+        return {}
+    table = engine.previous("channel_state", STATE_SCHEMA)
+    return dict(engine.connection.fetch(f"select channel_id, fingerprint from {table}")[1])  # noqa: S608
+
+
+def stored_marts(engine: Engine) -> set[str]:
+    """The marts of the last run: what may be dropped once no model makes it (other tables are not ours)."""
+    if "published_marts" not in engine.published(STATE_SCHEMA):
+        return set()
+    table = engine.previous("published_marts", STATE_SCHEMA)
+    return {row[0] for row in engine.connection.fetch(f"select name from {table}")[1]}  # noqa: S608
+
+
+def fingerprints(builder: Builder, channels: Collection[str], parameters: Parameters) -> dict[str, str]:
+    """Channel → fingerprint of what raw holds now. Raw must be open."""
+    project, engine = builder.project, builder.engine
+    deciding = [m.name for m in project.models.values() if m.docs.meta.get("decides_rebuild")]
+    shared = project.fingerprint + ("" if deciding else repr(parameters))
+    digests = {channel: hashlib.sha256(shared.encode()) for channel in channels}
+    builder.for_channels(channels)
+    builder.build(project.ancestors(deciding))
+    queries = [*_raw_queries(engine, project), *(_model_query(engine, name) for name in deciding)]
+    for query in queries:
+        for channel, *values in sorted(engine.connection.fetch(query)[1], key=repr):
+            if channel in digests:
+                digests[channel].update(f"{query}{values!r}\0".encode())
+    return {channel: digest.hexdigest() for channel, digest in digests.items()}
+
+
+def _raw_queries(engine: Engine, project: Project) -> Iterable[str]:
+    """One query a raw table that models read: channel, rows, sum of the rows' hashes."""
+    read = {table for model in project.models.values() for table in model.raw_tables}
+    for table in sorted(read & project.raw_tables.keys()):
+        columns = project.raw_tables[table]
+        rows = engine.connection.fetch(f"select count(*) from {engine.raw_name(table)}")[1][0][0]  # noqa: S608
+        yield (
+            f"select r.channel_id, count(*), cast(sum({engine.row_hash('r', columns, rows)}) as varchar)"  # noqa: S608
+            f" from {engine.raw_name(table)} as r group by r.channel_id"
+        )
+
+
+def _model_query(engine: Engine, model: str) -> str:
+    shape = [name for name in engine.shape(model) if name != "channel_id"]
+    values = ", ".join(f"cast({quoted(name)} as varchar)" for name in shape)
+    return f"select channel_id, {values} from {quoted(model)}"  # noqa: S608

@@ -1,0 +1,271 @@
+"""A transform: raw → marts, checked, published all at once.
+
+Only channels whose rows can differ are built (`state`). A channel whose data breaks a model, or fails
+a check of severity error, keeps its last published rows; the others are published, and the report
+says who was left out and why.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from zoho_pipeline.settings import Settings, UsageError
+from zoho_pipeline.transform.errors import ModelFailed, TransformFailed, at
+from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.build import Builder, DataBroke, ModelResult, Parameters, failure
+from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks, run_checks
+from zoho_pipeline.transform.run.engine import Engine, open_engine
+from zoho_pipeline.transform.run.fingerprints import fingerprints, stored, stored_marts
+from zoho_pipeline.transform.run.publish import Publication, publish
+from zoho_pipeline.warehouse import MARTS_SCHEMA, SqlError, Warehouse, open_warehouse
+
+OnModel = Callable[[ModelResult], None]
+
+
+@dataclass(frozen=True)
+class TransformReport:
+    """What a transform did.
+
+    Attributes:
+        channels: rebuilt; unchanged: left as they were because nothing of theirs changed;
+            removed: taken out of the marts because raw no longer has them.
+        held_back: channel → why its rows of the last run were kept.
+        published: the marts changed (false: nothing had to).
+    """
+
+    build_at: datetime
+    models: tuple[ModelResult, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    channels: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    held_back: dict[str, str] = field(default_factory=dict)
+    published: bool = False
+    seconds: float = 0.0
+
+    @property
+    def failed_checks(self) -> tuple[CheckResult, ...]:
+        return tuple(c for c in self.checks if not c.passed and c.severity == "error")
+
+    @property
+    def warnings(self) -> tuple[CheckResult, ...]:
+        return tuple(c for c in self.checks if not c.passed and c.severity == "warn")
+
+    def require_complete(self) -> None:
+        """TransformFailed naming checks and channels, where any was held back."""
+        if not self.held_back:
+            return
+        lines = [f"check {c.name} failed on {c.failures} rows{_of(c.channels)}" for c in self.failed_checks]
+        lines += [f"{c}: {why}" for c, why in sorted(self.held_back.items()) if not why.startswith("check ")]
+        kept = ", ".join(sorted(self.held_back))
+        raise TransformFailed("\n".join([*lines, f"Not published: {kept} (the marts keep their last rows)."]))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a run was asked for."""
+
+    project: Project
+    parameters: Parameters
+    selected: frozenset[str]
+    checks: tuple[Check, ...]
+    channels: frozenset[str] | None
+    full: bool
+    whole_project: bool
+    on_model: OnModel | None
+
+    @property
+    def needed(self) -> set[str]:
+        """Models to build: the selected ones, what their checks look at, and what all of these read."""
+        return self.project.ancestors([*self.selected, *(n for c in self.checks for n in c.reads)])
+
+
+def transform(
+    where: Settings | Warehouse,
+    *,
+    project: Project | None = None,
+    as_of: datetime | str | None = None,
+    select: str | Iterable[str] | None = None,
+    channels: Collection[str] | None = None,
+    full: bool = False,
+    weekly: bool = False,
+    build_at: datetime | None = None,
+    on_model: OnModel | None = None,
+) -> TransformReport:
+    """Build, check and publish the marts.
+
+    Args:
+        as_of: look at the data as of this instant (ISO 8601; without an offset it is UTC).
+        select: models to check and publish, e.g. `lead+`; what they read is built but not published.
+        channels: rebuild these alone (default: all that changed).
+        full: rebuild every channel, changed or not.
+        weekly: mark this run's insight rows as weekly; rebuilds every channel.
+        build_at: the build's time (default now); tests give it.
+        on_model: called after each model.
+
+    Raises:
+        ModelFailed: a model is wrong; nothing was published.
+        UsageError: unknown model or channel, unreadable `as_of`.
+    """
+    started = time.perf_counter()
+    warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
+    project = project or Project.load()
+    selected = frozenset(project.select(select) if select else project.models)
+    plan = _Plan(
+        project=project,
+        parameters=Parameters(_utc(build_at or datetime.now(UTC)), parse_as_of(as_of), weekly),
+        selected=selected,
+        checks=tuple(c for c in project_checks(project) if not select or c.model in selected),
+        channels=frozenset(channels) if channels is not None else None,
+        full=full or weekly or bool(select),
+        whole_project=not select,
+        on_model=on_model,
+    )
+    with open_engine(warehouse, project.raw_tables) as engine:
+        report = _Run(plan, engine).run()
+    return replace(report, seconds=time.perf_counter() - started)
+
+
+def parse_as_of(value: datetime | str | None) -> datetime | None:
+    """An instant as UTC without zone; UsageError shows the form it takes."""
+    if value is None or isinstance(value, datetime):
+        return _utc(value) if value else None
+    try:
+        return _utc(datetime.fromisoformat(value.strip()))
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of is {value!r}. It takes ISO 8601, such as 2026-03-31T18:00:00+05:30 (without an offset: UTC)."
+        ) from error
+
+
+def _utc(value: datetime) -> datetime:
+    return (value if value.tzinfo is None else value.astimezone(UTC)).replace(tzinfo=None)
+
+
+class _Run:
+    """One transform in an open engine."""
+
+    def __init__(self, plan: _Plan, engine: Engine) -> None:
+        self.plan, self.engine, self.project = plan, engine, plan.project
+        self.builder = Builder(engine, plan.project, plan.parameters)
+        self.held_back: dict[str, str] = {}
+        self.live: set[str] = set()
+        self.fingerprints: dict[str, str] = {}
+        self.known = stored(engine)
+
+    def run(self) -> TransformReport:
+        models: list[ModelResult] = []
+        chosen: set[str] | None = None
+        while True:
+            try:
+                with self.engine.raw():
+                    chosen = self._chosen() if chosen is None else chosen
+                    going = chosen - self.held_back.keys()
+                    if self._nothing_to_do(going):
+                        return self._report(chosen, [], [], published=False)
+                    if self._most(going):
+                        self.engine.draft_marts()
+                    self.builder.for_channels(going)
+                    models = self.builder.build(self._reading_raw(), self.plan.on_model)
+                models += self.builder.build(self.plan.needed, self.plan.on_model)
+                break
+            except DataBroke as broke:
+                self._hold_back_culprits(going, broke)
+        checks = self._check()
+        self._hold_back_failed(checks, going)
+        self._publish(going - self.held_back.keys())
+        return self._report(chosen, models, checks, published=True)
+
+    def _chosen(self) -> set[str]:
+        """The channels to build: all, or those whose fingerprint differs from the published one."""
+        rows = self.engine.connection.fetch(f"select channel_id from {self.engine.raw_name('channels')}")[1]  # noqa: S608
+        self.live = {row[0] for row in rows}
+        wanted = self.live if self.plan.channels is None else set(self.plan.channels)
+        if unknown := wanted - self.live:
+            raise UsageError(f"the warehouse has no channel {min(unknown)!r}; sync it first.")
+        if self.plan.whole_project:
+            try:
+                self.fingerprints = fingerprints(self.builder, self.live, self.plan.parameters)
+            except DataBroke:
+                return set(wanted)  # whose value it is shows when the models are built
+        if self.plan.full:
+            return set(wanted)
+        return {c for c in wanted if self.known.get(c) is None or self.known[c] != self.fingerprints[c]}
+
+    def _nothing_to_do(self, going: set[str]) -> bool:
+        published = self.engine.published(MARTS_SCHEMA)
+        there = all(name in published for name in self.project.marts)
+        return self.plan.whole_project and not self.plan.full and not going and there and not self._removed()
+
+    def _most(self, going: set[str]) -> bool:
+        """Whether so much is rebuilt that writing the marts anew costs less than changing a copy."""
+        return self.plan.whole_project and 2 * len(going) >= len(self.live | self.known.keys())
+
+    def _removed(self) -> set[str]:
+        return self.known.keys() - self.live
+
+    def _reading_raw(self) -> set[str]:
+        """Models that read raw, and what those read: built while raw is held."""
+        needed = self.plan.needed
+        return self.project.ancestors(m.name for m in self.project.models.values() if m.name in needed and m.raw_tables)
+
+    def _hold_back_culprits(self, going: set[str], broke: DataBroke) -> None:
+        failed = failure(self.engine, broke.model, broke.error)
+        with self.engine.raw():
+            culprits = self.builder.culprits(sorted(going), broke.model)
+        if not culprits or (culprits == going and len(going) > 1):
+            raise failed from broke.error  # every channel: the model is wrong, not the data
+        why = f"{at(failed.path, failed.line)}: {failed.reason}"
+        self.held_back |= dict.fromkeys(culprits, why)
+
+    def _check(self) -> list[CheckResult]:
+        for name in {n for check in self.plan.checks for n in check.reads if n in self.project.seeds}:
+            self.builder.seed(name)
+        try:
+            return run_checks(self.engine, self.plan.checks)
+        except SqlError as error:
+            raise ModelFailed(self.project.root, None, f"a check cannot run: {error}") from error
+
+    def _hold_back_failed(self, checks: Sequence[CheckResult], going: set[str]) -> None:
+        for check in checks:
+            if not check.passed and check.severity == "error":
+                broken = going if None in check.channels else going & set(check.channels)
+                for channel in broken:
+                    self.held_back.setdefault(channel, f"check {check.name} failed")
+
+    def _publish(self, channels: set[str]) -> None:
+        # '' equals no fingerprint: a channel held back or built in part is built again, and known to be there
+        state = dict.fromkeys(channels | self.held_back.keys(), "")
+        gone = self._removed() if self.plan.whole_project else set()  # a selection leaves their rows in other marts
+        state |= {c: f for c, f in self.known.items() if c not in gone | self.held_back.keys()}
+        if self.plan.whole_project:
+            state |= {c: self.fingerprints.get(c, "") for c in channels}
+        publication = Publication(
+            marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
+            channels=channels,
+            removed=self._removed(),
+            kept=self.project.marts,
+            retired=stored_marts(self.engine) - self.project.marts.keys() if self.plan.whole_project else (),
+            held_back=self.held_back,
+        )
+        publish(self.engine, publication, state)
+
+    def _report(
+        self, chosen: set[str], models: Sequence[ModelResult], checks: Sequence[CheckResult], *, published: bool
+    ) -> TransformReport:
+        return TransformReport(
+            build_at=self.plan.parameters.build_at,
+            models=tuple(models),
+            checks=tuple(checks),
+            channels=tuple(sorted(chosen - self.held_back.keys())),
+            unchanged=tuple(sorted(self.live - chosen)),
+            removed=tuple(sorted(self._removed())),
+            held_back=self.held_back,
+            published=published,
+        )
+
+
+def _of(channels: Sequence[str | None]) -> str:
+    named = [channel for channel in channels if channel]
+    return f" of {', '.join(named[:5])}{' …' if len(named) > 5 else ''}" if named else ""

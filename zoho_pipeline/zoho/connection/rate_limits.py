@@ -1,0 +1,192 @@
+"""One governor per org: how many calls at once, how many credits, and what a 429 means.
+
+Zoho counts calls at once per org and app, ten of them at most for sorted reads, search and COQL; and
+credits per org over the last 24 h, whoever used them. Both end in HTTP 429 with one text. The header
+X-API-CREDITS-REMAINING, sent once half the credits are used, is what tells them apart.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from zoho_pipeline.zoho.connection.credits import ENTERPRISE, Edition, is_heavy
+from zoho_pipeline.zoho.errors import BudgetStop, ConcurrencyLimit, CreditsExhausted, Permanent, Retryable
+
+DAY_SECONDS = 86_400.0
+SUB_CONCURRENCY = 10
+_BUCKET_SECONDS = 60.0
+# A stopped process hears nothing new: after this long it may ask again rather than stay stopped for good.
+_HEADER_GOOD_SECONDS = 900.0
+
+
+class Governor:
+    """Limits of one org, shared by all clients and threads that speak to it.
+
+    Args:
+        concurrency: calls at once; the edition's (5 Free … 25 Ultimate).
+        sub_concurrency: of these, sorted reads and COQL; 10 in every edition.
+        daily_credits: the org's credits per rolling 24 h; None where the org cannot be read.
+        budget: the fraction of them after which we stop (0.8 leaves a fifth to other tools).
+        used: credits we are known to have used in the last 24 h before this process.
+    """
+
+    def __init__(
+        self,
+        concurrency: int = 5,
+        sub_concurrency: int = SUB_CONCURRENCY,
+        daily_credits: int | None = None,
+        budget: float = 0.8,
+        *,
+        used: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.concurrency = concurrency
+        self.budget = budget
+        self._all = threading.BoundedSemaphore(concurrency)
+        self._heavy = threading.BoundedSemaphore(min(sub_concurrency, concurrency))
+        self._daily = daily_credits
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._spent: deque[tuple[float, int]] = deque()
+        self._own = 0
+        self._reserved = 0
+        self._remaining: int | None = None
+        self._told_at = 0.0
+        self._plenty_at: float | None = None
+        if used:
+            self._add(used)
+
+    @classmethod
+    def for_edition(
+        cls, edition: Edition = ENTERPRISE, users: int = 0, budget: float = 0.8, used: int = 0
+    ) -> "Governor":
+        """The governor of an org of that edition with that many licences."""
+        return cls(edition.concurrency, daily_credits=edition.credits(users), budget=budget, used=used)
+
+    @property
+    def own_credits(self) -> int:
+        """Credits we have used in the last 24 h."""
+        with self._lock:
+            self._expire()
+            return self._own
+
+    @property
+    def remaining(self) -> int | None:
+        """Credits the org has left as Zoho last said; None while it has not (less than half are used)."""
+        return self._remaining
+
+    @property
+    def daily_credits(self) -> int | None:
+        """The org's credits per 24 h: as given, or at least twice what the first header said was left."""
+        return self._daily
+
+    @contextmanager
+    def slot(self, path: str, params: Mapping[str, object] | None, cost: int) -> Iterator[None]:
+        """Room for one call in flight; waits for it, and counts the credits when the call was answered.
+
+        Raises:
+            BudgetStop: the call would go beyond the budget; nothing was sent.
+        """
+        with ExitStack() as stack:
+            # The narrow one first: whoever waits for it must not hold a place of the wide one.
+            if is_heavy(path, params):
+                stack.enter_context(self._heavy)
+            stack.enter_context(self._all)
+            self._reserve(cost)
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._reserved -= cost
+
+    def answered(self, cost: int, remaining: str | None) -> None:
+        """Count an answered call; `remaining` is its X-API-CREDITS-REMAINING header."""
+        with self._lock:
+            self._add(cost)
+            if remaining is not None and remaining.strip().isdigit():
+                self._observe(int(remaining))
+            else:
+                self._remaining = None  # less than half are used (again)
+                self._plenty_at = self._monotonic()
+
+    def refusal(self, remaining: str | None, *, last_try: bool, metered: bool = True) -> Retryable | Permanent:
+        """What a 429 means: short (too many at once) or day-long (no credits).
+
+        Args:
+            remaining: the header on the 429 itself, if any.
+            last_try: no further try is planned; a 429 that outlasts all of them without any sign of credits
+                left is taken as day-long.
+            metered: False for the download of a bulk result, whose own limit is ten a minute.
+        """
+        with self._lock:
+            if remaining is not None and remaining.strip().isdigit():
+                self._observe(int(remaining))
+            left = self._remaining
+            used_up = left == 0 or (self._daily is not None and self._own >= self._daily)
+            plenty = self._plenty_at is not None and self._monotonic() - self._plenty_at < _HEADER_GOOD_SECONDS
+        if used_up:
+            return CreditsExhausted(
+                "Zoho refuses calls: the org's API credits of the last 24 hours are used up. They return bit by bit; "
+                "run again later, or raise the edition's credits."
+            )
+        if last_try and metered and left is None and not plenty:
+            return CreditsExhausted(
+                "Zoho keeps refusing calls (HTTP 429): the org's API credits of the last 24 hours are used up, or "
+                "other tools keep it busy. Run again later."
+            )
+        return ConcurrencyLimit("Zoho refuses the call for now: too many at once (HTTP 429).")
+
+    def _reserve(self, cost: int) -> None:
+        with self._lock:
+            self._expire()
+            ours = self._own + self._reserved + cost
+            used = ours
+            if self._daily is not None and self._remaining is not None:
+                used = max(ours, self._daily - self._remaining + self._reserved + cost)
+            if self._daily is not None and used > self._daily * self.budget:
+                raise BudgetStop(
+                    f"stopped at {self.budget:.0%} of the org's {self._daily} API credits of the last 24 hours "
+                    f"({used - cost} used, {self._own} of them by this channel); the rest is left to other tools. "
+                    "Run again later, or raise ZOHO_PIPELINE_CREDIT_BUDGET."
+                )
+            self._reserved += cost
+
+    def _add(self, cost: int) -> None:
+        now = self._monotonic()
+        if self._spent and now - self._spent[-1][0] < _BUCKET_SECONDS:
+            self._spent[-1] = (self._spent[-1][0], self._spent[-1][1] + cost)
+        else:
+            self._spent.append((now, cost))
+        self._own += cost
+
+    def _expire(self) -> None:
+        now = self._monotonic()
+        while self._spent and self._spent[0][0] < now - DAY_SECONDS:
+            self._own -= self._spent.popleft()[1]
+        if self._told_at < now - _HEADER_GOOD_SECONDS:
+            self._remaining = None
+
+    def _observe(self, remaining: int) -> None:
+        self._remaining = remaining
+        self._told_at = self._monotonic()
+        # Zoho speaks up once half is used, so the total is at least twice what is left; credits bought on
+        # top of the edition show in the same way.
+        if self._daily is None or remaining > self._daily:
+            self._daily = 2 * remaining
+
+
+class Governors:
+    """One governor per org of this process: clients of one org must share their limits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_org: dict[str, Governor] = {}
+
+    def of(self, org: str, make: Callable[[], Governor]) -> Governor:
+        """The org's governor, made on first sight; `org` is any key unique to it (data centre and org id)."""
+        with self._lock:
+            if org not in self._by_org:
+                self._by_org[org] = make()
+            return self._by_org[org]

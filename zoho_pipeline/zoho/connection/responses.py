@@ -1,0 +1,114 @@
+"""From an HTTP answer to data or the right error. The body's `code` decides before the status does."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import orjson
+
+from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.accounts.scopes import required_by_path
+
+NO_BODY = (204, 304)
+LIMIT_CODES = ("TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED")
+_FAULT_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVER_ERROR")
+_TOKEN_CODES = ("INVALID_TOKEN", "AUTHENTICATION_FAILURE")
+_MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE")
+_SUPPORT_CODES = ("NOT_SUPPORTED", "API_NOT_SUPPORTED", "MODULE_NOT_SUPPORTED")
+_PAGE_TOKEN_CODES = ("EXPIRED_VALUE", "TOKEN_BOUND_DATA_MISMATCH")
+
+_OPTIONAL = re.compile(r"/settings/|/coql$|/crm/bulk/v\d+/read$|/deleted$")
+"""Whole families of calls that a version or an environment may lack, other than a record or a job of some id."""
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """A JSON document as bytes."""
+    return orjson.dumps(document)
+
+
+def is_limit(status: int, body: bytes) -> bool:
+    """Whether an error other than 429 is a limit after all."""
+    return status >= 400 and any(code.encode() in body for code in LIMIT_CODES)
+
+
+def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | None:
+    """The JSON object of a good answer, None for one without body (204, 304).
+
+    Raises:
+        BadAnswer: what should be JSON is not. ServerFault, Permanent, ReconnectNeeded: what Zoho says.
+    """
+    status = response.status_code
+    if status in NO_BODY:
+        return None
+    what = f"{response.request.method} {path}"
+    parsed = _parse(response, body)
+    if 200 <= status < 300:
+        if not isinstance(parsed, dict):
+            raise errors.BadAnswer(f"{what}: answered {status} with something that is no JSON object.")
+        if parsed.get("status") != "error" or "code" not in parsed:
+            return parsed
+    raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
+
+
+def _parse(response: httpx.Response, body: bytes) -> Any:
+    """The JSON value, or None where the answer is not JSON by its type (a refusal may have any) or its text."""
+    if response.status_code < 400 and "json" not in response.headers.get("Content-Type", "").lower():
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error(response: httpx.Response, body: Mapping[str, Any], what: str, path: str) -> errors.ZohoError:
+    status = response.status_code
+    code = str(body.get("code") or "")
+    details = body.get("details")
+    details = details if isinstance(details, dict) else {}
+    sent = response.request.headers.get("Authorization", "").rpartition(" ")[2]
+    message = errors.scrub(str(body.get("message") or ""), sent)
+    said = f"{what}: Zoho answers {status} {errors.scrub(code, sent)}".rstrip() + (f" ({message})" if message else "")
+    if status >= 500 or code in _FAULT_CODES:
+        return errors.ServerFault(said + ".")
+    if code in _TOKEN_CODES:
+        return errors.TokenRefused(
+            f"{said}: a fresh access token is refused too. The user may be deactivated, or the token is of "
+            "another data center or environment. Connect the channel again."
+        )
+    if code == "INVALID_HOST":
+        return errors.WrongDataCenter(f"{said}: the connection belongs to another data center. Connect it again.")
+    return _permanent(said, code, details, path, what, status, sent)
+
+
+def _permanent(
+    said: str, code: str, details: Mapping[str, Any], path: str, what: str, status: int, sent: str
+) -> errors.ZohoError:
+    if code == "OAUTH_SCOPE_MISMATCH":
+        return errors.ScopeMissing(what, required_by_path(path))
+    if code == "NO_PERMISSION":
+        named = details.get("permissions")
+        return errors.NoPermission(what, tuple(map(str, named)) if isinstance(named, list) else ())
+    if code in _MODULE_CODES:
+        return errors.ModuleMissing(_module_of(path, details), code)
+    if code in _SUPPORT_CODES:
+        return errors.NotSupported(f"{said}: not offered by the API, or to administrators only.")
+    if code in _PAGE_TOKEN_CODES and "page_token" in str(details):
+        return errors.PageTokenExpired(f"{said}: the page token is no longer good; the window starts again.")
+    if status == 404 and code in ("", "INVALID_URL_PATTERN") and _OPTIONAL.search(path):
+        return errors.NotSupported(f"{said}: not offered by this API.")
+    if code == "RESOURCE_NOT_FOUND" or (status == 404 and not code):
+        return errors.NotFound(f"{said}: not there (any more).")
+    if not code:
+        return errors.BadAnswer(f"{what}: answered {status} without one of Zoho's error bodies.")
+    shown = errors.scrub(orjson.dumps(details).decode(), sent) if details else ""
+    return errors.InvalidRequest(f"{said} {shown}".rstrip() + ".", code, details)
+
+
+def _module_of(path: str, details: Mapping[str, Any]) -> str:
+    """The module a path or an answer speaks of, else the path."""
+    named = details.get("module") or details.get("module_name")
+    if isinstance(named, str):
+        return errors.scrub(named)
+    parts = path.strip("/").split("/")
+    return parts[2] if len(parts) > 2 and parts[0] == "crm" and parts[1] != "bulk" else path

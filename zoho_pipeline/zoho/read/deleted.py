@@ -1,0 +1,35 @@
+"""Deleted records: 60 days back for the recycle bin, 120 for permanent deletions, a route of its own."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, require_ids
+from zoho_pipeline.zoho.read.records import since_header
+
+RECYCLE_BIN_DAYS = timedelta(days=60)
+PERMANENT_DAYS = timedelta(days=120)
+PER_PAGE = 200
+
+DeletionType = Literal["all", "recycle", "permanent"]
+
+
+def get_page(
+    client: ZohoClient,
+    module: str,
+    *,
+    type: DeletionType = "all",
+    modified_since: datetime | None = None,
+    page: int = 1,
+    per_page: int = PER_PAGE,
+) -> Page:
+    """One page of deletions: id, deleted_time, type, deleted_by, created_by, display_name.
+
+    There are no page tokens here, and whether pages end at 2,000 rows is unknown: keep windows small with
+    `modified_since` (on deleted_time, inclusive). Restored records are no longer in it.
+    """
+    path = module_path(module, "deleted")
+    params = {"type": type, "page": page, "per_page": per_page}
+    result = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
+    require_ids(result.rows, f"GET {path}")
+    return result

@@ -1,0 +1,297 @@
+"""Metadata of an org: modules, fields, layouts, pipelines, stage history modules, business hours, holidays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
+from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.read.pages import Row, page_of, record_id, rows_of
+
+SETTINGS = f"/crm/{VERSION}/settings"
+FIELD_TRACKER = "field_tracker"
+DEAL_HISTORY = "DealHistory"
+# Types that a list call leaves out: only the single record carries them.
+_SINGLE_ONLY = ("subform", "multiselectlookup", "multiuserlookup")
+
+
+@dataclass(frozen=True)
+class ModuleMeta:
+    """A module of the org. `generated_type`: default, custom, linking, subform, field_tracker, web …"""
+
+    id: str
+    api_name: str
+    module_name: str
+    plural_label: str
+    generated_type: str
+    api_supported: bool
+    viewable: bool
+
+
+@dataclass(frozen=True)
+class PickListValue:
+    """A value of a picklist: records carry `actual_value`; `probability` and `forecast_type` on deal stages."""
+
+    actual_value: str
+    display_value: str
+    sequence_number: int | None = None
+    used: bool = True
+    probability: int | None = None
+    forecast_type: str | None = None
+
+
+@dataclass(frozen=True)
+class FieldMeta:
+    """A field of a module.
+
+    `convert_mapping` names, per target module (Contacts, Accounts, Deals), the field a lead's value lands in.
+    """
+
+    id: str
+    api_name: str
+    label: str
+    data_type: str
+    json_type: str
+    custom: bool
+    visible: bool
+    length: int | None = None
+    decimal_place: int | None = None
+    lookup_module: str | None = None
+    pick_list_values: tuple[PickListValue, ...] = ()
+    convert_mapping: Mapping[str, str] | None = None
+    history_tracked: bool = False
+
+    @property
+    def in_lists(self) -> bool:
+        """Whether list calls carry it; subforms and multi-lookups come with the single record alone."""
+        return self.data_type not in _SINGLE_ONLY
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout of a module; `pipelines` are asked for by layout."""
+
+    id: str
+    name: str
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a pipeline. Won and lost follow `forecast_type` (Open, Closed Won, Closed Lost), never the text."""
+
+    actual_value: str
+    display_value: str
+    sequence_number: int | None
+    forecast_type: str | None
+    forecast_category: str | None
+    probability: int | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A sales pipeline: `actual_value` is what a deal's `Pipeline` field holds."""
+
+    id: str
+    layout_id: str
+    actual_value: str
+    display_value: str
+    default: bool
+    stages: tuple[Stage, ...]
+
+
+def modules(client: ZohoClient) -> list[ModuleMeta]:
+    """All modules the user sees, field trackers included."""
+    rows = _list(client, "modules", "modules")
+    return [
+        ModuleMeta(
+            id=_text(row, "id"),
+            api_name=_text(row, "api_name"),
+            module_name=_text(row, "module_name"),
+            plural_label=_text(row, "plural_label"),
+            generated_type=_text(row, "generated_type"),
+            api_supported=row.get("api_supported") is not False,
+            viewable=row.get("viewable") is not False,
+        )
+        for row in rows
+        if row.get("api_name")
+    ]
+
+
+def history_modules(found: Sequence[ModuleMeta]) -> tuple[str, ...]:
+    """API names of the stage and status history modules among `found`.
+
+    Their names differ per org; `DealHistory` is always there, though not in every list of modules.
+    """
+    names = [module.api_name for module in found if module.generated_type == FIELD_TRACKER and module.api_supported]
+    return tuple(dict.fromkeys((DEAL_HISTORY, *names)))
+
+
+def fields(client: ZohoClient, module: str, *, type: str = "all") -> list[FieldMeta]:
+    """The fields of a module, hidden ones included; [] for a module without fields.
+
+    Args:
+        type: 'all', 'used' or 'unused' (on layouts).
+    """
+    rows = _list(client, "fields", "fields", {"module": module, "type": type})
+    return [_field(row) for row in rows if row.get("api_name")]
+
+
+def layouts(client: ZohoClient, module: str) -> list[Layout]:
+    """The layouts of a module."""
+    rows = _list(client, "layouts", "layouts", {"module": module})
+    return [
+        Layout(_text(row, "id"), _text(row, "name"), row.get("visible") is not False and row.get("status") != -1)
+        for row in rows
+    ]
+
+
+def pipelines(client: ZohoClient, layout_id: str | None = None) -> list[Pipeline]:
+    """The pipelines of the deals' layouts (or of one), stages with the probability their picklist gives them.
+
+    Needs the scopes of layouts, pipeline and fields; without fields the probabilities are None.
+    """
+    wanted = [layout_id] if layout_id else [layout.id for layout in layouts(client, "Deals")]
+    return [pipeline for layout in wanted for pipeline in _pipelines_of(client, record_id(layout))]
+
+
+def with_probabilities(found: Sequence[Pipeline], deal_fields: Sequence[FieldMeta]) -> list[Pipeline]:
+    """The pipelines with each stage's probability, and forecast type where it lacked one, from field `Stage`."""
+    stage = next((field for field in deal_fields if field.api_name == "Stage"), None)
+    known = {value.actual_value: value for value in stage.pick_list_values} if stage else {}
+    return [
+        Pipeline(
+            p.id, p.layout_id, p.actual_value, p.display_value, p.default, tuple(_merged(s, known) for s in p.stages)
+        )
+        for p in found
+    ]
+
+
+def business_hours(client: ZohoClient) -> Row | None:
+    """Zoho's own document of the business hours (see its keys there); None where none are set."""
+    answer = client.get(f"{SETTINGS}/business_hours")
+    if answer.data is None:
+        return None
+    found = answer.data.get("business_hours")
+    if isinstance(found, list):  # newer answers wrap the one document
+        found = found[0] if found else None
+    if found is not None and not isinstance(found, dict):
+        raise BadAnswer("GET settings/business_hours: no business hours in the answer.")
+    return found
+
+
+def holidays(client: ZohoClient, year: int) -> list[Row]:
+    """The holidays of a year: id, name, date (YYYY-MM-DD), year, type (business_holiday, shift_holiday)."""
+    return _list(client, "holidays", "holidays", {"year": year})
+
+
+def _list(client: ZohoClient, path: str, key: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+    """All rows of a settings list; further pages only where the answer says there are any."""
+    what = f"GET settings/{path}"
+    page = page_of(client.get(f"{SETTINGS}/{path}", params), what, key, info=False)
+    rows, number = list(page.rows), 1
+    while page.more:
+        number += 1
+        page = page_of(client.get(f"{SETTINGS}/{path}", {**(params or {}), "page": number}), what, key, info=False)
+        rows += page.rows
+    return rows
+
+
+def _field(row: Mapping[str, Any]) -> FieldMeta:
+    lookup = row.get("lookup")
+    target = lookup.get("module") if isinstance(lookup, dict) else None
+    mapping = row.get("convert_mapping")
+    return FieldMeta(
+        id=_text(row, "id"),
+        api_name=_text(row, "api_name"),
+        label=_text(row, "field_label") or _text(row, "display_label"),
+        data_type=_text(row, "data_type"),
+        json_type=_text(row, "json_type"),
+        custom=row.get("custom_field") is True,
+        visible=row.get("visible") is not False,
+        length=_number(row.get("length")),
+        decimal_place=_number(row.get("decimal_place")),
+        lookup_module=_lookup_name(target),
+        pick_list_values=tuple(_pick(value) for value in row.get("pick_list_values") or () if isinstance(value, dict)),
+        convert_mapping=_mapping(mapping) if isinstance(mapping, dict) else None,
+        history_tracked=bool(row.get("history_tracking") or row.get("history_tracking_enabled")),
+    )
+
+
+def _lookup_name(target: Any) -> str | None:
+    name = target.get("api_name") if isinstance(target, dict) else target
+    return name if isinstance(name, str) and name else None
+
+
+def _mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
+    """Target module → field API name; a value is the name itself or an object that has it."""
+    names = {k: v.get("api_name") if isinstance(v, dict) else v for k, v in mapping.items()}
+    return {k: v for k, v in names.items() if isinstance(v, str) and v}
+
+
+def _pick(value: Mapping[str, Any]) -> PickListValue:
+    display = _text(value, "display_value")
+    return PickListValue(
+        actual_value=_text(value, "actual_value") or display,
+        display_value=display,
+        sequence_number=_number(value.get("sequence_number")),
+        used=value.get("type") != "unused",
+        probability=_number(value.get("probability")),
+        forecast_type=_text(value, "forecast_type") or None,
+    )
+
+
+def _pipelines_of(client: ZohoClient, layout_id: str) -> list[Pipeline]:
+    rows = _list(client, "pipeline", "pipeline", {"layout_id": layout_id})
+    return [
+        Pipeline(
+            id=_text(row, "id"),
+            layout_id=layout_id,
+            actual_value=_text(row, "actual_value") or _text(row, "display_value"),
+            display_value=_text(row, "display_value"),
+            default=row.get("default") is True,
+            stages=tuple(
+                _stage(stage) for stage in rows_of({"maps": row.get("maps") or []}, "maps", "GET settings/pipeline")
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _stage(row: Mapping[str, Any]) -> Stage:
+    category = row.get("forecast_category")
+    return Stage(
+        actual_value=_text(row, "actual_value") or _text(row, "display_value"),
+        display_value=_text(row, "display_value"),
+        sequence_number=_number(row.get("sequence_number")),
+        forecast_type=_text(row, "forecast_type") or None,
+        forecast_category=_text(category, "name") or None if isinstance(category, dict) else None,
+        probability=_number(row.get("probability")),
+    )
+
+
+def _merged(stage: Stage, known: Mapping[str, PickListValue]) -> Stage:
+    value = known.get(stage.actual_value)
+    if value is None:
+        return stage
+    return Stage(
+        stage.actual_value,
+        stage.display_value,
+        stage.sequence_number,
+        stage.forecast_type or value.forecast_type,
+        stage.forecast_category,
+        value.probability if stage.probability is None else stage.probability,
+    )
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return int(value)
+    return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else None

@@ -1,0 +1,81 @@
+"""What all lists have in common: rows, whether more follow, and names that are safe inside a path."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from zoho_pipeline.zoho.connection.client import VERSION, Answer
+from zoho_pipeline.zoho.errors import BadAnswer, ModuleMissing, NotFound
+
+Row = dict[str, Any]
+
+MOST_PER_PAGE = 200
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows as Zoho sent them (ids text, timestamps with offset), in Zoho's order.
+
+    `next_page_token` leads on from here where the route has tokens; `server_time` is Zoho's clock (UTC).
+    """
+
+    rows: list[Row]
+    more: bool
+    next_page_token: str | None
+    server_time: datetime
+
+
+def module_path(module: str, *rest: str) -> str:
+    """`/crm/v7/Leads/…`; ModuleMissing for a name that no module can have."""
+    if not _NAME.fullmatch(module):
+        raise ModuleMissing(module[:60], "a module's API name has letters, digits and _")
+    return "/".join((f"/crm/{VERSION}/{module}", *rest))
+
+
+def record_id(text: str) -> str:
+    """The id, if it is one; NotFound otherwise."""
+    if not _ID.fullmatch(text):
+        raise NotFound(f"{text[:60]!r} is no record id.")
+    return text
+
+
+def page_of(answer: Answer, what: str, key: str = "data", *, info: bool = True, per_page: int = MOST_PER_PAGE) -> Page:
+    """The page in an answer: empty for 204, 304 and no rows.
+
+    Args:
+        key: where the rows are.
+        info: whether the route promises `info.more_records`. A page that does not say so all the same is the
+            last one if it is not full, else a BadAnswer: rows could be lost in silence.
+        per_page: how many rows make a full page.
+    """
+    if answer.data is None:
+        return Page([], False, None, answer.server_time)
+    rows = rows_of(answer.data, key, what)
+    about = answer.data.get("info")
+    if not isinstance(about, dict) or not isinstance(about.get("more_records"), bool):
+        told = isinstance(about, dict) and "more_records" in about
+        if told or (info and len(rows) >= per_page):
+            raise BadAnswer(f"{what}: the answer does not say whether more records follow.")
+        about = {}
+    token = about.get("next_page_token")
+    more = bool(about.get("more_records", False))
+    return Page(rows, more, token if more and isinstance(token, str) else None, answer.server_time)
+
+
+def rows_of(document: Mapping[str, Any], key: str, what: str) -> list[Row]:
+    """The list of objects under `key`; BadAnswer if it is anything else."""
+    rows = document.get(key)
+    if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
+        raise BadAnswer(f"{what}: the answer has no list {key!r} of objects.")
+    return rows
+
+
+def require_ids(rows: Iterable[Row], what: str) -> None:
+    """BadAnswer where a row has no text `id`: a number would have lost digits, none can't be merged."""
+    if not all(type(row.get("id")) is str for row in rows):
+        raise BadAnswer(f"{what}: a row has no id in text form.")

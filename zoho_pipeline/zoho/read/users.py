@@ -1,0 +1,56 @@
+"""Users of the org: the owners of records, deleted ones included, and the one the token belongs to."""
+
+from typing import Literal
+
+from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
+from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.read.pages import Row, page_of, require_ids, rows_of
+
+PATH = f"/crm/{VERSION}/users"
+PER_PAGE = 200
+
+UserType = Literal[
+    "AllUsers",
+    "ActiveUsers",
+    "DeactiveUsers",
+    "ConfirmedUsers",
+    "NotConfirmedUsers",
+    "DeletedUsers",
+    "ActiveConfirmedUsers",
+    "AdminUsers",
+    "ActiveConfirmedAdmins",
+    "CurrentUser",
+]
+
+
+def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
+    """All users of a type as Zoho sends them: id, full_name, email, role, profile, time_zone, status …
+
+    Old records have owners who are only in `DeletedUsers`: `AllUsers` leaves them out.
+    """
+    rows: list[Row] = []
+    number = 0
+    while True:
+        number += 1
+        params = {"type": type, "page": number, "per_page": PER_PAGE}
+        page = page_of(client.get(PATH, params), f"GET {PATH}", "users", per_page=PER_PAGE)
+        require_ids(page.rows, f"GET {PATH}")
+        rows += page.rows
+        if not page.more or not page.rows:
+            return rows
+
+
+def current(client: ZohoClient) -> Row:
+    """The user the token belongs to: the cheapest proof that a connection works, and its time zone."""
+    answer = client.get(PATH, {"type": "CurrentUser"})
+    rows = [] if answer.data is None else rows_of(answer.data, "users", f"GET {PATH}")
+    if len(rows) != 1:
+        raise BadAnswer(f"GET {PATH}: the answer holds {len(rows)} current users instead of one.")
+    require_ids(rows, f"GET {PATH}")
+    return rows[0]
+
+
+def is_admin(user: Row) -> bool:
+    """Whether the user's profile is Zoho's Administrator: others see a part of the records, without any error."""
+    profile = user.get("profile")
+    return isinstance(profile, dict) and str(profile.get("name", "")).strip().lower() == "administrator"

@@ -130,7 +130,7 @@ import sys
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import load_settings
-from zoho_pipeline.zoho import users
+from zoho_pipeline.zoho.read import users
 settings = load_settings()
 registry = Registry(settings)
 sys.stdin.readline()

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoho_pipeline.channels.errors import ChannelBusy
+from zoho_pipeline.channels.file_lock import lock_path
 from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive, lock_path
+from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive
 from zoho_pipeline.settings import Settings
 
 HOLD = """

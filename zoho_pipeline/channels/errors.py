@@ -4,6 +4,7 @@
     ├── ChannelError          the channel or the registry, not Zoho
     │   ├── UnknownChannel    no such id
     │   ├── ChannelBusy       another process works on it
+    │   ├── LockLost          the lock that kept others away is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
     │   ├── RegistryError     the registry's database cannot be used
     │   └── SealError         no key opens a sealed token
@@ -38,6 +39,10 @@ class UnknownChannel(ChannelError):
 
 class ChannelBusy(ChannelError):
     """Another process holds the channel."""
+
+
+class LockLost(ChannelError):
+    """The lock that kept others away was lost while it was needed; whoever held it must stop."""
 
 
 class OtherOrg(ChannelError):

@@ -183,12 +183,11 @@ def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str,
 def _purge(session: Session, channel_id: str) -> int:
     """Delete a channel's raw rows, and take it out of the published marts."""
     from zoho_pipeline.cli.marts import run_transform
-    from zoho_pipeline.ingest.load.purge import drop_local, purge_channel
+    from zoho_pipeline.ingest.load.purge import purge_alone
     from zoho_pipeline.reading.published import connect as published
     from zoho_pipeline.transform.errors import NotPublished
 
-    deleted = purge_channel(session.warehouse, channel_id)
-    drop_local(session.settings, channel_id)
+    deleted = purge_alone(session.settings, session.warehouse, channel_id)
     try:
         with published(session.warehouse):
             pass

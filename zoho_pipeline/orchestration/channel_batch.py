@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
-from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, RegistryError
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.channel_summaries import synced_since
@@ -117,9 +117,10 @@ def guarded(channel_id: str, action: Callable[[], Trouble | None]) -> Trouble | 
 
 
 def is_lasting(error: PipelineError) -> bool:
-    """Whether trying again within the night is pointless. A busy channel or an unreachable registry passes."""
+    """Whether trying again within the night is pointless. What a busy channel, a lost lock or an unreachable
+    registry stopped may go well."""
     if isinstance(error, ChannelError):
-        return not isinstance(error, ChannelBusy | RegistryError)
+        return not isinstance(error, ChannelBusy | LockLost | RegistryError)
     return isinstance(error, _LASTING)
 
 

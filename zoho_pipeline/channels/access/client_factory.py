@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from zoho_pipeline.channels.access.token_source import Clock, StoredTokenSource, utc_now
+from zoho_pipeline.channels.access.token_source import Clock, StoredTokenSource
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
@@ -23,7 +23,7 @@ def open_client(
     registry: Registry,
     channel: Channel | str,
     *,
-    clock: Clock = utc_now,
+    clock: Clock | None = None,
     attempts: int = ATTEMPTS,
 ) -> Iterator[ZohoClient]:
     """A `ZohoClient` on a channel, closed at the end.
@@ -32,6 +32,7 @@ def open_client(
     that hiccups does not cost a sync. A scope that a call is refused for is stored, and not asked for again.
 
     Args:
+        clock: aware UTC now, by which tokens live; None is the database's.
         attempts: tries of a repeatable call, the first included.
 
     Raises:

@@ -3,18 +3,26 @@
 A token is looked for in memory, then in the registry, and minted only under the refresh token's lock
 after a second look inside it. Threads that wait behind a failed mint share its failure instead of
 trying on: ten waiting threads must not turn one outage into ten requests.
+
+A process that loses the lock while its request is on the way cannot take the request back. The next one
+sees it in the budget and waits for its answer, or until none can come any more (`mints.LONGEST`).
+Whether a token lives is told by the database's clock, which all hosts share.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 
+from zoho_pipeline.channels.clock import DatabaseClock
 from zoho_pipeline.channels.registry.encryption import fingerprint
 from zoho_pipeline.channels.registry.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.token_budget import RequestUnderWay
 from zoho_pipeline.settings import PipelineError, Secret
 from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
@@ -28,7 +36,11 @@ between two mints, and a token that ends on its way is refused by Zoho and repla
 LOCK_SECONDS = 120.0
 """Longer than one mint can take (connect, read and write time-outs together)."""
 
+LOOK_SECONDS = 0.2
+
 Clock = Callable[[], datetime]
+
+log = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -39,7 +51,8 @@ class StoredTokenSource:
     """`zoho.auth.TokenSource` of a registered channel, shared by all processes through the registry.
 
     Args:
-        clock: aware UTC now; decides when a token is too old and when the budget opens again.
+        clock: aware UTC now; decides when a token is too old and when the budget opens again. None is the
+            database's.
 
     Raises (from `current` and `refused`):
         ReconnectNeeded: Zoho takes the refresh token no more; the channel's status says so from now on.
@@ -47,10 +60,11 @@ class StoredTokenSource:
         ConnectionFailed and other Retryable: no token came, this time.
     """
 
-    def __init__(self, registry: Registry, channel_id: str, *, clock: Clock = utc_now) -> None:
+    def __init__(self, registry: Registry, channel_id: str, *, clock: Clock | None = None) -> None:
         self._registry = registry
         self._channel_id = channel_id
-        self._clock = clock
+        self._clock = clock or DatabaseClock(registry.database)
+        self._exact = clock or registry.database.now
         self._guard = Lock()
         self._token: AccessToken | None = None
         self._failures = 0
@@ -108,20 +122,26 @@ class StoredTokenSource:
         vault = self._registry.vault
         name = vault.fingerprint(self._channel_id)
         with mint_lock(self._registry, name):
-            stored = self._stored(refused)
-            if stored is not None:
-                return stored
-            refresh_token = vault.refresh_token(self._channel_id)
-            started = self._clock()
-            try:
-                token = mint(self._registry, self._data_center(), refresh_token, self._clock, self.zoho_now)
-            except ReconnectNeeded as error:
-                self._registry.note_reconnect(self._channel_id, str(error))
-                raise
-            vault.keep_access(self._channel_id, token, started, fingerprint(refresh_token))
+            for _ in _turns():
+                stored = self._stored(refused)
+                if stored is not None:
+                    return stored
+                with suppress(RequestUnderWay):
+                    token = self._ask(vault.refresh_token(self._channel_id))
+                    break
         self.minted += 1
         self._registry.note_connected(self._channel_id)
         return token
+
+    def _ask(self, refresh_token: Secret) -> AccessToken:
+        def keep(token: AccessToken, started: datetime) -> None:
+            self._registry.vault.keep_access(self._channel_id, token, started, fingerprint(refresh_token))
+
+        try:
+            return mint(self._registry, self._data_center(), refresh_token, self._exact, self.zoho_now, keep)
+        except ReconnectNeeded as error:
+            self._registry.note_reconnect(self._channel_id, str(error))
+            raise
 
 
 class PendingTokenSource:
@@ -172,28 +192,51 @@ def mint_lock(registry: Registry, name: str) -> Iterator[None]:
 
 def _locked_mint(registry: Registry, data_center: DataCenter, refresh_token: Secret) -> AccessToken:
     with mint_lock(registry, fingerprint(refresh_token)):
-        return mint(registry, data_center, refresh_token)
+        for _ in _turns():
+            with suppress(RequestUnderWay):
+                return mint(registry, data_center, refresh_token)
+    raise AssertionError("unreachable")
+
+
+def _turns() -> Iterator[None]:
+    """Without end: a request that is under way ends by itself, in the budget at the latest."""
+    yield None
+    log.info("another process is asking Zoho for an access token of the same connection; waiting for its answer")
+    while True:
+        time.sleep(LOOK_SECONDS)
+        yield None
 
 
 def mint(
     registry: Registry,
     data_center: DataCenter,
     refresh_token: Secret,
-    clock: Clock = utc_now,
+    clock: Clock | None = None,
     zoho_now: Callable[[], datetime | None] = lambda: None,
+    keep: Callable[[AccessToken, datetime], None] | None = None,
 ) -> AccessToken:
     """Ask Zoho for an access token, within the budget. The caller holds `mint_lock`.
 
+    Args:
+        clock: aware UTC now; None is the database's.
+        keep: stores the token and when it was asked for, before anybody else may ask.
+
     Raises:
+        RequestUnderWay: another request has no answer yet; nothing was sent.
         SettingsError: no client id or secret.
         TokenThrottled: the budget is spent, or Zoho says so (then nobody asks for ten minutes).
     """
     client_id, secret = registry.settings.require_client(data_center.name)
+    clock = clock or registry.database.now
     name, started = fingerprint(refresh_token), clock()
-    number = registry.mints.spend(name, started, zoho_now())
+    number = registry.mints.spend(name, started, zoho_now(), under_way=True)
     try:
         with oauth.new_http() as http:
             token = oauth.refresh(http, data_center, client_id, secret, refresh_token)
+        token = in_environment(by_clock(token, started), data_center, registry.settings.environment)
+        if keep is not None:
+            keep(token, started)
+        return token
     except TokenThrottled as error:
         registry.mints.block(name, clock(), error.retry_after, zoho_now())
         raise
@@ -201,9 +244,16 @@ def mint(
         if not error.sent:
             registry.mints.refund(number)
         raise
-    # its life began at Zoho before the answer was here
-    expires_at = started + (token.expires_at - utc_now())
-    return in_environment(replace(token, expires_at=expires_at), data_center, registry.settings.environment)
+    finally:
+        registry.mints.end(number)
+
+
+def by_clock(token: AccessToken, started: datetime) -> AccessToken:
+    """A token that came just now, with its end by the clock that `started`, when it was asked for, was read from.
+
+    Its life began at Zoho before the answer was here.
+    """
+    return replace(token, expires_at=started + (token.expires_at - utc_now()))
 
 
 def in_environment(token: AccessToken, data_center: DataCenter, environment: str) -> AccessToken:

@@ -4,14 +4,13 @@
 from its own routes. `connect` plays both on this machine, with a browser and a callback on loopback.
 """
 
-import time
 import webbrowser
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from zoho_pipeline.channels.access.token_source import PendingTokenSource, in_environment, is_live
+from zoho_pipeline.channels.access.token_source import PendingTokenSource, by_clock, in_environment, is_live
 from zoho_pipeline.channels.access.verify import inspect
 from zoho_pipeline.channels.consent.callback_server import CallbackServer
 from zoho_pipeline.channels.consent.signed_state import LIFE_SECONDS, ConsentRequest, read_state, write_state
@@ -70,7 +69,7 @@ def authorize(
     known = next((channel for channel in registry.list() if channel.id == channel_id), None)
     center = _centers(registry).get(data_center or (known.data_center if known else FIRST_DATA_CENTER))
     client_id, _ = registry.settings.require_client(center.name)
-    expires_at = int(time.time()) + life_seconds
+    expires_at = int(registry.database.now().timestamp()) + life_seconds
     zone = check_timezone(timezone) if timezone else None
     request = ConsentRequest(channel_id, center.name, redirect_uri, scopes, expires_at, tenant, zone)
     state = write_state(registry.sealer, request)
@@ -93,7 +92,7 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
     """
     if params.get("error") and not params.get("state"):
         raise _denied(params, "")
-    request = read_state(registry.sealer, params.get("state", ""), time.time())
+    request = read_state(registry.sealer, params.get("state", ""), registry.database.now().timestamp())
     if not registry.use_state(request.nonce):
         raise StateUsed(
             f"this consent for channel {request.channel_id} has come back before; a code works once. If the channel "
@@ -211,9 +210,11 @@ def remove(registry: Registry, channel_id: str) -> Removal:
         UnknownChannel, ChannelBusy: nothing was done.
         ZohoError: Zoho could not be asked to revoke; nothing was done, try again.
     """
-    with channel_lock(registry.settings, channel_id):
+    with channel_lock(registry.settings, channel_id) as lock:
         channel = registry.get(channel_id)
+        lock.ensure_held()  # the revocation cannot be taken back
         revoked, detail = _revoke(registry, channel)
+        lock.ensure_held()
         registry.remove(channel_id)
     return Removal(channel_id, revoked, detail)
 
@@ -254,9 +255,11 @@ def _denied(params: Mapping[str, str], channel: str) -> ConsentDenied:
 
 def _exchange(registry: Registry, center: DataCenter, code: Secret, redirect_uri: str | None) -> Grant:
     client_id, secret = registry.settings.require_client(center.name)
+    started = registry.database.now()
     with oauth.new_http() as http:
         grant = oauth.exchange_code(http, center, client_id, secret, code, redirect_uri)
-    return Grant(grant.refresh_token, in_environment(grant.access, center, registry.settings.environment))
+    access = by_clock(grant.access, started)
+    return Grant(grant.refresh_token, in_environment(access, center, registry.settings.environment))
 
 
 def _register_grant(
@@ -271,7 +274,7 @@ def _register_grant(
 ) -> Channel:
     # the exchange gave an access token too: Zoho counts it among the ten
     with suppress(TokenThrottled):
-        registry.mints.spend(fingerprint(grant.refresh_token), datetime.now(UTC))
+        registry.mints.spend(fingerprint(grant.refresh_token))
     source = PendingTokenSource(registry, center, grant.refresh_token, grant.access)
     try:
         return _register(
@@ -298,8 +301,9 @@ def _register(
 ) -> Channel:
     """Verify with the token at hand, then store all of it at once; one registration of an id at a time."""
     try:
-        with exclusive(registry.database, f"register {channel_id}", 60.0):
+        with exclusive(registry.database, f"register {channel_id}", 60.0) as lock:
             found, spent = _inspect(center, source, asked)
+            lock.ensure_held()
             channel = registry.add(
                 channel_id, refresh_token, found, access=source.token, tenant=tenant, timezone=timezone
             )
@@ -324,5 +328,5 @@ def _live_token(registry: Registry, channel_id: str, refresh_token: Secret, cent
     if registry.vault.fingerprint(channel_id) != fingerprint(refresh_token):
         return None
     token = registry.vault.access_token(channel_id)
-    usable = token is not None and is_live(token, datetime.now(UTC)) and token.api_domain in center.api_origins
+    usable = token is not None and is_live(token, registry.database.now()) and token.api_domain in center.api_origins
     return token if usable else None

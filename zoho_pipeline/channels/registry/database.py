@@ -6,13 +6,15 @@ SQLite keeps its rollback journal rather than a write-ahead log: with a connecti
 would be folded back and removed at every close.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -22,6 +24,11 @@ from zoho_pipeline.settings import Settings, SettingsError
 
 BUSY_SECONDS = 30.0
 """How long a SQLite transaction waits for another; each lasts milliseconds."""
+
+_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""A server that cannot be reached any more is noticed within a minute of silence, not after the system's two hours."""
+
+_CONNECT = {**_ALIVE, "tcp_user_timeout": 30_000, "connect_timeout": 10, "application_name": "zoho-pipeline"}
 
 
 class Database:
@@ -71,6 +78,33 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def now(self) -> datetime:
+        """Aware UTC now by the clock that all hosts of this registry share: the server's, or this machine's.
+
+        Raises:
+            RegistryError: the database cannot be reached.
+        """
+        if not self.is_postgres:
+            return datetime.now(UTC)
+        with self.read() as connection:
+            return self.now_in(connection)
+
+    def now_in(self, connection: Connection) -> datetime:
+        """`now` inside a transaction that is under way."""
+        if not self.is_postgres:
+            return datetime.now(UTC)
+        found: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+        return found.astimezone(UTC)
+
+    def one_at_a_time(self, connection: Connection, name: str) -> None:
+        """Let no second transaction of this name run before this one has ended.
+
+        This lock ends with the transaction, so it cannot be lost while the transaction still commits. On SQLite a
+        transaction that writes is the only one anyhow.
+        """
+        if self.is_postgres:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": lock_key(f"transaction {name}")})
+
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         try:
@@ -80,14 +114,15 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise RegistryError(
-                f"the channel registry at {self.shown} cannot be used: {self._reason(error)}. Check "
+                f"the channel registry at {self.shown} cannot be used: {self.reason(error)}. Check "
                 "ZOHO_PIPELINE_REGISTRY and ZOHO_PIPELINE_HOME, and that this user may write there."
             ) from None  # the driver's text may repeat what was bound
 
-    def _reason(self, error: DBAPIError) -> str:
-        text = " ".join(str(error.orig).split())
+    def reason(self, error: DBAPIError) -> str:
+        """The driver's words in one line, without the password."""
+        said = " ".join(str(error.orig).split())
         password = str(self.url.password or "")
-        return text.replace(password, "***") if password else text
+        return said.replace(password, "***") if password else said
 
     def _sqlite_engine(self, path: Path) -> Engine:
         try:
@@ -106,19 +141,17 @@ class Database:
         return engine
 
     def _postgres_engine(self) -> Engine:
-        # a lock's connection idles for as long as a sync lasts: keep-alives stop a firewall from dropping it
-        alive = {"keepalives_idle": 30, "keepalives_interval": 10, "connect_timeout": 10}
-        return create_engine(
-            self.url,
-            poolclass=NullPool,
-            hide_parameters=True,
-            connect_args={**alive, "application_name": "zoho-pipeline"},
-        )
+        return create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=_CONNECT)
 
 
-def _url(text: str) -> URL:
+def lock_key(name: str) -> int:
+    """The number of an advisory lock: 64 bits with a sign."""
+    return int.from_bytes(hashlib.sha256(f"zoho-pipeline {name}".encode()).digest()[:8], "big", signed=True)
+
+
+def _url(given: str) -> URL:
     try:
-        url = make_url(text)
+        url = make_url(given)
     except (ArgumentError, ValueError):
         raise SettingsError(
             "ZOHO_PIPELINE_REGISTRY cannot be read. It takes sqlite:///path or postgresql://user@host/database."

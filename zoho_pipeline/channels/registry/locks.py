@@ -2,27 +2,22 @@
 
 On Postgres they are advisory locks of a session, so every host that shares the registry shares them;
 on SQLite they are file locks beside the registry's file. Both go away with the process that holds
-them, however it dies.
+them, however it dies. Both can be lost while it lives, too: the session ends, somebody removes the file.
+So a holder calls `ensure_held` before each step that nobody else may take.
 """
 
-import hashlib
-import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import local
+from typing import Protocol
 
-from filelock import FileLock, Timeout
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-
-from zoho_pipeline.channels.errors import ChannelBusy, RegistryError
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost
+from zoho_pipeline.channels.file_lock import FileHold
 from zoho_pipeline.channels.registry.database import Database
+from zoho_pipeline.channels.session_lock import SessionHold
 from zoho_pipeline.settings import Settings
 
 WAIT_SECONDS = 30.0
-POLL_SECONDS = 0.1
 
 _held = local()
 
@@ -31,8 +26,39 @@ class LockTimeout(Exception):
     """Somebody else held the lock for the whole wait."""
 
 
+class Hold(Protocol):
+    """One way to hold a lock: a file of this machine, or a session of the server."""
+
+    def take(self, seconds: float) -> bool: ...
+
+    def why_lost(self) -> str | None: ...
+
+    def release(self) -> None: ...
+
+
+class HeldLock:
+    """A lock that this process holds, as far as it knows."""
+
+    def __init__(self, name: str, hold: Hold) -> None:
+        self._name, self._hold = name, hold
+
+    def ensure_held(self) -> None:
+        """Do nothing while the lock is held.
+
+        Raises:
+            LockLost: it is not; somebody else may hold it by now.
+        """
+        if why := self._hold.why_lost():
+            raise LockLost(
+                f"{self._name}: the lock that keeps other runs out was lost ({why}). This run stops here, because "
+                "another one may have begun. What it finished stands. Run the command again."
+            )
+
+
 @contextmanager
-def exclusive(database: Database, name: str, wait: float, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+def exclusive(
+    database: Database, name: str, wait: float, on_wait: Callable[[], None] | None = None
+) -> Iterator[HeldLock]:
     """Hold the lock `name` against every other thread and process.
 
     Args:
@@ -43,23 +69,28 @@ def exclusive(database: Database, name: str, wait: float, on_wait: Callable[[], 
         LockTimeout: another holder kept it for `wait` seconds.
         RegistryError: the lock itself cannot be had (unwritable folder, unreachable server).
     """
-    acquire = _postgres_lock(database, name) if database.is_postgres else _file_lock(database, name)
-    with acquire(0.0) as first:
-        if first:
-            yield
-            return
-    if on_wait:
-        on_wait()
-    with acquire(wait) as got:
-        if not got:
+    hold: Hold = SessionHold(database, name) if database.is_postgres else FileHold(database, name)
+    if not hold.take(0.0):
+        if on_wait:
+            on_wait()
+        if not hold.take(wait):
+            hold.release()
             raise LockTimeout(name)
-        yield
+    try:
+        yield HeldLock(name, hold)
+    finally:
+        hold.release()
 
 
 @contextmanager
 def channel_lock(
-    settings: Settings, channel_id: str, *, wait: float = WAIT_SECONDS, on_wait: Callable[[], None] | None = None
-) -> Iterator[None]:
+    settings: Settings,
+    channel_id: str,
+    *,
+    wait: float = WAIT_SECONDS,
+    on_wait: Callable[[], None] | None = None,
+    kind: str = "channel",
+) -> Iterator[HeldLock]:
     """Be the only one who syncs or changes the rows of a channel.
 
     A thread that holds the lock may take it again (purge inside remove).
@@ -67,106 +98,27 @@ def channel_lock(
     Args:
         wait: seconds to wait for another holder before leaving; 0 leaves at once.
         on_wait: called once, if there is somebody to wait for.
+        kind: `channel`, or `content` for its catalogue, which a long sync does not hold up.
 
     Raises:
         ChannelBusy: another process, or another thread, kept it for `wait` seconds.
     """
     database = Database(settings)
-    key = (database.shown, channel_id)
-    mine: set[tuple[str, str]] = _held.__dict__.setdefault("keys", set())
+    name = f"{kind} {channel_id}"
+    key = (database.shown, name)
+    mine: dict[tuple[str, str], HeldLock] = _held.__dict__.setdefault("locks", {})
     if key in mine:
-        yield
+        yield mine[key]
         return
     try:
-        with exclusive(database, f"channel {channel_id}", wait, on_wait):
-            mine.add(key)
+        with exclusive(database, name, wait, on_wait) as lock:
+            mine[key] = lock
             try:
-                yield
+                yield lock
             finally:
-                mine.discard(key)
+                del mine[key]
     except LockTimeout:
         raise ChannelBusy(
-            f"channel {channel_id} is being worked on by another process, which did not finish within {wait:g} s. "
+            f"{name} is being worked on by another process, which did not finish within {wait:g} s. "
             "Nothing was done. Try again when it is through."
         ) from None
-
-
-Acquire = Callable[[float], "_Attempt"]
-
-
-class _Attempt:
-    """`with acquire(seconds) as got:` holds the lock inside when `got` is true."""
-
-    def __init__(self, take: Callable[[], bool], release: Callable[[], None]) -> None:
-        self._take, self._release, self._got = take, release, False
-
-    def __enter__(self) -> bool:
-        self._got = self._take()
-        return self._got
-
-    def __exit__(self, *_: object) -> None:
-        if self._got:
-            self._release()
-
-
-def lock_path(folder: Path, name: str) -> Path:
-    """A lock's file: readable where the name allows, and never two names in one file."""
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:40]
-    return folder / f"{readable}.{hashlib.sha256(name.encode()).hexdigest()[:12]}.lock"
-
-
-def _file_lock(database: Database, name: str) -> Acquire:
-    folder = database.locks_folder
-    assert folder is not None
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise RegistryError(f"the folder of lock files {folder} cannot be made ({error.strerror}).") from error
-    # one object an attempt: file locks of two objects exclude each other, also between threads
-    lock = FileLock(lock_path(folder, name), mode=0o600, thread_local=False)
-
-    def attempt(seconds: float) -> _Attempt:
-        def take() -> bool:
-            try:
-                lock.acquire(timeout=seconds, poll_interval=POLL_SECONDS)
-            except Timeout:
-                return False
-            except OSError as error:
-                raise RegistryError(f"the lock file {lock.lock_file} cannot be used ({error.strerror}).") from error
-            return True
-
-        return _Attempt(take, lock.release)
-
-    return attempt
-
-
-def _postgres_lock(database: Database, name: str) -> Acquire:
-    key = int.from_bytes(hashlib.sha256(f"zoho-pipeline {name}".encode()).digest()[:8], "big", signed=True)
-
-    def attempt(seconds: float) -> _Attempt:
-        connection = None
-
-        def take() -> bool:
-            nonlocal connection
-            deadline = time.monotonic() + seconds
-            try:
-                connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-                while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": key}):
-                    if time.monotonic() >= deadline:
-                        connection.close()
-                        return False
-                    time.sleep(POLL_SECONDS)
-            except DBAPIError as error:
-                raise RegistryError(
-                    f"the channel registry at {database.shown} cannot be reached for a lock: "
-                    f"{' '.join(str(error.orig).split())}"
-                ) from None
-            return True
-
-        def release() -> None:
-            assert connection is not None
-            connection.close()  # the session ends, and with it the lock
-
-        return _Attempt(take, release)
-
-    return attempt

@@ -8,7 +8,7 @@ from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.registry.database import Database
 from zoho_pipeline.channels.registry.locks import LockTimeout, exclusive
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`, known here so that an up-to-date registry needs no alembic."""
 
 VERSION_TABLE = "registry_version"
@@ -28,6 +28,7 @@ def migrate(database: Database) -> bool:
         return False
     try:
         with exclusive(database, "registry migration", WAIT_SECONDS), database.write() as connection:
+            database.one_at_a_time(connection, "registry migration")  # the lock outside may be lost, this one cannot
             if _version_in(connection) == HEAD:
                 return False
             _upgrade(connection, database.shown)

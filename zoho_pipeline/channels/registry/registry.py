@@ -7,7 +7,7 @@ older key sealed. Every method is one transaction; any number of processes may w
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
@@ -83,13 +83,13 @@ class Registry:
             InvalidSetting: the id cannot be used as one.
         """
         check_id(channel_id)
-        now = datetime.now(UTC)
         values = _connection_columns(connection) | self.vault.sealed_refresh(channel_id, refresh_token)
-        values |= {"connected_at": now, "status_detail": None}
+        values |= {"status_detail": None}
         values |= {"set_timezone": timezone} if timezone else {}
         values |= {"tenant": tenant} if tenant else {}
         with self.database.write() as transaction:
             known = self._load(transaction, channel_id)
+            values["connected_at"] = now = self.database.now_in(transaction)
             if known:
                 check_same_org(known[0], connection)
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
@@ -221,14 +221,14 @@ class Registry:
         """Note how the modules of one sync went, all at once: each commit is a write to disk."""
         with self.database.write() as transaction:
             before = self._one(transaction, channel_id, lock=True).modules
-            spent = 0.0
+            now, spent = self.database.now_in(transaction), 0.0
             for part in parts:
                 if part.outcome not in OUTCOMES:
                     raise ValueError(f"unknown outcome {part.outcome!r}")
                 known = before.get(part.module)
                 bounds = [known.upper_bound] if known and known.upper_bound else []
                 bounds += [part.upper_bound] if part.upper_bound and part.outcome == "complete" else []
-                values: dict[str, Any] = {"upper_bound": max(bounds, default=None), "synced_at": datetime.now(UTC)}
+                values: dict[str, Any] = {"upper_bound": max(bounds, default=None), "synced_at": now}
                 values |= {"outcome": part.outcome, "detail": part.detail, "route": part.route}
                 values |= {"rows": part.rows, "credits": part.credits}
                 self._upsert_module(transaction, channel_id, part.module, values)
@@ -253,18 +253,19 @@ class Registry:
                 return channel.credits_used
             same = (tables.channels.c.org_id == channel.org_id, tables.channels.c.api_domain == channel.api_domain)
             of_org = select(tables.channels.c.channel_id).where(*same)
+            since = self.database.now_in(transaction) - CREDIT_WINDOW
             spent = select(func.sum(tables.credits.c.credits)).where(
-                tables.credits.c.channel_id.in_(of_org), tables.credits.c.spent_at > datetime.now(UTC) - CREDIT_WINDOW
+                tables.credits.c.channel_id.in_(of_org), tables.credits.c.spent_at > since
             )
             return float(transaction.scalar(spent) or 0.0)
 
     def use_state(self, nonce: str) -> bool:
         """Mark a consent as come back; False if it already was. Kept for a day: no state is valid that long."""
         dialect = postgresql if self.database.is_postgres else sqlite
-        first = dialect.insert(tables.states).values(nonce=nonce, used_at=datetime.now(UTC)).on_conflict_do_nothing()
-        day_ago = datetime.now(UTC) - timedelta(days=1)
         with self.database.write() as transaction:
-            transaction.execute(delete(tables.states).where(tables.states.c.used_at < day_ago))
+            now = self.database.now_in(transaction)
+            first = dialect.insert(tables.states).values(nonce=nonce, used_at=now).on_conflict_do_nothing()
+            transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - timedelta(days=1)))
             return transaction.execute(first).rowcount == 1
 
     def _one(self, transaction: Transaction, channel_id: str, *, lock: bool = False) -> Channel:
@@ -281,7 +282,7 @@ class Registry:
         def only(query: Select[Any], table: Any) -> Select[Any]:
             return query if channel_id is None else query.where(table.c.channel_id == channel_id)
 
-        since = datetime.now(UTC) - CREDIT_WINDOW
+        since = self.database.now_in(transaction) - CREDIT_WINDOW
         spent = select(tables.credits.c.channel_id, func.sum(tables.credits.c.credits))
         spent = spent.where(tables.credits.c.spent_at > since).group_by(tables.credits.c.channel_id)
         credits = {row[0]: float(row[1]) for row in transaction.execute(only(spent, tables.credits))}
@@ -302,7 +303,7 @@ class Registry:
             transaction.execute(insert(tables.modules).values(channel_id=channel_id, module=module, **values))
 
     def _spend(self, transaction: Transaction, channel_id: str, credits: float) -> None:
-        now = datetime.now(UTC)
+        now = self.database.now_in(transaction)
         transaction.execute(delete(tables.credits).where(tables.credits.c.spent_at <= now - CREDIT_WINDOW))
         if credits:
             transaction.execute(insert(tables.credits).values(channel_id=channel_id, spent_at=now, credits=credits))

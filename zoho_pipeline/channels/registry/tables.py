@@ -123,6 +123,7 @@ mints = Table(
     Column("requested_at", Instant, nullable=False),
     Column("zoho_at", Instant),  # the same instant by Zoho's clock, where it was known
     Column("blocked_seconds", Float),  # not a request: Zoho answered "Access Denied"
+    Column("under_way", Boolean),  # sent, and its answer is not in yet
     Index("registry_mints_by_token", "refresh_fingerprint", "requested_at"),
 )
 

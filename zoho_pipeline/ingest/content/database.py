@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from dlt.sources.sql_database import sql_table
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, ContentError, check_header, check_items, items_table
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
@@ -48,6 +49,7 @@ def load_content_sql(
     Raises:
         ContentError: no connection, a refused query, a required column or value missing, a value that does
             not fit, an id twice. Rows are numbered in the order they came, from 1.
+        ChannelBusy: another load of this catalogue. LockLost: another one may have begun meanwhile.
     """
     if (query is None) == (table is None):
         raise ContentError("give a query or a table of the database.")
@@ -55,19 +57,20 @@ def load_content_sql(
     engine = _engine(url)
     shown = f"{_shown(engine.url)}, {table or 'the query'}"
     key = _fingerprint(engine.url, query or table or "", incremental)
-    loader = Loader(settings, warehouse, channel_id, purpose=PURPOSE) if incremental else None
-    state = loader.state if loader else {}
-    cursors: dict[str, Any] = dict(state.get(CURSORS) or {})
-    rows = _rows(engine, shown, query, table, incremental, cursors.get(key))
-    items = _checked(rows, shown, incremental, strict=query is not None)
-    if items:
-        reached = [row[incremental] for row in rows if row[incremental] is not None] if incremental else []
-        if reached:
-            cursors[key] = max(reached)
-        loader = loader or Loader(settings, warehouse, channel_id, purpose=PURPOSE)
-        loader.ensure_tables()
-        remembered = state | {CURSORS: cursors} if incremental else None
-        loader.load({CONTENT_ITEMS.name: [items_table(items, channel_id)]}, remembered)
+    with channel_lock(settings, channel_id, kind=PURPOSE) as lock:
+        loader = Loader(settings, warehouse, channel_id, purpose=PURPOSE, lock=lock) if incremental else None
+        state = loader.state if loader else {}
+        cursors: dict[str, Any] = dict(state.get(CURSORS) or {})
+        rows = _rows(engine, shown, query, table, incremental, cursors.get(key))
+        items = _checked(rows, shown, incremental, strict=query is not None)
+        if items:
+            reached = [row[incremental] for row in rows if row[incremental] is not None] if incremental else []
+            if reached:
+                cursors[key] = max(reached)
+            loader = loader or Loader(settings, warehouse, channel_id, purpose=PURPOSE, lock=lock)
+            loader.ensure_tables()
+            remembered = state | {CURSORS: cursors} if incremental else None
+            loader.load({CONTENT_ITEMS.name: [items_table(items, channel_id)]}, remembered)
     return len(items)
 
 

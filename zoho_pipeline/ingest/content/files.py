@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
@@ -34,12 +35,14 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 
     Raises:
         ContentError: unreadable, a required column or value missing, a value that does not fit, an id twice.
+        ChannelBusy: another load of this catalogue. LockLost: another one may have begun meanwhile.
     """
     items = read_content(file)
-    loader = Loader(settings, warehouse, channel_id, purpose=PURPOSE)
-    loader.ensure_tables()
-    if items:
-        loader.load({CONTENT_ITEMS.name: [items_table(items, channel_id)]})
+    with channel_lock(settings, channel_id, kind=PURPOSE) as lock:
+        loader = Loader(settings, warehouse, channel_id, purpose=PURPOSE, lock=lock)
+        loader.ensure_tables()
+        if items:
+            loader.load({CONTENT_ITEMS.name: [items_table(items, channel_id)]})
     return len(items)
 
 

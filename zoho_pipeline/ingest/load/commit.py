@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.errors import LockLost
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.field_map import discover
@@ -90,12 +91,14 @@ def last_load(run: "Run", gathered: Gathered) -> None:
 def finish(run: "Run") -> SyncReport:
     """Write the small tables and the account of the run; raises what made going on impossible."""
     reports = list(run.reports.values())
-    finished_at = datetime.now(UTC)
+    finished_at = run.registry.database.now()
     if reports:
         reports[0].tokens = _tokens(run)
+    run.lock.ensure_held()
     _record(run.registry, run.channel.id, reports, run.window.hi)
     _users_for_names(run, run.states)
     with run.warehouse.connect(read_only=False) as connection:
+        run.lock.ensure_held()
         for side in run.sides.values():
             for name, rows in side.tables.items():
                 replace_rows(connection, BY_NAME[name], run.channel.id, rows)
@@ -122,10 +125,11 @@ def account_of_failure(
     """The account of a run that came to nothing (revoked, used up, out of reach, not loaded): each module, and why."""
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
-    _record(registry, channel_id, reports, None)
+    if not isinstance(error, LockLost):  # else the channel's status is another run's to tell
+        _record(registry, channel_id, reports, None)
     with warehouse.connect(read_only=False) as connection:
         if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # not before the first run that gets through
-            now = datetime.now(UTC)
+            now = registry.database.now()
             rows = [_run_row(channel_id, run_id, started_at, report, now) for report in reports]
             insert_rows(connection, SYNC_RUNS, rows)
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from zoho_pipeline.channels.registry.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
@@ -43,10 +44,21 @@ class Loader:
     """Loads bounded steps of one channel into the warehouse and keeps the cursors that belong to them.
 
     `state` is the source's state as the warehouse has it: change a copy and hand it to `load`.
+
+    Args:
+        lock: keeps other loaders of this channel and purpose away. Each load looks first whether it still does.
     """
 
-    def __init__(self, settings: Settings, warehouse: Warehouse, channel_id: str, purpose: str = "zoho_crm") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        warehouse: Warehouse,
+        channel_id: str,
+        purpose: str = "zoho_crm",
+        lock: HeldLock | None = None,
+    ) -> None:
         explicit_dlt()
+        self._lock = lock
         self._warehouse = warehouse
         self._name = pipeline_name(purpose, channel_id)
         self._folder = settings.home / "dlt"
@@ -72,8 +84,10 @@ class Loader:
         The warehouse is held for the load alone, not while the package is written.
 
         Raises:
+            LockLost: another process may be loading; nothing of this step was loaded.
             LoadFailed: after several tries; the package is dropped.
         """
+        self._ensure_alone()  # the work folder too is the other's by now
         pipeline = self._pipeline
         try:
             # on Postgres rows go in by binary COPY (ADBC), 20 times faster than as SQL; it takes no empty file
@@ -83,6 +97,7 @@ class Loader:
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
         except PipelineStepFailed as error:
+            self._ensure_alone()
             self._pipeline = self._restored()
             raise LoadFailed(
                 f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
@@ -116,6 +131,8 @@ class Loader:
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
                 with self._warehouse.lend(self._destination, memory) as session:
+                    # with the file in hand: whoever has the lock by now cannot look into it before this load is in
+                    self._ensure_alone()
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
                     if session is not None:
                         self._drop_staged(session, staged)
@@ -131,6 +148,10 @@ class Loader:
                 memory = None if "out of memory" in _cause(error).lower() else memory
                 time.sleep(attempt)
         raise AssertionError("unreachable")
+
+    def _ensure_alone(self) -> None:
+        if self._lock is not None:
+            self._lock.ensure_held()
 
     def _drop_staged(self, session: Connection, tables: Iterable[str]) -> None:
         """Before the file is closed, which would write the staged rows to disk once more."""

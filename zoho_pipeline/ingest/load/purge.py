@@ -1,7 +1,9 @@
 """Remove a channel's rows: raw, its cursors, its staging schema, and what a killed load left on disk."""
 
 import shutil
+from collections.abc import Callable
 
+from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
 from zoho_pipeline.ingest.load.loader import pipeline_name, staging_schema
 from zoho_pipeline.settings import Settings
@@ -11,10 +13,28 @@ STATE_TABLE = "_dlt_pipeline_state"
 PURPOSES = ("zoho_crm", "content")
 
 
-def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
+def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str) -> int:
+    """`purge_channel` and `drop_local` while nobody else loads rows of the channel; rows deleted.
+
+    Raises:
+        ChannelBusy: a sync or a load of the catalogue is under way; nothing was deleted.
+        LockLost: one may have begun meanwhile; nothing was deleted.
+    """
+    with channel_lock(settings, channel_id) as rows, channel_lock(settings, channel_id, kind="content") as content:
+
+        def ensure_alone() -> None:
+            rows.ensure_held()
+            content.ensure_held()
+
+        deleted = purge_channel(warehouse, channel_id, ensure_alone)
+        drop_local(settings, channel_id)
+    return deleted
+
+
+def purge_channel(warehouse: Warehouse, channel_id: str, ensure_alone: Callable[[], None] | None = None) -> int:
     """Delete all raw rows of a channel and forget its cursors, in one transaction; rows deleted.
 
-    A later sync of the same id starts from nothing.
+    A later sync of the same id starts from nothing. `ensure_alone` is called before the deletions count.
     """
     deleted = 0
     names = [pipeline_name(purpose, channel_id) for purpose in PURPOSES]
@@ -32,6 +52,8 @@ def purge_channel(warehouse: Warehouse, channel_id: str) -> int:
                 connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))  # noqa: S608
         if warehouse.dialect == "postgres":
             connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
+        if ensure_alone is not None:
+            ensure_alone()
     return deleted
 
 

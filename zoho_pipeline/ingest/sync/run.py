@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.access.verify import inspect
-from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, channel_lock
+from zoho_pipeline.channels.errors import LockLost, RegistryError
+from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, HeldLock, channel_lock
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
@@ -69,9 +70,11 @@ class Run:
     client: ZohoClient
     window: Window
     loader: Loader
+    lock: HeldLock
     run_id: str
     progress: Progress
     states: dict[str, ModuleState]
+    started_at: datetime
     full: bool = False
     extractions: dict[str, Extraction] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)
@@ -81,7 +84,6 @@ class Run:
     users_asked: bool = False
     reconcile: bool = False
     fatal: PipelineError | None = None
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def sync_channel(
@@ -106,6 +108,7 @@ def sync_channel(
         UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
         ReconnectNeeded, TokenThrottled, Retryable: Zoho cannot be spoken to at all.
         LoadFailed: the warehouse did not take a step; earlier steps stand.
+        LockLost: another sync of this channel may have begun meanwhile; earlier steps stand.
     """
     options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "attempts": attempts}
     return run_channel(settings, registry, warehouse, channel_id, **options)[0]
@@ -124,27 +127,36 @@ def run_channel(
     attempts: int = ATTEMPTS,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
-    targets, started_at = _targets(modules), datetime.now(UTC)
-    with channel_lock(settings, channel_id, on_wait=lambda: _say_waiting(channel_id)):
+    targets, started_at = _targets(modules), registry.database.now()
+    with channel_lock(settings, channel_id, on_wait=lambda: _say_waiting(channel_id)) as lock:
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
         with open_client(settings, registry, channel, attempts=attempts) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+            def account(error: PipelineError) -> None:
+                names = [target.module for target in targets]
+                with suppress(WarehouseError, RegistryError):  # the one that did not take the rows, or holds the lock
+                    commit.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+
             try:
-                run = _start(settings, registry, warehouse, channel, client, progress or Silent(), run_id, started_at)
+                opened = (settings, registry, warehouse, channel, client, lock)
+                run = _start(*opened, progress or Silent(), run_id, started_at)
                 run.full, run.reconcile = full, reconcile
                 targets += _histories(run) if modules is None else []
                 _extract_and_load(run, targets, SIDES if modules is None else {})
                 repair.check_counts(run)
                 if modules is None and run.fatal is None and emails.wanted(channel):
                     emails.sync_emails(run)
-            except (ZohoError, LoadFailed) as error:
-                names = [target.module for target in targets]
-                with suppress(WarehouseError):  # the one that did not take the rows
-                    commit.account_of_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+            except (ZohoError, LoadFailed, LockLost) as error:
+                account(error)
                 raise
-            return commit.finish(run), run.comparisons
+            try:
+                return commit.finish(run), run.comparisons
+            except LockLost as error:
+                account(error)
+                raise
 
 
 def _say_waiting(channel_id: str) -> None:
@@ -166,6 +178,7 @@ def _start(
     warehouse: Warehouse,
     channel: Channel,
     client: ZohoClient,
+    lock: HeldLock,
     progress: Progress,
     run_id: str,
     started_at: datetime,
@@ -175,7 +188,7 @@ def _start(
     own = client.metered()
     channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
     registry.add_credits(channel.id, own.meter.credits)
-    loader = Loader(settings, warehouse, channel.id)
+    loader = Loader(settings, warehouse, channel.id, lock=lock)
     loader.ensure_tables()
     states: dict[str, ModuleState] = dict(loader.state.get("modules") or {})
     read = [at for state in states.values() if (at := parse(state.get("read_at"))) is not None]
@@ -188,6 +201,7 @@ def _start(
         client=client,
         window=window,
         loader=loader,
+        lock=lock,
         run_id=run_id,
         progress=progress,
         states=states,

@@ -1,7 +1,7 @@
 """Checks of the raw assets, one evaluation a channel: synced, fresh, and the same as Zoho id by id."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -137,7 +137,7 @@ def _channel_state() -> dg.AssetChecksDefinition:
 
 def _tell_fresh(context: dg.OpExecutionContext, rooms: Rooms, chosen: set[str] | None) -> None:
     """Evaluate; where all channels are looked at, one that was fresh and still is needs no further event."""
-    now, stale = datetime.now(UTC), []
+    now, stale = rooms.registry.database.now(), []
     known = _last_fresh(context.instance) if chosen is None else {}
     for member in roster(rooms.registry):
         if chosen is not None and member.id not in chosen:

@@ -1,0 +1,93 @@
+"""The lock is lost in the middle of a sync: that sync ends, and the one that began meanwhile finishes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from tests.ingest import ledger
+from tests.ingest.conftest import Bench
+from tests.ingest.syncing import environment
+
+ROOT = Path(__file__).parents[2]
+LEADS = 1_600
+
+SYNC = """
+from zoho_pipeline.cli import main
+from zoho_pipeline.ingest import extract, steps
+extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, steps.ROWS_PER_LOAD = 200, 400, 400
+main()
+"""
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def warehouse_env(request: pytest.FixtureRequest, postgres_url: str) -> dict[str, str]:
+    """The registry on Postgres, the warehouse on either engine."""
+    warehouse = {"ZOHO_PIPELINE_WAREHOUSE": postgres_url} if request.param == "postgres" else {}
+    return {"ZOHO_PIPELINE_REGISTRY": postgres_url, **warehouse}
+
+
+def start(bench: Bench, *arguments: str) -> "subprocess.Popen[str]":
+    """The command in a process of its own, with small steps."""
+    settings = bench.settings
+    warehouse = "-" if bench.warehouse.dialect == "duckdb" else settings.warehouse_url
+    env = environment(str(settings.home), bench.sim.url, warehouse)
+    env = {**os.environ, **env, "ZOHO_PIPELINE_REGISTRY": settings.registry_url}
+    command = [sys.executable, "-c", SYNC, *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, text=True)
+
+
+def begun(bench: Bench, command: str, *arguments: str) -> "subprocess.Popen[str]":
+    """The command, with its first rows loaded and the next answer of Zoho slow in coming."""
+    bench.sim.faults.next(1, "slow", "/v7/Leads", after=4, seconds=6)
+    process = start(bench, command, *arguments)
+    while not bench.sim.faults.fired:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    return process
+
+
+def end_lock_sessions(url: str) -> int:
+    """What an administrator, a failover or a firewall does to the session of the lock."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_locks"
+            " where locktype = 'advisory' and pid <> pg_backend_pid() and database ="
+            " (select oid from pg_database where datname = current_database())"
+        )
+        ended = cursor.fetchall()
+    connection.close()
+    return len(ended)
+
+
+def insert_leads(bench: Bench) -> None:
+    base = int(bench.sim.clock.seconds()) - 1_000_000
+    rows = [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(LEADS)]
+    bench.org.insert_many("Leads", rows)
+
+
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
+def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: Bench, command: str) -> None:
+    insert_leads(bench)
+    first = begun(bench, command, "acme", *(["--modules", "Leads"] if command == "sync" else []))
+    assert end_lock_sessions(bench.settings.registry_url) == 1
+    bench.org.update("Leads", next(iter(bench.org.modules["Leads"].rows)), {"Company": "changed meanwhile"})
+    assert bench.sync("Leads").complete
+    status = bench.registry.get("acme").modules["Leads"]
+    said = first.communicate()[1]
+    assert first.returncode == 1
+    assert "Traceback" not in said
+    assert "channel acme: the lock that keeps other runs out was lost" in said
+    ledger.assert_equal(bench, "Leads")
+    runs = bench.rows("select outcome, detail from zoho_raw.sync_runs where module = 'Leads' order by outcome")
+    assert [run["outcome"] for run in runs] == ["complete", "failed"]
+    assert "lock" in runs[1]["detail"]
+    assert bench.registry.get("acme").modules["Leads"] == status  # the registry tells of the run that finished
+    assert bench.sync("Leads").complete
+    ledger.assert_equal(bench, "Leads")

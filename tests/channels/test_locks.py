@@ -1,5 +1,6 @@
 """Locks, over threads and over processes, on both engines."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_pipeline.channels.errors import ChannelBusy
+from tests.postgres import end_lock_sessions
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost
 from zoho_pipeline.channels.file_lock import lock_path
 from zoho_pipeline.channels.registry.database import Database
 from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive
@@ -97,6 +99,39 @@ def test_one_at_a_time_and_everyone_in_the_end(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert sorted(turns) == list(range(8))
+
+
+def test_a_lock_whose_session_ended_is_lost_for_good(settings: Settings) -> None:
+    if not settings.registry_url.startswith("postgres"):
+        pytest.skip("the file lock has no session")
+    with channel_lock(settings, "acme", wait=0) as lock:
+        lock.ensure_held()
+        assert end_lock_sessions(settings.registry_url) == 1
+        for _ in range(2):
+            with pytest.raises(LockLost, match="channel acme: the lock that keeps other runs out was lost"):
+                lock.ensure_held()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_take, settings).result()
+    _take(settings)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_lock_whose_file_was_removed_is_lost(sqlite_settings: Settings, again: bool) -> None:
+    folder = Database(sqlite_settings).locks_folder
+    assert folder is not None
+    with channel_lock(sqlite_settings, "acme", wait=0) as lock:
+        lock.ensure_held()
+        shutil.rmtree(folder)
+        with ThreadPoolExecutor(1) as pool:
+            if again:  # another one holds a file of the same name
+                pool.submit(_take, sqlite_settings).result()
+            with pytest.raises(LockLost, match="replaced" if again else "removed"):
+                lock.ensure_held()
+
+
+def _take(settings: Settings) -> None:
+    with channel_lock(settings, "acme", wait=0) as lock:
+        lock.ensure_held()
 
 
 def test_waiting_ends(settings: Settings) -> None:

@@ -12,12 +12,16 @@ from threading import Barrier
 from time import sleep
 
 import pytest
+from sqlalchemy import update
 
 from tests.channels.wire import DC, refresh_token, settings_for, token_requests
+from tests.postgres import end_lock_sessions, skew_clock
 from zoho_pipeline.channels.access.client_factory import governor_of, open_client
 from zoho_pipeline.channels.access.token_source import LEEWAY, StoredTokenSource, in_environment, utc_now
 from zoho_pipeline.channels.consent.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import mints
+from zoho_pipeline.channels.registry.token_budget import LONGEST
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
@@ -162,7 +166,8 @@ def test_many_processes_at_once_share_one_mint(
 def test_a_process_killed_while_it_mints_holds_nobody_up(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:
-    """It dies with the lock in its hands and its request on the way: the next one mints, and both count."""
+    """It dies with the lock in its hands and its request on the way: once no answer to that can come any more, the
+    next one mints, and both count."""
     dead_token(simulator)
     simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=5)
     centers = json.dumps(dict(registry.settings.data_centers))
@@ -175,10 +180,60 @@ def test_a_process_killed_while_it_mints_holds_nobody_up(
         while not simulator.faults.fired:
             sleep(0.02)
         minter.kill()
+    with registry.database.write() as connection:  # the time that a request can take passes
+        sent = update(mints).where(mints.c.under_way)
+        assert connection.execute(sent.values(requested_at=registry.database.now() - LONGEST)).rowcount == 1
     with open_client(registry.settings, registry, "acme") as client:
         assert users.current(client)["full_name"] == "Asha Admin"
     since = utc_now() - HOUR
     assert registry.mints.requests(registry.vault.fingerprint("acme"), since) == 3  # the registration's too
+
+
+@pytest.mark.parametrize("registry", ["postgres"], indirect=True)
+def test_a_minter_that_lost_its_lock_is_waited_for(
+    registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its request is on the way when the session of its lock ends: the next one takes its token and asks for none."""
+    caplog.set_level("INFO")
+    sources = [StoredTokenSource(registry, "acme") for _ in range(2)]
+    held = sources[0].current()
+    simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=3)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(sources[0].refused, held)
+        while not simulator.faults.fired:
+            sleep(0.02)
+        assert end_lock_sessions(postgres_url) == 1
+        second = pool.submit(sources[1].refused, held)
+        assert first.result().value == second.result().value != held.value
+    assert len(token_requests(simulator)) == 1
+    assert "waiting for its answer" in caplog.text
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+@pytest.mark.parametrize("registry", ["postgres"], indirect=True)
+def test_hosts_whose_clocks_are_off_share_a_token(
+    registry: Registry, simulator: Simulator, postgres_url: str, hours: int
+) -> None:
+    """Seen from here the database's clock is hours off, as it is for a host whose own clock is wrong."""
+    skew_clock(postgres_url, hours)
+    there = registry.database.now()
+    assert abs(there - utc_now() - timedelta(hours=hours)) < timedelta(minutes=1)
+    dead_token(simulator)
+    wrong, right = (Registry(registry.settings) for _ in range(2))
+    with open_client(wrong.settings, wrong, "acme") as client:
+        users.current(client)
+    stored = right.vault.access_token("acme")
+    assert stored is not None
+    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # the database's hour
+    assert StoredTokenSource(right, "acme").current() == stored
+    minted = len(token_requests(simulator))
+    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, none here
+    assert StoredTokenSource(right, "acme").current() != stored
+    assert len(token_requests(simulator)) == minted + 1
+    right.add_credits("acme", 5)
+    assert right.credits_used("acme") >= 5
+    skew_clock(postgres_url, hours + 26)
+    assert right.credits_used("acme") == 0
 
 
 def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator: Simulator) -> None:

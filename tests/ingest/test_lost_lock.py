@@ -6,12 +6,12 @@ import sys
 import time
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import Bench
 from tests.ingest.syncing import environment
+from tests.postgres import end_lock_sessions
 
 ROOT = Path(__file__).parents[2]
 LEADS = 1_600
@@ -49,21 +49,6 @@ def begun(bench: Bench, command: str, *arguments: str) -> "subprocess.Popen[str]
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     return process
-
-
-def end_lock_sessions(url: str) -> int:
-    """What an administrator, a failover or a firewall does to the session of the lock."""
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select pg_terminate_backend(pid, 10000) from pg_locks"
-            " where locktype = 'advisory' and pid <> pg_backend_pid() and database ="
-            " (select oid from pg_database where datname = current_database())"
-        )
-        ended = cursor.fetchall()
-    connection.close()
-    return len(ended)
 
 
 def insert_leads(bench: Bench) -> None:

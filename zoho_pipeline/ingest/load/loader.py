@@ -25,6 +25,7 @@ from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
 from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, zoho_crm
+from zoho_pipeline.ingest.work_folder import WorkFolder
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse import LOAD_MEMORY, RAW_SCHEMA, Connection, Warehouse
 
@@ -61,8 +62,7 @@ class Loader:
         self._lock = lock
         self._warehouse = warehouse
         self._name = pipeline_name(purpose, channel_id)
-        self._folder = settings.home / "dlt"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = WorkFolder(settings.home / "dlt" / self._name)
         self._channel_id = channel_id
         self._pipeline = self._restored()
 
@@ -87,7 +87,7 @@ class Loader:
             LockLost: another process may be loading; nothing of this step was loaded.
             LoadFailed: after several tries; the package is dropped.
         """
-        self._ensure_alone()  # the work folder too is the other's by now
+        self._ensure_alone()
         pipeline = self._pipeline
         try:
             # on Postgres rows go in by binary COPY (ADBC), 20 times faster than as SQL; it takes no empty file
@@ -97,7 +97,6 @@ class Loader:
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
         except PipelineStepFailed as error:
-            self._ensure_alone()
             self._pipeline = self._restored()
             raise LoadFailed(
                 f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
@@ -166,7 +165,7 @@ class Loader:
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline whose local folder is new and whose state is the warehouse's."""
-        shutil.rmtree(self._folder / self._name, ignore_errors=True)
+        self._folder.clear()
         pipeline = self._open()
         with self._warehouse.lend(self._destination):
             pipeline.sync_destination()
@@ -180,7 +179,7 @@ class Loader:
             destination.config_params["staging_dataset_name_layout"] = f"%s_staging_{schema_suffix(self._channel_id)}"
         pipeline: dlt.Pipeline = dlt.pipeline(
             self._name,
-            pipelines_dir=str(self._folder),
+            pipelines_dir=str(self._folder.path),
             destination=destination,
             dataset_name=RAW_SCHEMA,
         )

@@ -101,9 +101,8 @@ def test_one_at_a_time_and_everyone_in_the_end(settings: Settings) -> None:
     assert sorted(turns) == list(range(8))
 
 
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
 def test_a_lock_whose_session_ended_is_lost_for_good(settings: Settings) -> None:
-    if not settings.registry_url.startswith("postgres"):
-        pytest.skip("the file lock has no session")
     with channel_lock(settings, "acme", wait=0) as lock:
         lock.ensure_held()
         assert end_lock_sessions(settings.registry_url) == 1

@@ -1,4 +1,4 @@
-# Every target makes .venv by itself (Python ≥ 3.11) and is quick when nothing changed.
+# Every target makes .venv when it is missing (Python ≥ 3.11), and is quick when nothing has changed.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
   command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 BIN := .venv/bin
@@ -19,40 +19,40 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY) ## the whole story on the simulator: connect, sync, transform, insight, changes
+demo: $(READY) ## run the whole product on the simulator: connect, sync, transform, insight, changes
 	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo
 
-ui: $(READY) ## the Dagster UI on the demo's data (run `make demo` first)
+ui: $(READY) ## open the Dagster UI on the demo's data (run `make demo` first)
 	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --ui
 
-test: $(READY) ## all tests, types, style and import contracts
+test: $(READY) ## check style, types and import contracts, then run all tests
 	@$(MAKE) --no-print-directory check
 	@$(BIN)/pytest -q -n 2 --dist worksteal
 
-check: $(READY) ## style, types and import contracts alone
+check: $(READY) ## check style, types and import contracts only
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-proofs: $(READY) ## the long proofs: thousands of random lives, wrong variants of our own code
+proofs: $(READY) ## run the long proofs: thousands of random histories, mutants of our own code
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m long
 
-bench: $(READY) ## the races of benchmarks/README.md
+bench: $(READY) ## run the benchmarks of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-production-rehearsal: $(READY) ## Postgres, code server, daemon and webserver as processes, on a simulated Zoho
+production-rehearsal: $(READY) ## run Postgres, code server, daemon and webserver as processes, on a simulated Zoho
 	@$(BIN)/python -W ignore -m scripts.production
 
-screenshots: $(READY) ## walk Dagster's UI in headless Chromium, renew docs/images
+screenshots: $(READY) ## take the pictures of docs/images again, in headless Chromium
 	@$(BIN)/python -W ignore -m scripts.screenshots
 
-drill: $(READY) ## kill run workers, daemon and Postgres in a sync; two hosts at once (two minutes of CPU)
+drill: $(READY) ## kill run workers, daemon and Postgres during a sync; run two hosts at once (two minutes of CPU)
 	@ZOHO_PIPELINE_DRILL=1 $(BIN)/pytest -q tests/orchestration/test_crashes.py tests/orchestration/test_two_hosts.py
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml (needs uv)
+lock: $(READY) ## make requirements.lock again from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
 	  --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
 
-clean: ## remove .venv and caches, keep data/
+clean: ## remove .venv and caches; keep data/
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

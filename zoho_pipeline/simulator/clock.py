@@ -1,7 +1,7 @@
 """Time in the simulator: one clock that can be set, moved and frozen, and Zoho's wire format.
 
 Zoho's resolution is one second, so an instant is an integer: seconds since 1970 in UTC. On the wire
-it is `yyyy-MM-ddTHH:mm:ss±HH:mm` in the zone of the token's user (facts, section 12).
+it is `yyyy-MM-ddTHH:mm:ss±HH:mm` in the zone of the token's user (docs/zoho-facts.md, section 12).
 """
 
 import time

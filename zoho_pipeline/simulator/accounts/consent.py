@@ -1,4 +1,4 @@
-"""The consent page at /oauth/v2/auth: choose an org and a user, accept or reject (facts, section 2.1)."""
+"""The consent page at /oauth/v2/auth: choose an org and a user, accept or reject (docs/zoho-facts.md, section 2.1)."""
 
 import secrets
 from html import escape

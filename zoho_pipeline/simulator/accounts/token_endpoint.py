@@ -1,4 +1,4 @@
-"""Clients, consents, refresh and access tokens, and the token endpoint with its limits (facts, section 2)."""
+"""Clients, consents, refresh and access tokens, and the token endpoint (docs/zoho-facts.md, section 2)."""
 
 import secrets
 from collections import deque

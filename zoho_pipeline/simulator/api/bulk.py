@@ -1,4 +1,4 @@
-"""Bulk Read: jobs, their progress, and zipped CSV files (facts, section 6)."""
+"""Bulk Read: jobs, their progress, and zipped CSV files (docs/zoho-facts.md, section 6)."""
 
 import base64
 import csv

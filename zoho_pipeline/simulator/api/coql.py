@@ -1,4 +1,4 @@
-"""POST /coql: queries over the same rows (facts, section 5)."""
+"""POST /coql: queries over the same rows (docs/zoho-facts.md, section 5)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace

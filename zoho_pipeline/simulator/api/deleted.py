@@ -1,4 +1,4 @@
-"""GET /{module}/deleted (facts, section 4)."""
+"""GET /{module}/deleted (docs/zoho-facts.md, section 4)."""
 
 from typing import Any
 

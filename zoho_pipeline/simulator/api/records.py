@@ -1,4 +1,4 @@
-"""GET /{module}: pages of records (facts, section 3), and GET /{module}/{id}."""
+"""GET /{module}: pages of records, and GET /{module}/{id} (docs/zoho-facts.md, section 3)."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence

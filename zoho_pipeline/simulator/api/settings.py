@@ -1,4 +1,4 @@
-"""Metadata: modules, fields, layouts, pipelines, business hours, holidays, the recycle bin (facts, 7 and 14)."""
+"""Modules, fields, layouts, pipelines, business hours, holidays, recycle bin (docs/zoho-facts.md, sections 7, 14)."""
 
 from typing import Any
 

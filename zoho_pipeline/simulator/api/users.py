@@ -1,4 +1,4 @@
-"""GET /users and GET /org (facts, section 11)."""
+"""GET /users and GET /org (docs/zoho-facts.md, section 11)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Credits of the rolling day, simultaneous calls, and the answers beyond them (facts, section 10)."""
+"""Credits of the rolling day, simultaneous calls, and the answers beyond them (docs/zoho-facts.md, section 10)."""
 
 from typing import TYPE_CHECKING
 

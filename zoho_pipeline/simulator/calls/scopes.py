@@ -1,4 +1,4 @@
-"""Which scopes a call needs (facts, section 2.6)."""
+"""Which scopes a call needs (docs/zoho-facts.md, section 2.6)."""
 
 from collections.abc import Iterable
 

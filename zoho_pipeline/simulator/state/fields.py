@@ -1,4 +1,4 @@
-"""Fields of the standard modules as the facts file lists them (section 3.6), and their metadata."""
+"""Fields of the standard modules, and their metadata (docs/zoho-facts.md, section 3.6)."""
 
 from dataclasses import dataclass, field
 from typing import Any

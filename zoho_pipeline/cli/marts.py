@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table
+from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table, say
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 def print_transform(report: "TransformReport") -> None:
     """The marts with rows and seconds, the checks that did not pass."""
     if not report.published:
-        click.echo("Nothing changed since the last transform: the published marts are up to date.")
+        say("Nothing changed since the last transform: the published marts are up to date.")
         return
     built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models if model.layer == "marts"]
     print_table(("mart", "rows", "seconds"), built)
     passed = sum(check.passed for check in report.checks)
     named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
-    click.echo(f"{len(report.models)} models built in {report.seconds:.1f} s.")
-    click.echo(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
+    say(f"{len(report.models)} models built in {report.seconds:.1f} s.")
+    say(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:
-            click.echo(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
+            say(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
 
 
 def transform_dict(report: "TransformReport") -> dict[str, Any]:
@@ -90,7 +90,7 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
     if output == "json":
         print_json(found)
     else:
-        click.echo(render(found))
+        say(render(found))
 
 
 @click.command(short_help="Ask the published marts a question.")

@@ -21,13 +21,12 @@ from zoho_pipeline.reading.published import NOT_PUBLISHED
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.transform.limits import RAW_SECONDS, ROWS, SECONDS, Limits
+from zoho_pipeline.transform.sandbox import START_SECONDS, out_of_memory
 from zoho_pipeline.transform.values import json_ready
 from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse, open_warehouse
 
 __all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query"]
 
-START_SECONDS = 60.0
-"""For the process to start and to open the warehouse, before the query's own time begins."""
 _START = "import sys; sys.path[:] = sys.argv[1:]; from zoho_pipeline.transform.sandbox import main; main()"
 
 
@@ -130,10 +129,7 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
     if late.is_set():
         raise QueryError(_too_long(limits, raw))
     if answer is None:
-        raise QueryError(
-            f"the query ended its process: it needed more than {limits.memory_mb} MB of memory. Read fewer rows or "
-            "columns, or smaller values."
-        )
+        raise QueryError(out_of_memory(limits))  # the engine could not even say so
     return answer
 
 

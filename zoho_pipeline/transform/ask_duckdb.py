@@ -58,6 +58,7 @@ def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnectio
         "lock_configuration": "true",
     }.items():
         connection.execute(f"set {setting} = {value}")
+    connection.execute("begin transaction read only")  # the instance in memory could be written, and is not either
     return connection
 
 

@@ -3,21 +3,22 @@
 The server refuses what does not read; this program only chooses the sentence in which it asks:
 
 - The text goes through Parse of the extended protocol, which takes one statement and no second.
-- It stands behind `declare … cursor for`: the server's own grammar takes SELECT, VALUES, TABLE and WITH there. A text
-  that begins with EXPLAIN or SHOW stands alone, for those words decide in the same grammar.
-- The transaction is read-only and has its snapshot, so that nothing in it can make it read-write again. It is never
-  committed, and the session ends with it.
+- It stands behind `declare … cursor for`: the server's own grammar takes SELECT, VALUES, TABLE and WITH there, and so
+  must what an EXPLAIN explains. A text that begins with SHOW stands alone: that word decides in the same grammar.
+- The transaction is read-only and has its snapshot (our own queries took it), so that nothing in it can make it
+  read-write again. It is never committed, and the session ends with it.
 - What acts beside any transaction (files, other sessions, locks, settings) are functions. The server's catalogue
   names them: a text in which one of these names stands anywhere, be it in a comment, is refused.
 """
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
 from psycopg import sql as compose
+from psycopg.adapt import Loader
 
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.transform.limits import BATCH, Limits
@@ -27,7 +28,13 @@ from zoho_pipeline.warehouse import WarehouseError
 
 CURSOR = "zoho_pipeline_query"
 _DECLARE = f"declare {CURSOR} no scroll cursor for\n"
-_ALONE = re.compile(r"[ \t\r\n\f\v]*(?:explain|show)\b", re.IGNORECASE | re.ASCII)
+_SPACE = r"[ \t\r\n\f\v]"
+_SHOW = re.compile(rf"{_SPACE}*show{_SPACE}", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    rf"{_SPACE}*explain(?:{_SPACE}*\([a-z_, \t\r\n]*\){_SPACE}*"
+    rf"|{_SPACE}+(?:analy[sz]e{_SPACE}+)?(?:verbose{_SPACE}+)?)",
+    re.IGNORECASE,
+)
 _HARMLESS = (
     *("clock_timestamp", "timeofday", "random", "random_normal", "setseed", "gen_random_uuid", "uuidv4", "uuidv7"),
     *("pg_sleep", "pg_sleep_for", "pg_sleep_until"),  # the time limit ends them
@@ -42,8 +49,10 @@ where (p.provolatile = 'v' and (n.nspname = 'pg_catalog' or not l.lanpltrusted)
     or p.proname ~ '^(crosstab|connectby|xpath_table|dblink)'
     or p.proname ~ '^(query|cursor|table|schema|database)_to_xml')
   and p.proname <> all(%s)
+  and p.prorettype::regtype::text not in ('tsm_handler', 'index_am_handler', 'table_am_handler', 'trigger', 'internal')
 """
-"""Functions of the server, or in a language without bounds, that are volatile; and those that run a text."""
+"""Functions of the server, or in a language without bounds, that are volatile; and those that run a text.
+What no query can call (the handler `system` of a sample) is no name to watch for."""
 
 
 def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
@@ -52,15 +61,21 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
     Args:
         request: `sql`; `dsn`; `schema` whose tables need no prefix; `role` to take on, or None.
     """
-    with _opened(request, limits) as connection:
+    with closing(_opened(request)) as connection:
         yield []
         text: str = request["sql"]
-        alone = _ALONE.match(text) is not None
+        explain, alone = _EXPLAIN.match(text), _SHOW.match(text) is not None
         prefix = "" if alone else _DECLARE
         try:
-            _begin(connection, request["role"])
+            _begin(connection, request, limits)
             _refuse_acting(connection, text)
-            cursor = connection.execute(prefix + text, prepare=True)
+            if explain:
+                # What it explains must stand in a cursor too: EXPLAIN ANALYZE would run a CREATE TABLE AS.
+                text = text[explain.end() :]
+                _extended(connection, _DECLARE + text)
+                connection.execute(f"close {CURSOR}")
+                alone, prefix = True, explain.group()
+            cursor = _extended(connection, prefix + text)
             if not alone:
                 cursor = _fetched(connection)
             yield [column.name for column in cursor.description or ()]
@@ -76,49 +91,65 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
             raise QueryError(_said(error, prefix, text)) from error
 
 
-def _opened(request: dict[str, Any], limits: Limits) -> "psycopg.Connection[Any]":
-    """A session in which every transaction is read-only; what the server or the role does not let us set is left."""
+def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
     try:
         connection = psycopg.connect(
             request["dsn"], connect_timeout=15, application_name="zoho-pipeline sql", autocommit=True
         )
     except psycopg.Error as error:
         raise WarehouseError("cannot connect to the warehouse. Check ZOHO_PIPELINE_WAREHOUSE.") from error
-    milliseconds = str(max(1, int(limits.seconds * 1000)))
-    settings = {
-        "standard_conforming_strings": "on",
-        "backslash_quote": "safe_encoding",
-        "default_transaction_read_only": "on",
-        "statement_timeout": milliseconds,
-        "idle_in_transaction_session_timeout": milliseconds,
-        "lock_timeout": milliseconds,
-        "client_connection_check_interval": "1000",  # a killed client's query ends too
-        "timezone": "UTC",
-        "search_path": request["schema"],
-        "work_mem": f"{max(1, limits.memory_mb // 16)}MB",
-        "max_parallel_workers_per_gather": str(limits.threads - 1),
-        "temp_file_limit": f"{limits.memory_mb}MB",
-        "lo_compat_privileges": "off",
-    }
-    must = {"standard_conforming_strings", "default_transaction_read_only", "statement_timeout"}
-    for name, value in settings.items():
-        with suppress(*(() if name in must else (psycopg.Error,))):
-            connection.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
+    for name in ("date", "timestamp", "timestamptz"):
+        loader = psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, psycopg.pq.Format.TEXT)
+        assert loader is not None
+        connection.adapters.register_loader(name, _lenient(loader))
     return connection
 
 
-def _begin(connection: "psycopg.Connection[Any]", role: str | None) -> None:
+def _lenient(loader: type[Any]) -> type[Any]:
+    """A loader that leaves as text what Python has no value for: infinity, years before 1 or beyond 9999."""
+
+    class Lenient(Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._known = loader(oid, context)
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._known.load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return Lenient
+
+
+def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limits: Limits) -> None:
+    """A read-only transaction with its limits and its role. Nothing is set beyond it: a pooler may give the
+    session to someone else."""
     connection.execute("begin transaction isolation level repeatable read, read only")
-    if role is not None:
-        try:
-            connection.execute(compose.SQL("set local role {}").format(compose.Identifier(role)))
-        except psycopg.Error as error:
-            reason = (error.diag.message_primary or str(error)).strip()
-            raise QueryError(
-                f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be taken on: {reason}. Create it, and grant it to the "
-                "warehouse's user."
-            ) from error
-    connection.execute("select 1")  # takes the snapshot: from here on no statement makes the transaction read-write
+    milliseconds = str(max(1, int(limits.seconds * 1000)))
+    must = {"standard_conforming_strings": "on", "statement_timeout": milliseconds, "timezone": "UTC"}
+    for name, value in {**must, "search_path": request["schema"]}.items():
+        connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+    may = {  # an older server has no such setting, or leaves it to superusers
+        "idle_in_transaction_session_timeout": milliseconds,
+        "client_connection_check_interval": "1000",  # the query of a killed client ends too
+        "work_mem": f"{max(1, limits.memory_mb // 16)}MB",
+        "max_parallel_workers_per_gather": str(limits.threads - 1),
+        "temp_file_limit": f"{limits.memory_mb}MB",
+    }
+    for name, value in may.items():
+        with suppress(psycopg.Error), connection.transaction():
+            connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+    if request["role"] is None:
+        return
+    try:
+        connection.execute(compose.SQL("set local role {}").format(compose.Identifier(request["role"])))
+    except psycopg.Error as error:
+        reason = (error.diag.message_primary or str(error)).strip()
+        raise QueryError(
+            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be taken on: {reason}. Create it, and grant it to the "
+            "warehouse's user."
+        ) from error
 
 
 def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
@@ -135,8 +166,14 @@ def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
         raise QueryError(f"only reading is allowed here, and the function {named[0]} does more. Leave it out.")
 
 
+def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Cursor[Any]":
+    """Send by the extended protocol: psycopg takes the simple one, which runs several statements, unless a parameter or
+    a binary result is wanted."""
+    return connection.execute(text, binary=True)
+
+
 def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
-    return connection.execute(f"fetch forward {BATCH} from {CURSOR}", prepare=True)
+    return connection.execute(f"fetch forward {BATCH} from {CURSOR}")
 
 
 def _said(error: psycopg.Error, prefix: str, text: str) -> str:

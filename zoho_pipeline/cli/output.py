@@ -1,7 +1,5 @@
 """What a command prints: a table for people, or JSON and nothing else for programs."""
 
-import csv
-import io
 import json
 import math
 import re
@@ -69,17 +67,17 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
     A file or a pipe gets every character as it is, a terminal none that would steer it.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_field(value) for value in row] for row in rows])
-    text = stream.getvalue()
-    click.echo(printable(text) if sys.stdout.isatty() else _encodable(text), nl=False)
+    lines = (",".join(_quoted(_field(value)) for value in row) or '""' for row in (columns, *rows))
+    text = "".join(f"{line}\n" for line in lines)
+    if sys.stdout.isatty():
+        click.echo(printable(text), nl=False)
+    else:  # `color`: else click leaves out escape sequences
+        click.echo(text.encode("utf-8", "replace").decode(), nl=False, color=True)
 
 
-def _encodable(text: str) -> str:
-    """Half a surrogate pair has no bytes in UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+def _quoted(field: str) -> str:
+    """Python's own writer leaves a bare carriage return unquoted, and readers end the row there."""
+    return '"' + field.replace('"', '""') + '"' if re.search(r'[",\r\n]', field) else field
 
 
 def _field(value: Any) -> str:

@@ -23,7 +23,7 @@ from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.transform.limits import RAW_SECONDS, ROWS, SECONDS, Limits
 from zoho_pipeline.transform.sandbox import START_SECONDS, out_of_memory
 from zoho_pipeline.transform.values import json_ready
-from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse, open_warehouse
+from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse, WarehouseError, open_warehouse
 
 __all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query"]
 
@@ -54,6 +54,7 @@ def query(
     Raises:
         QueryError: not one read-only statement, the engine refused it, or it came to a limit.
         NotPublished: no transform has run yet.
+        WarehouseError: the warehouse cannot be opened.
     """
     warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
     limits = limits or Limits(seconds=timeout)
@@ -113,7 +114,10 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
             process.stdin.close()
         except BrokenPipeError:
             pass  # it ended at once; what it left is judged below
-        if process.stdout.readline():  # it is ready: the query's time begins
+        if first := process.stdout.readline():
+            if refused := json.loads(first).get("refused"):
+                raise WarehouseError(refused)  # it could not open the place
+            # It is ready: the query's time begins.
             timer.cancel()
             timer = threading.Timer(limits.seconds, stop)
             timer.daemon = True

@@ -85,7 +85,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
                     cursor = _fetched(connection)
         except psycopg.errors.QueryCanceled as error:
             raise QueryError(f"the query took longer than {limits.seconds:g} s and was stopped. Read less.") from error
-        except psycopg.errors.OutOfMemory as error:
+        except (psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded) as error:  # the temporary files
             raise QueryError(out_of_memory(limits)) from error
         except psycopg.Error as error:
             raise QueryError(_said(error, prefix, text)) from error

@@ -130,7 +130,7 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 _close(stream)
-    if late.is_set():
+    if answer is None and late.is_set():
         raise QueryError(_too_long(limits, raw))
     if answer is None:
         raise QueryError(out_of_memory(limits))  # the engine could not even say so

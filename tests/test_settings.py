@@ -120,3 +120,11 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     settings = load_settings({"ZOHO_PIPELINE_HOME": str(tmp_path / "file" / "home")})
     with pytest.raises(Exception, match="ZOHO_PIPELINE_HOME"):
         settings.ensure_home()
+
+
+@pytest.mark.parametrize("name", ["none", "NONE", "a" * 64, "a\0b"])
+def test_the_role_of_queries_is_a_role(name: str) -> None:
+    with pytest.raises(SettingsError, match="ZOHO_PIPELINE_SQL_ROLE"):
+        load_settings({"ZOHO_PIPELINE_SQL_ROLE": name})
+    assert load_settings({"ZOHO_PIPELINE_SQL_ROLE": " zoho reader "}).sql_role == "zoho reader"
+    assert load_settings({}).sql_role is None

@@ -1,4 +1,4 @@
-"""Logging: to stderr, with whatever looks like a secret struck out before it is written."""
+"""Logging: to stderr; what looks like a secret, or would steer a terminal, is struck out before it is written."""
 
 import logging
 import re
@@ -14,6 +14,24 @@ _SECRET_SHAPES = (
     re.compile(r"(?i)(\b[a-z][a-z0-9+]*://[^\s:/@]*:)[^\s@/]+(?=@)"),
 )
 
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])"  # whole sequences: colours, titles
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # what is left of C0 and C1, and DEL
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # text that runs the other way
+    r"|[\ud800-\udfff]"  # half a pair: no terminal can be sent it
+)
+_BREAKS = re.compile(r"\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
+
+
+def printable(text: str, *, one_line: bool = False) -> str:
+    """The text without what would steer a terminal: control characters, escape sequences, marks of direction.
+
+    Line ends and tabs stay; with `one_line` each is a space. Joiners of Indic scripts are text, and stay.
+    """
+    text = _BREAKS.sub(lambda found: found.group() if found.group() in "\n\t" and not one_line else " ", text)
+    return _TERMINAL.sub("", text)
+
 
 def redact(text: str) -> str:
     """The text with tokens, secrets, codes and passwords in URLs replaced by `***`."""
@@ -23,10 +41,10 @@ def redact(text: str) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats a whole record (exception text included), then redacts it: nothing is added after."""
+    """Formats a whole record (exception text included), redacts it and makes it harmless: nothing is added after."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return printable(redact(super().format(record)))
 
 
 def configure_logging(level: str) -> None:

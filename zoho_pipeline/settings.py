@@ -90,6 +90,7 @@ class Settings:
     credit_budget: float = 0.8
     schedule_timezone: str | None = None
     failure_webhook: Secret | None = None
+    sql_role: str | None = None
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is given, else the shared one."""
@@ -166,6 +167,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         credit_budget=_number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
+        sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
     )
 
 
@@ -260,6 +262,14 @@ def _timezone(value: str | None) -> str | None:
             "channel's night is then its own."
         ) from error
     return name
+
+
+def _role(value: str | None) -> str | None:
+    """A Postgres role's name; `none` is no role but the way back to the session's own."""
+    name = (value or "").strip()
+    if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
+        raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")
+    return name or None
 
 
 def _data_centers(text: str) -> dict[str, str]:

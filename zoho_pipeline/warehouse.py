@@ -143,10 +143,21 @@ class Warehouse:
         url: safe to print: a password in it is struck out.
         path: the DuckDB file (None on Postgres).
         published_path: the DuckDB file people read, replaced whole by each transform (None on Postgres).
+        dsn: how to connect, password and all (None on DuckDB).
+        sql_role: the Postgres role that people's queries take on; None is the user of the URL.
     """
 
-    def __init__(self, dialect: Dialect, url: str, *, path: Path | None = None, dsn: Secret | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        url: str,
+        *,
+        path: Path | None = None,
+        dsn: Secret | None = None,
+        sql_role: str | None = None,
+    ) -> None:
         self.dialect, self.url, self.path, self._dsn = dialect, url, path, dsn
+        self.dsn, self.sql_role = dsn, sql_role
         self.published_path = path.with_name(f"{path.stem}.published.duckdb") if path else None
 
     def __repr__(self) -> str:
@@ -340,7 +351,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
             int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
         except (psycopg2.ProgrammingError, ValueError):
             raise UnknownWarehouse(_NOT_POSTGRES) from None
-        return Warehouse("postgres", _without_password(dsn), dsn=Secret(dsn))
+        return Warehouse("postgres", _without_password(dsn), dsn=Secret(dsn), sql_role=settings.sql_role)
     known = f" ({kind!r})" if re.fullmatch(r"[a-z0-9+]{1,20}", kind) else ""  # else it may be anything, a password too
     raise UnknownWarehouse(
         f"ZOHO_PIPELINE_WAREHOUSE is of an unknown kind{known}. It takes duckdb:///path or postgresql://…"

@@ -5,9 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from zoho_pipeline.cli.output import print_rows, shown
+from zoho_pipeline.cli.output import print_rows, say, shown
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
@@ -69,7 +67,7 @@ def print_channel(channel: "Channel") -> None:
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         if value not in (None, "", {}):
-            click.echo(f"{name:<{width}}  {shown(value)}")
+            say(f"{name:<{width}}  {shown(value)}")
     if channel.modules:
         print_rows([_module_row(asdict(module)) for module in channel.modules.values()])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_channels
-from zoho_pipeline.cli.output import format_option, print_json
+from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
 
@@ -81,7 +81,7 @@ def list_(output: str) -> None:
     elif found:
         print_channels(found)
     else:
-        click.echo("No channel yet. Connect one: zoho-pipeline connect ID")
+        say("No channel yet. Connect one: zoho-pipeline connect ID")
 
 
 @channels.command(short_help="Everything about one channel.")
@@ -163,7 +163,7 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
         print_json({"channel_id": channel_id, "revoked": revoked, "detail": detail, "deleted_rows": deleted})
         return
     rows = "its rows stay in the warehouse" if deleted is None else f"{deleted} of its rows were deleted"
-    click.echo(f"Channel {channel_id} is removed; {detail}; {rows}.")
+    say(f"Channel {channel_id} is removed; {detail}; {rows}.")
 
 
 def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str, bool]:
@@ -258,6 +258,6 @@ def _print_one(channel: "Channel", output: str, sentence: str) -> None:
     if output == "json":
         print_json(channel_dict(channel))
         return
-    click.echo(sentence)
+    say(sentence)
     for problem in channel.problems:
-        click.echo(f"note: {problem}", err=True)
+        say(f"note: {problem}", err=True)

@@ -4,6 +4,7 @@ import click
 
 from zoho_pipeline.cli.channels import describe
 from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
+from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session
 
 
@@ -54,12 +55,12 @@ def connect(
         tenant=tenant,
         timezone=timezone,
         port=port,
-        announce=lambda url: click.echo(f"Open this page to connect {channel_id}:\n\n  {url}\n"),
+        announce=lambda url: say(f"Open this page to connect {channel_id}:\n\n  {url}\n"),
         open_browser=(lambda _: False) if no_browser else webbrowser.open,
     )
-    click.echo(f"Connected: {describe(channel)}.")
+    say(f"Connected: {describe(channel)}.")
     if not no_sync:
         report = run_sync(session, channel.id)
         print_reports([report], "table")
         fail_if_any([], [report])
-    click.echo(f"Next: zoho-pipeline transform && zoho-pipeline insight {channel.id}")
+    say(f"Next: zoho-pipeline transform && zoho-pipeline insight {channel.id}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.output import format_option, print_json, print_rows
+from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import DEFECT
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError, Secret, Settings
@@ -101,7 +101,7 @@ def tell_problems(report: "SyncReport") -> None:
     """What was left out, or has changed shape, a line each on stderr."""
     for part in report.modules:
         if part.outcome != "complete" or part.detail:
-            click.echo(f"{report.channel_id}: {part.module}: {part.outcome}: {part.detail}", err=True)
+            say(f"{report.channel_id}: {part.module}: {part.outcome}: {part.detail}", err=True)
 
 
 def print_reports(reports: "list[SyncReport]", output: str) -> None:
@@ -165,7 +165,7 @@ def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
         return
     *first, last = [*failures, *bad]
     for line in first:
-        click.echo(f"error: {line}", err=True)
+        say(f"error: {line}", err=True)
     raise PipelineError(last)
 
 
@@ -211,7 +211,7 @@ def _print_reconciled(reports: "list[ReconcileReport]") -> None:
         print_rows(rows)
     for report in reports:
         found = f"{report.repaired} records differed and were repaired" if report.repaired else "nothing differed"
-        click.echo(f"{report.channel_id}: {found}.")
+        say(f"{report.channel_id}: {found}.")
 
 
 @click.group(short_help="The content catalogue: what was published.")
@@ -270,7 +270,7 @@ def content_load(
     if output == "json":
         print_json({"channel_id": channel_id, "file": str(file) if file else None, "rows": rows})
     else:
-        click.echo(f"{rows} content items of {channel_id} loaded from {source}.")
+        say(f"{rows} content items of {channel_id} loaded from {source}.")
 
 
 def _content_of_database(

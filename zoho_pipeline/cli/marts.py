@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table
+from zoho_pipeline.cli.output import format_option, print_csv, print_json, print_table, say
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 def print_transform(report: "TransformReport") -> None:
     """The marts with rows and seconds, the checks that did not pass."""
     if not report.published:
-        click.echo("Nothing changed since the last transform: the published marts are up to date.")
+        say("Nothing changed since the last transform: the published marts are up to date.")
         return
     built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models if model.layer == "marts"]
     print_table(("mart", "rows", "seconds"), built)
     passed = sum(check.passed for check in report.checks)
     named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
-    click.echo(f"{len(report.models)} models built in {report.seconds:.1f} s.")
-    click.echo(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
+    say(f"{len(report.models)} models built in {report.seconds:.1f} s.")
+    say(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:
-            click.echo(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
+            say(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
 
 
 def transform_dict(report: "TransformReport") -> dict[str, Any]:
@@ -90,7 +90,7 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
     if output == "json":
         print_json(found)
     else:
-        click.echo(render(found))
+        say(render(found))
 
 
 @click.command(short_help="Ask the published marts a question.")
@@ -104,11 +104,23 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
     show_default=True,
     help="json prints one array of row objects on stdout and nothing else.",
 )
-def sql(query: str, raw: bool, output: str) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    metavar="SECONDS",
+    help="How long the query may take: 60 by default, with --raw 30 at most.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many rows the answer may have: 1,000,000 by default.",
+)
+def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int | None) -> None:
     """Ask the published marts a question; cannot write and never blocks a running pipeline.
 
     With --raw the query runs on zoho_raw in the warehouse itself: it waits for a load in progress and may
-    take 30 seconds at most.
+    take 30 seconds at most. A query that takes too long, too much memory or too many rows is stopped.
 
     \b
     Examples:
@@ -116,10 +128,14 @@ def sql(query: str, raw: bool, output: str) -> None:
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """
+    from zoho_pipeline.reading.query import RAW_SECONDS, ROWS, SECONDS, Limits
     from zoho_pipeline.reading.query import query as ask
 
+    if raw and timeout and timeout > RAW_SECONDS:
+        raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
+    limits = Limits(seconds=timeout or (RAW_SECONDS if raw else SECONDS), rows=max_rows or ROWS)
     session = Session()
-    found = ask(session.warehouse, query, raw=raw)
+    found = ask(session.warehouse, query, raw=raw, limits=limits)
     names, rows = distinct(found.columns), found.rows
     if output == "json":
         print_json([dict(zip(names, row, strict=True)) for row in rows])

@@ -1,9 +1,8 @@
 """What a command prints: a table for people, or JSON and nothing else for programs."""
 
-import csv
-import io
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -11,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 import click
+
+from zoho_pipeline.logs import printable
 
 NUMBERS = (int, float, Decimal)
 Row = Mapping[str, Any]
@@ -25,9 +26,20 @@ format_option = click.option(
 )
 
 
+_UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would steer a terminal or break a line, and JSON does not escape by itself."""
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """A line for people, on stdout or stderr, without what would steer their terminal: every word that a command
+    prints goes through here, for names and messages of Zoho, of a catalogue or of an engine stand in it."""
+    click.echo(printable(text), err=err)
+
+
 def print_json(value: Any) -> None:
     """One JSON document: timestamps in ISO 8601, decimals as numbers, NaN and infinities null."""
-    click.echo(json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2))
+    text = json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2)
+    click.echo(_UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def plain(value: Any) -> Any:
@@ -51,12 +63,21 @@ def _finite(value: Any) -> Any:
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """RFC 4180 with a header line; null is empty, booleans are true and false."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([[_field(value) for value in row] for row in rows])
-    click.echo(stream.getvalue(), nl=False)
+    """RFC 4180 with a header line; null is empty, booleans are true and false.
+
+    A file or a pipe gets every character as it is, a terminal none that would steer it.
+    """
+    lines = (",".join(_quoted(_field(value)) for value in row) or '""' for row in (columns, *rows))
+    text = "".join(f"{line}\n" for line in lines)
+    if sys.stdout.isatty():
+        click.echo(printable(text), nl=False)
+    else:  # `color`: else click leaves out escape sequences
+        click.echo(text.encode("utf-8", "replace").decode(), nl=False, color=True)
+
+
+def _quoted(field: str) -> str:
+    """Python's own writer leaves a bare carriage return unquoted, and readers end the row there."""
+    return '"' + field.replace('"', '""') + '"' if re.search(r'[",\r\n]', field) else field
 
 
 def _field(value: Any) -> str:
@@ -74,9 +95,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], NUMBERS) and not isinstance(row[number], bool) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        name = Text(printable(column, one_line=True))
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(shown(value)) for value in row))
+        table.add_row(*(Text(printable(shown(value), one_line=True)) for value in row))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
 
 

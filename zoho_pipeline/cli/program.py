@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -50,8 +51,8 @@ def _tell_defect(kind: type[BaseException], error: BaseException, trace: Traceba
     """A defect's traceback, with whatever looks like a secret struck out: values stand in its messages."""
     from zoho_pipeline.logs import redact
 
-    click.echo(redact("".join(traceback.format_exception(kind, error, trace))), err=True)
-    click.echo(f"error: {DEFECT}. Please report the lines above.", err=True)
+    say(redact("".join(traceback.format_exception(kind, error, trace))), err=True)
+    say(f"error: {DEFECT}. Please report the lines above.", err=True)
 
 
 def _answered(run: Callable[[], Any]) -> int:
@@ -60,17 +61,17 @@ def _answered(run: Callable[[], Any]) -> int:
         result = run()
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
+        say(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
         return error.exit_code
     except click.UsageError as error:
         hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-        click.echo(f"error: {error.format_message()}{hint}", err=True)
+        say(f"error: {error.format_message()}{hint}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
+        say(f"error: {error.format_message()}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what was finished is kept, repeating the command does the rest.", err=True)
+        say("interrupted: what was finished is kept, repeating the command does the rest.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) has seen enough

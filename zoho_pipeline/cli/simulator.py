@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError, UsageError
 
 if TYPE_CHECKING:
@@ -38,17 +39,17 @@ def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
     """
     known = state is not None and state.exists()
     with started(port, state if known else None) as sim:
-        click.echo(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
+        say(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
         if world == "company" and not known:
             _company(sim, seed)
-        click.echo("Ctrl-C ends it.")
+        say("Ctrl-C ends it.")
         try:
             sim.wait()
         except KeyboardInterrupt:
-            click.echo("")
+            say("")
         if state is not None:
             sim.save(state)
-            click.echo(f"State saved to {state}.")
+            say(f"State saved to {state}.")
 
 
 def started(port: int, state: Path | None = None) -> "Simulator":
@@ -79,9 +80,9 @@ def _company(sim: "Simulator", seed: int) -> None:
     token.write_text(company.org.grant(CLIENT_ID, secret, DEFAULT_SCOPES) + "\n")
     company.write_content(catalogue)
     data_centers = f'{{"sim": "{sim.url}"}}'
-    click.echo(f"{company.org.name}: {len(company.org.rows('Leads'))} leads, {len(company.items)} content items.\n")
-    click.echo(f"  export ZOHO_PIPELINE_DATA_CENTERS='{data_centers}'")
-    click.echo(f"  export ZOHO_CLIENT_ID={CLIENT_ID} ZOHO_CLIENT_SECRET={secret}")
-    click.echo(f"  zoho-pipeline channels add kaveri --data-center sim --refresh-token-file {token}")
-    click.echo(f"  zoho-pipeline content load kaveri {catalogue}")
-    click.echo("  zoho-pipeline sync && zoho-pipeline transform && zoho-pipeline insight kaveri\n")
+    say(f"{company.org.name}: {len(company.org.rows('Leads'))} leads, {len(company.items)} content items.\n")
+    say(f"  export ZOHO_PIPELINE_DATA_CENTERS='{data_centers}'")
+    say(f"  export ZOHO_CLIENT_ID={CLIENT_ID} ZOHO_CLIENT_SECRET={secret}")
+    say(f"  zoho-pipeline channels add kaveri --data-center sim --refresh-token-file {token}")
+    say(f"  zoho-pipeline content load kaveri {catalogue}")
+    say("  zoho-pipeline sync && zoho-pipeline transform && zoho-pipeline insight kaveri\n")

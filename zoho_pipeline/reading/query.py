@@ -1,29 +1,33 @@
 """One read-only statement of a person, on the published marts or (`raw=True`) on the raw tables.
 
-Read-only three times over: the text must be a query; DuckDB opens the file read-only, may reach no
-other file and keeps its configuration; Postgres runs it in a read-only transaction.
+The engine decides what reads, never a pattern over the text: DuckDB's own parser names the statement, the file is
+attached read-only, no other file can be reached and the configuration is locked (`ask_duckdb`); Postgres prepares the
+text as the query of a cursor, by the extended protocol, in a read-only transaction (`ask_postgres`). The statement
+runs in a process of its own (`sandbox`), which may write no file and is killed when its time is over.
 """
 
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import sqlglot
-from sqlglot.errors import SqlglotError
-
-from zoho_pipeline.reading import published
+from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, Limits
+from zoho_pipeline.reading.published import NOT_PUBLISHED
+from zoho_pipeline.reading.sandbox import START_SECONDS, out_of_memory
+from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, SqlError, Warehouse, open_warehouse
+from zoho_pipeline.transform.errors import NotPublished, QueryError
+from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse, WarehouseError, open_warehouse
 
-RAW_SECONDS = 30.0
-"""A query on raw holds the warehouse file; a load waits behind it no longer than this."""
-_READING = frozenset({"select", "with", "from", "values", "table", "describe", "show", "summarize", "explain"})
+__all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query"]
+
+_START = "import sys; sys.path[:] = sys.argv[1:]; from zoho_pipeline.reading.sandbox import main; main()"
 
 
 @dataclass(frozen=True)
@@ -34,98 +38,138 @@ class QueryResult:
     rows: list[list[Any]]
 
     def as_objects(self) -> list[dict[str, Any]]:
-        """One object a row, as `--format json` prints them."""
+        """One object per row, as `--format json` prints them."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def query(where: Settings | Warehouse, sql: str, *, raw: bool = False, timeout: float = RAW_SECONDS) -> QueryResult:
+def query(
+    where: Settings | Warehouse, sql: str, *, raw: bool = False, limits: Limits | None = None, timeout: float = SECONDS
+) -> QueryResult:
     """Run one query.
 
     Args:
-        raw: read `zoho_raw` in the warehouse itself: waits for a load in progress, at most `timeout`
-            seconds for the query.
+        raw: read `zoho_raw` in the warehouse itself: waits for a load in progress, and has at most 30 seconds.
+        limits: what the query may spend; `timeout` alone sets its seconds.
 
     Raises:
-        QueryError: not one read-only statement, or the engine refused it.
+        QueryError: not one read-only statement, the engine refused it, or it came to a limit.
         NotPublished: no transform has run yet.
+        WarehouseError: the warehouse cannot be opened.
     """
     warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
-    check_reading(sql, warehouse.dialect)
-    try:
-        with _session(warehouse, raw=raw, timeout=timeout) as connection:
-            columns, rows = connection.fetch(sql)
-    except SqlError as error:
-        if error.kind in ("InterruptException", "QueryCanceled"):
-            message = f"the query took longer than {timeout:g} s and was stopped; read less, or the marts."
-            raise QueryError(message) from error
-        raise QueryError(str(error)) from error
-    return QueryResult(columns, [[json_ready(value) for value in row] for row in rows])
-
-
-def check_reading(sql: str, dialect: str) -> None:
-    """QueryError unless the text is one statement that begins as reading ones do; the engine sees to the rest."""
-    try:
-        tokens = sqlglot.tokenize(sql, dialect=dialect)
-    except SqlglotError as error:
-        raise QueryError(f"this is not SQL: {error}") from error
-    while tokens and _ends(tokens[-1]):
-        tokens.pop()
-    if not tokens or any(_ends(token) for token in tokens):
+    limits = limits or Limits(seconds=timeout)
+    if raw and limits.seconds > RAW_SECONDS:
+        limits = Limits(**asdict(limits) | {"seconds": RAW_SECONDS})
+    if not sql.strip() or "\0" in sql:
         raise QueryError("give one statement, such as: select * from channel_insight")
-    first = next((token.text.lower() for token in tokens if token.text != "("), "")
-    if first not in _READING:
-        raise QueryError(f"only reading is allowed here: a SELECT, not {first.upper()}.")
-
-
-def _ends(token: Any) -> bool:
-    return str(token.token_type.name) == "SEMICOLON"
+    with _place(warehouse, raw) as place:
+        return _asked({"sql": sql, "limits": asdict(limits), **place}, limits, raw)
 
 
 @contextmanager
-def _session(warehouse: Warehouse, *, raw: bool, timeout: float) -> Iterator[Connection]:
-    if not raw:
-        with published.connect(warehouse) as connection:
-            yield connection
+def _place(warehouse: Warehouse, raw: bool) -> Iterator[dict[str, Any]]:
+    """Where the process reads. The raw file stays open here, read-only, so that no load begins meanwhile."""
+    schema = RAW_SCHEMA if raw else MARTS_SCHEMA
+    if warehouse.published_path is not None and not raw:
+        if not warehouse.published_path.exists():
+            raise NotPublished(NOT_PUBLISHED)
+        yield _duckdb_place(warehouse.published_path, "published", schema)
         return
     with warehouse.connect(read_only=True) as connection:
-        if not connection.tables(RAW_SCHEMA):
-            raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
-        if connection.dialect == "postgres":
-            connection.execute(f"set statement_timeout = {int(timeout * 1000)}")
-            connection.execute(f"set search_path to {RAW_SCHEMA}")
-            yield connection
+        if not connection.tables(schema):
+            if raw:
+                raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
+            raise NotPublished(NOT_PUBLISHED)
+        if warehouse.path is not None:
+            yield _duckdb_place(warehouse.path, warehouse.path.stem, schema)
             return
-        connection.execute(f"use {RAW_SCHEMA}")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-        watch = threading.Timer(timeout, connection.raw.interrupt)
-        watch.start()
+    assert warehouse.dsn is not None
+    yield {"engine": "postgres", "dsn": warehouse.dsn.reveal(), "schema": schema, "role": warehouse.sql_role}
+
+
+def _duckdb_place(path: Path, name: str, schema: str) -> dict[str, Any]:
+    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema}
+
+
+def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
+    """The answer of a process of its own. Its request goes by standard input: a process list shows no password."""
+    command = [sys.executable, "-P", "-c", _START, *(os.path.abspath(path) for path in sys.path)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(START_SECONDS, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            yield connection
-        finally:
-            watch.cancel()
+            process.stdin.write(json.dumps(request).encode())
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended at once; what it left is judged below
+        if first := process.stdout.readline():
+            if refused := json.loads(first).get("refused"):
+                raise WarehouseError(refused)  # it could not open the place
+            # It is ready: the query's time begins.
+            timer.cancel()
+            timer = threading.Timer(limits.seconds, stop)
+            timer.daemon = True
+            timer.start()
+        answer = _read(process.stdout, limits)
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                _close(stream)
+    if answer is None and late.is_set():
+        raise QueryError(_too_long(limits, raw))
+    if answer is None:
+        raise QueryError(out_of_memory(limits))  # the engine could not even say so
+    return answer
 
 
-def json_ready(value: Any) -> Any:
-    """A database value as JSON has it: decimals and numbers as numbers, times as ISO text, others as text."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if value == value and abs(value) != float("inf") else None
-        case Decimal():
-            return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-        case datetime():
-            return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
-        case date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case dict():
-            return {str(k): json_ready(v) for k, v in value.items()}
-        case list() | tuple():
-            return [json_ready(v) for v in value]
-        case UUID():
-            return str(value)
-        case _:
-            return str(value)
+def _read(stream: Any, limits: Limits) -> QueryResult | None:
+    """The answer, batch by batch; None where the process ended before its last line."""
+    columns: list[str] = []
+    rows: list[list[Any]] = []
+    left = limits.answer_bytes
+    while line := stream.readline(left + 1):
+        left -= len(line)
+        if left < 0:
+            raise QueryError(
+                f"the answer has more than {limits.answer_bytes / 2**20:g} MB. Read fewer rows or columns."
+            )
+        try:
+            part = json.loads(line)
+        except ValueError:
+            return None  # killed in the middle of a line
+        if "refused" in part:
+            raise QueryError(str(part["refused"]))
+        columns = part.get("columns", columns)
+        rows += part.get("rows", ())
+        if len(rows) > limits.rows:
+            raise QueryError(
+                f"the answer has more than {limits.rows:,} rows. Add a limit to the query, or allow more by --max-rows."
+            )
+        if part.get("end"):
+            return QueryResult(columns, rows)
+    return None
+
+
+def _too_long(limits: Limits, raw: bool) -> str:
+    cure = "Read less, or the marts" if raw else "Read less, or allow more by --timeout"
+    return f"the query took longer than {limits.seconds:g} s and was stopped. {cure}."
+
+
+def _close(stream: Any) -> None:
+    with suppress(BrokenPipeError):
+        stream.close()

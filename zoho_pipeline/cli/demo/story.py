@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
+from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
     began = time.monotonic()
     place = fresh_place(demo_home())
     tell(place, leads, seed)
-    click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
+    say(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
     _next_steps(place)
 
 
@@ -66,11 +67,11 @@ def _next_steps(place: Place) -> None:
     """What to type now, as it works from this folder."""
     program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
     ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
-    click.echo(f"  {ui:<32} # Dagster on this data: every asset can be materialised")
-    click.echo(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
-    click.echo(f"  {program} insight {CHANNEL}")
+    say(f"  {ui:<32} # Dagster on this data: every asset can be materialised")
+    say(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
+    say(f"  {program} insight {CHANNEL}")
     for query in QUERIES:
-        click.echo(f'  {program} sql "{query}"')
+        say(f'  {program} sql "{query}"')
 
 
 def tell(place: Place, leads: int, seed: int) -> None:
@@ -85,14 +86,14 @@ def tell(place: Place, leads: int, seed: int) -> None:
         counts = {
             name: len(company.org.module(name).rows) for name in ("Leads", "Contacts", "Deals", "Calls", "Events")
         }
-        click.echo(f"{company.org.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+        say(f"{company.org.name}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
         session = Session(place.settings())
         _connect(session, sim, place, company)
         _sync(session, company, "First sync: everything")
         before = _marts(session)
         _say("Meanwhile in Zoho")
         done = next_morning(sim, company)
-        click.echo(f"{done['created']} leads arrive from the newsletter, one lead is converted, one is deleted.")
+        say(f"{done['created']} leads arrive from the newsletter, one lead is converted, one is deleted.")
         _sync(session, company, "Second sync: only what changed")
         _compare(before, _marts(session, quiet=True))
         sim.save(place.state)
@@ -114,12 +115,12 @@ def _connect(session: "Session", sim: "Simulator", place: Place, company: "Compa
         data_center=DATA_CENTER,
         port=0,
         timeout=60,
-        announce=lambda url: click.echo(f"Opening {url.partition('?')[0]}?…"),
+        announce=lambda url: say(f"Opening {url.partition('?')[0]}?…"),
         open_browser=lambda url: accept(url, company.org.admin.id),
     )
-    click.echo(f"Connected: {describe(channel)}.")
+    say(f"Connected: {describe(channel)}.")
     rows = load_content(session.settings, session.warehouse, CHANNEL, company.write_content(place.catalogue))
-    click.echo(f"{rows} content items loaded from {_short(place.catalogue)}.")
+    say(f"{rows} content items loaded from {_short(place.catalogue)}.")
 
 
 def _sync(session: "Session", company: "Company", title: str) -> None:
@@ -131,8 +132,8 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
     print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
     fail_if_any([], [report])
     counted, limit = company.org.credits_used - spent, company.org.credit_limit
-    click.echo(f"Zoho counted {counted} of the day's {limit} API credits (the column takes the higher price where its")
-    click.echo("own pages differ: the budget stop comes early rather than late).")
+    say(f"Zoho counted {counted} of the day's {limit} API credits (the column takes the higher price where its")
+    say("own pages differ: the budget stop comes early rather than late).")
 
 
 def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
     report.require_complete()
     passed = sum(check.passed for check in report.checks)
     built = f"{len(report.models)} models in {report.seconds:.1f} s"
-    click.echo(f"Transform: {built}, {passed} of {len(report.checks)} checks passed.")
+    say(f"Transform: {built}, {passed} of {len(report.checks)} checks passed.")
     if not quiet:
         _say("The insight")
         show_insight(session, CHANNEL)
@@ -176,7 +177,7 @@ def run_ui(place: Place, port: int) -> None:
     others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
     env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
     with started(place.port, place.state) as sim:
-        click.echo(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
+        say(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
         try:
             code = _until_interrupted(command, env)
         finally:

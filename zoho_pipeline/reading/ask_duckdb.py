@@ -1,0 +1,72 @@
+"""A query of a person on a DuckDB file, in the sandbox's process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from zoho_pipeline.reading.limits import BATCH, Limits
+from zoho_pipeline.reading.sandbox import out_of_memory
+from zoho_pipeline.reading.values import json_ready
+from zoho_pipeline.transform.errors import QueryError
+from zoho_pipeline.warehouse import open_duckdb
+
+OPEN_SECONDS = 10.0
+_READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+"""MULTI is PIVOT, which asks for its columns first. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
+
+
+def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
+    """An empty list when the file is open, then the column names, then batches of rows.
+
+    Args:
+        request: `sql`; `path` of the file; `name` of its catalogue; `schema` whose tables need no prefix.
+    """
+    connection = _opened(request, limits)
+    yield []
+    try:
+        statement = _one_reading(connection, request["sql"])
+        result = connection.execute(statement)
+        yield [str(column[0]) for column in result.description or ()]
+        while rows := result.fetchmany(BATCH):
+            yield [[json_ready(value) for value in row] for row in rows]
+    except duckdb.OutOfMemoryException as error:
+        raise QueryError(out_of_memory(limits)) from error
+    except duckdb.Error as error:
+        raise QueryError(str(error).strip()) from error
+
+
+def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
+    """The file attached read-only to an instance in memory, which spills nothing and keeps its configuration."""
+    path, name = Path(request["path"]), request["name"].replace('"', '""')
+    open_duckdb(path, read_only=True, timeout=OPEN_SECONDS).close()  # one clear line where it cannot be opened
+    connection = duckdb.connect(":memory:")
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"set memory_limit = '{limits.memory_mb}MiB'")
+    connection.execute(f"set threads = {limits.threads}")
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as \"{name}\" (read_only)")
+    connection.execute(f'use "{name}".{request["schema"]}')
+    for setting, value in {
+        "temp_directory": "''",
+        "max_temp_directory_size": "'0 bytes'",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",  # else a name may be a variable of this program
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }.items():
+        connection.execute(f"set {setting} = {value}")
+    connection.execute("begin transaction read only")  # the instance in memory could be written, and is not either
+    return connection
+
+
+def _one_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+    """The only statement of the text, as DuckDB's parser has it; QueryError unless it reads."""
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryError("give one statement, such as: select * from channel_insight")
+    if statements[0].type not in _READING:
+        raise QueryError(f"only reading is allowed here: a SELECT, not {statements[0].type.name}.")
+    return statements[0]

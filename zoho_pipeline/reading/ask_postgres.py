@@ -1,0 +1,190 @@
+"""A query of a person on Postgres, in the sandbox's process.
+
+The server refuses what does not read; this program only chooses the sentence in which it asks:
+
+- The text goes through Parse of the extended protocol, which takes one statement and no second.
+- It stands behind `declare … cursor for`: the server's own grammar takes SELECT, VALUES, TABLE and WITH there, and so
+  must what an EXPLAIN explains. A text that begins with SHOW stands alone: that word decides in the same grammar.
+- The transaction is read-only and has its snapshot (our own queries took it), so that nothing in it can make it
+  read-write again. It is never committed, and the session ends with it.
+- What acts beside any transaction (files, other sessions, locks, settings) are functions. The server's catalogue
+  names them: a text in which one of these names stands anywhere, be it in a comment, is refused.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql as compose
+from psycopg.adapt import Loader
+
+from zoho_pipeline.reading.limits import BATCH, Limits
+from zoho_pipeline.reading.sandbox import out_of_memory
+from zoho_pipeline.reading.values import json_ready
+from zoho_pipeline.transform.errors import QueryError
+from zoho_pipeline.warehouse import WarehouseError
+
+CURSOR = "zoho_pipeline_query"
+_DECLARE = f"declare {CURSOR} no scroll cursor for\n"
+_SPACE = r"[ \t\r\n\f\v]"
+_SHOW = re.compile(rf"{_SPACE}*show{_SPACE}", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    rf"{_SPACE}*explain(?:{_SPACE}*\([a-z_, \t\r\n]*\){_SPACE}*"
+    rf"|{_SPACE}+(?:analy[sz]e{_SPACE}+)?(?:verbose{_SPACE}+)?)",
+    re.IGNORECASE,
+)
+_HARMLESS = (
+    *("clock_timestamp", "timeofday", "random", "random_normal", "setseed", "gen_random_uuid", "uuidv4", "uuidv7"),
+    *("pg_sleep", "pg_sleep_for", "pg_sleep_until"),  # the time limit ends them
+    *("pg_relation_size", "pg_table_size", "pg_indexes_size", "pg_total_relation_size", "pg_database_size"),
+    *("pg_is_in_recovery", "pg_backend_pid", "pg_postmaster_start_time", "pg_column_size"),
+)
+"""Volatile by the catalogue, yet they only tell."""
+_ACTING = """
+select distinct lower(p.proname) from pg_catalog.pg_proc p
+join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
+where (p.provolatile = 'v' and (n.nspname = 'pg_catalog' or not l.lanpltrusted)
+    or p.proname ~ '^(crosstab|connectby|xpath_table|dblink)'
+    or p.proname ~ '^(query|cursor|table|schema|database)_to_xml')
+  and p.proname <> all(%s)
+  and p.prorettype::regtype::text not in ('tsm_handler', 'index_am_handler', 'table_am_handler', 'trigger', 'internal')
+"""
+"""Functions of the server, or in a language without bounds, that are volatile; and those that run a text.
+What no query can call (the handler `system` of a sample) is no name to watch for."""
+
+
+def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
+    """An empty list when the session is open, then the column names, then batches of rows.
+
+    Args:
+        request: `sql`; `dsn`; `schema` whose tables need no prefix; `role` to take on, or None.
+    """
+    with closing(_opened(request)) as connection:
+        yield []
+        text: str = request["sql"]
+        explain, alone = _EXPLAIN.match(text), _SHOW.match(text) is not None
+        prefix = "" if alone else _DECLARE
+        try:
+            _begin(connection, request, limits)
+            _refuse_acting(connection, text)
+            if explain:
+                # What it explains must stand in a cursor too: EXPLAIN ANALYZE would run a CREATE TABLE AS.
+                text = text[explain.end() :]
+                _extended(connection, _DECLARE + text)
+                connection.execute(f"close {CURSOR}")
+                alone, prefix = True, explain.group()
+            cursor = _extended(connection, prefix + text)
+            if not alone:
+                cursor = _fetched(connection)
+            yield [column.name for column in cursor.description or ()]
+            while rows := cursor.fetchmany(BATCH):
+                yield [[json_ready(value) for value in row] for row in rows]
+                if not alone and cursor.rownumber == cursor.rowcount:
+                    cursor = _fetched(connection)
+        except psycopg.errors.QueryCanceled as error:
+            raise QueryError(f"the query took longer than {limits.seconds:g} s and was stopped. Read less.") from error
+        except (psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded) as error:  # the temporary files
+            raise QueryError(out_of_memory(limits)) from error
+        except psycopg.Error as error:
+            raise QueryError(_said(error, prefix, text)) from error
+
+
+def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
+    try:
+        connection = psycopg.connect(
+            request["dsn"], connect_timeout=15, application_name="zoho-pipeline sql", autocommit=True
+        )
+    except psycopg.Error as error:
+        raise WarehouseError("cannot connect to the warehouse. Check ZOHO_PIPELINE_WAREHOUSE.") from error
+    for name in ("date", "timestamp", "timestamptz"):
+        loader = psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, psycopg.pq.Format.TEXT)
+        assert loader is not None
+        connection.adapters.register_loader(name, _lenient(loader))
+    return connection
+
+
+def _lenient(loader: type[Any]) -> type[Any]:
+    """A loader that leaves as text what Python has no value for: infinity, years before 1 or beyond 9999."""
+
+    class Lenient(Loader):
+        def __init__(self, oid: int, context: Any = None) -> None:
+            super().__init__(oid, context)
+            self._known = loader(oid, context)
+
+        def load(self, data: Any) -> Any:
+            try:
+                return self._known.load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return Lenient
+
+
+def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limits: Limits) -> None:
+    """A read-only transaction with its limits and its role. Nothing is set beyond it: a pooler may give the
+    session to someone else."""
+    connection.execute("begin transaction isolation level repeatable read, read only")
+    milliseconds = str(max(1, int(limits.seconds * 1000)))
+    must = {"standard_conforming_strings": "on", "statement_timeout": milliseconds, "timezone": "UTC"}
+    for name, value in {**must, "search_path": request["schema"]}.items():
+        connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+    may = {  # an older server has no such setting, or leaves it to superusers
+        "idle_in_transaction_session_timeout": milliseconds,
+        "client_connection_check_interval": "1000",  # the query of a killed client ends too
+        "work_mem": f"{max(1, limits.memory_mb // 16)}MB",
+        "max_parallel_workers_per_gather": str(limits.threads - 1),
+        "temp_file_limit": f"{limits.memory_mb}MB",
+    }
+    for name, value in may.items():
+        with suppress(psycopg.Error), connection.transaction():
+            connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+    if request["role"] is None:
+        return
+    try:
+        connection.execute(compose.SQL("set local role {}").format(compose.Identifier(request["role"])))
+    except psycopg.Error as error:
+        reason = (error.diag.message_primary or str(error)).strip()
+        raise QueryError(
+            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be taken on: {reason}. Create it, and grant it to the "
+            "warehouse's user."
+        ) from error
+
+
+def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
+    """QueryError where the text names a function that acts.
+
+    The names are looked for in the whole text, however it is quoted: there is no tokenizer to deceive.
+    """
+    lowered = text.lower()
+    if re.search(r"u&\s*\"", lowered):
+        raise QueryError('a name with Unicode escapes (U&"…") is not allowed here; write it plainly.')
+    words = set(re.findall(r"[a-z_][a-z0-9_]*", lowered))
+    acting = {str(row[0]) for row in connection.execute(_ACTING, (list(_HARMLESS),))}
+    if named := sorted(words & acting):
+        raise QueryError(f"only reading is allowed here, and the function {named[0]} does more. Leave it out.")
+
+
+def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Cursor[Any]":
+    """Send by the extended protocol: psycopg takes the simple one, which runs several statements, unless a parameter or
+    a binary result is wanted."""
+    return connection.execute(text, binary=True)
+
+
+def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
+    return connection.execute(f"fetch forward {BATCH} from {CURSOR}")
+
+
+def _said(error: psycopg.Error, prefix: str, text: str) -> str:
+    """The server's complaint, its place counted in the person's own text."""
+    message = (error.diag.message_primary or str(error)).strip()
+    if "multiple commands" in message:
+        return "give one statement, such as: select * from channel_insight"
+    at = int(error.diag.statement_position or 0) - len(prefix)
+    first = re.match(r"\W*(\w+)", text)
+    if first and error.sqlstate == "42601" and at - 1 == first.start(1):
+        return f"only reading is allowed here: a SELECT, not {first.group(1).upper()}."
+    place = f" (line {text.count(chr(10), 0, at - 1) + 1})" if at > 0 else ""
+    hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
+    return f"{message}{place}.{hint}"

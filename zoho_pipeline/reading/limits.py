@@ -1,0 +1,30 @@
+"""What a person's query may spend."""
+
+from dataclasses import dataclass
+
+SECONDS = 60.0
+RAW_SECONDS = 30.0
+"""A query on raw holds the warehouse file; a load waits behind it no longer than this."""
+ROWS = 1_000_000
+ANSWER_BYTES = 256 * 2**20
+"""Of an answer as JSON; as Python objects it takes some five times as much."""
+MEMORY_MB = 1024
+THREADS = 2
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Attributes:
+    seconds: for planning, running and fetching together; more is refused by `query` where raw is read.
+    rows: that may be held.
+    answer_bytes: that the answer may have as JSON.
+    memory_mb: for the engine: all of DuckDB; one sort or hash table has 1/16 of it on Postgres.
+    threads: that compute.
+    """
+
+    seconds: float = SECONDS
+    rows: int = ROWS
+    answer_bytes: int = ANSWER_BYTES
+    memory_mb: int = MEMORY_MB
+    threads: int = THREADS

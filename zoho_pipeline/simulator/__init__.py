@@ -8,8 +8,8 @@
 
 from zoho_pipeline.simulator.clock import Clock
 from zoho_pipeline.simulator.handle import Simulator
+from zoho_pipeline.simulator.org_handle import OrgHandle as Org
 from zoho_pipeline.simulator.state.fields import Pick
-from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.users import User
 from zoho_pipeline.simulator.switches import Switches
 from zoho_pipeline.simulator.wire import SimulatorError

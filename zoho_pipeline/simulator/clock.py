@@ -5,6 +5,7 @@ it is `yyyy-MM-ddTHH:mm:ss±HH:mm` in the zone of the token's user (facts, secti
 """
 
 import time
+from collections import deque
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import ClassVar
@@ -119,3 +120,9 @@ class ZoneFormat:
     def offset_ms(self, epoch: int) -> int:
         """The zone's offset at an instant in milliseconds, as users carry it."""
         return self._offset_at(epoch)[0] * 1000
+
+
+def forget_until(moments: deque[float], until: float) -> None:
+    """Drop the moments up to `until` (seconds since 1970, inclusive) from a queue in ascending order."""
+    while moments and moments[0] <= until:
+        moments.popleft()

@@ -1,9 +1,8 @@
 """Faults to order: the next n answers that fit go wrong in a chosen way."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError, no_permission, scope_mismatch
 
 KINDS = {
     "concurrency": "429 as for too many simultaneous calls",
@@ -79,10 +78,9 @@ def refusal_of(kind: str) -> Answer | None:
     if kind == "bad_gateway":
         return Answer(502, _HTML, "text/html")
     if kind == "scope":
-        return Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL").answer()
+        return scope_mismatch().answer()
     if kind == "no_permission":
-        details: dict[str, Any] = {"permissions": ["Crm_Implied_Api_Access"]}
-        return Refusal(403, "NO_PERMISSION", "permission denied", details).answer()
+        return no_permission("Crm_Implied_Api_Access").answer()
     if kind == "expired_token":
         return Refusal(401, "INVALID_TOKEN", "invalid oauth token").answer()
     return None

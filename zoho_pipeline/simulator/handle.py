@@ -10,7 +10,7 @@ from zoho_pipeline.simulator.control import endpoints, snapshot_file
 from zoho_pipeline.simulator.faults import Faults
 from zoho_pipeline.simulator.http.server import Server
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
-from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.switches import Switches
 
 
@@ -84,7 +84,7 @@ class Simulator:
         return self.hub.requests
 
     @property
-    def orgs(self) -> list[Org]:
+    def orgs(self) -> list[OrgHandle]:
         return list(self.hub.orgs.values())
 
     @property
@@ -92,7 +92,7 @@ class Simulator:
         """Access tokens handed out so far."""
         return self.hub.tokens.minted
 
-    def add_org(self, name: str = "Acme", **options: Any) -> Org:
+    def add_org(self, name: str = "Acme", **options: Any) -> OrgHandle:
         """An org with an admin; see `Hub.add_org` for the options."""
         return self.hub.add_org(name, **options)
 

@@ -1,13 +1,15 @@
 """What goes over the wire: a request as handlers see it, an answer, and Zoho's refusals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
 
 JSON_TYPE = "application/json;charset=UTF-8"
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -86,6 +88,26 @@ def over_limit(param: str, limit: int) -> Refusal:
     return Refusal(400, "LIMIT_EXCEEDED", f"{param} goes over its limit", {"param_name": param, "limit": limit})
 
 
+def scope_mismatch() -> Refusal:
+    """The token lacks a scope that the call needs."""
+    return Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+
+
+def no_permission(permission: str) -> Refusal:
+    """The user's profile lacks a permission."""
+    return Refusal(403, "NO_PERMISSION", "permission denied", {"permissions": [permission]})
+
+
+def unknown_url() -> Refusal:
+    return Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+
+
+def ambiguous(*params: str) -> Refusal:
+    """Parameters that exclude each other."""
+    details = {"ambiguity_due_to": [{"param_name": param} for param in params]}
+    return Refusal(400, "AMBIGUITY_DURING_PROCESSING", "Ambiguity while processing the request", details)
+
+
 def whole_number(query: dict[str, str], param: str, default: int) -> int:
     """A positive whole number from the query string; raises Refusal PATTERN_NOT_MATCHED for anything else."""
     text = query.get(param)
@@ -107,3 +129,14 @@ def page_size(query: dict[str, str]) -> int:
     if size > 200:
         raise over_limit("per_page", 200)
     return size
+
+
+def cut_page(found: Sequence[T], size: int, page: int) -> tuple[Sequence[T], dict[str, Any]]:
+    """The items of a page (1: the first) and its `info`."""
+    part = found[(page - 1) * size : page * size]
+    return part, page_info(size, len(part), page, more=len(found) > page * size)
+
+
+def page_info(size: int, count: int, page: int, *, more: bool) -> dict[str, Any]:
+    """`info` of a page: rows per page, rows on it, its number, and whether more follow."""
+    return {"per_page": size, "count": count, "page": page, "more_records": more}

@@ -6,22 +6,20 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.calls.limits import rate_limited
-from zoho_pipeline.simulator.calls.scopes import granted, module_read
-from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.calls.scopes import require_module
+from zoho_pipeline.simulator.clock import ZoneFormat, forget_until
 from zoho_pipeline.simulator.query.bulk_jobs import BulkJob
 from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
 from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates, from_json
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import Answer, Refusal, as_json
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 UNSUPPORTED = frozenset({"Notes", "Attachments", "Emails"})
 KEPT_SECONDS = 86_400
@@ -47,7 +45,7 @@ def create(call: Call) -> Answer:
     if token is not None:
         query, after = _continued(call, token)
     job = _new_job(call, query, after)
-    call.org.bulk.jobs[job.id] = job
+    call.bulk.jobs[job.id] = job
     if call.hub.switches.bulk_mode == "at_once":
         _finish(call, job)
     details = {
@@ -65,16 +63,15 @@ def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) ->
     module = query.get("module")
     name = module.get("api_name") if isinstance(module, dict) else module
     store = call.org.modules.get(str(name))
-    if store is None or not store.api_supported or name in call.user.hidden_modules | call.user.denied_modules:
+    if store is None or not store.api_supported or not call.user.may_open(store.api_name):
         raise Refusal(400, "MODULE_NOT_AVAILABLE", "the module is not available", {"module": name})
     if name in UNSUPPORTED:
         raise Refusal(400, "MODULE_NOT_SUPPORTED", "the module is not supported", {"module": name})
-    if not granted(call.grant.scopes, [module_read(store.api_name)]):
-        raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+    require_module(call, store)
     if "cvid" in query:
         raise Refusal(400, "CVID_NOT_SUPPORTED", "cvid is not supported")
     fields = query.get("fields") or [n for n, f in store.fields.items() if call.readable(store, n) and f.listed]
-    now, desk = call.hub.clock, call.org.bulk
+    now, desk = call.hub.clock, call.bulk
     job = BulkJob(
         call.org.new_id(), call.user.id, now.epoch(), query, store.api_name, list(fields), query.get("page", 1), after
     )
@@ -87,7 +84,7 @@ def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) ->
     return job
 
 
-def _checked(org: "Org", store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
+def _checked(org: Org, store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
     """Columns and criteria of a job; raises Refusal naming the first that does not exist."""
     columns = []
     for path in job.fields:
@@ -111,7 +108,7 @@ def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The query and the place a page token stands for."""
     try:
         job_id, offset, after, snapshot, user_id, issued = orjson.loads(base64.urlsafe_b64decode(str(token)))
-        older = call.org.bulk.jobs[job_id]
+        older = call.bulk.jobs[job_id]
     except (ValueError, KeyError):
         raise Refusal(400, "INVALID_DATA", "the page_token is invalid", {"param_name": "page_token"}) from None
     if user_id != call.user.id:
@@ -149,11 +146,15 @@ def status(call: Call) -> Answer:
     return as_json({"data": [shown]})
 
 
+def _not_found() -> Refusal:
+    return Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+
+
 def _job(call: Call) -> BulkJob:
-    job = call.org.bulk.jobs.get(call.parts["id"])
+    job = call.bulk.jobs.get(call.parts["id"])
     expired = job is not None and job.finished and job.finished + KEPT_SECONDS <= call.hub.clock.epoch()
     if job is None or expired or job.user_id != call.user.id:
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     return job
 
 
@@ -178,8 +179,8 @@ def _advance(call: Call, job: BulkJob) -> None:
 def _finish(call: Call, job: BulkJob) -> None:
     """Freeze the job's rows as they are now; the file itself is written when it is fetched."""
     job.finished = call.hub.clock.epoch()
-    if call.org.bulk.fail_next:
-        job.state, job.error = "FAILURE", call.org.bulk.fail_next.pop(0)
+    if call.bulk.fail_next:
+        job.state, job.error = "FAILURE", call.bulk.fail_next.pop(0)
         return
     store = call.org.modules.get(job.module)
     try:
@@ -232,19 +233,18 @@ def result(call: Call) -> Answer:
     job = _job(call)
     _limit_downloads(call)
     if job.state != "COMPLETED":
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     job.asked += 1
     if job.asked <= call.hub.switches.bulk_result_after:
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     headers = {"content-disposition": f"attachment; filename={job.id}.zip"}
     zone = call.zone
     return Answer(200, b"", "application/zip", headers, body_later=lambda: _archive(job, zone))
 
 
 def _limit_downloads(call: Call) -> None:
-    downloads, now = call.org.bulk.downloads, call.hub.clock.seconds()
-    while downloads and downloads[0] <= now - 60:
-        downloads.popleft()
+    downloads, now = call.bulk.downloads, call.hub.clock.seconds()
+    forget_until(downloads, now - 60)
     if len(downloads) >= call.hub.switches.bulk_downloads_per_minute:
         raise rate_limited(call.hub)
     downloads.append(now)

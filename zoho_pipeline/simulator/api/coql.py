@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.calls.scopes import granted, module_read
+from zoho_pipeline.simulator.calls.scopes import require_module
 from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
 from zoho_pipeline.simulator.query.coql_parser import CoqlSyntaxError, Query, Selected, parse
 from zoho_pipeline.simulator.query.criteria import INDEXED, NUMBERS, BadCriteria, Group, Tree, candidates, count_tests
-from zoho_pipeline.simulator.query.render import envelope, render_page
+from zoho_pipeline.simulator.query.render import bare_lookup, envelope
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, no_content
 
@@ -68,20 +68,17 @@ def _module(call: Call, query: Query) -> ModuleStore:
     switches = call.hub.switches
     tracker = store is not None and store.generated_type == "field_tracker"
     unreadable = (tracker and not switches.coql_trackers) or (query.module == "Notes" and not switches.coql_notes)
-    hidden = call.user.hidden_modules | call.user.denied_modules
-    if store is None or not store.api_supported or unreadable or query.module in hidden:
+    if store is None or not store.api_supported or unreadable or not call.user.may_open(query.module):
         raise _invalid(f"invalid module: {query.module}")
-    if not granted(call.grant.scopes, [module_read(query.module)]):
-        raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+    require_module(call, store)
     return store
 
 
 def _check_limits(call: Call, query: Query) -> None:
     switches = call.hub.switches
-    rows = DEFAULT_ROWS if query.limit is None else query.limit
     aggregates = sum(1 for item in query.select if item.function)
     for name, count, most in (
-        ("limit", rows, switches.coql_row_limit),
+        ("limit", _rows_asked(query), switches.coql_row_limit),
         ("offset", query.offset, switches.coql_offset_cap),
         ("select", len(query.select), SELECT_LIMIT),
         ("in", _longest_list(query.where), IN_LIMIT),
@@ -95,6 +92,10 @@ def _check_limits(call: Call, query: Query) -> None:
     keys = [item.key for item in query.select]
     if len(set(keys)) < len(keys):
         raise Refusal(400, "DUPLICATE_DATA", "a column is selected twice")
+
+
+def _rows_asked(query: Query) -> int:
+    return DEFAULT_ROWS if query.limit is None else query.limit
 
 
 def _longest_list(tree: Tree) -> int:
@@ -117,15 +118,15 @@ def _index_for(query: Query) -> tuple[str, bool | None]:
 
 def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
     columns = [resolve(call.org, store, call.user, item.path) for item in query.select]
-    limit = DEFAULT_ROWS if query.limit is None else query.limit
+    limit = _rows_asked(query)
     found = _found(call, store, query, query.offset + limit + 1)
     page = found[query.offset : query.offset + limit]
     if not page:
         return no_content()
-    info = {"count": len(page), "more_records": len(found) > query.offset + limit}
+    info = _info(len(page), len(found) > query.offset + limit)
     if all(item.key == item.path and item.path in store.fields for item in query.select if item.path != "id"):
         names = [item.path for item in query.select if item.path != "id"]
-        shown = render_page(call.org, store, page, names, call.user.time_zone, bare_lookups=True)
+        shown = call.rendered(store, page, names, bare_lookups=True)
     else:
         show = _shower(call, query.select, columns)
         shown = [orjson.dumps(show(row)) for row in page]
@@ -171,7 +172,7 @@ def _shower(call: Call, select: Sequence[Selected], columns: Sequence[Column]) -
 def _wire_value(call: Call, column: Column) -> Callable[[Any], Any] | None:
     """How a stored value goes over the wire: lookups as bare `{"id"}`; None: as it is."""
     if column.is_lookup:
-        return lambda value: None if value is None else {"id": value[0]}
+        return lambda value: None if value is None else bare_lookup(value)
     if column.field.type == "datetime":
         zone = call.zone
         return lambda value: None if value is None else zone(value)
@@ -190,7 +191,7 @@ def _aggregated(call: Call, store: ModuleStore, query: Query) -> Answer:
     if matching.matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
         return as_json({"data": [{item.key: len(matching) for item in query.select}], "info": _info(1, False)})
     groups = _grouped(call, store, query, list(matching.found()))
-    limit = DEFAULT_ROWS if query.limit is None else query.limit
+    limit = _rows_asked(query)
     data = [_group_json(call, store, query, members) for members in groups]
     page = data[query.offset : query.offset + limit]
     if not page:

@@ -7,7 +7,7 @@ from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.query.columns import UnknownColumn
 from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates
 from zoho_pipeline.simulator.state.store import Row
-from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, bad_value
+from zoho_pipeline.simulator.wire import Answer, ambiguous, as_json, bad_value
 
 PARAMS = "cvid criteria email phone word converted approved"
 _COMPARATORS = {"equals": "equal", "not_equal": "not_equal"}
@@ -24,8 +24,7 @@ def count(call: Call) -> Answer:
     store = call.module()
     given = [name for name in _ONE_OF if name in call.query]
     if len(given) > 1 or ("cvid" in call.query and given):
-        details = {"ambiguity_due_to": [{"param_name": name} for name in given]}
-        raise Refusal(400, "AMBIGUITY_DURING_PROCESSING", "Ambiguity while processing the request", details)
+        raise ambiguous(*given)
     converted = choice(call, "converted", ("false", "true", "both"))
     try:
         tree = parse(call.query["criteria"]) if "criteria" in call.query else None

@@ -7,19 +7,21 @@ from typing import Any
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.calls.page_tokens import TOKEN_SECONDS, Place, binding, following, make_token, read_token
 from zoho_pipeline.simulator.clock import to_epoch
-from zoho_pipeline.simulator.query.render import Renderer, envelope, render_page
+from zoho_pipeline.simulator.query.render import Renderer, envelope
 from zoho_pipeline.simulator.query.views import rows_at, visible_keys
 from zoho_pipeline.simulator.state.index import key_of
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import (
     Answer,
     Refusal,
+    ambiguous,
     as_json,
     bad_value,
     missing_param,
     no_content,
     not_modified,
     over_limit,
+    page_info,
     page_size,
     whole_number,
 )
@@ -91,7 +93,7 @@ def list_records(call: Call) -> Answer:
     converted = choice(call, "converted", ("false", "true", "both"))
     since = modified_since(call)
     if "cvid" in call.query and "sort_by" in call.query:
-        raise _ambiguous("cvid", "sort_by")
+        raise ambiguous("cvid", "sort_by")
     if "ids" in call.query:
         return _by_ids(call, store, fields)
     bound = binding(call)
@@ -105,13 +107,7 @@ def list_records(call: Call) -> Answer:
     place_after = following(call, place, _key(rows[-1], sort_by), size, order, descending=descending)
     info = _info(call, size, len(rows), place, sort_by, descending, more)
     info["next_page_token"] = make_token(call, place_after, bound) if more else None
-    page = render_page(call.org, store, rows, fields, call.user.time_zone)
-    return Answer(200, envelope("data", page, info))
-
-
-def _ambiguous(*params: str) -> Refusal:
-    details = {"ambiguity_due_to": [{"param_name": param} for param in params]}
-    return Refusal(400, "AMBIGUITY_DURING_PROCESSING", "Ambiguity while processing the request", details)
+    return Answer(200, envelope("data", call.rendered(store, rows, fields), info))
 
 
 def _place(call: Call, size: int, bound: str) -> Place:
@@ -123,7 +119,7 @@ def _place(call: Call, size: int, bound: str) -> Place:
             raise Refusal(400, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", message, {"limit": PAGE_WALL})
         return Place((page - 1) * size)
     if "page" in call.query:
-        raise _ambiguous("page", "page_token")
+        raise ambiguous("page", "page_token")
     place = read_token(call, token, bound)
     if place.offset >= call.hub.switches.token_rows:
         message = "you have reached the limit of pagination by page_token"
@@ -175,8 +171,8 @@ def _by_ids(call: Call, store: ModuleStore, fields: list[str]) -> Answer:
     rows = [row for i in ids if (row := store.rows.get(i)) and call.user.sees(store.api_name, row)]
     if not rows:
         return no_content()
-    info = {"per_page": 200, "count": len(rows), "page": 1, "more_records": False}
-    return Answer(200, envelope("data", render_page(call.org, store, rows, fields, call.user.time_zone), info))
+    info = page_info(200, len(rows), 1, more=False)
+    return Answer(200, envelope("data", call.rendered(store, rows, fields), info))
 
 
 def get_record(call: Call) -> Answer:
@@ -188,7 +184,7 @@ def get_record(call: Call) -> Answer:
         return no_content()
     wanted = [n for n in call.query.get("fields", "").split(",") if n] or list(store.fields)
     names = [name for name in wanted if call.readable(store, name)]
-    renderer = Renderer(call.org, store, names, call.user.time_zone, single=True)
+    renderer = Renderer(call.org, call.hub.switches, store, names, call.user.time_zone, single=True)
     shown = renderer.as_dict(row)
     if any(store.fields[name].type == "subform" for name in names):
         shown["$has_more"] = {name: False for name in names if store.fields[name].type == "subform"}

@@ -4,9 +4,18 @@ from typing import Any
 
 from zoho_pipeline.simulator.api.records import choice
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.state.fields import FORECASTS, Pick, Pipeline, field_json
-from zoho_pipeline.simulator.state.store import ModuleStore
-from zoho_pipeline.simulator.wire import Answer, as_json, missing_param, no_content, page_size, whole_number
+from zoho_pipeline.simulator.state.fields import Pick, Pipeline, field_json, forecast_category
+from zoho_pipeline.simulator.state.store import ModuleStore, person_json
+from zoho_pipeline.simulator.wire import (
+    Answer,
+    as_json,
+    cut_page,
+    missing_param,
+    no_content,
+    page_info,
+    page_size,
+    whole_number,
+)
 
 
 def modules(call: Call) -> Answer:
@@ -19,8 +28,7 @@ def one_module(call: Call) -> Answer:
 
 
 def module_json(call: Call, store: ModuleStore) -> dict[str, Any]:
-    user = call.user
-    viewable = store.api_supported and store.api_name not in user.hidden_modules | user.denied_modules
+    viewable = store.api_supported and call.user.may_open(store.api_name)
     writable = viewable and store.generated_type != "field_tracker"
     return {
         "id": store.id,
@@ -98,16 +106,14 @@ def _pipeline(number: int, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _stage(pipeline: Pipeline, number: int, pick: Pick) -> dict[str, Any]:
-    forecast = pick.forecast_type
-    category = None if forecast is None else {"name": FORECASTS.get(forecast, "Pipeline"), "id": pipeline.id}
     return {
         "id": str(int(pipeline.id) * 100 + number)[-19:],
         "display_value": pick.display,
         "actual_value": pick.actual,
         "sequence_number": number,
         "colour_code": None,
-        "forecast_category": category,
-        "forecast_type": forecast,
+        "forecast_category": forecast_category(pick, pipeline.id),
+        "forecast_type": pick.forecast_type,
     }
 
 
@@ -126,13 +132,12 @@ def recycle_bin(call: Call) -> Answer:
     entries = [
         (d.time, {"id": d.id, "display_name": d.display_name, "deleted_time": call.zone(d.time),
                   "module": {"api_name": store.api_name, "id": store.id},
-                  "deleted_by": None if d.by is None else {"name": d.by[1], "id": d.by[0]}})
+                  "deleted_by": person_json(d.by)})
         for store in call.org.modules.values() for d in store.deletions if d.type == "recycle"
     ]  # fmt: skip
     entries.sort(key=lambda entry: entry[0], reverse=True)
-    part = [entry for _, entry in entries[(page - 1) * size : page * size]]
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": len(entries) > page * size}
-    return as_json({"recycle_bin": part, "info": info}) if part else no_content()
+    part, info = cut_page(entries, size, page)
+    return as_json({"recycle_bin": [entry for _, entry in part], "info": info}) if part else no_content()
 
 
 def business_hours(call: Call) -> Answer:
@@ -144,5 +149,5 @@ def holidays(call: Call) -> Answer:
     """GET /settings/holidays?year=…"""
     year = whole_number(call.query, "year", call.hub.clock.now().year)
     found = [holiday for holiday in call.org.holidays if holiday["year"] == year]
-    info = {"per_page": 200, "count": len(found), "page": 1, "more_records": False}
+    info = page_info(200, len(found), 1, more=False)
     return as_json({"holidays": found, "info": info}) if found else no_content()

@@ -4,23 +4,18 @@ from collections.abc import Callable
 
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.state.users import User
-from zoho_pipeline.simulator.wire import Answer, as_json, bad_value, no_content, page_size, whole_number
-
-
-def _active(user: User) -> bool:
-    return user.status == "active" and not user.deleted
-
+from zoho_pipeline.simulator.wire import Answer, as_json, bad_value, cut_page, no_content, page_size, whole_number
 
 TYPES: dict[str, Callable[[User], bool]] = {
     "AllUsers": lambda u: not u.deleted,
-    "ActiveUsers": _active,
+    "ActiveUsers": lambda u: u.licensed,
     "DeactiveUsers": lambda u: u.status != "active" and not u.deleted,
     "ConfirmedUsers": lambda u: u.confirmed and not u.deleted,
     "NotConfirmedUsers": lambda u: not u.confirmed and not u.deleted,
     "DeletedUsers": lambda u: u.deleted,
-    "ActiveConfirmedUsers": lambda u: u.confirmed and _active(u),
+    "ActiveConfirmedUsers": lambda u: u.confirmed and u.licensed,
     "AdminUsers": lambda u: u.is_admin and not u.deleted,
-    "ActiveConfirmedAdmins": lambda u: u.is_admin and u.confirmed and _active(u),
+    "ActiveConfirmedAdmins": lambda u: u.is_admin and u.confirmed and u.licensed,
 }
 
 
@@ -33,8 +28,7 @@ def list_users(call: Call) -> Answer:
         raise bad_value("type", supported_values=[*TYPES, "CurrentUser"])
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
     found = [user for user in call.org.users.values() if TYPES[kind](user)]
-    part = found[(page - 1) * size : page * size]
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": len(found) > page * size}
+    part, info = cut_page(found, size, page)
     shown = [user.as_json(call.zone, call.org.roles) for user in part]
     return as_json({"users": shown, "info": info}) if part else no_content()
 

@@ -1,28 +1,28 @@
 """A call to the CRM API once its token is known, and the table of what can be called."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from zoho_pipeline.simulator.accounts.token_endpoint import Grant
 from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.hub import Hub
+from zoho_pipeline.simulator.query.bulk_jobs import BulkDesk
+from zoho_pipeline.simulator.query.render import render_page
 from zoho_pipeline.simulator.state.org import Org
-from zoho_pipeline.simulator.state.store import ModuleStore
+from zoho_pipeline.simulator.state.store import ModuleStore, Row
+from zoho_pipeline.simulator.state.tokens import Grant
 from zoho_pipeline.simulator.state.users import User
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.hub import Hub
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, no_permission
 
 
 @dataclass
 class Call:
-    """A request with the org, user and grant its token stands for."""
+    """A request, and the org, the user and the grant of its token."""
 
-    hub: "Hub"
+    hub: Hub
     request: Request
     org: Org
+    bulk: BulkDesk
     user: User
     grant: Grant
     parts: dict[str, str]
@@ -36,7 +36,7 @@ class Call:
         return ZoneFormat.of(self.user.time_zone)
 
     def module(self, api_name: str | None = None) -> ModuleStore:
-        """The module named in the path (or given); raises Refusal as Zoho does for ones the user lacks."""
+        """The module of the path, or the given one; raises Refusal when this user has no such module."""
         name = self.parts["module"] if api_name is None else api_name
         store = self.org.modules.get(name)
         if store is None or not store.api_supported or name in self.user.hidden_modules:
@@ -44,12 +44,19 @@ class Call:
                 400, "INVALID_MODULE", "the module name given seems to be invalid", {"resource_path_index": 0}
             )
         if name in self.user.denied_modules:
-            raise Refusal(403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{name}"]})
+            raise no_permission(f"Crm_Implied_View_{name}")
         return store
 
     def readable(self, store: ModuleStore, name: str) -> bool:
-        """Does the field exist for this user?"""
+        """True when the field exists for this user."""
         return name in store.fields and name not in self.user.hidden_fields.get(store.api_name, ())
+
+    def rendered(
+        self, store: ModuleStore, rows: Iterable[Row], fields: Sequence[str], *, bare_lookups: bool = False
+    ) -> list[bytes]:
+        """Rows as JSON in the user's time zone; see `render_page`."""
+        zone = self.user.time_zone
+        return render_page(self.org, self.hub.switches, store, rows, fields, zone, bare_lookups=bare_lookups)
 
 
 Scopes = Callable[[Call], list[tuple[str, ...]]]

@@ -10,15 +10,13 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.state.index import id_of
 from zoho_pipeline.simulator.wire import Refusal
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.calls.call import Call
 
 TOKEN_SECONDS = 86_400
 
@@ -32,20 +30,20 @@ class Place:
     snapshot: str | None = None
 
 
-def binding(call: "Call", *ignored: str) -> str:
+def binding(call: Call, *ignored: str) -> str:
     """A hash of everything that must not change while a token is used."""
     params = {k: v for k, v in sorted(call.query.items()) if k not in ("page", "page_token", *ignored)}
     since = call.request.headers.get("if-modified-since", "")
     return hashlib.sha256(orjson.dumps([call.parts.get("module"), params, since])).hexdigest()[:16]
 
 
-def make_token(call: "Call", place: Place, bound: str) -> str:
+def make_token(call: Call, place: Place, bound: str) -> str:
     key = None if place.after is None else str(place.after)
     fields = [place.offset, key, place.snapshot, call.user.id, call.org.id, bound, call.hub.clock.epoch()]
     return base64.urlsafe_b64encode(orjson.dumps(fields)).decode().rstrip("=")
 
 
-def read_token(call: "Call", token: str, bound: str) -> Place:
+def read_token(call: Call, token: str, bound: str) -> Place:
     """Raises Refusal for a token that is expired, another user's, bound to other parameters, or none."""
     try:
         fields: list[Any] = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
@@ -62,7 +60,7 @@ def read_token(call: "Call", token: str, bound: str) -> Place:
 
 
 def following(
-    call: "Call", place: Place, last_key: int | None, count: int, order: Sequence[int], *, descending: bool
+    call: Call, place: Place, last_key: int | None, count: int, order: Sequence[int], *, descending: bool
 ) -> Place:
     """Where the page after this one begins, by the switch `page_tokens`; `order` is the view just read."""
     mode = call.hub.switches.page_tokens
@@ -74,7 +72,7 @@ def following(
     return following_place
 
 
-def _remember(call: "Call", order: Iterable[int]) -> str:
+def _remember(call: Call, order: Iterable[int]) -> str:
     name = secrets.token_hex(8)
     call.hub.page_snapshots[name] = [id_of(key) for key in order]
     return name

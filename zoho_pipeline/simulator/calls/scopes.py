@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from zoho_pipeline.simulator.calls.call import Call
+from zoho_pipeline.simulator.state.store import ModuleStore
+from zoho_pipeline.simulator.wire import scope_mismatch
 
 READS = ("READ", "ALL")
 
@@ -11,6 +13,12 @@ def granted(scopes: Iterable[str], needed: list[tuple[str, ...]]) -> bool:
     """Is every group met by one of its scopes? Case does not matter."""
     held = {scope.lower() for scope in scopes}
     return all(any(name.lower() in held for name in group) for group in needed)
+
+
+def require_module(call: Call, store: ModuleStore) -> None:
+    """Raises Refusal when no scope of the token lets this module be read."""
+    if not granted(call.grant.scopes, [module_read(store.api_name)]):
+        raise scope_mismatch()
 
 
 def module_read(api_name: str) -> tuple[str, ...]:

@@ -6,20 +6,18 @@ answers 400 with `{"error": …}`. An operation that takes an `org` means the fi
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from zoho_pipeline.simulator.control import snapshot_file
-from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.hub import Hub
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.users import User
 from zoho_pipeline.simulator.wire import Answer, Request, SimulatorError, as_json
 
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.hub import Hub
 
-
-def handle(hub: "Hub", request: Request) -> Answer:
+def handle(hub: Hub, request: Request) -> Answer:
     """One call of the control plane; GET works for operations without arguments."""
     name = request.path.removeprefix("/_control/").strip("/")
     try:
@@ -29,7 +27,7 @@ def handle(hub: "Hub", request: Request) -> Answer:
         return as_json({"error": f"{name}: {error}"}, 400)
 
 
-def run(hub: "Hub", name: str, arguments: dict[str, Any]) -> Any:
+def run(hub: Hub, name: str, arguments: dict[str, Any]) -> Any:
     """Run an operation by name; raises SimulatorError for one that does not exist or does not fit."""
     operation = OPERATIONS.get(name)
     if operation is None:
@@ -41,7 +39,7 @@ def run(hub: "Hub", name: str, arguments: dict[str, Any]) -> Any:
     return operation(hub, **arguments)
 
 
-def _org(hub: "Hub", org: str | None) -> Org:
+def _org(hub: Hub, org: str | None) -> OrgHandle:
     if org is not None:
         return hub.orgs[org]
     if not hub.orgs:
@@ -49,42 +47,42 @@ def _org(hub: "Hub", org: str | None) -> Org:
     return next(iter(hub.orgs.values()))
 
 
-def _user(hub: "Hub", org: str | None, user: str | None) -> User:
+def _user(hub: Hub, org: str | None, user: str | None) -> User:
     found = _org(hub, org)
     return found.admin if user is None else found.users[user]
 
 
-def orgs(hub: "Hub") -> list[dict[str, Any]]:
+def orgs(hub: Hub) -> list[dict[str, Any]]:
     return [
         {"id": o.id, "name": o.name, "time_zone": o.time_zone, "currency": o.currency, "edition": o.edition,
          "location": o.location, "users": [u.brief() for u in o.users.values()],
          "rows": {name: len(m.rows) for name, m in o.modules.items()}}
-        for o in hub.orgs.values()
+        for o in (handle.state for handle in hub.orgs.values())
     ]  # fmt: skip
 
 
-def add_org(hub: "Hub", **options: Any) -> dict[str, str]:
+def add_org(hub: Hub, **options: Any) -> dict[str, str]:
     org = hub.add_org(**options)
     return {"id": org.id, "admin": org.admin.id}
 
 
-def add_user(hub: "Hub", org: str | None = None, **options: Any) -> str:
+def add_user(hub: Hub, org: str | None = None, **options: Any) -> str:
     return _org(hub, org).add_user(**options).id
 
 
-def update_user(hub: "Hub", user: str, org: str | None = None, **values: Any) -> None:
+def update_user(hub: Hub, user: str, org: str | None = None, **values: Any) -> None:
     _org(hub, org).update_user(user, **values)
 
 
-def delete_user(hub: "Hub", user: str, org: str | None = None) -> None:
+def delete_user(hub: Hub, user: str, org: str | None = None) -> None:
     _org(hub, org).delete_user(user)
 
 
-def deactivate_user(hub: "Hub", user: str, org: str | None = None) -> None:
+def deactivate_user(hub: Hub, user: str, org: str | None = None) -> None:
     _org(hub, org).deactivate_user(user)
 
 
-def see(hub: "Hub", module: str, org: str | None = None, user: str | None = None, rows: Any = None,
+def see(hub: Hub, module: str, org: str | None = None, user: str | None = None, rows: Any = None,
         hide: list[str] | None = None, show: list[str] | None = None) -> None:  # fmt: skip
     """What a user sees of a module: `rows` all | own | none | [ids]; ids to `hide` or to `show` again."""
     found = _user(hub, org, user)
@@ -95,13 +93,13 @@ def see(hub: "Hub", module: str, org: str | None = None, user: str | None = None
 
 
 def see_field(
-    hub: "Hub", module: str, field: str, visible: bool, org: str | None = None, user: str | None = None
+    hub: Hub, module: str, field: str, visible: bool, org: str | None = None, user: str | None = None
 ) -> None:
     found = _user(hub, org, user)
     (found.show_field if visible else found.hide_field)(module, field)
 
 
-def see_module(hub: "Hub", module: str, access: str, org: str | None = None, user: str | None = None) -> None:
+def see_module(hub: Hub, module: str, access: str, org: str | None = None, user: str | None = None) -> None:
     """`access`: open | hidden (INVALID_MODULE) | denied (403 NO_PERMISSION)."""
     found = _user(hub, org, user)
     found.show_module(module)
@@ -111,86 +109,84 @@ def see_module(hub: "Hub", module: str, access: str, org: str | None = None, use
         found.deny_module(module)
 
 
-def add_custom_field(hub: "Hub", module: str, api_name: str, label: str, data_type: str = "text",
+def add_custom_field(hub: Hub, module: str, api_name: str, label: str, data_type: str = "text",
                      org: str | None = None, picks: list[str] | None = None) -> str:  # fmt: skip
     return _org(hub, org).add_custom_field(module, api_name, label, data_type, picks=picks or ()).id
 
 
-def remove_field(hub: "Hub", module: str, api_name: str, org: str | None = None) -> None:
+def remove_field(hub: Hub, module: str, api_name: str, org: str | None = None) -> None:
     _org(hub, org).remove_field(module, api_name)
 
 
-def remove_module(hub: "Hub", module: str, org: str | None = None) -> None:
+def remove_module(hub: Hub, module: str, org: str | None = None) -> None:
     _org(hub, org).remove_module(module)
 
 
-def enable_status_history(hub: "Hub", org: str | None = None, **options: str) -> None:
+def enable_status_history(hub: Hub, org: str | None = None, **options: str) -> None:
     _org(hub, org).enable_status_history(**options)
 
 
-def enable_multi_currency(hub: "Hub", org: str | None = None) -> None:
+def enable_multi_currency(hub: Hub, org: str | None = None) -> None:
     _org(hub, org).enable_multi_currency()
 
 
-def set_business_hours(hub: "Hub", hours: dict[str, Any] | None, org: str | None = None) -> None:
+def set_business_hours(hub: Hub, hours: dict[str, Any] | None, org: str | None = None) -> None:
     _org(hub, org).set_business_hours(hours)
 
 
-def add_holiday(hub: "Hub", name: str, date: str, org: str | None = None) -> None:
+def add_holiday(hub: Hub, name: str, date: str, org: str | None = None) -> None:
     _org(hub, org).add_holiday(name, date)
 
 
-def add_client(hub: "Hub", client_id: str, client_secret: str, redirect_uris: list[str] | None = None) -> None:
+def add_client(hub: Hub, client_id: str, client_secret: str, redirect_uris: list[str] | None = None) -> None:
     hub.tokens.add_client(client_id, client_secret, set(redirect_uris or ()))
 
 
 def grant(
-    hub: "Hub", client_id: str, client_secret: str, scopes: Any, org: str | None = None, user: str | None = None
+    hub: Hub, client_id: str, client_secret: str, scopes: Any, org: str | None = None, user: str | None = None
 ) -> str:
     """A refresh token, as a consent would have given."""
     return _org(hub, org).grant(client_id, client_secret, scopes, user)
 
 
-def insert(hub: "Hub", module: str, values: dict[str, Any], org: str | None = None) -> str:
+def insert(hub: Hub, module: str, values: dict[str, Any], org: str | None = None) -> str:
     return _org(hub, org).insert(module, values)
 
 
-def insert_many(hub: "Hub", module: str, rows: list[dict[str, Any]], org: str | None = None) -> list[str]:
+def insert_many(hub: Hub, module: str, rows: list[dict[str, Any]], org: str | None = None) -> list[str]:
     return _org(hub, org).insert_many(module, rows)
 
 
-def update(
-    hub: "Hub", module: str, id: str, values: dict[str, Any], touch: bool = True, org: str | None = None
-) -> None:
+def update(hub: Hub, module: str, id: str, values: dict[str, Any], touch: bool = True, org: str | None = None) -> None:
     _org(hub, org).update(module, id, values, touch=touch)
 
 
-def delete(hub: "Hub", module: str, id: str, permanent: bool = False, org: str | None = None) -> None:
+def delete(hub: Hub, module: str, id: str, permanent: bool = False, org: str | None = None) -> None:
     _org(hub, org).delete(module, id, permanent=permanent)
 
 
-def restore(hub: "Hub", module: str, id: str, org: str | None = None) -> None:
+def restore(hub: Hub, module: str, id: str, org: str | None = None) -> None:
     _org(hub, org).restore(module, id)
 
 
-def convert(hub: "Hub", id: str, org: str | None = None, **choices: Any) -> dict[str, str | None]:
+def convert(hub: Hub, id: str, org: str | None = None, **choices: Any) -> dict[str, str | None]:
     return _org(hub, org).convert(id, **choices)
 
 
-def merge(hub: "Hub", module: str, winner: str, loser: str, org: str | None = None) -> None:
+def merge(hub: Hub, module: str, winner: str, loser: str, org: str | None = None) -> None:
     _org(hub, org).merge(module, winner, loser)
 
 
-def add_email(hub: "Hub", id: str, org: str | None = None, **mail: Any) -> str:
+def add_email(hub: Hub, id: str, org: str | None = None, **mail: Any) -> str:
     return _org(hub, org).add_email(id, **mail)
 
 
-def rows(hub: "Hub", module: str, org: str | None = None, user: str | None = None, zone: str | None = None) -> Any:
+def rows(hub: Hub, module: str, org: str | None = None, user: str | None = None, zone: str | None = None) -> Any:
     """The ledger of what a user sees."""
     return _org(hub, org).rows(module, user, zone=zone)
 
 
-def clock(hub: "Hub", set: str | None = None, advance: float | None = None, freeze: bool | None = None) -> str:
+def clock(hub: Hub, set: str | None = None, advance: float | None = None, freeze: bool | None = None) -> str:
     """Read the clock, or set, move, freeze (true) and resume (false) it first. ISO, UTC."""
     if set is not None:
         hub.clock.set(set)
@@ -201,21 +197,21 @@ def clock(hub: "Hub", set: str | None = None, advance: float | None = None, free
     return hub.clock.now().isoformat(timespec="seconds")
 
 
-def fault(hub: "Hub", n: int, kind: str, **options: Any) -> None:
+def fault(hub: Hub, n: int, kind: str, **options: Any) -> None:
     hub.faults.next(n, kind, **options)
 
 
-def clear_faults(hub: "Hub") -> None:
+def clear_faults(hub: Hub) -> None:
     hub.faults.clear()
 
 
-def switches(hub: "Hub", **values: Any) -> dict[str, Any]:
+def switches(hub: Hub, **values: Any) -> dict[str, Any]:
     """Read the switches, after setting those given."""
     hub.switches.update(**values)
     return hub.switches.as_dict()
 
 
-def on_call(hub: "Hub", k: int, do: list[dict[str, Any]], path: str = "/crm/", after: bool = False) -> None:
+def on_call(hub: Hub, k: int, do: list[dict[str, Any]], path: str = "/crm/", after: bool = False) -> None:
     """At the k-th call from now whose path contains `path`, run operations: `[{"op": "update", …}]`."""
     for step in do:
         if step.get("op") not in OPERATIONS:
@@ -225,16 +221,16 @@ def on_call(hub: "Hub", k: int, do: list[dict[str, Any]], path: str = "/crm/", a
     )
 
 
-def requests(hub: "Hub", since: int = 0) -> list[dict[str, Any]]:
+def requests(hub: Hub, since: int = 0) -> list[dict[str, Any]]:
     """The calls answered so far, from number `since` on."""
     return [call.as_dict() for call in hub.requests[int(since) :]]
 
 
-def clear_requests(hub: "Hub") -> None:
+def clear_requests(hub: Hub) -> None:
     hub.requests.clear()
 
 
-def credits(hub: "Hub", org: str | None = None, limit: int | None = None) -> dict[str, int]:
+def credits(hub: Hub, org: str | None = None, limit: int | None = None) -> dict[str, int]:
     """Credits used in the last 24 hours, and the day's limit (after setting it, where given)."""
     found = _org(hub, org)
     if limit is not None:
@@ -242,12 +238,12 @@ def credits(hub: "Hub", org: str | None = None, limit: int | None = None) -> dic
     return {"used": found.credits_used, "limit": found.credit_limit}
 
 
-def reset(hub: "Hub") -> None:
+def reset(hub: Hub) -> None:
     """An empty simulator again."""
     hub.reset()
 
 
-def save(hub: "Hub", path: str) -> None:
+def save(hub: Hub, path: str) -> None:
     snapshot_file.save(hub, path)
 
 

@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from zoho_pipeline.simulator.demo.content import CATALOGUE_COLUMNS, Item, publish
 from zoho_pipeline.simulator.demo.leads import BY_WAY, LeadPlan, plan_lead, plan_leads
 from zoho_pipeline.simulator.demo.sales import Crm, Step, Story
+from zoho_pipeline.simulator.handle import Simulator
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.fields import VISITOR
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator import Simulator
-    from zoho_pipeline.simulator.state.org import Org
 
 TIME_ZONE = "Asia/Kolkata"
 HISTORY = timedelta(days=400)
@@ -59,7 +57,7 @@ HOURS = {
 class Company:
     """The company in the simulator: its org, the administrator who may connect it, and what it published."""
 
-    org: "Org"
+    org: OrgHandle
     admin: User
     items: list[Item]
     now: datetime
@@ -80,7 +78,7 @@ class Company:
         return path
 
 
-def build_company(sim: "Simulator", *, seed: int = 7, now: datetime | None = None, leads: int = 600) -> Company:
+def build_company(sim: Simulator, *, seed: int = 7, now: datetime | None = None, leads: int = 600) -> Company:
     """Make the company in `sim` as it stands at `now` (default: the simulator's clock).
 
     Args:
@@ -111,7 +109,7 @@ def build_company(sim: "Simulator", *, seed: int = 7, now: datetime | None = Non
     return company
 
 
-def next_morning(sim: "Simulator", company: Company, arrivals: int = 9) -> dict[str, int]:
+def next_morning(sim: Simulator, company: Company, arrivals: int = 9) -> dict[str, int]:
     """What happens after the first sync: leads arrive from one newsletter, one lead converts, one is deleted.
 
     All of it happens at the simulator's present second. Returns how many of each.
@@ -131,7 +129,7 @@ def next_morning(sim: "Simulator", company: Company, arrivals: int = 9) -> dict[
     return {"created": arrivals, "converted": 1, "deleted": 1}
 
 
-def _shape(org: "Org", now: datetime) -> None:
+def _shape(org: OrgHandle, now: datetime) -> None:
     """Fields, sources, hours and holidays as this company set them up."""
     org.update_user(org.admin, first_name="Meenakshi", last_name="Iyer", email="meenakshi@kaverisystems.example")
     org.add_field("Leads", VISITOR)
@@ -154,7 +152,7 @@ def _story(company: Company, plan: LeadPlan, staff: list[User], zone: ZoneInfo) 
     return Story(plan, owner, zone, company.now, lambda story: _convert(company.org, story))
 
 
-def _convert(org: "Org", story: Story) -> None:
+def _convert(org: OrgHandle, story: Story) -> None:
     """Convert a lead; somebody who already is a contact stays that contact."""
     email = story.plan.fields["Email"]
     known = next((row for row in org.module("Contacts").rows.values() if row.get("Email") == email), None)
@@ -188,14 +186,14 @@ def _office(company: Company, rng: random.Random, staff: list[User]) -> list[Ste
     return steps
 
 
-def _clear_out(org: "Org", story: Story, how: str, _: Crm) -> None:
+def _clear_out(org: OrgHandle, story: Story, how: str, _: Crm) -> None:
     if how == "back":
         org.restore("Leads", story.lead_id)
     else:
         org.delete("Leads", story.lead_id, permanent=how == "for good")
 
 
-def _play(sim: "Simulator", org: "Org", steps: Iterable[Step]) -> None:
+def _play(sim: Simulator, org: OrgHandle, steps: Iterable[Step]) -> None:
     """Do every step at its instant, in order."""
     for step in sorted(steps):
         sim.clock.freeze(step.at)

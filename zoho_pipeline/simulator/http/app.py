@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from zoho_pipeline.simulator.accounts import consent, token_endpoint
-from zoho_pipeline.simulator.accounts.token_endpoint import AccessToken
 from zoho_pipeline.simulator.api.routes import ROUTES
 from zoho_pipeline.simulator.calls import limits, quirks
 from zoho_pipeline.simulator.calls.call import Call, Route
@@ -17,8 +16,10 @@ from zoho_pipeline.simulator.calls.scopes import granted
 from zoho_pipeline.simulator.control import endpoints
 from zoho_pipeline.simulator.faults import Fault, refusal_of, spoil
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.org import Org
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request
+from zoho_pipeline.simulator.state.tokens import AccessToken
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, no_permission, scope_mismatch, unknown_url
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -104,7 +105,7 @@ class App:
                 answer = quirks.dress(hub.switches, request, self._handle(call, found))
                 if fault is not None:
                     answer = spoil(fault.kind, answer)
-                limits.mark_remaining(call.org, answer)
+                limits.mark_remaining(hub, call.org, answer)
                 self._log(request, answer, price, call.org)
             if answer.body_later is not None:
                 answer.body = await asyncio.to_thread(answer.body_later)
@@ -118,10 +119,11 @@ class App:
         org = None
         try:
             token = self._authenticate(request)
-            org = self._hub.orgs[token.grant.org_id]
+            handle = self._hub.orgs[token.grant.org_id]
+            org = handle.state
             if fault is not None:
                 self._strike(fault, token)
-            call, found = self._route(request, token, org)
+            call, found = self._route(request, token, handle)
             limits.enter(self._hub, org, token.grant.client_id, sub_limited=found.sub_limited(call))
             price = found.price(call)
             try:
@@ -133,7 +135,7 @@ class App:
         except Refusal as refusal:
             answer = refusal.answer()
             if org is not None:
-                limits.mark_remaining(org, answer)
+                limits.mark_remaining(self._hub, org, answer)
             if fault is not None and fault.kind == "credits":
                 answer.headers["x-api-credits-remaining"] = "0"
             self._log(request, answer, 0, org)
@@ -157,10 +159,10 @@ class App:
             raise Refusal(401, "INVALID_TOKEN", "invalid oauth token")
         return token
 
-    def _route(self, request: Request, token: AccessToken, org: Org) -> tuple[Call, Route]:
+    def _route(self, request: Request, token: AccessToken, org: OrgHandle) -> tuple[Call, Route]:
         grant = token.grant
         quirks.refuse_lacking(self._hub.switches, request.path)
-        call = Call(self._hub, request, org, org.users[grant.user_id], grant, {})
+        call = Call(self._hub, request, org.state, org.bulk, org.users[grant.user_id], grant, {})
         for found in ROUTES:
             match = found.pattern.match(request.path)
             if match is None:
@@ -170,14 +172,13 @@ class App:
             call.parts = match.groupdict()
             self._permit(call, found)
             return call, found
-        raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+        raise unknown_url()
 
     def _permit(self, call: Call, found: Route) -> None:
         if not call.user.api_access:
-            details = {"permissions": ["Crm_Implied_Api_Access"]}
-            raise Refusal(403, "NO_PERMISSION", "permission denied", details)
+            raise no_permission("Crm_Implied_Api_Access")
         if not granted(call.grant.scopes, found.scopes(call)):
-            raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+            raise scope_mismatch()
         if self._hub.switches.unknown_params == "reject":
             for name in call.query:
                 if name not in found.params:

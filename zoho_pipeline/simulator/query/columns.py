@@ -2,18 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, Field
-from zoho_pipeline.simulator.state.store import ModuleStore, Row
+from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, LOOKUPS, Field
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.store import ModuleStore, Row, computed
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 JOIN_LEVELS = 2
 _USER_FIELDS = ("id", "first_name", "last_name", "full_name", "email")
-_LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 
 class UnknownColumn(Exception):
@@ -30,7 +27,7 @@ class Column:
 
     @property
     def is_lookup(self) -> bool:
-        return self.field.type in _LOOKUPS
+        return self.field.type in LOOKUPS
 
     def comparable(self) -> Callable[[Row], Any]:
         """The value conditions compare: an id for lookups, names for tags."""
@@ -42,7 +39,7 @@ class Column:
         return get
 
 
-def resolve(org: "Org", store: ModuleStore, user: User, path: str) -> Column:
+def resolve(org: Org, store: ModuleStore, user: User, path: str) -> Column:
     """The column of a path in a module; raises UnknownColumn."""
     head, arrow, rest = path.partition("->")
     if arrow:
@@ -66,7 +63,7 @@ def resolve(org: "Org", store: ModuleStore, user: User, path: str) -> Column:
     return _joined(org, column, path, column.field.lookup, inner)
 
 
-def _store(org: "Org", api_name: str) -> ModuleStore:
+def _store(org: Org, api_name: str) -> ModuleStore:
     if api_name not in org.modules:
         raise UnknownColumn(f"no module {api_name}")
     return org.modules[api_name]
@@ -81,14 +78,10 @@ def _plain(store: ModuleStore, user: User, name: str) -> Column:
     if field.type in LIST_HIDDEN:
         raise UnknownColumn(f"{name} cannot be queried")
     default = field.default
-    if name == "$converted":
-        return Column(name, field, lambda row: row.get("Converted__s", False))
-    if name in ("$approved", "$editable"):
-        return Column(name, field, lambda row: row.get(name, True))
-    return Column(name, field, lambda row: row.get(name, default))
+    return Column(name, field, computed(name) or (lambda row: row.get(name, default)))
 
 
-def _of_user(org: "Org", column: Column, path: str, name: str) -> Column:
+def _of_user(org: Org, column: Column, path: str, name: str) -> Column:
     if name not in _USER_FIELDS:
         raise UnknownColumn(f"a user has no {name}")
 
@@ -100,7 +93,7 @@ def _of_user(org: "Org", column: Column, path: str, name: str) -> Column:
     return Column(path, Field(name, "text"), get)
 
 
-def _joined(org: "Org", column: Column, path: str, target: str, inner: Column) -> Column:
+def _joined(org: Org, column: Column, path: str, target: str, inner: Column) -> Column:
     rows = _store(org, target).rows
 
     def get(row: Row) -> Any:

@@ -4,16 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoho_pipeline.simulator.clock import to_epoch
 from zoho_pipeline.simulator.query.columns import Column, resolve
 from zoho_pipeline.simulator.state.index import ID_SPAN, id_of
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 Predicate = Callable[[Row], bool]
 INDEXED = ("id", "Created_Time", "Modified_Time")
@@ -70,7 +68,7 @@ def count_tests(tree: Tree) -> int:
     return 1 if isinstance(tree, Comparison) else sum(count_tests(part) for part in tree.parts)
 
 
-def compile_tree(org: "Org", store: ModuleStore, user: User, tree: Tree) -> Predicate:
+def compile_tree(org: Org, store: ModuleStore, user: User, tree: Tree) -> Predicate:
     """A predicate over stored rows; raises UnknownColumn or BadCriteria."""
     if isinstance(tree, Group):
         parts = [compile_tree(org, store, user, part) for part in tree.parts]
@@ -222,7 +220,7 @@ class Candidates:
                 yield row
 
 
-def candidates(org: "Org", store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
+def candidates(org: Org, store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
     """What of a module may match; raises UnknownColumn or BadCriteria."""
     index = store.ordered(order)
     low, high = bounds_of(tree).get(order, (None, None)) if tree is not None else (None, None)

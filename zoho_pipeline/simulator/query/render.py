@@ -5,21 +5,19 @@ the cache outgrows its budget.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from zoho_pipeline.simulator.clock import ZoneFormat
-from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, Field
-from zoho_pipeline.simulator.state.store import ModuleStore, Row
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, LOOKUPS, Field
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.store import ModuleStore, Row, computed
+from zoho_pipeline.simulator.switches import Switches
 
 CACHED_ROWS = 60_000
 """Rendered rows kept a module, about 1 kB each."""
 RICH_TEXT_CUT = 500
-LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 Convert = Callable[[Any], Any]
 
@@ -32,7 +30,8 @@ class Renderer:
 
     def __init__(
         self,
-        org: "Org",
+        org: Org,
+        switches: Switches,
         module: ModuleStore,
         fields: Sequence[str],
         zone: str,
@@ -49,12 +48,13 @@ class Renderer:
             if field.type in LIST_HIDDEN and not single:
                 continue
             self._template[name] = [] if field.type in ("tag", "multiselectpicklist") else field.default
-            computed = computed_value(name, zone_format)
-            if computed is not None:
-                self._computed.append((name, computed))
+            compute = computed_value(name, zone_format)
+            if compute is not None:
+                self._computed.append((name, compute))
             else:
                 bare = bare_lookups and field.type in LOOKUPS
-                self._how[name] = bare_lookup if bare else converter(org, field, zone_format, whole=single)
+                convert = converter(org, switches, field, zone_format, whole=single)
+                self._how[name] = bare_lookup if bare else convert
 
     def as_dict(self, row: Row) -> dict[str, Any]:
         """The row in Zoho's shape; owners are pieces of JSON that orjson splices in."""
@@ -75,25 +75,21 @@ class Renderer:
 
 def computed_value(name: str, zone: ZoneFormat) -> Callable[[Row], Any] | None:
     """`$`-keys that are no stored values."""
-    if name == "$converted":
-        return lambda row: row.get("Converted__s", False)
     if name == "$converted_detail":
         return lambda row: converted_detail(row, zone)
-    if name in ("$approved", "$editable"):
-        return lambda row: row.get(name, True)
-    return None
+    return computed(name)
 
 
-def converter(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
+def converter(org: Org, switches: Switches, field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
     """How a stored value goes over the wire; None for those that go as they are."""
     if field.type == "datetime":
         return zone
     if field.type == "ownerlookup":
         return org.user_json
     if field.type in ("lookup", "parentlookup"):
-        if field.read_only and field.api_name.startswith("Converted_") and org.switches.converted_detail_only:
+        if field.read_only and field.api_name.startswith("Converted_") and switches.converted_detail_only:
             return lambda _: None
-        return lambda value: lookup_json(org, value)
+        return lambda value: lookup_json(org, switches, value)
     if field.type == "richtext" and not whole:
         return lambda value: value[:RICH_TEXT_CUT]
     return None
@@ -104,8 +100,10 @@ def bare_lookup(value: tuple[Any, ...]) -> dict[str, str]:
     return {"id": value[0]}
 
 
-def lookup_json(org: "Org", value: tuple[Any, ...]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": org.lookup_name(value), "id": value[0]}
+def lookup_json(org: Org, switches: Switches, value: tuple[Any, ...]) -> dict[str, Any]:
+    """A lookup with its name: the one of now or the one stored with it (switch `live_lookup_names`)."""
+    live = org.name_of(value[0]) if switches.live_lookup_names else None
+    shown: dict[str, Any] = {"name": value[1] if live is None else live, "id": value[0]}
     if len(value) == 3:  # a note's parent
         shown["module"] = {"api_name": value[2], "id": org.module_ids().get(value[2])}
     return shown
@@ -126,7 +124,8 @@ def converted_detail(row: Row, zone: ZoneFormat) -> dict[str, Any]:
 
 
 def render_page(
-    org: "Org",
+    org: Org,
+    switches: Switches,
     module: ModuleStore,
     rows: Iterable[Row],
     fields: Sequence[str],
@@ -138,7 +137,7 @@ def render_page(
 
     `bare_lookups` is COQL's way: lookups without names, rich text whole.
     """
-    key = (tuple(fields), zone, bare_lookups, org.names_version, org.switches.converted_detail_only)
+    key = (tuple(fields), zone, bare_lookups, org.names_version, switches.converted_detail_only)
     known = module.rendered.get(key)
     if known is None:
         if len(module.rendered) >= 8:
@@ -149,7 +148,8 @@ def render_page(
     for row in rows:
         rendered = known.get(row["id"])
         if rendered is None:
-            renderer = renderer or Renderer(org, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
+            if renderer is None:
+                renderer = Renderer(org, switches, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
             rendered = known[row["id"]] = renderer.as_bytes(row)
             org.rows_rendered += 1
         page.append(rendered)

@@ -14,6 +14,9 @@ JSON_TYPES = {
 LIST_HIDDEN = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
 """Types that list calls and Bulk Read never give; a single GET does."""
 
+LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
+"""Types whose stored value is a tuple that begins with the id of another record."""
+
 TYPES = frozenset(JSON_TYPES) | {
     "text", "textarea", "richtext", "email", "phone", "website", "picklist", "date", "datetime", "autonumber",
     "formula", "profileimage", "fileupload",
@@ -118,11 +121,18 @@ def _pick_json(f: Field, number: int, pick: Pick) -> dict[str, Any]:
     }
     if pick.forecast_type:
         value |= {"probability": pick.probability, "forecast_type": pick.forecast_type}
-        value["forecast_category"] = {"name": FORECASTS.get(pick.forecast_type, "Pipeline"), "id": f.id}
+        value["forecast_category"] = forecast_category(pick, f.id)
     return value
 
 
-FORECASTS = {"Open": "Pipeline", "Closed Won": "Closed", "Closed Lost": "Omitted"}
+def forecast_category(pick: Pick, category_id: str) -> dict[str, str] | None:
+    """The category of a stage in forecasts; None for values that are no stages."""
+    if pick.forecast_type is None:
+        return None
+    return {"name": _FORECASTS.get(pick.forecast_type, "Pipeline"), "id": category_id}
+
+
+_FORECASTS = {"Open": "Pipeline", "Closed Won": "Closed", "Closed Lost": "Omitted"}
 STAGES = (
     Pick("Qualification", probability=10, forecast_type="Open"),
     Pick("Needs Analysis", probability=20, forecast_type="Open"),
@@ -224,6 +234,11 @@ NAME_FIELDS = {
 }  # fmt: skip
 
 
+def standard_stages() -> list[Pick]:
+    """Copies of Zoho's standard stages; an org may change its own."""
+    return [Pick(**vars(stage)) for stage in STAGES]
+
+
 def parse_fields(text: str) -> list[Field]:
     """Fields from the words above."""
     found = []
@@ -233,7 +248,7 @@ def parse_fields(text: str) -> list[Field]:
         type_, _, lookup = bare.partition("=")
         picks = [Pick(v) for v in _PICKS[name].split("|")] if name in _PICKS and type_ == "picklist" else []
         if name == "Stage":
-            picks = [Pick(**vars(p)) for p in STAGES]
+            picks = standard_stages()
         found.append(
             Field(
                 name, type_, mandatory="!" in kind, read_only="~" in kind, lookup=lookup, picks=picks,

@@ -5,12 +5,9 @@ A history row is one stay: `Modified_Time` is when the stage was entered, `Moved
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 _DAY = 86_400
 PERSONS = ("Leads", "Contacts")
@@ -53,7 +50,7 @@ def _fill_deal(store: ModuleStore, row: Row, old: Row | None) -> None:
         row["Overall_Sales_Duration"] = days + row.get("Lead_Conversion_Time", 0)
 
 
-def _trackers(org: "Org", store: ModuleStore) -> list[tuple[ModuleStore, str, str, str]]:
+def _trackers(org: Org, store: ModuleStore) -> list[tuple[ModuleStore, str, str, str]]:
     """(history module, tracked field, parent lookup, duration field) for a module's rows."""
     if store.api_name == "Deals" and "DealHistory" in org.modules:
         return [(org.modules["DealHistory"], "Stage", "Potential_Name", "Stage_Duration_Calendar_Days")]
@@ -68,7 +65,7 @@ def _trackers(org: "Org", store: ModuleStore) -> list[tuple[ModuleStore, str, st
     return []
 
 
-def track_new(org: "Org", store: ModuleStore, rows: Sequence[Row]) -> None:
+def track_new(org: Org, store: ModuleStore, rows: Sequence[Row]) -> None:
     """Open the first stay of new rows."""
     for module, tracked, parent, _ in _trackers(org, store):
         stays = [
@@ -77,7 +74,7 @@ def track_new(org: "Org", store: ModuleStore, rows: Sequence[Row]) -> None:
         module.put_many(stays)
 
 
-def track_change(org: "Org", store: ModuleStore, old: Row, new: Row) -> None:
+def track_change(org: Org, store: ModuleStore, old: Row, new: Row) -> None:
     """Close the running stay and open the next, where a tracked value changed."""
     for module, tracked, parent, duration in _trackers(org, store):
         if old.get(tracked) == new.get(tracked):
@@ -90,9 +87,7 @@ def track_change(org: "Org", store: ModuleStore, old: Row, new: Row) -> None:
         module.put(_stay(org, module, store, new, tracked, parent, entered))
 
 
-def _stay(
-    org: "Org", module: ModuleStore, store: ModuleStore, row: Row, tracked: str, parent: str, entered: int
-) -> Row:
+def _stay(org: Org, module: ModuleStore, store: ModuleStore, row: Row, tracked: str, parent: str, entered: int) -> Row:
     stay: Row = {
         "id": org.new_id(),
         parent: (row["id"], row.get(store.name_field)),
@@ -105,7 +100,7 @@ def _stay(
     return stay
 
 
-def forget_parent(org: "Org", store: ModuleStore, row_id: str) -> None:
+def forget_parent(org: Org, store: ModuleStore, row_id: str) -> None:
     """Rows of deleted parents stay in the history with a null parent."""
     for module, _, parent, _ in _trackers(org, store):
         ids = [h["id"] for h in module.rows.values() if (ref := h.get(parent)) is not None and ref[0] == row_id]
@@ -114,7 +109,7 @@ def forget_parent(org: "Org", store: ModuleStore, row_id: str) -> None:
             module.put({k: v for k, v in module.rows[history_id].items() if k != parent})
 
 
-def adopt_again(org: "Org", store: ModuleStore, row: Row) -> None:
+def adopt_again(org: Org, store: ModuleStore, row: Row) -> None:
     """Give the stays of a restored row their parent back."""
     for module, _, parent, _ in _trackers(org, store):
         for history_id in org.orphaned.pop(f"{module.api_name}:{row['id']}", []):

@@ -31,6 +31,11 @@ class Deletion:
     display_name: str | None
 
 
+def person_json(ref: tuple[str, str] | None) -> dict[str, str] | None:
+    """A user of a deletion as answers show it."""
+    return None if ref is None else {"name": ref[1], "id": ref[0]}
+
+
 @dataclass
 class ModuleStore:
     """A module: its fields, its live rows and their sorted keys, its recycle bin, its deletions."""
@@ -114,6 +119,15 @@ class ModuleStore:
 
     def ordered(self, sort_by: str) -> SortedKeys:
         return {"id": self.by_id, "Created_Time": self.by_created, "Modified_Time": self.by_modified}[sort_by]
+
+
+def computed(name: str) -> Callable[[Row], Any] | None:
+    """The reader of a `$`-key that is computed from other values; None when `name` is stored."""
+    if name == "$converted":
+        return lambda row: row.get("Converted__s", False)
+    if name in ("$approved", "$editable"):
+        return lambda row: row.get(name, True)
+    return None
 
 
 Converter = Callable[[Any], Any]

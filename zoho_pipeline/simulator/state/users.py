@@ -83,6 +83,10 @@ class User:
         """No view permission in the profile: the module answers 403 NO_PERMISSION."""
         self.denied_modules.add(module)
 
+    def may_open(self, module: str) -> bool:
+        """True unless the module is hidden or denied."""
+        return module not in self.hidden_modules and module not in self.denied_modules
+
     def sees_all(self, module: str) -> bool:
         return module not in self.rows_of and not self.hidden_rows.get(module)
 

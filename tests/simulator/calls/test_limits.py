@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator, SimulatorError
 from zoho_pipeline.simulator.faults import KINDS
-
-from .conftest import Api, code_of, leads
 
 
 def test_credits_are_counted_over_a_rolling_day(api: Api, org: Org, simulator: Simulator) -> None:

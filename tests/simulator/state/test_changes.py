@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.simulator.client import Api, leads
 from zoho_pipeline.simulator import Org, Pick, Simulator, SimulatorError
-
-from .conftest import Api, leads
 
 
 def test_defaults_of_a_new_row(org: Org, simulator: Simulator) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator, SimulatorError
-
-from .conftest import Api, code_of, leads
 
 
 @pytest.fixture

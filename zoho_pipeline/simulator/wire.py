@@ -1,4 +1,4 @@
-"""What goes over the wire: a request as handlers see it, an answer, and Zoho's refusals."""
+"""What goes over the wire: a request as handlers see it, an answer, and the errors that Zoho answers with."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass
 class Request:
-    """One HTTP request; header names in lower case, a repeated parameter keeps its last value."""
+    """One HTTP request. Header names are in lower case; of a repeated parameter the last value counts."""
 
     method: str
     path: str
@@ -23,11 +23,11 @@ class Request:
     body: bytes = b""
 
     def form(self) -> dict[str, str]:
-        """Parameters of a form body, over those of the query string (Zoho's token endpoint takes both)."""
+        """Parameters of the query string and of the form body; the body wins. Zoho's token endpoint takes both."""
         return self.query | dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     def json(self) -> Any:
-        """The body as JSON; raises Refusal where it is none."""
+        """The body as JSON; raises Refusal when it is not JSON."""
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -36,13 +36,13 @@ class Request:
 
 @dataclass
 class Answer:
-    """One HTTP answer, body already encoded."""
+    """One HTTP answer with its encoded body."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
-    body_later: Callable[[], bytes] | None = None  # a body that takes long to make, outside the lock
+    body_later: Callable[[], bytes] | None = None  # makes a large body after the lock is released
 
 
 class Refusal(Exception):
@@ -58,7 +58,7 @@ class Refusal(Exception):
 
 
 class SimulatorError(Exception):
-    """The simulator was told something impossible (an unknown module, field, user or fault)."""
+    """A caller asked for something impossible: an unknown module, field, user, fault, or the like."""
 
 
 def as_json(body: Any, status: int = 200) -> Answer:
@@ -66,12 +66,12 @@ def as_json(body: Any, status: int = 200) -> Answer:
 
 
 def no_content() -> Answer:
-    """204: Zoho's way to say there are no rows."""
+    """204: Zoho's answer when there are no rows."""
     return Answer(204)
 
 
 def not_modified() -> Answer:
-    """304: nothing newer than `If-Modified-Since`."""
+    """304: nothing is newer than `If-Modified-Since`."""
     return Answer(304)
 
 
@@ -109,7 +109,7 @@ def ambiguous(*params: str) -> Refusal:
 
 
 def whole_number(query: dict[str, str], param: str, default: int) -> int:
-    """A positive whole number from the query string; raises Refusal PATTERN_NOT_MATCHED for anything else."""
+    """Read a positive whole number from the query string; raises Refusal PATTERN_NOT_MATCHED for other text."""
     text = query.get(param)
     if text is None:
         return default
@@ -124,7 +124,7 @@ def whole_number(query: dict[str, str], param: str, default: int) -> int:
 
 
 def page_size(query: dict[str, str]) -> int:
-    """`per_page`: default and greatest value 200."""
+    """`per_page`: 200 is the default and the highest value."""
     size = whole_number(query, "per_page", 200)
     if size > 200:
         raise over_limit("per_page", 200)

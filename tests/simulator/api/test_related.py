@@ -124,5 +124,5 @@ def test_a_count_takes_one_way_to_choose(api: Api) -> None:
 
 
 def test_unknown_users_of_mails_are_named(org: Org, lead: str) -> None:
-    with pytest.raises(SimulatorError, match="no user nobody"):
+    with pytest.raises(SimulatorError, match="unknown user nobody"):
         org.add_email(lead, user="nobody")

@@ -138,7 +138,7 @@ def test_faults_fit_a_path_wait_and_count(api: Api, simulator: Simulator) -> Non
     simulator.faults.next(5, "server_error")
     simulator.faults.clear()
     assert api.get("/org").status_code == 200
-    with pytest.raises(SimulatorError, match="no fault thunder"):
+    with pytest.raises(SimulatorError, match="unknown fault thunder"):
         simulator.faults.next(1, "thunder")
 
 

@@ -100,15 +100,15 @@ def test_shape_changes_over_http(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("operation", "arguments", "words"),
     [
-        ("explode", {}, "no operation"),
+        ("explode", {}, "unknown operation"),
         ("insert", {"module": "Leads"}, "missing a required argument"),
         ("insert", {"module": "Leads", "values": {}, "more": 1}, "unexpected keyword"),
-        ("insert", {"module": "Nothing", "values": {}}, "no module Nothing"),
-        ("switches", {"nothing": 1}, "no switch nothing"),
-        ("switches", {"bulk_rows": "many"}, "is a int"),
+        ("insert", {"module": "Nothing", "values": {}}, "unknown module Nothing"),
+        ("switches", {"nothing": 1}, "unknown switch nothing"),
+        ("switches", {"bulk_rows": "many"}, "takes a value of type int"),
         ("clock", {"set": "noon"}, "noon"),
-        ("add_org", {"edition": "Gold"}, "no edition Gold"),
-        ("on_call", {"k": 1, "do": [{"op": "explode"}]}, "no operation explode"),
+        ("add_org", {"edition": "Gold"}, "unknown edition Gold"),
+        ("on_call", {"k": 1, "do": [{"op": "explode"}]}, "unknown operation explode"),
     ],
 )
 def test_wrong_orders_are_400_and_say_why(

@@ -53,5 +53,5 @@ def test_a_missing_state_is_an_empty_simulator_and_a_foreign_one_is_refused(tmp_
         assert sim.orgs == []
     for text in ("not json", '{"kind": "other"}', '{"kind": "head", "format": 99}'):
         (tmp_path / "bad").write_text(text)
-        with pytest.raises(SimulatorError, match="line 1 is no state"):
+        with pytest.raises(SimulatorError, match="line 1: this is not a snapshot"):
             Simulator.start(state=tmp_path / "bad")

@@ -20,7 +20,7 @@ _STYLE = (
 
 
 def page(hub: Hub, request: Request) -> Answer:
-    """GET: the page; a browser whose user lives in another data centre is sent there first."""
+    """GET: show the page, or redirect to another accounts server (switch `consent_redirect`)."""
     if hub.switches.consent_redirect:
         target = f"{hub.switches.consent_redirect}/oauth/v2/auth?{urlencode(request.query)}"
         return Answer(302, headers={"location": target})
@@ -46,7 +46,7 @@ def page(hub: Hub, request: Request) -> Answer:
 
 
 def decide(hub: Hub, request: Request) -> Answer:
-    """POST: back to the redirect URI with `code`, `location`, `accounts-server`, `state`, or with an error."""
+    """POST: redirect to the client with `code`, `location`, `accounts-server` and `state`, or with `error`."""
     form = request.form()
     client, problem = _checked(hub, form)
     if client is None:
@@ -55,7 +55,7 @@ def decide(hub: Hub, request: Request) -> Answer:
     org = hub.orgs.get(org_id)
     answered = {"state": form["state"]} if "state" in form else {}
     if form.get("decision") == "accept" and (org is None or user_id not in org.users):
-        return _html("<h1>Error</h1><p>choose an organisation and a user</p>", 400)
+        return _html("<h1>Error</h1><p>Choose an organisation and a user.</p>", 400)
     if form.get("decision") != "accept" or org is None or _too_many_codes(hub, client):
         return _back(form, {"error": "access_denied"} | answered)
     code = issue_code(hub, client, form, org, user_id)
@@ -68,7 +68,11 @@ def decide(hub: Hub, request: Request) -> Answer:
 
 
 def issue_code(hub: Hub, client: Client, form: dict[str, str], org: OrgHandle, user_id: str) -> Code:
-    """A grant code; it brings a refresh token with access_type=offline on the first consent or prompt=consent."""
+    """Make a grant code.
+
+    Its exchange returns a refresh token when access_type is offline and this is the first consent or prompt is
+    consent.
+    """
     first = (client.id, user_id) not in hub.tokens.consented
     hub.tokens.consented.add((client.id, user_id))
     now = hub.clock.seconds()
@@ -83,7 +87,7 @@ def issue_code(hub: Hub, client: Client, form: dict[str, str], org: OrgHandle, u
 
 
 def _checked(hub: Hub, query: dict[str, str]) -> tuple[Client | None, str]:
-    """The client, or what is wrong with the request in words."""
+    """The client of the request; else None and the reason, as a text for the page."""
     client = hub.tokens.clients.get(query.get("client_id", ""))
     if client is None:
         return None, "Invalid Client Id: the client id passed does not exist"

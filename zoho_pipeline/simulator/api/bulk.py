@@ -31,7 +31,7 @@ def price_of_create(_: Call) -> int:
 
 
 def create(call: Call) -> Answer:
-    """POST /read: a new job; with `page_token` alone, the next page of an older one."""
+    """POST /read: make a job. A query with only `page_token` makes the job of the next page."""
     if not call.request.headers.get("content-type", "").startswith("application/json"):
         raise Refusal(415, "MEDIA_TYPE_NOT_SUPPORTED", "media type is not supported")
     if not call.request.body:
@@ -85,7 +85,7 @@ def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) ->
 
 
 def _checked(org: Org, store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
-    """Columns and criteria of a job; raises Refusal naming the first that does not exist."""
+    """The columns and criteria of a job; raises Refusal with the first one that does not exist."""
     columns = []
     for path in job.fields:
         try:
@@ -105,7 +105,7 @@ def _checked(org: Org, store: ModuleStore, call: Call, job: BulkJob) -> tuple[li
 
 
 def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The query and the place a page token stands for."""
+    """The query and the place of a page token; raises Refusal when the token is not valid."""
     try:
         job_id, offset, after, snapshot, user_id, issued = orjson.loads(base64.urlsafe_b64decode(str(token)))
         older = call.bulk.jobs[job_id]
@@ -120,7 +120,7 @@ def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def status(call: Call) -> Answer:
-    """GET /read/{id}: a poll; `result` is there once the job is COMPLETED."""
+    """GET /read/{id}: the state of a job. A COMPLETED job has a `result`."""
     job = _job(call)
     _advance(call, job)
     shown: dict[str, Any] = {
@@ -159,7 +159,7 @@ def _job(call: Call) -> BulkJob:
 
 
 def _advance(call: Call, job: BulkJob) -> None:
-    """Let a job get on: a poll counts one, time passes by itself."""
+    """Advance a job by one poll, or by the time that has passed (switch `bulk_mode`)."""
     if job.state in ("COMPLETED", "FAILURE"):
         return
     switches = call.hub.switches
@@ -177,7 +177,7 @@ def _advance(call: Call, job: BulkJob) -> None:
 
 
 def _finish(call: Call, job: BulkJob) -> None:
-    """Freeze the job's rows as they are now; the file itself is written when it is fetched."""
+    """End a job with the rows of this moment. The file is written at the first download."""
     job.finished = call.hub.clock.epoch()
     if call.bulk.fail_next:
         job.state, job.error = "FAILURE", call.bulk.fail_next.pop(0)
@@ -196,7 +196,7 @@ def _finish(call: Call, job: BulkJob) -> None:
 
 
 def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:
-    """The job's rows by ascending id, from where its page token says (see the switch `page_tokens`)."""
+    """The rows of a job by ascending id, from the place of its page token (switch `page_tokens`)."""
     size, mode = call.hub.switches.bulk_rows, call.hub.switches.page_tokens
     place = job.after or {"offset": (job.page - 1) * size, "after": None, "snapshot": None}
     start, snapshot = place["offset"], place["snapshot"]
@@ -221,7 +221,7 @@ def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> li
 def _live_rows(
     call: Call, store: ModuleStore, tree: Tree | None, start: int, after: str | None, most: int
 ) -> list[Row]:
-    """Rows as they stand now: past the id `after`, else past the first `start`."""
+    """Rows of this moment: those after the id `after`, or those after the first `start`."""
     if after is not None:
         beyond = Comparison("id", "greater_than", (after,))
         tree, start = (beyond if tree is None else Group("and", (tree, beyond))), 0
@@ -229,7 +229,7 @@ def _live_rows(
 
 
 def result(call: Call) -> Answer:
-    """GET /read/{id}/result: a zip with one CSV file; ten a minute."""
+    """GET /read/{id}/result: a zip with one CSV file. An org may download ten files per minute."""
     job = _job(call)
     _limit_downloads(call)
     if job.state != "COMPLETED":
@@ -260,7 +260,7 @@ def _archive(job: BulkJob, zone: ZoneFormat) -> bytes:
 
 
 def csv_text(columns: Sequence[Column], rows: Sequence[Row], zone: ZoneFormat) -> str:
-    """`Id` first whatever was asked; lookups as bare ids, booleans as text, empty and null alike."""
+    """The CSV of a job: `Id` is the first column, lookups are ids, booleans are words, null is empty text."""
     shown = [column for column in columns if column.path not in ("id", "Id")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

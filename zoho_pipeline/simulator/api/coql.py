@@ -30,7 +30,7 @@ def query_text(call: Call) -> str:
 
 
 def price(call: Call) -> int:
-    """1 credit up to 200 rows asked for, 2 up to 1 000, 3 up to 2 000."""
+    """1 credit for a limit of up to 200 rows, 2 for up to 1 000, 3 for more."""
     try:
         rows = parse(query_text(call)).limit or DEFAULT_ROWS
     except (CoqlSyntaxError, Refusal):
@@ -39,7 +39,7 @@ def price(call: Call) -> int:
 
 
 def run(call: Call) -> Answer:
-    """Answer a query; 204 where no row matches."""
+    """Answer a query; 204 when no row matches."""
     try:
         query = parse(query_text(call))
     except CoqlSyntaxError as error:
@@ -53,7 +53,7 @@ def run(call: Call) -> Answer:
             return _aggregated(call, store, query)
         return _rows(call, store, query)
     except UnknownColumn as error:
-        raise _invalid(str(error), column=str(error).split(" ")[2] if "no field" in str(error) else "") from None
+        raise _invalid(str(error), column=error.name) from None
     except BadCriteria as error:
         raise _invalid(str(error)) from None
 
@@ -105,9 +105,9 @@ def _longest_list(tree: Tree) -> int:
 
 
 def _index_for(query: Query) -> tuple[str, bool | None]:
-    """The index whose order is the query's (and whether it runs backwards), else one without order.
+    """The index that has the order of the query, and whether it must be read backwards.
 
-    An index orders by its field, then by id; `None` says the matching rows must be sorted.
+    An index orders by its field, then by id. None in place of the direction: the matching rows must be sorted.
     """
     names = [path for path, _ in query.order_by]
     directions = {descending for _, descending in query.order_by}
@@ -134,7 +134,7 @@ def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
 
 
 def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Row]:
-    """Matching rows in order; no more than `enough` where an index gives the order."""
+    """Matching rows in order, at most `enough` of them when an index gives the order."""
     index, backwards = _index_for(query)
     matching = candidates(call.org, store, call.user, query.where, index)
     if backwards is None:
@@ -143,7 +143,7 @@ def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Ro
 
 
 def _sorted(call: Call, store: ModuleStore, query: Query, rows: list[Row]) -> list[Row]:
-    """By the last key first; empty values come last ascending, first descending."""
+    """Sort rows by the order of the query. Empty values come last when ascending, first when descending."""
     for path, descending in reversed(query.order_by):
         get = resolve(call.org, store, call.user, path).comparable()
         rows.sort(key=_null_last(get), reverse=descending)
@@ -170,7 +170,7 @@ def _shower(call: Call, select: Sequence[Selected], columns: Sequence[Column]) -
 
 
 def _wire_value(call: Call, column: Column) -> Callable[[Any], Any] | None:
-    """How a stored value goes over the wire: lookups as bare `{"id"}`; None: as it is."""
+    """The function that gives a stored value its wire form; None when it needs no conversion."""
     if column.is_lookup:
         return lambda value: None if value is None else bare_lookup(value)
     if column.field.type == "datetime":
@@ -185,7 +185,7 @@ def _aggregated(call: Call, store: ModuleStore, query: Query) -> Answer:
     plain = [item for item in query.select if item.function is None]
     for item in plain:
         if item.path not in query.group_by:
-            raise _invalid(f"{item.path} must be aggregated or stand in group by")
+            raise _invalid(f"{item.path} must be aggregated or named in group by")
     index = next((name for name in INDEXED if _only_on(query.where, name)), "Modified_Time")
     matching = candidates(call.org, store, call.user, query.where, index)
     if matching.matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
@@ -244,7 +244,7 @@ def _aggregate(function: str, column: Column, members: list[Row]) -> Any:
     if function == "count":
         return len(values)
     if function in ("sum", "avg") and column.field.type not in NUMBERS:
-        raise BadCriteria(f"{function} of {column.path}, which is no number")
+        raise BadCriteria(f"{function} needs numbers, but {column.path} holds none")
     if not values:
         return None
     if function == "sum":

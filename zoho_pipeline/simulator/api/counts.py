@@ -20,7 +20,7 @@ def price(_: Call) -> int:
 
 
 def count(call: Call) -> Answer:
-    """`{"count": n}` of the rows that match; unconverted leads alone unless `converted` says otherwise."""
+    """`{"count": n}` of the matching rows. Of leads only unconverted ones count, unless `converted` is given."""
     store = call.module()
     given = [name for name in _ONE_OF if name in call.query]
     if len(given) > 1 or ("cvid" in call.query and given):
@@ -47,12 +47,12 @@ def _fits(call: Call, row: Row) -> bool:
 
 
 def parse(text: str) -> Tree:
-    """The tree of a search criteria text; raises BadCriteria."""
+    """Parse the text of search criteria; raises BadCriteria."""
     tree, rest = _primary(text.strip())
     while rest:
         match = re.match(r"\s*(and|or)\s*", rest, re.IGNORECASE)
         if match is None:
-            raise BadCriteria(f"unreadable from {rest[:20]!r}")
+            raise BadCriteria(f"cannot be read from {rest[:20]!r} on")
         right, rest = _primary(rest[match.end() :])
         tree = Group(match.group(1).lower(), (tree, right))
     return tree
@@ -66,7 +66,7 @@ def _primary(text: str) -> tuple[Tree, str]:
         values = tuple(value.split(",")) if comparator in ("in", "between") else (value,)
         return Comparison(path, _COMPARATORS.get(comparator, comparator), values), text[match.end() :]
     if not text.startswith("("):
-        raise BadCriteria(f"unreadable from {text[:20]!r}")
+        raise BadCriteria(f"cannot be read from {text[:20]!r} on")
     depth = 0
     for at, character in enumerate(text):
         depth += (character == "(") - (character == ")")

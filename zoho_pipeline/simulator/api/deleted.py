@@ -22,7 +22,7 @@ PARAMS = "type page per_page"
 
 
 def list_deleted(call: Call) -> Answer:
-    """Deletions of the last 60 (bin) and 120 (permanent) days, newest first."""
+    """Deletions, newest first: those into the bin for 60 days, permanent ones for 120 days."""
     store = call.module()
     kind = choice(call, "type", ("all", "recycle", "permanent"))
     size, page = page_size(call.query), whole_number(call.query, "page", 1)

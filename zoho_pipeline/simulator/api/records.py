@@ -37,7 +37,7 @@ PARAMS = (
 
 
 def asked_fields(call: Call, store: ModuleStore) -> list[str]:
-    """The fields of the list call; unknown and hidden ones are dropped in silence. Version 2 needed none: all then."""
+    """The fields of a list call, without unknown and hidden ones. Version 2 gives all fields when none is named."""
     names = [name for name in call.query.get("fields", "").split(",") if name]
     if not names and "/crm/v2/" in call.request.path:
         return [name for name, field in store.fields.items() if field.listed and call.readable(store, name)]
@@ -53,7 +53,7 @@ def asked_fields(call: Call, store: ModuleStore) -> list[str]:
 
 
 def choice(call: Call, param: str, values: Sequence[str]) -> str:
-    """One of `values`, the first by default."""
+    """The value of a parameter that takes one of `values`; the first one is the default."""
     chosen = call.query.get(param, values[0])
     if chosen not in values:
         raise bad_value(param, supported_values=list(values))
@@ -61,7 +61,7 @@ def choice(call: Call, param: str, values: Sequence[str]) -> str:
 
 
 def modified_since(call: Call) -> int | None:
-    """The least instant `If-Modified-Since` lets through; raises Refusal for what is no ISO instant."""
+    """The lowest Modified_Time that `If-Modified-Since` allows; raises Refusal when it is not an ISO instant."""
     text = call.request.headers.get("if-modified-since")
     if text is None:
         return None
@@ -82,7 +82,7 @@ def price(call: Call) -> int:
 
 
 def list_records(call: Call) -> Answer:
-    """A page of a module; its own 2,000-row wall by `page`, 100,000 rows by `page_token`."""
+    """A page of a module. `page` reaches 2,000 rows, `page_token` reaches 100,000."""
     store = call.module()
     if store.api_name == "Notes" and not call.user.is_admin:
         raise Refusal(403, "NOT_SUPPORTED", "the feature is not supported for this user")
@@ -134,7 +134,7 @@ def _key(row: Row, sort_by: str) -> int:
 def _read(
     call: Call, store: ModuleStore, order: Sequence[int], place: Place, size: int, *, descending: bool
 ) -> tuple[list[Row], bool]:
-    """Rows of the page at `place`, and whether more follow it."""
+    """The rows of the page at `place`, and whether more follow."""
     if place.snapshot is not None:
         frozen = call.hub.page_snapshots.get(place.snapshot, [])
         ids = frozen[place.offset : place.offset + size]
@@ -176,7 +176,7 @@ def _by_ids(call: Call, store: ModuleStore, fields: list[str]) -> Answer:
 
 
 def get_record(call: Call) -> Answer:
-    """One record with every field, subforms and whole rich text included."""
+    """One record with all fields, with subforms and the full rich text."""
     store = call.module()
     row = visible_row(call, store)
     hiding = call.hub.switches.single_get_hides_converted and row.get("Converted__s")
@@ -192,7 +192,7 @@ def get_record(call: Call) -> Answer:
 
 
 def visible_row(call: Call, store: ModuleStore) -> Row:
-    """The row of the path; raises Refusal where it is gone or hidden."""
+    """The row whose id is in the path; raises Refusal when it is deleted or hidden."""
     row = store.rows.get(call.parts["id"])
     if row is None or not call.user.sees(store.api_name, row):
         message = "the id given seems to be invalid"

@@ -27,7 +27,7 @@ _CLOSED: dict[str, Callable[[Row, int], bool]] = {
     "Calls": lambda row, now: row.get("Call_Start_Time", 0) <= now,
 }
 _BACKWARDS = {
-    # related list → (module, lookup that leads back)
+    # related list → (module, its lookup of the record)
     "DealHistory": ("DealHistory", "Potential_Name"),
     "Stage_History": ("DealHistory", "Potential_Name"),
     "Deals": ("Deals", "Contact_Name"),
@@ -36,7 +36,7 @@ _BACKWARDS = {
 
 
 def list_related(call: Call) -> Answer:
-    """A page of a related list, newest first; activities split into open ones and `…_History`."""
+    """A page of a related list, newest first. `…_History` lists hold closed activities, the others open ones."""
     store = call.module()
     row = visible_row(call, store)
     name = call.parts["related"]
@@ -73,7 +73,7 @@ def _rows(call: Call, name: str, record_id: str) -> tuple[ModuleStore, list[Row]
 
 
 def _mails(call: Call, row: Row) -> Answer:
-    """Ten mails a call, newest first, from `index` on; only those shared or of the token's user."""
+    """Ten mails per call, newest first, from `index` on: shared ones and those of the token's user."""
     held = [m for m in call.org.emails.get(row["id"], []) if m.get("shared", True) or m["owner"]["id"] == call.user.id]
     held.sort(key=lambda mail: (mail["time"], mail["message_id"]), reverse=True)
     start = int(call.query["index"]) if call.query.get("index", "").isdigit() else 0

@@ -19,7 +19,7 @@ from zoho_pipeline.simulator.wire import (
 
 
 def modules(call: Call) -> Answer:
-    """GET /settings/modules: all modules, tracker modules among them; hidden ones not viewable."""
+    """GET /settings/modules: all modules, with tracker modules; hidden ones have `viewable` false."""
     return as_json({"modules": [module_json(call, store) for store in call.org.modules.values()]})
 
 
@@ -57,7 +57,7 @@ def _asked_module(call: Call) -> ModuleStore:
 
 
 def fields(call: Call) -> Answer:
-    """GET /settings/fields?module=…: hidden fields are listed, with `visible` false."""
+    """GET /settings/fields?module=…: all fields; hidden ones have `visible` false."""
     store = _asked_module(call)
     kind = choice(call, "type", ("used", "all", "unused"))
     hidden = call.user.hidden_fields.get(store.api_name, set())
@@ -73,7 +73,7 @@ def one_field(call: Call) -> Answer:
 
 
 def layouts(call: Call) -> Answer:
-    """GET /settings/layouts?module=…: each module has one layout here."""
+    """GET /settings/layouts?module=…: in the simulator each module has one layout."""
     store = _asked_module(call)
     layout: dict[str, Any] = {
         "id": call.org.layout_ids.get(store.api_name),
@@ -127,7 +127,7 @@ def related_lists(call: Call) -> Answer:
 
 
 def recycle_bin(call: Call) -> Answer:
-    """GET /settings/recycle_bin: what lies in the bins of all modules, newest first."""
+    """GET /settings/recycle_bin: the deleted rows of all modules that can be restored, newest first."""
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
     entries = [
         (d.time, {"id": d.id, "display_name": d.display_name, "deleted_time": call.zone(d.time),
@@ -146,7 +146,7 @@ def business_hours(call: Call) -> Answer:
 
 
 def holidays(call: Call) -> Answer:
-    """GET /settings/holidays?year=…"""
+    """GET /settings/holidays?year=…: the holidays of a year (default: the present one)."""
     year = whole_number(call.query, "year", call.hub.clock.now().year)
     found = [holiday for holiday in call.org.holidays if holiday["year"] == year]
     info = page_info(200, len(found), 1, more=False)

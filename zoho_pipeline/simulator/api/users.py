@@ -20,7 +20,7 @@ TYPES: dict[str, Callable[[User], bool]] = {
 
 
 def list_users(call: Call) -> Answer:
-    """Users of a type; `CurrentUser` is the token's own, without `info`."""
+    """GET /users: the users of a type. `CurrentUser` is the user of the token; its answer has no `info`."""
     kind = call.query.get("type", "AllUsers")
     if kind == "CurrentUser":
         return as_json({"users": [call.user.as_json(call.zone, call.org.roles)]})
@@ -42,7 +42,7 @@ SYMBOLS = {"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "AU
 
 
 def org(call: Call) -> Answer:
-    """GET /org: name, zone, home currency, edition."""
+    """GET /org: name, time zone, home currency, edition."""
     found = call.org
     licence = {
         "paid": found.edition != "Free",

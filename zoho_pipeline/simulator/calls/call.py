@@ -1,4 +1,4 @@
-"""A call to the CRM API once its token is known, and the table of what can be called."""
+"""A call to the CRM API whose token is known, and the form of an entry in the table of routes."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -60,7 +60,7 @@ class Call:
 
 
 Scopes = Callable[[Call], list[tuple[str, ...]]]
-"""The scopes a call needs: all of the list, each met by any of its tuple."""
+"""Gives the scopes of a call: it needs one scope of each tuple."""
 
 
 def ordinary_price(_: Call) -> int:
@@ -73,7 +73,7 @@ def never(_: Call) -> bool:
 
 @dataclass(frozen=True)
 class Route:
-    """A family of calls: its paths, its handler, its scopes, its price, whether the sub-limit counts it."""
+    """A family of calls: path, methods, handler, scopes, price in credits, and whether the sub-limit counts it."""
 
     pattern: re.Pattern[str]
     methods: tuple[str, ...]
@@ -95,7 +95,7 @@ def route(
     params: str = "",
     bulk: bool = False,
 ) -> Route:
-    """A route below `/crm/v7` (any version from 2 to 8), `{name}` standing for one segment."""
+    """Make a route below `/crm/v7` (any version from 2 to 8); `{name}` matches one segment of the path."""
     base = r"/crm/bulk/v[2-8]" if bulk else r"/crm/v[2-8]"
     pattern = re.compile(base + re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + r"/?$")
     return Route(pattern, methods, handler, scopes, price, sub_limited, frozenset(params.split()))

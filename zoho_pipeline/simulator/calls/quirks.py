@@ -1,4 +1,4 @@
-"""The outer form of answers where real ones may differ: how nothing is said, what a last page tells, what lacks."""
+"""The outer form of answers where real orgs may differ: empty answers, `info` of the last page, missing calls."""
 
 import orjson
 
@@ -7,13 +7,13 @@ from zoho_pipeline.simulator.wire import Answer, Request, page_info, unknown_url
 
 
 def refuse_lacking(switches: Switches, path: str) -> None:
-    """Raises Refusal for calls this Zoho does not have (switch `lacking`)."""
+    """Raises Refusal for a call that the switch `lacking` names."""
     if switches.lacking and any(part in path for part in switches.lacking.split(",")):
         raise unknown_url()
 
 
 def dress(switches: Switches, request: Request, answer: Answer) -> Answer:
-    """The answer in the form the switches ask for."""
+    """Give the answer the form that the switches demand."""
     if request.path.startswith("/crm/bulk/"):
         return answer
     if answer.status == 204 and switches.empty_as_list:

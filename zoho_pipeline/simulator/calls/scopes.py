@@ -10,7 +10,7 @@ READS = ("READ", "ALL")
 
 
 def granted(scopes: Iterable[str], needed: list[tuple[str, ...]]) -> bool:
-    """Is every group met by one of its scopes? Case does not matter."""
+    """True when the token has one scope of every tuple; case does not matter."""
     held = {scope.lower() for scope in scopes}
     return all(any(name.lower() in held for name in group) for group in needed)
 
@@ -22,7 +22,7 @@ def require_module(call: Call, store: ModuleStore) -> None:
 
 
 def module_read(api_name: str) -> tuple[str, ...]:
-    """Scopes that let a module be read: all modules, or this one."""
+    """The scopes that let a client read a module: those of all modules and those of this one."""
     name = PARENTS.get(api_name, api_name).lower()
     return tuple(f"ZohoCRM.modules.{part}{kind}" for part in ("", f"{name}.") for kind in READS)
 
@@ -31,7 +31,7 @@ PARENTS = {"DealHistory": "deals", "Lead_Status_History": "leads"}
 
 
 def any_module_read(call: Call) -> tuple[str, ...]:
-    """Any scope that reads some module; which one a body names is checked by the handler."""
+    """The scopes that let a client read at least one module. The handler checks the module that the body names."""
     return tuple(dict.fromkeys(scope for name in call.org.modules for scope in module_read(name)))
 
 
@@ -44,7 +44,7 @@ def of_settings(*areas: str) -> "Settings":
 
 
 class Settings:
-    """`ZohoCRM.settings.ALL` or READ, or those of one area."""
+    """`ZohoCRM.settings.ALL` or `.READ`, or the scopes of one area."""
 
     def __init__(self, areas: tuple[str, ...]) -> None:
         self._group = tuple(
@@ -76,7 +76,7 @@ def of_count(call: Call) -> list[tuple[str, ...]]:
 
 
 def of_related(call: Call) -> list[tuple[str, ...]]:
-    """The parent module, and for notes and mails their own scope beside it."""
+    """A scope of the parent module, and for notes, activities and mails a scope of their own too."""
     needed = of_module(call)
     related = call.parts["related"]
     if related == "Emails":

@@ -1,7 +1,7 @@
-"""The control plane: everything a test or a demo does to this Zoho, by HTTP under `/_control/`.
+"""The control plane: everything that a test or a demo does to the simulator, over HTTP under `/_control/`.
 
-`POST /_control/{operation}` with a JSON object of arguments answers `{"result": …}`; what is wrong
-answers 400 with `{"error": …}`. An operation that takes an `org` means the first one without it.
+`POST /_control/{operation}` takes a JSON object of arguments and answers `{"result": …}`. A mistake answers 400
+with `{"error": …}`. An operation without its argument `org` works on the first org, without `user` on its admin.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from zoho_pipeline.simulator.wire import Answer, Request, SimulatorError, as_jso
 
 
 def handle(hub: Hub, request: Request) -> Answer:
-    """One call of the control plane; GET works for operations without arguments."""
+    """Answer a call of the control plane. GET takes the arguments from the query string."""
     name = request.path.removeprefix("/_control/").strip("/")
     try:
         arguments = orjson.loads(request.body) if request.body else dict(request.query)
@@ -28,10 +28,10 @@ def handle(hub: Hub, request: Request) -> Answer:
 
 
 def run(hub: Hub, name: str, arguments: dict[str, Any]) -> Any:
-    """Run an operation by name; raises SimulatorError for one that does not exist or does not fit."""
+    """Run an operation by name; raises SimulatorError for an unknown operation and for wrong arguments."""
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise SimulatorError(f"no operation; there are: {', '.join(sorted(OPERATIONS))}")
+        raise SimulatorError(f"unknown operation; the operations are: {', '.join(sorted(OPERATIONS))}")
     try:
         inspect.signature(operation).bind(hub, **arguments)
     except TypeError as error:
@@ -43,7 +43,7 @@ def _org(hub: Hub, org: str | None) -> OrgHandle:
     if org is not None:
         return hub.orgs[org]
     if not hub.orgs:
-        raise SimulatorError("there is no org yet")
+        raise SimulatorError("there is no org yet; add one with add_org")
     return next(iter(hub.orgs.values()))
 
 
@@ -84,7 +84,7 @@ def deactivate_user(hub: Hub, user: str, org: str | None = None) -> None:
 
 def see(hub: Hub, module: str, org: str | None = None, user: str | None = None, rows: Any = None,
         hide: list[str] | None = None, show: list[str] | None = None) -> None:  # fmt: skip
-    """What a user sees of a module: `rows` all | own | none | [ids]; ids to `hide` or to `show` again."""
+    """Set which rows of a module a user sees: `rows` all | own | none | [ids], ids to `hide`, ids to `show` again."""
     found = _user(hub, org, user)
     if rows is not None:
         found.limit_rows(module, rows if isinstance(rows, str) else set(rows))
@@ -145,7 +145,7 @@ def add_client(hub: Hub, client_id: str, client_secret: str, redirect_uris: list
 def grant(
     hub: Hub, client_id: str, client_secret: str, scopes: Any, org: str | None = None, user: str | None = None
 ) -> str:
-    """A refresh token, as a consent would have given."""
+    """Register a client and return a refresh token, as a consent would give."""
     return _org(hub, org).grant(client_id, client_secret, scopes, user)
 
 
@@ -182,12 +182,12 @@ def add_email(hub: Hub, id: str, org: str | None = None, **mail: Any) -> str:
 
 
 def rows(hub: Hub, module: str, org: str | None = None, user: str | None = None, zone: str | None = None) -> Any:
-    """The ledger of what a user sees."""
+    """Every live row that a user sees, with all fields; see `OrgHandle.rows`."""
     return _org(hub, org).rows(module, user, zone=zone)
 
 
 def clock(hub: Hub, set: str | None = None, advance: float | None = None, freeze: bool | None = None) -> str:
-    """Read the clock, or set, move, freeze (true) and resume (false) it first. ISO, UTC."""
+    """Set, move, freeze (true) or resume (false) the clock, then return its time (ISO, UTC)."""
     if set is not None:
         hub.clock.set(set)
     if advance is not None:
@@ -206,23 +206,23 @@ def clear_faults(hub: Hub) -> None:
 
 
 def switches(hub: Hub, **values: Any) -> dict[str, Any]:
-    """Read the switches, after setting those given."""
+    """Set the given switches, then return all."""
     hub.switches.update(**values)
     return hub.switches.as_dict()
 
 
 def on_call(hub: Hub, k: int, do: list[dict[str, Any]], path: str = "/crm/", after: bool = False) -> None:
-    """At the k-th call from now whose path contains `path`, run operations: `[{"op": "update", …}]`."""
+    """Run operations (`[{"op": "update", …}]`) at the k-th call from now whose path contains `path`."""
     for step in do:
         if step.get("op") not in OPERATIONS:
-            raise SimulatorError(f"no operation {step.get('op')}")
+            raise SimulatorError(f"unknown operation {step.get('op')}")
     hub.on_call(
         k, lambda: [run(hub, s["op"], {n: v for n, v in s.items() if n != "op"}) for s in do], path, after=after
     )
 
 
 def requests(hub: Hub, since: int = 0) -> list[dict[str, Any]]:
-    """The calls answered so far, from number `since` on."""
+    """The answered calls, from number `since` on (0: the first)."""
     return [call.as_dict() for call in hub.requests[int(since) :]]
 
 
@@ -231,7 +231,7 @@ def clear_requests(hub: Hub) -> None:
 
 
 def credits(hub: Hub, org: str | None = None, limit: int | None = None) -> dict[str, int]:
-    """Credits used in the last 24 hours, and the day's limit (after setting it, where given)."""
+    """Set the limit of the day when it is given, then return it with the credits of the last 24 hours."""
     found = _org(hub, org)
     if limit is not None:
         found.credit_limit_override = limit
@@ -239,7 +239,7 @@ def credits(hub: Hub, org: str | None = None, limit: int | None = None) -> dict[
 
 
 def reset(hub: Hub) -> None:
-    """An empty simulator again."""
+    """Forget everything but the address."""
     hub.reset()
 
 

@@ -1,7 +1,7 @@
-"""A simulator's whole state in one file, so that a demo finds its Zoho again.
+"""Snapshots: the whole state of a simulator in one file, so that a demo can start again with the same org.
 
-A pickle of our own objects would run whatever stands in the file; this is JSON lines: one line for
-the head, one an org, one a thousand rows.
+A snapshot is JSON lines: one line for the head, one per org, one per thousand rows. It is not a pickle,
+because loading a pickle runs code from the file.
 """
 
 import os
@@ -33,7 +33,7 @@ _ORG_VALUES = (
 
 
 def save(hub: Hub, path: str | PathLike[str]) -> None:
-    """Write the state; the file appears whole or not at all, readable by its owner alone."""
+    """Write a snapshot in one atomic step; only the owner of the file may read it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -48,7 +48,7 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, set):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} is no part of a state")
+    raise TypeError(f"a snapshot cannot hold a {type(value).__name__}")
 
 
 def _lines(hub: Hub) -> Iterator[dict[str, Any]]:
@@ -87,7 +87,10 @@ def _org_line(org: Org) -> dict[str, Any]:
 
 
 def load(hub: Hub, path: str | PathLike[str]) -> None:
-    """Fill an empty hub; a file that is not there leaves it empty. Raises SimulatorError for any other file."""
+    """Fill an empty hub from a snapshot; a missing file leaves it empty.
+
+    Raises SimulatorError when the file is not a snapshot.
+    """
     source = Path(path)
     if not source.exists():
         return
@@ -97,12 +100,14 @@ def load(hub: Hub, path: str | PathLike[str]) -> None:
                 line = orjson.loads(text)
                 _READERS[line["kind"]](hub, line)
             except (ValueError, KeyError, TypeError) as error:
-                raise SimulatorError(f"{source} line {number} is no state of this simulator: {error}") from error
+                raise SimulatorError(
+                    f"{source}, line {number}: this is not a snapshot of a simulator ({error})"
+                ) from error
 
 
 def _read_head(hub: Hub, line: dict[str, Any]) -> None:
     if line["format"] != FORMAT:
-        raise ValueError(f"format {line['format']}, this simulator reads {FORMAT}")
+        raise ValueError(f"its format is {line['format']}, but this simulator reads format {FORMAT}")
     hub.seed = line["seed"]
     hub.clock.shift, hub.clock.frozen = line["clock"]
     hub.switches.update(**line["switches"])

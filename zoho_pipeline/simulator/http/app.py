@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: who asks, may they, what does it cost, what goes wrong."""
+"""The simulator as an ASGI application: authentication, routing, limits, credits, faults and the log."""
 
 import asyncio
 import logging
@@ -115,7 +115,10 @@ class App:
                 limits.leave(call.org, call.grant.client_id, sub_limited=sub)
 
     def _admit(self, request: Request, fault: Fault | None) -> Answer | tuple[Call, Route, int]:
-        """Token, path, scopes, simultaneous calls and credits, in Zoho's order; an Answer is a refusal."""
+        """Check token, path, scopes, simultaneous calls and credits, in Zoho's order.
+
+        Returns the call, its route and its price in credits, or the answer that refuses it.
+        """
         org = None
         try:
             token = self._authenticate(request)
@@ -205,10 +208,10 @@ class App:
 
 
 class _Struck(Refusal):
-    """A refusal whose answer an ordered fault has written already."""
+    """A refusal with the answer of an ordered fault."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, "FAULT", "ordered fault")
+        super().__init__(answer.status, "FAULT", "a fault was ordered for this call")
         self._answer = answer
 
     def answer(self) -> Answer:
@@ -237,7 +240,7 @@ async def _send(send: Send, hub: Hub, answer: Answer, *, cut: bool = False) -> N
         headers["connection"] = "close"
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    if cut:  # half of what was promised; the server closes the connection when we return
+    if cut:  # half of the announced length; the server closes the connection when this returns
         await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
         return
     if hub.switches.chunked and answer.body:

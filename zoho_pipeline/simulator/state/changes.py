@@ -32,7 +32,7 @@ def insert_many(org: Org, shared: Shared, api_name: str, rows: Iterable[Mapping[
     fresh = [_new_row(org, store, values, now) for values in rows]
     ids = [row["id"] for row in fresh]
     if len(set(ids)) < len(ids) or not store.rows.keys().isdisjoint(ids):
-        raise SimulatorError(f"{api_name}: an id is given twice")
+        raise SimulatorError(f"{api_name}: an id is taken or given twice")
     store.put_many(fresh)
     history.track_new(org, store, fresh)
     attach(org, store, fresh)
@@ -112,7 +112,7 @@ def delete(org: Org, api_name: str, row_id: str, *, permanent: bool, at: int) ->
 
 
 def _deletion(org: Org, store: ModuleStore, row: Row, at: int, kind: str) -> Deletion:
-    if kind == "permanent":  # Zoho may show neither people nor name for these
+    if kind == "permanent":  # Zoho may leave out users and name here
         return Deletion(row["id"], at, kind, None, None, None)
     by = (org.admin.id, org.admin.full_name)
     created_by = row.get("Created_By")

@@ -12,7 +12,7 @@ JSON_TYPES = {
     "multiuserlookup": "jsonarray", "participants": "jsonarray", "tag": "jsonarray",
 }  # fmt: skip
 LIST_HIDDEN = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
-"""Types that list calls and Bulk Read never give; a single GET does."""
+"""Types that list calls and Bulk Read leave out; a single GET shows them."""
 
 LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 """Types whose stored value is a tuple that begins with the id of another record."""
@@ -39,7 +39,7 @@ class Pick:
 
 @dataclass
 class Field:
-    """A field of a module. `type` is Zoho's data_type, save for `richtext` (a textarea with markup)."""
+    """A field of a module. `type` is Zoho's data_type, but `richtext` is a textarea with markup."""
 
     api_name: str
     type: str
@@ -52,22 +52,22 @@ class Field:
     lookup: str = ""
     picks: list[Pick] = field(default_factory=list)
     visible: bool = True
-    listed: bool = True  # stands in settings/fields ($-keys do not)
+    listed: bool = True  # does settings/fields list it? ($-keys are not listed)
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
-            raise SimulatorError(f"no field type {self.type}")
+            raise SimulatorError(f"unknown field type {self.type}")
         self.label = self.label or self.api_name.removesuffix("__s").replace("_", " ")
 
     @property
     def default(self) -> Any:
-        """What an empty field holds: booleans are never null."""
+        """The value of an empty field; a boolean is never null."""
         return False if self.type == "boolean" else None
 
 
 @dataclass
 class Pipeline:
-    """A sales pipeline: which stages it shows, in order."""
+    """A sales pipeline with its stages in order."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class Pipeline:
 
 
 def field_json(f: Field, module_ids: dict[str, str], hidden: bool) -> dict[str, Any]:
-    """A field as GET /settings/fields tells it."""
+    """A field as GET /settings/fields shows it."""
     special = {"richtext": "textarea", "parentlookup": "lookup", "participants": "text", "tag": "text"}
     lookup: dict[str, Any] = {}
     if f.lookup:
@@ -157,7 +157,7 @@ _PICKS = {
     "Priority": "High|Highest|Low|Lowest|Normal",
 }
 
-# One field a word: Api_Name:type, `=Module` what a lookup leads to, `!` mandatory, `~` read-only.
+# One word per field: Api_Name:type, then `=Module` for the target of a lookup, `!` mandatory, `~` read-only.
 _WHO = (
     "Owner:ownerlookup Created_By:ownerlookup~ Modified_By:ownerlookup~ Created_Time:datetime~ Modified_Time:datetime~"
 )
@@ -240,7 +240,7 @@ def standard_stages() -> list[Pick]:
 
 
 def parse_fields(text: str) -> list[Field]:
-    """Fields from the words above."""
+    """Make fields from words like those above."""
     found = []
     for word in text.split():
         name, _, kind = word.partition(":")

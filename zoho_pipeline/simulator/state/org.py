@@ -35,7 +35,7 @@ class Org:
         self, *, name: str, time_zone: str, currency: str, edition: str, id_base: int, location: str, environment: str
     ) -> None:
         if edition not in EDITIONS:
-            raise SimulatorError(f"no edition {edition}; there are: {', '.join(EDITIONS)}")
+            raise SimulatorError(f"unknown edition {edition}; the editions are: {', '.join(EDITIONS)}")
         ZoneFormat.of(time_zone)
         self.name, self.time_zone, self.currency = name, time_zone, currency
         self.edition, self.location, self.environment = edition, location, environment
@@ -93,7 +93,7 @@ class Org:
         try:
             return self.modules[api_name]
         except KeyError:
-            raise SimulatorError(f"no module {api_name}; there are: {', '.join(self.modules)}") from None
+            raise SimulatorError(f"unknown module {api_name}; the modules are: {', '.join(self.modules)}") from None
 
     def module_ids(self) -> dict[str, str]:
         """The id of each module, by name."""
@@ -109,7 +109,7 @@ class Org:
         try:
             return self.users[as_text_id(user)]
         except KeyError:
-            raise SimulatorError(f"no user {user}") from None
+            raise SimulatorError(f"unknown user {user}") from None
 
     def user_brief(self, ref: tuple[str, str | None]) -> dict[str, Any]:
         """An owner lookup: name, id and e-mail address; the stored name when the user is unknown."""

@@ -51,7 +51,7 @@ def update_user(org: Org, shared: Shared, user: User | str, **values: Any) -> No
     found = org.user(user)
     for name, value in values.items():
         if not hasattr(found, name):
-            raise SimulatorError(f"a user has no {name}")
+            raise SimulatorError(f"a user has no attribute {name}")
         setattr(found, name, value)
     found.modified = shared.clock.epoch()
     org.names_version += 1

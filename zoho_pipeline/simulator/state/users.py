@@ -1,4 +1,4 @@
-"""Users of an org: who owns rows, and what each may see."""
+"""Users of an org, and which rows, fields and modules each of them may see."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ ADMIN = "Administrator"
 
 @dataclass
 class User:
-    """A CRM user. What it may see is changed by the methods, which also drop what was cached."""
+    """A CRM user. Change its rights by the methods: they also invalidate cached views."""
 
     id: str
     zuid: str
@@ -32,7 +32,7 @@ class User:
     hidden_modules: set[str] = field(default_factory=set)
     denied_modules: set[str] = field(default_factory=set)
     api_access: bool = True
-    access: int = 0  # counts changes of what the user may see
+    access: int = 0  # counts changes of the rights
 
     @property
     def full_name(self) -> str:
@@ -47,7 +47,7 @@ class User:
         return self.status == "active" and not self.deleted
 
     def limit_rows(self, module: str, to: str | set[str]) -> None:
-        """Show only `own` rows, `none`, these ids, or `all` again: the rest is silently absent."""
+        """Show only the user's `own` rows, `none`, these ids, or `all`. Answers leave out the other rows silently."""
         self.access += 1
         if to == "all":
             self.rows_of.pop(module, None)
@@ -63,7 +63,7 @@ class User:
         self.hidden_rows.setdefault(module, set()).difference_update(ids)
 
     def hide_field(self, module: str, api_name: str) -> None:
-        """Field-level security: the field is gone from answers, `visible` false in the metadata."""
+        """Field-level security: answers leave the field out, the metadata shows it with `visible` false."""
         self.access += 1
         self.hidden_fields.setdefault(module, set()).add(api_name)
 
@@ -72,7 +72,7 @@ class User:
         self.hidden_fields.get(module, set()).discard(api_name)
 
     def hide_module(self, module: str) -> None:
-        """No tab permission: the module answers INVALID_MODULE."""
+        """Take the tab permission: the module answers INVALID_MODULE."""
         self.hidden_modules.add(module)
 
     def show_module(self, module: str) -> None:
@@ -80,7 +80,7 @@ class User:
         self.denied_modules.discard(module)
 
     def deny_module(self, module: str) -> None:
-        """No view permission in the profile: the module answers 403 NO_PERMISSION."""
+        """Take the view permission of the profile: the module answers 403 NO_PERMISSION."""
         self.denied_modules.add(module)
 
     def may_open(self, module: str) -> bool:
@@ -105,7 +105,7 @@ class User:
         return {"name": self.full_name, "id": self.id, "email": self.email}
 
     def as_json(self, zone: ZoneFormat, roles: dict[str, str]) -> dict[str, Any]:
-        """The user as GET /users tells it; `offset` in milliseconds."""
+        """The user as GET /users shows it; `offset` is in milliseconds."""
         own_zone = ZoneFormat.of(self.time_zone)
         return {
             "id": self.id,

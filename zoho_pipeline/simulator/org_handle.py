@@ -24,6 +24,8 @@ class OrgHandle:
     Any thread may call the methods while clients read: the whole simulator holds one lock.
     """
 
+    __slots__ = ("_shared", "bulk", "state")  # setting an attribute that an org does not have is an error
+
     def __init__(self, state: Org, shared: Shared) -> None:
         self.state, self._shared = state, shared
         self.bulk = BulkDesk()
@@ -46,9 +48,29 @@ class OrgHandle:
     def name(self) -> str:
         return self.state.name
 
+    @name.setter
+    def name(self, name: str) -> None:
+        with self._shared.lock:
+            self.state.name = name
+
     @property
     def time_zone(self) -> str:
         return self.state.time_zone
+
+    @time_zone.setter
+    def time_zone(self, time_zone: str) -> None:
+        with self._shared.lock:
+            self.state.time_zone = time_zone
+
+    @property
+    def currency(self) -> str:
+        """The home currency, as an ISO code."""
+        return self.state.currency
+
+    @currency.setter
+    def currency(self, currency: str) -> None:
+        with self._shared.lock:
+            self.state.currency = currency
 
     @property
     def location(self) -> str:
@@ -272,7 +294,8 @@ class OrgHandle:
 
     @credit_limit_override.setter
     def credit_limit_override(self, limit: int | None) -> None:
-        self.state.credit_limit_override = limit
+        with self._shared.lock:
+            self.state.credit_limit_override = limit
 
     @property
     def in_flight(self) -> dict[str, list[int]]:

@@ -31,6 +31,7 @@ class Clock:
         return int(self.seconds())
 
     def now(self) -> datetime:
+        """Now, as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime | str | int) -> None:
@@ -42,6 +43,7 @@ class Clock:
             self.frozen = target
 
     def advance(self, seconds: float) -> None:
+        """Move the clock forward by seconds (backward when negative)."""
         if self.frozen is None:
             self.shift += seconds
         else:
@@ -89,6 +91,7 @@ class ZoneFormat:
 
     @classmethod
     def of(cls, name: str) -> "ZoneFormat":
+        """The format of a time zone, cached; raises ZoneInfoNotFoundError for an unknown name."""
         if name not in cls._known:
             cls._known[name] = cls(name)
         return cls._known[name]

@@ -49,10 +49,12 @@ class Faults:
         self._ordered.append(Fault(kind, path, n, after, seconds))
 
     def clear(self) -> None:
+        """Drop the ordered faults."""
         self._ordered.clear()
 
     @property
     def pending(self) -> int:
+        """The number of calls that ordered faults still wait for."""
         return sum(fault.left for fault in self._ordered)
 
     def take(self, request: Request) -> Fault | None:

@@ -59,6 +59,7 @@ class Simulator:
         self.stop()
 
     def stop(self) -> None:
+        """Close every connection and free the port. A second call does nothing."""
         self._server.stop()
 
     def wait(self) -> None:

@@ -62,6 +62,7 @@ class SimulatorError(Exception):
 
 
 def as_json(body: Any, status: int = 200) -> Answer:
+    """An answer with a JSON body."""
     return Answer(status, orjson.dumps(body))
 
 
@@ -76,15 +77,18 @@ def not_modified() -> Answer:
 
 
 def bad_value(param: str, **details: Any) -> Refusal:
+    """A parameter has a value that Zoho does not take."""
     return Refusal(400, "INVALID_DATA", f"the value of {param} is invalid", {"param_name": param, **details})
 
 
 def missing_param(param: str) -> Refusal:
+    """A required parameter is missing."""
     message = "One of the expected parameter is missing"
     return Refusal(400, "REQUIRED_PARAM_MISSING", message, {"param_name": param})
 
 
 def over_limit(param: str, limit: int) -> Refusal:
+    """A parameter goes beyond its limit."""
     return Refusal(400, "LIMIT_EXCEEDED", f"{param} goes over its limit", {"param_name": param, "limit": limit})
 
 
@@ -99,6 +103,7 @@ def no_permission(permission: str) -> Refusal:
 
 
 def unknown_url() -> Refusal:
+    """No call has this path."""
     return Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
 
 

@@ -27,6 +27,7 @@ FIELD_LIMIT = 200
 
 
 def price_of_create(_: Call) -> int:
+    """50 credits for a job."""
     return 50
 
 

@@ -21,6 +21,7 @@ SELECT_LIMIT, IN_LIMIT, CRITERIA_LIMIT, ORDER_LIMIT, GROUP_LIMIT, AGGREGATE_LIMI
 
 
 def query_text(call: Call) -> str:
+    """The `select_query` of the body; raises Refusal when there is none."""
     body = call.request.json()
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):

@@ -16,6 +16,7 @@ _ONE_OF = ("criteria", "email", "phone", "word")
 
 
 def price(_: Call) -> int:
+    """50 credits for a count."""
     return 50
 
 

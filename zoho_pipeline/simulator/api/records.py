@@ -72,10 +72,12 @@ def modified_since(call: Call) -> int | None:
 
 
 def is_sorted(call: Call) -> bool:
+    """True for lists that the sub-limit of simultaneous calls counts."""
     return "sort_by" in call.query or "cvid" in call.query
 
 
 def price(call: Call) -> int:
+    """3 credits with a custom view, the switch `sorted_read_credits` with an order, else 1."""
     if "cvid" in call.query:
         return 3
     return call.hub.switches.sorted_read_credits if is_sorted(call) else 1

@@ -24,10 +24,12 @@ def modules(call: Call) -> Answer:
 
 
 def one_module(call: Call) -> Answer:
+    """GET /settings/modules/{module}."""
     return as_json({"modules": [module_json(call, call.module())]})
 
 
 def module_json(call: Call, store: ModuleStore) -> dict[str, Any]:
+    """A module as the metadata shows it to this user."""
     viewable = store.api_supported and call.user.may_open(store.api_name)
     writable = viewable and store.generated_type != "field_tracker"
     return {
@@ -67,6 +69,7 @@ def fields(call: Call) -> Answer:
 
 
 def one_field(call: Call) -> Answer:
+    """GET /settings/fields/{id}?module=…"""
     store = _asked_module(call)
     found = [f for f in store.fields.values() if f.id == call.parts["id"]]
     return as_json({"fields": [field_json(f, call.org.module_ids(), False) for f in found]}) if found else no_content()
@@ -118,6 +121,7 @@ def _stage(pipeline: Pipeline, number: int, pick: Pick) -> dict[str, Any]:
 
 
 def related_lists(call: Call) -> Answer:
+    """GET /settings/related_lists?module=…: notes, activities and mails."""
     store = _asked_module(call)
     names = ("Notes", "Tasks", "Events", "Calls", "Emails")
     lists = [{"id": f"{store.id}{n}"[-19:], "api_name": name, "module": name, "display_label": name, "name": name,
@@ -141,6 +145,7 @@ def recycle_bin(call: Call) -> Answer:
 
 
 def business_hours(call: Call) -> Answer:
+    """GET /settings/business_hours; 204 when none are set."""
     hours = call.org.business_hours
     return no_content() if hours is None else as_json({"business_hours": hours})
 

@@ -34,6 +34,7 @@ def list_users(call: Call) -> Answer:
 
 
 def one_user(call: Call) -> Answer:
+    """GET /users/{id}; 204 when there is no such user."""
     user = call.org.users.get(call.parts["id"])
     return no_content() if user is None else as_json({"users": [user.as_json(call.zone, call.org.roles)]})
 

@@ -29,10 +29,12 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
+        """The parameters of the query string."""
         return self.request.query
 
     @property
     def zone(self) -> ZoneFormat:
+        """Writes instants in the time zone of the token's user."""
         return ZoneFormat.of(self.user.time_zone)
 
     def module(self, api_name: str | None = None) -> ModuleStore:
@@ -64,10 +66,12 @@ Scopes = Callable[[Call], list[tuple[str, ...]]]
 
 
 def ordinary_price(_: Call) -> int:
+    """1 credit, the price of most calls."""
     return 1
 
 
 def never(_: Call) -> bool:
+    """For routes that the sub-limit of simultaneous calls does not count."""
     return False
 
 

@@ -38,6 +38,7 @@ def binding(call: Call, *ignored: str) -> str:
 
 
 def make_token(call: Call, place: Place, bound: str) -> str:
+    """Make the token of a place; `bound` is the hash from `binding`."""
     key = None if place.after is None else str(place.after)
     fields = [place.offset, key, place.snapshot, call.user.id, call.org.id, bound, call.hub.clock.epoch()]
     return base64.urlsafe_b64encode(orjson.dumps(fields)).decode().rstrip("=")

@@ -36,10 +36,12 @@ def any_module_read(call: Call) -> tuple[str, ...]:
 
 
 def of_module(call: Call) -> list[tuple[str, ...]]:
+    """One scope that reads the module of the path."""
     return [module_read(call.parts["module"])]
 
 
 def of_settings(*areas: str) -> "Settings":
+    """The scopes of calls below /settings that concern these areas."""
     return Settings(areas)
 
 
@@ -56,22 +58,27 @@ class Settings:
 
 
 def of_users(_: Call) -> list[tuple[str, ...]]:
+    """A scope that reads users."""
     return [tuple(f"ZohoCRM.users.{kind}" for kind in READS)]
 
 
 def of_org(_: Call) -> list[tuple[str, ...]]:
+    """A scope that reads the org."""
     return [tuple(f"ZohoCRM.org.{kind}" for kind in READS)]
 
 
 def of_coql(call: Call) -> list[tuple[str, ...]]:
+    """A scope for COQL, and one that reads a module."""
     return [tuple(f"ZohoCRM.coql.{kind}" for kind in READS), any_module_read(call)]
 
 
 def of_bulk(call: Call) -> list[tuple[str, ...]]:
+    """A scope for Bulk Read, and one that reads a module."""
     return [tuple(f"ZohoCRM.bulk.{kind}" for kind in READS), any_module_read(call)]
 
 
 def of_count(call: Call) -> list[tuple[str, ...]]:
+    """The scope for searches, and one that reads the module of the path."""
     return [("ZohoSearch.securesearch.READ",), *of_module(call)]
 
 

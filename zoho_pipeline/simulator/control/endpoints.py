@@ -53,6 +53,7 @@ def _user(hub: Hub, org: str | None, user: str | None) -> User:
 
 
 def orgs(hub: Hub) -> list[dict[str, Any]]:
+    """List the orgs with their users and the number of rows per module."""
     return [
         {"id": o.id, "name": o.name, "time_zone": o.time_zone, "currency": o.currency, "edition": o.edition,
          "location": o.location, "users": [u.brief() for u in o.users.values()],
@@ -62,11 +63,13 @@ def orgs(hub: Hub) -> list[dict[str, Any]]:
 
 
 def add_org(hub: Hub, **options: Any) -> dict[str, str]:
+    """Add an org (options of `Hub.add_org`); returns its id and the id of its admin."""
     org = hub.add_org(**options)
     return {"id": org.id, "admin": org.admin.id}
 
 
 def add_user(hub: Hub, org: str | None = None, **options: Any) -> str:
+    """Add a user (options of `setup.add_user`); returns its id."""
     return _org(hub, org).add_user(**options).id
 
 
@@ -95,6 +98,7 @@ def see(hub: Hub, module: str, org: str | None = None, user: str | None = None, 
 def see_field(
     hub: Hub, module: str, field: str, visible: bool, org: str | None = None, user: str | None = None
 ) -> None:
+    """Show a field to a user, or hide it."""
     found = _user(hub, org, user)
     (found.show_field if visible else found.hide_field)(module, field)
 
@@ -150,10 +154,12 @@ def grant(
 
 
 def insert(hub: Hub, module: str, values: dict[str, Any], org: str | None = None) -> str:
+    """Add a row in Zoho's shape; returns its id."""
     return _org(hub, org).insert(module, values)
 
 
 def insert_many(hub: Hub, module: str, rows: list[dict[str, Any]], org: str | None = None) -> list[str]:
+    """Add rows in Zoho's shape; returns their ids in order."""
     return _org(hub, org).insert_many(module, rows)
 
 
@@ -170,14 +176,17 @@ def restore(hub: Hub, module: str, id: str, org: str | None = None) -> None:
 
 
 def convert(hub: Hub, id: str, org: str | None = None, **choices: Any) -> dict[str, str | None]:
+    """Convert a lead; see `changes.convert` for the choices."""
     return _org(hub, org).convert(id, **choices)
 
 
 def merge(hub: Hub, module: str, winner: str, loser: str, org: str | None = None) -> None:
+    """Merge the row `loser` into the row `winner`."""
     _org(hub, org).merge(module, winner, loser)
 
 
 def add_email(hub: Hub, id: str, org: str | None = None, **mail: Any) -> str:
+    """Add a mail to a record; returns its message id."""
     return _org(hub, org).add_email(id, **mail)
 
 
@@ -198,6 +207,7 @@ def clock(hub: Hub, set: str | None = None, advance: float | None = None, freeze
 
 
 def fault(hub: Hub, n: int, kind: str, **options: Any) -> None:
+    """Let the next `n` calls fail; see `Faults.next` for the options."""
     hub.faults.next(n, kind, **options)
 
 
@@ -244,6 +254,7 @@ def reset(hub: Hub) -> None:
 
 
 def save(hub: Hub, path: str) -> None:
+    """Write a snapshot file on the machine of the simulator."""
     snapshot_file.save(hub, path)
 
 

@@ -103,13 +103,16 @@ class Item:
 
     @property
     def reach(self) -> float:
+        """The relative number of readers."""
         return sum(BY_TOPIC[name].reach for name in self.topics) / len(self.topics)
 
     @property
     def quality(self) -> float:
+        """The chance of its readers to buy (1: average)."""
         return sum(BY_TOPIC[name].quality for name in self.topics) / len(self.topics)
 
     def row(self) -> dict[str, str | None]:
+        """The item as a row of the catalogue, with topics joined by `|`."""
         values = {name: getattr(self, name) for name in CATALOGUE_COLUMNS}
         published = self.published_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {**values, "topics": "|".join(self.topics), "published_at": published}

@@ -219,6 +219,7 @@ class _Struck(Refusal):
 
 
 async def read_request(scope: MutableMapping[str, Any], receive: Receive) -> Request:
+    """Read a whole request from ASGI messages."""
     body = b""
     while True:
         message = await receive()

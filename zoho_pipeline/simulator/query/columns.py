@@ -31,6 +31,7 @@ class Column:
 
     @property
     def is_lookup(self) -> bool:
+        """True when the stored value is a tuple that begins with an id."""
         return self.field.type in LOOKUPS
 
     def comparable(self) -> Callable[[Row], Any]:

@@ -63,11 +63,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Token:
+    """A token of a query: its kind (string, number, name, symbol, end) and its text."""
+
     kind: str
     text: str
 
 
 def tokens_of(text: str) -> list[Token]:
+    """Split a query into tokens; raises CoqlSyntaxError."""
     found, at = [], 0
     text = text.rstrip()
     while at < len(text):
@@ -138,6 +141,7 @@ class _Parser:
         return int(self._next().text)
 
     def query(self) -> Query:
+        """Parse the whole query; raises CoqlSyntaxError."""
         self._need_word("select")
         select = [self._item()]
         while self._take_symbol(","):

@@ -65,6 +65,7 @@ _TEXTUAL = frozenset({"contains", "not_contains", "starts_with", "ends_with", "l
 
 
 def count_tests(tree: Tree) -> int:
+    """The number of comparisons in a tree."""
     return 1 if isinstance(tree, Comparison) else sum(count_tests(part) for part in tree.parts)
 
 

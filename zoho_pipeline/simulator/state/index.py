@@ -8,10 +8,12 @@ ID_SPAN = 10**19
 
 
 def key_of(instant: int, row_id: str) -> int:
+    """The key of a row: `instant` in seconds since 1970, then its id."""
     return instant * ID_SPAN + int(row_id)
 
 
 def id_of(key: int) -> str:
+    """The id of the row that has this key."""
     return str(key % ID_SPAN)
 
 
@@ -29,6 +31,7 @@ class SortedKeys:
         self._pending.extend(keys)
 
     def remove(self, key: int) -> None:
+        """Remove a key; raises KeyError when it is not there."""
         keys = self.keys
         at = bisect_left(keys, key)
         if at == len(keys) or keys[at] != key:

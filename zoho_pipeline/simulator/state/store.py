@@ -58,15 +58,18 @@ class ModuleStore:
 
     @property
     def name_field(self) -> str:
+        """The field that holds the name of a row."""
         return NAME_FIELDS.get(self.api_name, "Name")
 
     def field(self, api_name: str) -> Field:
+        """The field with this name; raises SimulatorError when there is none."""
         try:
             return self.fields[api_name]
         except KeyError:
             raise SimulatorError(f"{self.api_name} has no field {api_name}") from None
 
     def row(self, row_id: str) -> Row:
+        """The live row with this id; raises SimulatorError when there is none."""
         try:
             return self.rows[row_id]
         except KeyError:
@@ -142,6 +145,7 @@ def as_text_id(value: Any) -> Any:
 
 
 def lookup_of(value: Any, name: str | None = None) -> tuple[str, str | None]:
+    """The stored form (id, name) of a lookup that is given as a dict, a tuple or an id."""
     if isinstance(value, dict):
         return str(value["id"]), value.get("name", name)
     if isinstance(value, tuple | list):
@@ -158,12 +162,14 @@ def parent_of(value: Any) -> tuple[str, str | None, str]:
 
 
 def day_of(value: Any) -> str:
+    """A date as `yyyy-MM-dd`; raises SimulatorError for an instant."""
     if isinstance(value, datetime):
         raise SimulatorError("a date field takes a date without a time")
     return value.isoformat() if isinstance(value, date) else date.fromisoformat(value).isoformat()
 
 
 def tags_of(value: Iterable[Any]) -> list[Any]:
+    """Tags as dicts; a tag may be given as its name."""
     return [tag if isinstance(tag, dict) else {"name": tag, "id": None, "color_code": None} for tag in value]
 
 

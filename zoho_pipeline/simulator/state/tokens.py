@@ -79,6 +79,7 @@ class TokenDesk:
         self.minted = 0  # access tokens minted so far
 
     def add_client(self, client_id: str, client_secret: str, redirect_uris: set[str] | None = None) -> Client:
+        """Register a client, or give a registered one a new secret and more redirect URIs."""
         client = self.clients.setdefault(client_id, Client(client_id, client_secret))
         client.secret = client_secret
         client.redirect_uris |= redirect_uris or set()
@@ -101,6 +102,7 @@ class TokenDesk:
             self.live.pop(value, None)
 
     def drop_user(self, org_id: str, user_id: str) -> None:
+        """Revoke every refresh token of a user and their access tokens."""
         for grant in [g for g in self.grants.values() if (g.org_id, g.user_id) == (org_id, user_id)]:
             self.drop(grant)
 

@@ -44,6 +44,7 @@ class User:
 
     @property
     def licensed(self) -> bool:
+        """True for active users; they count for the credits of a day."""
         return self.status == "active" and not self.deleted
 
     def limit_rows(self, module: str, to: str | set[str]) -> None:
@@ -55,10 +56,12 @@ class User:
             self.rows_of[module] = to
 
     def hide_rows(self, module: str, ids: set[str]) -> None:
+        """Hide these rows from the user."""
         self.access += 1
         self.hidden_rows.setdefault(module, set()).update(ids)
 
     def show_rows(self, module: str, ids: set[str]) -> None:
+        """Show rows that `hide_rows` has hidden."""
         self.access += 1
         self.hidden_rows.setdefault(module, set()).difference_update(ids)
 
@@ -68,6 +71,7 @@ class User:
         self.hidden_fields.setdefault(module, set()).add(api_name)
 
     def show_field(self, module: str, api_name: str) -> None:
+        """Show a field that `hide_field` has hidden."""
         self.access += 1
         self.hidden_fields.get(module, set()).discard(api_name)
 
@@ -76,6 +80,7 @@ class User:
         self.hidden_modules.add(module)
 
     def show_module(self, module: str) -> None:
+        """Show a module that was hidden or denied."""
         self.hidden_modules.discard(module)
         self.denied_modules.discard(module)
 
@@ -88,9 +93,11 @@ class User:
         return module not in self.hidden_modules and module not in self.denied_modules
 
     def sees_all(self, module: str) -> bool:
+        """True when no row of the module is hidden from the user."""
         return module not in self.rows_of and not self.hidden_rows.get(module)
 
     def sees(self, module: str, row: dict[str, Any]) -> bool:
+        """True when the user sees this row of the module."""
         row_id = row["id"]
         if row_id in self.hidden_rows.get(module, ()):
             return False

@@ -64,7 +64,7 @@ def test_it_tells_the_whole_story(told: Told) -> None:
         "Meanwhile",
         "Second sync",
     ]
-    parts += ["What it did to the insight", "Try next", "demo --ui", "insight demo"]
+    parts += ["The insight before and after", "Try next", "demo --ui", "insight demo"]
     places = [told.out.find(part) for part in parts]
     assert -1 not in places, dict(zip(parts, places, strict=True))
     assert places == sorted(places)

@@ -1,4 +1,4 @@
-"""`simulator`: the local Zoho on a port, empty or with a company in it."""
+"""`simulator`: a local Zoho CRM on a port, empty or with a generated company."""
 
 import secrets
 from pathlib import Path
@@ -18,19 +18,31 @@ CLIENT_ID = "1000.SIMULATOR"
 
 @click.command(short_help="Run the local Zoho CRM on a port.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The port; 0 takes a free one.",
 )
 @click.option(
-    "--state", metavar="FILE", type=click.Path(path_type=Path), help="Go on from this file, and save to it at the end."
+    "--state",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Snapshot file: start from it when it exists, and save to it at the end.",
 )
 @click.option(
-    "--world", type=click.Choice(["empty", "company"]), default="empty", show_default=True, help="What is in it."
+    "--world",
+    type=click.Choice(["empty", "company"]),
+    default="empty",
+    show_default=True,
+    help="The content of the simulator.",
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
 def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
-    """Run the local Zoho CRM until interrupted: OAuth, records, bulk, COQL, and a control plane.
+    """Run a local Zoho CRM until Ctrl-C: OAuth, records, Bulk Read, COQL, and a control plane.
 
-    With --world company it holds a small firm with nine months of leads, and prints how to connect to it.
+    With --world company it holds a small company with nine months of leads, and prints the commands that
+    connect it.
 
     \b
     Examples:
@@ -42,32 +54,32 @@ def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
         say(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
         if world == "company" and not known:
             _company(sim, seed)
-        say("Ctrl-C ends it.")
+        say("Press Ctrl-C to stop.")
         try:
             sim.wait()
         except KeyboardInterrupt:
             say("")
         if state is not None:
             sim.save(state)
-            say(f"State saved to {state}.")
+            say(f"The state is saved in {state}.")
 
 
 def started(port: int, state: Path | None = None) -> "Simulator":
-    """A running simulator; PipelineError when the port is taken, UsageError when the state cannot be read."""
+    """Start a simulator; raises PipelineError when the port is taken, UsageError when `state` is not a snapshot."""
     from zoho_pipeline.simulator import Simulator, SimulatorError
 
     try:
         return Simulator.start(port=port, state=state)
     except OSError as error:
         raise PipelineError(
-            f"port {port} cannot be used ({error.strerror}). Free it, or give another --port."
+            f"port {port} cannot be used ({error.strerror}). Free the port, or choose another one with --port."
         ) from error
     except (ValueError, SimulatorError) as error:
-        raise UsageError(f"{state} does not hold the state of a simulator: {error}") from error
+        raise UsageError(f"the simulator cannot start from {state}: {error}") from error
 
 
 def _company(sim: "Simulator", seed: int) -> None:
-    """Build the company, leave token and catalogue in HOME, and say how to connect."""
+    """Build the company, write its token and its content catalogue to HOME, and print how to connect it."""
     from zoho_pipeline.cli.session import Session
     from zoho_pipeline.simulator.demo.company import build_company
     from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES

@@ -1,21 +1,22 @@
-"""Time in the simulator: one clock that can be set, moved and frozen, and Zoho's wire format.
+"""Time in the simulator: one clock that can be set, moved and frozen, and instants in Zoho's form.
 
 Zoho's resolution is one second, so an instant is an integer: seconds since 1970 in UTC. On the wire
 it is `yyyy-MM-ddTHH:mm:ss±HH:mm` in the zone of the token's user (docs/zoho-facts.md, section 12).
 """
 
 import time
+from collections import deque
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 _DAY = 86_400
-_QUARTER = 900  # every zone's clock changes fall on a quarter of an hour
+_QUARTER = 900  # in every zone the offset changes only at a quarter of an hour
 
 
 class Clock:
-    """Runs with real time until it is set, moved or frozen."""
+    """Runs with real time until somebody sets, moves or freezes it."""
 
     def __init__(self, shift: float = 0.0) -> None:
         self.shift = shift
@@ -26,14 +27,15 @@ class Clock:
         return time.time() + self.shift if self.frozen is None else self.frozen
 
     def epoch(self) -> int:
-        """Now, cut to the whole second Zoho would show."""
+        """Now, in whole seconds since 1970, as Zoho shows it."""
         return int(self.seconds())
 
     def now(self) -> datetime:
+        """Now, as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.seconds(), UTC)
 
     def set(self, moment: datetime | str | int) -> None:
-        """Make it `moment` now; the clock goes on from there (or stays, if frozen)."""
+        """Set the clock to `moment`. It runs on from there, or stays there when it is frozen."""
         target = float(to_epoch(moment))
         if self.frozen is None:
             self.shift = target - time.time()
@@ -41,6 +43,7 @@ class Clock:
             self.frozen = target
 
     def advance(self, seconds: float) -> None:
+        """Move the clock forward by seconds (backward when negative)."""
         if self.frozen is None:
             self.shift += seconds
         else:
@@ -51,32 +54,32 @@ class Clock:
         self.frozen = self.seconds() if moment is None else float(to_epoch(moment))
 
     def resume(self) -> None:
-        """Let a frozen clock run on from where it stands."""
+        """Let a frozen clock run on from its present moment."""
         if self.frozen is not None:
             self.shift, self.frozen = self.frozen - time.time(), None
 
     def http_date(self) -> str:
-        """The value of the `Date` header of an answer given now."""
+        """The value of the `Date` header for an answer sent now."""
         return format_datetime(self.now().replace(microsecond=0), usegmt=True)
 
 
 def to_epoch(moment: datetime | str | int) -> int:
-    """Whole seconds since 1970 of an aware datetime, ISO text with an offset, or seconds already.
+    """Convert an aware datetime or ISO text with an offset to whole seconds since 1970; seconds stay as they are.
 
-    Raises ValueError for text that is no ISO instant and for times without an offset.
+    Raises ValueError for text that is not an ISO instant and for a time without an offset.
     """
     if isinstance(moment, bool):
-        raise ValueError("a truth value is no instant")
+        raise ValueError("a boolean is not an instant")
     if isinstance(moment, int):
         return moment
     parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
     if parsed.tzinfo is None:
-        raise ValueError(f"{moment} carries no offset")
+        raise ValueError(f"{moment} has no offset from UTC")
     return (parsed - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
 
 
 class ZoneFormat:
-    """Writes instants in one zone. Remembers days, times and offsets: a page has a thousand of them."""
+    """Writes instants in one time zone. It caches days, times and offsets: one page holds a thousand instants."""
 
     _known: ClassVar[dict[str, "ZoneFormat"]] = {}
     _times: ClassVar[dict[int, str]] = {}
@@ -88,6 +91,7 @@ class ZoneFormat:
 
     @classmethod
     def of(cls, name: str) -> "ZoneFormat":
+        """The format of a time zone, cached; raises ZoneInfoNotFoundError for an unknown name."""
         if name not in cls._known:
             cls._known[name] = cls(name)
         return cls._known[name]
@@ -117,5 +121,11 @@ class ZoneFormat:
         return minutes * 60, f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
     def offset_ms(self, epoch: int) -> int:
-        """The zone's offset at an instant in milliseconds, as users carry it."""
+        """The offset of the zone at an instant in milliseconds, as GET /users shows it."""
         return self._offset_at(epoch)[0] * 1000
+
+
+def forget_until(moments: deque[float], until: float) -> None:
+    """Drop the moments up to `until` (seconds since 1970, inclusive) from a queue in ascending order."""
+    while moments and moments[0] <= until:
+        moments.popleft()

@@ -1,26 +1,25 @@
-"""Faults to order: the next n answers that fit go wrong in a chosen way."""
+"""Faults that a test orders: the next n matching calls fail in a chosen way."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError, no_permission, scope_mismatch
 
 KINDS = {
-    "concurrency": "429 as for too many simultaneous calls",
-    "credits": "429 as for a day's credits used up, X-API-CREDITS-REMAINING: 0",
+    "concurrency": "429, as for too many simultaneous calls",
+    "credits": "429 with X-API-CREDITS-REMAINING: 0, as when the credits of the day are used up",
     "server_error": "500 INTERNAL_ERROR",
     "bad_gateway": "502 with an HTML page",
-    "reset": "the connection is reset before any answer",
-    "reset_after": "the call is done, then the connection is reset before its answer",
-    "slow": "the answer comes `seconds` later (default 1)",
-    "truncated": "the body ends halfway",
-    "bad_json": "200 with a body that is no JSON",
+    "reset": "the connection is reset before the call is handled",
+    "reset_after": "the call is handled, then the connection is reset instead of an answer",
+    "slow": "the answer comes `seconds` later (default: 1)",
+    "truncated": "the body ends after half of its length",
+    "bad_json": "200 with a body that is not JSON",
     "wrong_content_type": "200 with an HTML page",
-    "empty_body": "200 with nothing in it",
-    "expired_token": "the access token is dead from now on: 401 INVALID_TOKEN",
+    "empty_body": "200 with an empty body",
+    "expired_token": "401 INVALID_TOKEN, and the access token stays revoked",
     "scope": "401 OAUTH_SCOPE_MISMATCH",
     "no_permission": "403 NO_PERMISSION",
-    "throttle": "the token endpoint's Access Denied",
+    "throttle": "the answer `Access Denied` of the token endpoint",
 }
 _HTML = b"<html><body><h1>We are sorry</h1></body></html>"
 
@@ -37,27 +36,29 @@ class Fault:
 
 
 class Faults:
-    """Faults in the order they were ordered; each call takes the first that fits its path."""
+    """The ordered faults, oldest first. A call takes the first fault that matches its path."""
 
     def __init__(self) -> None:
         self._ordered: list[Fault] = []
         self.fired: list[tuple[str, str]] = []
 
     def next(self, n: int, kind: str, path: str = "/crm/", *, after: int = 0, seconds: float = 1.0) -> None:
-        """The next `n` calls whose path contains `path` fail as `kind`, after `after` that go well."""
+        """Let `n` calls whose path contains `path` fail as `kind`; the first `after` of them still succeed."""
         if kind not in KINDS:
-            raise SimulatorError(f"no fault {kind}; there are: {', '.join(KINDS)}")
+            raise SimulatorError(f"unknown fault {kind}; the faults are: {', '.join(KINDS)}")
         self._ordered.append(Fault(kind, path, n, after, seconds))
 
     def clear(self) -> None:
+        """Drop the ordered faults."""
         self._ordered.clear()
 
     @property
     def pending(self) -> int:
+        """The number of calls that ordered faults still wait for."""
         return sum(fault.left for fault in self._ordered)
 
     def take(self, request: Request) -> Fault | None:
-        """The fault this call meets, if any."""
+        """The fault that this call meets; None when it meets none."""
         for fault in self._ordered:
             if fault.path not in request.path:
                 continue
@@ -73,23 +74,22 @@ class Faults:
 
 
 def refusal_of(kind: str) -> Answer | None:
-    """The answer of a fault that takes the place of the handler's; None for those that spoil it."""
+    """The answer that a fault gives instead of the handler; None for a fault that changes the handler's answer."""
     if kind == "server_error":
         return Refusal(500, "INTERNAL_ERROR", "Internal Server Error").answer()
     if kind == "bad_gateway":
         return Answer(502, _HTML, "text/html")
     if kind == "scope":
-        return Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL").answer()
+        return scope_mismatch().answer()
     if kind == "no_permission":
-        details: dict[str, Any] = {"permissions": ["Crm_Implied_Api_Access"]}
-        return Refusal(403, "NO_PERMISSION", "permission denied", details).answer()
+        return no_permission("Crm_Implied_Api_Access").answer()
     if kind == "expired_token":
         return Refusal(401, "INVALID_TOKEN", "invalid oauth token").answer()
     return None
 
 
 def spoil(kind: str, answer: Answer) -> Answer:
-    """A good answer gone bad on its way."""
+    """Change a good answer as the fault says."""
     if kind == "bad_json":
         return Answer(200, answer.body[: max(len(answer.body) // 2, 1)] + b'"}]', answer.content_type, answer.headers)
     if kind == "wrong_content_type":

@@ -10,12 +10,12 @@ from zoho_pipeline.simulator.control import endpoints, snapshot_file
 from zoho_pipeline.simulator.faults import Faults
 from zoho_pipeline.simulator.http.server import Server
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
-from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.switches import Switches
 
 
 class Control:
-    """The control plane from Python: `sim.control.insert(module="Leads", values={…})`."""
+    """The control plane as Python calls: `sim.control.insert(module="Leads", values={…})`."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -40,7 +40,11 @@ class Simulator:
 
     @classmethod
     def start(cls, port: int = 0, seed: int = 0, *, state: str | PathLike[str] | None = None) -> "Simulator":
-        """Serve on 127.0.0.1 (`port` 0: any free one), from a saved state where the file exists."""
+        """Start serving on 127.0.0.1; port 0 takes a free one.
+
+        `state` names a snapshot file: when it exists, the simulator begins with its content. Raises OSError when
+        the port is taken and SimulatorError when the file is not a snapshot.
+        """
         hub = Hub(seed)
         if state is not None:
             load_state(hub, state)
@@ -55,15 +59,16 @@ class Simulator:
         self.stop()
 
     def stop(self) -> None:
+        """Close every connection and free the port. A second call does nothing."""
         self._server.stop()
 
     def wait(self) -> None:
-        """Block until the server is stopped from elsewhere."""
+        """Block until another thread stops the server."""
         self._server.wait()
 
     @property
     def url(self) -> str:
-        """Origin of the accounts server and of the API alike."""
+        """The origin of the accounts server and of the API."""
         return self._server.url
 
     @property
@@ -80,47 +85,48 @@ class Simulator:
 
     @property
     def requests(self) -> list[LoggedCall]:
-        """Every call answered so far, without secrets; `.clear()` forgets them."""
+        """All answered calls, without secrets; `.clear()` empties the list."""
         return self.hub.requests
 
     @property
-    def orgs(self) -> list[Org]:
+    def orgs(self) -> list[OrgHandle]:
         return list(self.hub.orgs.values())
 
     @property
     def tokens_minted(self) -> int:
-        """Access tokens handed out so far."""
+        """The number of access tokens minted so far."""
         return self.hub.tokens.minted
 
-    def add_org(self, name: str = "Acme", **options: Any) -> Org:
-        """An org with an admin; see `Hub.add_org` for the options."""
+    def add_org(self, name: str = "Acme", **options: Any) -> OrgHandle:
+        """Add an org with an administrator; see `Hub.add_org` for the options."""
         return self.hub.add_org(name, **options)
 
     def add_client(self, client_id: str, client_secret: str, redirect_uris: Iterable[str] = ()) -> None:
-        """Register an OAuth app; without redirect URIs every loopback one is accepted."""
+        """Register an OAuth app. Without redirect URIs it accepts every loopback address."""
         with self.hub.lock:
             self.hub.tokens.add_client(client_id, client_secret, set(redirect_uris))
 
     def on_call(self, k: int, action: Callable[[], object], path: str = "/crm/", *, after: bool = False) -> None:
-        """Do something at the k-th call (1 = the next) whose path contains `path`, before or after it."""
+        """Run `action` at the k-th call (1: the next one) whose path contains `path`, before it or after it."""
         self.hub.on_call(k, action, path, after=after)
 
     def expire_access_tokens(self) -> None:
-        """End every live access token before its time; refresh tokens stay good."""
+        """Revoke every live access token; refresh tokens stay valid."""
         with self.hub.lock:
             for value in list(self.hub.tokens.live):
                 self.hub.tokens.expire(value)
 
     def reset(self) -> None:
+        """Forget everything but the address."""
         with self.hub.lock:
             self.hub.reset()
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write everything to a file that `start(state=…)` reads; it holds secrets, mode 600."""
+        """Write a snapshot that `start(state=…)` reads. It holds secrets, so its mode is 600."""
         with self.hub.lock:
             snapshot_file.save(self.hub, path)
 
 
 def load_state(hub: Hub, path: str | PathLike[str]) -> None:
-    """Fill a hub from a file, where it exists."""
+    """Fill an empty hub from a snapshot file; a missing file leaves it empty."""
     snapshot_file.load(hub, path)

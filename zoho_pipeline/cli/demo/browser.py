@@ -1,4 +1,4 @@
-"""The person at the browser, for the demo: opens the consent page, chooses a user, presses Accept."""
+"""The browser of the demo: it opens the consent page, chooses a user and presses Accept."""
 
 from html.parser import HTMLParser
 from threading import Thread
@@ -7,7 +7,7 @@ from urllib.request import ProxyHandler, build_opener
 
 
 class _Form(HTMLParser):
-    """What a consent form would send: hidden inputs, and the choices it offers."""
+    """The action, the hidden inputs and the choices of a consent form."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,18 +26,18 @@ class _Form(HTMLParser):
 
 
 def accept(url: str, user_id: str) -> Thread:
-    """Accept the consent behind `url` as this user, in the background, as a browser beside the command would."""
+    """Accept the consent at `url` as this user, in a thread of its own, as a browser beside the command would."""
     thread = Thread(target=_accept, args=(url, user_id), daemon=True)
     thread.start()
     return thread
 
 
 def _accept(url: str, user_id: str) -> None:
-    opener = build_opener(ProxyHandler({}))  # loopback: no proxy of the machine has a part in it
+    opener = build_opener(ProxyHandler({}))  # the address is loopback, so no proxy may be used
     form = _Form()
     with opener.open(url, timeout=30) as page:
         form.feed(page.read().decode())
     choice = next(choice for choice in form.choices if choice.endswith(f":{user_id}"))
     body = urlencode({**form.values, "choice": choice, "decision": "accept"}).encode()
-    with opener.open(urljoin(url, form.action), body, timeout=60) as connected:  # follows the way back to our callback
+    with opener.open(urljoin(url, form.action), body, timeout=60) as connected:  # follows the redirect to our callback
         connected.read()

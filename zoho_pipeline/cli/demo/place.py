@@ -1,6 +1,6 @@
-"""Where the demo lives: a HOME of its own, known by `demo.json`, and the simulator it can start again there.
+"""The demo's own HOME, marked by `demo.json`, with the simulator that can start there again.
 
-The demo reads no setting but ZOHO_PIPELINE_HOME and the log level: it never touches the warehouse or the
+The demo reads only ZOHO_PIPELINE_HOME and the log level from the environment. It never touches a warehouse or a
 Zoho account that the environment or .env may name.
 """
 
@@ -24,7 +24,7 @@ _OURS = (_STATE, _CATALOGUE, "registry.sqlite*", "warehouse.*", "dlt", "locks")
 
 @dataclass(frozen=True)
 class Place:
-    """The demo's HOME with what its simulator needs to come back: port and client."""
+    """The demo's HOME, with the port and the client that its simulator needs to start again."""
 
     home: Path
     port: int
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to work on the demo's data, and nothing that a .env could add to it."""
+        """The variables with which a process works on the demo's data; a .env file can add nothing to them."""
         return {
             "ZOHO_PIPELINE_HOME": str(self.home),
             "ZOHO_PIPELINE_WAREHOUSE": f"duckdb:///{self.home}/warehouse.duckdb",
@@ -54,26 +54,26 @@ class Place:
         }
 
     def settings(self) -> Settings:
-        """The demo's settings: nothing of the process's environment or .env but what `environment` takes over."""
+        """The demo's settings, read from `environment` alone."""
         return load_settings(self.environment, dotenv=self.home / "no.env")
 
 
 def demo_home(env: Mapping[str, str] | None = None) -> Path:
-    """ZOHO_PIPELINE_HOME if it is set, else `./data/demo`."""
+    """The path in ZOHO_PIPELINE_HOME if it is set, else `./data/demo`."""
     given = (os.environ if env is None else env).get("ZOHO_PIPELINE_HOME")
     return Path(given or "data/demo").expanduser().absolute()
 
 
 def fresh_place(home: Path) -> Place:
-    """An empty place in `home`; what an earlier demo left there is removed (its Dagster history stays).
+    """Make an empty place in `home`; files of an earlier demo are removed, but its Dagster history stays.
 
-    UsageError: the folder holds a pipeline that is not a demo's.
+    Raises UsageError when the folder holds a pipeline that is not the demo's.
     """
     mark = home / _MARK
     if not mark.exists() and any(home.glob("registry.sqlite*")):
         raise UsageError(
             f"{home} holds a pipeline that is not the demo's. Set ZOHO_PIPELINE_HOME to another folder for the "
-            "demo, or unset it: it then uses ./data/demo."
+            "demo, or unset it: the demo then uses ./data/demo."
         )
     place = Place(home, free_port(), "1000.DEMO", secrets.token_hex(16))
     place.settings().ensure_home()
@@ -87,7 +87,7 @@ def fresh_place(home: Path) -> Place:
 
 
 def known_place(home: Path) -> Place:
-    """The place an earlier `demo` made; PipelineError when there is none."""
+    """The place that an earlier `demo` has made; raises PipelineError when there is none."""
     try:
         values = json.loads((home / _MARK).read_text())
         place = Place(home, int(values["port"]), str(values["client_id"]), str(values["client_secret"]))
@@ -99,7 +99,7 @@ def known_place(home: Path) -> Place:
 
 
 def free_port(wanted: int = PORT) -> int:
-    """`wanted` if nobody listens on it, else a free port."""
+    """`wanted` if no process listens on it, else a free port; raises PipelineError when no port is free."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -108,4 +108,4 @@ def free_port(wanted: int = PORT) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise PipelineError("no port of this machine is free.")
+    raise PipelineError("no port of this machine is free. Close a program that listens on many ports, then try again.")

@@ -1,4 +1,4 @@
-"""`demo`: the product on the simulator, told on a terminal: connect, sync, insight, changes, insight again."""
+"""`demo`: the product on the simulator, on a terminal: connect, sync, insight, changes, sync, insight."""
 
 import os
 import shutil
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 COMPARED = (
     ("leads this month", "leads_this_month"),
     ("top source", "top_source_1"),
-    ("its leads", "top_source_1_leads"),
-    ("got a deal, leads of the last 30 days", "conversion_rate_30d_rolling"),
-    ("contacted, leads of the last 90 days", "contacted_rate"),
+    ("leads of the top source", "top_source_1_leads"),
+    ("leads of the last 30 days with a deal", "conversion_rate_30d_rolling"),
+    ("leads of the last 90 days that were contacted", "contacted_rate"),
 )
 QUERIES = (
     "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
@@ -34,19 +34,21 @@ QUERIES = (
 )
 
 
-@click.command(short_help="The whole story on the local simulator.")
-@click.option("--ui", is_flag=True, help="Start the demo's simulator again with Dagster's UI on its data.")
-@click.option("--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Of Dagster's UI.")
+@click.command(short_help="Show the whole product on the local simulator.")
+@click.option("--ui", is_flag=True, help="Start the demo's simulator and Dagster's UI on the data of the last demo.")
 @click.option(
-    "--leads", type=click.IntRange(60, 20_000), default=600, show_default=True, help="About how many there are."
+    "--ui-port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="The port of Dagster's UI."
+)
+@click.option(
+    "--leads", type=click.IntRange(60, 20_000), default=600, show_default=True, help="The approximate number of leads."
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
 def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
-    """The whole story on the local simulator, no Zoho account needed.
+    """Show the whole product on the local simulator; no Zoho account is needed.
 
-    Connects a generated company through real OAuth, syncs it, builds the marts, shows the insight; then
-    leads arrive, one converts, one is deleted, and a second sync moves only those. Everything stays in
-    ZOHO_PIPELINE_HOME (./data/demo unless set); running it again starts over.
+    The demo connects a generated company through real OAuth, syncs it, builds the marts and shows the insight.
+    Then leads arrive, one lead converts and one is deleted, and a second sync reads only these changes. All
+    data stays in ZOHO_PIPELINE_HOME (default: ./data/demo). A second demo starts from the beginning.
 
     \b
     Examples:
@@ -64,10 +66,10 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
 
 
 def _next_steps(place: Place) -> None:
-    """What to type now, as it works from this folder."""
+    """Print commands that work on the demo's data from this folder."""
     program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
     ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
-    say(f"  {ui:<32} # Dagster on this data: every asset can be materialised")
+    say(f"  {ui:<32} # Dagster on this data; every asset can be materialised")
     say(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
     say(f"  {program} insight {CHANNEL}")
     for query in QUERIES:
@@ -75,13 +77,13 @@ def _next_steps(place: Place) -> None:
 
 
 def tell(place: Place, leads: int, seed: int) -> None:
-    """The story, from an empty simulator to the second insight."""
+    """Run the demo from an empty simulator to the second insight."""
     from zoho_pipeline.cli.session import Session
     from zoho_pipeline.cli.simulator import started
     from zoho_pipeline.simulator.demo.company import build_company, next_morning
 
     with started(place.port) as sim:
-        _say(f"A Zoho CRM of its own, on {sim.url}")
+        _say(f"A local Zoho CRM on {sim.url}")
         company = build_company(sim, seed=seed, leads=leads)
         counts = {
             name: len(company.org.module(name).rows) for name in ("Leads", "Contacts", "Deals", "Calls", "Events")
@@ -93,20 +95,20 @@ def tell(place: Place, leads: int, seed: int) -> None:
         before = _marts(session)
         _say("Meanwhile in Zoho")
         done = next_morning(sim, company)
-        say(f"{done['created']} leads arrive from the newsletter, one lead is converted, one is deleted.")
+        say(f"{done['created']} leads arrive from the newsletter, one lead is converted, one lead is deleted.")
         _sync(session, company, "Second sync: only what changed")
         _compare(before, _marts(session, quiet=True))
         sim.save(place.state)
 
 
 def _connect(session: "Session", sim: "Simulator", place: Place, company: "Company") -> None:
-    """The real consent: authorisation URL, the page, the callback, the exchange; the demo clicks for you."""
+    """Connect through the real consent: authorisation URL, page, callback, exchange. The demo presses Accept."""
     from zoho_pipeline.channels.consent.connect import connect
     from zoho_pipeline.cli.channels import describe
     from zoho_pipeline.cli.demo.browser import accept
     from zoho_pipeline.ingest.content.files import load_content
 
-    _say("Connect: OAuth as in a browser, here the demo accepts the consent")
+    _say("Connect: OAuth as in a browser; the demo accepts the consent")
     client, _ = session.settings.require_client(DATA_CENTER)
     sim.add_client(client, place.client_secret)
     channel = connect(
@@ -132,12 +134,12 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
     print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
     fail_if_any([], [report])
     counted, limit = company.org.credits_used - spent, company.org.credit_limit
-    say(f"Zoho counted {counted} of the day's {limit} API credits (the column takes the higher price where its")
-    say("own pages differ: the budget stop comes early rather than late).")
+    say(f"Zoho counted {counted} of the {limit} API credits of a day. The column `credits` may show more: where")
+    say("Zoho's pages give two prices, it takes the higher one, so that the budget stops a sync early.")
 
 
 def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
-    """Transform, and the insight it made."""
+    """Run the transform and return the insight of the channel."""
     from zoho_pipeline.cli.marts import run_transform, show_insight
     from zoho_pipeline.reading.insight import read
 
@@ -155,7 +157,7 @@ def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
     from zoho_pipeline.cli.output import print_rows
 
-    _say("What it did to the insight")
+    _say("The insight before and after")
     sides = {"before": before, "after": after}
     print_rows(
         [{"": words} | {side: _number(name, row[name]) for side, row in sides.items()} for words, name in COMPARED]
@@ -167,12 +169,12 @@ def _number(name: str, value: Any) -> str:
 
 
 def run_ui(place: Place, port: int) -> None:
-    """Dagster's UI and daemon on the demo's data, with the simulator beside them, until interrupted."""
+    """Run Dagster's UI and daemon on the demo's data, with the simulator beside them, until Ctrl-C."""
     from zoho_pipeline.cli.simulator import started
     from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 
     folder = prepare_dagster_home(place.settings())
-    quiet = ("-W", "ignore:Function `dev_command`")  # Dagster would rather be called by its newer name
+    quiet = ("-W", "ignore:Function `dev_command`")  # the warning recommends a newer name of the command
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
     others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
     env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
@@ -183,16 +185,16 @@ def run_ui(place: Place, port: int) -> None:
         finally:
             sim.save(place.state)
     if code:
-        raise PipelineError(f"Dagster's UI ended with exit code {code}; its lines above say why.")
+        raise PipelineError(f"Dagster's UI ended with exit code {code}. Its lines above give the reason.")
 
 
 def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
-    """Run Dagster until it ends (its exit code), or until Ctrl-C or SIGTERM: then it is asked once to end (0).
+    """Run Dagster until it ends, and return its exit code; Ctrl-C or SIGTERM ends it, with exit code 0.
 
-    In a session of its own: a Ctrl-C at the terminal would reach it and its children twice.
+    It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice.
     """
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # a shell starts `make ui &` with SIGINT ignored, and the child would inherit that: it could only be killed
+    # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
     signal.signal(signal.SIGINT, signal.default_int_handler)
     child = subprocess.Popen(command, env=env, start_new_session=True)
     try:
@@ -213,6 +215,6 @@ def _say(title: str) -> None:
 
 
 def _short(path: Path) -> Path:
-    """The path from the working folder where it lies in it."""
+    """The path relative to the working folder, when it is below it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path

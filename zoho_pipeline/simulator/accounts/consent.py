@@ -1,16 +1,13 @@
 """The consent page at /oauth/v2/auth: choose an org and a user, accept or reject (docs/zoho-facts.md, section 2.1)."""
 
-import secrets
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
-from zoho_pipeline.simulator.accounts.token_endpoint import GRANT_CODES, Client, Code
-from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.clock import forget_until
+from zoho_pipeline.simulator.hub import Hub
+from zoho_pipeline.simulator.org_handle import OrgHandle
+from zoho_pipeline.simulator.state.tokens import GRANT_CODES, Client, Code, new_secret, scope_words
 from zoho_pipeline.simulator.wire import Answer, Request
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.hub import Hub
 
 CODE_WINDOW = 600
 _STYLE = (
@@ -22,8 +19,8 @@ _STYLE = (
 )
 
 
-def page(hub: "Hub", request: Request) -> Answer:
-    """GET: the page; a browser whose user lives in another data centre is sent there first."""
+def page(hub: Hub, request: Request) -> Answer:
+    """GET: show the page, or redirect to another accounts server (switch `consent_redirect`)."""
     if hub.switches.consent_redirect:
         target = f"{hub.switches.consent_redirect}/oauth/v2/auth?{urlencode(request.query)}"
         return Answer(302, headers={"location": target})
@@ -48,8 +45,8 @@ def page(hub: "Hub", request: Request) -> Answer:
     )
 
 
-def decide(hub: "Hub", request: Request) -> Answer:
-    """POST: back to the redirect URI with `code`, `location`, `accounts-server`, `state`, or with an error."""
+def decide(hub: Hub, request: Request) -> Answer:
+    """POST: redirect to the client with `code`, `location`, `accounts-server` and `state`, or with `error`."""
     form = request.form()
     client, problem = _checked(hub, form)
     if client is None:
@@ -58,7 +55,7 @@ def decide(hub: "Hub", request: Request) -> Answer:
     org = hub.orgs.get(org_id)
     answered = {"state": form["state"]} if "state" in form else {}
     if form.get("decision") == "accept" and (org is None or user_id not in org.users):
-        return _html("<h1>Error</h1><p>choose an organisation and a user</p>", 400)
+        return _html("<h1>Error</h1><p>Choose an organisation and a user.</p>", 400)
     if form.get("decision") != "accept" or org is None or _too_many_codes(hub, client):
         return _back(form, {"error": "access_denied"} | answered)
     code = issue_code(hub, client, form, org, user_id)
@@ -70,23 +67,27 @@ def decide(hub: "Hub", request: Request) -> Answer:
     return _back(form, answered | place)
 
 
-def issue_code(hub: "Hub", client: Client, form: dict[str, str], org: Org, user_id: str) -> Code:
-    """A grant code; it brings a refresh token with access_type=offline on the first consent or prompt=consent."""
+def issue_code(hub: Hub, client: Client, form: dict[str, str], org: OrgHandle, user_id: str) -> Code:
+    """Make a grant code.
+
+    Its exchange returns a refresh token when access_type is offline and this is the first consent or prompt is
+    consent.
+    """
     first = (client.id, user_id) not in hub.tokens.consented
     hub.tokens.consented.add((client.id, user_id))
     now = hub.clock.seconds()
     client.codes_issued.append(now)
     refresh = form.get("access_type", "online") == "offline" and (first or form.get("prompt") == "consent")
     code = Code(
-        f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}", client.id, form.get("redirect_uri", ""), org.id,
-        user_id, _scopes(form), refresh, now + hub.switches.code_seconds,
+        new_secret(), client.id, form.get("redirect_uri", ""), org.id, user_id, _scopes(form), refresh,
+        now + hub.switches.code_seconds,
     )  # fmt: skip
     hub.tokens.codes[code.value] = code
     return code
 
 
-def _checked(hub: "Hub", query: dict[str, str]) -> tuple[Client | None, str]:
-    """The client, or what is wrong with the request in words."""
+def _checked(hub: Hub, query: dict[str, str]) -> tuple[Client | None, str]:
+    """The client of the request; else None and the reason, as a text for the page."""
     client = hub.tokens.clients.get(query.get("client_id", ""))
     if client is None:
         return None, "Invalid Client Id: the client id passed does not exist"
@@ -102,14 +103,13 @@ def _checked(hub: "Hub", query: dict[str, str]) -> tuple[Client | None, str]:
     return client, ""
 
 
-def _too_many_codes(hub: "Hub", client: Client) -> bool:
-    while client.codes_issued and client.codes_issued[0] <= hub.clock.seconds() - CODE_WINDOW:
-        client.codes_issued.popleft()
+def _too_many_codes(hub: Hub, client: Client) -> bool:
+    forget_until(client.codes_issued, hub.clock.seconds() - CODE_WINDOW)
     return len(client.codes_issued) >= GRANT_CODES
 
 
 def _scopes(query: dict[str, str]) -> list[str]:
-    return query.get("scope", "").replace(",", " ").split()
+    return scope_words(query.get("scope", ""))
 
 
 def _back(form: dict[str, str], values: dict[str, str]) -> Answer:

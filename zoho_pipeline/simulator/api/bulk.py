@@ -6,22 +6,20 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.calls.limits import rate_limited
-from zoho_pipeline.simulator.calls.scopes import granted, module_read
-from zoho_pipeline.simulator.clock import ZoneFormat
+from zoho_pipeline.simulator.calls.scopes import require_module
+from zoho_pipeline.simulator.clock import ZoneFormat, forget_until
 from zoho_pipeline.simulator.query.bulk_jobs import BulkJob
 from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
 from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates, from_json
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import Answer, Refusal, as_json
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 UNSUPPORTED = frozenset({"Notes", "Attachments", "Emails"})
 KEPT_SECONDS = 86_400
@@ -29,11 +27,12 @@ FIELD_LIMIT = 200
 
 
 def price_of_create(_: Call) -> int:
+    """50 credits for a job."""
     return 50
 
 
 def create(call: Call) -> Answer:
-    """POST /read: a new job; with `page_token` alone, the next page of an older one."""
+    """POST /read: make a job. A query with only `page_token` makes the job of the next page."""
     if not call.request.headers.get("content-type", "").startswith("application/json"):
         raise Refusal(415, "MEDIA_TYPE_NOT_SUPPORTED", "media type is not supported")
     if not call.request.body:
@@ -47,7 +46,7 @@ def create(call: Call) -> Answer:
     if token is not None:
         query, after = _continued(call, token)
     job = _new_job(call, query, after)
-    call.org.bulk.jobs[job.id] = job
+    call.bulk.jobs[job.id] = job
     if call.hub.switches.bulk_mode == "at_once":
         _finish(call, job)
     details = {
@@ -65,16 +64,15 @@ def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) ->
     module = query.get("module")
     name = module.get("api_name") if isinstance(module, dict) else module
     store = call.org.modules.get(str(name))
-    if store is None or not store.api_supported or name in call.user.hidden_modules | call.user.denied_modules:
+    if store is None or not store.api_supported or not call.user.may_open(store.api_name):
         raise Refusal(400, "MODULE_NOT_AVAILABLE", "the module is not available", {"module": name})
     if name in UNSUPPORTED:
         raise Refusal(400, "MODULE_NOT_SUPPORTED", "the module is not supported", {"module": name})
-    if not granted(call.grant.scopes, [module_read(store.api_name)]):
-        raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+    require_module(call, store)
     if "cvid" in query:
         raise Refusal(400, "CVID_NOT_SUPPORTED", "cvid is not supported")
     fields = query.get("fields") or [n for n, f in store.fields.items() if call.readable(store, n) and f.listed]
-    now, desk = call.hub.clock, call.org.bulk
+    now, desk = call.hub.clock, call.bulk
     job = BulkJob(
         call.org.new_id(), call.user.id, now.epoch(), query, store.api_name, list(fields), query.get("page", 1), after
     )
@@ -87,8 +85,8 @@ def _new_job(call: Call, query: dict[str, Any], after: dict[str, Any] | None) ->
     return job
 
 
-def _checked(org: "Org", store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
-    """Columns and criteria of a job; raises Refusal naming the first that does not exist."""
+def _checked(org: Org, store: ModuleStore, call: Call, job: BulkJob) -> tuple[list[Column], Tree | None]:
+    """The columns and criteria of a job; raises Refusal with the first one that does not exist."""
     columns = []
     for path in job.fields:
         try:
@@ -108,10 +106,10 @@ def _checked(org: "Org", store: ModuleStore, call: Call, job: BulkJob) -> tuple[
 
 
 def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The query and the place a page token stands for."""
+    """The query and the place of a page token; raises Refusal when the token is not valid."""
     try:
         job_id, offset, after, snapshot, user_id, issued = orjson.loads(base64.urlsafe_b64decode(str(token)))
-        older = call.org.bulk.jobs[job_id]
+        older = call.bulk.jobs[job_id]
     except (ValueError, KeyError):
         raise Refusal(400, "INVALID_DATA", "the page_token is invalid", {"param_name": "page_token"}) from None
     if user_id != call.user.id:
@@ -123,7 +121,7 @@ def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def status(call: Call) -> Answer:
-    """GET /read/{id}: a poll; `result` is there once the job is COMPLETED."""
+    """GET /read/{id}: the state of a job. A COMPLETED job has a `result`."""
     job = _job(call)
     _advance(call, job)
     shown: dict[str, Any] = {
@@ -149,16 +147,20 @@ def status(call: Call) -> Answer:
     return as_json({"data": [shown]})
 
 
+def _not_found() -> Refusal:
+    return Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+
+
 def _job(call: Call) -> BulkJob:
-    job = call.org.bulk.jobs.get(call.parts["id"])
+    job = call.bulk.jobs.get(call.parts["id"])
     expired = job is not None and job.finished and job.finished + KEPT_SECONDS <= call.hub.clock.epoch()
     if job is None or expired or job.user_id != call.user.id:
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     return job
 
 
 def _advance(call: Call, job: BulkJob) -> None:
-    """Let a job get on: a poll counts one, time passes by itself."""
+    """Advance a job by one poll, or by the time that has passed (switch `bulk_mode`)."""
     if job.state in ("COMPLETED", "FAILURE"):
         return
     switches = call.hub.switches
@@ -176,10 +178,10 @@ def _advance(call: Call, job: BulkJob) -> None:
 
 
 def _finish(call: Call, job: BulkJob) -> None:
-    """Freeze the job's rows as they are now; the file itself is written when it is fetched."""
+    """End a job with the rows of this moment. The file is written at the first download."""
     job.finished = call.hub.clock.epoch()
-    if call.org.bulk.fail_next:
-        job.state, job.error = "FAILURE", call.org.bulk.fail_next.pop(0)
+    if call.bulk.fail_next:
+        job.state, job.error = "FAILURE", call.bulk.fail_next.pop(0)
         return
     store = call.org.modules.get(job.module)
     try:
@@ -195,7 +197,7 @@ def _finish(call: Call, job: BulkJob) -> None:
 
 
 def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:
-    """The job's rows by ascending id, from where its page token says (see the switch `page_tokens`)."""
+    """The rows of a job by ascending id, from the place of its page token (switch `page_tokens`)."""
     size, mode = call.hub.switches.bulk_rows, call.hub.switches.page_tokens
     place = job.after or {"offset": (job.page - 1) * size, "after": None, "snapshot": None}
     start, snapshot = place["offset"], place["snapshot"]
@@ -220,7 +222,7 @@ def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> li
 def _live_rows(
     call: Call, store: ModuleStore, tree: Tree | None, start: int, after: str | None, most: int
 ) -> list[Row]:
-    """Rows as they stand now: past the id `after`, else past the first `start`."""
+    """Rows of this moment: those after the id `after`, or those after the first `start`."""
     if after is not None:
         beyond = Comparison("id", "greater_than", (after,))
         tree, start = (beyond if tree is None else Group("and", (tree, beyond))), 0
@@ -228,23 +230,22 @@ def _live_rows(
 
 
 def result(call: Call) -> Answer:
-    """GET /read/{id}/result: a zip with one CSV file; ten a minute."""
+    """GET /read/{id}/result: a zip with one CSV file. An org may download ten files per minute."""
     job = _job(call)
     _limit_downloads(call)
     if job.state != "COMPLETED":
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     job.asked += 1
     if job.asked <= call.hub.switches.bulk_result_after:
-        raise Refusal(404, "RESOURCE_NOT_FOUND", "the requested resource doesn't exist")
+        raise _not_found()
     headers = {"content-disposition": f"attachment; filename={job.id}.zip"}
     zone = call.zone
     return Answer(200, b"", "application/zip", headers, body_later=lambda: _archive(job, zone))
 
 
 def _limit_downloads(call: Call) -> None:
-    downloads, now = call.org.bulk.downloads, call.hub.clock.seconds()
-    while downloads and downloads[0] <= now - 60:
-        downloads.popleft()
+    downloads, now = call.bulk.downloads, call.hub.clock.seconds()
+    forget_until(downloads, now - 60)
     if len(downloads) >= call.hub.switches.bulk_downloads_per_minute:
         raise rate_limited(call.hub)
     downloads.append(now)
@@ -260,7 +261,7 @@ def _archive(job: BulkJob, zone: ZoneFormat) -> bytes:
 
 
 def csv_text(columns: Sequence[Column], rows: Sequence[Row], zone: ZoneFormat) -> str:
-    """`Id` first whatever was asked; lookups as bare ids, booleans as text, empty and null alike."""
+    """The CSV of a job: `Id` is the first column, lookups are ids, booleans are words, null is empty text."""
     shown = [column for column in columns if column.path not in ("id", "Id")]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

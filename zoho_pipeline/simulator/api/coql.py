@@ -8,11 +8,11 @@ from typing import Any
 import orjson
 
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.calls.scopes import granted, module_read
+from zoho_pipeline.simulator.calls.scopes import require_module
 from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
 from zoho_pipeline.simulator.query.coql_parser import CoqlSyntaxError, Query, Selected, parse
 from zoho_pipeline.simulator.query.criteria import INDEXED, NUMBERS, BadCriteria, Group, Tree, candidates, count_tests
-from zoho_pipeline.simulator.query.render import envelope, render_page
+from zoho_pipeline.simulator.query.render import bare_lookup, envelope
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, no_content
 
@@ -21,6 +21,7 @@ SELECT_LIMIT, IN_LIMIT, CRITERIA_LIMIT, ORDER_LIMIT, GROUP_LIMIT, AGGREGATE_LIMI
 
 
 def query_text(call: Call) -> str:
+    """The `select_query` of the body; raises Refusal when there is none."""
     body = call.request.json()
     text = body.get("select_query") if isinstance(body, dict) else None
     if not isinstance(text, str):
@@ -30,7 +31,7 @@ def query_text(call: Call) -> str:
 
 
 def price(call: Call) -> int:
-    """1 credit up to 200 rows asked for, 2 up to 1 000, 3 up to 2 000."""
+    """1 credit for a limit of up to 200 rows, 2 for up to 1 000, 3 for more."""
     try:
         rows = parse(query_text(call)).limit or DEFAULT_ROWS
     except (CoqlSyntaxError, Refusal):
@@ -39,7 +40,7 @@ def price(call: Call) -> int:
 
 
 def run(call: Call) -> Answer:
-    """Answer a query; 204 where no row matches."""
+    """Answer a query; 204 when no row matches."""
     try:
         query = parse(query_text(call))
     except CoqlSyntaxError as error:
@@ -53,7 +54,7 @@ def run(call: Call) -> Answer:
             return _aggregated(call, store, query)
         return _rows(call, store, query)
     except UnknownColumn as error:
-        raise _invalid(str(error), column=str(error).split(" ")[2] if "no field" in str(error) else "") from None
+        raise _invalid(str(error), column=error.name) from None
     except BadCriteria as error:
         raise _invalid(str(error)) from None
 
@@ -68,20 +69,17 @@ def _module(call: Call, query: Query) -> ModuleStore:
     switches = call.hub.switches
     tracker = store is not None and store.generated_type == "field_tracker"
     unreadable = (tracker and not switches.coql_trackers) or (query.module == "Notes" and not switches.coql_notes)
-    hidden = call.user.hidden_modules | call.user.denied_modules
-    if store is None or not store.api_supported or unreadable or query.module in hidden:
+    if store is None or not store.api_supported or unreadable or not call.user.may_open(query.module):
         raise _invalid(f"invalid module: {query.module}")
-    if not granted(call.grant.scopes, [module_read(query.module)]):
-        raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+    require_module(call, store)
     return store
 
 
 def _check_limits(call: Call, query: Query) -> None:
     switches = call.hub.switches
-    rows = DEFAULT_ROWS if query.limit is None else query.limit
     aggregates = sum(1 for item in query.select if item.function)
     for name, count, most in (
-        ("limit", rows, switches.coql_row_limit),
+        ("limit", _rows_asked(query), switches.coql_row_limit),
         ("offset", query.offset, switches.coql_offset_cap),
         ("select", len(query.select), SELECT_LIMIT),
         ("in", _longest_list(query.where), IN_LIMIT),
@@ -97,6 +95,10 @@ def _check_limits(call: Call, query: Query) -> None:
         raise Refusal(400, "DUPLICATE_DATA", "a column is selected twice")
 
 
+def _rows_asked(query: Query) -> int:
+    return DEFAULT_ROWS if query.limit is None else query.limit
+
+
 def _longest_list(tree: Tree) -> int:
     if isinstance(tree, Group):
         return max(_longest_list(part) for part in tree.parts)
@@ -104,9 +106,9 @@ def _longest_list(tree: Tree) -> int:
 
 
 def _index_for(query: Query) -> tuple[str, bool | None]:
-    """The index whose order is the query's (and whether it runs backwards), else one without order.
+    """The index that has the order of the query, and whether it must be read backwards.
 
-    An index orders by its field, then by id; `None` says the matching rows must be sorted.
+    An index orders by its field, then by id. None in place of the direction: the matching rows must be sorted.
     """
     names = [path for path, _ in query.order_by]
     directions = {descending for _, descending in query.order_by}
@@ -117,15 +119,15 @@ def _index_for(query: Query) -> tuple[str, bool | None]:
 
 def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
     columns = [resolve(call.org, store, call.user, item.path) for item in query.select]
-    limit = DEFAULT_ROWS if query.limit is None else query.limit
+    limit = _rows_asked(query)
     found = _found(call, store, query, query.offset + limit + 1)
     page = found[query.offset : query.offset + limit]
     if not page:
         return no_content()
-    info = {"count": len(page), "more_records": len(found) > query.offset + limit}
+    info = _info(len(page), len(found) > query.offset + limit)
     if all(item.key == item.path and item.path in store.fields for item in query.select if item.path != "id"):
         names = [item.path for item in query.select if item.path != "id"]
-        shown = render_page(call.org, store, page, names, call.user.time_zone, bare_lookups=True)
+        shown = call.rendered(store, page, names, bare_lookups=True)
     else:
         show = _shower(call, query.select, columns)
         shown = [orjson.dumps(show(row)) for row in page]
@@ -133,7 +135,7 @@ def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
 
 
 def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Row]:
-    """Matching rows in order; no more than `enough` where an index gives the order."""
+    """Matching rows in order, at most `enough` of them when an index gives the order."""
     index, backwards = _index_for(query)
     matching = candidates(call.org, store, call.user, query.where, index)
     if backwards is None:
@@ -142,7 +144,7 @@ def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Ro
 
 
 def _sorted(call: Call, store: ModuleStore, query: Query, rows: list[Row]) -> list[Row]:
-    """By the last key first; empty values come last ascending, first descending."""
+    """Sort rows by the order of the query. Empty values come last when ascending, first when descending."""
     for path, descending in reversed(query.order_by):
         get = resolve(call.org, store, call.user, path).comparable()
         rows.sort(key=_null_last(get), reverse=descending)
@@ -169,9 +171,9 @@ def _shower(call: Call, select: Sequence[Selected], columns: Sequence[Column]) -
 
 
 def _wire_value(call: Call, column: Column) -> Callable[[Any], Any] | None:
-    """How a stored value goes over the wire: lookups as bare `{"id"}`; None: as it is."""
+    """The function that gives a stored value its wire form; None when it needs no conversion."""
     if column.is_lookup:
-        return lambda value: None if value is None else {"id": value[0]}
+        return lambda value: None if value is None else bare_lookup(value)
     if column.field.type == "datetime":
         zone = call.zone
         return lambda value: None if value is None else zone(value)
@@ -184,13 +186,13 @@ def _aggregated(call: Call, store: ModuleStore, query: Query) -> Answer:
     plain = [item for item in query.select if item.function is None]
     for item in plain:
         if item.path not in query.group_by:
-            raise _invalid(f"{item.path} must be aggregated or stand in group by")
+            raise _invalid(f"{item.path} must be aggregated or named in group by")
     index = next((name for name in INDEXED if _only_on(query.where, name)), "Modified_Time")
     matching = candidates(call.org, store, call.user, query.where, index)
     if matching.matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
         return as_json({"data": [{item.key: len(matching) for item in query.select}], "info": _info(1, False)})
     groups = _grouped(call, store, query, list(matching.found()))
-    limit = DEFAULT_ROWS if query.limit is None else query.limit
+    limit = _rows_asked(query)
     data = [_group_json(call, store, query, members) for members in groups]
     page = data[query.offset : query.offset + limit]
     if not page:
@@ -243,7 +245,7 @@ def _aggregate(function: str, column: Column, members: list[Row]) -> Any:
     if function == "count":
         return len(values)
     if function in ("sum", "avg") and column.field.type not in NUMBERS:
-        raise BadCriteria(f"{function} of {column.path}, which is no number")
+        raise BadCriteria(f"{function} needs numbers, but {column.path} holds none")
     if not values:
         return None
     if function == "sum":

@@ -7,7 +7,7 @@ from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.query.columns import UnknownColumn
 from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates
 from zoho_pipeline.simulator.state.store import Row
-from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, bad_value
+from zoho_pipeline.simulator.wire import Answer, ambiguous, as_json, bad_value
 
 PARAMS = "cvid criteria email phone word converted approved"
 _COMPARATORS = {"equals": "equal", "not_equal": "not_equal"}
@@ -16,16 +16,16 @@ _ONE_OF = ("criteria", "email", "phone", "word")
 
 
 def price(_: Call) -> int:
+    """50 credits for a count."""
     return 50
 
 
 def count(call: Call) -> Answer:
-    """`{"count": n}` of the rows that match; unconverted leads alone unless `converted` says otherwise."""
+    """`{"count": n}` of the matching rows. Of leads only unconverted ones count, unless `converted` is given."""
     store = call.module()
     given = [name for name in _ONE_OF if name in call.query]
     if len(given) > 1 or ("cvid" in call.query and given):
-        details = {"ambiguity_due_to": [{"param_name": name} for name in given]}
-        raise Refusal(400, "AMBIGUITY_DURING_PROCESSING", "Ambiguity while processing the request", details)
+        raise ambiguous(*given)
     converted = choice(call, "converted", ("false", "true", "both"))
     try:
         tree = parse(call.query["criteria"]) if "criteria" in call.query else None
@@ -48,12 +48,12 @@ def _fits(call: Call, row: Row) -> bool:
 
 
 def parse(text: str) -> Tree:
-    """The tree of a search criteria text; raises BadCriteria."""
+    """Parse the text of search criteria; raises BadCriteria."""
     tree, rest = _primary(text.strip())
     while rest:
         match = re.match(r"\s*(and|or)\s*", rest, re.IGNORECASE)
         if match is None:
-            raise BadCriteria(f"unreadable from {rest[:20]!r}")
+            raise BadCriteria(f"cannot be read from {rest[:20]!r} on")
         right, rest = _primary(rest[match.end() :])
         tree = Group(match.group(1).lower(), (tree, right))
     return tree
@@ -67,7 +67,7 @@ def _primary(text: str) -> tuple[Tree, str]:
         values = tuple(value.split(",")) if comparator in ("in", "between") else (value,)
         return Comparison(path, _COMPARATORS.get(comparator, comparator), values), text[match.end() :]
     if not text.startswith("("):
-        raise BadCriteria(f"unreadable from {text[:20]!r}")
+        raise BadCriteria(f"cannot be read from {text[:20]!r} on")
     depth = 0
     for at, character in enumerate(text):
         depth += (character == "(") - (character == ")")

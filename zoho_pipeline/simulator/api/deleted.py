@@ -4,8 +4,17 @@ from typing import Any
 
 from zoho_pipeline.simulator.api.records import choice, modified_since
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.state.store import Deletion
-from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, no_content, not_modified, page_size, whole_number
+from zoho_pipeline.simulator.state.store import Deletion, person_json
+from zoho_pipeline.simulator.wire import (
+    Answer,
+    Refusal,
+    as_json,
+    cut_page,
+    no_content,
+    not_modified,
+    page_size,
+    whole_number,
+)
 
 DAY = 86_400
 KEPT_DAYS = {"recycle": 60, "permanent": 120}
@@ -13,7 +22,7 @@ PARAMS = "type page per_page"
 
 
 def list_deleted(call: Call) -> Answer:
-    """Deletions of the last 60 (bin) and 120 (permanent) days, newest first."""
+    """Deletions, newest first: those into the bin for 60 days, permanent ones for 120 days."""
     store = call.module()
     kind = choice(call, "type", ("all", "recycle", "permanent"))
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
@@ -30,23 +39,19 @@ def list_deleted(call: Call) -> Answer:
         and d.id not in call.user.hidden_rows.get(store.api_name, ())
     ]  # fmt: skip
     shown.sort(key=lambda d: (d.time, int(d.id)), reverse=True)
-    part = shown[(page - 1) * size : page * size]
+    part, info = cut_page(shown, size, page)
     if not part:
         stale = since is not None and page == 1 and call.hub.switches.deleted_304
         return not_modified() if stale else no_content()
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": len(shown) > page * size}
     return as_json({"data": [_entry(call, d) for d in part], "info": info})
 
 
 def _entry(call: Call, deletion: Deletion) -> dict[str, Any]:
-    def person(ref: tuple[str, str] | None) -> dict[str, str] | None:
-        return None if ref is None else {"name": ref[1], "id": ref[0]}
-
     return {
         "id": deletion.id,
         "deleted_time": call.zone(deletion.time),
         "type": deletion.type,
-        "deleted_by": person(deletion.by),
-        "created_by": person(deletion.created_by),
+        "deleted_by": person_json(deletion.by),
+        "created_by": person_json(deletion.created_by),
         "display_name": deletion.display_name,
     }

@@ -7,19 +7,21 @@ from typing import Any
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.calls.page_tokens import TOKEN_SECONDS, Place, binding, following, make_token, read_token
 from zoho_pipeline.simulator.clock import to_epoch
-from zoho_pipeline.simulator.query.render import Renderer, envelope, render_page
+from zoho_pipeline.simulator.query.render import Renderer, envelope
 from zoho_pipeline.simulator.query.views import rows_at, visible_keys
 from zoho_pipeline.simulator.state.index import key_of
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.wire import (
     Answer,
     Refusal,
+    ambiguous,
     as_json,
     bad_value,
     missing_param,
     no_content,
     not_modified,
     over_limit,
+    page_info,
     page_size,
     whole_number,
 )
@@ -35,7 +37,7 @@ PARAMS = (
 
 
 def asked_fields(call: Call, store: ModuleStore) -> list[str]:
-    """The fields of the list call; unknown and hidden ones are dropped in silence. Version 2 needed none: all then."""
+    """The fields of a list call, without unknown and hidden ones. Version 2 gives all fields when none is named."""
     names = [name for name in call.query.get("fields", "").split(",") if name]
     if not names and "/crm/v2/" in call.request.path:
         return [name for name, field in store.fields.items() if field.listed and call.readable(store, name)]
@@ -51,7 +53,7 @@ def asked_fields(call: Call, store: ModuleStore) -> list[str]:
 
 
 def choice(call: Call, param: str, values: Sequence[str]) -> str:
-    """One of `values`, the first by default."""
+    """The value of a parameter that takes one of `values`; the first one is the default."""
     chosen = call.query.get(param, values[0])
     if chosen not in values:
         raise bad_value(param, supported_values=list(values))
@@ -59,7 +61,7 @@ def choice(call: Call, param: str, values: Sequence[str]) -> str:
 
 
 def modified_since(call: Call) -> int | None:
-    """The least instant `If-Modified-Since` lets through; raises Refusal for what is no ISO instant."""
+    """The lowest Modified_Time that `If-Modified-Since` allows; raises Refusal when it is not an ISO instant."""
     text = call.request.headers.get("if-modified-since")
     if text is None:
         return None
@@ -70,17 +72,19 @@ def modified_since(call: Call) -> int | None:
 
 
 def is_sorted(call: Call) -> bool:
+    """True for lists that the sub-limit of simultaneous calls counts."""
     return "sort_by" in call.query or "cvid" in call.query
 
 
 def price(call: Call) -> int:
+    """3 credits with a custom view, the switch `sorted_read_credits` with an order, else 1."""
     if "cvid" in call.query:
         return 3
     return call.hub.switches.sorted_read_credits if is_sorted(call) else 1
 
 
 def list_records(call: Call) -> Answer:
-    """A page of a module; its own 2,000-row wall by `page`, 100,000 rows by `page_token`."""
+    """A page of a module. `page` reaches 2,000 rows, `page_token` reaches 100,000."""
     store = call.module()
     if store.api_name == "Notes" and not call.user.is_admin:
         raise Refusal(403, "NOT_SUPPORTED", "the feature is not supported for this user")
@@ -91,7 +95,7 @@ def list_records(call: Call) -> Answer:
     converted = choice(call, "converted", ("false", "true", "both"))
     since = modified_since(call)
     if "cvid" in call.query and "sort_by" in call.query:
-        raise _ambiguous("cvid", "sort_by")
+        raise ambiguous("cvid", "sort_by")
     if "ids" in call.query:
         return _by_ids(call, store, fields)
     bound = binding(call)
@@ -105,13 +109,7 @@ def list_records(call: Call) -> Answer:
     place_after = following(call, place, _key(rows[-1], sort_by), size, order, descending=descending)
     info = _info(call, size, len(rows), place, sort_by, descending, more)
     info["next_page_token"] = make_token(call, place_after, bound) if more else None
-    page = render_page(call.org, store, rows, fields, call.user.time_zone)
-    return Answer(200, envelope("data", page, info))
-
-
-def _ambiguous(*params: str) -> Refusal:
-    details = {"ambiguity_due_to": [{"param_name": param} for param in params]}
-    return Refusal(400, "AMBIGUITY_DURING_PROCESSING", "Ambiguity while processing the request", details)
+    return Answer(200, envelope("data", call.rendered(store, rows, fields), info))
 
 
 def _place(call: Call, size: int, bound: str) -> Place:
@@ -123,7 +121,7 @@ def _place(call: Call, size: int, bound: str) -> Place:
             raise Refusal(400, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", message, {"limit": PAGE_WALL})
         return Place((page - 1) * size)
     if "page" in call.query:
-        raise _ambiguous("page", "page_token")
+        raise ambiguous("page", "page_token")
     place = read_token(call, token, bound)
     if place.offset >= call.hub.switches.token_rows:
         message = "you have reached the limit of pagination by page_token"
@@ -138,7 +136,7 @@ def _key(row: Row, sort_by: str) -> int:
 def _read(
     call: Call, store: ModuleStore, order: Sequence[int], place: Place, size: int, *, descending: bool
 ) -> tuple[list[Row], bool]:
-    """Rows of the page at `place`, and whether more follow it."""
+    """The rows of the page at `place`, and whether more follow."""
     if place.snapshot is not None:
         frozen = call.hub.page_snapshots.get(place.snapshot, [])
         ids = frozen[place.offset : place.offset + size]
@@ -175,12 +173,12 @@ def _by_ids(call: Call, store: ModuleStore, fields: list[str]) -> Answer:
     rows = [row for i in ids if (row := store.rows.get(i)) and call.user.sees(store.api_name, row)]
     if not rows:
         return no_content()
-    info = {"per_page": 200, "count": len(rows), "page": 1, "more_records": False}
-    return Answer(200, envelope("data", render_page(call.org, store, rows, fields, call.user.time_zone), info))
+    info = page_info(200, len(rows), 1, more=False)
+    return Answer(200, envelope("data", call.rendered(store, rows, fields), info))
 
 
 def get_record(call: Call) -> Answer:
-    """One record with every field, subforms and whole rich text included."""
+    """One record with all fields, with subforms and the full rich text."""
     store = call.module()
     row = visible_row(call, store)
     hiding = call.hub.switches.single_get_hides_converted and row.get("Converted__s")
@@ -188,7 +186,7 @@ def get_record(call: Call) -> Answer:
         return no_content()
     wanted = [n for n in call.query.get("fields", "").split(",") if n] or list(store.fields)
     names = [name for name in wanted if call.readable(store, name)]
-    renderer = Renderer(call.org, store, names, call.user.time_zone, single=True)
+    renderer = Renderer(call.org, call.hub.switches, store, names, call.user.time_zone, single=True)
     shown = renderer.as_dict(row)
     if any(store.fields[name].type == "subform" for name in names):
         shown["$has_more"] = {name: False for name in names if store.fields[name].type == "subform"}
@@ -196,7 +194,7 @@ def get_record(call: Call) -> Answer:
 
 
 def visible_row(call: Call, store: ModuleStore) -> Row:
-    """The row of the path; raises Refusal where it is gone or hidden."""
+    """The row whose id is in the path; raises Refusal when it is deleted or hidden."""
     row = store.rows.get(call.parts["id"])
     if row is None or not call.user.sees(store.api_name, row):
         message = "the id given seems to be invalid"

@@ -5,10 +5,19 @@ from typing import Any
 
 from zoho_pipeline.simulator.api.records import asked_fields, modified_since, visible_row
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.query.render import envelope, render_page
+from zoho_pipeline.simulator.query.render import envelope
 from zoho_pipeline.simulator.state.changes import pointing_at
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
-from zoho_pipeline.simulator.wire import Answer, Refusal, as_json, no_content, not_modified, page_size, whole_number
+from zoho_pipeline.simulator.wire import (
+    Answer,
+    Refusal,
+    as_json,
+    cut_page,
+    no_content,
+    not_modified,
+    page_size,
+    whole_number,
+)
 
 MAILS_A_CALL = 10
 PARAMS = "fields page per_page page_token index owner_id ids"
@@ -18,7 +27,7 @@ _CLOSED: dict[str, Callable[[Row, int], bool]] = {
     "Calls": lambda row, now: row.get("Call_Start_Time", 0) <= now,
 }
 _BACKWARDS = {
-    # related list → (module, lookup that leads back)
+    # related list → (module, its lookup of the record)
     "DealHistory": ("DealHistory", "Potential_Name"),
     "Stage_History": ("DealHistory", "Potential_Name"),
     "Deals": ("Deals", "Contact_Name"),
@@ -27,7 +36,7 @@ _BACKWARDS = {
 
 
 def list_related(call: Call) -> Answer:
-    """A page of a related list, newest first; activities split into open ones and `…_History`."""
+    """A page of a related list, newest first. `…_History` lists hold closed activities, the others open ones."""
     store = call.module()
     row = visible_row(call, store)
     name = call.parts["related"]
@@ -39,12 +48,11 @@ def list_related(call: Call) -> Answer:
     rows = [r for r in rows if call.user.sees(related.api_name, r) and (since is None or r["Modified_Time"] >= since)]
     rows.sort(key=lambda r: int(r["id"]), reverse=True)
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
-    part = rows[(page - 1) * size : page * size]
+    part, info = cut_page(rows, size, page)
     if not part:
         return not_modified() if since is not None and page == 1 else no_content()
-    info: dict[str, Any] = {"per_page": size, "count": len(part), "page": page, "more_records": len(rows) > page * size}
     info |= {"next_page_token": None, "previous_page_token": None, "page_token_expiry": None}
-    return Answer(200, envelope("data", render_page(call.org, related, part, fields, call.user.time_zone), info))
+    return Answer(200, envelope("data", call.rendered(related, part, fields), info))
 
 
 def _rows(call: Call, name: str, record_id: str) -> tuple[ModuleStore, list[Row]]:
@@ -65,7 +73,7 @@ def _rows(call: Call, name: str, record_id: str) -> tuple[ModuleStore, list[Row]
 
 
 def _mails(call: Call, row: Row) -> Answer:
-    """Ten mails a call, newest first, from `index` on; only those shared or of the token's user."""
+    """Ten mails per call, newest first, from `index` on: shared ones and those of the token's user."""
     held = [m for m in call.org.emails.get(row["id"], []) if m.get("shared", True) or m["owner"]["id"] == call.user.id]
     held.sort(key=lambda mail: (mail["time"], mail["message_id"]), reverse=True)
     start = int(call.query["index"]) if call.query.get("index", "").isdigit() else 0

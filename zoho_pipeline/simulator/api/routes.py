@@ -1,4 +1,4 @@
-"""Every call the simulated API answers, most specific path first."""
+"""Every call that the simulated API answers. The first matching path wins."""
 
 from zoho_pipeline.simulator.api import bulk, coql, counts, deleted, records, related, settings, users
 from zoho_pipeline.simulator.calls.call import Route, route
@@ -15,7 +15,7 @@ from zoho_pipeline.simulator.calls.scopes import (
 
 
 def always(_: object) -> bool:
-    """COQL and searches always count towards the sub-limit of simultaneous calls."""
+    """COQL calls always count towards the sub-limit of simultaneous calls."""
     return True
 
 

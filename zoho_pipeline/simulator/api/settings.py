@@ -4,23 +4,33 @@ from typing import Any
 
 from zoho_pipeline.simulator.api.records import choice
 from zoho_pipeline.simulator.calls.call import Call
-from zoho_pipeline.simulator.state.fields import FORECASTS, Pick, Pipeline, field_json
-from zoho_pipeline.simulator.state.store import ModuleStore
-from zoho_pipeline.simulator.wire import Answer, as_json, missing_param, no_content, page_size, whole_number
+from zoho_pipeline.simulator.state.fields import Pick, Pipeline, field_json, forecast_category
+from zoho_pipeline.simulator.state.store import ModuleStore, person_json
+from zoho_pipeline.simulator.wire import (
+    Answer,
+    as_json,
+    cut_page,
+    missing_param,
+    no_content,
+    page_info,
+    page_size,
+    whole_number,
+)
 
 
 def modules(call: Call) -> Answer:
-    """GET /settings/modules: all modules, tracker modules among them; hidden ones not viewable."""
+    """GET /settings/modules: all modules, with tracker modules; hidden ones have `viewable` false."""
     return as_json({"modules": [module_json(call, store) for store in call.org.modules.values()]})
 
 
 def one_module(call: Call) -> Answer:
+    """GET /settings/modules/{module}."""
     return as_json({"modules": [module_json(call, call.module())]})
 
 
 def module_json(call: Call, store: ModuleStore) -> dict[str, Any]:
-    user = call.user
-    viewable = store.api_supported and store.api_name not in user.hidden_modules | user.denied_modules
+    """A module as the metadata shows it to this user."""
+    viewable = store.api_supported and call.user.may_open(store.api_name)
     writable = viewable and store.generated_type != "field_tracker"
     return {
         "id": store.id,
@@ -49,7 +59,7 @@ def _asked_module(call: Call) -> ModuleStore:
 
 
 def fields(call: Call) -> Answer:
-    """GET /settings/fields?module=…: hidden fields are listed, with `visible` false."""
+    """GET /settings/fields?module=…: all fields; hidden ones have `visible` false."""
     store = _asked_module(call)
     kind = choice(call, "type", ("used", "all", "unused"))
     hidden = call.user.hidden_fields.get(store.api_name, set())
@@ -59,13 +69,14 @@ def fields(call: Call) -> Answer:
 
 
 def one_field(call: Call) -> Answer:
+    """GET /settings/fields/{id}?module=…"""
     store = _asked_module(call)
     found = [f for f in store.fields.values() if f.id == call.parts["id"]]
     return as_json({"fields": [field_json(f, call.org.module_ids(), False) for f in found]}) if found else no_content()
 
 
 def layouts(call: Call) -> Answer:
-    """GET /settings/layouts?module=…: each module has one layout here."""
+    """GET /settings/layouts?module=…: in the simulator each module has one layout."""
     store = _asked_module(call)
     layout: dict[str, Any] = {
         "id": call.org.layout_ids.get(store.api_name),
@@ -98,20 +109,19 @@ def _pipeline(number: int, pipeline: Pipeline) -> dict[str, Any]:
 
 
 def _stage(pipeline: Pipeline, number: int, pick: Pick) -> dict[str, Any]:
-    forecast = pick.forecast_type
-    category = None if forecast is None else {"name": FORECASTS.get(forecast, "Pipeline"), "id": pipeline.id}
     return {
         "id": str(int(pipeline.id) * 100 + number)[-19:],
         "display_value": pick.display,
         "actual_value": pick.actual,
         "sequence_number": number,
         "colour_code": None,
-        "forecast_category": category,
-        "forecast_type": forecast,
+        "forecast_category": forecast_category(pick, pipeline.id),
+        "forecast_type": pick.forecast_type,
     }
 
 
 def related_lists(call: Call) -> Answer:
+    """GET /settings/related_lists?module=…: notes, activities and mails."""
     store = _asked_module(call)
     names = ("Notes", "Tasks", "Events", "Calls", "Emails")
     lists = [{"id": f"{store.id}{n}"[-19:], "api_name": name, "module": name, "display_label": name, "name": name,
@@ -121,28 +131,28 @@ def related_lists(call: Call) -> Answer:
 
 
 def recycle_bin(call: Call) -> Answer:
-    """GET /settings/recycle_bin: what lies in the bins of all modules, newest first."""
+    """GET /settings/recycle_bin: the deleted rows of all modules that can be restored, newest first."""
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
     entries = [
         (d.time, {"id": d.id, "display_name": d.display_name, "deleted_time": call.zone(d.time),
                   "module": {"api_name": store.api_name, "id": store.id},
-                  "deleted_by": None if d.by is None else {"name": d.by[1], "id": d.by[0]}})
+                  "deleted_by": person_json(d.by)})
         for store in call.org.modules.values() for d in store.deletions if d.type == "recycle"
     ]  # fmt: skip
     entries.sort(key=lambda entry: entry[0], reverse=True)
-    part = [entry for _, entry in entries[(page - 1) * size : page * size]]
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": len(entries) > page * size}
-    return as_json({"recycle_bin": part, "info": info}) if part else no_content()
+    part, info = cut_page(entries, size, page)
+    return as_json({"recycle_bin": [entry for _, entry in part], "info": info}) if part else no_content()
 
 
 def business_hours(call: Call) -> Answer:
+    """GET /settings/business_hours; 204 when none are set."""
     hours = call.org.business_hours
     return no_content() if hours is None else as_json({"business_hours": hours})
 
 
 def holidays(call: Call) -> Answer:
-    """GET /settings/holidays?year=…"""
+    """GET /settings/holidays?year=…: the holidays of a year (default: the present one)."""
     year = whole_number(call.query, "year", call.hub.clock.now().year)
     found = [holiday for holiday in call.org.holidays if holiday["year"] == year]
-    info = {"per_page": 200, "count": len(found), "page": 1, "more_records": False}
+    info = page_info(200, len(found), 1, more=False)
     return as_json({"holidays": found, "info": info}) if found else no_content()

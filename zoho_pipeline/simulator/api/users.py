@@ -4,28 +4,23 @@ from collections.abc import Callable
 
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.state.users import User
-from zoho_pipeline.simulator.wire import Answer, as_json, bad_value, no_content, page_size, whole_number
-
-
-def _active(user: User) -> bool:
-    return user.status == "active" and not user.deleted
-
+from zoho_pipeline.simulator.wire import Answer, as_json, bad_value, cut_page, no_content, page_size, whole_number
 
 TYPES: dict[str, Callable[[User], bool]] = {
     "AllUsers": lambda u: not u.deleted,
-    "ActiveUsers": _active,
+    "ActiveUsers": lambda u: u.licensed,
     "DeactiveUsers": lambda u: u.status != "active" and not u.deleted,
     "ConfirmedUsers": lambda u: u.confirmed and not u.deleted,
     "NotConfirmedUsers": lambda u: not u.confirmed and not u.deleted,
     "DeletedUsers": lambda u: u.deleted,
-    "ActiveConfirmedUsers": lambda u: u.confirmed and _active(u),
+    "ActiveConfirmedUsers": lambda u: u.confirmed and u.licensed,
     "AdminUsers": lambda u: u.is_admin and not u.deleted,
-    "ActiveConfirmedAdmins": lambda u: u.is_admin and u.confirmed and _active(u),
+    "ActiveConfirmedAdmins": lambda u: u.is_admin and u.confirmed and u.licensed,
 }
 
 
 def list_users(call: Call) -> Answer:
-    """Users of a type; `CurrentUser` is the token's own, without `info`."""
+    """GET /users: the users of a type. `CurrentUser` is the user of the token; its answer has no `info`."""
     kind = call.query.get("type", "AllUsers")
     if kind == "CurrentUser":
         return as_json({"users": [call.user.as_json(call.zone, call.org.roles)]})
@@ -33,13 +28,13 @@ def list_users(call: Call) -> Answer:
         raise bad_value("type", supported_values=[*TYPES, "CurrentUser"])
     size, page = page_size(call.query), whole_number(call.query, "page", 1)
     found = [user for user in call.org.users.values() if TYPES[kind](user)]
-    part = found[(page - 1) * size : page * size]
-    info = {"per_page": size, "count": len(part), "page": page, "more_records": len(found) > page * size}
+    part, info = cut_page(found, size, page)
     shown = [user.as_json(call.zone, call.org.roles) for user in part]
     return as_json({"users": shown, "info": info}) if part else no_content()
 
 
 def one_user(call: Call) -> Answer:
+    """GET /users/{id}; 204 when there is no such user."""
     user = call.org.users.get(call.parts["id"])
     return no_content() if user is None else as_json({"users": [user.as_json(call.zone, call.org.roles)]})
 
@@ -48,7 +43,7 @@ SYMBOLS = {"INR": "₹", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "AU
 
 
 def org(call: Call) -> Answer:
-    """GET /org: name, zone, home currency, edition."""
+    """GET /org: name, time zone, home currency, edition."""
     found = call.org
     licence = {
         "paid": found.edition != "Free",

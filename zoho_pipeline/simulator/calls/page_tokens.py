@@ -1,8 +1,8 @@
-"""Page tokens: opaque, bound to a user and to every parameter, good for 24 hours.
+"""Page tokens: opaque, bound to a user and to every parameter, valid for 24 hours.
 
-The usual token counts rows from the start, so rows that move under a walk are skipped or doubled
-(drift). Whether real ones do is unknown; by switch a token goes on after the last row read
-(`keyset`) or walks the rows that were there at the first page (`snapshot`).
+By default a token counts rows from the start, so a row that moves while a client pages is skipped or read
+twice (drift). Nobody knows whether Zoho's tokens do so. The switch `page_tokens` makes a token continue after
+the last row read (`keyset`), or page over the rows that existed at the first page (`snapshot`).
 """
 
 import base64
@@ -10,43 +10,42 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
+from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.state.index import id_of
 from zoho_pipeline.simulator.wire import Refusal
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.calls.call import Call
 
 TOKEN_SECONDS = 86_400
 
 
 @dataclass
 class Place:
-    """Where a page begins: after `offset` rows; `after` is the last key read, `snapshot` a frozen order."""
+    """Where a page begins: after `offset` rows, after the key `after`, or in the kept order named `snapshot`."""
 
     offset: int
     after: int | None = None
     snapshot: str | None = None
 
 
-def binding(call: "Call", *ignored: str) -> str:
-    """A hash of everything that must not change while a token is used."""
+def binding(call: Call, *ignored: str) -> str:
+    """A hash of everything that must stay the same while a token is used."""
     params = {k: v for k, v in sorted(call.query.items()) if k not in ("page", "page_token", *ignored)}
     since = call.request.headers.get("if-modified-since", "")
     return hashlib.sha256(orjson.dumps([call.parts.get("module"), params, since])).hexdigest()[:16]
 
 
-def make_token(call: "Call", place: Place, bound: str) -> str:
+def make_token(call: Call, place: Place, bound: str) -> str:
+    """Make the token of a place; `bound` is the hash from `binding`."""
     key = None if place.after is None else str(place.after)
     fields = [place.offset, key, place.snapshot, call.user.id, call.org.id, bound, call.hub.clock.epoch()]
     return base64.urlsafe_b64encode(orjson.dumps(fields)).decode().rstrip("=")
 
 
-def read_token(call: "Call", token: str, bound: str) -> Place:
-    """Raises Refusal for a token that is expired, another user's, bound to other parameters, or none."""
+def read_token(call: Call, token: str, bound: str) -> Place:
+    """The place of a token; raises Refusal when it is expired, unreadable or bound to another user or parameters."""
     try:
         fields: list[Any] = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         offset, after, snapshot, user_id, org_id, was_bound, issued = fields
@@ -62,9 +61,9 @@ def read_token(call: "Call", token: str, bound: str) -> Place:
 
 
 def following(
-    call: "Call", place: Place, last_key: int | None, count: int, order: Sequence[int], *, descending: bool
+    call: Call, place: Place, last_key: int | None, count: int, order: Sequence[int], *, descending: bool
 ) -> Place:
-    """Where the page after this one begins, by the switch `page_tokens`; `order` is the view just read."""
+    """Where the next page begins, by the switch `page_tokens`; `order` holds the keys that were just paged."""
     mode = call.hub.switches.page_tokens
     following_place = Place(place.offset + count)
     if mode == "keyset":
@@ -74,7 +73,7 @@ def following(
     return following_place
 
 
-def _remember(call: "Call", order: Iterable[int]) -> str:
+def _remember(call: Call, order: Iterable[int]) -> str:
     name = secrets.token_hex(8)
     call.hub.page_snapshots[name] = [id_of(key) for key in order]
     return name

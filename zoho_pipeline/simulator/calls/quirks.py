@@ -1,27 +1,23 @@
-"""The outer form of answers where real ones may differ: how nothing is said, what a last page tells, what lacks."""
-
-from typing import TYPE_CHECKING
+"""The outer form of answers where real orgs may differ: empty answers, `info` of the last page, missing calls."""
 
 import orjson
 
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.switches import Switches
+from zoho_pipeline.simulator.switches import Switches
+from zoho_pipeline.simulator.wire import Answer, Request, page_info, unknown_url
 
 
-def refuse_lacking(switches: "Switches", path: str) -> None:
-    """Raises Refusal for calls this Zoho does not have (switch `lacking`)."""
+def refuse_lacking(switches: Switches, path: str) -> None:
+    """Raises Refusal for a call that the switch `lacking` names."""
     if switches.lacking and any(part in path for part in switches.lacking.split(",")):
-        raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+        raise unknown_url()
 
 
-def dress(switches: "Switches", request: Request, answer: Answer) -> Answer:
-    """The answer in the form the switches ask for."""
+def dress(switches: Switches, request: Request, answer: Answer) -> Answer:
+    """Give the answer the form that the switches demand."""
     if request.path.startswith("/crm/bulk/"):
         return answer
     if answer.status == 204 and switches.empty_as_list:
-        info = {"per_page": 200, "count": 0, "page": 1, "more_records": False}
+        info = page_info(200, 0, 1, more=False)
         return Answer(200, orjson.dumps({_key(request.path): [], "info": info}), headers=answer.headers)
     if answer.status == 200 and not switches.info_on_last_page:
         return _without_last_info(answer)

@@ -3,18 +3,26 @@
 from collections.abc import Iterable
 
 from zoho_pipeline.simulator.calls.call import Call
+from zoho_pipeline.simulator.state.store import ModuleStore
+from zoho_pipeline.simulator.wire import scope_mismatch
 
 READS = ("READ", "ALL")
 
 
 def granted(scopes: Iterable[str], needed: list[tuple[str, ...]]) -> bool:
-    """Is every group met by one of its scopes? Case does not matter."""
+    """True when the token has one scope of every tuple; case does not matter."""
     held = {scope.lower() for scope in scopes}
     return all(any(name.lower() in held for name in group) for group in needed)
 
 
+def require_module(call: Call, store: ModuleStore) -> None:
+    """Raises Refusal when no scope of the token lets this module be read."""
+    if not granted(call.grant.scopes, [module_read(store.api_name)]):
+        raise scope_mismatch()
+
+
 def module_read(api_name: str) -> tuple[str, ...]:
-    """Scopes that let a module be read: all modules, or this one."""
+    """The scopes that let a client read a module: those of all modules and those of this one."""
     name = PARENTS.get(api_name, api_name).lower()
     return tuple(f"ZohoCRM.modules.{part}{kind}" for part in ("", f"{name}.") for kind in READS)
 
@@ -23,20 +31,22 @@ PARENTS = {"DealHistory": "deals", "Lead_Status_History": "leads"}
 
 
 def any_module_read(call: Call) -> tuple[str, ...]:
-    """Any scope that reads some module; which one a body names is checked by the handler."""
+    """The scopes that let a client read at least one module. The handler checks the module that the body names."""
     return tuple(dict.fromkeys(scope for name in call.org.modules for scope in module_read(name)))
 
 
 def of_module(call: Call) -> list[tuple[str, ...]]:
+    """One scope that reads the module of the path."""
     return [module_read(call.parts["module"])]
 
 
 def of_settings(*areas: str) -> "Settings":
+    """The scopes of calls below /settings that concern these areas."""
     return Settings(areas)
 
 
 class Settings:
-    """`ZohoCRM.settings.ALL` or READ, or those of one area."""
+    """`ZohoCRM.settings.ALL` or `.READ`, or the scopes of one area."""
 
     def __init__(self, areas: tuple[str, ...]) -> None:
         self._group = tuple(
@@ -48,27 +58,32 @@ class Settings:
 
 
 def of_users(_: Call) -> list[tuple[str, ...]]:
+    """A scope that reads users."""
     return [tuple(f"ZohoCRM.users.{kind}" for kind in READS)]
 
 
 def of_org(_: Call) -> list[tuple[str, ...]]:
+    """A scope that reads the org."""
     return [tuple(f"ZohoCRM.org.{kind}" for kind in READS)]
 
 
 def of_coql(call: Call) -> list[tuple[str, ...]]:
+    """A scope for COQL, and one that reads a module."""
     return [tuple(f"ZohoCRM.coql.{kind}" for kind in READS), any_module_read(call)]
 
 
 def of_bulk(call: Call) -> list[tuple[str, ...]]:
+    """A scope for Bulk Read, and one that reads a module."""
     return [tuple(f"ZohoCRM.bulk.{kind}" for kind in READS), any_module_read(call)]
 
 
 def of_count(call: Call) -> list[tuple[str, ...]]:
+    """The scope for searches, and one that reads the module of the path."""
     return [("ZohoSearch.securesearch.READ",), *of_module(call)]
 
 
 def of_related(call: Call) -> list[tuple[str, ...]]:
-    """The parent module, and for notes and mails their own scope beside it."""
+    """A scope of the parent module, and for notes, activities and mails a scope of their own too."""
     needed = of_module(call)
     related = call.parts["related"]
     if related == "Emails":

@@ -1,7 +1,7 @@
-"""A simulator's whole state in one file, so that a demo finds its Zoho again.
+"""Snapshots: the whole state of a simulator in one file, so that a demo can start again with the same org.
 
-A pickle of our own objects would run whatever stands in the file; this is JSON lines: one line for
-the head, one an org, one a thousand rows.
+A snapshot is JSON lines: one line for the head, one per org, one per thousand rows. It is not a pickle,
+because loading a pickle runs code from the file.
 """
 
 import os
@@ -10,20 +10,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from zoho_pipeline.simulator.accounts.token_endpoint import Client, Grant
+from zoho_pipeline.simulator.hub import Hub
 from zoho_pipeline.simulator.state.credits import CreditBook
-from zoho_pipeline.simulator.state.fields import Field, Pick, Pipeline
+from zoho_pipeline.simulator.state.fields import LOOKUPS, Field, Pick, Pipeline
 from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import Deletion, ModuleStore, Row
+from zoho_pipeline.simulator.state.tokens import Client, Grant
 from zoho_pipeline.simulator.state.users import User
 from zoho_pipeline.simulator.wire import SimulatorError
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.hub import Hub
 
 FORMAT = 1
 CHUNK = 1_000
@@ -32,11 +30,10 @@ _ORG_VALUES = (
     "zgid", "id", "roles", "emails", "business_hours", "holidays", "open_stays", "orphaned", "attached", "layout_ids",
     "credit_limit_override",
 )  # fmt: skip
-_TUPLES = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 
-def save(hub: "Hub", path: str | PathLike[str]) -> None:
-    """Write the state; the file appears whole or not at all, readable by its owner alone."""
+def save(hub: Hub, path: str | PathLike[str]) -> None:
+    """Write a snapshot in one atomic step; only the owner of the file may read it."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -51,10 +48,10 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, set):
         return sorted(value)
-    raise TypeError(f"{type(value).__name__} is no part of a state")
+    raise TypeError(f"a snapshot cannot hold a {type(value).__name__}")
 
 
-def _lines(hub: "Hub") -> Iterator[dict[str, Any]]:
+def _lines(hub: Hub) -> Iterator[dict[str, Any]]:
     tokens = hub.tokens
     yield {
         "kind": "head", "format": FORMAT, "seed": hub.seed, "clock": [hub.clock.shift, hub.clock.frozen],
@@ -62,7 +59,7 @@ def _lines(hub: "Hub") -> Iterator[dict[str, Any]]:
         "grants": [vars(g) | {"live": []} for g in tokens.grants.values()],
         "consented": [list(pair) for pair in sorted(tokens.consented)],
     }  # fmt: skip
-    for org in hub.orgs.values():
+    for org in (handle.state for handle in hub.orgs.values()):
         yield _org_line(org)
         for module in org.modules.values():
             for place, rows in (("rows", module.rows), ("bin", module.bin)):
@@ -89,8 +86,11 @@ def _org_line(org: Org) -> dict[str, Any]:
     }
 
 
-def load(hub: "Hub", path: str | PathLike[str]) -> None:
-    """Fill an empty hub; a file that is not there leaves it empty. Raises SimulatorError for any other file."""
+def load(hub: Hub, path: str | PathLike[str]) -> None:
+    """Fill an empty hub from a snapshot; a missing file leaves it empty.
+
+    Raises SimulatorError when the file is not a snapshot.
+    """
     source = Path(path)
     if not source.exists():
         return
@@ -100,12 +100,14 @@ def load(hub: "Hub", path: str | PathLike[str]) -> None:
                 line = orjson.loads(text)
                 _READERS[line["kind"]](hub, line)
             except (ValueError, KeyError, TypeError) as error:
-                raise SimulatorError(f"{source} line {number} is no state of this simulator: {error}") from error
+                raise SimulatorError(
+                    f"{source}, line {number}: this is not a snapshot of a simulator ({error})"
+                ) from error
 
 
-def _read_head(hub: "Hub", line: dict[str, Any]) -> None:
+def _read_head(hub: Hub, line: dict[str, Any]) -> None:
     if line["format"] != FORMAT:
-        raise ValueError(f"format {line['format']}, this simulator reads {FORMAT}")
+        raise ValueError(f"its format is {line['format']}, but this simulator reads format {FORMAT}")
     hub.seed = line["seed"]
     hub.clock.shift, hub.clock.frozen = line["clock"]
     hub.switches.update(**line["switches"])
@@ -118,12 +120,12 @@ def _read_head(hub: "Hub", line: dict[str, Any]) -> None:
     hub.tokens.consented = {(pair[0], pair[1]) for pair in line["consented"]}
 
 
-def _read_org(hub: "Hub", line: dict[str, Any]) -> None:
+def _read_org(hub: Hub, line: dict[str, Any]) -> None:
     values = line["values"]
     org = Org(
-        hub, name=values["name"], time_zone=values["time_zone"], currency=values["currency"],
+        name=values["name"], time_zone=values["time_zone"], currency=values["currency"],
         edition=values["edition"], id_base=values["id_base"], location=values["location"],
-        environment=values["environment"], multi_currency=False,
+        environment=values["environment"],
     )  # fmt: skip
     for name in _ORG_VALUES:
         setattr(org, name, values[name])
@@ -131,7 +133,7 @@ def _read_org(hub: "Hub", line: dict[str, Any]) -> None:
     org.users = {user["id"]: _user(user) for user in line["users"]}
     org.pipelines = [Pipeline(p["id"], p["name"], [Pick(**s) for s in p["stages"]]) for p in line["pipelines"]]
     org.modules = {m["api_name"]: _module(m) for m in line["modules"]}
-    hub.orgs[org.id] = org
+    hub.adopt(org)
 
 
 def _user(values: dict[str, Any]) -> User:
@@ -159,9 +161,9 @@ def _module(values: dict[str, Any]) -> ModuleStore:
     return module
 
 
-def _read_rows(hub: "Hub", line: dict[str, Any]) -> None:
+def _read_rows(hub: Hub, line: dict[str, Any]) -> None:
     module = hub.orgs[line["org"]].modules[line["module"]]
-    tuples = [name for name, field in module.fields.items() if field.type in _TUPLES]
+    tuples = [name for name, field in module.fields.items() if field.type in LOOKUPS]
     rows: list[Row] = line["rows"]
     for row in rows:
         for name in tuples:

@@ -1,8 +1,8 @@
-"""A believable small company, made from a seed: nine months of a firm that sells software to distributors.
+"""A generated company: nine months of a small firm that sells software to distributors, made from a seed.
 
-Everything happens in the order of time with the simulator's clock set to each instant, so the CRM holds
-what it would hold had people worked in it. The numbers are worth looking at: leads rise in the last
-weeks, one topic sells far better than its share of readers, one brings many who never buy.
+Every step happens in the order of time, with the simulator's clock set to its instant. The CRM then holds the
+same values as if people had worked in it. The data has a story: the number of leads rises in the last weeks, one
+topic sells far better than its share of readers, and another topic brings many leads who never buy.
 """
 
 import csv
@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from zoho_pipeline.simulator.demo.content import CATALOGUE_COLUMNS, Item, publish
 from zoho_pipeline.simulator.demo.leads import BY_WAY, LeadPlan, plan_lead, plan_leads
 from zoho_pipeline.simulator.demo.sales import Crm, Step, Story
+from zoho_pipeline.simulator.handle import Simulator
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.fields import VISITOR
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator import Simulator
-    from zoho_pipeline.simulator.state.org import Org
 
 TIME_ZONE = "Asia/Kolkata"
 HISTORY = timedelta(days=400)
@@ -57,9 +55,9 @@ HOURS = {
 
 @dataclass
 class Company:
-    """The company in the simulator: its org, the administrator who may connect it, and what it published."""
+    """The company in the simulator: its org, its administrator, and the content that it has published."""
 
-    org: "Org"
+    org: OrgHandle
     admin: User
     items: list[Item]
     now: datetime
@@ -68,11 +66,11 @@ class Company:
 
     @property
     def content(self) -> list[dict[str, str | None]]:
-        """The content catalogue: one dict a row, columns of its CSV."""
+        """The content catalogue: one dict per row, with the columns of its CSV file."""
         return [item.row() for item in self.items]
 
     def write_content(self, path: Path) -> Path:
-        """The content catalogue as a CSV file."""
+        """Write the content catalogue as a CSV file and return its path."""
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, CATALOGUE_COLUMNS, lineterminator="\n")
             writer.writeheader()
@@ -80,14 +78,14 @@ class Company:
         return path
 
 
-def build_company(sim: "Simulator", *, seed: int = 7, now: datetime | None = None, leads: int = 600) -> Company:
-    """Make the company in `sim` as it stands at `now` (default: the simulator's clock).
+def build_company(sim: Simulator, *, seed: int = 7, now: datetime | None = None, leads: int = 600) -> Company:
+    """Make the company in `sim`, as it is at `now` (default: the time of the simulator's clock).
 
     Args:
-        seed: the same seed and `now` give the same company, to the last value.
-        leads: about how many come in nine months.
+        seed: the same seed and the same `now` give the same company in every value.
+        leads: the approximate number of leads in nine months.
 
-    The clock is moved while the story is played and left at `now`, running or frozen as it was.
+    This moves the clock while the story is played and leaves it at `now`, running or frozen as before.
     """
     clock = sim.clock
     now = (now or clock.now()).astimezone(UTC).replace(microsecond=0)
@@ -111,10 +109,10 @@ def build_company(sim: "Simulator", *, seed: int = 7, now: datetime | None = Non
     return company
 
 
-def next_morning(sim: "Simulator", company: Company, arrivals: int = 9) -> dict[str, int]:
-    """What happens after the first sync: leads arrive from one newsletter, one lead converts, one is deleted.
+def next_morning(sim: Simulator, company: Company, arrivals: int = 9) -> dict[str, int]:
+    """Play the changes after the first sync: leads arrive from a newsletter, one lead converts, one is deleted.
 
-    All of it happens at the simulator's present second. Returns how many of each.
+    All changes happen in the present second of the simulator. Returns the number of each.
     """
     now = sim.clock.now()
     rng = random.Random(f"{company.seed}:{now.isoformat()}")
@@ -131,8 +129,8 @@ def next_morning(sim: "Simulator", company: Company, arrivals: int = 9) -> dict[
     return {"created": arrivals, "converted": 1, "deleted": 1}
 
 
-def _shape(org: "Org", now: datetime) -> None:
-    """Fields, sources, hours and holidays as this company set them up."""
+def _shape(org: OrgHandle, now: datetime) -> None:
+    """Set up the administrator, the fields, the business hours, the holidays and the campaigns of the company."""
     org.update_user(org.admin, first_name="Meenakshi", last_name="Iyer", email="meenakshi@kaverisystems.example")
     org.add_field("Leads", VISITOR)
     for api_name, label, data_type in CUSTOM_FIELDS:
@@ -147,15 +145,18 @@ def _shape(org: "Org", now: datetime) -> None:
 
 
 def _story(company: Company, plan: LeadPlan, staff: list[User], zone: ZoneInfo) -> Story:
-    """Leads go round the team; the first of it leaves 70 days before the end and gets none in the last 80."""
+    """Plan the story of a lead. The team takes turns; the first colleague leaves 70 days before the end.
+
+    That colleague gets no lead in the last 80 days.
+    """
     late = plan.created_at > company.now - timedelta(days=80)
     team = staff[1:] if late else staff
     owner = team[plan.number % len(team)].id
     return Story(plan, owner, zone, company.now, lambda story: _convert(company.org, story))
 
 
-def _convert(org: "Org", story: Story) -> None:
-    """Convert a lead; somebody who already is a contact stays that contact."""
+def _convert(org: OrgHandle, story: Story) -> None:
+    """Convert a lead. When a contact has the same e-mail address, the lead converts into that contact."""
     email = story.plan.fields["Email"]
     known = next((row for row in org.module("Contacts").rows.values() if row.get("Email") == email), None)
     choices: dict[str, Any] = {}
@@ -167,36 +168,36 @@ def _convert(org: "Org", story: Story) -> None:
 
 
 def _office(company: Company, rng: random.Random, staff: list[User]) -> list[Step]:
-    """What the office does beside selling: clears out idle leads, restores two, says goodbye to a colleague."""
+    """The other steps of the office: it deletes idle leads, restores two of them, and removes a colleague."""
     org, now = company.org, company.now
     steps: list[Step] = []
 
     def at(moment: datetime, act: Callable[[Crm], None]) -> None:
         steps.append(Step(moment, 10_000_000 + len(steps), act))
 
-    def told(story: Story) -> datetime:
+    def last_step(story: Story) -> datetime:
         return max(step.at for step in story.steps())
 
-    idle = [s for s in company.stories if s.converts_at is None and told(s) < now - timedelta(days=4)]
+    idle = [s for s in company.stories if s.converts_at is None and last_step(s) < now - timedelta(days=4)]
     for number, story in enumerate(rng.sample(idle, min(12, len(idle)))):
-        last = max(told(story), now - timedelta(days=50))
+        last = max(last_step(story), now - timedelta(days=50))
         out = last + (now - timedelta(days=2) - last) * rng.random()
         at(out, partial(_clear_out, org, story, "bin"))
         if number < 5:
-            at(out + timedelta(days=1), partial(_clear_out, org, story, "for good" if number < 3 else "back"))
+            at(out + timedelta(days=1), partial(_clear_out, org, story, "permanently" if number < 3 else "back"))
     at(now - timedelta(days=70), lambda _: org.delete_user(staff[0]))
     return steps
 
 
-def _clear_out(org: "Org", story: Story, how: str, _: Crm) -> None:
+def _clear_out(org: OrgHandle, story: Story, how: str, _: Crm) -> None:
     if how == "back":
         org.restore("Leads", story.lead_id)
     else:
-        org.delete("Leads", story.lead_id, permanent=how == "for good")
+        org.delete("Leads", story.lead_id, permanent=how == "permanently")
 
 
-def _play(sim: "Simulator", org: "Org", steps: Iterable[Step]) -> None:
-    """Do every step at its instant, in order."""
+def _play(sim: Simulator, org: OrgHandle, steps: Iterable[Step]) -> None:
+    """Do the steps in the order of time, each at its instant."""
     for step in sorted(steps):
         sim.clock.freeze(step.at)
         step.act(org)

@@ -1,7 +1,7 @@
-"""What the company published: topics, and nine months of posts, pages, newsletters and videos.
+"""The content of the company: topics, and nine months of posts, pages, newsletters and videos.
 
-Every item is a row of the content catalogue (`content_items`): the columns of its CSV, topics joined
-by `|`. Topics differ in how well their readers buy; nothing but the leads' later fate shows it.
+Every item is a row of the content catalogue (`content_items`), with the columns of its CSV file; `|` separates
+topics. Readers of some topics buy more often than others. Only the later conversions of leads show this.
 """
 
 import random
@@ -28,7 +28,7 @@ CATALOGUE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Topic:
-    """A subject the company writes about: its share of readers, and how readily they buy (1 = average)."""
+    """A subject of the content: its relative number of readers, and their chance to buy (1: average)."""
 
     name: str
     slug: str
@@ -86,7 +86,7 @@ BY_TOPIC = {topic.name: topic for topic in TOPICS}
 
 @dataclass(frozen=True)
 class Item:
-    """One published piece; `row()` is its line in the catalogue."""
+    """One published item; `row()` is its row in the catalogue."""
 
     content_id: str
     source_activity_id: str
@@ -103,20 +103,23 @@ class Item:
 
     @property
     def reach(self) -> float:
+        """The relative number of readers."""
         return sum(BY_TOPIC[name].reach for name in self.topics) / len(self.topics)
 
     @property
     def quality(self) -> float:
+        """The chance of its readers to buy (1: average)."""
         return sum(BY_TOPIC[name].quality for name in self.topics) / len(self.topics)
 
     def row(self) -> dict[str, str | None]:
+        """The item as a row of the catalogue, with topics joined by `|`."""
         values = {name: getattr(self, name) for name in CATALOGUE_COLUMNS}
         published = self.published_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return {**values, "topics": "|".join(self.topics), "published_at": published}
 
 
 def publish(rng: random.Random, now: datetime, months: int = 9) -> list[Item]:
-    """Everything published in the `months` before `now`, oldest first."""
+    """All items of the `months` before `now`, oldest first."""
     start = now - timedelta(days=30 * months)
     items = [*_landing_pages(start), *_blog_posts(rng, start, now), *_newsletters(start, now)]
     items += _videos(rng, start, now)
@@ -125,7 +128,7 @@ def publish(rng: random.Random, now: datetime, months: int = 9) -> list[Item]:
 
 
 def _landing_pages(start: datetime) -> list[Item]:
-    """One evergreen page a topic, there from the first day; the paid campaigns lead to it."""
+    """One landing page per topic, published before the first day; the paid campaigns link to it."""
     return [
         Item(
             content_id=f"lp-{topic.slug}",
@@ -145,7 +148,7 @@ def _landing_pages(start: datetime) -> list[Item]:
 
 
 def _blog_posts(rng: random.Random, start: datetime, now: datetime) -> list[Item]:
-    """A post every eight to eleven days and topic by topic; every third one touches a second topic."""
+    """A post every eight to eleven days. The topics take turns; every third post has a second topic."""
     items: list[Item] = []
     published = start + timedelta(days=1, hours=4)
     while published < now - timedelta(days=2):
@@ -172,7 +175,7 @@ def _blog_posts(rng: random.Random, start: datetime, now: datetime) -> list[Item
 
 
 def _newsletters(start: datetime, now: datetime) -> list[Item]:
-    """A letter every four weeks, known by its campaign."""
+    """A newsletter every four weeks; its campaign identifies it."""
     items: list[Item] = []
     published = start + timedelta(days=10, hours=3)
     while published < now - timedelta(days=1):
@@ -223,7 +226,7 @@ def _videos(rng: random.Random, start: datetime, now: datetime) -> list[Item]:
 
 
 def _social_posts(rng: random.Random, posts: list[Item], now: datetime) -> list[Item]:
-    """Two of three blog posts are shared; one in four shares forgets its utm_content (an ambiguous triple)."""
+    """About 70% of the blog posts are shared. One share in four has no utm_content, so its UTM values are ambiguous."""
     items: list[Item] = []
     for post in posts:
         published = post.published_at + timedelta(days=1, hours=rng.choice((2, 5, 7)))

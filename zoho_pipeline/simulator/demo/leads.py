@@ -1,7 +1,7 @@
-"""Who came, when, by which way, and what becomes of them: one `LeadPlan` a lead, drawn before any of it happens.
+"""The leads: who arrives, when, through which channel, and who buys. One `LeadPlan` per lead, drawn in advance.
 
-The hidden truth is here alone: a lead's chance to buy is its source's times its content's quality.
-Reports have to find it again from what the CRM shows.
+Only this module knows the true chance of a lead to buy: the quality of its source times the quality of its
+content. Reports must find it again from the data in the CRM.
 """
 
 import random
@@ -56,7 +56,7 @@ CITIES = (
 
 @dataclass(frozen=True)
 class Way:
-    """How a lead finds the company. `kinds`: content types it passes through; none: no trace of content."""
+    """How a lead finds the company. `kinds` are the content types that it reads; empty: none."""
 
     name: str
     share: float
@@ -81,7 +81,7 @@ BY_WAY = {way.name: way for way in WAYS}
 
 @dataclass(frozen=True)
 class LeadPlan:
-    """A lead to be: its fields in Zoho's shape, and its fate. Times are instants; `converts_at` None: never."""
+    """The plan of a lead: its fields in Zoho's shape, and when it converts (`converts_at`; None: never)."""
 
     number: int
     created_at: datetime
@@ -94,11 +94,11 @@ class LeadPlan:
 
 
 def plan_leads(rng: random.Random, items: list[Item], now: datetime, zone: ZoneInfo, total: int) -> list[LeadPlan]:
-    """`total` leads, more or less, over the 39 weeks before `now`, oldest first; the last five weeks rise."""
+    """About `total` leads in the 39 weeks before `now`, oldest first; the last five weeks have more."""
     plans: list[LeadPlan] = []
     for number, at in enumerate(sorted(_creation_times(rng, now.astimezone(zone), total)), 1):
         plan = plan_lead(rng, number, at, items, now)
-        if plans and rng.random() < 0.03:  # the same person, by another form
+        if plans and rng.random() < 0.03:  # the same person fills in another form
             before = rng.choice(plans[-80:]).fields
             plan.fields.update({name: before[name] for name in PERSONAL})
         plans.append(plan)
@@ -108,12 +108,12 @@ def plan_leads(rng: random.Random, items: list[Item], now: datetime, zone: ZoneI
 def plan_lead(
     rng: random.Random, number: int, at: datetime, items: list[Item], now: datetime, way: Way | None = None
 ) -> LeadPlan:
-    """One lead created at `at`: person, way, content and fate."""
+    """Draw one lead created at `at`: its person, its source, its content and its conversion."""
     way = way or rng.choices(WAYS, [w.share for w in WAYS])[0]
     item = _pick(rng, [i for i in items if i.content_type in way.kinds and i.published_at < at], at)
     is_exporter = rng.random() < (0.6 if item and "Export documentation" in item.topics else 0.12)
     chance = CONVERSION_BASE * way.quality * (item.quality if item else 1.0)
-    # steps of the golden ratio fill 0…1 evenly: a cohort of 70 leads then converts about as often as it should
+    # steps of the golden ratio fill 0…1 evenly, so even a cohort of 70 leads converts about as often as planned
     fate = (number * GOLDEN + rng.random() * 0.2) % 1
     converts_at = at + timedelta(days=max(0.4, rng.lognormvariate(2.35, 0.7))) if fate < chance else None
     if converts_at and converts_at > now - timedelta(hours=1):
@@ -137,19 +137,19 @@ def _creation_times(rng: random.Random, now: datetime, total: int) -> list[datet
 
 
 def _moment(rng: random.Random, monday: datetime, now: datetime) -> datetime:
-    """A moment of that week before `now`, mostly in working hours; the draw repeats until it is past."""
+    """A moment of the week that begins on `monday`, mostly in working hours, and before `now`."""
     while True:
         day = rng.choices(range(7), (1, 1, 1, 1, 0.9, 0.5, 0.25))[0]
         hour = rng.uniform(0, 24) if rng.random() < 0.12 else rng.triangular(8.5, 22, 12)
         at = monday + timedelta(days=day, seconds=int(hour * 3600))
         if at < now - timedelta(minutes=12):
             return at
-        if now - monday < timedelta(hours=10):  # a Monday morning: there is hardly any past to draw from
+        if now - monday < timedelta(hours=10):  # on a Monday morning: take the week before
             monday -= timedelta(days=7)
 
 
 def _pick(rng: random.Random, items: list[Item], at: datetime) -> Item | None:
-    """Content is read mostly in its first weeks; evergreen pages keep their readers."""
+    """Choose the item that a lead has read. Most items lose readers after some weeks; landing pages do not."""
     if not items:
         return None
 
@@ -184,7 +184,7 @@ def _person(rng: random.Random, number: int, is_exporter: bool) -> dict[str, Any
 
 
 def _trace(rng: random.Random, way: Way, item: Item | None, at: datetime) -> dict[str, Any]:
-    """What the web form wrote down: UTM values as people type them, landing page, referrer, first visit."""
+    """The values of the web form: UTM values as people type them, landing page, referrer, first visit."""
     if item is None:
         return {}
     trace = _utm(rng, way, item)
@@ -206,7 +206,7 @@ def _trace(rng: random.Random, way: Way, item: Item | None, at: datetime) -> dic
 
 
 def _utm(rng: random.Random, way: Way, item: Item) -> dict[str, Any]:
-    """The UTM fields of a tagged link; one in five was typed with capitals and blanks, a few got lost."""
+    """The UTM fields of a tagged link. One in five has capitals and blanks; a few are lost."""
     if not item.utm_source or rng.random() > 0.93:
         return {}
     messy = rng.random() < 0.2

@@ -1,8 +1,8 @@
-"""What the sales team does with a lead: calls, meetings, tasks, notes, conversion and the deal's life.
+"""The work of the sales team on a lead: calls, meetings, tasks, notes, conversion, and the stages of deals.
 
-A story is a list of `Step`s, each at its instant; `world.py` plays all stories in the order of time with
-the simulator's clock set to each, so that Created_Time, Modified_Time and stage history come out as they
-would have by hand.
+A story is a list of `Step`s, each with its instant. `company.py` plays the steps of all stories in the order of
+time, with the simulator's clock set to each instant. Created_Time, Modified_Time and the stage history then are
+as if people had made the changes.
 """
 
 import random
@@ -22,7 +22,7 @@ USD_PER_INR = 0.0119
 
 
 class Crm(Protocol):
-    """What a story needs of an org of the simulator."""
+    """The part of `OrgHandle` that a story needs."""
 
     def insert(self, module: str, record: dict[str, Any]) -> str: ...
     def update(self, module: str, record_id: str, changes: dict[str, Any]) -> Any: ...
@@ -30,7 +30,7 @@ class Crm(Protocol):
 
 @dataclass(order=True)
 class Step:
-    """Something that happens at an instant; `order` keeps steps of one instant in the order they were told."""
+    """An action at an instant; `order` sorts the steps of one instant."""
 
     at: datetime
     order: int
@@ -51,7 +51,7 @@ def business_after(at: datetime, hours: float, zone: ZoneInfo) -> datetime:
 
 
 class Story:
-    """The life of one lead in the CRM, told by `steps()`; ids fill in as the steps are played."""
+    """The story of one lead in the CRM. `steps()` lists its steps; the ids are set while the steps are played."""
 
     def __init__(
         self, plan: LeadPlan, owner: str, zone: ZoneInfo, now: datetime, convert: Callable[["Story"], None]
@@ -61,15 +61,15 @@ class Story:
         wanted = plan.converts_at
         at = business_after(wanted, self.rng.uniform(0, 2), zone) if wanted else None
         self.converts_at = at if at and at < now else None
-        """In working hours, unlike the wish to buy; None: not before `now`."""
+        """The conversion, moved into working hours; None when it does not happen before `now`."""
         self.lead_id = self.contact_id = self.account_id = self.deal_id = ""
         self._convert = convert
-        self._told: list[Step] = []
+        self._steps: list[Step] = []
 
     def steps(self) -> list[Step]:
-        """Every step of this story up to now, in no order; the same ones each time."""
-        if self._told:
-            return [step for step in self._told if step.at < self.now]
+        """All steps of this story before `now`, unsorted. A second call returns the same steps."""
+        if self._steps:
+            return [step for step in self._steps if step.at < self.now]
         self._at(self.plan.created_at, self._arrive)
         contacted_at = self._first_contact()
         if contacted_at:
@@ -77,15 +77,15 @@ class Story:
         if self.converts_at:
             self._at(self.converts_at, lambda _: self._convert(self))
             self._deals(self.converts_at)
-        return [step for step in self._told if step.at < self.now]
+        return [step for step in self._steps if step.at < self.now]
 
     @property
     def with_deal(self) -> bool:
-        """Six in seven conversions make a deal at once."""
+        """True when the conversion makes a deal, as six in seven do."""
         return self.plan.seed < 0.86
 
     def deal_fields(self) -> dict[str, Any]:
-        """The deal of a conversion, in Zoho's shape; exporters are quoted in US dollars."""
+        """The deal of a conversion, in Zoho's shape. Deals of exporters are in US dollars."""
         rng, abroad = self.rng, self.plan.is_exporter
         amount = round(rng.lognormvariate(12.3, 0.55), -3) if not abroad else round(rng.lognormvariate(8.3, 0.4), -1)
         money = {"Currency": "USD", "Exchange_Rate": USD_PER_INR} if abroad else {"Currency": "INR", "Exchange_Rate": 1}
@@ -101,7 +101,10 @@ class Story:
         }
 
     def _deals(self, converted_at: datetime) -> None:
-        """The deal's stages; without one at conversion perhaps a deal by hand; after a success perhaps a second."""
+        """Plan the stages of the deal.
+
+        A conversion without a deal may get one later, and a won deal may bring a second one.
+        """
         rng, since = self.rng, converted_at
         if not self.with_deal:
             since = converted_at + timedelta(days=rng.uniform(2, 12))
@@ -118,7 +121,7 @@ class Story:
             self._stage(again + timedelta(days=12), "Closed Won")
 
     def _deal_by_hand(self, crm: Crm, at: datetime, kind: str = "New Business") -> None:
-        """A deal that knows the contact and nothing of the lead."""
+        """Add a deal that refers to the contact, but not to the lead."""
         links = {"Contact_Name": {"id": self.contact_id}, "Account_Name": {"id": self.account_id}}
         closing = (at.astimezone(self.zone) + timedelta(days=30)).date().isoformat()
         fields = {**self.deal_fields(), "Type": kind, "Closing_Date": closing, "Owner": self.owner}
@@ -133,7 +136,7 @@ class Story:
         self._at(at, lambda crm: crm.update("Deals", self.deal_id, changes))
 
     def _at(self, at: datetime, act: Callable[[Crm], None]) -> None:
-        self._told.append(Step(at, self.plan.number * 1000 + len(self._told), act))
+        self._steps.append(Step(at, self.plan.number * 1000 + len(self._steps), act))
 
     def _arrive(self, crm: Crm) -> None:
         self.lead_id = crm.insert("Leads", {**self.plan.fields, "Owner": self.owner})
@@ -143,7 +146,10 @@ class Story:
             self._at(at, lambda crm: crm.update("Leads", self.lead_id, {"Lead_Status": status}))
 
     def _first_contact(self) -> datetime | None:
-        """The first sign of life towards the lead; one in seven never gets one (converted leads nearly all do)."""
+        """Plan the first contact and return its instant; None when the lead never gets one.
+
+        One lead in seven gets none; of the leads that convert, only one in 25.
+        """
         rng, plan = self.rng, self.plan
         silent = 0.04 if self.converts_at else 0.15
         if rng.random() < 0.05:
@@ -178,7 +184,7 @@ class Story:
         self._status(end, "Pre-Qualified" if keen else rng.choice(COLD_STATUSES))
 
     def _about(self) -> dict[str, Any]:
-        """Whom an activity is about: the lead, or after the conversion its contact and deal."""
+        """The links of an activity: to the lead, or after its conversion to the contact and the deal."""
         if not self.contact_id:
             return {"What_Id": {"id": self.lead_id}, "$se_module": "Leads"}
         about: dict[str, Any] = {"Who_Id": {"id": self.contact_id}}
@@ -218,14 +224,14 @@ class Story:
         self._activity(at, "Calls", self._call_fields(at, 0, **missed))
 
     def _planned_call(self, crm: Crm) -> None:
-        """A call in the diary that has not happened: no contact, whether its time is to come or was let pass."""
+        """Add a planned call that has not happened, in the past or in the future; it is not a contact."""
         fresh = self.now - self.plan.created_at < timedelta(days=7)
         start = business_after(self.now if fresh else self.plan.created_at, 12, self.zone)
         fields = self._call_fields(start, 0, Outgoing_Call_Status="Scheduled", Call_Duration=None)
         crm.insert("Calls", {**fields, "Call_Duration_in_seconds": None, **self._about(), "Owner": self.owner})
 
     def _message(self, at: datetime) -> None:
-        """A task of a contact kind, closed when the message went out."""
+        """Add a task for a message to the lead, completed when the message was sent."""
         task = {"Subject": "WhatsApp the price list", "Status": "Completed", "Closed_Time": at, "Priority": "High"}
         self._activity(at, "Tasks", task)
 
@@ -260,7 +266,7 @@ class Story:
 
 
 def deal_moves(rng: random.Random, since: datetime, now: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, str]]:
-    """The stages a deal passes after `since`, each with its instant; some lost ones open again."""
+    """The stages of a deal after `since`, each with its instant; some lost deals open again."""
     at = since
     for stage in STAGES[1:]:
         at = business_after(at + timedelta(days=rng.uniform(2, 9)), rng.uniform(0, 3), zone)

@@ -1,4 +1,4 @@
-"""The simulator as an ASGI application: who asks, may they, what does it cost, what goes wrong."""
+"""The simulator as an ASGI application: authentication, routing, limits, credits, faults and the log."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from zoho_pipeline.simulator.accounts import consent, token_endpoint
-from zoho_pipeline.simulator.accounts.token_endpoint import AccessToken
 from zoho_pipeline.simulator.api.routes import ROUTES
 from zoho_pipeline.simulator.calls import limits, quirks
 from zoho_pipeline.simulator.calls.call import Call, Route
@@ -17,8 +16,10 @@ from zoho_pipeline.simulator.calls.scopes import granted
 from zoho_pipeline.simulator.control import endpoints
 from zoho_pipeline.simulator.faults import Fault, refusal_of, spoil
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
+from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.org import Org
-from zoho_pipeline.simulator.wire import Answer, Refusal, Request
+from zoho_pipeline.simulator.state.tokens import AccessToken
+from zoho_pipeline.simulator.wire import Answer, Refusal, Request, no_permission, scope_mismatch, unknown_url
 
 log = logging.getLogger(__name__)
 Message = MutableMapping[str, Any]
@@ -104,7 +105,7 @@ class App:
                 answer = quirks.dress(hub.switches, request, self._handle(call, found))
                 if fault is not None:
                     answer = spoil(fault.kind, answer)
-                limits.mark_remaining(call.org, answer)
+                limits.mark_remaining(hub, call.org, answer)
                 self._log(request, answer, price, call.org)
             if answer.body_later is not None:
                 answer.body = await asyncio.to_thread(answer.body_later)
@@ -114,14 +115,18 @@ class App:
                 limits.leave(call.org, call.grant.client_id, sub_limited=sub)
 
     def _admit(self, request: Request, fault: Fault | None) -> Answer | tuple[Call, Route, int]:
-        """Token, path, scopes, simultaneous calls and credits, in Zoho's order; an Answer is a refusal."""
+        """Check token, path, scopes, simultaneous calls and credits, in Zoho's order.
+
+        Returns the call, its route and its price in credits, or the answer that refuses it.
+        """
         org = None
         try:
             token = self._authenticate(request)
-            org = self._hub.orgs[token.grant.org_id]
+            handle = self._hub.orgs[token.grant.org_id]
+            org = handle.state
             if fault is not None:
                 self._strike(fault, token)
-            call, found = self._route(request, token, org)
+            call, found = self._route(request, token, handle)
             limits.enter(self._hub, org, token.grant.client_id, sub_limited=found.sub_limited(call))
             price = found.price(call)
             try:
@@ -133,7 +138,7 @@ class App:
         except Refusal as refusal:
             answer = refusal.answer()
             if org is not None:
-                limits.mark_remaining(org, answer)
+                limits.mark_remaining(self._hub, org, answer)
             if fault is not None and fault.kind == "credits":
                 answer.headers["x-api-credits-remaining"] = "0"
             self._log(request, answer, 0, org)
@@ -157,10 +162,10 @@ class App:
             raise Refusal(401, "INVALID_TOKEN", "invalid oauth token")
         return token
 
-    def _route(self, request: Request, token: AccessToken, org: Org) -> tuple[Call, Route]:
+    def _route(self, request: Request, token: AccessToken, org: OrgHandle) -> tuple[Call, Route]:
         grant = token.grant
         quirks.refuse_lacking(self._hub.switches, request.path)
-        call = Call(self._hub, request, org, org.users[grant.user_id], grant, {})
+        call = Call(self._hub, request, org.state, org.bulk, org.users[grant.user_id], grant, {})
         for found in ROUTES:
             match = found.pattern.match(request.path)
             if match is None:
@@ -170,14 +175,13 @@ class App:
             call.parts = match.groupdict()
             self._permit(call, found)
             return call, found
-        raise Refusal(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
+        raise unknown_url()
 
     def _permit(self, call: Call, found: Route) -> None:
         if not call.user.api_access:
-            details = {"permissions": ["Crm_Implied_Api_Access"]}
-            raise Refusal(403, "NO_PERMISSION", "permission denied", details)
+            raise no_permission("Crm_Implied_Api_Access")
         if not granted(call.grant.scopes, found.scopes(call)):
-            raise Refusal(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+            raise scope_mismatch()
         if self._hub.switches.unknown_params == "reject":
             for name in call.query:
                 if name not in found.params:
@@ -204,10 +208,10 @@ class App:
 
 
 class _Struck(Refusal):
-    """A refusal whose answer an ordered fault has written already."""
+    """A refusal with the answer of an ordered fault."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, "FAULT", "ordered fault")
+        super().__init__(answer.status, "FAULT", "a fault was ordered for this call")
         self._answer = answer
 
     def answer(self) -> Answer:
@@ -215,6 +219,7 @@ class _Struck(Refusal):
 
 
 async def read_request(scope: MutableMapping[str, Any], receive: Receive) -> Request:
+    """Read a whole request from ASGI messages."""
     body = b""
     while True:
         message = await receive()
@@ -236,7 +241,7 @@ async def _send(send: Send, hub: Hub, answer: Answer, *, cut: bool = False) -> N
         headers["connection"] = "close"
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    if cut:  # half of what was promised; the server closes the connection when we return
+    if cut:  # half of the announced length; the server closes the connection when this returns
         await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
         return
     if hub.switches.chunked and answer.body:

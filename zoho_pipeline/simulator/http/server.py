@@ -1,4 +1,4 @@
-"""The simulator on a port: uvicorn's protocol in a thread of its own, up and down in milliseconds."""
+"""The simulator on a port: uvicorn's protocol in its own thread. It starts and stops in milliseconds."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ _silent = logging.getLogger("zoho_pipeline.simulator.connections")
 
 
 class _Protocol(HttpToolsProtocol):
-    """Hands its transport to the application, which resets connections to order."""
+    """Hands its transport to the application, which resets connections for ordered faults."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.logger = _silent  # an answer cut short to order is no error
+        self.logger = _silent  # an answer that an ordered fault cuts short is not an error
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -29,7 +29,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class Server:
-    """Serves one hub on 127.0.0.1 until stopped; raises OSError where the port cannot be had."""
+    """Serves one hub on 127.0.0.1 until `stop`; raises OSError when the port is taken."""
 
     def __init__(self, hub: Hub, port: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -77,11 +77,11 @@ class Server:
         await asyncio.sleep(0)
 
     def stop(self) -> None:
-        """Close every connection and end the thread; once is enough, twice does no harm."""
+        """Close every connection and end the thread. A second call does nothing."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
 
     def wait(self) -> None:
-        """Block until the server is stopped from elsewhere."""
+        """Block until another thread stops the server."""
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Bulk Read jobs at rest."""
+"""Bulk Read jobs of an org, and the limits that concern them."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from zoho_pipeline.simulator.state.store import Row
 
 @dataclass
 class BulkJob:
-    """A job and, once it ran, its file."""
+    """A job and, when it has run, its rows and its file."""
 
     id: str
     user_id: str
@@ -19,7 +19,7 @@ class BulkJob:
     module: str
     fields: list[str]
     page: int
-    after: dict[str, Any] | None  # where a page token continues; None: the first page
+    after: dict[str, Any] | None  # the place from which a page token continues; None: the first page
     starts: float = 0.0
     polls: int = 0
     state: str = "ADDED"
@@ -31,14 +31,14 @@ class BulkJob:
     rows: list[Row] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     archive: bytes = b""
-    asked: int = 0  # times its file was asked for
+    asked: int = 0  # requests for its file so far
 
 
 @dataclass
 class BulkDesk:
-    """The jobs of an org, and when its files were downloaded."""
+    """The jobs of an org, and the moments at which its files were downloaded."""
 
     jobs: dict[str, BulkJob] = field(default_factory=dict)
     downloads: deque[float] = field(default_factory=deque)
-    fail_next: list[str] = field(default_factory=list)  # messages: the next jobs end in FAILURE
+    fail_next: list[str] = field(default_factory=list)  # the next jobs end in FAILURE with these messages
     busy_until: float = 0.0

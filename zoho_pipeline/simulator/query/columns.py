@@ -2,27 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, Field
-from zoho_pipeline.simulator.state.store import ModuleStore, Row
+from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, LOOKUPS, Field
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.store import ModuleStore, Row, computed
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 JOIN_LEVELS = 2
 _USER_FIELDS = ("id", "first_name", "last_name", "full_name", "email")
-_LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 
 class UnknownColumn(Exception):
-    """A path that leads nowhere for this user; the message says why."""
+    """The user has no such column; the message says why. `name` is the field that the module lacks, if it is one."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True)
 class Column:
-    """A path made readable: `get` gives the stored value, `field` says what kind it is."""
+    """A resolved path: `get` reads its stored value from a row, `field` gives its type."""
 
     path: str
     field: Field
@@ -30,10 +31,11 @@ class Column:
 
     @property
     def is_lookup(self) -> bool:
-        return self.field.type in _LOOKUPS
+        """True when the stored value is a tuple that begins with an id."""
+        return self.field.type in LOOKUPS
 
     def comparable(self) -> Callable[[Row], Any]:
-        """The value conditions compare: an id for lookups, names for tags."""
+        """Reads the value that conditions compare: the id of a lookup, the names of tags."""
         get = self.get
         if self.is_lookup:
             return lambda row: None if (value := get(row)) is None else value[0]
@@ -42,8 +44,8 @@ class Column:
         return get
 
 
-def resolve(org: "Org", store: ModuleStore, user: User, path: str) -> Column:
-    """The column of a path in a module; raises UnknownColumn."""
+def resolve(org: Org, store: ModuleStore, user: User, path: str) -> Column:
+    """Resolve a path of a module; raises UnknownColumn when this user has no such column."""
     head, arrow, rest = path.partition("->")
     if arrow:
         target, _, name = rest.partition(".")
@@ -55,20 +57,20 @@ def resolve(org: "Org", store: ModuleStore, user: User, path: str) -> Column:
     if len(parts) == 1:
         return column
     if not column.is_lookup:
-        raise UnknownColumn(f"{parts[0]} is no lookup")
+        raise UnknownColumn(f"{parts[0]} is not a lookup")
     if column.field.type == "ownerlookup":
         return _of_user(org, column, path, parts[1])
     if parts[1:] == ["id"]:
         return Column(path, Field("id", "text"), column.comparable())
     if column.field.lookup in ("", "*"):
-        raise UnknownColumn(f"{parts[0]} leads to several modules; name one with ->")
+        raise UnknownColumn(f"{parts[0]} may refer to several modules; name one with ->")
     inner = resolve(org, _store(org, column.field.lookup), user, ".".join(parts[1:]))
     return _joined(org, column, path, column.field.lookup, inner)
 
 
-def _store(org: "Org", api_name: str) -> ModuleStore:
+def _store(org: Org, api_name: str) -> ModuleStore:
     if api_name not in org.modules:
-        raise UnknownColumn(f"no module {api_name}")
+        raise UnknownColumn(f"unknown module {api_name}")
     return org.modules[api_name]
 
 
@@ -77,20 +79,16 @@ def _plain(store: ModuleStore, user: User, name: str) -> Column:
         return Column(name, Field("id", "bigint"), lambda row: row["id"])
     field = store.fields.get(name)
     if field is None or name in user.hidden_fields.get(store.api_name, ()):
-        raise UnknownColumn(f"no field {name} in {store.api_name}")
+        raise UnknownColumn(f"{store.api_name} has no field {name}", name)
     if field.type in LIST_HIDDEN:
         raise UnknownColumn(f"{name} cannot be queried")
     default = field.default
-    if name == "$converted":
-        return Column(name, field, lambda row: row.get("Converted__s", False))
-    if name in ("$approved", "$editable"):
-        return Column(name, field, lambda row: row.get(name, True))
-    return Column(name, field, lambda row: row.get(name, default))
+    return Column(name, field, computed(name) or (lambda row: row.get(name, default)))
 
 
-def _of_user(org: "Org", column: Column, path: str, name: str) -> Column:
+def _of_user(org: Org, column: Column, path: str, name: str) -> Column:
     if name not in _USER_FIELDS:
-        raise UnknownColumn(f"a user has no {name}")
+        raise UnknownColumn(f"a user has no field {name}")
 
     def get(row: Row) -> Any:
         value = column.get(row)
@@ -100,7 +98,7 @@ def _of_user(org: "Org", column: Column, path: str, name: str) -> Column:
     return Column(path, Field(name, "text"), get)
 
 
-def _joined(org: "Org", column: Column, path: str, target: str, inner: Column) -> Column:
+def _joined(org: Org, column: Column, path: str, target: str, inner: Column) -> Column:
     rows = _store(org, target).rows
 
     def get(row: Row) -> Any:

@@ -3,7 +3,7 @@
 query   = SELECT item {"," item} FROM name WHERE cond [GROUP BY path {"," path}]
           [ORDER BY path [ASC|DESC] {"," …}] [LIMIT n ["," n]] [OFFSET n]
 item    = path [AS name] | function "(" path ")" [AS name]
-cond    = primary [(AND | OR) primary]          two at a time: more must be bracketed pairwise
+cond    = primary [(AND | OR) primary]          two at a time; brackets must pair up more
 primary = "(" cond ")" | path test
 path    = name {"." name} | name "->" name "." name
 """
@@ -32,7 +32,7 @@ _OPERATORS = {
 
 
 class CoqlSyntaxError(Exception):
-    """The query does not follow the grammar; `near` is where reading stopped."""
+    """The query does not follow the grammar; `near` is the text at which the parser stopped."""
 
     def __init__(self, near: str) -> None:
         super().__init__(f"error occurred while parsing the query near {near!r}")
@@ -41,7 +41,7 @@ class CoqlSyntaxError(Exception):
 
 @dataclass(frozen=True)
 class Selected:
-    """A field or an aggregate of the SELECT list; `key` names it in the answer."""
+    """A field or an aggregate of the SELECT list; `key` is its name in the answer."""
 
     path: str
     function: str | None
@@ -50,7 +50,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Query:
-    """A parsed query; limit and offset None where not written."""
+    """A parsed query; `limit` is None when the query has none."""
 
     select: tuple[Selected, ...]
     module: str
@@ -63,11 +63,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Token:
+    """A token of a query: its kind (string, number, name, symbol, end) and its text."""
+
     kind: str
     text: str
 
 
 def tokens_of(text: str) -> list[Token]:
+    """Split a query into tokens; raises CoqlSyntaxError."""
     found, at = [], 0
     text = text.rstrip()
     while at < len(text):
@@ -82,7 +85,7 @@ def tokens_of(text: str) -> list[Token]:
 
 @lru_cache(maxsize=512)
 def parse(text: str) -> Query:
-    """Raises CoqlSyntaxError."""
+    """Parse a query; raises CoqlSyntaxError."""
     return _Parser(tokens_of(text)).query()
 
 
@@ -138,6 +141,7 @@ class _Parser:
         return int(self._next().text)
 
     def query(self) -> Query:
+        """Parse the whole query; raises CoqlSyntaxError."""
         self._need_word("select")
         select = [self._item()]
         while self._take_symbol(","):

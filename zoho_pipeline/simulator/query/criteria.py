@@ -1,19 +1,17 @@
-"""Conditions of COQL, Bulk Read and count: one tree, compiled to a predicate and to index bounds."""
+"""Conditions of COQL, Bulk Read and count: one tree, from which a predicate and index bounds are made."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoho_pipeline.simulator.clock import to_epoch
 from zoho_pipeline.simulator.query.columns import Column, resolve
 from zoho_pipeline.simulator.state.index import ID_SPAN, id_of
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.state.users import User
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 Predicate = Callable[[Row], bool]
 INDEXED = ("id", "Created_Time", "Modified_Time")
@@ -23,7 +21,7 @@ NUMBERS = frozenset({"integer", "double", "currency", "percent"})
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison; `values` has one entry, two for between, many for in, none for is_null."""
+    """One comparison. `values` holds one value, two for between, many for in, none for is_null."""
 
     path: str
     comparator: str
@@ -42,7 +40,7 @@ Tree = Comparison | Group
 
 
 class BadCriteria(Exception):
-    """A comparison that makes no sense: wrong type of value, unknown comparator."""
+    """A comparison with a value of the wrong type or with an unknown comparator."""
 
 
 COMPARATORS: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
@@ -67,11 +65,12 @@ _TEXTUAL = frozenset({"contains", "not_contains", "starts_with", "ends_with", "l
 
 
 def count_tests(tree: Tree) -> int:
+    """The number of comparisons in a tree."""
     return 1 if isinstance(tree, Comparison) else sum(count_tests(part) for part in tree.parts)
 
 
-def compile_tree(org: "Org", store: ModuleStore, user: User, tree: Tree) -> Predicate:
-    """A predicate over stored rows; raises UnknownColumn or BadCriteria."""
+def compile_tree(org: Org, store: ModuleStore, user: User, tree: Tree) -> Predicate:
+    """Make a predicate over stored rows; raises UnknownColumn or BadCriteria."""
     if isinstance(tree, Group):
         parts = [compile_tree(org, store, user, part) for part in tree.parts]
         if tree.operator == "and":
@@ -85,24 +84,24 @@ def compile_tree(org: "Org", store: ModuleStore, user: User, tree: Tree) -> Pred
         return lambda row: get(row) not in (None, [])
     compare = COMPARATORS.get(tree.comparator)
     if compare is None:
-        raise BadCriteria(f"no comparator {tree.comparator}")
+        raise BadCriteria(f"unknown comparator {tree.comparator}")
     values = wanted_values(column, tree)
     if column.field.type in ("tag", "multiselectpicklist"):
         return lambda row: any(compare(item, values) for item in get(row) or ())
-    if column.field.type == "bigint":  # ids are text on the wire and numbers in comparisons
+    if column.field.type == "bigint":  # an id is text on the wire and a number in comparisons
         return lambda row: (value := get(row)) is not None and compare(int(value), values)
     return lambda row: (value := get(row)) is not None and compare(value, values)
 
 
 def wanted_values(column: Column, test: Comparison) -> tuple[Any, ...]:
-    """The values of a test in the type its column stores; raises BadCriteria."""
+    """The values of a test, in the type that the column stores; raises BadCriteria."""
     try:
         if test.comparator in ("like", "not_like"):
             pattern = "".join(".*" if c == "%" else re.escape(c) for c in str(test.values[0]))
             return (re.compile(pattern, re.IGNORECASE | re.DOTALL),)
         return tuple(_typed(column, value, test.comparator) for value in test.values)
     except (ValueError, TypeError) as error:
-        raise BadCriteria(f"{test.values} does not fit {test.path}: {error}") from None
+        raise BadCriteria(f"{test.path} cannot be compared with {test.values}: {error}") from None
 
 
 def _typed(column: Column, value: Any, comparator: str) -> Any:
@@ -115,7 +114,7 @@ def _typed(column: Column, value: Any, comparator: str) -> Any:
         return date.fromisoformat(str(value)).isoformat()
     if kind == "boolean":
         if str(value).lower() not in ("true", "false"):
-            raise ValueError(f"{value!r} is no boolean")
+            raise ValueError(f"{value!r} is not a boolean")
         return str(value).lower() == "true"
     if kind in NUMBERS:
         return float(value)
@@ -123,11 +122,11 @@ def _typed(column: Column, value: Any, comparator: str) -> Any:
 
 
 Bounds = dict[str, tuple[int | None, int | None]]
-"""Indexed field → [low, high) in seconds or ids; an absent field is unbounded."""
+"""[low, high) of each indexed field, in seconds or ids; an absent field has no bounds."""
 
 
 def bounds_of(tree: Tree) -> Bounds:
-    """What the tree demands of indexed fields: never less than it lets through."""
+    """Bounds of indexed fields that every matching row keeps; other rows may keep them too."""
     if isinstance(tree, Comparison):
         return _test_bounds(tree)
     sides = [bounds_of(part) for part in tree.parts]
@@ -173,26 +172,26 @@ def _test_bounds(test: Comparison) -> Bounds:
 
 
 def only_bounds(tree: Tree, name: str) -> bool:
-    """Is the tree nothing but bounds of one indexed field, so that its index alone answers it?"""
+    """True when the tree only bounds one indexed field, so that the index alone answers it."""
     if isinstance(tree, Group):
         return tree.operator == "and" and all(only_bounds(part, name) for part in tree.parts)
     return tree.path == name and bool(_test_bounds(tree))
 
 
 def from_json(criteria: Any) -> Tree:
-    """The tree of a Bulk Read body: `{"group_operator", "group"}` or `{"field", "comparator", "value"}`."""
+    """Read the tree of a Bulk Read body: `{"group_operator", "group"}` or `{"field", "comparator", "value"}`."""
     if not isinstance(criteria, dict):
-        raise BadCriteria("criteria is an object")
+        raise BadCriteria("criteria must be an object")
     if "group_operator" in criteria:
         operator = str(criteria["group_operator"]).lower()
         parts = tuple(from_json(part) for part in criteria.get("group", ()))
         if operator not in ("and", "or") or not parts:
-            raise BadCriteria("group_operator is and | or, group a list")
+            raise BadCriteria("group_operator must be and | or, and group a list that is not empty")
         return Group(operator, parts)
     try:
         path, comparator, value = criteria["field"]["api_name"], criteria["comparator"], criteria["value"]
     except (KeyError, TypeError):
-        raise BadCriteria("a criterion has field.api_name, comparator and value") from None
+        raise BadCriteria("a criterion needs field.api_name, comparator and value") from None
     if value == "${EMPTY}":
         return Comparison(path, "is_null" if comparator == "equal" else "is_not_null")
     values = tuple(value) if isinstance(value, list) else (value,)
@@ -203,7 +202,7 @@ def from_json(criteria: Any) -> Tree:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Rows within the bounds of a tree, in an index's order, and what is left to test per row."""
+    """Rows within the bounds of a tree in the order of an index, and the predicate that remains to test."""
 
     keys: Sequence[int]
     span: range
@@ -214,7 +213,7 @@ class Candidates:
         return len(self.span)
 
     def found(self, *, backwards: bool = False) -> Iterator[Row]:
-        """Matching rows; the index is walked, not copied."""
+        """The matching rows in order; the index is not copied."""
         keys, rows, matches = self.keys, self.rows, self.matches
         for position in reversed(self.span) if backwards else self.span:
             row = rows[id_of(keys[position])]
@@ -222,13 +221,13 @@ class Candidates:
                 yield row
 
 
-def candidates(org: "Org", store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
-    """What of a module may match; raises UnknownColumn or BadCriteria."""
+def candidates(org: Org, store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
+    """The rows of a module that may match; raises UnknownColumn or BadCriteria."""
     index = store.ordered(order)
     low, high = bounds_of(tree).get(order, (None, None)) if tree is not None else (None, None)
     scale = 1 if order == "id" else ID_SPAN
     start, stop = index.span(None if low is None else low * scale, None if high is None else high * scale)
-    # Compiled even where the index alone answers: a wrong query must fail all the same.
+    # Compiled even when the index alone answers: a wrong query must fail in any case.
     matches = None if tree is None else compile_tree(org, store, user, tree)
     if tree is not None and only_bounds(tree, order):
         matches = None

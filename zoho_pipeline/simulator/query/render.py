@@ -1,25 +1,23 @@
-"""Rows → JSON bytes, each row rendered once for a list of fields, a zone and a reader.
+"""Rows to JSON. Each row is rendered once for a list of fields and a time zone.
 
-A page of 200 rows × 45 fields is 9 000 values; what was rendered stays until the row changes or
-the cache outgrows its budget.
+A page of 200 rows × 45 fields holds 9 000 values. A rendered row stays in the cache until the row changes or
+the cache holds more than `CACHED_ROWS`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from zoho_pipeline.simulator.clock import ZoneFormat
-from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, Field
-from zoho_pipeline.simulator.state.store import ModuleStore, Row
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.fields import LIST_HIDDEN, LOOKUPS, Field
+from zoho_pipeline.simulator.state.org import Org
+from zoho_pipeline.simulator.state.store import ModuleStore, Row, computed
+from zoho_pipeline.simulator.switches import Switches
 
 CACHED_ROWS = 60_000
-"""Rendered rows kept a module, about 1 kB each."""
+"""Rendered rows that the cache of a module keeps, about 1 kB each."""
 RICH_TEXT_CUT = 500
-LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
 
 Convert = Callable[[Any], Any]
 
@@ -27,12 +25,13 @@ Convert = Callable[[Any], Any]
 class Renderer:
     """Renders rows of one module for one list of fields and one zone.
 
-    Rows hold only what is not empty, so a row is its template with the values it has put in.
+    A stored row holds only values that are not empty, so its JSON is a template with these values put in.
     """
 
     def __init__(
         self,
-        org: "Org",
+        org: Org,
+        switches: Switches,
         module: ModuleStore,
         fields: Sequence[str],
         zone: str,
@@ -41,7 +40,7 @@ class Renderer:
         bare_lookups: bool = False,
     ) -> None:
         self._template: dict[str, Any] = {}
-        self._how: dict[str, Convert | None] = {}  # None: the stored value goes out as it is
+        self._how: dict[str, Convert | None] = {}  # None: the stored value needs no conversion
         self._computed: list[tuple[str, Callable[[Row], Any]]] = []
         zone_format = ZoneFormat.of(zone)
         for name in fields:
@@ -49,15 +48,16 @@ class Renderer:
             if field.type in LIST_HIDDEN and not single:
                 continue
             self._template[name] = [] if field.type in ("tag", "multiselectpicklist") else field.default
-            computed = computed_value(name, zone_format)
-            if computed is not None:
-                self._computed.append((name, computed))
+            compute = computed_value(name, zone_format)
+            if compute is not None:
+                self._computed.append((name, compute))
             else:
                 bare = bare_lookups and field.type in LOOKUPS
-                self._how[name] = bare_lookup if bare else converter(org, field, zone_format, whole=single)
+                convert = converter(org, switches, field, zone_format, whole=single)
+                self._how[name] = bare_lookup if bare else convert
 
     def as_dict(self, row: Row) -> dict[str, Any]:
-        """The row in Zoho's shape; owners are pieces of JSON that orjson splices in."""
+        """The row in Zoho's shape; an owner is a ready piece of JSON that orjson inserts."""
         shown = self._template.copy()
         how = self._how
         for name, value in row.items():
@@ -74,45 +74,43 @@ class Renderer:
 
 
 def computed_value(name: str, zone: ZoneFormat) -> Callable[[Row], Any] | None:
-    """`$`-keys that are no stored values."""
-    if name == "$converted":
-        return lambda row: row.get("Converted__s", False)
+    """The reader of a `$`-key that is not stored; None for a stored field."""
     if name == "$converted_detail":
         return lambda row: converted_detail(row, zone)
-    if name in ("$approved", "$editable"):
-        return lambda row: row.get(name, True)
-    return None
+    return computed(name)
 
 
-def converter(org: "Org", field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
-    """How a stored value goes over the wire; None for those that go as they are."""
+def converter(org: Org, switches: Switches, field: Field, zone: ZoneFormat, *, whole: bool) -> Convert | None:
+    """The function that gives a stored value its wire form; None when it needs no conversion."""
     if field.type == "datetime":
         return zone
     if field.type == "ownerlookup":
         return org.user_json
     if field.type in ("lookup", "parentlookup"):
-        if field.read_only and field.api_name.startswith("Converted_") and org.switches.converted_detail_only:
+        if field.read_only and field.api_name.startswith("Converted_") and switches.converted_detail_only:
             return lambda _: None
-        return lambda value: lookup_json(org, value)
+        return lambda value: lookup_json(org, switches, value)
     if field.type == "richtext" and not whole:
         return lambda value: value[:RICH_TEXT_CUT]
     return None
 
 
 def bare_lookup(value: tuple[Any, ...]) -> dict[str, str]:
-    """A lookup as COQL shows it."""
+    """A lookup without a name, as COQL shows it."""
     return {"id": value[0]}
 
 
-def lookup_json(org: "Org", value: tuple[Any, ...]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": org.lookup_name(value), "id": value[0]}
-    if len(value) == 3:  # a note's parent
+def lookup_json(org: Org, switches: Switches, value: tuple[Any, ...]) -> dict[str, Any]:
+    """A lookup with the present name of its record, or the stored name (switch `live_lookup_names`)."""
+    live = org.name_of(value[0]) if switches.live_lookup_names else None
+    shown: dict[str, Any] = {"name": value[1] if live is None else live, "id": value[0]}
+    if len(value) == 3:  # the parent of a note
         shown["module"] = {"api_name": value[2], "id": org.module_ids().get(value[2])}
     return shown
 
 
 def converted_detail(row: Row, zone: ZoneFormat) -> dict[str, Any]:
-    """`{}` before conversion; after it the legacy shape: bare ids, when and by whom."""
+    """`{}` before the conversion; after it the legacy shape: ids, the time, and the id of the user."""
     if not row.get("Converted__s"):
         return {}
     detail: dict[str, Any] = {}
@@ -126,7 +124,8 @@ def converted_detail(row: Row, zone: ZoneFormat) -> dict[str, Any]:
 
 
 def render_page(
-    org: "Org",
+    org: Org,
+    switches: Switches,
     module: ModuleStore,
     rows: Iterable[Row],
     fields: Sequence[str],
@@ -134,11 +133,11 @@ def render_page(
     *,
     bare_lookups: bool = False,
 ) -> list[bytes]:
-    """Each row as JSON, taken from the cache where the row has not changed since.
+    """Each row as JSON, from the cache when the row has not changed since.
 
-    `bare_lookups` is COQL's way: lookups without names, rich text whole.
+    `bare_lookups` gives COQL's form: lookups without names, rich text in full.
     """
-    key = (tuple(fields), zone, bare_lookups, org.names_version, org.switches.converted_detail_only)
+    key = (tuple(fields), zone, bare_lookups, org.names_version, switches.converted_detail_only)
     known = module.rendered.get(key)
     if known is None:
         if len(module.rendered) >= 8:
@@ -149,7 +148,8 @@ def render_page(
     for row in rows:
         rendered = known.get(row["id"])
         if rendered is None:
-            renderer = renderer or Renderer(org, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
+            if renderer is None:
+                renderer = Renderer(org, switches, module, fields, zone, single=bare_lookups, bare_lookups=bare_lookups)
             rendered = known[row["id"]] = renderer.as_bytes(row)
             org.rows_rendered += 1
         page.append(rendered)
@@ -159,5 +159,5 @@ def render_page(
 
 
 def envelope(key: str, rows: Sequence[bytes], info: dict[str, Any]) -> bytes:
-    """`{"data": [rows], "info": {…}}` from rows already rendered."""
+    """`{"data": [rows], "info": {…}}` from rendered rows; `key` stands for `data`."""
     return b'{"%b":[%b],"info":%b}' % (key.encode(), b",".join(rows), orjson.dumps(info))

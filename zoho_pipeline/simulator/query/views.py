@@ -1,4 +1,4 @@
-"""Which rows a reader sees, in which order: the positions that pages and page tokens count."""
+"""The rows that a user sees, in order: pages and page tokens count positions in these lists."""
 
 from collections.abc import Sequence
 
@@ -17,10 +17,10 @@ def visible_keys(
     converted: str = "both",
     since: int | None = None,
 ) -> Sequence[int]:
-    """Ascending keys of the rows `user` sees; `since` is the least Modified_Time (inclusive).
+    """Ascending keys of the rows that `user` sees; `since` is the lowest Modified_Time (inclusive).
 
-    `converted` is `both`, `true` or `false` and matters for Leads alone. Without any filter this is
-    the module's own index; a filtered view is kept until a row or a right changes.
+    `converted` is `both`, `true` or `false`; it has an effect on Leads only. Without a filter this is the
+    index of the module itself. A filtered list is kept until a row or a right changes.
     """
     if module.api_name != "Leads":
         converted = "both"
@@ -57,7 +57,7 @@ def _filtered(module: ModuleStore, user: User, sort_by: str, converted: str, sin
 
 
 def rows_at(module: ModuleStore, keys: Sequence[int], offset: int, count: int, *, descending: bool) -> list[Row]:
-    """`count` rows from position `offset` of a view, read from its end where descending."""
+    """`count` rows from position `offset` of the keys, counted from the end when `descending`."""
     if descending:
         stop = max(len(keys) - offset, 0)
         part = list(reversed(keys[max(stop - count, 0) : stop]))

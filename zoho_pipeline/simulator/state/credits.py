@@ -9,7 +9,7 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Edition:
-    """Credits of a rolling day: a base, more per user, at most so many; and simultaneous calls."""
+    """Credits of a rolling day (a base, plus credits per user, up to a maximum), and simultaneous calls."""
 
     base: int
     per_user: int
@@ -17,6 +17,7 @@ class Edition:
     simultaneous: int
 
     def credits_for(self, users: int) -> int:
+        """The credits of a day for this number of active users."""
         return min(self.base + self.per_user * users, self.most)
 
 
@@ -30,17 +31,19 @@ EDITIONS = {
 
 
 class CreditBook:
-    """Credits spent, forgotten a day later."""
+    """The credits that an org has spent in the last 24 hours."""
 
     def __init__(self, spent: Iterable[tuple[int, int]] = ()) -> None:
         self.spent = deque(spent)
         self._total = sum(price for _, price in self.spent)
 
     def spend(self, now: int, price: int) -> None:
+        """Count `price` credits at `now` (seconds since 1970)."""
         self.spent.append((now, price))
         self._total += price
 
     def used(self, now: int) -> int:
+        """Credits spent in the 24 hours before `now` (seconds since 1970)."""
         while self.spent and self.spent[0][0] <= now - DAY:
             self._total -= self.spent.popleft()[1]
         return self._total

@@ -12,7 +12,10 @@ JSON_TYPES = {
     "multiuserlookup": "jsonarray", "participants": "jsonarray", "tag": "jsonarray",
 }  # fmt: skip
 LIST_HIDDEN = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
-"""Types that list calls and Bulk Read never give; a single GET does."""
+"""Types that list calls and Bulk Read leave out; a single GET shows them."""
+
+LOOKUPS = frozenset({"lookup", "ownerlookup", "parentlookup"})
+"""Types whose stored value is a tuple that begins with the id of another record."""
 
 TYPES = frozenset(JSON_TYPES) | {
     "text", "textarea", "richtext", "email", "phone", "website", "picklist", "date", "datetime", "autonumber",
@@ -36,7 +39,7 @@ class Pick:
 
 @dataclass
 class Field:
-    """A field of a module. `type` is Zoho's data_type, save for `richtext` (a textarea with markup)."""
+    """A field of a module. `type` is Zoho's data_type, but `richtext` is a textarea with markup."""
 
     api_name: str
     type: str
@@ -49,22 +52,22 @@ class Field:
     lookup: str = ""
     picks: list[Pick] = field(default_factory=list)
     visible: bool = True
-    listed: bool = True  # stands in settings/fields ($-keys do not)
+    listed: bool = True  # does settings/fields list it? ($-keys are not listed)
 
     def __post_init__(self) -> None:
         if self.type not in TYPES:
-            raise SimulatorError(f"no field type {self.type}")
+            raise SimulatorError(f"unknown field type {self.type}")
         self.label = self.label or self.api_name.removesuffix("__s").replace("_", " ")
 
     @property
     def default(self) -> Any:
-        """What an empty field holds: booleans are never null."""
+        """The value of an empty field; a boolean is never null."""
         return False if self.type == "boolean" else None
 
 
 @dataclass
 class Pipeline:
-    """A sales pipeline: which stages it shows, in order."""
+    """A sales pipeline with its stages in order."""
 
     id: str
     name: str
@@ -72,7 +75,7 @@ class Pipeline:
 
 
 def field_json(f: Field, module_ids: dict[str, str], hidden: bool) -> dict[str, Any]:
-    """A field as GET /settings/fields tells it."""
+    """A field as GET /settings/fields shows it."""
     special = {"richtext": "textarea", "parentlookup": "lookup", "participants": "text", "tag": "text"}
     lookup: dict[str, Any] = {}
     if f.lookup:
@@ -118,11 +121,18 @@ def _pick_json(f: Field, number: int, pick: Pick) -> dict[str, Any]:
     }
     if pick.forecast_type:
         value |= {"probability": pick.probability, "forecast_type": pick.forecast_type}
-        value["forecast_category"] = {"name": FORECASTS.get(pick.forecast_type, "Pipeline"), "id": f.id}
+        value["forecast_category"] = forecast_category(pick, f.id)
     return value
 
 
-FORECASTS = {"Open": "Pipeline", "Closed Won": "Closed", "Closed Lost": "Omitted"}
+def forecast_category(pick: Pick, category_id: str) -> dict[str, str] | None:
+    """The category of a stage in forecasts; None for values that are no stages."""
+    if pick.forecast_type is None:
+        return None
+    return {"name": _FORECASTS.get(pick.forecast_type, "Pipeline"), "id": category_id}
+
+
+_FORECASTS = {"Open": "Pipeline", "Closed Won": "Closed", "Closed Lost": "Omitted"}
 STAGES = (
     Pick("Qualification", probability=10, forecast_type="Open"),
     Pick("Needs Analysis", probability=20, forecast_type="Open"),
@@ -147,7 +157,7 @@ _PICKS = {
     "Priority": "High|Highest|Low|Lowest|Normal",
 }
 
-# One field a word: Api_Name:type, `=Module` what a lookup leads to, `!` mandatory, `~` read-only.
+# One word per field: Api_Name:type, then `=Module` for the target of a lookup, `!` mandatory, `~` read-only.
 _WHO = (
     "Owner:ownerlookup Created_By:ownerlookup~ Modified_By:ownerlookup~ Created_Time:datetime~ Modified_Time:datetime~"
 )
@@ -224,8 +234,13 @@ NAME_FIELDS = {
 }  # fmt: skip
 
 
+def standard_stages() -> list[Pick]:
+    """Copies of Zoho's standard stages; an org may change its own."""
+    return [Pick(**vars(stage)) for stage in STAGES]
+
+
 def parse_fields(text: str) -> list[Field]:
-    """Fields from the words above."""
+    """Make fields from words like those above."""
     found = []
     for word in text.split():
         name, _, kind = word.partition(":")
@@ -233,7 +248,7 @@ def parse_fields(text: str) -> list[Field]:
         type_, _, lookup = bare.partition("=")
         picks = [Pick(v) for v in _PICKS[name].split("|")] if name in _PICKS and type_ == "picklist" else []
         if name == "Stage":
-            picks = [Pick(**vars(p)) for p in STAGES]
+            picks = standard_stages()
         found.append(
             Field(
                 name, type_, mandatory="!" in kind, read_only="~" in kind, lookup=lookup, picks=picks,

@@ -1,23 +1,20 @@
-"""What Zoho fills by itself: names, durations, and the history of stages and statuses.
+"""Values that Zoho fills in itself: names, durations, and the history of stages and statuses.
 
-A history row is one stay: `Modified_Time` is when the stage was entered, `Moved_To__s` the next one
-(null while it lasts). Closing a stay does not move its Modified_Time.
+A history row is one stay in a stage: `Modified_Time` is the time of entry and `Moved_To__s` the next stage (null
+while the stay lasts). The end of a stay does not move its Modified_Time.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
-
-if TYPE_CHECKING:
-    from zoho_pipeline.simulator.state.org import Org
 
 _DAY = 86_400
 PERSONS = ("Leads", "Contacts")
 
 
 def fill_system_values(store: ModuleStore, row: Row, old: Row | None = None) -> None:
-    """Values the system derives from others, on insert (`old` None) and on change."""
+    """Fill in values that follow from others, at an insert (`old` is None) or a change."""
     if store.api_name in PERSONS:
         name = " ".join(part for part in (row.get("First_Name"), row.get("Last_Name")) if part)
         if name:
@@ -53,8 +50,8 @@ def _fill_deal(store: ModuleStore, row: Row, old: Row | None) -> None:
         row["Overall_Sales_Duration"] = days + row.get("Lead_Conversion_Time", 0)
 
 
-def _trackers(org: "Org", store: ModuleStore) -> list[tuple[ModuleStore, str, str, str]]:
-    """(history module, tracked field, parent lookup, duration field) for a module's rows."""
+def _trackers(org: Org, store: ModuleStore) -> list[tuple[ModuleStore, str, str, str]]:
+    """(history module, tracked field, parent lookup, duration field) of each history of a module."""
     if store.api_name == "Deals" and "DealHistory" in org.modules:
         return [(org.modules["DealHistory"], "Stage", "Potential_Name", "Stage_Duration_Calendar_Days")]
     if store.api_name == "Leads":
@@ -68,8 +65,8 @@ def _trackers(org: "Org", store: ModuleStore) -> list[tuple[ModuleStore, str, st
     return []
 
 
-def track_new(org: "Org", store: ModuleStore, rows: Sequence[Row]) -> None:
-    """Open the first stay of new rows."""
+def track_new(org: Org, store: ModuleStore, rows: Sequence[Row]) -> None:
+    """Begin the first stay of new rows."""
     for module, tracked, parent, _ in _trackers(org, store):
         stays = [
             _stay(org, module, store, row, tracked, parent, row["Created_Time"]) for row in rows if row.get(tracked)
@@ -77,8 +74,8 @@ def track_new(org: "Org", store: ModuleStore, rows: Sequence[Row]) -> None:
         module.put_many(stays)
 
 
-def track_change(org: "Org", store: ModuleStore, old: Row, new: Row) -> None:
-    """Close the running stay and open the next, where a tracked value changed."""
+def track_change(org: Org, store: ModuleStore, old: Row, new: Row) -> None:
+    """End the running stay and begin the next one when a tracked value has changed."""
     for module, tracked, parent, duration in _trackers(org, store):
         if old.get(tracked) == new.get(tracked):
             continue
@@ -90,9 +87,7 @@ def track_change(org: "Org", store: ModuleStore, old: Row, new: Row) -> None:
         module.put(_stay(org, module, store, new, tracked, parent, entered))
 
 
-def _stay(
-    org: "Org", module: ModuleStore, store: ModuleStore, row: Row, tracked: str, parent: str, entered: int
-) -> Row:
+def _stay(org: Org, module: ModuleStore, store: ModuleStore, row: Row, tracked: str, parent: str, entered: int) -> Row:
     stay: Row = {
         "id": org.new_id(),
         parent: (row["id"], row.get(store.name_field)),
@@ -105,8 +100,8 @@ def _stay(
     return stay
 
 
-def forget_parent(org: "Org", store: ModuleStore, row_id: str) -> None:
-    """Rows of deleted parents stay in the history with a null parent."""
+def forget_parent(org: Org, store: ModuleStore, row_id: str) -> None:
+    """Set the parent of a deleted row's stays to null; the stays remain in the history."""
     for module, _, parent, _ in _trackers(org, store):
         ids = [h["id"] for h in module.rows.values() if (ref := h.get(parent)) is not None and ref[0] == row_id]
         org.orphaned[f"{module.api_name}:{row_id}"] = ids
@@ -114,8 +109,8 @@ def forget_parent(org: "Org", store: ModuleStore, row_id: str) -> None:
             module.put({k: v for k, v in module.rows[history_id].items() if k != parent})
 
 
-def adopt_again(org: "Org", store: ModuleStore, row: Row) -> None:
-    """Give the stays of a restored row their parent back."""
+def adopt_again(org: Org, store: ModuleStore, row: Row) -> None:
+    """Set the parent of a restored row's stays again."""
     for module, _, parent, _ in _trackers(org, store):
         for history_id in org.orphaned.pop(f"{module.api_name}:{row['id']}", []):
             if (stay := module.rows.get(history_id)) is not None:

@@ -1,22 +1,24 @@
-"""Sorted keys of a module's rows: what makes a page, a window or a keyset query cheap."""
+"""Sorted keys of the rows of a module. They make a page, a window or a keyset query cheap."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 
 ID_SPAN = 10**19
-"""Above every id: a key is `instant × ID_SPAN + id`, so one integer orders by time, then by id."""
+"""Higher than every id. A key is `instant × ID_SPAN + id`, so one integer orders by time, then by id."""
 
 
 def key_of(instant: int, row_id: str) -> int:
+    """The key of a row: `instant` in seconds since 1970, then its id."""
     return instant * ID_SPAN + int(row_id)
 
 
 def id_of(key: int) -> str:
+    """The id of the row that has this key."""
     return str(key % ID_SPAN)
 
 
 class SortedKeys:
-    """A sorted list of keys; many additions at once are sorted when somebody next looks."""
+    """A sorted list of keys. Added keys are sorted in at the next read."""
 
     def __init__(self) -> None:
         self._keys: list[int] = []
@@ -29,6 +31,7 @@ class SortedKeys:
         self._pending.extend(keys)
 
     def remove(self, key: int) -> None:
+        """Remove a key; raises KeyError when it is not there."""
         keys = self.keys
         at = bisect_left(keys, key)
         if at == len(keys) or keys[at] != key:
@@ -37,9 +40,9 @@ class SortedKeys:
 
     @property
     def keys(self) -> list[int]:
-        """All keys in ascending order; the list itself, not a copy."""
+        """All keys in ascending order. This is the list itself, not a copy."""
         if self._pending:
-            if len(self._pending) <= 32:  # one insort moves memory, a sort walks every key
+            if len(self._pending) <= 32:  # one insort moves memory, but a sort compares every key
                 for key in self._pending:
                     insort(self._keys, key)
             else:

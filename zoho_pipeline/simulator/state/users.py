@@ -1,4 +1,4 @@
-"""Users of an org: who owns rows, and what each may see."""
+"""Users of an org, and which rows, fields and modules each of them may see."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ ADMIN = "Administrator"
 
 @dataclass
 class User:
-    """A CRM user. What it may see is changed by the methods, which also drop what was cached."""
+    """A CRM user. Change its rights by the methods: they also invalidate cached views."""
 
     id: str
     zuid: str
@@ -32,7 +32,7 @@ class User:
     hidden_modules: set[str] = field(default_factory=set)
     denied_modules: set[str] = field(default_factory=set)
     api_access: bool = True
-    access: int = 0  # counts changes of what the user may see
+    access: int = 0  # counts changes of the rights
 
     @property
     def full_name(self) -> str:
@@ -44,10 +44,11 @@ class User:
 
     @property
     def licensed(self) -> bool:
+        """True for active users; they count for the credits of a day."""
         return self.status == "active" and not self.deleted
 
     def limit_rows(self, module: str, to: str | set[str]) -> None:
-        """Show only `own` rows, `none`, these ids, or `all` again: the rest is silently absent."""
+        """Show only the user's `own` rows, `none`, these ids, or `all`. Answers leave out the other rows silently."""
         self.access += 1
         if to == "all":
             self.rows_of.pop(module, None)
@@ -55,38 +56,48 @@ class User:
             self.rows_of[module] = to
 
     def hide_rows(self, module: str, ids: set[str]) -> None:
+        """Hide these rows from the user."""
         self.access += 1
         self.hidden_rows.setdefault(module, set()).update(ids)
 
     def show_rows(self, module: str, ids: set[str]) -> None:
+        """Show rows that `hide_rows` has hidden."""
         self.access += 1
         self.hidden_rows.setdefault(module, set()).difference_update(ids)
 
     def hide_field(self, module: str, api_name: str) -> None:
-        """Field-level security: the field is gone from answers, `visible` false in the metadata."""
+        """Field-level security: answers leave the field out, the metadata shows it with `visible` false."""
         self.access += 1
         self.hidden_fields.setdefault(module, set()).add(api_name)
 
     def show_field(self, module: str, api_name: str) -> None:
+        """Show a field that `hide_field` has hidden."""
         self.access += 1
         self.hidden_fields.get(module, set()).discard(api_name)
 
     def hide_module(self, module: str) -> None:
-        """No tab permission: the module answers INVALID_MODULE."""
+        """Take the tab permission: the module answers INVALID_MODULE."""
         self.hidden_modules.add(module)
 
     def show_module(self, module: str) -> None:
+        """Show a module that was hidden or denied."""
         self.hidden_modules.discard(module)
         self.denied_modules.discard(module)
 
     def deny_module(self, module: str) -> None:
-        """No view permission in the profile: the module answers 403 NO_PERMISSION."""
+        """Take the view permission of the profile: the module answers 403 NO_PERMISSION."""
         self.denied_modules.add(module)
 
+    def may_open(self, module: str) -> bool:
+        """True unless the module is hidden or denied."""
+        return module not in self.hidden_modules and module not in self.denied_modules
+
     def sees_all(self, module: str) -> bool:
+        """True when no row of the module is hidden from the user."""
         return module not in self.rows_of and not self.hidden_rows.get(module)
 
     def sees(self, module: str, row: dict[str, Any]) -> bool:
+        """True when the user sees this row of the module."""
         row_id = row["id"]
         if row_id in self.hidden_rows.get(module, ()):
             return False
@@ -101,7 +112,7 @@ class User:
         return {"name": self.full_name, "id": self.id, "email": self.email}
 
     def as_json(self, zone: ZoneFormat, roles: dict[str, str]) -> dict[str, Any]:
-        """The user as GET /users tells it; `offset` in milliseconds."""
+        """The user as GET /users shows it; `offset` is in milliseconds."""
         own_zone = ZoneFormat.of(self.time_zone)
         return {
             "id": self.id,

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import Api, code_of, leads
 
 T0 = "2026-01-05T00:00:00+00:00"
 

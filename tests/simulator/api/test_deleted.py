@@ -2,9 +2,8 @@
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator, SimulatorError
-
-from .conftest import Api, code_of, leads
 
 
 def ids_of(api: Api, **params: str) -> list[str]:

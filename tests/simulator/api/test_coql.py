@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.simulator.query.coql_parser import CoqlSyntaxError, parse
 from zoho_pipeline.simulator.query.criteria import Comparison, Group, bounds_of
-
-from .conftest import Api, code_of, leads
 
 ANY = "id != '1'"
 

@@ -6,9 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from tests.simulator.client import CLIENT
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import CLIENT
 
 HTTP = httpx.Client(verify=False)
 REDIRECT = "http://127.0.0.1:8765/callback"

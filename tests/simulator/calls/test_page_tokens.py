@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import Api, code_of, leads
 
 
 def ids_of(rows: list[dict[str, str]]) -> list[str]:

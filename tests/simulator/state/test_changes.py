@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.simulator.client import Api, leads
 from zoho_pipeline.simulator import Org, Pick, Simulator, SimulatorError
-
-from .conftest import Api, leads
 
 
 def test_defaults_of_a_new_row(org: Org, simulator: Simulator) -> None:
@@ -32,12 +31,12 @@ def test_impossible_orders_are_named(org: Org) -> None:
     (lead,) = org.insert_many("Leads", leads(1))
     for wrong, words in (
         (lambda: org.insert("Leads", {"Lst_Name": "x"}), "no field Lst_Name"),
-        (lambda: org.insert("Lead", {}), "no module Lead"),
+        (lambda: org.insert("Lead", {}), "unknown module Lead"),
         (lambda: org.update("Leads", "1", {}), "no live row 1"),
-        (lambda: org.insert("Leads", {"id": lead, "Last_Name": "x"}), "given twice"),
+        (lambda: org.insert("Leads", {"id": lead, "Last_Name": "x"}), "taken or given twice"),
         (lambda: org.merge("Leads", lead, lead), "merged with itself"),
         (lambda: org.add_custom_field("Leads", "Email", "Email"), "already has a field"),
-        (lambda: org.add_custom_field("Leads", "X", "X", "colour"), "no field type colour"),
+        (lambda: org.add_custom_field("Leads", "X", "X", "colour"), "unknown field type colour"),
     ):
         with pytest.raises(SimulatorError, match=words):
             wrong()

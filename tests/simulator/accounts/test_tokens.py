@@ -5,9 +5,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests.simulator.client import CLIENT, Api, code_of
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import CLIENT, Api, code_of
 
 
 def test_a_refresh_answers_a_token_and_never_a_new_refresh_token(api: Api, simulator: Simulator) -> None:

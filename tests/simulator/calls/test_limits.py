@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator, SimulatorError
 from zoho_pipeline.simulator.faults import KINDS
-
-from .conftest import Api, code_of, leads
 
 
 def test_credits_are_counted_over_a_rolling_day(api: Api, org: Org, simulator: Simulator) -> None:
@@ -139,7 +138,7 @@ def test_faults_fit_a_path_wait_and_count(api: Api, simulator: Simulator) -> Non
     simulator.faults.next(5, "server_error")
     simulator.faults.clear()
     assert api.get("/org").status_code == 200
-    with pytest.raises(SimulatorError, match="no fault thunder"):
+    with pytest.raises(SimulatorError, match="unknown fault thunder"):
         simulator.faults.next(1, "thunder")
 
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
+from tests.simulator.client import Api, code_of
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.simulator.state.fields import ADS, VISITOR
-
-from .conftest import Api, code_of
 
 
 def test_modules_and_the_trackers_among_them(api: Api, org: Org) -> None:

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator, SimulatorError
-
-from .conftest import Api, code_of, leads
 
 
 @pytest.fixture
@@ -125,5 +124,5 @@ def test_a_count_takes_one_way_to_choose(api: Api) -> None:
 
 
 def test_unknown_users_of_mails_are_named(org: Org, lead: str) -> None:
-    with pytest.raises(SimulatorError, match="no user nobody"):
+    with pytest.raises(SimulatorError, match="unknown user nobody"):
         org.add_email(lead, user="nobody")

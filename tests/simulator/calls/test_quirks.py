@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import httpx
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import Api, code_of, leads
 
 
 def test_nothing_as_an_empty_list(simulator: Simulator, api: Api) -> None:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.simulator.client import Api, code_of, leads
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import Api, code_of, leads
 
 
 def create(api: Api, **query: Any) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from tests.channels.wire import DC, refresh_token, settings_for, token_requests
 from tests.postgres import end_lock_sessions, skew_clock
-from zoho_pipeline.channels.access.client_factory import governor_of, open_client
+from zoho_pipeline.channels.access.client_factory import open_client, org_limits_of
 from zoho_pipeline.channels.access.token_source import LEEWAY, StoredTokenSource, in_environment, utc_now
 from zoho_pipeline.channels.consent.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
@@ -381,14 +381,14 @@ def test_the_environments_host(answered: str, environment: str, used: str) -> No
 def test_clients_of_one_org_share_its_limits(registry: Registry, org: Org) -> None:
     register_from_refresh_token(registry, "twin", refresh_token(org), data_center=DC)
     one, two = registry.get("acme"), registry.get("twin")
-    governor = governor_of(registry.settings, registry, one)
-    assert governor is governor_of(registry.settings, registry, two)
-    assert governor.concurrency == 20
-    assert governor.daily_credits == 51_000
-    assert governor.own_credits == registry.credits_used("acme") == 4
+    limits = org_limits_of(registry.settings, registry, one)
+    assert limits is org_limits_of(registry.settings, registry, two)
+    assert limits.concurrency == 20
+    assert limits.daily_credits == 51_000
+    assert limits.own_credits == registry.credits_used("acme") == 4
     for unknown in (None, "galactic"):  # a small guess at the credits would stop syncs that may go on
-        governor = governor_of(registry.settings, registry, replace(one, org_id=None, edition=unknown))
-        assert (governor.daily_credits, governor.concurrency) == (None, 5)
+        limits = org_limits_of(registry.settings, registry, replace(one, org_id=None, edition=unknown))
+        assert (limits.daily_credits, limits.concurrency) == (None, 5)
 
 
 def test_no_token_stands_in_the_registry_in_clear(registry: Registry) -> None:

@@ -167,7 +167,7 @@ class Lives(RuleBasedStateMachine):
         with suppress(PipelineError):
             self.bench.sync(*MODULES)
         self.sim.faults.clear()
-        # a process believes for a while that credits are used up; the next one asks (a budget has its own governor)
+        # a process believes for a while that credits are used up; the next one asks (a budget has its own limits)
         settings = self.bench.settings
         self.bench.settings = replace(settings, credit_budget=settings.credit_budget + 1e-9)
 

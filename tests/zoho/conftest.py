@@ -24,7 +24,7 @@ from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, EMAIL_SCOPES
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 CLIENT_ID = "1000.TESTCLIENT"
 CLIENT_SECRET = "test-client-secret-0123456789"
@@ -80,7 +80,7 @@ def connect(simulator: Any, org: Any, *, scopes: tuple[str, ...] = ALL_SCOPES, u
     center = DataCenters.with_added({"sim": simulator.url}).get("sim")
     tokens = MintingTokens(center, CLIENT_ID, Secret(CLIENT_SECRET), Secret(refresh_token))
     naps: list[float] = []
-    more.setdefault("governor", Governor(concurrency=20))
+    more.setdefault("limits", OrgLimits(concurrency=20))
     client = ZohoClient(tokens.current().api_domain, tokens, **{"sleep": naps.append, **more})
     return Zoho(client, tokens, naps, simulator, org)
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
-from zoho_pipeline.zoho.read import metadata, records
+from tests.zoho.walks import walk_records
+from zoho_pipeline.zoho.read import metadata
 
 PYTHON = os.environ.get("AIRBYTE_PYTHON", "")
 pytestmark = pytest.mark.skipif(
@@ -57,7 +58,7 @@ def test_it_reads_the_leads_that_are_not_converted(seen: dict[str, Any], filled:
     """Converted ones it misses (airbytehq/airbyte#39398): it never asks for them."""
     fields = ("Last_Name", "Company", "Email", "Owner", "Created_Time", "Modified_Time")
     with connect(*filled).client as client:
-        pages = records.walk(client, "Leads", fields, converted="false")
+        pages = walk_records(client, "Leads", fields, converted="false")
         ours = {row["id"]: {name: row[name] for name in fields} for page in pages for row in page.rows}
     assert {row["id"]: {name: row[name] for name in fields} for row in seen["leads"]} == ours
     after = datetime(2026, 3, 1, 15, tzinfo=UTC)

@@ -11,8 +11,9 @@ import pytest
 
 from tests.zoho.wire import DATE, JSON, NOW, Broken, Reply, Tokens, Wire, answer, client_on, error
 from zoho_pipeline.zoho import errors
-from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
-from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 LEADS = "/crm/v7/Leads"
 OK = answer({"data": []})
@@ -61,7 +62,7 @@ def test_a_gateways_clock_is_not_zohos() -> None:
 
 def copy_with_one_try(client: ZohoClient) -> ZohoClient:
     view = client.metered()
-    view._attempts = 1
+    view.pacing = Pacing(attempts=1)
     return view
 
 
@@ -272,7 +273,7 @@ def test_faults_that_stay_are_raised_after_a_minute(name: str) -> None:
     client.get(LEADS)
     with pytest.raises(expected):
         client.get(LEADS)
-    assert len(wire.seen) - 1 == ATTEMPTS
+    assert len(wire.seen) - 1 == Pacing().attempts
     assert client.naps == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]  # type: ignore[attr-defined]
 
 
@@ -318,13 +319,13 @@ def test_a_429_without_any_sign_of_credits_is_day_long_in_the_end() -> None:
     wire = Wire(error("TOO_MANY_REQUESTS", 429))
     with pytest.raises(errors.CreditsExhausted):
         client_on(wire).get(LEADS)
-    assert len(wire.seen) == ATTEMPTS
+    assert len(wire.seen) == Pacing().attempts
 
 
 def test_the_budget_sends_nothing() -> None:
     wire = Wire(OK)
     with pytest.raises(errors.BudgetStop):
-        client_on(wire, governor=Governor(daily_credits=10, budget=0.5, used=5)).get(LEADS)
+        client_on(wire, limits=OrgLimits(daily_credits=10, budget=0.5, used=5)).get(LEADS)
     assert wire.seen == []
 
 
@@ -336,7 +337,7 @@ def test_a_dripping_answer_ends() -> None:
 
     wire = Wire(lambda _: httpx.Response(200, headers={"Date": DATE, "Content-Type": JSON}, stream=Drip()))
     with pytest.raises(errors.ConnectionFailed, match="longer than"):
-        client_on(wire, attempts=1, answer_seconds=0.01).get(LEADS)
+        client_on(wire, pacing=Pacing(attempts=1, answer_seconds=0.01)).get(LEADS)
 
 
 # Meters
@@ -351,7 +352,7 @@ def test_meters_count_requests_and_credits() -> None:
     view.get(LEADS)
     assert (view.meter.requests, view.meter.credits) == (3, 2)
     assert (client.meter.requests, client.meter.credits) == (5, 5)
-    assert client.governor.own_credits == 5
+    assert client.limits.own_credits == 5
 
 
 # Downloads
@@ -364,7 +365,7 @@ def test_a_download_appears_only_when_whole(tmp_path: Path) -> None:
     assert client_on(wire).download("/crm/bulk/v7/read/1/result", target) == 5
     assert target.read_bytes() == b"whole"
     with pytest.raises(errors.ConnectionFailed):
-        client_on(Wire(half), attempts=2).download("/crm/bulk/v7/read/2/result", tmp_path / "other.zip")
+        client_on(Wire(half), pacing=Pacing(attempts=2)).download("/crm/bulk/v7/read/2/result", tmp_path / "other.zip")
     assert [p.name for p in tmp_path.iterdir()] == ["result.zip"]
 
 
@@ -402,7 +403,7 @@ TOKEN = f"1000.{1:032x}.{1:032x}"
 def test_no_token_in_messages_tracebacks_or_logs(reply: Reply, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(errors.ZohoError) as caught:
-        client_on(Wire(reply), attempts=2).get(LEADS, {"page_token": "secret-page-token"})
+        client_on(Wire(reply), pacing=Pacing(attempts=2)).get(LEADS, {"page_token": "secret-page-token"})
     told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
     assert TOKEN not in told
     assert f"{1:032x}" not in told

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import CLIENT_ID, CLIENT_SECRET, Zoho
+from tests.zoho.walks import count_records, walk_changes, walk_records
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
 from zoho_pipeline.zoho.connection.credits import edition_of
-from zoho_pipeline.zoho.connection.rate_limits import Governor
-from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, records, users
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
+from zoho_pipeline.zoho.read import bulk, coql, deleted, metadata, records, users
 from zoho_pipeline.zoho.read import org as orgs
 
 Connected = Callable[..., Zoho]
@@ -104,7 +105,7 @@ def test_a_token_that_dies_in_the_middle_of_a_walk(org: Any, connected: Connecte
     org.insert_many("Leads", [{"Last_Name": str(n)} for n in range(450)])
     zoho = connected(org)
     zoho.simulator.faults.next(1, "expired_token", "/Leads", after=1)
-    rows = [row["id"] for page in records.walk(zoho.client, "Leads", FIELDS) for row in page.rows]
+    rows = [row["id"] for page in walk_records(zoho.client, "Leads", FIELDS) for row in page.rows]
     assert len(set(rows)) == 450
     assert zoho.tokens.minted == 2
     assert zoho.naps == []
@@ -217,7 +218,7 @@ def test_calls_at_once_stay_within_the_edition(simulator: Any, connected: Connec
     acme = simulator.add_org(name="Small", time_zone="UTC", currency="USD", edition="Free")
     simulator.switches.latency = 0.01
     edition = edition_of("free")
-    zoho = connected(acme, governor=Governor.for_edition(edition))
+    zoho = connected(acme, limits=OrgLimits.for_edition(edition))
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: records.get_page(zoho.client, "Leads", FIELDS), range(48)))
     assert acme.peak[CLIENT_ID][0] <= edition.concurrency
@@ -226,7 +227,7 @@ def test_calls_at_once_stay_within_the_edition(simulator: Any, connected: Connec
 
 def test_sorted_reads_stay_within_the_sub_limit(simulator: Any, org: Any, connected: Connected) -> None:
     simulator.switches.latency = 0.01
-    zoho = connected(org, governor=Governor.for_edition(edition_of("enterprise")))
+    zoho = connected(org, limits=OrgLimits.for_edition(edition_of("enterprise")))
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda _: records.get_page(zoho.client, "Leads", FIELDS, sort_by="Modified_Time"), range(48)))
     assert org.peak[CLIENT_ID][1] <= 10
@@ -238,15 +239,15 @@ def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connecte
     org.insert_many("Leads", [{"Last_Name": str(n)} for n in range(250)])
     zoho = connected(org)
     zoho.simulator.switches.sorted_read_credits = 3
-    list(records.walk(zoho.client, "Leads", FIELDS, sort_by="Modified_Time"))
+    list(walk_records(zoho.client, "Leads", FIELDS, sort_by="Modified_Time"))
     records.get_page(zoho.client, "Leads", FIELDS)
     deleted.get_page(zoho.client, "Leads")
     users.current(zoho.client)
     orgs.get(zoho.client)
     metadata.modules(zoho.client)
     since, until = datetime(2020, 1, 1, tzinfo=UTC), zoho.client.server_time + timedelta(days=1)
-    list(coql.walk_changes(zoho.client, "Leads", FIELDS, since=since, until=until))
-    count.records(zoho.client, "Leads", criteria="(Last_Name:equals:1)")
+    list(walk_changes(zoho.client, "Leads", FIELDS, since=since, until=until))
+    count_records(zoho.client, "Leads", criteria="(Last_Name:equals:1)")
     job = bulk.create_job(zoho.client, "Leads", FIELDS)
     bulk.poll(zoho.client, job.id)
     bulk.download(zoho.client, job.id, tmp_path / "x.zip")
@@ -256,7 +257,7 @@ def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connecte
 
 def test_the_budget_leaves_the_rest_to_others(org: Any, connected: Connected) -> None:
     org.credit_limit_override = 20
-    zoho = connected(org, governor=Governor(concurrency=5, daily_credits=20, budget=0.8))
+    zoho = connected(org, limits=OrgLimits(concurrency=5, daily_credits=20, budget=0.8))
     with pytest.raises(errors.BudgetStop, match="left to other tools"):
         ask_org(zoho, 50)
     assert org.credits_used == 16
@@ -264,18 +265,18 @@ def test_the_budget_leaves_the_rest_to_others(org: Any, connected: Connected) ->
 
 def test_others_use_is_heard_through_the_header(org: Any, connected: Connected) -> None:
     org.credit_limit_override = 20
-    ours = connected(org, governor=Governor(concurrency=5, daily_credits=20, budget=0.8))
-    theirs = connected(org, governor=Governor(concurrency=5))
+    ours = connected(org, limits=OrgLimits(concurrency=5, daily_credits=20, budget=0.8))
+    theirs = connected(org, limits=OrgLimits(concurrency=5))
     ask_org(theirs, 13)
     with pytest.raises(errors.BudgetStop):
         ask_org(ours, 50)
     assert ours.client.meter.credits == 3
-    assert ours.client.governor.remaining == 4
+    assert ours.client.limits.remaining == 4
 
 
 def test_used_up_credits_are_told_from_a_busy_moment(org: Any, connected: Connected) -> None:
     org.credit_limit_override = 3
-    zoho = connected(org, governor=Governor(concurrency=5, budget=1.0))
+    zoho = connected(org, limits=OrgLimits(concurrency=5, budget=1.0))
     with pytest.raises(errors.CreditsExhausted):
         ask_org(zoho, 5)
     assert zoho.naps == []

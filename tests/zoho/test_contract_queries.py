@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.zoho.conftest import Zoho
+from tests.zoho.walks import count_records, walk_changes, walk_records
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection.server_clock import parse_time
-from zoho_pipeline.zoho.read import bulk, coql, count, records
+from zoho_pipeline.zoho.read import bulk, coql, records
 
 FIELDS = ("Last_Name", "Email", "Modified_Time", "Converted__s", "Owner")
 
@@ -22,7 +23,7 @@ def window(zoho: Zoho) -> tuple[datetime, datetime]:
 
 
 def by_list(zoho: Zoho, until: datetime) -> dict[str, datetime]:
-    pages = records.walk(zoho.client, "Leads", FIELDS, converted="both")
+    pages = walk_records(zoho.client, "Leads", FIELDS, converted="both")
     rows = (row for page in pages for row in page.rows)
     times = {row["id"]: parse_time(row["Modified_Time"]) for row in rows}
     return {id: time for id, time in times.items() if time < until.replace(microsecond=0)}
@@ -30,7 +31,7 @@ def by_list(zoho: Zoho, until: datetime) -> dict[str, datetime]:
 
 def test_a_window_by_keyset_equals_the_list(zoho: Zoho) -> None:
     since, until = window(zoho)
-    pages = list(coql.walk_changes(zoho.client, "Leads", FIELDS, since=since, until=until))
+    pages = list(walk_changes(zoho.client, "Leads", FIELDS, since=since, until=until))
     rows = [row for page in pages for row in page.rows]
     keys = [(parse_time(row["Modified_Time"]), int(row["id"])) for row in rows]
     assert keys == sorted(keys)
@@ -87,7 +88,7 @@ def test_a_query_on_no_module(zoho: Zoho) -> None:
 
 
 def read_job(zoho: Zoho, job: bulk.BulkJob, folder: Path) -> list[dict[str, str]]:
-    done = bulk.poll(zoho.client, job.id, deadline=600)
+    done = bulk.poll(zoho.client, job.id)
     zipped = bulk.download(zoho.client, done.id, folder / f"{done.id}.zip")
     with bulk.open_csv(zipped) as stream:
         rows = list(csv.DictReader(io.TextIOWrapper(stream, "utf-8", newline="")))
@@ -109,7 +110,7 @@ def test_a_bulk_job_holds_what_the_list_holds(zoho: Zoho, tmp_path: Path) -> Non
 
 def test_an_unknown_field_fails_the_job(zoho: Zoho) -> None:
     with pytest.raises((errors.InvalidRequest, errors.JobFailed)):
-        bulk.poll(zoho.client, bulk.create_job(zoho.client, "Leads", ("No_Such_Field",)).id, deadline=600)
+        bulk.poll(zoho.client, bulk.create_job(zoho.client, "Leads", ("No_Such_Field",)).id)
 
 
 def test_notes_have_no_bulk_route(zoho: Zoho) -> None:
@@ -127,5 +128,5 @@ def test_an_unknown_job(zoho: Zoho, tmp_path: Path) -> None:
 def test_count(zoho: Zoho) -> None:
     if zoho.org is None:
         pytest.skip("needs ZohoSearch.securesearch.READ, which the default scopes leave out")
-    found = count.records(zoho.client, "Leads", criteria="(Company:equals:Acme)")
+    found = count_records(zoho.client, "Leads", criteria="(Company:equals:Acme)")
     assert 0 < found <= len(zoho.org.rows("Leads"))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.zoho.conftest import Zoho
+from tests.zoho.walks import walk_records
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection.server_clock import parse_time
 from zoho_pipeline.zoho.read import deleted, records, related
@@ -33,7 +34,7 @@ def test_a_page_holds_the_fields_asked_for_and_text_ids(zoho: Zoho) -> None:
 
 def test_tokens_walk_the_whole_module_in_the_order_asked_for(zoho: Zoho) -> None:
     pages = list(
-        records.walk(zoho.client, "Leads", FIELDS, sort_by="Modified_Time", sort_order="asc", converted="both")
+        walk_records(zoho.client, "Leads", FIELDS, sort_by="Modified_Time", sort_order="asc", converted="both")
     )
     rows = [row for page in pages for row in page.rows]
     times = [parse_time(row["Modified_Time"]) for row in rows]
@@ -55,7 +56,7 @@ def test_page_numbers_reach_the_same_rows(zoho: Zoho) -> None:
 
 def test_converted_leads_are_hidden_unless_asked_for(zoho: Zoho) -> None:
     def ids(**converted: str) -> set[str]:
-        return {row["id"] for page in records.walk(zoho.client, "Leads", FIELDS, **converted) for row in page.rows}  # type: ignore[arg-type]
+        return {row["id"] for page in walk_records(zoho.client, "Leads", FIELDS, **converted) for row in page.rows}  # type: ignore[arg-type]
 
     shown, hidden, both = ids(), ids(converted="true"), ids(converted="both")
     assert shown | hidden == both
@@ -71,7 +72,7 @@ def test_nothing_since_tomorrow(zoho: Zoho) -> None:
 def test_modified_since_is_a_lower_bound(zoho: Zoho) -> None:
     lead = first_lead(zoho)
     bound = parse_time(str(lead["Modified_Time"]))
-    pages = records.walk(zoho.client, "Leads", FIELDS, modified_since=bound, converted="both")
+    pages = walk_records(zoho.client, "Leads", FIELDS, modified_since=bound, converted="both")
     times = [parse_time(row["Modified_Time"]) for page in pages for row in page.rows]
     assert min(times) >= bound
     if zoho.org is not None:

@@ -12,9 +12,11 @@ import httpx
 import pytest
 
 from tests.zoho.conftest import Zoho, connect
+from tests.zoho.walks import count_records, walk_changes, walk_records
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, org, records, related, users
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.read import bulk, deleted, metadata, org, records, related, users
 
 FIELDS = ("Last_Name", "Modified_Time")
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,7 +24,7 @@ SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 def bulk_read(client: ZohoClient) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        job = bulk.poll(client, bulk.create_job(client, "Leads", FIELDS).id, deadline=60)
+        job = bulk.poll(client, bulk.create_job(client, "Leads", FIELDS).id)
         zipped = bulk.download(client, job.id, Path(folder) / "x.zip")
         with bulk.open_csv(zipped) as stream:
             return sorted(csv.reader(io.TextIOWrapper(stream, "utf-8")))
@@ -30,7 +32,7 @@ def bulk_read(client: ZohoClient) -> list[list[str]]:
 
 def all_changes(client: ZohoClient) -> list[dict[str, Any]]:
     until = datetime.now(UTC) + timedelta(minutes=5)
-    return [r for page in coql.walk_changes(client, "Leads", FIELDS, since=SINCE, until=until) for r in page.rows]
+    return [r for page in walk_changes(client, "Leads", FIELDS, since=SINCE, until=until) for r in page.rows]
 
 
 def lead_20(client: ZohoClient) -> str:
@@ -39,12 +41,12 @@ def lead_20(client: ZohoClient) -> str:
 
 
 READS: dict[str, tuple[str, Callable[[ZohoClient, str], Any]]] = {
-    "list": ("/Leads", lambda c, _: [r for p in records.walk(c, "Leads", FIELDS, converted="both") for r in p.rows]),
+    "list": ("/Leads", lambda c, _: [r for p in walk_records(c, "Leads", FIELDS, converted="both") for r in p.rows]),
     "record": ("/Leads/", lambda c, lead: records.get_one(c, "Leads", lead)),
     "deleted": ("/Leads/deleted", lambda c, _: deleted.get_page(c, "Leads").rows),
     "notes": ("/Notes", lambda c, lead: list(related.notes(c, "Leads", lead))),
     "emails": ("/Emails", lambda c, lead: list(related.emails(c, "Leads", lead))),
-    "count": ("/count", lambda c, _: count.records(c, "Leads", criteria="(Company:equals:Acme)")),
+    "count": ("/count", lambda c, _: count_records(c, "Leads", criteria="(Company:equals:Acme)")),
     "coql": ("/coql", lambda c, _: all_changes(c)),
     "bulk": ("/crm/bulk/", lambda c, _: bulk_read(c)),
     "users": ("/users", lambda c, _: users.list_users(c)),
@@ -93,7 +95,7 @@ def faulty(filled: tuple[Any, Any]) -> Iterator[Zoho]:
     simulator, acme = filled
     simulator.switches.bulk_downloads_per_minute = 1_000
     # Impatient, so that a slow answer is one that failed.
-    found = connect(simulator, acme, timeout=httpx.Timeout(0.25), attempts=3)
+    found = connect(simulator, acme, timeout=httpx.Timeout(0.25), pacing=Pacing(attempts=3))
     with found.client:
         yield found
     simulator.faults.clear()

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, connect
+from tests.zoho.walks import walk_records
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.read import deleted, metadata, records
+from zoho_pipeline.zoho.read import deleted, metadata
 
 pytest.importorskip("zohocrmsdk", reason="Zoho's SDK (zohocrmsdk8-0) is not installed")
 
@@ -39,7 +40,7 @@ def client(filled: tuple[Any, Any]) -> Iterator[ZohoClient]:
 
 def test_leads(seen: dict[str, Any], client: ZohoClient) -> None:
     fields = ("Last_Name", "Company", "Created_Time", "Converted__s", "Owner")
-    pages = records.walk(client, "Leads", fields, converted="both")
+    pages = walk_records(client, "Leads", fields, converted="both")
     ours = {row["id"]: row for page in pages for row in page.rows}
     assert len(seen["leads"]) == len(ours) == 446
     for lead in seen["leads"]:

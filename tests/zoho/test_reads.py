@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.zoho.walks import count_records, walk_changes, walk_records
 from tests.zoho.wire import Wire, answer, client_on, error
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.read import bulk, coql, count, deleted, metadata, org, records, related, users
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.read import bulk, coql, deleted, metadata, org, records, related, users
 
 SINCE, UNTIL = datetime(2026, 5, 1, 4, 30, 9, 999_999, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
 ROW = {"id": "1", "Modified_Time": "2026-05-01T10:00:00+05:30"}
@@ -84,7 +86,7 @@ BROKEN_PAGES = [
     "read",
     [
         lambda c: records.get_page(c, "Leads", ("A",)),
-        lambda c: list(records.walk(c, "Leads", ("A",))),
+        lambda c: list(walk_records(c, "Leads", ("A",))),
         lambda c: deleted.get_page(c, "Leads"),
         lambda c: coql.changes(c, "Leads", ("A",), since=SINCE, until=UNTIL),
         lambda c: list(related.notes(c, "Leads", "1")),
@@ -109,9 +111,9 @@ def test_a_page_that_is_not_full_may_leave_unsaid_that_it_is_the_last(body: dict
 @pytest.mark.parametrize("token", [None, "same"])
 def test_a_walk_never_runs_in_a_circle_or_stops_short(token: str | None) -> None:
     for walk in (
-        lambda c: list(records.walk(c, "Leads", ("A",))),
+        lambda c: list(walk_records(c, "Leads", ("A",))),
         lambda c: list(related.list(c, "Leads", "1", "Tasks", ("A",))),
-        lambda c: list(coql.walk_changes(c, "Leads", ("A",), since=SINCE, until=UNTIL)),
+        lambda c: list(walk_changes(c, "Leads", ("A",), since=SINCE, until=UNTIL)),
     ):
         with pytest.raises(errors.BadAnswer, match="more records follow"):
             walk(client_on(Wire(answer(page(ROW, more=True, token=token)))))
@@ -169,7 +171,7 @@ def test_the_first_page_is_the_cheap_one() -> None:
     second = {"id": "2", "Modified_Time": "2026-05-01T10:00:00+05:30"}
     wire = Wire(answer(page(ROW, more=True)), answer(page(second, more=True)), answer(status=204))
     client = client_on(wire)
-    assert [p.rows for p in coql.walk_changes(client, "Leads", ("A",), since=SINCE, until=UNTIL)] == [
+    assert [p.rows for p in walk_changes(client, "Leads", ("A",), since=SINCE, until=UNTIL)] == [
         [ROW],
         [second],
         [],
@@ -220,9 +222,9 @@ def test_a_count_without_a_number() -> None:
         coql.count(client_on(Wire(answer(page({"id": "x"})))), "Leads")
     for body in ({}, {"count": "7"}, {"count": True}):
         with pytest.raises(errors.BadAnswer):
-            count.records(client_on(Wire(answer(body))), "Leads")
+            count_records(client_on(Wire(answer(body))), "Leads")
     with pytest.raises(errors.BadAnswer):
-        count.records(client_on(Wire(answer(status=204))), "Leads")
+        count_records(client_on(Wire(answer(status=204))), "Leads")
 
 
 def test_queries_that_may_bring_200_rows_alone_are_asked_for_as_many() -> None:
@@ -325,7 +327,7 @@ def test_a_failed_or_endless_job_says_so() -> None:
         bulk.poll(client_on(Wire(state("FAILURE", error_message="no such field"))), "7")
     now = iter(range(0, 10_000, 40))
     with pytest.raises(errors.JobFailed, match="still QUEUED after 100 s"):
-        bulk.poll(client_on(Wire(state("QUEUED"))), "7", deadline=100, monotonic=lambda: next(now))
+        bulk.poll(client_on(Wire(state("QUEUED")), pacing=Pacing(job_deadline=100)), "7", monotonic=lambda: next(now))
 
 
 @pytest.mark.parametrize(
@@ -356,12 +358,13 @@ def test_a_throttled_download_waits_until_its_minute_is_over(tmp_path: Path) -> 
     """Eleven results in a minute: the client's own tries are spent, and it goes on waiting."""
     busy = error("TOO_MANY_REQUESTS", 429)
     file = answer(zipped(**{"7.csv": b"Id\n1\n"}), Content_Type="application/zip")
-    client = client_on(Wire(busy, busy, busy, busy, file), attempts=2)
+    client = client_on(Wire(busy, busy, busy, busy, file), pacing=Pacing(attempts=2))
     assert bulk.download(client, "7", tmp_path / "x.zip").exists()
     assert [nap for nap in client.naps if nap >= 10] == [10.0, 10.0]  # type: ignore[attr-defined]
     now = iter(range(0, 10_000, 100))
+    hasty = client_on(Wire(busy), pacing=Pacing(attempts=1))
     with pytest.raises(errors.ConcurrencyLimit):
-        bulk.download(client_on(Wire(busy), attempts=1), "7", tmp_path / "y.zip", monotonic=lambda: next(now))
+        bulk.download(hasty, "7", tmp_path / "y.zip", monotonic=lambda: next(now))
 
 
 def test_any_word_for_failure_ends_a_job() -> None:
@@ -479,7 +482,6 @@ def test_fields_as_zoho_describes_them() -> None:
         ("Closed Won", True, 100),
         ("Old", False, None),
     ]
-    assert field.in_lists
 
 
 def test_settings_that_are_not_there() -> None:

@@ -15,7 +15,8 @@ from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 
 class Remembering(MintingTokens):
@@ -55,7 +56,7 @@ def test_no_secret_in_anything_that_was_written(
     secrets.add(refresh_token)
     center = DataCenters.with_added({"sim": simulator.url}).get("sim")
     tokens = Remembering(center, CLIENT_ID, Secret(CLIENT_SECRET), Secret(refresh_token))
-    client = ZohoClient(simulator.url, tokens, governor=Governor(20), sleep=lambda _: None, attempts=2)
+    client = ZohoClient(simulator.url, tokens, limits=OrgLimits(20), sleep=lambda _: None, pacing=Pacing(attempts=2))
 
     lead = lead_20(client)
     for path, call in READS.values():

@@ -11,7 +11,7 @@ import orjson
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 DATE = "Mon, 23 Nov 2026 14:40:37 GMT"
 NOW = datetime(2026, 11, 23, 14, 40, 37, tzinfo=UTC)
@@ -89,7 +89,7 @@ class Tokens:
 def client_on(wire: Wire, tokens: Tokens | None = None, **more: Any) -> ZohoClient:
     """A client whose waits are kept in `client.naps` instead of slept."""
     naps: list[float] = []
-    more.setdefault("governor", Governor(concurrency=5))
+    more.setdefault("limits", OrgLimits(concurrency=5))
     client = ZohoClient(
         "https://www.zohoapis.com", tokens or Tokens(), transport=wire, sleep=naps.append, rng=lambda: 1.0, **more
     )

@@ -9,12 +9,13 @@ from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
-from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
+from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.credits import known_edition
-from zoho_pipeline.zoho.connection.rate_limits import Governor, Governors
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.connection.rate_limits import LimitsPerOrg, OrgLimits
 from zoho_pipeline.zoho.errors import BadAnswer
 
-_governors = Governors()
+_limits_per_org = LimitsPerOrg()
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def open_client(
     channel: Channel | str,
     *,
     clock: Clock | None = None,
-    attempts: int = ATTEMPTS,
+    pacing: Pacing | None = None,
 ) -> Iterator[ZohoClient]:
     """A `ZohoClient` on a channel, closed at the end.
 
@@ -33,7 +34,7 @@ def open_client(
 
     Args:
         clock: aware UTC now, by which tokens live; None is the database's.
-        attempts: tries of a repeatable call, the first included.
+        pacing: tries, waits and deadlines; default the product's.
 
     Raises:
         UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
@@ -46,8 +47,8 @@ def open_client(
     with ZohoClient(
         api_domain,
         tokens,
-        governor=governor_of(settings, registry, known),
-        attempts=attempts,
+        limits=org_limits_of(settings, registry, known),
+        pacing=pacing,
         granted=known.scopes,
         lacking=known.missing_scopes,
         on_lacking=lambda scope: registry.add_missing_scopes(known.id, (scope,)),
@@ -63,7 +64,7 @@ def _zoho_now(client: ZohoClient) -> datetime | None:
         return None  # no answer so far
 
 
-def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Governor:
+def org_limits_of(settings: Settings, registry: Registry, channel: Channel) -> OrgLimits:
     """The limits of the channel's org, the same object for all its channels in this process.
 
     Where the scopes hide the org, or its edition is one we do not know, calls at once are those of the
@@ -72,11 +73,11 @@ def governor_of(settings: Settings, registry: Registry, channel: Channel) -> Gov
     licences = channel.users_licensed or 0
     known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)
 
-    def make() -> Governor:
+    def make() -> OrgLimits:
         used = int(registry.credits_used(channel.id))
         edition = known_edition(channel.edition)
         if edition is None:
-            return Governor(budget=settings.credit_budget, used=used)
-        return Governor.for_edition(edition, licences, settings.credit_budget, used)
+            return OrgLimits(budget=settings.credit_budget, used=used)
+        return OrgLimits.for_edition(edition, licences, settings.credit_budget, used)
 
-    return _governors.of(repr(known), make)
+    return _limits_per_org.of(repr(known), make)

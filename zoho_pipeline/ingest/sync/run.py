@@ -39,7 +39,8 @@ from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse import Warehouse, WarehouseError
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
-from zoho_pipeline.zoho.connection.client import ATTEMPTS, ZohoClient
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import (
     CreditsExhausted,
     ModuleMissing,
@@ -95,14 +96,14 @@ def sync_channel(
     modules: Sequence[str] | None = None,
     full: bool = False,
     progress: Progress | None = None,
-    attempts: int = ATTEMPTS,
+    pacing: Pacing | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
     Args:
         modules: these alone, by Zoho's API names; None is everything.
         full: read every row again instead of what changed.
-        attempts: tries of a call that may pass; few, where others wait and this channel has another turn.
+        pacing: tries, waits and deadlines; fewer tries where other channels wait and this one gets another try later.
 
     Raises:
         UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
@@ -110,7 +111,7 @@ def sync_channel(
         LoadFailed: the warehouse did not take a step; earlier steps stand.
         LockLost: another sync of this channel may have begun meanwhile; earlier steps stand.
     """
-    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "attempts": attempts}
+    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "pacing": pacing}
     return run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
@@ -124,7 +125,7 @@ def run_channel(
     full: bool = False,
     reconcile: bool = False,
     progress: Progress | None = None,
-    attempts: int = ATTEMPTS,
+    pacing: Pacing | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
     targets, started_at = _targets(modules), registry.database.now()
@@ -132,7 +133,7 @@ def run_channel(
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
-        with open_client(settings, registry, channel, attempts=attempts) as client:
+        with open_client(settings, registry, channel, pacing=pacing) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
             def account(error: PipelineError) -> None:

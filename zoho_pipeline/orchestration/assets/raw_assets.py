@@ -118,13 +118,13 @@ def incomplete(report: "SyncReport") -> Trouble | None:
 
 def _sync(rooms: Rooms, channel_id: str, ask: Ask) -> "SyncReport":
     from zoho_pipeline.ingest.sync.run import sync_channel
-    from zoho_pipeline.zoho.connection.client import ATTEMPTS
+    from zoho_pipeline.zoho.connection.pacing import Pacing
 
-    attempts = HASTY_ATTEMPTS if channel_id in ask.hasty else ATTEMPTS
+    pacing = Pacing(attempts=HASTY_ATTEMPTS) if channel_id in ask.hasty else None
     ask.hasty.discard(channel_id)
     opened = (rooms.settings, rooms.registry, rooms.warehouse)
     modules = None if _wants_everything(ask.tables) else _modules(ask.tables)
-    return sync_channel(*opened, channel_id, modules=modules, full=ask.full, attempts=attempts)
+    return sync_channel(*opened, channel_id, modules=modules, full=ask.full, pacing=pacing)
 
 
 def _wants_everything(tables: set[str]) -> bool:

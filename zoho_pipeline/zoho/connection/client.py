@@ -26,7 +26,8 @@ from zoho_pipeline.zoho.accounts.data_centers import origin
 from zoho_pipeline.zoho.accounts.scopes import covers, decisive
 from zoho_pipeline.zoho.connection import responses
 from zoho_pipeline.zoho.connection.credits import cost_of
-from zoho_pipeline.zoho.connection.rate_limits import Governor
+from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 from zoho_pipeline.zoho.connection.server_clock import ServerClock, parse_date_header
 from zoho_pipeline.zoho.errors import (
     BadAnswer,
@@ -43,12 +44,6 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 VERSION = "v7"
-ATTEMPTS = 7
-BACKOFF_FIRST = 1.0
-BACKOFF_MOST = 32.0
-"""Seconds: seven tries span a minute, the longest that a short 429 (ten downloads a minute) lasts."""
-ANSWER_SECONDS = 300.0
-"""The longest a whole answer may take: a server that drips a byte now and then never times out otherwise."""
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"
 
 
@@ -85,11 +80,11 @@ class ZohoClient:
     Args:
         api_domain: origin of the API (checked against the data centre by whoever stored it).
         tokens: where access tokens come from.
-        governor: the org's limits; default a careful one of its own.
+        limits: the org's limits; default careful ones of its own.
         transport: an httpx transport, for tests.
         timeout: of one connect, read or write, in seconds.
         sleep, rng: how to wait, and the jitter's source in [0, 1).
-        attempts: tries of a repeatable call, the first included.
+        pacing: tries, waits and deadlines; default the product's.
         granted: the connection's scopes, None where Zoho did not name them.
         lacking: scopes an earlier call was refused for: calls that need them are refused here, unsent.
         on_lacking: is told a scope that a call has just been refused for.
@@ -100,19 +95,18 @@ class ZohoClient:
         api_domain: str,
         tokens: TokenSource,
         *,
-        governor: Governor | None = None,
+        limits: OrgLimits | None = None,
         transport: httpx.BaseTransport | None = None,
         timeout: httpx.Timeout | float = TIMEOUT,
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
-        attempts: int = ATTEMPTS,
-        answer_seconds: float = ANSWER_SECONDS,
+        pacing: Pacing | None = None,
         granted: tuple[str, ...] | None = None,
         lacking: Iterable[str] = (),
         on_lacking: Callable[[str], object] | None = None,
     ) -> None:
         self.api_domain = origin(api_domain)
-        self.governor = governor or Governor()
+        self.limits = limits or OrgLimits()
         self.clock = ServerClock()
         self.sleep = sleep
         self.learned: dict[str, Any] = {}
@@ -120,8 +114,7 @@ class ZohoClient:
         self._meters: tuple[Meter, ...] = (Meter(),)
         self._granted, self._lacking, self._on_lacking = granted, set(lacking), on_lacking
         self._rng = rng
-        self._attempts = attempts
-        self._answer_seconds = answer_seconds
+        self.pacing = pacing or Pacing()
         self._http = new_http(self.api_domain, auth=ZohoAuth(tokens), transport=transport, timeout=timeout)
         self._http.event_hooks = {"response": [self._note]}
 
@@ -216,7 +209,7 @@ class ZohoClient:
 
         def once(last_try: bool) -> Answer:
             request = self._request(method, path, params, headers, json)
-            with self.governor.slot(path, params, cost):
+            with self.limits.slot(path, params, cost):
                 response = self._send(request)
                 body = self._body(response)
                 self._settle(response, body, cost, last_try)
@@ -244,13 +237,19 @@ class ZohoClient:
         while True:
             attempt += 1
             try:
-                return once(attempt >= self._attempts)
+                return once(attempt >= self.pacing.attempts)
             except Retryable as error:
-                if attempt >= self._attempts or not (repeatable or _certainly_not_done(error)):
+                if attempt >= self.pacing.attempts or not (repeatable or _certainly_not_done(error)):
                     raise
-                pause = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (attempt - 1)) * (0.5 + self._rng() / 2)
+                pause = self.pacing.backoff(attempt, self._rng())
                 log.warning(
-                    "%s %s: %s Trying again in %.1f s (%d of %d).", method, path, error, pause, attempt, self._attempts
+                    "%s %s: %s Trying again in %.1f s (%d of %d).",
+                    method,
+                    path,
+                    error,
+                    pause,
+                    attempt,
+                    self.pacing.attempts,
                 )
             self.sleep(pause)
 
@@ -283,14 +282,14 @@ class ZohoClient:
 
     def _body(self, response: httpx.Response) -> bytes:
         """The whole body, or an error when it breaks off or takes too long."""
-        deadline = time.monotonic() + self._answer_seconds
+        deadline = time.monotonic() + self.pacing.answer_seconds
         chunks: list[bytes] = []
         try:
             for chunk in response.iter_bytes():
                 chunks.append(chunk)
                 if time.monotonic() > deadline:
                     raise ConnectionFailed(
-                        f"{self.api_domain} took longer than {self._answer_seconds:.0f} s.", sent=True
+                        f"{self.api_domain} took longer than {self.pacing.answer_seconds:.0f} s.", sent=True
                     )
         except httpx.HTTPError as error:
             raise connection_failed(self.api_domain, error) from None
@@ -302,15 +301,15 @@ class ZohoClient:
         """Count the credits of an answered call, or say what its 429 means."""
         remaining = response.headers.get(CREDITS_HEADER)
         if response.status_code == 429 or responses.is_limit(response.status_code, body):
-            raise self.governor.refusal(remaining, last_try=last_try, metered=metered)
-        self.governor.answered(cost, remaining)
+            raise self.limits.refusal(remaining, last_try=last_try, metered=metered)
+        self.limits.answered(cost, remaining)
         for meter in self._meters:
             meter.add(0, cost)
 
     def _download(self, path: str, part: Path, last_try: bool) -> int:
         request = self._request("GET", path, None, {"Accept": "*/*"}, None)
         cost = cost_of("GET", path)
-        with self.governor.slot(path, None, cost):
+        with self.limits.slot(path, None, cost):
             response = self._send(request)
             if response.status_code != 200:
                 body = self._body(response)

@@ -66,7 +66,7 @@ def known_edition(paid_type: str | None) -> Edition | None:
 def edition_of(paid_type: str | None) -> Edition:
     """`known_edition`, Free where it says nothing.
 
-    Free is the safe guess: the fewest calls at once. Its credits are not: see `Governor` for an unknown total.
+    Free is the safe guess: the fewest calls at once. Its credits are not: see `OrgLimits` for an unknown total.
     """
     return known_edition(paid_type) or FREE
 

@@ -1,4 +1,4 @@
-"""One governor per org: how many calls at once, how many credits, and what a 429 means.
+"""The limits of one org: how many calls at once, how many credits, and what a 429 means.
 
 Zoho counts calls at once per org and app, ten of them at most for sorted reads, search and COQL; and
 credits per org over the last 24 h, whoever used them. Both end in HTTP 429 with one text. The header
@@ -21,7 +21,7 @@ _BUCKET_SECONDS = 60.0
 _HEADER_GOOD_SECONDS = 900.0
 
 
-class Governor:
+class OrgLimits:
     """Limits of one org, shared by all clients and threads that speak to it.
 
     Args:
@@ -61,8 +61,8 @@ class Governor:
     @classmethod
     def for_edition(
         cls, edition: Edition = ENTERPRISE, users: int = 0, budget: float = 0.8, used: int = 0
-    ) -> "Governor":
-        """The governor of an org of that edition with that many licences."""
+    ) -> "OrgLimits":
+        """The limits of an org of that edition with that many licences."""
         return cls(edition.concurrency, daily_credits=edition.credits(users), budget=budget, used=used)
 
     @property
@@ -177,15 +177,15 @@ class Governor:
             self._daily = 2 * remaining
 
 
-class Governors:
-    """One governor per org of this process: clients of one org must share their limits."""
+class LimitsPerOrg:
+    """The limits of each org in this process: clients of one org must share their limits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_org: dict[str, Governor] = {}
+        self._by_org: dict[str, OrgLimits] = {}
 
-    def of(self, org: str, make: Callable[[], Governor]) -> Governor:
-        """The org's governor, made on first sight; `org` is any key unique to it (data centre and org id)."""
+    def of(self, org: str, make: Callable[[], OrgLimits]) -> OrgLimits:
+        """The org's limits, made on first sight; `org` is any key unique to it (data centre and org id)."""
         with self._lock:
             if org not in self._by_org:
                 self._by_org[org] = make()

@@ -25,12 +25,6 @@ log = logging.getLogger(__name__)
 PATH = f"/crm/bulk/{VERSION}/read"
 ROWS_PER_JOB = 200_000
 UNSUPPORTED_MODULES = frozenset({"Notes", "Attachments", "Emails"})
-DEADLINE_SECONDS = 3_600.0
-# Each poll costs a credit and jobs of an org run one after another, about 3.5 s each: ask seldom and then seldomer.
-_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 1.0, 2.5, 60.0
-
-_RESULT_WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)
-_THROTTLED_WAIT, _THROTTLED_FOR = 10.0, 300.0
 
 Criteria = Mapping[str, Any]
 
@@ -122,20 +116,19 @@ def poll(
     job_id: str,
     *,
     new: bool = False,
-    deadline: float = DEADLINE_SECONDS,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> BulkJob:
     """Ask until the job is completed, ever more seldom.
 
     Args:
         new: made just now: asking at once would be a credit for nothing.
-        deadline: seconds to wait at most.
 
     Raises:
         JobFailed: Zoho gave up, or the deadline passed.
     """
-    end = monotonic() + deadline
-    wait = _FIRST_WAIT
+    pacing = client.pacing
+    end = monotonic() + pacing.job_deadline
+    wait = pacing.job_first_wait
     if new:
         client.sleep(wait)
     while True:
@@ -146,9 +139,9 @@ def poll(
             raise JobFailed(f"bulk job {job_id} failed at Zoho: {job.error or 'no reason given'}.")
         left = end - monotonic()
         if left <= 0:
-            raise JobFailed(f"bulk job {job_id} is still {job.state} after {deadline:.0f} s.")
+            raise JobFailed(f"bulk job {job_id} is still {job.state} after {pacing.job_deadline:.0f} s.")
         client.sleep(min(wait, left))
-        wait = min(wait * _GROWTH, _LONGEST_WAIT)
+        wait = min(wait * pacing.job_growth, pacing.job_longest_wait)
 
 
 def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callable[[], float] = time.monotonic) -> Path:
@@ -162,8 +155,9 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
         NotFound: the file does not come. ConcurrencyLimit: throttled for five minutes.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
-    missing = iter(_RESULT_WAITS)
-    end = monotonic() + _THROTTLED_FOR
+    pacing = client.pacing
+    missing = iter(pacing.result_waits)
+    end = monotonic() + pacing.throttled_for
     while True:
         try:
             client.download(path, target, zipfile.is_zipfile)
@@ -172,7 +166,7 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
             if (wait := next(missing, None)) is None:
                 raise
         except ConcurrencyLimit:
-            wait = _THROTTLED_WAIT
+            wait = pacing.throttled_wait
             if monotonic() >= end:
                 raise
         client.sleep(wait)

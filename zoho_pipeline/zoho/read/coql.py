@@ -1,7 +1,7 @@
 """COQL: up to 2,000 rows a call for one to three credits, and the keyset that walks changes without gaps."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,8 +15,6 @@ PATH = f"/crm/{VERSION}/coql"
 MOST_ROWS = 2_000
 SAFE_ROWS = COQL_DEFAULT_ROWS
 MOST_FIELDS = 500
-PAGE_SIZES = (200, 1_000, 2_000)
-"""Rows of the first, second and every later call: most runs find little, and 200 rows cost one credit of three."""
 UNSUPPORTED_FIELDS: dict[str, frozenset[str]] = {
     "Calls": frozenset({"CTI_Entry"}),
     "Events": frozenset({"Participants"}),
@@ -35,10 +33,6 @@ class Keyset:
 
     modified_time: datetime
     id: str
-
-    def leads_on_from(self, other: "Keyset") -> bool:
-        """Whether this row stands behind `other`; ids compare as numbers."""
-        return (self.modified_time, int(_digits(self.id))) > (other.modified_time, int(_digits(other.id)))
 
 
 def query(client: ZohoClient, select_query: str) -> Page:
@@ -109,24 +103,6 @@ def changes_query(
         where = f"({where} and (Modified_Time > '{format_time(after.modified_time)}' or id > {_digits(after.id)}))"
     order = f"order by Modified_Time asc, id asc limit {_rows(limit)}"
     return f"select {_columns(fields, 'Modified_Time')} from {_module(module)} where {where} {order}"  # noqa: S608
-
-
-def walk_changes(
-    client: ZohoClient, module: str, fields: Sequence[str], *, since: datetime | None, until: datetime
-) -> Iterator[Page]:
-    """All pages of a window, small ones first. Rows that change meanwhile leave it: they are the next one's."""
-    after: Keyset | None = None
-    turn = 0
-    while True:
-        limit = PAGE_SIZES[min(turn, len(PAGE_SIZES) - 1)]
-        page = changes(client, module, fields, since=since, until=until, after=after, limit=limit)
-        yield page
-        if not page.more:
-            return
-        last = last_of(page)
-        if last is None or (after is not None and not last.leads_on_from(after)):
-            raise BadAnswer(f"COQL on {module}: more records follow, but the page does not lead on.")
-        after, turn = last, turn + 1
 
 
 def last_of(page: Page) -> Keyset | None:

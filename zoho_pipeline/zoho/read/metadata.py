@@ -12,7 +12,6 @@ SETTINGS = f"/crm/{VERSION}/settings"
 FIELD_TRACKER = "field_tracker"
 DEAL_HISTORY = "DealHistory"
 # Types that a list call leaves out: only the single record carries them.
-_SINGLE_ONLY = ("subform", "multiselectlookup", "multiuserlookup")
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,6 @@ class FieldMeta:
     pick_list_values: tuple[PickListValue, ...] = ()
     convert_mapping: Mapping[str, str] | None = None
     history_tracked: bool = False
-
-    @property
-    def in_lists(self) -> bool:
-        """Whether list calls carry it; subforms and multi-lookups come with the single record alone."""
-        return self.data_type not in _SINGLE_ONLY
 
 
 @dataclass(frozen=True)

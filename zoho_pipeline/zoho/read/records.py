@@ -1,13 +1,13 @@
 """Get Records: the route every connection has, 200 rows a call, and a single record by id."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from zoho_pipeline.zoho.connection.client import Answer, ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
-from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, NotFound
+from zoho_pipeline.zoho.errors import InvalidRequest, NotFound
 from zoho_pipeline.zoho.read.pages import (
     MOST_PER_PAGE,
     Page,
@@ -87,40 +87,6 @@ def _get_known(
             if not refused or refused >= set(names):
                 raise
             unknown |= refused
-
-
-def walk(
-    client: ZohoClient,
-    module: str,
-    fields: Sequence[str],
-    *,
-    modified_since: datetime | None = None,
-    sort_by: SortBy | None = None,
-    sort_order: SortOrder | None = None,
-    converted: Converted | None = None,
-) -> Iterator[Page]:
-    """All pages from the first on, by page tokens (100,000 rows at most, then InvalidRequest).
-
-    Rows that change while it walks may move: bound the window and read the overlap again.
-    """
-    token: str | None = None
-    while True:
-        page = get_page(
-            client,
-            module,
-            fields,
-            modified_since=modified_since,
-            sort_by=sort_by,
-            sort_order=sort_order,
-            converted=converted,
-            page_token=token,
-        )
-        yield page
-        if not page.more:
-            return
-        if page.next_page_token is None or page.next_page_token == token:
-            raise BadAnswer(f"GET {module}: more records follow, but the answer has no token to reach them.")
-        token = page.next_page_token
 
 
 def get_one(client: ZohoClient, module: str, id: str, *, converted: Converted | None = None) -> Row | None:

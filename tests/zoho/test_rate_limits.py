@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection import credits
-from zoho_pipeline.zoho.connection.rate_limits import Governor, Governors
+from zoho_pipeline.zoho.connection.rate_limits import LimitsPerOrg, OrgLimits
 
 LIST = "/crm/v7/Leads"
 
@@ -21,9 +21,9 @@ class Clock:
         return self.now
 
 
-def spend(governor: Governor, cost: int, remaining: str | None = None) -> None:
-    with governor.slot(LIST, None, cost):
-        governor.answered(cost, remaining)
+def spend(limits: OrgLimits, cost: int, remaining: str | None = None) -> None:
+    with limits.slot(LIST, None, cost):
+        limits.answered(cost, remaining)
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_caps_of_editions() -> None:
 
 @pytest.mark.parametrize(("params", "most"), [(None, 12), ({"sort_by": "Modified_Time"}, 10)])
 def test_never_more_at_once_than_the_edition_and_the_sub_limit_allow(params: dict[str, str] | None, most: int) -> None:
-    governor = Governor(concurrency=12)
+    limits = OrgLimits(concurrency=12)
     inside, peak, lock = 0, 0, threading.Lock()
     full, go_on = threading.Semaphore(0), threading.Event()
 
     def call() -> None:
         nonlocal inside, peak
-        with governor.slot(LIST, params, 1):
+        with limits.slot(LIST, params, 1):
             with lock:
                 inside += 1
                 peak = max(peak, inside)
@@ -110,109 +110,109 @@ def test_never_more_at_once_than_the_edition_and_the_sub_limit_allow(params: dic
 
 
 def test_waiting_for_the_sub_limit_leaves_room_for_light_calls() -> None:
-    governor = Governor(concurrency=2, sub_concurrency=1)
+    limits = OrgLimits(concurrency=2, sub_concurrency=1)
     entered = threading.Event()
-    waiter = threading.Thread(target=lambda: governor.slot(LIST, {"sort_by": "id"}, 1).__enter__())
-    with governor.slot(LIST, {"sort_by": "id"}, 1):
+    waiter = threading.Thread(target=lambda: limits.slot(LIST, {"sort_by": "id"}, 1).__enter__())
+    with limits.slot(LIST, {"sort_by": "id"}, 1):
         waiter.start()
-        with governor.slot(LIST, None, 1):
+        with limits.slot(LIST, None, 1):
             entered.set()
     waiter.join(10)
     assert entered.is_set()
 
 
 def test_the_budget_stops_before_the_call() -> None:
-    governor = Governor(daily_credits=100, budget=0.8, used=70)
-    spend(governor, 10)
+    limits = OrgLimits(daily_credits=100, budget=0.8, used=70)
+    spend(limits, 10)
     with pytest.raises(errors.BudgetStop, match=r"80% of the org's 100 API credits.*80 used"):
-        spend(governor, 1)
-    assert governor.own_credits == 80
+        spend(limits, 1)
+    assert limits.own_credits == 80
 
 
 def test_other_tools_count_through_the_header() -> None:
-    governor = Governor(daily_credits=100, budget=0.8)
-    spend(governor, 1, remaining="25")
-    spend(governor, 5, remaining="20")
+    limits = OrgLimits(daily_credits=100, budget=0.8)
+    spend(limits, 1, remaining="25")
+    spend(limits, 5, remaining="20")
     with pytest.raises(errors.BudgetStop):
-        spend(governor, 1)
+        spend(limits, 1)
 
 
 def test_calls_under_way_count_too() -> None:
-    governor = Governor(daily_credits=100, budget=0.8)
-    with governor.slot(LIST, None, 50), pytest.raises(errors.BudgetStop):
-        spend(governor, 31)
-    spend(governor, 31)
+    limits = OrgLimits(daily_credits=100, budget=0.8)
+    with limits.slot(LIST, None, 50), pytest.raises(errors.BudgetStop):
+        spend(limits, 31)
+    spend(limits, 31)
 
 
 def test_credits_come_back_after_a_day_and_a_stale_header_is_forgotten() -> None:
     clock = Clock()
-    governor = Governor(daily_credits=100, budget=0.8, monotonic=clock)
-    spend(governor, 60)
+    limits = OrgLimits(daily_credits=100, budget=0.8, monotonic=clock)
+    spend(limits, 60)
     clock.now += 80_000
-    spend(governor, 20)
+    spend(limits, 20)
     with pytest.raises(errors.BudgetStop):
-        spend(governor, 1)
+        spend(limits, 1)
     clock.now += 7_000
-    spend(governor, 1)
-    assert governor.own_credits == 21
+    spend(limits, 1)
+    assert limits.own_credits == 21
 
-    spend(governor, 1, remaining="3")
+    spend(limits, 1, remaining="3")
     with pytest.raises(errors.BudgetStop):
-        spend(governor, 1)
+        spend(limits, 1)
     clock.now += 901
-    spend(governor, 1)
-    assert governor.remaining is None
+    spend(limits, 1)
+    assert limits.remaining is None
 
 
 def test_an_unknown_total_is_learnt_from_the_first_header() -> None:
-    governor = Governor(daily_credits=None, budget=0.8)
-    spend(governor, 1_000_000)
-    assert governor.daily_credits is None
-    governor = Governor(daily_credits=None, budget=0.8)
-    spend(governor, 10, remaining="500")
-    assert governor.daily_credits == 1000
-    spend(governor, 10, remaining="201")
-    spend(governor, 1, remaining="200")
+    limits = OrgLimits(daily_credits=None, budget=0.8)
+    spend(limits, 1_000_000)
+    assert limits.daily_credits is None
+    limits = OrgLimits(daily_credits=None, budget=0.8)
+    spend(limits, 10, remaining="500")
+    assert limits.daily_credits == 1000
+    spend(limits, 10, remaining="201")
+    spend(limits, 1, remaining="200")
     with pytest.raises(errors.BudgetStop):
-        spend(governor, 1)
+        spend(limits, 1)
 
 
 def test_bought_credits_raise_a_total_that_is_too_small() -> None:
-    governor = Governor(daily_credits=100, budget=0.8)
-    spend(governor, 1, remaining="5000")
-    assert governor.daily_credits == 10_000
+    limits = OrgLimits(daily_credits=100, budget=0.8)
+    spend(limits, 1, remaining="5000")
+    assert limits.daily_credits == 10_000
 
 
 def test_what_a_429_means() -> None:
     short, day = errors.ConcurrencyLimit, errors.CreditsExhausted
-    assert type(Governor().refusal("0", last_try=False)) is day
-    assert type(Governor().refusal("12", last_try=True)) is short
-    assert type(Governor().refusal(None, last_try=False)) is short
-    assert type(Governor().refusal(None, last_try=True)) is day
-    assert type(Governor().refusal(None, last_try=True, metered=False)) is short
-    relaxed = Governor()
+    assert type(OrgLimits().refusal("0", last_try=False)) is day
+    assert type(OrgLimits().refusal("12", last_try=True)) is short
+    assert type(OrgLimits().refusal(None, last_try=False)) is short
+    assert type(OrgLimits().refusal(None, last_try=True)) is day
+    assert type(OrgLimits().refusal(None, last_try=True, metered=False)) is short
+    relaxed = OrgLimits()
     spend(relaxed, 1)
     assert type(relaxed.refusal(None, last_try=True)) is short, "less than half were used a moment ago"
-    spent = Governor(daily_credits=10, budget=1.0)
+    spent = OrgLimits(daily_credits=10, budget=1.0)
     spend(spent, 10)
     assert type(spent.refusal(None, last_try=False)) is day
 
 
-def test_one_governor_an_org() -> None:
-    governors = Governors()
-    first = governors.of("in/1", lambda: Governor(concurrency=3))
-    assert governors.of("in/1", Governor) is first
-    assert governors.of("in/2", Governor) is not first
+def test_an_org_has_one_object_of_limits() -> None:
+    limits_per_org = LimitsPerOrg()
+    first = limits_per_org.of("in/1", lambda: OrgLimits(concurrency=3))
+    assert limits_per_org.of("in/1", OrgLimits) is first
+    assert limits_per_org.of("in/2", OrgLimits) is not first
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=60), st.integers(1, 500))
 def test_own_use_never_passes_the_budget(calls: list[tuple[int, bool]], daily: int) -> None:
-    governor = Governor(daily_credits=daily, budget=0.5)
+    limits = OrgLimits(daily_credits=daily, budget=0.5)
     for cost, answered in calls:
         try:
-            with governor.slot(LIST, None, cost):
+            with limits.slot(LIST, None, cost):
                 if answered:
-                    governor.answered(cost, None)
+                    limits.answered(cost, None)
         except errors.BudgetStop:
             pass
-        assert governor.own_credits <= daily * 0.5
+        assert limits.own_credits <= daily * 0.5

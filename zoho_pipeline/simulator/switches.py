@@ -52,6 +52,9 @@ class Switches:
     chunked: bool = False  # bodies come in chunks, without a length
     lacking: str = ""  # parts of paths, separated by commas, that are 404 INVALID_URL_PATTERN
 
+    # The Date header
+    date_offset: float = 0.0  # seconds by which it stands ahead of the clock that stamps records; negative: behind
+
     # Limits
     enforce_credits: bool = True
     enforce_concurrency: bool = True
@@ -69,7 +72,11 @@ class Switches:
     bulk_seconds: float = 4.0  # seconds a job runs with `time`
     bulk_downloads_per_minute: int = 10
     bulk_result_after: int = 0  # times a completed job's file is still 404
+    bulk_file: str = "whole"  # whole | header (no row) | half | twice (each row) | repeated (the page before again)
+    bulk_count_lies: bool = False  # a job's count tells the rows of such a file, else those it should hold
     bulk_refuses_at_create: bool = False  # an unknown field: 400 at once, else the job ends in FAILURE
+    queries_show: str = ""  # ids, separated by commas, that queries and jobs show although the user may not see them
+    queries_hide: str = ""  # ids that queries and jobs hide although lists show them
     coql_trackers: bool = True  # can COQL read history modules?
     coql_notes: bool = True
 

@@ -189,9 +189,25 @@ def _finish(call: Call, job: BulkJob) -> None:
     except Refusal as refusal:
         job.state, job.error = "FAILURE", f"{refusal.code}: {refusal.message}"
         return
-    job.rows = _page(call, store, job, tree)
+    whole = _page(call, store, job, tree)
+    job.rows = _misprinted(call, store, job, tree, whole)
     job.columns = columns
-    job.count, job.state = len(job.rows), "COMPLETED"
+    job.count = len(job.rows if call.hub.switches.bulk_count_lies else whole)
+    job.state = "COMPLETED"
+
+
+def _misprinted(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None, rows: list[Row]) -> list[Row]:
+    """The rows that the file holds (see the switch `bulk_file`): well-formed, and not those it should hold."""
+    kind, size = call.hub.switches.bulk_file, call.hub.switches.bulk_rows
+    if kind == "header":
+        return []
+    if kind == "half":
+        return rows[: len(rows) // 2]
+    if kind == "twice":
+        return [*rows, *rows]
+    if kind == "repeated" and job.page > 1:
+        return _live_rows(call, store, tree, (job.page - 2) * size, None, size)
+    return rows
 
 
 def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:

@@ -232,7 +232,12 @@ def candidates(org: "Org", store: ModuleStore, user: User, tree: Tree | None, or
     matches = None if tree is None else compile_tree(org, store, user, tree)
     if tree is not None and only_bounds(tree, order):
         matches = None
-    if not user.sees_all(store.api_name):
+    shown, hidden = (ids.split(",") for ids in (org.hub.switches.queries_show, org.hub.switches.queries_hide))
+    if not user.sees_all(store.api_name) or hidden != [""]:
         name, asked = store.api_name, matches
-        matches = lambda row: (asked is None or asked(row)) and user.sees(name, row)  # noqa: E731
+
+        def matches(row: Row) -> bool:
+            fits = asked is None or asked(row)
+            return fits and row["id"] not in hidden and (row["id"] in shown or user.sees(name, row))
+
     return Candidates(index.keys, range(start, stop), matches, store.rows)

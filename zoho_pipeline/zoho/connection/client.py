@@ -30,6 +30,7 @@ from zoho_pipeline.zoho.connection.rate_limits import Governor
 from zoho_pipeline.zoho.connection.server_clock import ServerClock, parse_date_header
 from zoho_pipeline.zoho.errors import (
     BadAnswer,
+    ClockJumped,
     ConcurrencyLimit,
     ConnectionFailed,
     Retryable,
@@ -49,6 +50,8 @@ BACKOFF_MOST = 32.0
 """Seconds: seven tries span a minute, the longest that a short 429 (ten downloads a minute) lasts."""
 ANSWER_SECONDS = 300.0
 """The longest a whole answer may take: a server that drips a byte now and then never times out otherwise."""
+JUMP_ATTEMPTS = 3  # more tries of a call whose Date header jumped would only spend credits
+JUMP = "date_jump"  # under this name a response remembers how
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"
 
 
@@ -220,8 +223,10 @@ class ZohoClient:
                 response = self._send(request)
                 body = self._body(response)
                 self._settle(response, body, cost, last_try)
+            if repeatable and (jump := response.extensions.get(JUMP)):
+                raise ClockJumped(jump)
             data = responses.read(response, body, path)
-            date = parse_date_header(response.headers.get("Date"))
+            date = None if response.extensions.get(JUMP) else parse_date_header(response.headers.get("Date"))
             return Answer(response.status_code, data, date or self.clock.now())
 
         try:
@@ -246,12 +251,11 @@ class ZohoClient:
             try:
                 return once(attempt >= self._attempts)
             except Retryable as error:
-                if attempt >= self._attempts or not (repeatable or _certainly_not_done(error)):
+                most = min(self._attempts, JUMP_ATTEMPTS) if isinstance(error, ClockJumped) else self._attempts
+                if attempt >= most or not (repeatable or _certainly_not_done(error)):
                     raise
                 pause = min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (attempt - 1)) * (0.5 + self._rng() / 2)
-                log.warning(
-                    "%s %s: %s Trying again in %.1f s (%d of %d).", method, path, error, pause, attempt, self._attempts
-                )
+                log.warning("%s %s: %s Trying again in %.1f s (%d of %d).", method, path, error, pause, attempt, most)
             self.sleep(pause)
 
     def _request(
@@ -272,6 +276,7 @@ class ZohoClient:
         return self._http.build_request(method, url, headers=sent, content=content, extensions={"meters": self._meters})
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["sent"] = time.monotonic()
         try:
             return self._http.send(request, stream=True)
         except ZohoError:
@@ -333,7 +338,7 @@ class ZohoClient:
         """Every response, those inside the sign-in's second look included: Zoho's clock and the count."""
         date = parse_date_header(response.headers.get("Date"))
         if date is not None and response.status_code < 500:  # a 502 is some gateway's clock
-            self.clock.observe(date)
+            response.extensions[JUMP] = self.clock.observe(date, response.request.extensions.get("sent"))
         self._count(response.request, response.status_code)
 
     @staticmethod

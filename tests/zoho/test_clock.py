@@ -63,5 +63,43 @@ def test_the_clock_runs_by_what_elapsed_here() -> None:
     clock = ServerClock(monotonic=lambda: next(ticks))
     clock.observe(datetime(2026, 1, 1, tzinfo=UTC))
     assert clock.now() == datetime(2026, 1, 1, 0, 0, 7, 500_000, tzinfo=UTC)
-    clock.observe(datetime(2025, 1, 1, tzinfo=UTC))
-    assert clock.now() == datetime(2025, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)
+    assert clock.observe(datetime(2026, 1, 1, 0, 1, 40, tzinfo=UTC)) == ""
+    assert clock.now() == datetime(2026, 1, 1, 0, 1, 40, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "passed", "waited", "jumped"),
+    [
+        (100, 100, 0, False),
+        (0, 3_600, 0, False),  # a clock that stands still
+        (109, 100, 0, False),
+        (112, 100, 0, True),
+        (-9, 1, 0, False),
+        (-12, 1, 0, True),
+        (-20, 60, 30, False),  # written when the request came in, half a minute ago
+        (86_400, 1, 0, True),
+        (-86_400, 1, 0, True),
+        (36_030, 36_000, 0, False),  # our clock is slow by a thousandth over ten hours
+    ],
+)
+def test_a_date_that_the_time_passed_does_not_explain_is_not_taken_over(
+    seconds: float, passed: float, waited: float, jumped: bool
+) -> None:
+    now = [1_000.0]
+    clock = ServerClock(monotonic=lambda: now[0])
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    assert clock.observe(first) == ""
+    now[0] += passed
+    said = clock.observe(first + timedelta(seconds=seconds), now[0] - waited)
+    assert bool(said) is jumped
+    assert clock.now() == first + timedelta(seconds=passed if jumped else seconds)
+    if jumped:
+        assert "2026-01-01 00:00:00" in said
+        assert f"{passed} s passed" in said
+
+
+def test_small_steps_of_a_date_do_not_add_up() -> None:
+    now = [1_000.0]
+    clock = ServerClock(monotonic=lambda: now[0])
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    assert [bool(clock.observe(first + timedelta(seconds=8 * n))) for n in range(4)] == [False, False, True, True]

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 Outcome = Literal["complete", "skipped", "failed", "stopped"]
-"""Skipped: scope, module or permission is missing. Stopped: the credit budget. Both leave the cursor alone."""
+"""Skipped: scope, module or permission is missing. Stopped: the credit budget. Both leave the cursor alone.
+Failed: not read to its end, or a difference from Zoho remains that no route repaired."""
 
 
 @dataclass

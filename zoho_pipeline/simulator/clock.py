@@ -58,9 +58,9 @@ class Clock:
         if self.frozen is not None:
             self.shift, self.frozen = self.frozen - time.time(), None
 
-    def http_date(self) -> str:
-        """The value of the `Date` header for an answer sent now."""
-        return format_datetime(self.now().replace(microsecond=0), usegmt=True)
+    def http_date(self, offset: float = 0.0) -> str:
+        """The value of the `Date` header for an answer sent now, `offset` seconds ahead of this clock."""
+        return format_datetime((self.now() + timedelta(seconds=offset)).replace(microsecond=0), usegmt=True)
 
 
 def to_epoch(moment: datetime | str | int) -> int:

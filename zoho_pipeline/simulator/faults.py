@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from zoho_pipeline.simulator.clock import Clock
 from zoho_pipeline.simulator.wire import Answer, Refusal, Request, SimulatorError, no_permission, scope_mismatch
 
 KINDS = {
@@ -20,6 +21,9 @@ KINDS = {
     "scope": "401 OAUTH_SCOPE_MISMATCH",
     "no_permission": "403 NO_PERMISSION",
     "throttle": "the answer `Access Denied` of the token endpoint",
+    "wrong_date": "the Date header of the answer is `seconds` ahead of the clock (negative: behind)",
+    "no_date": "the answer has no Date header",
+    "bad_date": "the Date header of the answer is not a date",
 }
 _HTML = b"<html><body><h1>We are sorry</h1></body></html>"
 
@@ -86,6 +90,13 @@ def refusal_of(kind: str) -> Answer | None:
     if kind == "expired_token":
         return Refusal(401, "INVALID_TOKEN", "invalid oauth token").answer()
     return None
+
+
+def misdate(fault: Fault, clock: Clock) -> str:
+    """The Date header that a proxy with a clock of its own puts on an answer; empty means no header."""
+    if fault.kind == "wrong_date":
+        return clock.http_date(fault.seconds)
+    return "" if fault.kind == "no_date" else "yesterday"
 
 
 def spoil(kind: str, answer: Answer) -> Answer:

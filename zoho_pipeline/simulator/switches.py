@@ -52,6 +52,9 @@ class Switches:
     chunked: bool = False  # bodies come in chunks, without Content-Length
     lacking: str = ""  # parts of paths, separated by commas, that answer 404 INVALID_URL_PATTERN
 
+    # The Date header
+    date_offset: float = 0.0  # seconds by which it stands ahead of the clock that stamps records; negative: behind
+
     # Limits
     enforce_credits: bool = True
     enforce_concurrency: bool = True
@@ -70,6 +73,10 @@ class Switches:
     bulk_downloads_per_minute: int = 10
     bulk_result_after: int = 0  # times that the file of a completed job still answers 404
     bulk_refuses_at_create: bool = False  # an unknown field answers 400 at once, or the job ends in FAILURE when False
+    bulk_file: str = "whole"  # whole | header (no row) | half | twice (each row) | repeated (the page before again)
+    bulk_count_lies: bool = False  # does the count of a job give the rows of such a file, instead of the true number?
+    queries_show: str = ""  # ids, separated by commas, that queries and jobs show although the user may not see them
+    queries_hide: str = ""  # ids, separated by commas, that queries and jobs hide although lists show them
     coql_trackers: bool = True  # can COQL read history modules?
     coql_notes: bool = True
 

@@ -5,7 +5,8 @@
     │   ├── ConnectionFailed        no answer, or not in time
     │   ├── ServerFault             HTTP 5xx
     │   ├── ConcurrencyLimit        429 that seconds cure
-    │   └── BadAnswer               cut off, not JSON, not the promised shape
+    │   ├── BadAnswer               cut off, not JSON, not the promised shape
+    │   └── ClockJumped             a Date header that the time passed since another one does not explain
     ├── Permanent                   the same call can't work
     │   ├── ScopeMissing            401 OAUTH_SCOPE_MISMATCH: a new consent is needed
     │   ├── ModuleMissing           the org has no such module, or hides it from the user
@@ -77,6 +78,16 @@ class ConcurrencyLimit(Retryable):
 
 class BadAnswer(Retryable):
     """The answer is cut off, not JSON, or lacks what the protocol promises."""
+
+
+class ClockJumped(Retryable):
+    """The `Date` header jumped: one of two answers tells a wrong time, so neither may bound what was read."""
+
+    def __init__(self, jump: str) -> None:
+        super().__init__(
+            f"the Date header of Zoho's answers jumped {jump}. Zoho's clock, or a proxy's on the way, is wrong or is "
+            "being set, so nothing is believed. Run it again; if it stays so, look at the proxy's clock."
+        )
 
 
 class Permanent(ZohoError):

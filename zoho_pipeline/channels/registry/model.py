@@ -53,7 +53,10 @@ class ModuleStatus:
 
 @dataclass(frozen=True)
 class ModuleSync:
-    """How a module's part of one sync went, to be noted. `outcome`: one of OUTCOMES; `credits`: what it spent."""
+    """How a module's part of one sync went, to be noted. `outcome`: one of OUTCOMES; `credits`: what it spent.
+
+    `not_after`: Zoho's clock at that sync. An earlier bound that lies after it came of a wrong clock.
+    """
 
     module: str
     upper_bound: datetime | None
@@ -62,6 +65,7 @@ class ModuleSync:
     credits: float = 0.0
     detail: str | None = None
     route: str | None = None
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,8 @@ class Registry:
         """Note how a module's part of a sync went, and the credits it spent (they count for 24 h).
 
         Args:
-            upper_bound: all changes before this instant are in; kept only from a complete sync, never moved back.
+            upper_bound: all changes before this instant are in; kept only from a complete sync, and moved back
+                only by a part whose `not_after` shows that it came of a wrong clock.
             outcome: one of `model.OUTCOMES`.
         """
         self.record_syncs(channel_id, [ModuleSync(module, upper_bound, outcome, rows, credits, detail, route)])
@@ -227,6 +228,8 @@ class Registry:
                     raise ValueError(f"unknown outcome {part.outcome!r}")
                 known = before.get(part.module)
                 bounds = [known.upper_bound] if known and known.upper_bound else []
+                if part.not_after is not None:
+                    bounds = [min(bound, part.not_after) for bound in bounds]
                 bounds += [part.upper_bound] if part.upper_bound and part.outcome == "complete" else []
                 values: dict[str, Any] = {"upper_bound": max(bounds, default=None), "synced_at": now}
                 values |= {"outcome": part.outcome, "detail": part.detail, "route": part.route}

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from zoho_pipeline.ingest import marks
 from zoho_pipeline.ingest.extract.modules import Target
 from zoho_pipeline.ingest.extract.step import ModuleState
-from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, live_totals, versions_since
+from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, latest_change, live_totals, versions_since
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
 from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, parse
@@ -27,6 +28,9 @@ class Before:
         unsettled: from here on a second may not have been over when it was read: such rows are read again
             even if their Modified_Time is the one we hold. None: there are none.
         too_many: so many that they are not.
+        proved: everything stamped before it is in, whatever any clock said (see `marks`). None: no row was ever read.
+        again: rows from here on are loaded again although their version is held; None: all rows from `since` on.
+        ahead: a stored mark is later than this run's own clock: one of the two clocks is wrong.
         converted: leads of which we know that they were converted at or after `since`.
         deletions, totals: known deletions; count and latest change of the live rows. `empty`: no row at all.
     """
@@ -39,6 +43,9 @@ class Before:
     unsettled: datetime | None = None
     too_many: bool = False
     converted: frozenset[str] = frozenset()
+    proved: datetime | None = None
+    again: datetime | None = None
+    ahead: bool = False
 
 
 def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
@@ -60,9 +67,16 @@ def look(
     empty = is_empty(connection, target.table, channel_id)
     if cursor is None:
         return Before(None, {}, known, empty)
+    proved = parse(state.get("proved")) or latest_change(connection, target.table, channel_id)
+    ahead = marks.is_ahead(state, hi)
+    cursor = min(cursor, hi)
+    start = min(cursor, proved + SECOND if proved else marks.EVER)
     final_to = min(parse(state.get("final_to")) or cursor - lag - SECOND, cursor)
-    newest = versions_since(connection, target.table, channel_id, cursor - OVERLAP, OVERLAP_ROWS + 1)
-    since = overlap_start(cursor, newest)
+    if ahead:
+        final_to = min(final_to, start - lag - SECOND)
+    newest = versions_since(connection, target.table, channel_id, start - OVERLAP, OVERLAP_ROWS + 1)
+    since = overlap_start(start, newest)
+    again = None if start == cursor else cursor - OVERLAP
     unsettled, too_many = None, False
     late = versions_since(connection, target.table, channel_id, final_to, MOST_UNSETTLED + 1)
     if len(late) > MOST_UNSETTLED:
@@ -72,7 +86,7 @@ def look(
     recent = {id_: at for id_, at in {**dict(newest), **dict(late)}.items() if at >= since}
     totals = live_totals(connection, target.table, target.module, channel_id, hi) if target.has_deletions else None
     converted = _converted(connection, channel_id, target, since)
-    return Before(since, recent, known, empty, totals, unsettled, too_many, converted)
+    return Before(since, recent, known, empty, totals, unsettled, too_many, converted, proved, again, ahead)
 
 
 def _converted(connection: Connection, channel_id: str, target: Target, since: datetime) -> frozenset[str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
+from zoho_pipeline.ingest import agreement, marks
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_record
 from zoho_pipeline.ingest.extract.baseline import MOST_UNSETTLED, Before
 from zoho_pipeline.ingest.extract.bulk_steps import BulkLoad
@@ -19,7 +20,7 @@ from zoho_pipeline.ingest.routes.bulk_route import Progress
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.deletions import Deletions
-from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
+from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader, modified
 from zoho_pipeline.ingest.routes.window import SECOND, Window, parse
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import (
@@ -62,8 +63,8 @@ class Extraction:
     deletions: Deletions | None = None
     plan: FieldPlan = field(default_factory=lambda: FieldPlan(()))
     unchanged: bool = False
-    counted: int | None = None
-    """Live records at Zoho, where one query of this run has counted them."""
+    there: Totals | None = None
+    """Count and latest change at Zoho, where one query of this run has asked for them."""
     intake: Intake = field(init=False)
     _reader: KeysetReader | None = None
     _zoho_at: datetime | None = None
@@ -94,9 +95,14 @@ class Extraction:
             yield from self._changes(since)
 
     def reread(self) -> Iterator[Step]:
-        """Every row once more, whatever the cursor says."""
+        """Every row once more, whatever the cursor says, by another route than those that left a difference."""
         self._note_plan()
-        yield from self._by_cheapest(None, self._count(None), "too many differ")
+        self.state = {name: value for name, value in self.state.items() if name != "bulk"}
+        taken = self.report.route.split("+")
+        if "coql" in taken:
+            yield from self._by_lists(None)
+        else:
+            yield from self._by_cheapest(None, self._count(None), "too many differ", bulk="bulk" not in taken)
 
     # ── first load ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,7 +135,8 @@ class Extraction:
         self.report.took("unchanged")
         self.report.route_reason = "count and latest change are those of the last sync"
         seen = parse(self.state.get("fields_at"))
-        if self.target.plan is None and (seen is None or self.window.hi - seen >= SHAPE_EVERY):
+        due = seen is None or not timedelta(0) <= self.window.hi - seen < SHAPE_EVERY
+        if self.target.plan is None and due:
             self._note_plan()
         return self._step({}, self.window.hi)
 
@@ -149,6 +156,7 @@ class Extraction:
             return
         self._zoho_at = max(filter(None, (self._zoho_at, listed.read_at)))
         if listed.whole:
+            self.state = marks.with_proof(self.state, map(modified, listed.rows))
             self.report.took("coql")
             self.report.route_reason = "few changes: listed by one query, read by id"
             yield from self._few(self.intake.must_read(listed.rows))
@@ -186,10 +194,10 @@ class Extraction:
 
     # ── routes ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _by_cheapest(self, since: datetime | None, rows: int | None, why: str) -> Iterator[Step]:
+    def _by_cheapest(self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True) -> Iterator[Step]:
         """All rows from an instant on, by the planner's route; another one where Zoho refuses it."""
         resume = None if self.full else Progress.of_state(self.state.get("bulk"))
-        choice = route_choice.choose(self._options(rows))
+        choice = route_choice.choose(self._options(rows, bulk=bulk))
         self.report.route_reason = f"{why}: {choice.reason}"
         if resume is not None or choice.route == "bulk":
             reached = yield from self._by_job(since, resume)
@@ -261,7 +269,7 @@ class Extraction:
         except coql_route.REFUSALS as refused:
             self._no_queries(refused)
             return None
-        self.counted = found.count
+        self.there = found
         self._zoho_at = max(filter(None, (self._zoho_at, found.asked_at)), default=None)
         return found
 
@@ -270,7 +278,7 @@ class Extraction:
             return None
         if since is None and self.target.has_deletions:
             found = self._totals()
-            self.counted = None  # rows come after it: what is deleted meanwhile is not among them
+            self.there = None  # rows come after it: what is deleted meanwhile is not among them
             return found.count if found else None
         try:
             return coql_route.count_changes(self.client, self.target.module, since)
@@ -286,7 +294,10 @@ class Extraction:
         if any(deletions.is_news(row, self.before.deletions.get(id_)) for id_, row in found.listed.items()):
             return False
         here = self.before.totals
-        return (there == here and there.changed is not None) or (here is not None and there.count == here.count == 0)
+        if here is None or there.count == here.count == 0:
+            return here is not None
+        same = there.changed is not None and there.converted == here.converted
+        return same and not agreement.differs(there, here, self.window.hi, self.state.get("compared"))
 
     def _final_to(self) -> datetime:
         """Below this instant nothing that is read from now on can still change in silence.
@@ -300,8 +311,7 @@ class Extraction:
     def _read_deletions(self) -> None:
         if not self.target.has_deletions:
             return
-        cursor = parse(self.state["deleted_cursor"])
-        assert cursor is not None
+        cursor = marks.deletions_since(self.state, self.before.proved, self.window.hi)
         since = deletions.since_of(cursor, self.before.deletions, self.window.hi)
         try:
             found = deletions.read(self.client, self.target.module, since, self.before.deletions)
@@ -312,6 +322,14 @@ class Extraction:
         self._zoho_at = found.asked_at
         if not found.whole:
             self.report.note("Zoho does not show all deletions at once: run `zoho-pipeline reconcile`")
+
+    def deletions_mark(self) -> dict[str, str]:
+        """The mark of the list of deletions, true once this run's deletions are in."""
+        found = self.deletions
+        if found is None or not found.whole:
+            return {}
+        proved = self.before.proved if self.before.since is not None else parse(self.state.get("proved"))
+        return marks.deleted_from(self.state, found.listed, proved)
 
     def _note_plan(self) -> None:
         if self.plan.names:
@@ -329,6 +347,7 @@ class Extraction:
         reached = since
         for batch in batches:
             reached = batch.reached
+            self.state = marks.with_proof(self.state, map(modified, batch.rows[-1:]))
             pending += self.intake.wanted(batch)
             read_at = read_at or batch.read_at
             if len(pending) >= ROWS_PER_TABLE:
@@ -346,8 +365,8 @@ class Extraction:
             self.state = {**self.state, "inclusive": True}
         if reached is not None:
             cursor, final = min(reached, self.window.hi), min(reached, self._final_to())
-            marks = {"cursor": cursor, "final_to": final, "read_at": self.window.now()}
-            self.state = {**self.state, **{name: instant.isoformat() for name, instant in marks.items()}}
+            told = {"cursor": cursor, "final_to": final, "read_at": self.window.now()}
+            self.state = {**self.state, **{name: instant.isoformat() for name, instant in told.items()}}
         return Step(self.target.module, tables, self.state)
 
     def _list_batches(self, since: datetime | None) -> Iterator[Batch]:

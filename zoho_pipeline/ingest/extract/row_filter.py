@@ -14,7 +14,7 @@ from zoho_pipeline.ingest.extract.step import rejections
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.deletions import Deletions
 from zoho_pipeline.ingest.routes.records_route import Batch, modified
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.routes.window import SKEW, Window
 from zoho_pipeline.zoho.connection.server_clock import parse_time
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -28,6 +28,7 @@ class Intake:
     Attributes:
         live_again: id → when it was seen alive, of records that are known or listed as deleted.
         converted_ids: leads seen converted, which need no look of their own.
+        after_clock: when a record was created that Zoho's clock, as the `Date` header tells it, has not reached yet.
     """
 
     target: Target
@@ -39,10 +40,11 @@ class Intake:
     deletions: Deletions | None = None
     live_again: dict[str, datetime] = field(default_factory=dict)
     converted_ids: set[str] = field(default_factory=set)
+    after_clock: datetime | None = None
 
     def wanted(self, batch: Batch) -> list[Row]:
         """Rows that existed when the sync began; those born later are the next run's."""
-        rows = [row for row in batch.rows if not self.born_later(row)]
+        rows = [row for row in batch.rows if not self.born_later(row) and not self.is_known(row)]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         for row in rows:
@@ -55,21 +57,25 @@ class Intake:
     def born_later(self, row: Row) -> bool:
         if modified(row) < self.window.hi:
             return False
-        created = row.get("Created_Time")
-        return created is None or parse_time(created) >= self.window.hi
+        created = parse_time(row["Created_Time"]) if row.get("Created_Time") else None
+        if created is not None and created > self.window.clock() + SKEW and self.is_change(row):
+            self.after_clock = max(created, self.after_clock or created)
+        return created is None or created >= self.window.hi
+
+    def is_known(self, row: Row) -> bool:
+        """Whether a row lies so far below the cursor that its version alone is looked at, and is held."""
+        again = self.before.again
+        return again is not None and modified(row) < again and not self.is_change(row) and not self._unsettled(row)
+
+    def _unsettled(self, row: Row) -> bool:
+        return self.before.unsettled is not None and modified(row) >= self.before.unsettled
 
     def is_change(self, row: Row) -> bool:
         return self.before.recent.get(row["id"]) != modified(row)
 
     def must_read(self, rows: Iterable[Row]) -> list[str]:
         """Ids of listed versions that differ from what is held, or may do so within their second."""
-        unsettled = self.before.unsettled
-        return [
-            row["id"]
-            for row in rows
-            if not self.born_later(row)
-            and (self.is_change(row) or (unsettled is not None and modified(row) >= unsettled))
-        ]
+        return [row["id"] for row in rows if not self.born_later(row) and (self.is_change(row) or self._unsettled(row))]
 
     def convert(self, rows: list[Row], read_at: datetime, tables: Tables) -> int:
         converted = self.target.convert(rows, self.channel_id, read_at)

@@ -81,8 +81,8 @@ def last_load(run: "Run", gathered: Gathered) -> None:
             else:
                 ended[module] = _ended_stays(connection, extraction, gathered)
             state = gathered.states.get(module) or run.states.get(module) or extraction.state
-            marks = {"deleted_cursor": run.window.hi.isoformat(), "read_at": run.window.now().isoformat()}
-            gathered.states[module] = {**state, **marks}
+            told = {"deleted_cursor": run.window.hi.isoformat(), "read_at": run.window.now().isoformat()}
+            gathered.states[module] = {**state, **told, **extraction.deletions_mark()}
     for module, ids in ended.items():
         _read_again(run, run.extractions[module], ids, gathered)
     load(run, gathered)
@@ -146,6 +146,7 @@ def _record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport]
                 report.credits,
                 report.detail or None,
                 report.route or None,
+                not_after=hi,
             )
             for report in reports
         ],

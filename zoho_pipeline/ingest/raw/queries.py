@@ -47,6 +47,15 @@ def versions_since(
     return [(row["id"], row["modified_time"]) for row in rows]
 
 
+def latest_change(connection: Connection, table: RawTable, channel_id: str) -> datetime | None:
+    """The latest modified_time of a channel's rows, deleted ones too."""
+    rows = connection.rows(
+        f"select max(modified_time) as latest from {RAW_SCHEMA}.{table.name} where channel_id = ?",  # noqa: S608
+        (channel_id,),
+    )
+    return rows[0]["latest"] if rows else None
+
+
 def live_totals(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> Totals:
     """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
     converted = "max(t.converted_date_time)" if any(c.name == "converted_date_time" for c in table.columns) else "null"

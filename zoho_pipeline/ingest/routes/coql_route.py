@@ -56,9 +56,13 @@ def list_changes(client: ZohoClient, module: str, since: datetime, window: Windo
     return Listed(page.rows, not page.more, page.server_time)
 
 
-def count_changes(client: ZohoClient, module: str, since: datetime | None) -> int:
-    """How many records were changed at or after an instant (None: ever), one credit."""
-    return coql.count(client, module, "id is not null" if since is None else f"Modified_Time >= '{format_time(since)}'")
+def count_changes(client: ZohoClient, module: str, since: datetime | None, until: datetime | None = None) -> int:
+    """How many records were changed at or after an instant and before another (None: ever), one credit."""
+    bounds = [
+        f"Modified_Time {sign} '{format_time(at)}'" for sign, at in ((">=", since), ("<", until)) if at is not None
+    ]
+    where = " and ".join(bounds) or "id is not null"
+    return coql.count(client, module, f"({where})" if len(bounds) > 1 else where)
 
 
 class QueryReader:

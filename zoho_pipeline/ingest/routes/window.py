@@ -19,6 +19,9 @@ OVERLAP_ROWS = 190
 
 SECOND = timedelta(seconds=1)
 
+SKEW = timedelta(seconds=60)
+"""Zoho's servers may differ by less than this: what is further ahead of a clock was stamped by another one."""
+
 
 class Window:
     """The upper bound of one sync and the waiting that makes it safe. Shared by the module threads.
@@ -47,8 +50,12 @@ class Window:
         self._settled_at = self._started + (self.hi + self.lag - self._server_time).total_seconds()
 
     def now(self) -> datetime:
-        """Zoho's clock, estimated from its start and the time elapsed here."""
+        """The stamp of a reading: Zoho's clock, but never before the newest reading of an earlier sync."""
         return self._from + timedelta(seconds=self._monotonic() - self._started)
+
+    def clock(self) -> datetime:
+        """Zoho's clock, estimated from its start and the time elapsed here."""
+        return self._server_time + timedelta(seconds=self._monotonic() - self._started)
 
     @property
     def settled(self) -> bool:

@@ -20,6 +20,7 @@ from zoho_pipeline.channels.errors import LockLost, RegistryError
 from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, HeldLock, channel_lock
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest import marks
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.ingest.extract.baseline import Before, look
 from zoho_pipeline.ingest.extract.extraction import Extraction
@@ -42,6 +43,7 @@ from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import (
+    ClockJumped,
     CreditsExhausted,
     ModuleMissing,
     NoPermission,
@@ -250,6 +252,8 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
             if gathered.is_full:
                 commit.load(run, gathered)
                 gathered = Gathered()
+    if isinstance(run.fatal, ClockJumped):
+        raise run.fatal  # before the last load: which of the two times is right decides what was read to its end
     for extraction in run.extractions.values():
         extraction.client.sleep = run.client.sleep
     commit.last_load(run, gathered)
@@ -273,7 +277,7 @@ def _extraction(run: Run, target: Target, before: Before) -> Extraction:
         channel_id=run.channel.id,
         client=run.client.metered(),
         window=run.window,
-        state=dict(run.states.get(target.module, {})),
+        state=marks.mended(dict(run.states.get(target.module, {})), run.window.hi),
         before=before,
         report=report,
         full=run.full,
@@ -287,7 +291,7 @@ def _side(run: Run, name: str) -> Iterable[Step]:
     report, client = run.reports[name], run.client.metered()
     started = time.monotonic()
     try:
-        side = run.sides[name] = SIDES[name](client, run.channel, run.window.now())
+        side = run.sides[name] = SIDES[name](client, run.channel, run.window.clock())
         report.rows, report.route, report.detail = side.rows, side.route, side.note
     finally:
         report.credits, report.requests = client.meter.credits, client.meter.requests
@@ -313,7 +317,7 @@ def _done(run: Run, done: Done, workers: Workers, gathered: Gathered) -> None:
         else:
             report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
         log.warning("channel %s, module %s %s: %s", run.channel.id, done.name, report.outcome, error)
-        if isinstance(error, ReconnectNeeded | TokenThrottled):
+        if isinstance(error, ReconnectNeeded | TokenThrottled | ClockJumped):
             run.fatal = run.fatal or error
             workers.cancel()
     run.progress.finish(done.name)

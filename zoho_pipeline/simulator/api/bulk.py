@@ -97,7 +97,7 @@ def _checked(org: Org, store: ModuleStore, call: Call, job: BulkJob) -> tuple[li
     if "criteria" in job.query:
         try:
             tree = from_json(job.query["criteria"])
-            candidates(org, store, call.user, tree, "id")
+            candidates(org, call.hub.switches, store, call.user, tree, "id")
         except UnknownColumn as error:
             raise Refusal(400, "FIELD_IN_CRITERIA_NOT_AVAILABLE", str(error)) from None
         except BadCriteria as error:
@@ -191,9 +191,25 @@ def _finish(call: Call, job: BulkJob) -> None:
     except Refusal as refusal:
         job.state, job.error = "FAILURE", f"{refusal.code}: {refusal.message}"
         return
-    job.rows = _page(call, store, job, tree)
+    whole = _page(call, store, job, tree)
+    job.rows = _misprinted(call, store, job, tree, whole)
     job.columns = columns
-    job.count, job.state = len(job.rows), "COMPLETED"
+    job.count = len(job.rows if call.hub.switches.bulk_count_lies else whole)
+    job.state = "COMPLETED"
+
+
+def _misprinted(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None, rows: list[Row]) -> list[Row]:
+    """The rows that the file holds (see the switch `bulk_file`): well-formed, and not those it should hold."""
+    kind, size = call.hub.switches.bulk_file, call.hub.switches.bulk_rows
+    if kind == "header":
+        return []
+    if kind == "half":
+        return rows[: len(rows) // 2]
+    if kind == "twice":
+        return [*rows, *rows]
+    if kind == "repeated" and job.page > 1:
+        return _live_rows(call, store, tree, (job.page - 2) * size, None, size)
+    return rows
 
 
 def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> list[Row]:
@@ -203,7 +219,7 @@ def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> li
     start, snapshot = place["offset"], place["snapshot"]
     if mode == "snapshot" and snapshot is None:
         snapshot = job.id
-        everything = candidates(call.org, store, call.user, tree, "id").found()
+        everything = candidates(call.org, call.hub.switches, store, call.user, tree, "id").found()
         call.hub.page_snapshots[snapshot] = [row["id"] for row in everything]
     if snapshot is None:
         rows = _live_rows(call, store, tree, start, place["after"], size + 1)
@@ -226,7 +242,9 @@ def _live_rows(
     if after is not None:
         beyond = Comparison("id", "greater_than", (after,))
         tree, start = (beyond if tree is None else Group("and", (tree, beyond))), 0
-    return list(islice(candidates(call.org, store, call.user, tree, "id").found(), start, start + most))
+    return list(
+        islice(candidates(call.org, call.hub.switches, store, call.user, tree, "id").found(), start, start + most)
+    )
 
 
 def result(call: Call) -> Answer:

@@ -137,7 +137,7 @@ def _rows(call: Call, store: ModuleStore, query: Query) -> Answer:
 def _found(call: Call, store: ModuleStore, query: Query, enough: int) -> list[Row]:
     """Matching rows in order, at most `enough` of them when an index gives the order."""
     index, backwards = _index_for(query)
-    matching = candidates(call.org, store, call.user, query.where, index)
+    matching = candidates(call.org, call.hub.switches, store, call.user, query.where, index)
     if backwards is None:
         return _sorted(call, store, query, list(matching.found()))
     return list(islice(matching.found(backwards=backwards), enough))
@@ -188,7 +188,7 @@ def _aggregated(call: Call, store: ModuleStore, query: Query) -> Answer:
         if item.path not in query.group_by:
             raise _invalid(f"{item.path} must be aggregated or named in group by")
     index = next((name for name in INDEXED if _only_on(query.where, name)), "Modified_Time")
-    matching = candidates(call.org, store, call.user, query.where, index)
+    matching = candidates(call.org, call.hub.switches, store, call.user, query.where, index)
     if matching.matches is None and not query.group_by and all(_counts_rows(item) for item in query.select):
         return as_json({"data": [{item.key: len(matching) for item in query.select}], "info": _info(1, False)})
     groups = _grouped(call, store, query, list(matching.found()))

@@ -29,7 +29,7 @@ def count(call: Call) -> Answer:
     converted = choice(call, "converted", ("false", "true", "both"))
     try:
         tree = parse(call.query["criteria"]) if "criteria" in call.query else None
-        matching = candidates(call.org, store, call.user, tree, "id")
+        matching = candidates(call.org, call.hub.switches, store, call.user, tree, "id")
     except (UnknownColumn, BadCriteria):
         raise bad_value("criteria") from None
     found = [row for row in matching.found() if _fits(call, row)]

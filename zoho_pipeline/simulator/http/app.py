@@ -14,7 +14,7 @@ from zoho_pipeline.simulator.calls import limits, quirks
 from zoho_pipeline.simulator.calls.call import Call, Route
 from zoho_pipeline.simulator.calls.scopes import granted
 from zoho_pipeline.simulator.control import endpoints
-from zoho_pipeline.simulator.faults import Fault, refusal_of, spoil
+from zoho_pipeline.simulator.faults import Fault, misdate, refusal_of, spoil
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
 from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.org import Org
@@ -65,6 +65,8 @@ class App:
         if fault is not None and fault.kind == "reset_after":
             _reset(transport)
             return
+        if fault is not None and fault.kind in ("wrong_date", "no_date", "bad_date"):
+            answer.headers["date"] = misdate(fault, self._hub.clock)
         await _send(send, self._hub, answer, cut=fault is not None and fault.kind == "truncated")
 
     def _arrive(self, request: Request) -> Fault | None:
@@ -232,7 +234,9 @@ async def read_request(scope: MutableMapping[str, Any], receive: Receive) -> Req
 
 
 async def _send(send: Send, hub: Hub, answer: Answer, *, cut: bool = False) -> None:
-    headers = {"date": hub.clock.http_date()} | answer.headers
+    headers = {"date": hub.clock.http_date(hub.switches.date_offset)} | answer.headers
+    if not headers["date"]:
+        del headers["date"]
     if answer.body or answer.status not in (204, 304):
         headers |= {"content-type": answer.content_type}
         if not hub.switches.chunked or cut:

@@ -12,6 +12,7 @@ from zoho_pipeline.simulator.state.index import ID_SPAN, id_of
 from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import ModuleStore, Row
 from zoho_pipeline.simulator.state.users import User
+from zoho_pipeline.simulator.switches import Switches
 
 Predicate = Callable[[Row], bool]
 INDEXED = ("id", "Created_Time", "Modified_Time")
@@ -221,7 +222,9 @@ class Candidates:
                 yield row
 
 
-def candidates(org: Org, store: ModuleStore, user: User, tree: Tree | None, order: str) -> Candidates:
+def candidates(
+    org: Org, switches: Switches, store: ModuleStore, user: User, tree: Tree | None, order: str
+) -> Candidates:
     """The rows of a module that may match; raises UnknownColumn or BadCriteria."""
     index = store.ordered(order)
     low, high = bounds_of(tree).get(order, (None, None)) if tree is not None else (None, None)
@@ -231,7 +234,12 @@ def candidates(org: Org, store: ModuleStore, user: User, tree: Tree | None, orde
     matches = None if tree is None else compile_tree(org, store, user, tree)
     if tree is not None and only_bounds(tree, order):
         matches = None
-    if not user.sees_all(store.api_name):
+    shown, hidden = (ids.split(",") for ids in (switches.queries_show, switches.queries_hide))
+    if not user.sees_all(store.api_name) or hidden != [""]:
         name, asked = store.api_name, matches
-        matches = lambda row: (asked is None or asked(row)) and user.sees(name, row)  # noqa: E731
+
+        def matches(row: Row) -> bool:
+            fits = asked is None or asked(row)
+            return fits and row["id"] not in hidden and (row["id"] in shown or user.sees(name, row))
+
     return Candidates(index.keys, range(start, stop), matches, store.rows)

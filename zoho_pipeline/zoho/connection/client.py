@@ -31,6 +31,7 @@ from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 from zoho_pipeline.zoho.connection.server_clock import ServerClock, parse_date_header
 from zoho_pipeline.zoho.errors import (
     BadAnswer,
+    ClockJumped,
     ConcurrencyLimit,
     ConnectionFailed,
     Retryable,
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 VERSION = "v7"
+JUMP_ATTEMPTS = 3  # more tries of a call whose Date header jumped would only spend credits
+JUMP = "date_jump"  # under this name a response remembers how
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"
 
 
@@ -213,8 +216,10 @@ class ZohoClient:
                 response = self._send(request)
                 body = self._body(response)
                 self._settle(response, body, cost, last_try)
+            if repeatable and (jump := response.extensions.get(JUMP)):
+                raise ClockJumped(jump)
             data = responses.read(response, body, path)
-            date = parse_date_header(response.headers.get("Date"))
+            date = None if response.extensions.get(JUMP) else parse_date_header(response.headers.get("Date"))
             return Answer(response.status_code, data, date or self.clock.now())
 
         try:
@@ -239,18 +244,13 @@ class ZohoClient:
             try:
                 return once(attempt >= self.pacing.attempts)
             except Retryable as error:
-                if attempt >= self.pacing.attempts or not (repeatable or _certainly_not_done(error)):
+                most = self.pacing.attempts
+                if isinstance(error, ClockJumped):
+                    most = min(most, JUMP_ATTEMPTS)
+                if attempt >= most or not (repeatable or _certainly_not_done(error)):
                     raise
                 pause = self.pacing.backoff(attempt, self._rng())
-                log.warning(
-                    "%s %s: %s Trying again in %.1f s (%d of %d).",
-                    method,
-                    path,
-                    error,
-                    pause,
-                    attempt,
-                    self.pacing.attempts,
-                )
+                log.warning("%s %s: %s Trying again in %.1f s (%d of %d).", method, path, error, pause, attempt, most)
             self.sleep(pause)
 
     def _request(
@@ -271,6 +271,7 @@ class ZohoClient:
         return self._http.build_request(method, url, headers=sent, content=content, extensions={"meters": self._meters})
 
     def _send(self, request: httpx.Request) -> httpx.Response:
+        request.extensions["sent"] = time.monotonic()
         try:
             return self._http.send(request, stream=True)
         except ZohoError:
@@ -332,7 +333,7 @@ class ZohoClient:
         """Every response, those inside the sign-in's second look included: Zoho's clock and the count."""
         date = parse_date_header(response.headers.get("Date"))
         if date is not None and response.status_code < 500:  # a 502 is some gateway's clock
-            self.clock.observe(date)
+            response.extensions[JUMP] = self.clock.observe(date, response.request.extensions.get("sent"))
         self._count(response.request, response.status_code)
 
     @staticmethod

@@ -12,6 +12,11 @@ from email.utils import parsedate_to_datetime
 
 from zoho_pipeline.zoho.errors import BadAnswer
 
+JUMP_SECONDS = 10.0
+"""The Date headers of one run may differ by this: whole seconds, the way here, Zoho's servers among themselves."""
+DRIFT = 1.001
+"""… and our clock may run slower than Zoho's: four seconds an hour."""
+
 
 def format_time(instant: datetime) -> str:
     """`2026-05-01T04:30:00+00:00`: second resolution, explicit offset, as headers and queries take it.
@@ -40,26 +45,51 @@ def parse_date_header(text: str | None) -> datetime | None:
         return None
     try:
         instant = parsedate_to_datetime(text)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the end of year 9999 in a zone west of here
         return None
-    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 class ServerClock:
     """The newest `Date` header plus the time elapsed since, by the monotonic clock. Thread-safe.
 
-    It never runs ahead of Zoho: the header is cut to the second and was written before it arrived.
+    It never runs ahead of Zoho: the header is cut to the second and was written before it arrived. A header
+    that jumped is not taken over: a proxy with a wrong clock, or a clock that is being set. A clock that stands
+    still has not jumped.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._first: tuple[datetime, float] | None = None
         self._seen: tuple[datetime, float] | None = None
 
-    def observe(self, date: datetime) -> None:
-        """Take over the `Date` of an answer that has just arrived."""
+    def observe(self, date: datetime, sent: float | None = None) -> str:
+        """Take over the `Date` of an answer that has just arrived.
+
+        Args:
+            sent: when its request was sent, by the monotonic clock. The header was written between then and now.
+
+        Returns:
+            How far the header jumped, in words for a person; it is not taken over then. Empty: it did not.
+        """
         with self._lock:
-            self._seen = (date, self._monotonic())
+            now = self._monotonic()
+            sent = now if sent is None else sent
+            if self._first is None or self._seen is None:
+                self._first, self._seen = (date, sent), (date, now)
+                return ""
+            # Ahead is measured from the first header, so that small steps do not add up; behind from the newest,
+            # as a clock may stand still. A slow answer's header is as old as its request at most.
+            ahead = (date - self._first[0]).total_seconds() - (now - self._first[1]) * DRIFT - JUMP_SECONDS
+            behind = (self._seen[0] - date).total_seconds() - (now - sent) - JUMP_SECONDS
+            if ahead > 0 or behind > 0:
+                was, passed = (
+                    (self._first[0], now - self._first[1]) if ahead > 0 else (self._seen[0], now - self._seen[1])
+                )
+                return f"from {was:%Y-%m-%d %H:%M:%S} to {date:%Y-%m-%d %H:%M:%S} UTC while {passed:.0f} s passed"
+            self._seen = (date, now)
+            return ""
 
     def now(self) -> datetime:
         """Zoho's present instant in UTC; BadAnswer while no answer carried a `Date`."""

@@ -6,11 +6,10 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
+from tests.simulator.api.test_bulk import create, download, poll
+from tests.simulator.client import Api, leads
+from tests.simulator.control.test_endpoints import order
 from zoho_pipeline.simulator import Org, Simulator
-
-from .conftest import Api, leads
-from .test_bulk import create, download, poll
-from .test_control import order
 
 
 def ahead(simulator: Simulator, answer: httpx.Response) -> float:

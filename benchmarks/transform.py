@@ -17,7 +17,7 @@ from benchmarks.by_hand import by_hand
 from benchmarks.raw_world import fill, touch
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 FULL_BAR, ONE_CHANNEL_BAR, GROWTH_BAR = 1.3, 0.05, 1.25
 ROUNDS = 2

@@ -25,6 +25,8 @@ WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
 REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MIN_KEY_LENGTH = 32
+SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
+"""The SQL models that ship with the package: beside it, in a checkout and in an installed wheel alike."""
 
 
 class PipelineError(Exception):

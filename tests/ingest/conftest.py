@@ -16,7 +16,7 @@ from zoho_pipeline.ingest.report import SyncReport
 from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"

@@ -9,7 +9,7 @@ import pytest
 
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
 sources:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from zoho_pipeline.reading.chart import BAR, GAP, HEIGHT, INK, PALE, bars
-from zoho_pipeline.reading.insight import chart, markdown, render
+from zoho_pipeline.reading.insight import chart
+from zoho_pipeline.reading.insight_page import markdown, render
 
 WEEKS = [
     {"grain": "week", "period_start": f"2026-04-{day:02}", "n_leads": day, "is_partial": day == 27}

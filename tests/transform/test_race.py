@@ -7,7 +7,7 @@ from benchmarks.raw_world import fill, touch
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 def test_both_sides_end_with_the_same_marts(duckdb_warehouse: Warehouse) -> None:

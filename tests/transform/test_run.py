@@ -13,9 +13,10 @@ from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings, UsageError
 from zoho_pipeline.transform.errors import ModelFailed, NotPublished, ProjectError, TransformError, TransformFailed
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.engine import PostgresEngine
+from zoho_pipeline.transform.run.postgres_engine import PostgresEngine
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, WarehouseBusy, open_warehouse
+from zoho_pipeline.warehouse.connection import WarehouseBusy
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 MakeProject = Callable[..., Project]
 LEADS = "select channel_id, id, amount, source from lead order by 1, 2"
@@ -228,7 +229,8 @@ def test_a_warning_publishes(warehouse: Warehouse, raw: Raw, project: MakeProjec
                   - accepted_values: {values: [Website, Advert], config: {severity: warn}}
     """
     report = transform(warehouse, project=project({"marts/marts.yml": yml}))
-    assert [(c.name, c.failures, c.channels) for c in report.warnings] == [("accepted_values_lead_source", 1, ("b",))]
+    failed = [(c.name, c.severity, c.failures, c.channels) for c in report.checks if not c.passed]
+    assert failed == [("accepted_values_lead_source", "warn", 1, ("b",))]
     report.require_complete()
     assert len(read(warehouse, LEADS)) == 3
 

@@ -84,7 +84,8 @@ def insight(channel_id: str, output: str) -> None:
 
 def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
     """Print a channel's page, or its JSON."""
-    from zoho_pipeline.reading.insight import read, render
+    from zoho_pipeline.reading.insight import read
+    from zoho_pipeline.reading.insight_page import render
 
     found = read(session.warehouse, channel_id)
     if output == "json":

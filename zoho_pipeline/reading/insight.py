@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoho_pipeline.reading.chart import bars
-from zoho_pipeline.reading.insight_page import WEEKS, markdown, render, spark, weeks_of
+from zoho_pipeline.reading.insight_page import WEEKS, weeks_of
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.reading.query import json_ready
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.warehouse import Connection, Warehouse
-
-__all__ = ["chart", "markdown", "read", "render", "spark"]
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 LISTS = {
     "conversion_rate": "dimension in ('all', 'lead_source') order by stage, definition, dimension, dimension_value",

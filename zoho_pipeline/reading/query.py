@@ -4,7 +4,6 @@ Read-only three times over: the text must be a query; DuckDB opens the file read
 other file and keeps its configuration; Postgres runs it in a read-only transaction.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from sqlglot.errors import SqlglotError
 from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, SqlError, Warehouse, open_warehouse
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection, SqlError
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 RAW_SECONDS = 30.0
 """A query on raw holds the warehouse file; a load waits behind it no longer than this."""
@@ -33,10 +33,6 @@ class QueryResult:
     columns: list[str]
     rows: list[list[Any]]
 
-    def as_objects(self) -> list[dict[str, Any]]:
-        """One object a row, as `--format json` prints them."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-
 
 def query(where: Settings | Warehouse, sql: str, *, raw: bool = False, timeout: float = RAW_SECONDS) -> QueryResult:
     """Run one query.
@@ -49,7 +45,7 @@ def query(where: Settings | Warehouse, sql: str, *, raw: bool = False, timeout: 
         QueryError: not one read-only statement, or the engine refused it.
         NotPublished: no transform has run yet.
     """
-    warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
+    warehouse = open_warehouse(where) if isinstance(where, Settings) else where
     check_reading(sql, warehouse.dialect)
     try:
         with _session(warehouse, raw=raw, timeout=timeout) as connection:
@@ -90,20 +86,8 @@ def _session(warehouse: Warehouse, *, raw: bool, timeout: float) -> Iterator[Con
     with warehouse.connect(read_only=True) as connection:
         if not connection.tables(RAW_SCHEMA):
             raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
-        if connection.dialect == "postgres":
-            connection.execute(f"set statement_timeout = {int(timeout * 1000)}")
-            connection.execute(f"set search_path to {RAW_SCHEMA}")
+        with connection.limited_reading(RAW_SCHEMA, timeout):
             yield connection
-            return
-        connection.execute(f"use {RAW_SCHEMA}")
-        connection.execute("set enable_external_access = false")
-        connection.execute("set lock_configuration = true")
-        watch = threading.Timer(timeout, connection.raw.interrupt)
-        watch.start()
-        try:
-            yield connection
-        finally:
-            watch.cancel()
 
 
 def json_ready(value: Any) -> Any:

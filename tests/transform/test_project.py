@@ -79,7 +79,7 @@ def test_a_circle_is_refused_with_its_way(project: MakeProject) -> None:
         "marts/two.sql": "select channel_id from three",
         "marts/three.sql": "select channel_id from one",
     }
-    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: stands in a circle: \w+ → \w+ → \w+ → \w+\."):
+    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a circle: \w+ → \w+ → \w+ → \w+\."):
         project(changes)
 
 

@@ -98,7 +98,7 @@ def test_the_page_tells_the_rows(warehouse: Warehouse) -> None:
     assert "Website" in page
     assert "source unknown" in page
     waiting = next(r for r in found["time_to_first_contact"] if r["dimension"] == "all")["n_uncontacted"]
-    assert f"{waiting} still wait" in page
+    assert f"{waiting} leads still wait" in page
     assert "\x1b" not in page
     assert "\x1b[" in render(found, color=True)
 

@@ -1,4 +1,4 @@
-"""A small bar chart as a PNG, written with the standard library alone."""
+"""A small bar chart as a PNG, written with only the standard library."""
 
 import base64
 import struct
@@ -11,10 +11,10 @@ INK, PALE, GROUND, BASE = b"\x2f\x6f\xb3", b"\xa9\xc6\xe6", b"\xff\xff\xff", b"\
 
 
 def bars(counts: Sequence[int], *, pale_last: bool = False) -> str:
-    """Counts as bars from 0 to the largest on a base line, as a `data:image/png` URI.
+    """A chart of counts as a `data:image/png` URI: bars on a base line, from 0 to the largest count.
 
     Args:
-        pale_last: draw the last bar paler, as one still growing.
+        pale_last: draw the last bar paler, because its count still grows.
     """
     top = max(counts, default=0)
     heights = [max(1, round((HEIGHT - 1) * count / top)) if count else 0 for count in counts]
@@ -26,13 +26,13 @@ def bars(counts: Sequence[int], *, pale_last: bool = False) -> str:
 
 
 def _row(line: int, heights: Sequence[int], colours: Sequence[bytes]) -> bytes:
-    """One line of pixels, `line` above the base."""
+    """One line of pixels, `line` pixels above the base line."""
     parts = [(colour if height >= line else GROUND) * BAR for height, colour in zip(heights, colours, strict=True)]
     return GROUND * GAP + b"".join(part + GROUND * GAP for part in parts)
 
 
 def _png(width: int, rows: Sequence[bytes]) -> bytes:
-    """8-bit RGB, no filter: https://www.w3.org/TR/png-3/."""
+    """A PNG of 8-bit RGB rows without a filter, as https://www.w3.org/TR/png-3/ defines it."""
     header = struct.pack(">IIBBBBB", width, len(rows), 8, 2, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\x00" + row for row in rows), 9)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")

@@ -1,4 +1,4 @@
-"""The published marts: what people, pages and BI tools read, while the pipeline works undisturbed."""
+"""The published marts: people, pages and BI tools read them while the pipeline works."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

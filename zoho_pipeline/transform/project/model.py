@@ -33,7 +33,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Model:
-    """A SELECT in a file. `layer` is the folder of the project that it stands in; `tests` holds singular tests."""
+    """A SELECT in a file. `layer` is its folder in the project; `tests` holds singular tests."""
 
     name: str
     path: Path

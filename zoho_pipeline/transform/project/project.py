@@ -30,7 +30,7 @@ class Project:
     """A loaded project.
 
     Attributes:
-        models: by name, in build order (a model stands after everything it reads).
+        models: by name, in build order (a model comes after everything that it reads).
         tests: singular tests by name: SELECTs that return the failing rows.
         raw_tables: raw table → declared columns, from the yml's `sources:`.
     """
@@ -46,7 +46,7 @@ class Project:
         """Read and check the whole project at `root`; the default is the one that ships with the package.
 
         Raises:
-            ProjectError: a file is not one SELECT, a name is unknown or stands twice, or models read each other in a
+            ProjectError: a file is not one SELECT, a name is unknown or occurs twice, or models read each other in a
                 circle; the message names file and line.
         """
         root = root or SQL_PROJECT
@@ -177,7 +177,7 @@ def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:
         circle: list[str] = error.args[1]
         first = models[circle[1]]  # graphlib lists each node before the one that needs it
         line = next((r.line for r in first.references if r.name == circle[0]), None)
-        raise ProjectError(first.path, line, f"stands in a circle: {' → '.join(reversed(circle))}.") from None
+        raise ProjectError(first.path, line, f"is part of a circle: {' → '.join(reversed(circle))}.") from None
     return {name: models[name] for name in order}
 
 

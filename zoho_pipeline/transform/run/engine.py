@@ -89,7 +89,7 @@ class Engine(Protocol):
         its times. Times are enough there, because every load stamps the rows that it writes."""
 
     def start_new_marts(self) -> None:
-        """Most channels are rebuilt: an engine that can write the marts anew may build them in their place."""
+        """Most channels are rebuilt: an engine that can write new marts may build them where they are published."""
 
     def place(self, model: Model) -> str:
         """What `create` makes of a model: `table <name>` or `temporary table <name>`."""
@@ -101,7 +101,7 @@ class Engine(Protocol):
         """Renew the planner's statistics of a table of the run, where the engine needs them."""
 
     def guarded(self) -> AbstractContextManager[None]:
-        """A block after whose failure the session can go on, with the tables from before."""
+        """A block; if it fails, the session goes on with the tables that it had before the block."""
 
     def shape(self, relation: str) -> dict[str, str]:
         """Column → type of a table of the run."""
@@ -116,8 +116,8 @@ class Engine(Protocol):
         """Change the marts, all at once or not at all.
 
         Raises:
-            ProjectError: a mart lacks the columns that say whose a row is.
-            TransformError: something of the user's hinders it; the message names it.
+            ProjectError: a mart lacks `channel_id`, or `as_of_date` where it keeps history.
+            TransformError: an object of the user prevents it, such as a view; the message names it.
         """
 
 

@@ -31,11 +31,11 @@ class Publisher(ABC):
         """The full name of a table that is written."""
 
     def drop(self, name: str) -> None:
-        """Drop a mart that no model makes any more, or that is made anew."""
+        """Drop a mart that no model makes any more, or that a new table replaces."""
         self.connection.execute(f"drop table if exists {self.target(name)}")
 
     def finish(self, model: Model) -> None:  # noqa: B027 (most engines need nothing)
-        """What a mart that was made anew needs beside its rows."""
+        """Add what a new table of a mart needs besides its rows."""
 
     def prepare(self) -> None:
         """Name the channels and days that are replaced, in temporary tables; carry the sticky flags over."""
@@ -156,11 +156,11 @@ class Publisher(ABC):
 def _check_columns(model: Model, shape: Mapping[str, str]) -> None:
     for name in ("channel_id", "as_of_date") if model.docs.keeps_history else ("channel_id",):
         if name not in shape:
-            raise ProjectError(model.path, None, f"has no column {name}; a mart's rows belong to a channel.")
+            raise ProjectError(model.path, None, f"has no column {name}; the rows of a mart belong to a channel.")
 
 
 def _replaced(model: Model) -> str:
-    """The condition on rows `m` of a mart whose place the rows of the run take."""
+    """The condition on rows `m` of a mart that the rows of the run replace."""
     if model.docs.keeps_history:
         return (
             "exists (select 1 from run__dates as d where d.channel_id = m.channel_id and d.as_of_date = m.as_of_date)"

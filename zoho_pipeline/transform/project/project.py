@@ -45,9 +45,7 @@ class Project:
     def load(cls, root: Path | None = None) -> "Project":
         """Read and check the whole project at `root`; the default is the one that ships with the package.
 
-        Raises:
-            ProjectError: a file is not one SELECT, a name is unknown or occurs twice, or models read each other in a
-                circle; the message names file and line.
+        ProjectError names file and line: not one SELECT, an unknown or doubled name, a cycle.
         """
         root = root or SQL_PROJECT
         stamp = tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in _files(root))

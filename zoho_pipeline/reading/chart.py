@@ -5,9 +5,9 @@ import struct
 import zlib
 from collections.abc import Sequence
 
-HEIGHT, BAR, GAP = 96, 24, 6
+HEIGHT, BAR_WIDTH, GAP_WIDTH = 96, 24, 6
 """Pixels."""
-INK, PALE, GROUND, BASE = b"\x2f\x6f\xb3", b"\xa9\xc6\xe6", b"\xff\xff\xff", b"\x8a\x8a\x8a"
+BAR_COLOUR, PALE_COLOUR, BACKGROUND, BASE_LINE = b"\x2f\x6f\xb3", b"\xa9\xc6\xe6", b"\xff\xff\xff", b"\x8a\x8a\x8a"
 
 
 def bars(counts: Sequence[int], *, pale_last: bool = False) -> str:
@@ -18,17 +18,19 @@ def bars(counts: Sequence[int], *, pale_last: bool = False) -> str:
     """
     top = max(counts, default=0)
     heights = [max(1, round((HEIGHT - 1) * count / top)) if count else 0 for count in counts]
-    colours = [PALE if pale_last and place == len(counts) - 1 else INK for place in range(len(counts))]
+    colours = [PALE_COLOUR if pale_last and place == len(counts) - 1 else BAR_COLOUR for place in range(len(counts))]
     rows = [_row(line, heights, colours) for line in range(HEIGHT - 1, 0, -1)]
     width = len(rows[0]) // 3
-    png = _png(width, [*rows, BASE * width])
+    png = _png(width, [*rows, BASE_LINE * width])
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 def _row(line: int, heights: Sequence[int], colours: Sequence[bytes]) -> bytes:
     """One line of pixels, `line` pixels above the base line."""
-    parts = [(colour if height >= line else GROUND) * BAR for height, colour in zip(heights, colours, strict=True)]
-    return GROUND * GAP + b"".join(part + GROUND * GAP for part in parts)
+    parts = [
+        (colour if height >= line else BACKGROUND) * BAR_WIDTH for height, colour in zip(heights, colours, strict=True)
+    ]
+    return BACKGROUND * GAP_WIDTH + b"".join(part + BACKGROUND * GAP_WIDTH for part in parts)
 
 
 def _png(width: int, rows: Sequence[bytes]) -> bytes:

@@ -18,7 +18,7 @@ from zoho_pipeline.transform.project.model import SOURCE_DIALECT, Model
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import Engine, quoted
 
-AT_ONCE = 12
+QUERIES_PER_STATEMENT = 12
 """How many queries go into one statement. More of them save little, and the engine holds all their hash tables at
 once."""
 T = TypeVar("T")
@@ -91,10 +91,10 @@ def _yml_check(project: Project, model: str, rule: YmlCheck) -> Check:
     if rule.kind == "accepted_values" and not rule.arguments.get("values"):
         raise ProjectError(path, None, f"{model}.{rule.columns[0]} accepts no values; give values: […].")
     name = f"{rule.kind}_{model}_{'_'.join(rule.columns)}" + (f"_{parent}" if parent else "")
-    return Check(name, model, rule.severity, _words(rule, parent), rule=rule, parent=parent)
+    return Check(name, model, rule.severity, _description(rule, parent), rule=rule, parent=parent)
 
 
-def _words(rule: YmlCheck, parent: str | None) -> str:
+def _description(rule: YmlCheck, parent: str | None) -> str:
     columns = ", ".join(rule.columns)
     match rule.kind:
         case "not_null":
@@ -123,23 +123,23 @@ def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
             scans.setdefault(check.model, []).append(check)
         else:
             own.append(check)
-    for part in _parts(own):
-        queries = [_count_sql(engine, check) for check in part]
-        for place, channel, failures in _asked(engine, queries):
-            failed[part[place].name][channel] = int(failures)
-    for models in _parts(list(scans)):
+    for chunk in _chunks(own):
+        queries = [_count_sql(engine, check) for check in chunk]
+        for place, channel, failures in _fetch_numbered(engine, queries):
+            failed[chunk[place].name][channel] = int(failures)
+    for models in _chunks(list(scans)):
         screens = [_screen_sql(engine, model, scans[model]) for model in models]
-        for place, _, failures in _asked(engine, screens):
+        for place, _, failures in _fetch_numbered(engine, screens):
             if failures:
                 _scan(engine, models[place], scans[models[place]], failed)
     return [_result(check, failed[check.name]) for check in checks]
 
 
-def _parts(whole: Sequence[T]) -> list[Sequence[T]]:
-    return [whole[start : start + AT_ONCE] for start in range(0, len(whole), AT_ONCE)]
+def _chunks(whole: Sequence[T]) -> list[Sequence[T]]:
+    return [whole[start : start + QUERIES_PER_STATEMENT] for start in range(0, len(whole), QUERIES_PER_STATEMENT)]
 
 
-def _asked(engine: Engine, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+def _fetch_numbered(engine: Engine, queries: Sequence[str]) -> list[tuple[Any, ...]]:
     """Run queries of the form (channel, failures) at once; rows are (place of the query, channel, failures)."""
     numbered = [
         f"select {place} as place, cast(q{place}.channel as varchar) as channel, q{place}.failures from (\n{query}\n)"  # noqa: S608
@@ -166,7 +166,7 @@ def _result(check: Check, failed: dict[str | None, int]) -> CheckResult:
 
 def _screen_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
     """How many rows of a model break any of its null and value tests."""
-    return f"select null, count(*) from {quoted(model)} where {_any(_conditions(engine, checks))}"  # noqa: S608
+    return f"select null, count(*) from {quoted(model)} where {_or(_conditions(engine, checks))}"  # noqa: S608
 
 
 def _scan_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
@@ -174,14 +174,14 @@ def _scan_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
     conditions = _conditions(engine, checks)
     counts = [f"sum(case when {condition} then 1 else 0 end)" for condition in conditions]
     channel = _channel(engine, model)
-    return f"select {channel}, {', '.join(counts)} from {quoted(model)} where {_any(conditions)} group by 1"  # noqa: S608
+    return f"select {channel}, {', '.join(counts)} from {quoted(model)} where {_or(conditions)} group by 1"  # noqa: S608
 
 
 def _conditions(engine: Engine, checks: Iterable[Check]) -> list[str]:
     return [_broken(engine, check.rule) for check in checks if check.rule]
 
 
-def _any(conditions: Iterable[str]) -> str:
+def _or(conditions: Iterable[str]) -> str:
     return " or ".join(f"({condition})" for condition in conditions)
 
 
@@ -197,7 +197,7 @@ def _broken(engine: Engine, rule: YmlCheck) -> str:
 
 
 def _where(engine: Engine, rule: YmlCheck) -> str:
-    return f" and ({_transpiled(engine, rule.where)})" if rule.where else ""
+    return f" and ({_in_dialect(engine, rule.where)})" if rule.where else ""
 
 
 def _count_sql(engine: Engine, check: Check) -> str:
@@ -234,7 +234,7 @@ def _channel(engine: Engine, relation: str) -> str:
     return "channel_id" if _has_channel(engine, relation) else "null"
 
 
-def _transpiled(engine: Engine, condition: str) -> str:
+def _in_dialect(engine: Engine, condition: str) -> str:
     return sqlglot.parse_one(condition, dialect=SOURCE_DIALECT).sql(engine.dialect)
 
 

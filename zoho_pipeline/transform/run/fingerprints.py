@@ -17,7 +17,7 @@ from zoho_pipeline.transform.run.build import Builder, Parameters
 from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, quoted
 
 
-def stored(engine: Engine) -> dict[str, str]:
+def stored_fingerprints(engine: Engine) -> dict[str, str]:
     """Channel → fingerprint of what is published; empty before the first transform."""
     if "channel_state" not in engine.published(STATE_SCHEMA):
         return {}

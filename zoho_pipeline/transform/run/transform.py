@@ -16,7 +16,7 @@ from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.build import Builder, DataBroke, ModelResult, Parameters, failure
 from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks, run_checks
 from zoho_pipeline.transform.run.engine import Engine, Publication
-from zoho_pipeline.transform.run.fingerprints import fingerprints, stored, stored_marts
+from zoho_pipeline.transform.run.fingerprints import fingerprints, stored_fingerprints, stored_marts
 from zoho_pipeline.transform.run.open_engine import open_engine
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
@@ -154,9 +154,9 @@ class _Run:
         self.plan, self.engine, self.project = plan, engine, plan.project
         self.builder = Builder(engine, plan.project, plan.parameters)
         self.held_back: dict[str, str] = {}
-        self.live: set[str] = set()
+        self.raw_channels: set[str] = set()
         self.fingerprints: dict[str, str] = {}
-        self.known = stored(engine)
+        self.published_fingerprints = stored_fingerprints(engine)
 
     def run(self) -> TransformReport:
         models: list[ModelResult] = []
@@ -165,60 +165,61 @@ class _Run:
             try:
                 with self.engine.raw():
                     chosen = self._chosen() if chosen is None else chosen
-                    going = chosen - self.held_back.keys()
-                    if self._nothing_to_do(going):
+                    building = chosen - self.held_back.keys()
+                    if self._nothing_to_do(building):
                         return self._report(chosen, [], [], published=False)
-                    if self._most(going):
+                    if self._most_channels(building):
                         self.engine.start_new_marts()
-                    self.builder.for_channels(going)
+                    self.builder.for_channels(building)
                     models = self.builder.build(self._reading_raw(), self.plan.on_model)
                 models += self.builder.build(self.plan.needed, self.plan.on_model)
                 break
             except DataBroke as broke:
-                self._hold_back_culprits(going, broke)
+                self._hold_back_culprits(building, broke)
         checks = self._check()
-        self._hold_back_failed(checks, going)
-        self._publish(going - self.held_back.keys())
+        self._hold_back_failed(checks, building)
+        self._publish(building - self.held_back.keys())
         return self._report(chosen, models, checks, published=True)
 
     def _chosen(self) -> set[str]:
         """The channels to build: all of them, or those whose fingerprint differs from the published one."""
         rows = self.engine.connection.fetch(f"select channel_id from {self.engine.raw_name('channels')}")[1]  # noqa: S608
-        self.live = {row[0] for row in rows}
-        wanted = self.live if self.plan.channels is None else set(self.plan.channels)
-        if unknown := wanted - self.live:
+        self.raw_channels = {row[0] for row in rows}
+        wanted = self.raw_channels if self.plan.channels is None else set(self.plan.channels)
+        if unknown := wanted - self.raw_channels:
             raise UsageError(f"the warehouse has no channel {min(unknown)!r}; sync it first.")
         if self.plan.whole_project:
             try:
-                self.fingerprints = fingerprints(self.builder, self.live, self.plan.parameters)
+                self.fingerprints = fingerprints(self.builder, self.raw_channels, self.plan.parameters)
             except DataBroke:
                 return set(wanted)  # the build of the models shows whose value it is
         if self.plan.full:
             return set(wanted)
-        return {c for c in wanted if self.known.get(c) is None or self.known[c] != self.fingerprints[c]}
+        return {c for c in wanted if self.published_fingerprints.get(c) != self.fingerprints[c]}
 
-    def _nothing_to_do(self, going: set[str]) -> bool:
+    def _nothing_to_do(self, building: set[str]) -> bool:
         published = self.engine.published(MARTS_SCHEMA)
         there = all(name in published for name in self.project.marts)
-        return self.plan.whole_project and not self.plan.full and not going and there and not self._removed()
+        return self.plan.whole_project and not self.plan.full and not building and there and not self._removed()
 
-    def _most(self, going: set[str]) -> bool:
+    def _most_channels(self, building: set[str]) -> bool:
         """Whether so many channels are rebuilt that new marts cost less than a changed copy."""
-        return self.plan.whole_project and 2 * len(going) >= len(self.live | self.known.keys())
+        known = self.raw_channels | self.published_fingerprints.keys()
+        return self.plan.whole_project and 2 * len(building) >= len(known)
 
     def _removed(self) -> set[str]:
-        return self.known.keys() - self.live
+        return self.published_fingerprints.keys() - self.raw_channels
 
     def _reading_raw(self) -> set[str]:
         """The models that read raw, and what those need: they are built while raw is open."""
         needed = self.plan.needed
         return self.project.ancestors(m.name for m in self.project.models.values() if m.name in needed and m.raw_tables)
 
-    def _hold_back_culprits(self, going: set[str], broke: DataBroke) -> None:
+    def _hold_back_culprits(self, building: set[str], broke: DataBroke) -> None:
         failed = failure(self.engine, broke.model, broke.error)
         with self.engine.raw():
-            culprits = self.builder.culprits(sorted(going), broke.model)
-        if not culprits or (culprits == going and len(going) > 1):
+            culprits = self.builder.culprits(sorted(building), broke.model)
+        if not culprits or (culprits == building and len(building) > 1):
             raise failed from broke.error  # it breaks for every channel: the model is wrong, not the data
         why = f"{at(failed.path, failed.line)}: {failed.reason}"
         self.held_back |= dict.fromkeys(culprits, why)
@@ -231,10 +232,10 @@ class _Run:
         except SqlError as error:
             raise ModelFailed(self.project.root, None, f"a check cannot run: {error}") from error
 
-    def _hold_back_failed(self, checks: Sequence[CheckResult], going: set[str]) -> None:
+    def _hold_back_failed(self, checks: Sequence[CheckResult], building: set[str]) -> None:
         for check in checks:
             if not check.passed and check.severity == "error":
-                broken = going if None in check.channels else going & set(check.channels)
+                broken = building if None in check.channels else building & set(check.channels)
                 for channel in broken:
                     self.held_back.setdefault(channel, f"check {check.name} failed")
 
@@ -242,7 +243,7 @@ class _Run:
         # '' equals no fingerprint: a channel that was held back, or built in part, is known and is built again
         state = dict.fromkeys(channels | self.held_back.keys(), "")
         gone = self._removed() if self.plan.whole_project else set()  # a selection leaves their rows in other marts
-        state |= {c: f for c, f in self.known.items() if c not in gone | self.held_back.keys()}
+        state |= {c: f for c, f in self.published_fingerprints.items() if c not in gone | self.held_back.keys()}
         if self.plan.whole_project:
             state |= {c: self.fingerprints.get(c, "") for c in channels}
         self.engine.publish(
@@ -265,7 +266,7 @@ class _Run:
             models=tuple(models),
             checks=tuple(checks),
             channels=tuple(sorted(chosen - self.held_back.keys())),
-            unchanged=tuple(sorted(self.live - chosen)),
+            unchanged=tuple(sorted(self.raw_channels - chosen)),
             removed=tuple(sorted(self._removed())),
             held_back=self.held_back,
             published=published,

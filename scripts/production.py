@@ -134,7 +134,7 @@ def connect_companies(production: Production, simulator: Any, companies: int, le
     from zoho_pipeline.ingest.content.files import load_content
     from zoho_pipeline.settings import Secret, load_settings
     from zoho_pipeline.simulator.demo.company import build_company
-    from zoho_pipeline.warehouse import open_warehouse
+    from zoho_pipeline.warehouse.warehouse import open_warehouse
     from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
     settings = load_settings(production.env)

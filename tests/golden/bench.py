@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.warehouse import Connection
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 
 Row = dict[str, Any]
 _TYPES = {
@@ -86,7 +87,7 @@ class Bench:
         session = duckdb.connect()
         session.execute("set TimeZone = 'UTC'")
         session.execute("set threads = 1")
-        self.connection = Connection(session, "duckdb")
+        self.connection = DuckDBConnection(session)
         write_raw(self.connection, rows)
         self.connection.execute("create table run_channels as select distinct channel_id from zoho_raw.channels")
         self.connection.execute(

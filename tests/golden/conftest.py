@@ -8,7 +8,7 @@ import pytest
 from scripts.production import make_database
 from tests.golden.facts.tables import Marts, build
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 Builder = Callable[[str, Mapping[str, str], str | None], Marts]
 

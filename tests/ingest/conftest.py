@@ -16,7 +16,8 @@ from zoho_pipeline.ingest.report import SyncReport
 from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
@@ -81,7 +82,7 @@ def raw_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = open_warehouse(settings)
     Loader(settings, warehouse, "template", purpose="setup").ensure_tables()
     os.umask(before)
-    assert warehouse.path is not None
+    assert isinstance(warehouse, DuckDBWarehouse)
     return warehouse.path
 
 
@@ -98,7 +99,7 @@ def bench(
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
     made = Bench(simulator, org, settings, Registry(settings), open_warehouse(settings))
-    if made.warehouse.path is not None:
+    if isinstance(made.warehouse, DuckDBWarehouse):
         shutil.copy(raw_tables, made.warehouse.path)
     made.connect()
     return made

@@ -11,7 +11,7 @@ from zoho_pipeline.ingest.extract import extraction, step
 from zoho_pipeline.ingest.routes import bulk_route, route_choice
 from zoho_pipeline.ingest.sync import run
 from zoho_pipeline.settings import load_settings
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 from zoho_pipeline.zoho.read import bulk
 
 

@@ -24,7 +24,7 @@ from zoho_pipeline.ingest.load.purge import purge_channel
 from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 MODULES = ("Leads", "Contacts", "Deals")
 QUERY_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"

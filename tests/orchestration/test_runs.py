@@ -6,7 +6,7 @@ import pytest
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.reading import published
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 LEADS = dg.AssetKey(["zoho_raw", "leads"])
 INSIGHT = dg.AssetKey(["marts", "channel_insight"])

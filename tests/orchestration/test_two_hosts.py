@@ -18,7 +18,7 @@ from zoho_pipeline.channels.consent.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import: the tests' own environment is scrubbed

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.transform.conftest import PROJECT
+from tests.transform.portability import unsupported
 from zoho_pipeline.settings import UsageError
 from zoho_pipeline.transform.errors import ProjectError
-from zoho_pipeline.transform.portability import unsupported
-from zoho_pipeline.transform.project.lineage import lineage
+from zoho_pipeline.transform.project.lineage import project_lineage
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.checks import project_checks
 
@@ -79,7 +79,7 @@ def test_a_circle_is_refused_with_its_way(project: MakeProject) -> None:
         "marts/two.sql": "select channel_id from three",
         "marts/three.sql": "select channel_id from one",
     }
-    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: stands in a circle: \w+ → \w+ → \w+ → \w+\."):
+    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a circle: \w+ → \w+ → \w+ → \w+\."):
         project(changes)
 
 
@@ -113,7 +113,7 @@ def test_checks_have_unique_names_and_say_what_they_mean(project: MakeProject) -
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        ("relationships: {to: ref('laed'), field: id}", "relates to laed, which is no model or seed"),
+        ("relationships: {to: ref('laed'), field: id}", "refers to laed, which is no model or seed"),
         ("accepted_values: {values: []}", "accepts no values"),
     ],
 )
@@ -148,9 +148,8 @@ def test_a_construct_another_engine_lacks_is_named(project: MakeProject) -> None
     assert [line.split(": ")[:2] for line in found] == [["x", d] for d in ("snowflake", "bigquery", "databricks")]
 
 
-def test_lineage_tells_where_a_column_comes_from(project: MakeProject) -> None:
-    models = project()
-    found = lineage(models, models.models["lead"])
-    assert found["amount"] == (("stg_leads", "amount"),)
-    assert set(found["source"]) == {("seed_names", "name"), ("stg_leads", "source")}
-    assert lineage(models, models.models["stg_leads"])["source"] == (("zoho_raw.leads", "source"),)
+def test_lineage_names_the_columns_that_a_column_comes_from(project: MakeProject) -> None:
+    found = project_lineage(project())
+    assert found["lead"]["amount"] == (("stg_leads", "amount"),)
+    assert set(found["lead"]["source"]) == {("seed_names", "name"), ("stg_leads", "source")}
+    assert found["stg_leads"]["source"] == (("zoho_raw.leads", "source"),)

@@ -16,7 +16,7 @@ from zoho_pipeline.settings import PipelineError, Secret, Settings
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import SyncReport
     from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport
-    from zoho_pipeline.warehouse import Warehouse
+    from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 

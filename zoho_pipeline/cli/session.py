@@ -7,7 +7,7 @@ from zoho_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
-    from zoho_pipeline.warehouse import Warehouse
+    from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 class Session:
@@ -28,7 +28,7 @@ class Session:
 
     @cached_property
     def warehouse(self) -> "Warehouse":
-        from zoho_pipeline.warehouse import open_warehouse
+        from zoho_pipeline.warehouse.warehouse import open_warehouse
 
         return open_warehouse(self.settings)
 

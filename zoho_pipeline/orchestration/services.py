@@ -12,7 +12,7 @@ from zoho_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
-    from zoho_pipeline.warehouse import Warehouse
+    from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,6 @@ class Rooms:
 
     @cached_property
     def warehouse(self) -> "Warehouse":
-        from zoho_pipeline.warehouse import open_warehouse
+        from zoho_pipeline.warehouse.warehouse import open_warehouse
 
         return open_warehouse(self.settings)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.golden import bench
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import TransformReport, transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 MARTS = (
     "lead",

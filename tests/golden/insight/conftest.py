@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 
 @pytest.fixture

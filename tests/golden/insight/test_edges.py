@@ -9,7 +9,7 @@ import pytest
 from tests.golden.insight.edge_channels import AS_OF, BUILD, edge_world
 from tests.golden.insight.worlds import RawWorld, Row, one, run, table
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from tests.golden.bench import Bench
 from tests.golden.insight.random_channels import NOON, random_channel, raw_of
 from tests.golden.insight.reference import Channel
 from tests.golden.insight.worlds import INSIGHT_MARTS, Row, everything, run
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 CHANNELS = [random_channel(seed) for seed in range(1000, 1030)]
 WEEK = timedelta(7)

@@ -9,7 +9,7 @@ import pytest
 from tests.golden.insight import reference
 from tests.golden.insight.random_channels import NOON, random_channel, raw_of
 from tests.golden.insight.worlds import Row, everything, run
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 SEEDS = range(250)
 CHANNELS = {channel.channel_id: channel for channel in map(random_channel, SEEDS)}
@@ -18,7 +18,7 @@ CHANNELS = {channel.channel_id: channel for channel in map(random_channel, SEEDS
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
     from zoho_pipeline.settings import Settings
-    from zoho_pipeline.warehouse import open_warehouse
+    from zoho_pipeline.warehouse.warehouse import open_warehouse
 
     home = tmp_path_factory.mktemp("random")
     warehouse = open_warehouse(Settings(home=home, warehouse_url=f"duckdb:///{home}/w.duckdb", registry_url=""))

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.golden.insight.worlds import INSIGHT_MARTS, RawWorld, one, run, table
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 KOLKATA = ZoneInfo("Asia/Kolkata")

@@ -9,7 +9,7 @@ from typing import Any
 from tests.golden.bench import write_raw
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import TransformReport, transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 INSIGHT_MARTS = ("conversion_rate", "time_to_first_contact", "lead_volume", "topic_performance", "channel_insight")
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from tests.golden.units.pairs import BUILD_AT, Expectation, Row, broken, expecta
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 Marts = dict[str, list[Row]]
 

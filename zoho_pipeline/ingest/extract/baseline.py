@@ -11,7 +11,7 @@ from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, latest_c
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
 from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, parse
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 MOST_UNSETTLED = 2_000
 """Rows of seconds that were not over when they were read, which the next sync reads once more. A second with

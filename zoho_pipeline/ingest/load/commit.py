@@ -24,7 +24,8 @@ from zoho_pipeline.ingest.report import ModuleReport, Outcome, SyncReport
 from zoho_pipeline.ingest.routes import by_id, deletions
 from zoho_pipeline.ingest.routes.reference_tables import read_users
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted, ZohoError
 
 if TYPE_CHECKING:

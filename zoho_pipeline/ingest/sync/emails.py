@@ -17,7 +17,7 @@ from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
 from zoho_pipeline.ingest.extract.step import Gathered, rejections
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.window import parse
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Retryable, ScopeMissing

@@ -13,7 +13,7 @@ from zoho_pipeline.ingest.reconcile.repair import Comparison
 from zoho_pipeline.ingest.report import ModuleReport, Progress, SyncReport
 from zoho_pipeline.ingest.sync.run import run_channel
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

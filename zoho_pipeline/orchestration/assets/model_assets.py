@@ -182,11 +182,11 @@ def _results(
 
 def _insight_pages(rooms: Rooms, report: "TransformReport") -> dict[str, Any]:
     """The page that `zoho-pipeline insight` prints, as markdown with its chart, of the first channels rebuilt."""
-    from zoho_pipeline.reading import insight
+    from zoho_pipeline.reading import insight, insight_page
 
     going = [channel for channel in report.channels if channel not in report.held_back][:PAGES_SHOWN]
     pages = {channel: insight.read(rooms.warehouse, channel) for channel in going if report.published}
-    texts = {c: f"![leads a week]({insight.chart(page)})\n\n{insight.markdown(page)}" for c, page in pages.items()}
+    texts = {c: f"![leads a week]({insight.chart(page)})\n\n{insight_page.markdown(page)}" for c, page in pages.items()}
     return {f"insight of {channel}": dg.MetadataValue.md(text) for channel, text in texts.items()}
 
 

@@ -15,14 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.settings import SQL_PROJECT, PipelineError, Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.transform.project.project import Project
     from zoho_pipeline.transform.run.checks import Check
-
-SHIPPED = Path(__file__).resolve().parents[3] / "dbt_like_sql"
-"""The project that ships with the package, as `transform.project.shipped` has it: importing that parses SQL."""
 
 _FORMAT = 2  # of the file: raised when a field of the classes below changes
 
@@ -83,11 +80,11 @@ def load_catalogue(settings: Settings) -> Catalogue:
     Raises:
         ProjectError: a model or its yml is wrong; the message names file and line.
     """
-    stamp = _stamp(SHIPPED)
+    stamp = _stamp(SQL_PROJECT)
     path = settings.home / "dagster" / f"models-{stamp}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         return _decoded(json.loads(path.read_text()))
-    made = _made(SHIPPED, stamp)
+    made = _made(SQL_PROJECT, stamp)
     with suppress(OSError, PipelineError):  # a read-only HOME only costs the time again
         _keep(settings, path, made)
     return made

@@ -13,7 +13,8 @@ import pytest
 from zoho_pipeline.reading.limits import Limits
 from zoho_pipeline.reading.query import query
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse import Warehouse, WarehouseError
+from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 START = "from zoho_pipeline.reading.sandbox import main; main()"
 ENDLESS = "with recursive n as (select 1 as i union all select 1 from n) select count(*) from n"
@@ -59,23 +60,20 @@ def test_a_module_in_the_working_folder_is_not_run(file: Path, monkeypatch: pyte
     folder.mkdir()
     (folder / "signal.py").write_text("raise SystemExit('a stranger')")
     monkeypatch.chdir(folder)
-    warehouse = Warehouse("duckdb", "", path=file.with_name("b.duckdb"))
-    assert warehouse.published_path is not None
+    warehouse = DuckDBWarehouse("", file.with_name("b.duckdb"))
     file.rename(warehouse.published_path)
     assert query(warehouse, "from lead").rows == [[1]]
 
 
 def test_a_file_that_is_none_is_named(file: Path) -> None:
-    warehouse = Warehouse("duckdb", "", path=file.with_name("b.duckdb"))
-    assert warehouse.published_path is not None
+    warehouse = DuckDBWarehouse("", file.with_name("b.duckdb"))
     warehouse.published_path.write_bytes(b"no database" * 1000)
     with pytest.raises(WarehouseError, match=r"b\.published\.duckdb"):
         query(warehouse, "from lead")
 
 
 def test_nothing_is_written_beside_the_file(file: Path) -> None:
-    warehouse = Warehouse("duckdb", "", path=file.with_name("b.duckdb"))
-    assert warehouse.published_path is not None
+    warehouse = DuckDBWarehouse("", file.with_name("b.duckdb"))
     file.rename(warehouse.published_path)
     before = sorted(file.parent.iterdir())
     spilling = "select count(*) from (select distinct a.range * 7 + b.range from range(30000) a, range(30000) b)"

@@ -14,7 +14,7 @@ from zoho_pipeline.reading.query import json_ready, query
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def marts(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Wa
 def test_it_reads_the_marts_by_bare_name(marts: Warehouse) -> None:
     result = query(marts, "select channel_id, leads, amount, as_of_date from insight order by 1;")
     assert result.columns == ["channel_id", "leads", "amount", "as_of_date"]
-    assert result.as_objects()[0] == {"channel_id": "a", "leads": 2, "amount": 3.75, "as_of_date": "2026-03-01"}
+    assert result.rows[0] == ["a", 2, 3.75, "2026-03-01"]
 
 
 def test_it_reads_raw_in_the_warehouse(marts: Warehouse) -> None:

@@ -15,7 +15,7 @@ from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 DELETE = "delete from zoho_raw.leads"
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from zoho_pipeline.reading.chart import BAR, GAP, HEIGHT, INK, PALE, bars
-from zoho_pipeline.reading.insight import chart, markdown, render
+from zoho_pipeline.reading.chart import BAR_COLOUR, BAR_WIDTH, GAP_WIDTH, HEIGHT, PALE_COLOUR, bars
+from zoho_pipeline.reading.insight import chart
+from zoho_pipeline.reading.insight_page import markdown, render
 
 WEEKS = [
     {"grain": "week", "period_start": f"2026-04-{day:02}", "n_leads": day, "is_partial": day == 27}
@@ -122,8 +123,8 @@ def test_bars_stand_as_high_as_their_counts(counts: list[int]) -> None:
     rows = pixels(bars(counts, pale_last=True))
     assert len(rows) == HEIGHT
     for place, count in enumerate(counts):
-        middle = 3 * (GAP + place * (BAR + GAP) + BAR // 2)
-        colour = PALE if place == len(counts) - 1 else INK
+        middle = 3 * (GAP_WIDTH + place * (BAR_WIDTH + GAP_WIDTH) + BAR_WIDTH // 2)
+        colour = PALE_COLOUR if place == len(counts) - 1 else BAR_COLOUR
         height = sum(row[middle : middle + 3] == colour for row in rows)
         wanted = (HEIGHT - 1) * count / max(counts) if any(counts) else 0
         assert abs(height - wanted) <= 1

@@ -47,7 +47,7 @@ def test_it_ends_by_itself_when_who_asked_is_gone(file: Path) -> None:
 
 def test_it_can_write_no_file(tmp_path: Path) -> None:
     code = (
-        "from zoho_pipeline.transform import sandbox; sandbox._confine(sandbox.Limits())\n"
+        "from zoho_pipeline.reading import sandbox; sandbox._confine(sandbox.Limits())\n"
         "with open('written', 'w') as stream: stream.write('a')"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)

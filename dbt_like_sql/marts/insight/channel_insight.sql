@@ -44,9 +44,24 @@ trends as (
                     cast(months.leads_newer_weeks - months.leads_older_weeks as double)
                     / sqrt(cast(months.leads_newer_weeks + months.leads_older_weeks as double))
         end as z
-    from int_insight_months as months
+    from metric_month_counts as months
     inner join int_parameters as parameters
         on months.channel_id = parameters.channel_id
+),
+
+-- The suggested topics side by side.
+suggested as (
+    select
+        channel_id,
+        as_of_date,
+        max(case when suggestion_rank = 1 then topic end) as suggested_topic_1,
+        max(case when suggestion_rank = 1 then reason end) as suggested_topic_1_reason,
+        max(case when suggestion_rank = 2 then topic end) as suggested_topic_2,
+        max(case when suggestion_rank = 2 then reason end) as suggested_topic_2_reason,
+        max(case when suggestion_rank = 3 then topic end) as suggested_topic_3,
+        max(case when suggestion_rank = 3 then reason end) as suggested_topic_3_reason
+    from topic_performance
+    group by channel_id, as_of_date
 )
 
 select
@@ -107,23 +122,33 @@ select
     end as trend_direction,
     case when clock.has_data then cast(months.leads_newer_weeks as bigint) end as leads_last_4_weeks,
     case when clock.has_data then cast(months.leads_older_weeks as bigint) end as leads_previous_4_weeks,
-    cast(suggestions.suggested_topic_1 as varchar) as suggested_topic_1,
-    cast(suggestions.suggested_topic_1_reason as varchar) as suggested_topic_1_reason,
-    cast(suggestions.suggested_topic_2 as varchar) as suggested_topic_2,
-    cast(suggestions.suggested_topic_2_reason as varchar) as suggested_topic_2_reason,
-    cast(suggestions.suggested_topic_3 as varchar) as suggested_topic_3,
-    cast(suggestions.suggested_topic_3_reason as varchar) as suggested_topic_3_reason,
-    suggestions.topic_status
+    cast(suggested.suggested_topic_1 as varchar) as suggested_topic_1,
+    cast(suggested.suggested_topic_1_reason as varchar) as suggested_topic_1_reason,
+    cast(suggested.suggested_topic_2 as varchar) as suggested_topic_2,
+    cast(suggested.suggested_topic_2_reason as varchar) as suggested_topic_2_reason,
+    cast(suggested.suggested_topic_3 as varchar) as suggested_topic_3,
+    cast(suggested.suggested_topic_3_reason as varchar) as suggested_topic_3_reason,
+    case
+        when not clock.has_data or not clock.deals_readable then 'insufficient_data'
+        when matured.n_leads = 0 then 'no_matured_leads'
+        when matured.n_converted = 0 then 'no_conversions_in_matured_cohort'
+        when suggested.suggested_topic_1 is null then 'insufficient_data'
+        else 'ok'
+    end as topic_status
 from int_channel_clock as clock
 cross join run_parameters as run
-inner join int_insight_months as months
+inner join metric_month_counts as months
     on clock.channel_id = months.channel_id
-inner join int_insight_top_sources as sources
+inner join metric_top_sources as sources
     on clock.channel_id = sources.channel_id
 inner join trends
     on clock.channel_id = trends.channel_id
-inner join int_insight_suggestions as suggestions
-    on clock.channel_id = suggestions.channel_id
+inner join metric_matured_counts as matured
+    on clock.channel_id = matured.channel_id
+left join suggested
+    on
+        clock.channel_id = suggested.channel_id
+        and clock.as_of_date = suggested.as_of_date
 left join conversion
     on
         clock.channel_id = conversion.channel_id

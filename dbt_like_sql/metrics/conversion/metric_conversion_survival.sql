@@ -9,8 +9,8 @@ with at_times as (
         conversions.observed_seconds,
         count(*) as n_leaving,
         sum(case when conversions.is_reached_30d then 1 else 0 end) as n_events
-    from int_insight_lead_dimensions as dimensions
-    inner join int_insight_conversions as conversions
+    from metric_lead_dimensions as dimensions
+    inner join metric_lead_conversions as conversions
         on
             dimensions.channel_id = conversions.channel_id
             and dimensions.zoho_lead_id = conversions.zoho_lead_id

@@ -19,13 +19,13 @@ with counted as (
         times.avg_business_seconds,
         times.median_business_seconds,
         survival.median_seconds as km_median_seconds
-    from int_insight_dimension_values as dimension_values
-    left join int_insight_contact_times as times
+    from metric_dimension_values as dimension_values
+    left join metric_contact_times as times
         on
             dimension_values.channel_id = times.channel_id
             and dimension_values.dimension = times.dimension
             and dimension_values.dimension_value = times.dimension_value
-    left join int_insight_contact_survival as survival
+    left join metric_contact_survival as survival
         on
             dimension_values.channel_id = survival.channel_id
             and dimension_values.dimension = survival.dimension

@@ -52,4 +52,4 @@ select
     channel_id,
     dimension,
     dimension_value
-from int_insight_lead_dimensions
+from metric_lead_dimensions

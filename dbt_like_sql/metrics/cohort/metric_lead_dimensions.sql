@@ -4,35 +4,35 @@ select
     zoho_lead_id,
     'all' as dimension,
     'all' as dimension_value
-from int_insight_leads
+from metric_lead_window
 union all
 select
     channel_id,
     zoho_lead_id,
     'lead_source' as dimension,
     lead_source as dimension_value
-from int_insight_leads
+from metric_lead_window
 union all
 select
     channel_id,
     zoho_lead_id,
     'content_type' as dimension,
     coalesce(content_type, '(none)') as dimension_value
-from int_insight_leads
+from metric_lead_window
 union all
 select
     channel_id,
     zoho_lead_id,
     'content' as dimension,
     coalesce(content_id, '(none)') as dimension_value
-from int_insight_leads
+from metric_lead_window
 union all
 select
     leads.channel_id,
     leads.zoho_lead_id,
     'topic' as dimension,
     coalesce(topics.topic, '(none)') as dimension_value
-from int_insight_leads as leads
+from metric_lead_window as leads
 left join int_content_topics as topics
     on
         leads.channel_id = topics.channel_id

@@ -20,7 +20,7 @@ select
         else 'ok'
     end as display_status,
     rates.dimension <> 'topic' as is_additive
-from int_insight_rates as rates
+from metric_rates as rates
 inner join int_channel_clock as clock
     on rates.channel_id = clock.channel_id
 where rates.definition <> 'topic_evidence'

@@ -10,7 +10,7 @@ select
     contacts.observed_seconds,
     leads.created_at <= leads.as_of_utc - interval '1 hour' as is_1h_old,
     leads.created_at <= leads.as_of_utc - interval '24 hours' as is_24h_old
-from int_insight_leads as leads
+from metric_lead_window as leads
 inner join lead_first_contact as contacts
     on
         leads.channel_id = contacts.channel_id

@@ -6,11 +6,11 @@ select
         when clock.deals_readable then coalesce(sum(case when conversions.is_reached_30d then 1 else 0 end), 0)
     end as n_converted
 from int_channel_clock as clock
-left join int_insight_leads as leads
+left join metric_lead_window as leads
     on
         clock.channel_id = leads.channel_id
         and leads.is_mature
-left join int_insight_conversions as conversions
+left join metric_lead_conversions as conversions
     on
         leads.channel_id = conversions.channel_id
         and leads.zoho_lead_id = conversions.zoho_lead_id

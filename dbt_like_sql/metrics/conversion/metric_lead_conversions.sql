@@ -34,7 +34,7 @@ facts as (
         attribution.deal_linked_at,
         attribution.is_won,
         first_wins.won_at
-    from int_insight_leads as leads
+    from metric_lead_window as leads
     inner join lead_source_attribution as attribution
         on
             leads.channel_id = attribution.channel_id

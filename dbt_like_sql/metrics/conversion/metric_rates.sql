@@ -22,7 +22,7 @@ keys as (
         dimension_values.dimension,
         dimension_values.dimension_value,
         stages.stage = 'any_conversion' or clock.deals_readable as is_known
-    from int_insight_dimension_values as dimension_values
+    from metric_dimension_values as dimension_values
     inner join int_channel_clock as clock
         on dimension_values.channel_id = clock.channel_id
     cross join stages
@@ -51,13 +51,13 @@ conversions as (
         case when keys.definition = 'matured_30d' then 0 else counts.n_immature end as n_immature,
         survival.converted_rate as survival_rate
     from keys
-    left join int_insight_conversion_counts as counts
+    left join metric_conversion_counts as counts
         on
             keys.channel_id = counts.channel_id
             and keys.stage = counts.stage
             and keys.dimension = counts.dimension
             and keys.dimension_value = counts.dimension_value
-    left join int_insight_conversion_survival as survival
+    left join metric_conversion_survival as survival
         on
             keys.channel_id = survival.channel_id
             and keys.stage = survival.stage
@@ -95,7 +95,7 @@ counted as (
         case
             when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double)
         end as rate
-    from int_insight_topic_counts
+    from metric_topic_counts
 ),
 
 wilson as (

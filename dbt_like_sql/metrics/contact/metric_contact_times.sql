@@ -29,8 +29,8 @@ select
     cast(sum(contacts.business_seconds_to_first_contact) as double)
     / nullif(count(contacts.business_seconds_to_first_contact), 0) as avg_business_seconds,
     percentile_cont(0.5) within group (order by contacts.business_seconds_to_first_contact) as median_business_seconds
-from int_insight_lead_dimensions as dimensions
-inner join int_insight_contacts as contacts
+from metric_lead_dimensions as dimensions
+inner join metric_contact_facts as contacts
     on
         dimensions.channel_id = contacts.channel_id
         and dimensions.zoho_lead_id = contacts.zoho_lead_id

@@ -6,14 +6,14 @@ with cohort as (
         leads.content_id,
         topics.topic,
         case when conversions.is_reached_30d then 1 else 0 end as is_converted
-    from int_insight_leads as leads
+    from metric_lead_window as leads
     inner join int_parameters as parameters
         on leads.channel_id = parameters.channel_id
     inner join int_content_topics as topics
         on
             leads.channel_id = topics.channel_id
             and leads.content_id = topics.content_id
-    inner join int_insight_conversions as conversions
+    inner join metric_lead_conversions as conversions
         on
             leads.channel_id = conversions.channel_id
             and leads.zoho_lead_id = conversions.zoho_lead_id

@@ -9,8 +9,8 @@ with at_times as (
         contacts.observed_seconds,
         count(*) as n_leaving,
         sum(case when contacts.is_contacted then 1 else 0 end) as n_events
-    from int_insight_lead_dimensions as dimensions
-    inner join int_insight_contacts as contacts
+    from metric_lead_dimensions as dimensions
+    inner join metric_contact_facts as contacts
         on
             dimensions.channel_id = contacts.channel_id
             and dimensions.zoho_lead_id = contacts.zoho_lead_id

@@ -10,7 +10,7 @@ with periods as (
             else date_trunc('month', clock.as_of_local) - interval '1 month'
         end as month_start
     from int_channel_clock as clock
-    inner join int_insight_months as months
+    inner join metric_month_counts as months
         on clock.channel_id = months.channel_id
 ),
 

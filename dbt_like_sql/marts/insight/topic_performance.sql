@@ -21,17 +21,17 @@ with measured as (
         cast(base.n_leads as double) as base_n,
         cast(base.n_converted as double) as base_x,
         cast(parameters.topic_prior_leads as double) as prior
-    from int_insight_topic_counts as topics
+    from metric_topic_counts as topics
     inner join int_channel_clock as clock
         on topics.channel_id = clock.channel_id
     inner join int_parameters as parameters
         on topics.channel_id = parameters.channel_id
-    inner join int_insight_rates as rates
+    inner join metric_rates as rates
         on
             topics.channel_id = rates.channel_id
             and topics.topic = rates.dimension_value
             and rates.definition = 'topic_evidence'
-    inner join int_insight_base_rates as base
+    inner join metric_matured_counts as base
         on topics.channel_id = base.channel_id
 ),
 

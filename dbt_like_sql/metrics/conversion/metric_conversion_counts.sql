@@ -13,12 +13,12 @@ with placed as (
         conversions.is_reached_ever,
         conversions.is_reached,
         conversions.is_reached_30d
-    from int_insight_lead_dimensions as dimensions
-    inner join int_insight_leads as leads
+    from metric_lead_dimensions as dimensions
+    inner join metric_lead_window as leads
         on
             dimensions.channel_id = leads.channel_id
             and dimensions.zoho_lead_id = leads.zoho_lead_id
-    inner join int_insight_conversions as conversions
+    inner join metric_lead_conversions as conversions
         on
             dimensions.channel_id = conversions.channel_id
             and dimensions.zoho_lead_id = conversions.zoho_lead_id

@@ -1,33 +1,5 @@
 -- One row per live deal created up to as_of: what its stage means today, when it was won, its amount at home.
-with stage_meanings as (
-    select
-        channel_id,
-        pipeline,
-        stage,
-        case
-            when lower(trim(forecast_type)) = 'open' then 'open'
-            when lower(trim(forecast_type)) = 'closed won' then 'won'
-            when lower(trim(forecast_type)) = 'closed lost' then 'lost'
-            when probability >= 100 then 'won'
-            when probability <= 0 then 'lost'
-            when probability is not null then 'open'
-            else 'unknown'
-        end as deal_state
-    from stg_deal_stages
-),
-
--- For a deal whose pipeline is not in the settings: a stage that means the same in every pipeline.
-agreed_meanings as (
-    select
-        channel_id,
-        stage,
-        min(deal_state) as deal_state
-    from stage_meanings
-    group by channel_id, stage
-    having min(deal_state) = max(deal_state)
-),
-
-deals as (
+with deals as (
     select
         clock.channel_id,
         deals.deal_id,
@@ -42,21 +14,17 @@ deals as (
         clock.timezone,
         clock.currency,
         parameters.exchange_rate_direction,
-        coalesce(meanings.deal_state, agreed.deal_state, 'unknown') as deal_state
+        coalesce(meanings.deal_state, 'unknown') as deal_state
     from int_channel_clock as clock
     inner join int_parameters as parameters
         on clock.channel_id = parameters.channel_id
     inner join stg_deals as deals
         on clock.channel_id = deals.channel_id
-    left join stage_meanings as meanings
+    left join int_stage_meanings as meanings
         on
             deals.channel_id = meanings.channel_id
             and coalesce(deals.pipeline, '') = meanings.pipeline
             and deals.stage = meanings.stage
-    left join agreed_meanings as agreed
-        on
-            deals.channel_id = agreed.channel_id
-            and deals.stage = agreed.stage
     where
         clock.has_data
         and clock.deals_readable
@@ -69,21 +37,17 @@ stage_entries as (
         history.channel_id,
         history.deal_id,
         history.entered_at,
-        coalesce(meanings.deal_state, agreed.deal_state, 'unknown') = 'won' as is_won_stage
+        coalesce(meanings.deal_state, 'unknown') = 'won' as is_won_stage
     from stg_deal_stage_history as history
     inner join stg_deals as deals
         on
             history.channel_id = deals.channel_id
             and history.deal_id = deals.deal_id
-    left join stage_meanings as meanings
+    left join int_stage_meanings as meanings
         on
             history.channel_id = meanings.channel_id
             and coalesce(deals.pipeline, '') = meanings.pipeline
             and history.stage = meanings.stage
-    left join agreed_meanings as agreed
-        on
-            history.channel_id = agreed.channel_id
-            and history.stage = agreed.stage
 ),
 
 last_open_entries as (

@@ -1,51 +1,39 @@
--- One row per live lead: the values of the fields that the channel's field map names, blanks as null.
-with field_map as (
-    select
-        channel_id,
-        max(case when field_key = 'utm_source' then api_name end) as utm_source,
-        max(case when field_key = 'utm_medium' then api_name end) as utm_medium,
-        max(case when field_key = 'utm_campaign' then api_name end) as utm_campaign,
-        max(case when field_key = 'utm_content' then api_name end) as utm_content,
-        max(case when field_key = 'utm_id' then api_name end) as utm_id,
-        max(case when field_key = 'activity_id' then api_name end) as activity_id,
-        max(case when field_key = 'landing_url' then api_name end) as landing_url,
-        max(case when field_key = 'referrer' then api_name end) as referrer,
-        max(case when field_key = 'first_visited_url' then api_name end) as first_visited_url,
-        max(case when field_key = 'first_visited_time' then api_name end) as first_visited_time
-    from stg_channel_field_map
-    group by channel_id
-),
-
--- A map may also point at one of Zoho's own text fields, which are columns and not in custom_fields.
-standard_values as (
+-- One row per live lead: the values of the fields that the channel's field map names. A blank value is null.
+-- A mapped field is a custom field or one of Zoho's own text fields, which are columns and not part of custom_fields.
+with mapped_values as (
     select
         leads.channel_id,
         leads.zoho_lead_id,
+        leads.created_at,
+        leads.timezone,
         field_map.field_key,
-        case field_map.api_name
-            when 'Lead_Source' then leads.lead_source
-            when 'Website' then leads.website
-            when 'Designation' then leads.designation
-            when 'Industry' then leads.industry
-            when 'Rating' then leads.rating
-            when 'Company' then leads.company
-            when 'City' then leads.city
-            when 'State' then leads.state
-            when 'Country' then leads.country
-        end as value
+        coalesce(
+            leads.custom_fields ->> field_map.api_name,
+            case
+                -- The time of the first visit is read from a custom field only.
+                when field_map.field_key = 'first_visited_time' then null
+                when field_map.api_name = 'Lead_Source' then leads.lead_source
+                when field_map.api_name = 'Website' then leads.website
+                when field_map.api_name = 'Designation' then leads.designation
+                when field_map.api_name = 'Industry' then leads.industry
+                when field_map.api_name = 'Rating' then leads.rating
+                when field_map.api_name = 'Company' then leads.company
+                when field_map.api_name = 'City' then leads.city
+                when field_map.api_name = 'State' then leads.state
+                when field_map.api_name = 'Country' then leads.country
+            end
+        ) as value
     from int_live_leads as leads
-    inner join stg_channel_field_map as field_map
+    left join stg_channel_field_map as field_map
         on leads.channel_id = field_map.channel_id
-    where
-        field_map.api_name in (
-            'Lead_Source', 'Website', 'Designation', 'Industry', 'Rating', 'Company', 'City', 'State', 'Country'
-        )
 ),
 
-standard_fields as (
+mapped as (
     select
         channel_id,
         zoho_lead_id,
+        created_at,
+        timezone,
         max(case when field_key = 'utm_source' then value end) as utm_source,
         max(case when field_key = 'utm_medium' then value end) as utm_medium,
         max(case when field_key = 'utm_campaign' then value end) as utm_campaign,
@@ -54,35 +42,10 @@ standard_fields as (
         max(case when field_key = 'activity_id' then value end) as activity_id,
         max(case when field_key = 'landing_url' then value end) as landing_url,
         max(case when field_key = 'referrer' then value end) as referrer,
-        max(case when field_key = 'first_visited_url' then value end) as first_visited_url
-    from standard_values
-    group by channel_id, zoho_lead_id
-),
-
-mapped as (
-    select
-        leads.channel_id,
-        leads.zoho_lead_id,
-        leads.created_at,
-        leads.timezone,
-        coalesce(leads.custom_fields ->> field_map.utm_source, standard.utm_source) as utm_source,
-        coalesce(leads.custom_fields ->> field_map.utm_medium, standard.utm_medium) as utm_medium,
-        coalesce(leads.custom_fields ->> field_map.utm_campaign, standard.utm_campaign) as utm_campaign,
-        coalesce(leads.custom_fields ->> field_map.utm_content, standard.utm_content) as utm_content,
-        coalesce(leads.custom_fields ->> field_map.utm_id, standard.utm_id) as utm_id,
-        coalesce(leads.custom_fields ->> field_map.activity_id, standard.activity_id) as activity_id,
-        coalesce(leads.custom_fields ->> field_map.landing_url, standard.landing_url) as landing_url,
-        coalesce(leads.custom_fields ->> field_map.referrer, standard.referrer) as referrer,
-        coalesce(leads.custom_fields ->> field_map.first_visited_url, standard.first_visited_url)
-            as first_visited_url,
-        trim(leads.custom_fields ->> field_map.first_visited_time) as first_visited_time
-    from int_live_leads as leads
-    left join field_map
-        on leads.channel_id = field_map.channel_id
-    left join standard_fields as standard
-        on
-            leads.channel_id = standard.channel_id
-            and leads.zoho_lead_id = standard.zoho_lead_id
+        max(case when field_key = 'first_visited_url' then value end) as first_visited_url,
+        max(case when field_key = 'first_visited_time' then trim(value) end) as first_visited_time
+    from mapped_values
+    group by channel_id, zoho_lead_id, created_at, timezone
 ),
 
 -- First_Visited_Time is text here. No engine shares a safe cast, so only a real date and time is cast at all.

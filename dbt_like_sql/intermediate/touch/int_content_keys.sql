@@ -1,6 +1,6 @@
 -- One row per content item and key a touch may name it by, with the span of touches it answers for.
-with plain_keys as (
-    -- an item may have the same text as both its ids: it is one item still
+with all_keys as (
+    -- An item may have the same text as both of its ids: it stays one item.
     select distinct
         channel_id,
         side_id as content_id,
@@ -15,7 +15,7 @@ with plain_keys as (
         name as kind,
         value as match_key
     from int_normal_values
-    where side = 'content' and name in ('utm_content', 'utm_campaign')
+    where side = 'content' and name in ('utm_content', 'utm_campaign', 'utm_triple')
     union all
     select
         channel_id,
@@ -24,26 +24,6 @@ with plain_keys as (
         url as match_key
     from int_normal_urls
     where side = 'content'
-),
-
-triples as (
-    select
-        channel_id,
-        side_id as content_id,
-        'utm_triple' as kind,
-        max(case when name = 'utm_source' then value end)
-        || chr(31) || max(case when name = 'utm_medium' then value end)
-        || chr(31) || max(case when name = 'utm_campaign' then value end) as match_key
-    from int_normal_values
-    where side = 'content'
-    group by channel_id, side_id
-),
-
-all_keys as (
-    select * from plain_keys
-    union all
-    select * from triples
-    where match_key is not null
 ),
 
 eligibility as (

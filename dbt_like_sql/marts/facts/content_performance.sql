@@ -1,12 +1,4 @@
-with models as (
-    select 'first_touch' as model
-    union all select 'last_touch'
-    union all select 'linear'
-    union all select 'position_based'
-    union all select 'time_decay'
-),
-
-contents as (
+with contents as (
     select
         channel_id,
         content_id,
@@ -74,7 +66,7 @@ figures as (
     from contents
     inner join int_channel_clock as clock
         on contents.channel_id = clock.channel_id
-    cross join models
+    cross join seed_attribution_models as models
     left join totals
         on
             contents.channel_id = totals.channel_id

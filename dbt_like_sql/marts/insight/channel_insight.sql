@@ -1,36 +1,8 @@
 -- One row per channel and day: what the owner of the channel should know, on one line.
-with conversion as (
-    select
-        channel_id,
-        as_of_date,
-        max(case when definition = 'matured_30d' then conversion_rate end) as rate,
-        max(case when definition = 'matured_30d' then n_leads end) as n_leads,
-        max(case when definition = 'matured_30d' then n_converted end) as n_converted,
-        max(case when definition = 'matured_30d' then ci_low end) as ci_low,
-        max(case when definition = 'matured_30d' then ci_high end) as ci_high,
-        max(case when definition = 'rolling_30d' then conversion_rate end) as rolling_rate,
-        max(case when definition = 'km_30d' then conversion_rate end) as km_rate
+with deal_rates as (
+    select *
     from conversion_rate
     where stage = 'deal' and dimension = 'all'
-    group by channel_id, as_of_date
-),
-
-contact as (
-    select
-        channel_id,
-        as_of_date,
-        avg_contacted_seconds,
-        avg_contacted_hours,
-        median_contacted_seconds,
-        median_contacted_hours,
-        km_median_seconds,
-        km_median_hours,
-        contacted_rate,
-        n_uncontacted,
-        oldest_uncontacted_seconds,
-        oldest_uncontacted_hours
-    from time_to_first_contact
-    where dimension = 'all'
 ),
 
 trends as (
@@ -97,13 +69,13 @@ select
     sources.is_tie_at_cutoff as top_sources_tie_at_cutoff,
     case when clock.has_data then cast(sources.other_sources_leads as bigint) end as other_sources_leads,
     case when clock.has_data then cast(sources.unknown_source_leads as bigint) end as unknown_source_leads,
-    conversion.rate as conversion_rate_30d,
-    conversion.n_leads as conversion_rate_30d_n,
-    conversion.n_converted as conversion_rate_30d_x,
-    conversion.ci_low as conversion_rate_30d_ci_low,
-    conversion.ci_high as conversion_rate_30d_ci_high,
-    conversion.rolling_rate as conversion_rate_30d_rolling,
-    conversion.km_rate as conversion_rate_30d_km,
+    matured.conversion_rate as conversion_rate_30d,
+    matured.n_leads as conversion_rate_30d_n,
+    matured.n_converted as conversion_rate_30d_x,
+    matured.ci_low as conversion_rate_30d_ci_low,
+    matured.ci_high as conversion_rate_30d_ci_high,
+    rolling.conversion_rate as conversion_rate_30d_rolling,
+    km.conversion_rate as conversion_rate_30d_km,
     contact.avg_contacted_seconds as avg_seconds_to_first_contact,
     contact.avg_contacted_hours as avg_hours_to_first_contact,
     contact.median_contacted_seconds as median_seconds_to_first_contact,
@@ -130,8 +102,8 @@ select
     cast(suggested.suggested_topic_3_reason as varchar) as suggested_topic_3_reason,
     case
         when not clock.has_data or not clock.deals_readable then 'insufficient_data'
-        when matured.n_leads = 0 then 'no_matured_leads'
-        when matured.n_converted = 0 then 'no_conversions_in_matured_cohort'
+        when base.n_leads = 0 then 'no_matured_leads'
+        when base.n_converted = 0 then 'no_conversions_in_matured_cohort'
         when suggested.suggested_topic_1 is null then 'insufficient_data'
         else 'ok'
     end as topic_status
@@ -143,17 +115,29 @@ inner join metric_top_sources as sources
     on clock.channel_id = sources.channel_id
 inner join trends
     on clock.channel_id = trends.channel_id
-inner join metric_matured_counts as matured
-    on clock.channel_id = matured.channel_id
+inner join metric_matured_counts as base
+    on clock.channel_id = base.channel_id
 left join suggested
     on
         clock.channel_id = suggested.channel_id
         and clock.as_of_date = suggested.as_of_date
-left join conversion
+left join deal_rates as matured
     on
-        clock.channel_id = conversion.channel_id
-        and clock.as_of_date = conversion.as_of_date
-left join contact
+        clock.channel_id = matured.channel_id
+        and clock.as_of_date = matured.as_of_date
+        and matured.definition = 'matured_30d'
+left join deal_rates as rolling
+    on
+        clock.channel_id = rolling.channel_id
+        and clock.as_of_date = rolling.as_of_date
+        and rolling.definition = 'rolling_30d'
+left join deal_rates as km
+    on
+        clock.channel_id = km.channel_id
+        and clock.as_of_date = km.as_of_date
+        and km.definition = 'km_30d'
+left join time_to_first_contact as contact
     on
         clock.channel_id = contact.channel_id
         and clock.as_of_date = contact.as_of_date
+        and contact.dimension = 'all'

@@ -1,75 +1,89 @@
--- One row per channel and local week (from Monday) or month, from the first lead's to the running one, gaps as zeros.
-with periods_of_leads as (
+-- One row per channel and local week (from Monday) or month: from the period of the first lead to the running period.
+-- A period without leads has a row with zero.
+with grains as (
+    select 'week' as grain
+    union all select 'month'
+),
+
+running as (
+    select
+        clock.channel_id,
+        clock.has_data,
+        clock.as_of_utc,
+        grains.grain,
+        cast(
+            case grains.grain
+                when 'week' then date_trunc('week', clock.as_of_local)
+                else date_trunc('month', clock.as_of_local)
+            end as date
+        ) as period_start
+    from int_channel_clock as clock
+    cross join grains
+),
+
+leads as (
     select
         attribution.channel_id,
-        cast(date_trunc('week', attribution.created_local) as date) as week_start,
-        cast(date_trunc('month', attribution.created_local) as date) as month_start
+        grains.grain,
+        cast(
+            case grains.grain
+                when 'week' then date_trunc('week', attribution.created_local)
+                else date_trunc('month', attribution.created_local)
+            end as date
+        ) as period_start
     from lead_source_attribution as attribution
-    inner join int_channel_clock as clock
-        on attribution.channel_id = clock.channel_id
-    where clock.has_data
+    cross join grains
 ),
 
 counts as (
     select
         channel_id,
-        'week' as grain,
-        week_start as period_start,
+        grain,
+        period_start,
         count(*) as n_leads
-    from periods_of_leads
-    group by channel_id, week_start
-    union all
-    select
-        channel_id,
-        'month' as grain,
-        month_start as period_start,
-        count(*) as n_leads
-    from periods_of_leads
-    group by channel_id, month_start
-),
-
-running as (
-    select
-        channel_id,
-        has_data,
-        as_of_utc,
-        cast(date_trunc('week', as_of_local) as date) as week_start,
-        cast(date_trunc('month', as_of_local) as date) as month_start
-    from int_channel_clock
+    from leads
+    group by channel_id, grain, period_start
 ),
 
 spans as (
     select
         running.channel_id,
-        running.week_start as last_week,
-        running.month_start as last_month,
-        coalesce(min(periods_of_leads.week_start), running.week_start) as first_week,
-        coalesce(min(periods_of_leads.month_start), running.month_start) as first_month
+        running.grain,
+        running.period_start as last_start,
+        coalesce(min(counts.period_start), running.period_start) as first_start
     from running
-    left join periods_of_leads
-        on running.channel_id = periods_of_leads.channel_id
+    left join counts
+        on
+            running.channel_id = counts.channel_id
+            and running.grain = counts.grain
     group by
         running.channel_id,
-        running.week_start,
-        running.month_start
+        running.grain,
+        running.period_start
+),
+
+numbered as (
+    select
+        spans.channel_id,
+        spans.grain,
+        spans.last_start,
+        cast(
+            case spans.grain
+                when 'week' then spans.first_start + interval '7 days' * numbers.n
+                else spans.first_start + interval '1 month' * numbers.n
+            end as date
+        ) as period_start
+    from spans
+    cross join int_numbers as numbers
 ),
 
 periods as (
     select
-        spans.channel_id,
-        'week' as grain,
-        cast(spans.first_week + interval '7 days' * numbers.n as date) as period_start
-    from spans
-    inner join int_numbers as numbers
-        on spans.last_week >= spans.first_week + interval '7 days' * numbers.n
-    union all
-    select
-        spans.channel_id,
-        'month' as grain,
-        cast(spans.first_month + interval '1 month' * numbers.n as date) as period_start
-    from spans
-    inner join int_numbers as numbers
-        on spans.last_month >= spans.first_month + interval '1 month' * numbers.n
+        channel_id,
+        grain,
+        period_start
+    from numbered
+    where period_start <= last_start
 )
 
 select
@@ -77,14 +91,13 @@ select
     cast(periods.grain as varchar) as grain,
     periods.period_start,
     case when running.has_data then cast(coalesce(counts.n_leads, 0) as bigint) end as n_leads,
-    case
-        when periods.grain = 'week' then periods.period_start = running.week_start
-        else periods.period_start = running.month_start
-    end as is_partial,
+    periods.period_start = running.period_start as is_partial,
     running.as_of_utc
 from periods
 inner join running
-    on periods.channel_id = running.channel_id
+    on
+        periods.channel_id = running.channel_id
+        and periods.grain = running.grain
 left join counts
     on
         periods.channel_id = counts.channel_id

@@ -45,39 +45,32 @@ facts as (
             and leads.zoho_lead_id = first_wins.zoho_lead_id
 ),
 
+stages as (
+    select 'any_conversion' as stage
+    union all select 'deal'
+    union all select 'won'
+),
+
 reached as (
     select
-        channel_id,
-        zoho_lead_id,
-        created_at,
-        as_of_utc,
-        age_seconds,
-        'any_conversion' as stage,
-        is_converted as is_reached,
-        converted_at as reached_at
+        facts.channel_id,
+        facts.zoho_lead_id,
+        facts.created_at,
+        facts.as_of_utc,
+        facts.age_seconds,
+        stages.stage,
+        case stages.stage
+            when 'any_conversion' then facts.is_converted
+            when 'deal' then facts.has_deal
+            when 'won' then facts.is_won
+        end as is_reached,
+        case stages.stage
+            when 'any_conversion' then facts.converted_at
+            when 'deal' then facts.deal_linked_at
+            when 'won' then facts.won_at
+        end as reached_at
     from facts
-    union all
-    select
-        channel_id,
-        zoho_lead_id,
-        created_at,
-        as_of_utc,
-        age_seconds,
-        'deal' as stage,
-        has_deal as is_reached,
-        deal_linked_at as reached_at
-    from facts
-    union all
-    select
-        channel_id,
-        zoho_lead_id,
-        created_at,
-        as_of_utc,
-        age_seconds,
-        'won' as stage,
-        is_won as is_reached,
-        won_at as reached_at
-    from facts
+    cross join stages
 ),
 
 judged as (

@@ -31,12 +31,7 @@ keys as (
 
 conversions as (
     select
-        keys.channel_id,
-        keys.stage,
-        keys.definition,
-        keys.dimension,
-        keys.dimension_value,
-        keys.is_known,
+        keys.*,
         case keys.definition
             when 'matured_30d' then counts.n_matured
             when 'rolling_30d' then counts.n_immature
@@ -100,15 +95,7 @@ counted as (
 
 wilson as (
     select
-        channel_id,
-        stage,
-        definition,
-        dimension,
-        dimension_value,
-        n_leads,
-        n_converted,
-        n_immature,
-        rate,
+        *,
         cast(n_leads as double) as n,
         cast(1.959963984540054 as double) as z
     from counted
@@ -116,15 +103,7 @@ wilson as (
 
 bounds as (
     select
-        channel_id,
-        stage,
-        definition,
-        dimension,
-        dimension_value,
-        n_leads,
-        n_converted,
-        n_immature,
-        rate,
+        *,
         case when rate is not null then (rate + z * z / (2 * n)) / (1 + z * z / n) end as center,
         case
             when rate is not null

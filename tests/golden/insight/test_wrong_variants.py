@@ -30,8 +30,8 @@ VARIANTS = {
     ),
     "converted is a deal": (
         "metric_lead_conversions",
-        "has_deal as is_reached,\n        deal_linked_at",
-        "is_converted as is_reached,\n        converted_at",
+        "attribution.has_deal,\n        attribution.deal_linked_at,",
+        "attribution.is_converted as has_deal,\n        attribution.converted_at as deal_linked_at,",
     ),
     "leads without time enough": (
         "metric_lead_window",
@@ -44,9 +44,9 @@ VARIANTS = {
         "created_at >= clock.as_of_utc - interval '60 days'",
     ),
     "censored leads forgotten": (
-        "metric_conversion_survival",
+        "metric_survival_steps",
         "count(*) as n_leaving",
-        "sum(case when conversions.is_reached_30d then 1 else 0 end) as n_leaving",
+        "sum(case when observations.is_event then 1 else 0 end) as n_leaving",
     ),
     "a survival nobody watched": (
         "metric_conversion_survival",

@@ -1,5 +1,5 @@
--- One row per channel of the run: the instant its numbers are true for, and whether it has data at all.
--- Calls, meetings and tasks each tell of contact: only without all three is contact unknown.
+-- One row per channel of the run: the instant at which its numbers are true, and whether it has data. Calls, meetings
+-- and tasks each show contacts, so contact is unknown only if none of the three can be read.
 with readable as (
     select
         channel_id,
@@ -34,7 +34,7 @@ asked as (
 judged as (
     select
         *,
-        -- A channel that never synced has nothing to be true for: the as-of asked for only dates its row.
+        -- A channel that never synced has no numbers. The as-of asked for only dates its row.
         case
             when last_complete_sync_at is null then asked_at
             when as_of_requested < last_complete_sync_at then as_of_requested

@@ -1,4 +1,4 @@
--- One row per channel and module that a sync has tried: whether the last try could read it.
+-- One row per channel and module that a sync has tried to read: whether the last try could read it.
 with ranked as (
     select
         channel_id,

@@ -1,4 +1,4 @@
--- One row per channel: each parameter typed, the channel's own value before the seed's default.
+-- One row per channel: every parameter with its type. The channel's own value wins over the default of the seed.
 with channel_values as (
     select
         channels.channel_id,

@@ -1,4 +1,4 @@
--- One row per activity that counts as contact, with the time that counts; notes and field edits never do.
+-- One row per activity that counts as contact, with the time that counts. Notes and edits never count.
 with calls as (
     select
         channel_id,
@@ -8,7 +8,7 @@ with calls as (
         what_id,
         se_module,
         lower(trim(call_type)) as call_type,
-        -- Zoho spells it Cancelled; Canceled comes from telephone systems
+        -- Zoho spells it Cancelled. Telephone systems send Canceled.
         lower(trim(coalesce(call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
         or lower(trim(coalesce(outgoing_call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
         or lower(trim(coalesce(outbound_call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
@@ -31,8 +31,8 @@ with calls as (
     from stg_calls
 ),
 
--- Every sign in a subject is a blank here, so that a phrase is found as whole words by plain search: a regular
--- expression that comes from a table took DuckDB 60 times as long.
+-- Every punctuation sign of a subject becomes a blank, so that a plain search finds a phrase as whole words: a
+-- regular expression that comes from a table took DuckDB 60 times as long.
 completed_tasks as (
     select
         channel_id,

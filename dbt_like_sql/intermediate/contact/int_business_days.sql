@@ -1,4 +1,4 @@
--- One row per channel and local day, from its first contacted lead's creation to as_of.
+-- One row per channel and local day, from the creation of the first contacted lead to the latest first contact.
 with spans as (
     select
         channel_id,

@@ -1,4 +1,4 @@
--- One row per channel, local day and opening: business hours of the calendar as instants, holidays left out.
+-- One row per channel, local day and opening: the business hours as instants, without holidays.
 with weekdays as (
     select 1 as iso_weekday
     union all select 2
@@ -7,7 +7,7 @@ with weekdays as (
     union all select 5
 ),
 
--- Monday to Friday, 9 to 18 local, where neither Zoho nor a person has set hours.
+-- Monday to Friday, 9 to 18 local time, if neither Zoho nor a person has set business hours.
 weekly_intervals as (
     select
         channel_id,
@@ -41,7 +41,7 @@ day_openings as (
     where not days.is_holiday
 )
 
--- From wall clock to instant, so that a day with a clock change has the length it really had.
+-- Wall-clock times become instants here, so that a day on which the clocks change has its real length.
 select
     channel_id,
     local_date,

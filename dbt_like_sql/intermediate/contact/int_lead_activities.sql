@@ -1,4 +1,5 @@
--- One row per lead and activity that is contact with it: its own, and since its creation its contact's and deal's.
+-- One row per lead and activity that is contact with it: the lead's own activities and, from the creation of the lead
+-- on, those of its contact and its deal.
 with parties as (
     select
         channel_id,
@@ -27,7 +28,7 @@ with parties as (
     where converted_deal_id is not null
 ),
 
--- Who_Id names a person of either module; What_Id is read with the module beside it.
+-- Who_Id names a person of either module. What_Id is read together with the module beside it.
 links as (
     select
         channel_id,

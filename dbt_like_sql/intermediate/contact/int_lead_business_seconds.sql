@@ -1,5 +1,5 @@
--- One row per contacted lead: business seconds from creation to first contact, as open time up to the one moment
--- less open time up to the other, so that no lead is joined to the days between.
+-- One row per contacted lead: the business seconds from creation to first contact. They are the open time up to the
+-- contact minus the open time up to the creation, so that no lead is joined to the days in between.
 with openings_by_day as (
     select
         channel_id,

@@ -1,4 +1,4 @@
--- One row per live lead: its first contact, and whether it is on the clock.
+-- One row per live lead: its first contact, and until when it was observed.
 with ranked as (
     select
         channel_id,
@@ -62,7 +62,7 @@ select
     first_contact_activity_id,
     first_contact_type,
     first_conversation_at,
-    -- a contact moments before the lead was typed in starts the clock at its creation
+    -- If a contact is logged moments before the lead is created, its time is the creation of the lead.
     case when first_contact_at < created_at then created_at else first_contact_at end as clock_stops_at,
     case when converted_at is not null then greatest(converted_at, created_at) else as_of_utc end as censored_at,
     case

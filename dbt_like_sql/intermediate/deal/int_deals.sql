@@ -1,4 +1,5 @@
--- One row per live deal created up to as_of: what its stage means today, when it was won, its amount at home.
+-- One row per live deal created up to as_of: what its stage means today, when it was won, and its amount in the home
+-- currency.
 with deals as (
     select
         clock.channel_id,
@@ -60,7 +61,8 @@ last_open_entries as (
     group by channel_id, deal_id
 ),
 
--- A deal won, re-opened and won again was won the last time; Zoho repeats a stage in successive rows.
+-- A deal that was won, re-opened and won again counts as won at the last win. Zoho repeats a stage in successive
+-- rows.
 won_entries as (
     select
         entries.channel_id,
@@ -77,7 +79,8 @@ won_entries as (
     group by entries.channel_id, entries.deal_id
 ),
 
--- DuckDB divides decimals as doubles, Postgres exactly: the quotient is only an estimate, rounded in `rounded`.
+-- DuckDB divides decimals as doubles, and Postgres divides them exactly. So the quotient is an estimate here, and the
+-- CTE rounded corrects it to the cent.
 estimated as (
     select
         *,
@@ -108,7 +111,7 @@ valued as (
             when exchange_rate is not null and exchange_rate_direction = 'divide' and amount < 0 then -quotient
             when exchange_rate is not null and exchange_rate_direction = 'divide' then quotient
             when exchange_rate is not null and abs(cast(amount as double) * cast(exchange_rate as double)) < 1e14
-                -- 20 digits: the product of two 18-digit decimals stays in 64 bits on DuckDB and overflows
+                -- 20 digits, because DuckDB keeps a product of two 18-digit decimals in 64 bits, which overflows.
                 then cast(amount as decimal(20, 2)) * exchange_rate
             when exchange_rate is not null then null
             when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount

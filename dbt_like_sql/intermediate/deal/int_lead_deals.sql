@@ -1,4 +1,4 @@
--- One row per deal that stands under a live lead: a deal belongs to one lead at most.
+-- One row per deal that belongs to a live lead. A deal belongs to one lead at most.
 with conversion_links as (
     select
         deals.channel_id,
@@ -43,7 +43,8 @@ all_links as (
     select * from contact_links
 ),
 
--- The latest conversion up to the deal's creation; one in the hour after it only where there is none before.
+-- The latest conversion up to the creation of the deal wins. A conversion in the hour after it counts only if there
+-- is none before.
 ranked as (
     select
         *,

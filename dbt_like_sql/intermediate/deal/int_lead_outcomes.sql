@@ -1,4 +1,5 @@
--- One row per live lead: what became of it. Where Deals cannot be read, whether it has one is unknown, not no.
+-- One row per live lead: its conversion, deals and revenue. If Deals cannot be read, it is unknown whether the lead
+-- has a deal.
 with deal_figures as (
     select
         channel_id,

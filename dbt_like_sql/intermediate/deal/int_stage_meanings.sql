@@ -16,7 +16,7 @@ with settings as (
     from stg_deal_stages
 ),
 
--- A pipeline of a deal may be missing from the settings. Then a stage counts if it means the same in every pipeline.
+-- If the settings do not contain the pipeline of a deal, a stage counts if it means the same in every pipeline.
 stages as (
     select
         channel_id,

@@ -48,7 +48,7 @@ mapped as (
     group by channel_id, zoho_lead_id, created_at, timezone
 ),
 
--- First_Visited_Time is text here. No engine shares a safe cast, so only a real date and time is cast at all.
+-- First_Visited_Time is text here. The engines have no safe cast in common, so only a valid date and time is cast.
 readable as (
     select
         *,

@@ -1,4 +1,4 @@
--- One row per live lead created up to as_of; converted and unconverted alike, states are today's.
+-- One row per live lead created up to as_of, converted or not. States are today's.
 select
     clock.channel_id,
     leads.zoho_lead_id,
@@ -41,5 +41,5 @@ inner join stg_leads as leads
 where
     clock.has_data
     and coalesce(lower(trim(leads.record_status)), '') not in ('trash', 'draft')
-    -- a lead whose Created_Time did not fit still is a lead: it must not fall out of the total
+    -- A lead whose Created_Time did not fit is still a lead, so the total includes it.
     and coalesce(leads.created_at <= clock.as_of_utc, true)

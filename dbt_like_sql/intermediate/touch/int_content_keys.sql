@@ -1,4 +1,4 @@
--- One row per content item and key a touch may name it by, with the span of touches it answers for.
+-- One row per content item and key by which a touch may name it, with the time in which touches are credited to it.
 with all_keys as (
     -- An item may have the same text as both of its ids: it stays one item.
     select distinct
@@ -42,8 +42,9 @@ eligibility as (
         on all_keys.channel_id = parameters.channel_id
 )
 
--- Items of one key answer one after the other: a touch meets the latest published one that is eligible, and
--- key_rank 1 tells that it is the only one. Of two published at once the smaller id answers, as no. 2.
+-- Items with the same key follow one another: a touch takes the eligible item that was published last, and key_rank 1
+-- means that it is the only eligible one. Of two items published at the same time, the smaller id is taken, and its
+-- rank is 2.
 select
     channel_id,
     content_id,

@@ -1,4 +1,4 @@
--- One row per content item and topic: topics are split at |, trimmed, each once.
+-- One row per content item and topic. Topics are split at |, trimmed and listed once each.
 with recursive pieces as (
     select
         channel_id,

@@ -1,5 +1,6 @@
--- One row per distinct value with a percent sign, URL-decoded as UTF-8. Plain SQL, because the engines share no
--- decoder: each %xx is a byte, one to four bytes are a character; what is no valid UTF-8 stays as it is.
+-- One row per distinct value with a percent sign, URL-decoded as UTF-8. It is plain SQL, because the engines have no
+-- decoder in common: each %xx is a byte, and one to four bytes are a character. Bytes that are not valid UTF-8 stay
+-- as they are.
 with encoded as (
     select distinct encoded_value as value
     from int_match_values
@@ -29,7 +30,7 @@ with_bytes as (
     from characters
 ),
 
--- The two hex digits behind a percent sign are part of its token.
+-- The two hex digits after a percent sign belong to its token.
 inside_tokens as (
     select
         *,
@@ -58,7 +59,7 @@ code_points as (
                 byte between 224 and 239
                 and byte_2 between 128 and 191
                 and byte_3 between 128 and 191
-                -- overlong forms and surrogates are no characters
+                -- Overlong forms and surrogates are not characters.
                 and not (byte = 224 and byte_2 < 160)
                 and not (byte = 237 and byte_2 > 159)
                 then (byte - 224) * 4096 + (byte_2 - 128) * 64 + byte_3 - 128

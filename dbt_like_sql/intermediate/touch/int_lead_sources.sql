@@ -1,4 +1,4 @@
--- One row per live lead: where it came from, as declared in Zoho and as observed in its visit.
+-- One row per live lead: its source, as Zoho declares it and as the visit shows it.
 with source_names as (
     select
         channel_id,

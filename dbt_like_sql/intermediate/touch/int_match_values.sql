@@ -1,4 +1,4 @@
--- One row per value that content is matched by, on either side: a touch's or a content item's.
+-- One row per value by which a touch is matched with a content item, for both sides.
 with names as (
     select 'utm_source' as name
     union all select 'utm_medium'

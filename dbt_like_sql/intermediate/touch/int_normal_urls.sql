@@ -1,4 +1,5 @@
--- One row per URL that content is matched by: no scheme, `www.`, query, fragment or trailing slash, host lower-cased.
+-- One row per URL by which content is matched, without scheme, `www.`, query, fragment and trailing slash, with the
+-- host in lower case.
 with urls as (
     select
         channel_id,
@@ -38,7 +39,7 @@ without_query as (
     from urls
 ),
 
--- A scheme ends where the first slash of all begins: the path may hold another address.
+-- A scheme ends where the first slash of the text begins, because the path may contain another address.
 without_scheme as (
     select
         *,
@@ -77,7 +78,7 @@ select
     side_id,
     touch_at,
     name,
-    -- the host alone names a source: neither user nor port belong to it
+    -- A source is named by the host alone, without user and port.
     split_part(case when strpos(host, '@') > 0 then split_part(host, '@', 2) else host end, ':', 1) as host,
     host || path as url
 from normalized

@@ -1,5 +1,5 @@
--- One row per value that content is matched by: trimmed, URL-decoded, in lower case. A value of blanks alone is left out.
--- The UTM triple is source, medium and campaign together, joined by the unit separator.
+-- One row per value by which content is matched: trimmed, URL-decoded and in lower case. A value that is only blanks
+-- is left out. The UTM triple is source, medium and campaign together, with the unit separator between them.
 with plain_values as (
     select
         match_values.channel_id,

@@ -1,4 +1,4 @@
--- One row per touch as it came: what was known of the visit, UTM fields before the parameters of the landing URL.
+-- One row per touch: the values of the visit. The UTM fields win over the parameters of the landing URL.
 with touches as (
     select
         channel_id,
@@ -37,7 +37,7 @@ with touches as (
         and fields.first_visited_at >= fields.created_at - parameters.touch_window_days * interval '1 day'
 ),
 
--- '&' before each parameter, so that its name is found whole: my_utm_source is not utm_source.
+-- Each parameter is preceded by '&', so that only its whole name is found: my_utm_source is not utm_source.
 with_query as (
     select
         *,

@@ -1,4 +1,4 @@
--- One row per touch, match rule and key: the keys by which each rule looks for content, the rules in their order.
+-- One row per touch, match rule and key: the keys by which each rule looks for content, and the order of the rules.
 with rules as (
     select 1 as rule_order, 'activity_id' as match_rule, 'utm_content' as name, 'activity_id' as kind
     union all select 1, 'activity_id', 'utm_id', 'activity_id'

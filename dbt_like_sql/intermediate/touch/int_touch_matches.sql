@@ -1,4 +1,4 @@
--- One row per touch: the content item that the first rule with exactly one eligible item names, or none.
+-- One row per touch: the content item of the first rule that finds exactly one eligible item, or none.
 with candidates as (
     select
         touch_keys.channel_id,

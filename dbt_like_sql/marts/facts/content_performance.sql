@@ -74,7 +74,7 @@ figures as (
             and models.model = totals.model
 ),
 
--- The credit of the cohort stands in for its number of leads; z = 1.959963984540054 for 95 %.
+-- n is the sum of the credits of the cohort. 3.841458820694124 is the square of z = 1.959963984540054 (95 %).
 rates as (
     select
         *,

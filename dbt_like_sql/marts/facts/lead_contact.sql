@@ -1,4 +1,4 @@
--- The lead of a contact is the one that created it: the earliest conversion, then the smallest id.
+-- The lead of a contact is the one that created it: the earliest conversion, and of several the smallest id.
 with converted as (
     select
         channel_id,

@@ -33,7 +33,7 @@ watched as (
     from timed
 )
 
--- Hours are rounded in whole numbers: DuckDB divides as doubles and would round other than Postgres.
+-- Hours are rounded in whole numbers, because DuckDB divides as doubles and would round differently from Postgres.
 select
     channel_id,
     zoho_lead_id,

@@ -19,7 +19,8 @@ select
     outcomes.converted_at,
     outcomes.has_deal,
     outcomes.deal_linked_at,
-    -- hundredths of a day, in whole numbers: DuckDB divides as doubles and would round other than Postgres
+    -- Hundredths of a day are rounded in whole numbers, because DuckDB divides as doubles and would round differently
+    -- from Postgres.
     case
         when outcomes.deal_linked_at < leads.created_at then cast(0 as decimal(12, 2))
         else

@@ -37,7 +37,7 @@ touches_of_leads as (
         on touches.channel_id = parameters.channel_id
 ),
 
--- The share of the first touch. The second one has the rest, so that the two make exactly 1.
+-- The share of the first touch. The second touch has the rest, so that the two add up to exactly 1.
 shares as (
     select
         touches.*,

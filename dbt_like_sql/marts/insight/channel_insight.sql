@@ -1,4 +1,4 @@
--- One row per channel and day: what the owner of the channel should know, on one line.
+-- One row per channel and day: what the owner of the channel should know.
 with deal_rates as (
     select *
     from conversion_rate
@@ -21,7 +21,7 @@ trends as (
         on months.channel_id = parameters.channel_id
 ),
 
--- The suggested topics side by side.
+-- The suggested topics in one row per channel and day.
 suggested as (
     select
         channel_id,

@@ -1,4 +1,4 @@
--- One row per channel, day, stage, definition and dimension value: what share of the leads got there.
+-- One row per channel, day, stage, definition and dimension value: the share of the leads that reached the stage.
 select
     rates.channel_id,
     clock.as_of_date,

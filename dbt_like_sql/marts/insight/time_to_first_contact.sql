@@ -1,4 +1,4 @@
--- One row per channel, day and dimension value: how fast the leads of the last 90 days were first contacted.
+-- One row per channel, day and dimension value: the times to first contact of the leads of the last 90 days.
 with counted as (
     select
         dimension_values.channel_id,
@@ -32,8 +32,8 @@ with counted as (
             and dimension_values.dimension_value = survival.dimension_value
 )
 
--- Rounded half up: seconds to whole ones, hours to hundredths (36 s). The added 1e-9 lifts halves that a floating
--- quotient left a hair below; other values are at least 1/3600 of a step away.
+-- Values are rounded half up: seconds to whole seconds, hours to hundredths (36 s). The added 1e-9 raises halves that
+-- a floating quotient left slightly too low. All other values are at least 1/3600 of a step away.
 select
     counted.channel_id,
     clock.as_of_date,

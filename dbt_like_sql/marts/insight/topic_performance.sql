@@ -1,4 +1,5 @@
--- One row per channel, day and topic of the catalogue: how its leads convert beside the channel's base rate.
+-- One row per channel, day and topic of the catalogue: the conversion of its leads compared with the base rate of the
+-- channel.
 with measured as (
     select
         topics.channel_id,
@@ -35,8 +36,8 @@ with measured as (
         on topics.channel_id = base.channel_id
 ),
 
--- (x + k p0) / (n + k) and its quotient with p0 = X / N, each as one division of whole numbers: equal shares give
--- equal lifts, and a topic exactly at the base rate has lift 1, not a hair above
+-- (x + k p0) / (n + k) and its quotient with p0 = X / N, each written as one division of whole numbers: then equal
+-- shares give equal lifts, and a topic exactly at the base rate has the lift 1 and not slightly more.
 compared as (
     select
         *,

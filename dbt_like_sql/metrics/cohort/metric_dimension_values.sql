@@ -1,4 +1,5 @@
--- Every row a table by dimension must have, lead or no lead: the catalogue's values, the sources ever seen, (none).
+-- One row per value that a table by dimension must contain, with or without leads: the values of the catalogue, the
+-- lead sources ever seen, and (none).
 select
     channel_id,
     'all' as dimension,

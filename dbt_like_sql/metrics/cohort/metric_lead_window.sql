@@ -1,4 +1,4 @@
--- One row per live lead created in (as_of - 90 d, as_of]: the population of every rate and time.
+-- One row per live lead created in (as_of - 90 d, as_of]. Every rate and every time is computed over these leads.
 select
     attribution.channel_id,
     attribution.zoho_lead_id,

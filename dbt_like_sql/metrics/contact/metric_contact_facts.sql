@@ -1,4 +1,4 @@
--- One row per lead of the last 90 days: its first contact as the clock saw it.
+-- One row per lead of the last 90 days: its first contact and the time it was observed.
 select
     leads.channel_id,
     leads.zoho_lead_id,

@@ -1,4 +1,4 @@
--- One row per channel, dimension and value: counts, and average, median and 95th percentile in seconds, unrounded.
+-- One row per channel, dimension and value: counts, and the unrounded average, median and 95th percentile in seconds.
 select
     dimensions.channel_id,
     dimensions.dimension,

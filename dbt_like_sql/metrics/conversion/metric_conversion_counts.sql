@@ -1,4 +1,4 @@
--- One row per channel, stage, dimension and value: the leads and conversions of every definition side by side.
+-- One row per channel, stage, dimension and value: the leads and conversions of every definition.
 with placed as (
     select
         dimensions.channel_id,

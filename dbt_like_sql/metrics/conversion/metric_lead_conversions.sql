@@ -1,12 +1,12 @@
--- One row per lead of the last 90 days and stage: did it get there, and after how many seconds.
--- Reached means by as_of; reached ever is today's state, whatever as_of was asked for. A stage reached at an unknown
--- time (a won deal without history and closing date) counts as reached, but in no definition that asks when.
--- Where Deals cannot be read nothing is seen to be reached; the rates are null then.
+-- One row per lead of the last 90 days and stage: whether the lead reached the stage, and after how many seconds.
+-- is_reached means reached by as_of. is_reached_ever is today's state, whatever as_of was asked for. If the time is
+-- unknown (a won deal without history and closing date), the stage counts as reached, but not in a definition that
+-- needs the time. If Deals cannot be read, no deal and no win is seen here, and the rates are null.
 with first_wins as (
     select
         deals.channel_id,
         deals.zoho_lead_id,
-        -- a deal that the sync behind as_of saw won was won by then, whatever closing date it carries
+        -- If the sync behind as_of saw that a deal was won, it was won by then, whatever its closing date.
         min(
             case
                 when deals.won_at > clock.as_of_utc and clock.as_of_utc = clock.last_complete_sync_at

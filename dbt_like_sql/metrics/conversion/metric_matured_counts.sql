@@ -1,4 +1,5 @@
--- One row per channel with data: leads matured in the last 90 days, and how many got a deal within 30 days.
+-- One row per channel with data: the matured leads of the last 90 days, and how many of them had a deal within 30
+-- days.
 select
     clock.channel_id,
     count(conversions.zoho_lead_id) as n_leads,

@@ -1,6 +1,6 @@
--- Every rate with an interval, one row each: counts, rate and its Wilson 95 % bounds, clamped to [0, 1].
--- Where Deals cannot be read, deals and wins are unknown: leads are counted, conversions and rates are null.
--- Definition topic_evidence is the cohort of topic_performance; the others are those of conversion_rate.
+-- One row per rate that has an interval: counts, rate and the Wilson 95 % bounds, limited to [0, 1]. If Deals cannot
+-- be read, deals and wins are unknown. Then leads are counted, and conversions and rates are null. The definition
+-- topic_evidence is the cohort of topic_performance. The other definitions are those of conversion_rate.
 with stages as (
     select 'any_conversion' as stage
     union all select 'deal'
@@ -122,7 +122,8 @@ select
     cast(n_converted as bigint) as n_converted,
     cast(n_immature as bigint) as n_immature,
     rate,
-    -- the rate itself bounds too: at 0 and 1 the exact bound is the rate, a floating one may miss it by an ulp
+    -- The rate is a limit too: at 0 and 1 the exact bound equals the rate, and a floating number may differ in its
+    -- last digit.
     case
         when rate is null then null
         when center - half_width < 0 then cast(0 as double)

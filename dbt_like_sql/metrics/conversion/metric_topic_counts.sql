@@ -1,5 +1,5 @@
--- One row per topic of the catalogue: matured leads of the last 90 days whose last-touch content carries it,
--- matched with confidence enough, and how many of them got a deal within 30 days.
+-- One row per topic of the catalogue: the matured leads of the last 90 days whose last-touch content carries the
+-- topic, and how many of them had a deal within 30 days. The content match must have enough confidence.
 with cohort as (
     select
         leads.channel_id,

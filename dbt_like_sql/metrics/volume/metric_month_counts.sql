@@ -1,12 +1,12 @@
--- One row per channel: leads of the running local month, of the last one and of the last one up to the same
--- point of wall-clock time, and of the two spans of four full local weeks that the trend compares.
+-- One row per channel: the leads of the running local month, of last month, of last month up to the same point of
+-- wall-clock time, and of the two periods of four full local weeks that the trend compares.
 with points as (
     select
         channel_id,
         as_of_utc,
         date_trunc('month', as_of_local) as this_month,
         date_trunc('month', as_of_local) - interval '1 month' as last_month,
-        -- the day is clamped: 31 March 15:00 has 28 February 15:00 as its same point
+        -- A day that last month does not have becomes its last day: for 31 March 15:00 it is 28 February 15:00.
         as_of_local - interval '1 month' as same_point,
         date_trunc('week', as_of_local) as this_week
     from int_channel_clock

@@ -1,4 +1,5 @@
--- One row per channel: the three known sources with most leads this month, or last month while this one has none.
+-- One row per channel: the three known sources with the most leads of this month, or of last month as long as this
+-- month has none.
 with periods as (
     select
         clock.channel_id,

@@ -1,4 +1,4 @@
--- Every raw lead, deleted or not: the count that live and deleted leads must add up to.
+-- One row per raw lead, deleted or not. The live and the deleted leads together must be as many.
 select
     source.channel_id,
     source.id as zoho_lead_id,

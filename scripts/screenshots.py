@@ -164,7 +164,7 @@ def walk(visitor: Walk, channel: str, change: Callable[[], object] = lambda: Non
     visitor.picture("metadata-plots")
     visitor.go("/assets/marts/channel_insight?view=checks", "not_null", "Passed")
     visitor.picture("checks")
-    visitor.go("/assets/marts/channel_insight", "leads_this_month", "← int_insight", "Passing")
+    visitor.go("/assets/marts/channel_insight", "leads_this_month", "← metric_", "Passing")
     visitor.picture("columns")
     visitor.go("/assets/marts/channel_insight?view=events", f"insight of {channel}")
     visitor.click(f"//tr[contains(., 'insight of {channel}')]//*[not(*)][normalize-space(.)='[Show Markdown]']")

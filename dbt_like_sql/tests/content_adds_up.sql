@@ -1,5 +1,5 @@
--- Whatever the model: the credited leads make the live leads, and attributed revenue with that of deals without a
--- lead makes the home amount of all won deals, to the cent.
+-- In each attribution model, the credited leads add up to the live leads. The attributed revenue and the revenue of
+-- deals without a lead add up to the amount of all won deals in the home currency, to the cent.
 with content as (
     select
         channel_id,

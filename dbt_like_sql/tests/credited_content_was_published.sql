@@ -1,4 +1,4 @@
--- A credited content item is of the same channel and was published at most 24 h after the touch.
+-- A credited content item belongs to the same channel and was published at most 24 hours after the touch.
 select
     credits.channel_id,
     credits.zoho_lead_id,

@@ -1,4 +1,5 @@
--- Per lead and model the credits lie in [0, 1] and make 1; every live lead has credit in each of the five models.
+-- Every credit lies in [0, 1], and the credits of a lead add up to 1 in each model. Every live lead has credits in
+-- all five models.
 with sums as (
     select
         channel_id,

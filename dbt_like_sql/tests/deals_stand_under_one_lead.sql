@@ -1,4 +1,4 @@
--- A deal stands under one lead at most, and the lead's figures are those of its deals.
+-- A deal belongs to one lead at most, and the deal counts of a lead match its deals.
 with per_lead as (
     select
         channel_id,

@@ -1,4 +1,4 @@
--- Times are never negative, and a lead is contacted exactly if it has seconds to its first contact.
+-- No time is negative, and a lead is contacted exactly if it has seconds to its first contact.
 select
     channel_id,
     zoho_lead_id

@@ -1,4 +1,5 @@
--- The matured cohort of dimension all is 30 days long, that of the others 60: it is compared among the others.
+-- The matured cohort of the dimension all covers 30 days, and that of the other dimensions covers 60. So the others
+-- are compared among themselves.
 with totals as (
     select
         channel_id,

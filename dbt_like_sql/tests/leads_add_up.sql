@@ -1,4 +1,4 @@
--- Raw = live + deleted, and every live lead has its row in each table of facts.
+-- Raw leads are the live and the deleted leads together, and every live lead has its row in each table of facts.
 with counted as (
     select
         ids.channel_id,

@@ -1,4 +1,4 @@
--- x ≤ n, and the rate lies in its interval.
+-- There are at most as many conversions as leads, and the rate lies in its interval.
 select
     channel_id,
     content_id,

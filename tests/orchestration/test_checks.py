@@ -71,7 +71,16 @@ def test_columns_lead_from_the_insight_to_zohos_fields(deployment: Deployment) -
 
 def test_every_asset_has_owner_group_kind_and_a_link_to_its_file(deployment: Deployment) -> None:
     for spec in deployment.defs.resolve_all_asset_specs():
-        assert spec.group_name in {"zoho_crm", "zoho_raw", "staging", "intermediate", "marts", "insight", "seeds"}
+        assert spec.group_name in {
+            "zoho_crm",
+            "zoho_raw",
+            "staging",
+            "intermediate",
+            "metrics",
+            "marts",
+            "insight",
+            "seeds",
+        }
         assert spec.kinds
         if spec.group_name != "zoho_crm":
             assert spec.owners

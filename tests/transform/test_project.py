@@ -1,5 +1,6 @@
 """Loading a project: order, references, docs, and everything that is refused with file and line."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -46,7 +47,9 @@ def test_names_of_ctes_are_no_references(project: MakeProject) -> None:
         ("marts/x.sql", "select 'a", r"marts/x\.sql: is not SQL"),
         ("marts/x.sql", "-- nothing yet", r"marts/x\.sql:1: is empty"),
         ("marts/x.sql", "select a\nfrom nowhere", r"marts/x\.sql:2: reads nowhere, which is no model or seed"),
-        ("marts/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; a mart reads models"),
+        ("marts/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
+        ("metrics/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
+        ("intermediate/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
         ("marts/x.sql", "select a\nfrom marts.lead", r"x\.sql:2: reads marts\.lead: models are read"),
         (
             "staging/stg_x.sql",
@@ -71,6 +74,44 @@ def test_a_wrong_file_is_refused_by_name_and_line(project: MakeProject, file: st
     with pytest.raises(ProjectError, match=message) as caught:
         project({file: sql})
     assert caught.value.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "read", "message"),
+    [
+        (
+            "staging/x.sql",
+            "int_clock",
+            "int_clock, which stands in intermediate; a model in staging reads only staging.",
+        ),
+        (
+            "intermediate/part/x.sql",
+            "fact",
+            "fact, which stands in marts/facts; a model in intermediate reads only staging, intermediate. Move x to",
+        ),
+        (
+            "marts/facts/x.sql",
+            "metric",
+            "metric, which stands in metrics; a model in marts/facts reads only staging, intermediate, marts/facts.",
+        ),
+        (
+            "metrics/part/x.sql",
+            "lead",
+            "lead, which stands in marts; a model in metrics reads only staging, intermediate, marts/facts, metrics.",
+        ),
+    ],
+)
+def test_a_model_that_reads_a_higher_layer_is_refused(project: MakeProject, file: str, read: str, message: str) -> None:
+    layers = {
+        "marts/facts/fact.sql": "select channel_id from int_clock",
+        "metrics/metric.sql": "select channel_id from fact",
+        "marts/insight/page.sql": "select channel_id from metric",
+    }
+    assert project(layers).models["metric"].layer == "metrics"
+    assert {"fact", "page"} <= project(layers).marts.keys()
+    name = file.rpartition("/")[2]
+    with pytest.raises(ProjectError, match=rf"{name}:2: reads {re.escape(message)}"):
+        project({**layers, file: f"select channel_id\nfrom {read}"})
 
 
 def test_a_circle_is_refused_with_its_way(project: MakeProject) -> None:

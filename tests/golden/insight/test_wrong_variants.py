@@ -9,12 +9,12 @@ from tests.golden.insight.worlds import INSIGHT_MARTS
 
 VARIANTS = {
     "months of UTC": (
-        "int_insight_months",
+        "metric_month_counts",
         "date_trunc('month', as_of_local) as this_month",
         "date_trunc('month', as_of_utc) as this_month",
     ),
     "a month is thirty days": (
-        "int_insight_months",
+        "metric_month_counts",
         "as_of_local - interval '1 month' as same_point",
         "as_of_local - interval '30 days' as same_point",
     ),
@@ -24,53 +24,53 @@ VARIANTS = {
         "cast(months.leads_this_month as bigint)",
     ),
     "ever instead of 30 days": (
-        "int_insight_conversion_counts",
+        "metric_conversion_counts",
         "is_in_cohort and is_reached_30d",
         "is_in_cohort and is_reached",
     ),
     "converted is a deal": (
-        "int_insight_conversions",
-        "has_deal as is_reached,\n        deal_linked_at",
-        "is_converted as is_reached,\n        converted_at",
+        "metric_lead_conversions",
+        "attribution.has_deal,\n        attribution.deal_linked_at,",
+        "attribution.is_converted as has_deal,\n        attribution.converted_at as deal_linked_at,",
     ),
     "leads without time enough": (
-        "int_insight_leads",
+        "metric_lead_window",
         "created_at <= clock.as_of_utc - interval '30 days' as is_mature",
         "created_at <= clock.as_of_utc as is_mature",
     ),
     "a window closed at both ends": (
-        "int_insight_leads",
+        "metric_lead_window",
         "created_at > clock.as_of_utc - interval '60 days'",
         "created_at >= clock.as_of_utc - interval '60 days'",
     ),
     "censored leads forgotten": (
-        "int_insight_conversion_survival",
+        "metric_survival_steps",
         "count(*) as n_leaving",
-        "sum(case when conversions.is_reached_30d then 1 else 0 end) as n_leaving",
+        "sum(case when observations.is_event then 1 else 0 end) as n_leaving",
     ),
     "a survival nobody watched": (
-        "int_insight_conversion_survival",
+        "metric_conversion_survival",
         "when reaches_30d = 1 then",
         "else",
     ),
-    "z of 1.96": ("int_insight_rates", "1.959963984540054", "1.96"),
+    "z of 1.96": ("metric_rates", "1.959963984540054", "1.96"),
     "early contacts on the clock": (
-        "int_insight_contacts",
+        "metric_contact_facts",
         "contacts.contact_status <> 'contact_before_creation'",
         "contacts.contact_status <> ''",
     ),
     "young leads in the first hour's share": (
-        "int_insight_contact_times",
+        "metric_contact_times",
         "contacts.is_on_clock and contacts.is_1h_old then 1",
         "contacts.is_on_clock then 1",
     ),
     "Unknown is a source like others": (
-        "int_insight_top_sources",
+        "metric_top_sources",
         "leads.lead_source <> 'Unknown' as is_known",
         "true as is_known",
     ),
     "the running week in the trend": (
-        "int_insight_months",
+        "metric_month_counts",
         "date_trunc('week', as_of_local) as this_week",
         "date_trunc('week', as_of_local) + interval '7 days' as this_week",
     ),

@@ -30,12 +30,12 @@ VARIANTS = {
         "coalesce(figures.deal_linked_at is not null, false)",
     ),
     "hard-coded stage names": (
-        "int_deals",
+        "int_stage_meanings",
         "when lower(trim(forecast_type)) = 'closed won' then 'won'",
         "when lower(trim(stage)) = 'closed won' then 'won'",
     ),
     "the first win of a re-opened deal": (
-        "int_deals",
+        "int_stage_meanings",
         "when lower(trim(forecast_type)) = 'open' then 'open'",
         "when lower(trim(forecast_type)) = 'open' then 'won'",
     ),

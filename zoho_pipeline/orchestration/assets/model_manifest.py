@@ -36,7 +36,7 @@ class ColumnEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model: what it reads and what its yml says. `layer` is staging, intermediate or marts."""
+    """A model: what it reads and what its yml says. `layer` is staging, intermediate, metrics or marts."""
 
     name: str
     layer: str

@@ -33,7 +33,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Model:
-    """A SELECT in a file. `layer` is staging, intermediate, marts or tests (a singular test)."""
+    """A SELECT in a file. `layer` is staging, intermediate, metrics, marts or tests (a singular test)."""
 
     name: str
     path: Path

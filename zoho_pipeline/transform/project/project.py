@@ -12,7 +12,10 @@ from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.docs import Docs, DocumentedColumn, read_docs
 from zoho_pipeline.transform.project.model import PROVIDED, Model
 
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "intermediate", "metrics", "marts")
+RANKS = ("staging", "intermediate", "marts/facts", "metrics", "marts")
+"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. What stands in
+`marts` but not in `marts/facts` (the insight) is the highest."""
 TESTS = "tests"
 
 
@@ -45,7 +48,8 @@ class Project:
     def load(cls, root: Path | None = None) -> "Project":
         """Read and check the whole project at `root`; the default is the one that ships with the package.
 
-        ProjectError names file and line: not one SELECT, an unknown or doubled name, a cycle.
+        ProjectError names file and line: not one SELECT, an unknown or doubled name, a model that reads a
+        higher layer or (outside staging) a raw table, a cycle.
         """
         root = root or SQL_PROJECT
         stamp = tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in _files(root))
@@ -116,6 +120,8 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
     _check_names(models, seeds, tests, docs.by_name)
     for model in (*models.values(), *tests.values()):
         _check_references(model, models, seeds, docs.raw_tables)
+    for model in models.values():
+        _check_layers(model, models, root)
     return Project(root, _ordered(models), seeds, tests, docs.raw_tables)
 
 
@@ -159,12 +165,38 @@ def _check_references(
     known = models.keys() | seeds.keys() | PROVIDED
     for reference in model.references:
         if reference.is_raw:
-            if model.layer == "marts":
-                raise ProjectError(model.path, reference.line, f"reads {reference.name}; a mart reads models only.")
+            if model.layer not in ("staging", TESTS):
+                raise ProjectError(
+                    model.path,
+                    reference.line,
+                    f"reads {reference.name}; only staging reads raw tables. Read the staging model of that table.",
+                )
             if raw and reference.name.partition(".")[2] not in raw:
                 raise ProjectError(model.path, reference.line, f"reads {reference.name}, declared in no sources yml.")
         elif reference.name not in known:
             raise ProjectError(model.path, reference.line, f"reads {reference.name}, which is no model or seed.")
+
+
+def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None:
+    own = _folder(model, root)
+    for reference in model.references:
+        if reference.name in models and RANKS.index(other := _folder(models[reference.name], root)) > RANKS.index(own):
+            raise ProjectError(
+                model.path,
+                reference.line,
+                f"reads {reference.name}, which stands in {other}; a model in {own} reads only {_readable(own)}."
+                f" Move {model.name} to a higher layer or {reference.name} to a lower one.",
+            )
+
+
+def _folder(model: Model, root: Path) -> str:
+    """The folder of RANKS that the model stands in."""
+    is_fact = model.path.relative_to(root).parts[:2] == ("marts", "facts")
+    return "marts/facts" if is_fact else model.layer
+
+
+def _readable(folder: str) -> str:
+    return ", ".join(RANKS[: RANKS.index(folder) + 1])
 
 
 def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:

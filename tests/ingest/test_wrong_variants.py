@@ -39,6 +39,7 @@ VARIANTS = {
     "cursor committed early": (
         "ingest/extract.py",
         "        pending: list[Row] = []\n",
+        "        self.state = marks.with_proof(self.state, [self.window.hi])\n"
         "        yield self._step({}, self.window.hi)\n        pending: list[Row] = []\n",
     ),
     "no overlap": ("ingest/window.py", "OVERLAP = timedelta(minutes=5)", "OVERLAP = timedelta(0)"),

@@ -43,7 +43,7 @@ class BulkLoad:
         except Permanent as error:
             # also where a single field has no column in bulk: left out, its values would be missing for good
             own.report.note(f"bulk refused: {error}")
-            own.report.took("bulk")
+            own.can_bulk = False
             own.state = _without_job(own.state)
             return None
         own.report.took("bulk")

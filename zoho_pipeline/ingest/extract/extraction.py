@@ -348,7 +348,7 @@ class Extraction:
         for batch in batches:
             reached = batch.reached
             self.state = marks.with_proof(self.state, map(modified, batch.rows[-1:]))
-            pending += self.intake.wanted(batch)
+            pending += self.intake.wanted(batch if since is None else self.intake.news(batch))
             read_at = read_at or batch.read_at
             if len(pending) >= ROWS_PER_TABLE:
                 loaded += self.intake.convert(pending, read_at, tables)

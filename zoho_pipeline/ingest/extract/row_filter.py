@@ -1,7 +1,7 @@
 """Rows on their way from a route into a step: which of them count, what does not fit, what came back to life."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -44,7 +44,7 @@ class Intake:
 
     def wanted(self, batch: Batch) -> list[Row]:
         """Rows that existed when the sync began; those born later are the next run's."""
-        rows = [row for row in batch.rows if not self.born_later(row) and not self.is_known(row)]
+        rows = [row for row in batch.rows if not self.born_later(row)]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         for row in rows:
@@ -62,10 +62,14 @@ class Intake:
             self.after_clock = max(created, self.after_clock or created)
         return created is None or created >= self.window.hi
 
-    def is_known(self, row: Row) -> bool:
-        """Whether a row lies so far below the cursor that its version alone is looked at, and is held."""
+    def news(self, batch: Batch) -> Batch:
+        """A batch of changes without the versions that are held and lie so far below the cursor that only their
+        version is looked at."""
         again = self.before.again
-        return again is not None and modified(row) < again and not self.is_change(row) and not self._unsettled(row)
+        if again is None:
+            return batch
+        kept = [row for row in batch.rows if modified(row) >= again or self.is_change(row) or self._unsettled(row)]
+        return replace(batch, rows=kept)
 
     def _unsettled(self, row: Row) -> bool:
         return self.before.unsettled is not None and modified(row) >= self.before.unsettled

@@ -1,11 +1,11 @@
-"""Raw rows and expected cells as small text tables: `|` between columns, an empty cell is null, '' an empty text."""
+"""Raw rows and expected cells as small text tables: `|` separates columns, an empty cell is null, '' is empty text."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from tests.golden import bench
+from tests.golden import sql_lab
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import TransformReport, transform
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -23,17 +23,17 @@ Cells = dict[str, str]
 
 
 def rows_of(text: str) -> list[Cells]:
-    """The table's rows as text by column."""
+    """Return the rows of the table as text by column."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     header, *body = [[cell.strip() for cell in line.split("|")] for line in lines]
     return [dict(zip(header, cells, strict=True)) for cells in body]
 
 
 def write_raw(warehouse: Warehouse, raw: Mapping[str, str]) -> None:
-    """Make the raw tables of the texts in an empty warehouse; times without offset are UTC."""
+    """Make the raw tables of the texts in an empty warehouse. Times without an offset are UTC."""
     tables = {name: [{n: _raw_value(cell) for n, cell in row.items()} for row in rows_of(t)] for name, t in raw.items()}
     with warehouse.connect(read_only=False) as connection:
-        bench.write_raw(connection, tables)
+        sql_lab.write_raw(connection, tables)
 
 
 def _raw_value(cell: str) -> str | None:
@@ -41,24 +41,24 @@ def _raw_value(cell: str) -> str | None:
 
 
 class Marts:
-    """What a transform published."""
+    """The marts that a transform published."""
 
     def __init__(self, warehouse: Warehouse, report: TransformReport) -> None:
         self._warehouse, self.report = warehouse, report
 
     def all_rows(self, mart: str) -> list[dict[str, Any]]:
-        """Every row of a mart, ordered by all its cells."""
+        """Return every row of a mart, ordered by all its cells."""
         with published.connect(self._warehouse) as connection:
             rows = connection.rows(f"select * from {mart}")
         return sorted(rows, key=lambda row: [str(value) for value in row.values()])
 
     def cells(self, mart: str, columns: Sequence[str], channel_id: str) -> list[Cells]:
-        """The columns of a channel's rows, as text."""
+        """Return the given columns of a channel's rows as text."""
         rows = (row for row in self.all_rows(mart) if row["channel_id"] == channel_id)
         return [{name: shown(row[name]) for name in columns} for row in rows]
 
     def expect(self, mart: str, channel_id: str, expected: str) -> None:
-        """The channel's rows are exactly these, in whatever order, as far as the columns go."""
+        """Assert that the rows of the channel are exactly these, in any order, in the columns of `expected`."""
         wanted = rows_of(expected)
         found = self.cells(mart, list(wanted[0]), channel_id)
         key = lambda row: list(row.values())  # noqa: E731
@@ -66,7 +66,7 @@ class Marts:
 
 
 def shown(value: Any) -> str:
-    """A cell as the tables write it: UTC times to the second, decimals in full."""
+    """Return a cell as the tables write it: UTC times to the second, all decimals."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -81,7 +81,7 @@ def shown(value: Any) -> str:
 
 
 def build(warehouse: Warehouse, raw: Mapping[str, str], as_of: str | None = None) -> Marts:
-    """Raw tables and a transform of them; every check of the models must hold."""
+    """Write the raw tables and transform them. Every check of the models must pass."""
     write_raw(warehouse, raw)
     report = transform(warehouse, as_of=as_of, build_at=BUILD_AT)
     assert not report.failed_checks, report.failed_checks

@@ -1,9 +1,9 @@
-"""Pairs of small CSV files, one folder a case: raw rows given, rows of marts expected.
+"""Pairs of small CSV files, one folder per case: the raw rows that are given, and the rows of marts that are expected.
 
-`leads.csv` and the like hold rows of that raw table, `expect.<mart>.csv` all rows of a mart for the case (as far as
-its columns go), `expect_some.<mart>.csv` some of them. Each case is a channel of its own, so that one transform
-serves them all; where a file has a column channel_id, the case is several channels. An empty cell is null, '' an
-empty text; times are UTC; a rate may be written as a fraction; more than two decimals are a rounded value.
+`leads.csv` and similar files hold rows of that raw table. `expect.<mart>.csv` holds all rows of a mart for the case, in
+the columns of the file, and `expect_some.<mart>.csv` holds some of them. Each case is a channel of its own, so that one
+transform serves all cases. If a file has a column channel_id, the case has several channels. An empty cell is null, and
+'' is an empty text. Times are UTC. A rate may be written as a fraction. More than two decimals are a rounded value.
 """
 
 import csv
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Expectation:
-    """Rows of a mart as text, with the channel they must stand under."""
+    """The expected rows of a mart as text, each with its channel."""
 
     case: str
     mart: str
@@ -50,7 +50,7 @@ def _channel(case: str, channel: str | None) -> str:
 
 @cache
 def given() -> dict[str, list[Row]]:
-    """Raw table → the rows of all cases."""
+    """Return raw table → the rows of all cases."""
     tables: dict[str, list[Row]] = {"channels": []}
     for case in CASES:
         for path in sorted((HERE / case).glob("*.csv")):
@@ -73,7 +73,7 @@ def _raw(cell: str) -> str | None:
 
 @cache
 def expectations() -> tuple[Expectation, ...]:
-    """What each case expects of each mart."""
+    """Return what each case expects of each mart."""
     found = []
     for case in CASES:
         for path in sorted((HERE / case).glob("expect*.csv")):
@@ -84,7 +84,7 @@ def expectations() -> tuple[Expectation, ...]:
 
 
 def broken(expected: Expectation, rows: list[Row]) -> list[str]:
-    """What is wrong with the rows of a mart: rows missing, and rows nobody expected."""
+    """Return what is wrong with the rows of a mart: missing rows and unexpected rows."""
     left = [row for row in rows if str(row["channel_id"]).split(".")[0] == expected.case]
     wrong = []
     for wanted in expected.rows:
@@ -100,13 +100,13 @@ def broken(expected: Expectation, rows: list[Row]) -> list[str]:
 
 
 def _nearest(wanted: dict[str, str], rows: list[Row]) -> dict[str, Any]:
-    """Where the row that agrees most differs."""
+    """Return the differences of the row that agrees most."""
     nearest = max(rows, key=lambda row: sum(agrees(row[n], cell) for n, cell in wanted.items()), default={})
     return {name: nearest.get(name) for name, cell in wanted.items() if not agrees(nearest.get(name), cell)}
 
 
 def agrees(got: Any, cell: str) -> bool:
-    """Whether a value is the one written."""
+    """Return whether a value is the one in the file."""
     if cell == "" or got is None:
         return got is None and cell == ""
     if isinstance(got, bool):

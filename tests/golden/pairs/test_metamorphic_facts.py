@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.golden.bench import Bench
-from tests.golden.units.pairs import BUILD_AT, Row, given
+from tests.golden.pairs.csv_pairs import BUILD_AT, Row, given
+from tests.golden.sql_lab import SqlLab
 from zoho_pipeline.ingest.catalog.tables import BY_NAME
 
 WEEK = timedelta(days=7)
@@ -19,34 +19,34 @@ Marts = dict[str, list[Row]]
 
 
 @pytest.fixture(scope="module")
-def marts() -> Marts:
-    return Bench(given(), BUILD_AT).marts()
+def lab_marts() -> Marts:
+    return SqlLab(given(), BUILD_AT).marts()
 
 
-def test_order_of_rows_changes_nothing(marts: Marts) -> None:
+def test_order_of_rows_changes_nothing(lab_marts: Marts) -> None:
     rng = random.Random(5)
-    assert Bench({name: rng.sample(rows, len(rows)) for name, rows in given().items()}, BUILD_AT).marts() == marts
+    assert SqlLab({name: rng.sample(rows, len(rows)) for name, rows in given().items()}, BUILD_AT).marts() == lab_marts
 
 
-def test_other_channels_change_nothing(marts: Marts) -> None:
+def test_other_channels_change_nothing(lab_marts: Marts) -> None:
     kept = set(sorted({row["channel_id"] for row in given()["channels"]})[::2]) | {"topics"}
-    alone = Bench({n: [r for r in rows if r["channel_id"] in kept] for n, rows in given().items()}, BUILD_AT).marts()
-    for mart, rows in marts.items():
+    alone = SqlLab({n: [r for r in rows if r["channel_id"] in kept] for n, rows in given().items()}, BUILD_AT).marts()
+    for mart, rows in lab_marts.items():
         assert alone[mart] == [row for row in rows if row["channel_id"] in kept], mart
         assert alone[mart]
 
 
-def test_a_week_later_only_dates_differ(marts: Marts) -> None:
+def test_a_week_later_only_dates_differ(lab_marts: Marts) -> None:
     later = {name: [_later(name, row) for row in rows] for name, rows in given().items()}
-    shifted = Bench(later, BUILD_AT + WEEK).marts()
-    for mart in set(marts) - {"lead_volume", "channel_insight"}:  # months do not shift by weeks
-        assert _timeless(shifted[mart], WEEK) == _timeless(marts[mart], timedelta()), mart
+    shifted = SqlLab(later, BUILD_AT + WEEK).marts()
+    for mart in set(lab_marts) - {"lead_volume", "channel_insight"}:  # months do not shift by weeks
+        assert _timeless(shifted[mart], WEEK) == _timeless(lab_marts[mart], timedelta()), mart
 
 
-def test_the_model_shares_out_the_same_totals(marts: Marts) -> None:
+def test_the_model_shares_out_the_same_totals(lab_marts: Marts) -> None:
     totals: dict[str, dict[str, list[Decimal]]] = defaultdict(lambda: defaultdict(lambda: [Decimal(0)] * 6))
     names = ("credited_leads", "credited_deals", "credited_won_deals", "won_revenue", "n_leads", "n_converted")
-    for row in marts["content_performance"]:
+    for row in lab_marts["content_performance"]:
         so_far = totals[row["channel_id"]][row["model"]]
         totals[row["channel_id"]][row["model"]] = [a + (row[n] or 0) for a, n in zip(so_far, names, strict=True)]
     assert all(len(by_model) == 5 for by_model in totals.values())
@@ -56,7 +56,7 @@ def test_the_model_shares_out_the_same_totals(marts: Marts) -> None:
 
 
 def _later(table: str, row: Row) -> Row:
-    """The row a week later."""
+    """Return the row, one week later."""
     moved = dict(row)
     for name, value in row.items():
         kind = BY_NAME[table].column(name).type

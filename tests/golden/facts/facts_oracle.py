@@ -1,4 +1,4 @@
-"""Attribution once more in plain Python, written from the rules and not from the SQL: slow, and easy to follow."""
+"""Attribution in plain Python, written from the rules and not from the SQL. It is slow and easy to follow."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_id")
 
 @dataclass(frozen=True)
 class Item:
-    """A content item as the catalogue has it."""
+    """A content item of the catalogue."""
 
     content_id: str
     published_at: datetime
@@ -25,7 +25,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Touch:
-    """A visit: when, and what was known of it."""
+    """A visit with its time and its known values."""
 
     kind: str
     at: datetime
@@ -35,7 +35,7 @@ class Touch:
 
 
 def plain(value: str | None) -> str | None:
-    """Trimmed, URL-decoded, lower-cased; nothing left is nothing."""
+    """Return the text trimmed, URL-decoded and in lower case, or None if nothing is left."""
     return unquote_plus(value.strip()).strip().lower() or None if value else None
 
 
@@ -47,14 +47,14 @@ def plain_url(url: str | None) -> str | None:
 
 
 def with_parameters(values: dict[str, str], landing_url: str | None) -> dict[str, str]:
-    """The UTM fields, missing ones from the parameters of the landing URL."""
+    """Return the UTM fields. Missing ones come from the parameters of the landing URL."""
     query = urlsplit(landing_url or "").query
     found = dict(pair.split("=", 1) for pair in reversed(query.split("&")) if "=" in pair)
     return {**{name: found[name] for name in UTM if found.get(name)}, **{k: v for k, v in values.items() if v}}
 
 
 def match(touch: Touch, catalogue: list[Item]) -> tuple[str, str | None, Decimal]:
-    """(rule, content id, confidence) of the first rule that names exactly one eligible item."""
+    """Return (rule, content id, confidence) of the first rule that finds exactly one eligible item."""
     given = {name: plain(value) for name, value in with_parameters(touch.values, touch.landing_url).items()}
     eligible = [item for item in catalogue if item.published_at <= touch.at + timedelta(hours=24)]
 
@@ -85,7 +85,7 @@ def match(touch: Touch, catalogue: list[Item]) -> tuple[str, str | None, Decimal
 
 
 def credits_of(touches: list[tuple[datetime, str | None]]) -> dict[str, list[Decimal]]:
-    """Model → credit of each of one or two touches, oldest first."""
+    """Return model → the credits of one or two touches, oldest first."""
     if len(touches) == 1:
         return {model: [Decimal(1)] for model in MODELS}
     (first, _), (last, _) = touches

@@ -1,6 +1,7 @@
-"""The insight's numbers in plain Python, written from the specification: exact fractions, no SQL, nothing shared.
+"""The numbers of the insight in plain Python, written from the specification, with exact fractions.
 
-Facts go in as they are known of each lead; what comes out has the columns of the marts.
+It uses no SQL and shares nothing with the models.
+The input is what is known of each lead. The output has the columns of the marts.
 """
 
 import math
@@ -29,7 +30,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Lead:
-    """What is known of a lead; instants are UTC. `contacts` are the times of its outbound calls."""
+    """What is known of a lead. Instants are UTC. `contacts` are the times of its outbound calls."""
 
     lead_id: str
     created: datetime
@@ -43,7 +44,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel with everything the insight asks of it."""
+    """A channel with everything that the insight needs."""
 
     channel_id: str
     as_of: datetime
@@ -62,14 +63,14 @@ class Channel:
 
 
 def wilson(rate: float, n: int) -> tuple[float, float]:
-    """Bounds as the roots p of (rate − p)² = z² p (1 − p) / n."""
+    """Return the bounds, which are the roots p of (rate − p)² = z² p (1 − p) / n."""
     a, b, c = 1 + Z * Z / n, -(2 * rate + Z * Z / n), rate * rate
     root = math.sqrt(max(b * b - 4 * a * c, 0.0))
     return max(0.0, (-b - root) / (2 * a)), min(1.0, (-b + root) / (2 * a))
 
 
 def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fraction]]:
-    """(t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
+    """Return (t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
     curve, s = [], Fraction(1)
     times = sorted(seconds for seconds, _ in observations)
     for moment in sorted({seconds for seconds, happened in observations if happened}):
@@ -81,7 +82,7 @@ def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fracti
 
 
 def percentile(values: Sequence[int], share: Fraction) -> Fraction:
-    """Interpolated between the two neighbours of position share × (n − 1)."""
+    """Interpolate between the two neighbours of the position share × (n − 1)."""
     ordered = sorted(values)
     position = share * (len(ordered) - 1)
     low = math.floor(position)
@@ -110,7 +111,7 @@ def memberships(channel: Channel, lead: Lead) -> list[tuple[str, str]]:
 
 
 def values(channel: Channel) -> set[tuple[str, str]]:
-    """Every (dimension, value) that must have a row."""
+    """Return every (dimension, value) that must have a row."""
     found = {("all", "all"), ("content_type", NONE), ("content", NONE), ("topic", NONE)}
     found |= {("lead_source", lead.source) for lead in channel.leads}
     for item in channel.items:
@@ -120,7 +121,7 @@ def values(channel: Channel) -> set[tuple[str, str]]:
 
 
 def reached(channel: Channel, lead: Lead, stage: str) -> int | None:
-    """Seconds from creation to the stage, if it was reached by as_of."""
+    """Return the seconds from creation to the stage if it was reached by as_of."""
     instant = {"any_conversion": lead.converted, "deal": lead.linked, "won": lead.won}[stage]
     if instant is None or instant > channel.as_of:
         return None
@@ -128,7 +129,7 @@ def reached(channel: Channel, lead: Lead, stage: str) -> int | None:
 
 
 def _reaching(channel: Channel, leads: Iterable[Lead], stage: str, limit: float = math.inf) -> int:
-    """How many reached the stage within `limit` seconds of their creation."""
+    """Return how many leads reached the stage within `limit` seconds of their creation."""
     times = (reached(channel, lead, stage) for lead in leads)
     return sum(1 for seconds in times if seconds is not None and seconds <= limit)
 
@@ -148,7 +149,7 @@ def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | Non
 
 
 def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
-    """(stage, definition, dimension, value) → n, x, rate, low, high, immature, status."""
+    """Return (stage, definition, dimension, value) → n, x, rate, low, high, immature, status."""
     rows = {}
     recent = channel.younger_than(90)
     for dimension, value in values(channel):
@@ -174,7 +175,7 @@ def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[A
 
 @dataclass(frozen=True)
 class Contact:
-    """First contact of a lead as the clock sees it."""
+    """The first contact of a lead, and how long the lead was observed."""
 
     seconds: int | None
     observed: int | None
@@ -229,7 +230,7 @@ def month_start(moment: datetime, back: int = 0) -> datetime:
 
 
 def lead_volume(channel: Channel) -> dict[tuple[str, date], tuple[int, bool]]:
-    """(grain, first day) → leads, running."""
+    """Return (grain, first day) → leads, running."""
     now = channel.local(channel.as_of)
     locals_ = [channel.local(lead.created) for lead in channel.leads]
     rows = {}

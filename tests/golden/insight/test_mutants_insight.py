@@ -1,13 +1,13 @@
-"""Mistakes one could make in the SQL: each must change a number of the worlds that the other tests hold fast."""
+"""Mutants of the SQL of the insight: each must change a number of the worlds that the other tests use."""
 
 import pytest
 
-from tests.golden.bench import Bench, Row
 from tests.golden.insight.edge_channels import BUILD, edge_world
+from tests.golden.insight.insight_world import INSIGHT_MARTS
 from tests.golden.insight.test_worked_example import example
-from tests.golden.insight.worlds import INSIGHT_MARTS
+from tests.golden.sql_lab import Row, SqlLab
 
-VARIANTS = {
+MUTANTS = {
     "months of UTC": (
         "metric_month_counts",
         "date_trunc('month', as_of_local) as this_month",
@@ -85,20 +85,22 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
+def insight_lab() -> SqlLab:
     both = example()
     for name, rows in edge_world().rows.items():
         both.rows[name] += rows
-    return Bench(both.rows, BUILD)
+    return SqlLab(both.rows, BUILD)
 
 
 @pytest.fixture(scope="module")
-def right(bench: Bench) -> dict[str, list[Row]]:
-    assert bench.failing() == []
-    return bench.marts()
+def right_marts(insight_lab: SqlLab) -> dict[str, list[Row]]:
+    assert insight_lab.failing() == []
+    return insight_lab.marts()
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_mistake_shows(name: str, bench: Bench, right: dict[str, list[Row]]) -> None:
-    with bench.mistaken(*VARIANTS[name]) as marts:
-        assert any(mart in INSIGHT_MARTS and sorted(bench.rows(mart), key=repr) != right[mart] for mart in marts)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_shows(name: str, insight_lab: SqlLab, right_marts: dict[str, list[Row]]) -> None:
+    with insight_lab.mutated(*MUTANTS[name]) as marts:
+        assert any(
+            mart in INSIGHT_MARTS and sorted(insight_lab.rows(mart), key=repr) != right_marts[mart] for mart in marts
+        )

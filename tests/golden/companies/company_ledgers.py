@@ -1,4 +1,4 @@
-"""Companies of the simulator's generator as raw rows, straight from their ledgers, and as frames for the reference."""
+"""Companies of the simulator's generator as raw rows, straight from their ledgers, and as frames for the oracle."""
 
 import random
 from collections.abc import Iterable
@@ -39,23 +39,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Ledgers:
-    """Many companies: Zoho's records by raw table, each with its channel under `channel`."""
+    """Many companies: Zoho's records by raw table. Each record has its channel under `channel`."""
 
     as_of: dict[str, datetime]
     records: dict[str, dict[str, list[Row]]]
     content: dict[str, list[Row]]
 
     def frame(self, table: str) -> pd.DataFrame:
-        """All records of a table."""
+        """Return all records of a table."""
         rows = [{"channel": channel, **row} for channel, tables in self.records.items() for row in tables[table]]
         return pd.DataFrame(rows)
 
     def items(self) -> pd.DataFrame:
-        """The catalogues."""
+        """Return the items of all catalogues."""
         return pd.DataFrame([{"channel": channel, **row} for channel, rows in self.content.items() for row in rows])
 
     def raw(self) -> dict[str, list[Row] | pa.Table]:
-        """The raw tables a sync of these companies would leave, without stage history."""
+        """Return the raw tables that a sync of these companies would leave, without stage history."""
         tables: dict[str, list[Row] | pa.Table] = {
             name: pa.concat_tables(
                 to_arrow(BY_NAME[name], tables[name], channel_id=channel, synced_at=self.as_of[channel]).table
@@ -94,7 +94,7 @@ STAGES = {
 
 
 def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
-    """A company a seed, each a channel with its own as_of."""
+    """Return one company per seed. Each is a channel with its own as_of."""
     as_of: dict[str, datetime] = {}
     records: dict[str, dict[str, list[Row]]] = {}
     content: dict[str, list[Row]] = {}
@@ -111,7 +111,7 @@ def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
 
 
 def disturb(rng: random.Random, now: datetime, tables: dict[str, list[Row]], items: list[Row]) -> None:
-    """What the generator is too tidy for: items published late or without ids, visits half known, early calls."""
+    """Add what the generator never makes: items published late or without ids, incomplete visits, early calls."""
     for item in items:
         if rng.random() < 0.3:
             published = now - timedelta(days=rng.randrange(200), hours=rng.randrange(24))
@@ -136,7 +136,7 @@ def disturb(rng: random.Random, now: datetime, tables: dict[str, list[Row]], ite
 
 
 def _half_known(rng: random.Random, item: Row) -> Row:
-    """The fields of a visit that came through an item, as much of it as a form may have kept."""
+    """Return the fields of a visit that came through an item, as incomplete as a form may store them."""
     known: Row = dict.fromkeys((*list(FIELDS.values())[:5], "Landing_Page", "Referrer"))
     campaign = rng.choice((item["utm_campaign"], "another"))
     match rng.randrange(5):

@@ -1,4 +1,4 @@
-"""Attribution, deals, first contact, Wilson and Kaplan-Meier in plain pandas, written from the specification alone."""
+"""Attribution, deals, first contact, Wilson and Kaplan-Meier in plain pandas, written only from the specification."""
 
 from math import sqrt
 from typing import Any
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 import numpy as np
 import pandas as pd
 
-from tests.golden.companies.worlds import FIELDS, STAGES, Ledgers
+from tests.golden.companies.company_ledgers import FIELDS, STAGES, Ledgers
 
 TOUCH = ["channel", "lead", "touch"]
 LEAD = ["channel", "lead"]
@@ -31,7 +31,7 @@ def _instants(values: pd.Series) -> pd.Series:
 
 
 def _id(values: pd.Series) -> pd.Series:
-    """The id of a lookup."""
+    """Return the id of a lookup."""
     return values.map(lambda value: value["id"] if isinstance(value, dict) else None)
 
 
@@ -51,8 +51,8 @@ def _parameter(url: Any, name: str) -> str | None:
     return values[0] if values else None
 
 
-class Reference:
-    """What the marts should hold of the companies, as frames with columns channel and lead."""
+class CompanyOracle:
+    """The expected content of the marts for the companies, as frames with the columns channel and lead."""
 
     def __init__(self, ledgers: Ledgers) -> None:
         self.as_of = {channel: pd.Timestamp(instant) for channel, instant in ledgers.as_of.items()}
@@ -79,7 +79,7 @@ class Reference:
         return frame
 
     def _touches(self) -> pd.DataFrame:
-        """Each touch with the content it matches."""
+        """Return each touch with the content it matches."""
         creation = self.leads.assign(touch="lead_creation", at=self.leads["created"])
         visit = self.leads.assign(touch="first_visit", at=self.leads["first_visited_time"], referrer=None)
         visit["landing_url"] = visit["first_visited_url"]
@@ -104,7 +104,7 @@ class Reference:
         return found
 
     def _matches(self, touches: pd.DataFrame) -> pd.DataFrame:
-        """The content of each touch that has one: the first rule with a single eligible item."""
+        """Return the content of each touch that has one. The first rule with a single eligible item wins."""
         items = self.items
         ids = [items.assign(key=items[name].map(_plain)) for name in ("source_activity_id", "content_id")]
         triple = ["utm_source", "utm_medium", "utm_campaign"]
@@ -145,7 +145,7 @@ class Reference:
         return frame.assign(key=frame[names].fillna("").agg("\n".join, axis=1).where(whole))
 
     def credits(self) -> pd.DataFrame:
-        """Lead, touch_seq and model → content and credit."""
+        """Return content and credit by lead, touch_seq and model."""
         taken = self.touches[(self.touches["touch"] == "lead_creation") | self.touches["content"].notna()]
         taken = taken.sort_values([*LEAD, "at"])
         taken = taken.assign(seq=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
@@ -165,7 +165,7 @@ class Reference:
         return pd.concat(parts)
 
     def _deals(self, raw: pd.DataFrame) -> pd.DataFrame:
-        """Each deal under its lead, with its state and home amount."""
+        """Return each deal with its lead, its state and its amount in home currency."""
         deals = raw.assign(deal_created=_instants(raw["Created_Time"]), contact=_id(raw["Contact_Name"]))
         deals["state"] = deals["Stage"].map(STAGES)
         deals["home"] = (deals["Amount"] / deals["Exchange_Rate"].astype(float)).round(2)
@@ -188,14 +188,14 @@ class Reference:
         return links.drop_duplicates(["channel", "id"])
 
     def outcomes(self) -> pd.DataFrame:
-        """Each lead with its deals' figures and the instants it reached each stage."""
+        """Return each lead with the figures of its deals and the instants at which it reached each stage."""
         won = self.deals[self.deals["state"] == "Closed Won"]
         figures = self.deals.groupby(LEAD).agg(n_deals=("id", "size"), deal_at=("linked", "min"))
         wins = won.groupby(LEAD).agg(n_won=("id", "size"), revenue=("home", "sum"), won_at=("won_at", "min"))
         return self.leads.merge(figures, on=LEAD, how="left").merge(wins, on=LEAD, how="left")
 
     def _first_contacts(self, ledgers: Ledgers) -> pd.DataFrame:
-        """Each lead with its first contact, status and seconds."""
+        """Return each lead with its first contact, status and seconds."""
         calls, events, tasks = (ledgers.frame(name) for name in ("calls", "events", "tasks"))
         happened = ~calls["Outgoing_Call_Status"].isin(["Scheduled", "Cancelled", "Overdue"])
         talked = calls["Call_Duration_in_seconds"].fillna(0) > 0
@@ -238,7 +238,7 @@ class Reference:
     def conversion_rates(
         self,
     ) -> dict[tuple[str, str, str, str], tuple[int, int, float | None, float | None, float | None]]:
-        """(channel, stage, definition, content or all) → n, x, rate and its interval."""
+        """Return (channel, stage, definition, content or all) → n, x, rate and its interval."""
         last = self.touches[self.touches["touch"] == "lead_creation"][[*LEAD, "content"]]
         leads = self.outcomes().merge(last, on=LEAD)
         leads["content"] = leads["content"].fillna("(none)")
@@ -280,7 +280,7 @@ def _figures(n: int, x: int, rate: float | None = -1) -> tuple[int, int, float |
 
 
 def wilson(rate: float | None, n: int) -> tuple[float | None, float | None]:
-    """The 95 % interval of Wilson."""
+    """Return the Wilson 95 % interval."""
     if rate is None:
         return None, None
     z = 1.959963984540054
@@ -290,7 +290,7 @@ def wilson(rate: float | None, n: int) -> tuple[float | None, float | None]:
 
 
 def kaplan_meier(watched: pd.Series, events: pd.Series) -> float | None:
-    """1 − S at 30 days; None where nobody was watched that long and S is not 0."""
+    """Return 1 − S at 30 days, or None if no lead was observed that long and S is not 0."""
     survival = 1.0
     for instant in np.sort(watched[events].unique()):
         survival *= 1 - (events & (watched == instant)).sum() / (watched >= instant).sum()

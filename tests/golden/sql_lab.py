@@ -1,7 +1,7 @@
-"""A bench for the SQL: the models built in a DuckDB session of its own, and again with a mistake in one of them.
+"""A laboratory for the SQL: the models built in a DuckDB session of its own, and again with a mutant of one of them.
 
-A mistake is tried in a transaction: the model and what reads it are built anew, looked at and rolled back, so that
-one raw world serves all of them and only the affected models run.
+A mutant is tried in a transaction: the model and all models that read it are built again, compared and rolled back. So
+one raw world serves all mutants, and only the affected models run.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,9 +36,9 @@ Rows = Mapping[str, list[Row] | pa.Table]
 
 
 def write_raw(connection: Connection, rows: Rows) -> None:
-    """Every raw table of the catalogue in an empty schema, with the rows given, cast to the columns' types.
+    """Make every raw table of the catalogue in an empty schema, and write the rows, cast to the types of the columns.
 
-    Arrow tables are for DuckDB alone.
+    Arrow tables work on DuckDB only.
     """
     connection.execute("create schema if not exists zoho_raw")
     for table in RAW_TABLES:
@@ -79,8 +79,8 @@ def _insert(table: RawTable, rows: list[Row]) -> tuple[str, list[Any]]:
     return sql, [row.get(name) for row in rows for name in names]
 
 
-class Bench:
-    """The models over one raw world, as tables of a session in memory."""
+class SqlLab:
+    """The models over one raw world, as tables of an in-memory session."""
 
     def __init__(self, rows: Rows, build_at: datetime, as_of: datetime | None = None) -> None:
         self.project = Project.load()
@@ -110,29 +110,30 @@ class Bench:
                 yield model.name
 
     def rows(self, mart: str) -> list[Row]:
-        """Every row of a model."""
+        """Return every row of a model."""
         return self.connection.rows(f"select * from {mart}")
 
     def marts(self) -> dict[str, list[Row]]:
-        """Every row of every mart, in one order."""
+        """Return every row of every mart, in a fixed order."""
         return {mart: sorted(self.rows(mart), key=repr) for mart in self.project.marts}
 
     def failing(self) -> list[str]:
-        """The singular tests that return rows."""
+        """Return the names of the singular tests that return rows."""
         return [name for name, test in self.project.tests.items() if self.connection.rows(test.text)]
 
     @contextmanager
-    def mistaken(self, model: str, text: str, mistake: str) -> Iterator[Iterator[str]]:
-        """While it lasts, `model` says `mistake` instead of `text`; yields the marts that may differ, each once
-        it is built, so that one who has seen enough need not wait for the others."""
+    def mutated(self, model: str, text: str, mutant: str) -> Iterator[Iterator[str]]:
+        """Replace `text` of a model by `mutant` inside the context, and yield the names of the marts that may differ.
+
+        Each name is yielded as soon as its mart is built, so that a test can stop at the first difference."""
         right = self.project.models[model].text
-        assert right.count(text) == 1, f"{model} no longer says {text!r} once"
+        assert right.count(text) == 1, f"{model} no longer contains {text!r} exactly once"
         affected = self.project.descendants([model])
         self.connection.execute("begin")
         try:
             for name in affected:
                 self.connection.execute(f"drop table {name}")
-            built = self._build(affected, {model: right.replace(text, mistake)})
+            built = self._build(affected, {model: right.replace(text, mutant)})
             yield (name for name in built if name in self.project.marts)
         finally:
             self.connection.execute("rollback")

@@ -1,4 +1,4 @@
-"""Raw worlds for the insight's tests: rows as a sync leaves them, and the marts a transform makes of them."""
+"""Raw worlds for the tests of the insight: rows as a sync writes them, and the marts that a transform makes."""
 
 import json
 from collections import defaultdict
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from tests.golden.bench import write_raw
+from tests.golden.sql_lab import write_raw
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import TransformReport, transform
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -16,12 +16,12 @@ Row = dict[str, Any]
 
 
 def utc(text: str) -> datetime:
-    """`2026-03-31 09:30` as an instant."""
+    """Return `2026-03-31 09:30` as an instant."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class RawWorld:
-    """Rows of raw tables, collected in memory and written at once."""
+    """Rows of raw tables. They are collected in memory and written together."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Row]] = defaultdict(list)
@@ -60,7 +60,7 @@ class RawWorld:
         deal: str | None = None,
         contact: str | None = None,
     ) -> None:
-        """A lead; `content` is the id a custom field names; `converted` with the ids the conversion left."""
+        """Add a lead. `content` is the id in a custom field. `deal` and `contact` are ids of the conversion."""
         self._add("leads", channel_id, id=lead_id, created_time=created, modified_time=converted or created,
                   lead_source=source, custom_fields=json.dumps({"Content_Ref": content}),
                   converted=converted is not None, converted_date_time=converted,
@@ -75,7 +75,7 @@ class RawWorld:
         won_at: datetime | None = None,
         closing: date | None = None,
     ) -> None:
-        """A deal; `won_at` stands in its stage history."""
+        """Add a deal. `won_at` becomes a row of its stage history."""
         self._add("deals", channel_id, id=deal_id, created_time=created, stage=stage, amount=1000,
                   closing_date=closing)  # fmt: skip
         if won_at is not None:
@@ -83,12 +83,12 @@ class RawWorld:
                       modified_time=won_at, basis="tracker")  # fmt: skip
 
     def call(self, channel_id: str, call_id: str, lead_id: str, started: datetime) -> None:
-        """An outbound call that happened."""
+        """Add an outbound call that happened."""
         self._add("calls", channel_id, id=call_id, call_type="Outbound", call_start_time=started,
                   call_duration_in_seconds=60, what_id=lead_id, se_module="Leads")  # fmt: skip
 
     def skip(self, channel_id: str, *modules: str) -> None:
-        """Modules that the last sync could not read."""
+        """Add modules that the last sync could not read."""
         for module in modules:
             self._add("sync_runs", channel_id, run_id="r", module=module, outcome="skipped",
                       started_at=datetime(2026, 1, 1, tzinfo=UTC))  # fmt: skip
@@ -100,32 +100,32 @@ class RawWorld:
         self.rows[table].append({"channel_id": channel_id, **values})
 
     def write(self, warehouse: Warehouse) -> None:
-        """Into a warehouse whose raw tables, if any, are dropped first."""
+        """Write the rows into a warehouse. Existing raw tables are dropped first."""
         with warehouse.connect(read_only=False) as connection:
             connection.execute("drop schema if exists zoho_raw cascade")
             write_raw(connection, self.rows)
 
 
 def run(warehouse: Warehouse, *, build_at: datetime, **options: Any) -> TransformReport:
-    """A transform whose every check must pass."""
+    """Transform. Every check must pass."""
     report = transform(warehouse, build_at=build_at, **options)
     assert (report.failed_checks, report.held_back) == ((), {})
     return report
 
 
 def table(warehouse: Warehouse, mart: str, where: str = "true", order: str = "1, 2, 3, 4, 5") -> list[Row]:
-    """Rows of a published mart as dicts."""
+    """Return the rows of a published mart as dicts."""
     with published.connect(warehouse) as connection:
         return connection.rows(f"select * from {mart} where {where} order by {order}")
 
 
 def one(warehouse: Warehouse, mart: str, where: str = "true") -> Row:
-    """The one row of a mart that a condition leaves."""
+    """Return the one row of a mart that meets a condition."""
     rows = table(warehouse, mart, where)
     assert len(rows) == 1, f"{len(rows)} rows of {mart} where {where}"
     return rows[0]
 
 
 def everything(warehouse: Warehouse) -> dict[str, list[Row]]:
-    """Every row of the insight's marts, in one order whatever the engine's collation."""
+    """Return every row of the marts of the insight, in an order that does not depend on the engine's collation."""
     return {mart: sorted(table(warehouse, mart, order="1"), key=repr) for mart in INSIGHT_MARTS}

@@ -1,11 +1,11 @@
-"""Every pair of CSV files, on both engines: one transform each."""
+"""Every pair of CSV files, on both engines, with one transform per engine."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.golden.bench import write_raw
-from tests.golden.units.pairs import BUILD_AT, Expectation, Row, broken, expectations, given
+from tests.golden.pairs.csv_pairs import BUILD_AT, Expectation, Row, broken, expectations, given
+from tests.golden.sql_lab import write_raw
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
@@ -15,7 +15,7 @@ Marts = dict[str, list[Row]]
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def marts(request: pytest.FixtureRequest, empty_warehouse: Callable[[str], Warehouse]) -> Marts:
+def pair_marts(request: pytest.FixtureRequest, empty_warehouse: Callable[[str], Warehouse]) -> Marts:
     warehouse = empty_warehouse(request.param)
     with warehouse.connect(read_only=False) as connection:
         write_raw(connection, given())
@@ -26,8 +26,8 @@ def marts(request: pytest.FixtureRequest, empty_warehouse: Callable[[str], Wareh
 
 
 @pytest.mark.parametrize("expected", expectations(), ids=lambda e: f"{e.case}-{e.mart}")
-def test_given_rows_make_the_expected_ones(expected: Expectation, marts: Marts) -> None:
-    assert broken(expected, marts[expected.mart]) == []
+def test_given_rows_make_the_expected_ones(expected: Expectation, pair_marts: Marts) -> None:
+    assert broken(expected, pair_marts[expected.mart]) == []
 
 
 def test_every_mart_has_a_pair() -> None:

@@ -1,11 +1,11 @@
-"""Mistakes one could make in the SQL of the facts: each must break a row that a pair of CSV files expects."""
+"""Mutants of the SQL of the facts: each must break a row that a pair of CSV files expects."""
 
 import pytest
 
-from tests.golden.bench import Bench
-from tests.golden.units.pairs import BUILD_AT, broken, expectations, given
+from tests.golden.pairs.csv_pairs import BUILD_AT, broken, expectations, given
+from tests.golden.sql_lab import SqlLab
 
-VARIANTS = {
+MUTANTS = {
     "months of UTC": (
         "lead_source_attribution",
         "date_trunc('month', leads.created_local)",
@@ -196,21 +196,21 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return Bench(given(), BUILD_AT)
+def facts_lab() -> SqlLab:
+    return SqlLab(given(), BUILD_AT)
 
 
-def _broken(bench: Bench, mart: str) -> list[str]:
-    rows = bench.rows(mart)
+def _broken(facts_lab: SqlLab, mart: str) -> list[str]:
+    rows = facts_lab.rows(mart)
     return [wrong for expected in expectations() if expected.mart == mart for wrong in broken(expected, rows)]
 
 
-def test_the_right_models_break_nothing(bench: Bench) -> None:
-    assert [_broken(bench, mart) for mart in bench.project.marts if _broken(bench, mart)] == []
-    assert bench.failing() == []
+def test_the_right_models_break_nothing(facts_lab: SqlLab) -> None:
+    assert [_broken(facts_lab, mart) for mart in facts_lab.project.marts if _broken(facts_lab, mart)] == []
+    assert facts_lab.failing() == []
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_mistake_breaks_a_row(name: str, bench: Bench) -> None:
-    with bench.mistaken(*VARIANTS[name]) as marts:
-        assert any(_broken(bench, mart) for mart in marts)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_breaks_a_row(name: str, facts_lab: SqlLab) -> None:
+    with facts_lab.mutated(*MUTANTS[name]) as marts:
+        assert any(_broken(facts_lab, mart) for mart in marts)

@@ -1,4 +1,4 @@
-"""What a command prints: a table for people, or JSON and nothing else for programs."""
+"""What a command prints on stdout: a table for people, or only JSON or CSV for programs."""
 
 import csv
 import io
@@ -21,17 +21,17 @@ format_option = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="json prints one JSON document on stdout and nothing else.",
+    help="With json, standard output contains one JSON document and nothing else.",
 )
 
 
 def print_json(value: Any) -> None:
-    """One JSON document: timestamps in ISO 8601, decimals as numbers, NaN and infinities null."""
+    """Print one JSON document. Timestamps are ISO 8601, decimals are numbers, NaN and infinities are null."""
     click.echo(json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2))
 
 
 def plain(value: Any) -> Any:
-    """A value JSON has no word for, in one it has."""
+    """A value that JSON cannot express (decimal, date, set …) as one that it can."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, datetime | date):
@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN; Python's writer would make one up."""
+    """Replaces NaN and infinities by None: Python would write them as `NaN`, which is not JSON."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
@@ -51,7 +51,7 @@ def _finite(value: Any) -> Any:
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """RFC 4180 with a header line; null is empty, booleans are true and false."""
+    """Print CSV (RFC 4180) with a header line. Null is an empty field, booleans are true and false."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(columns)
@@ -60,12 +60,12 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _field(value: Any) -> str:
-    """A value as programs read it from CSV."""
+    """The text of a CSV field."""
     return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Aligned columns; numbers to the right. Never cut to the terminal's width when piped to a file."""
+    """Print aligned columns, with numbers to the right. In a pipe or a file, no cell is cut to a width."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -81,13 +81,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
 
 
 def print_rows(rows: Sequence[Row], columns: Sequence[str] | None = None, title: str | None = None) -> None:
-    """A table of dicts; columns in the order of the first row unless given."""
+    """Print dicts as a table. Without `columns`, the keys of the first row are the columns."""
     names = list(columns or (rows[0] if rows else ()))
     print_table(names, [[row.get(name) for name in names] for row in rows], title)
 
 
 def shown(value: Any) -> str:
-    """A cell as a person reads it."""
+    """The text of a table cell."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -18,7 +18,7 @@ def raw_key(table: str) -> dg.AssetKey:
     return dg.AssetKey([RAW_GROUP, table])
 
 
-def file_link(path: str | Path, line: int = 1) -> dict[str, dg.CodeReferencesMetadataValue]:
+def file_link(path: str | Path) -> dict[str, dg.CodeReferencesMetadataValue]:
     """Metadata that links an asset to the file that defines it."""
-    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=Path(path).name)
+    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=Path(path).name)
     return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

@@ -21,6 +21,21 @@ MAX_IMAGE_BYTES = 250_000
 TIMEOUT_SECONDS, RELOAD_SECONDS = 90.0, 15.0
 
 
+_RUN_PATHS = """
+const path = link => link.getAttribute('href') || '';
+const runs = [...document.querySelectorAll('a')].filter(link => /^\\/runs\\/[0-9a-f-]{36}/.test(path(link)));
+const row = link => {
+  let element = link;
+  const others = runs.filter(other => path(other) !== path(link));
+  while (element.parentElement && !others.some(other => element.parentElement.contains(other)))
+    element = element.parentElement;
+  return element;
+};
+return runs.filter(link => row(link).innerText.includes(arguments[0])).map(path);
+"""
+"""The paths of the listed runs whose row shows a word. A row is the largest element that shows only one run."""
+
+
 def browser_missing() -> str | None:
     """Why this machine cannot run the walk; None when it can."""
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
@@ -125,13 +140,10 @@ class Walk:
 
         The newest run of all may be a refresh of the marts, which a sensor requests after the sync.
         """
-        script = (
-            "return [...document.querySelectorAll('tr a')]"
-            ".filter(a => a.closest('tr').innerText.includes(arguments[0]))"
-            ".map(a => a.getAttribute('href') || '')"
-        )
-        links = [str(link) for link in self.driver.execute_script(script, word)]
-        return next(link for link in links if link.startswith("/runs/") and link.count("-") == 4)
+        paths: list[str] = self.driver.execute_script(_RUN_PATHS, word)
+        if not paths:
+            raise AssertionError(f"no run in the list shows {word!r}. The page shows: {self.text()[:1500]}")
+        return paths[0]
 
     def count(self, tag: str) -> int:
         """The number of elements with this tag."""

@@ -150,6 +150,7 @@ def test_a_paused_channel_is_not_synced(built: Built) -> None:
     answer = built.run("sync", "acme")
     assert answer.code == 1
     assert "channels resume acme" in answer.err
+    assert answer.err.count("channel acme") == 1, "the error names the channel once"
 
 
 def test_reconcile_repairs_a_change_that_a_sync_cannot_see(built: Built) -> None:

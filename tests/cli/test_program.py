@@ -72,6 +72,7 @@ def test_wrong_use_exits_2_with_one_line(run: Run, arguments: list[str]) -> None
     assert answer.code == 2
     assert answer.out == ""
     assert answer.err.startswith("error: ")
+    assert "See `zoho-pipeline" in answer.err
     assert "--help`" in answer.err
 
 

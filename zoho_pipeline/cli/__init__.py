@@ -16,7 +16,7 @@ from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
 
 
-@click.group(cls=Program, context_settings=CONTEXT_SETTINGS)
+@click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
 @click.version_option(package_name="zoho-pipeline")
 def main() -> None:
     """Load Zoho CRM into a warehouse, and compute lead sources, conversion and speed to lead.

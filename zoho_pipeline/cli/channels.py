@@ -292,8 +292,8 @@ def read_secret(file: str) -> Secret:
     secret = text.strip()
     if not secret or len(secret.split()) != 1:
         name = "standard input" if file == "-" else file
-        words = len(secret.split())
-        raise UsageError(f"{name} must contain only the secret, which is one word. It contains {words} words.")
+        found = f"contains {len(secret.split())} words" if secret else "is empty"
+        raise UsageError(f"{name} {found}. It must contain only the secret, which is one word.")
     return Secret(secret)
 
 

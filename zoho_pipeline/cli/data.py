@@ -82,7 +82,8 @@ def for_each_channel(channel_ids: Sequence[str], action: Callable[[str], None]) 
         try:
             action(channel_id)
         except PipelineError as error:
-            failures.append(f"channel {channel_id}: {error}")
+            named = str(error).startswith(f"channel {channel_id} ")
+            failures.append(str(error) if named else f"channel {channel_id}: {error}")
         except Exception as error:
             log.exception("channel %s: unexpected error", channel_id)
             failures.append(f"channel {channel_id}: {BUG} ({type(error).__name__}). The log above has its traceback.")

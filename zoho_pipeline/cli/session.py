@@ -1,4 +1,4 @@
-"""What most commands open first: settings, logs, HOME, the registry and the warehouse, each when asked for."""
+"""What most commands need: settings, logging, HOME, and the registry and the warehouse, opened at first use."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One command's view of the world. Making it checks every setting and HOME before anything is done."""
+    """The settings and services of one command. The constructor checks every setting, and creates HOME.
+
+    Raises:
+        SettingsError: a setting is wrong. PipelineError: HOME cannot be used.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         from zoho_pipeline.logs import configure_logging
@@ -33,7 +37,7 @@ class Session:
         return open_warehouse(self.settings)
 
     def publish_registry(self) -> None:
-        """Write what the models need of the registry to `zoho_raw` (zone, currency, maps, parameters)."""
+        """Write the channels and their settings to `zoho_raw`, where the models read them."""
         from zoho_pipeline.ingest.load.channel_tables import publish
 
         publish(self.settings, self.registry, self.warehouse)

@@ -1,7 +1,7 @@
-"""Resources: what an asset needs of the rooms below. One object, opened lazily, never in run config.
+"""The Dagster resource `services`: the settings, the registry and the warehouse, opened at first use.
 
-Settings hold secrets, and Dagster stores and shows run config; so the settings stay a plain Python
-object that each process reads from its own environment.
+Dagster stores run config and shows it in the UI, and settings hold secrets. So settings are never run config:
+each process reads them from its own environment.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """The registry and the warehouse of these settings, opened at first use."""
+class Services:
+    """The registry and the warehouse of one deployment, opened at first use."""
 
     settings: Settings
 
     @property
     def dialect(self) -> str:
-        """`duckdb` or `postgres`, read off the URL: asking the warehouse would import its drivers at each load."""
+        """`duckdb` or `postgres`, read from the URL: to ask the warehouse would import its drivers at each load."""
         return "postgres" if self.settings.warehouse_url.startswith("postgres") else "duckdb"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""An explicit as-of leaves out what happened after it, and states are today's. It is case `deals`, five weeks earlier."""
+"""An explicit as-of leaves out what happened after it; states are today's. It is case `deals`, five weeks earlier."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -74,7 +74,9 @@ numbered as (
             end as date
         ) as period_start
     from spans
-    cross join int_numbers as numbers
+    -- No period is shorter than a day, so that more numbers than days are never needed.
+    inner join int_numbers as numbers
+        on numbers.n <= date_diff('day', spans.first_start, spans.last_start)
 ),
 
 periods as (

@@ -13,9 +13,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.registry import migrations, tables
-from zoho_pipeline.channels.registry.database import Database
 from zoho_pipeline.channels.registry.migrate import HEAD, VERSION_TABLE, migrate
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, Settings, SettingsError, load_settings

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.postgres import end_lock_sessions
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.file_lock import lock_path
+from zoho_pipeline.channels.database.locks import LockTimeout, channel_lock, exclusive
 from zoho_pipeline.channels.errors import ChannelBusy, LockLost
-from zoho_pipeline.channels.file_lock import lock_path
-from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive
 from zoho_pipeline.settings import Settings
 
 HOLD = """
 import sys
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.settings import load_settings
 with channel_lock(load_settings(), "acme"):
     print("held", flush=True)

@@ -13,7 +13,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.cli.conftest import CLIENT, Run, knows, runner, small_org
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES

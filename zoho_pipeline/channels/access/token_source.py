@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 
-from zoho_pipeline.channels.clock import DatabaseClock
+from zoho_pipeline.channels.database.clock import DatabaseClock
+from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.registry.encryption import fingerprint
-from zoho_pipeline.channels.registry.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.token_budget import RequestUnderWay
 from zoho_pipeline.settings import PipelineError, Secret

@@ -14,9 +14,9 @@ from zoho_pipeline.channels.access.token_source import PendingTokenSource, by_cl
 from zoho_pipeline.channels.access.verify import inspect
 from zoho_pipeline.channels.consent.callback_server import CallbackServer
 from zoho_pipeline.channels.consent.signed_state import LIFE_SECONDS, ConsentRequest, read_state, write_state
+from zoho_pipeline.channels.database.locks import LockTimeout, channel_lock, exclusive
 from zoho_pipeline.channels.errors import ConnectError, ConsentDenied, OtherOrg, SealError, StateUsed
 from zoho_pipeline.channels.registry.encryption import fingerprint
-from zoho_pipeline.channels.registry.locks import LockTimeout, channel_lock, exclusive
 from zoho_pipeline.channels.registry.model import Channel, Connection
 from zoho_pipeline.channels.registry.registry import Registry, check_id
 from zoho_pipeline.channels.settings.setting_files import check_timezone

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.registry.locks import LockTimeout, exclusive
 
 HEAD = "0002"
 """The newest revision in `migrations/versions`, known here so that an up-to-date registry needs no alembic."""

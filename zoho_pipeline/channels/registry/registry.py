@@ -14,9 +14,9 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, UnknownChannel
 from zoho_pipeline.channels.registry import tables
-from zoho_pipeline.channels.registry.database import Database
 from zoho_pipeline.channels.registry.encryption import Sealer
 from zoho_pipeline.channels.registry.migrate import migrate
 from zoho_pipeline.channels.registry.model import (

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from zoho_pipeline.channels.registry.database import Database
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.registry.tables import mints
 from zoho_pipeline.zoho.errors import TokenThrottled
 

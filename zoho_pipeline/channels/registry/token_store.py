@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import UnknownChannel
-from zoho_pipeline.channels.registry.database import Database
 from zoho_pipeline.channels.registry.encryption import Sealer, fingerprint
 from zoho_pipeline.channels.registry.tables import access_tokens, channels
 from zoho_pipeline.settings import Secret

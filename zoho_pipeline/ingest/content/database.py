@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dlt.sources.sql_database import sql_table
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, ContentError, check_header, check_items, items_table
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt

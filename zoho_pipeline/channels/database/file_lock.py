@@ -7,8 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.registry.database import Database
 
 POLL_SECONDS = 0.1
 

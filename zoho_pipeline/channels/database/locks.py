@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from threading import local
 from typing import Protocol
 
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.file_lock import FileHold
+from zoho_pipeline.channels.database.session_lock import SessionHold
 from zoho_pipeline.channels.errors import ChannelBusy, LockLost
-from zoho_pipeline.channels.file_lock import FileHold
-from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.session_lock import SessionHold
 from zoho_pipeline.settings import Settings
 
 WAIT_SECONDS = 30.0

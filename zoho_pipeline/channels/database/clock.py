@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timedelta
 from threading import Lock
 
-from zoho_pipeline.channels.registry.database import Database
+from zoho_pipeline.channels.database.database import Database
 
 READ_AGAIN_SECONDS = 60.0
 

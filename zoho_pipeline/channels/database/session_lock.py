@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from zoho_pipeline.channels.database.database import Database, lock_key
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.registry.database import Database, lock_key
 
 POLL_SECONDS = 0.1
 ANSWER_MILLISECONDS = 10_000

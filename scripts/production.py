@@ -129,7 +129,7 @@ def make_database(server_url: str, name: str) -> str:
 
 def connect_companies(production: Production, simulator: Any, companies: int, leads: int) -> list[Any]:
     """A few generated companies, connected as channels `tenant-1` …, with their content; their orgs at Zoho."""
-    from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+    from zoho_pipeline.channels.consent.register import register_from_refresh_token
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.content.files import load_content
     from zoho_pipeline.settings import Secret, load_settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 import pytest
 
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.orchestration.build import build
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home

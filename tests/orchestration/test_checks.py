@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import QUICK, Deployment
+from tests.sync_records import record_sync
 from zoho_pipeline.orchestration.assets.channel_checks import freshness
 from zoho_pipeline.orchestration.assets.model_manifest import SHIPPED
 from zoho_pipeline.orchestration.channel_summaries import roster
@@ -50,7 +51,7 @@ def test_the_hourly_look_tells_each_channel_once_while_it_stays_fresh(in_memory:
 )
 def test_when_a_channel_is_fresh(deployment: Deployment, hours: int, status: str, passed: bool, severe: bool) -> None:
     now = datetime.now(UTC)
-    deployment.registry.record_sync("acme", "Leads", now - timedelta(hours=hours), "complete")
+    record_sync(deployment.registry, "acme", "Leads", now - timedelta(hours=hours), "complete")
     member = next(member for member in roster(deployment.registry) if member.id == "acme")
     assert freshness(replace(member, status=status), now)[:2] == (passed, severe)
 

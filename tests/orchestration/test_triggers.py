@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import Deployment, connect
+from tests.sync_records import record_sync
 from zoho_pipeline.orchestration.build import build
 from zoho_pipeline.orchestration.channel_summaries import roster, synced_since
 from zoho_pipeline.settings import Secret, SettingsError
@@ -86,8 +87,8 @@ def test_the_night_asks_for_every_active_channel_once(deployment: Deployment) ->
 
 def test_a_channel_whose_last_night_failed_has_its_turn_after_all_others(deployment: Deployment) -> None:
     at = tomorrow()
-    deployment.registry.record_sync("acme", "Leads", at - timedelta(hours=49), "complete")
-    deployment.registry.record_sync("bolt", "Leads", at - timedelta(hours=25), "complete")
+    record_sync(deployment.registry, "acme", "Leads", at - timedelta(hours=49), "complete")
+    record_sync(deployment.registry, "bolt", "Leads", at - timedelta(hours=25), "complete")
     healthy, late = tick(deployment, "nightly_sync", at).run_requests
     for request, channel in ((healthy, "bolt"), (late, "acme")):
         assert request.run_config == {"ops": {"zoho_raw": {"config": {"channels": [channel]}}}}
@@ -238,9 +239,9 @@ def test_a_webhook_is_https_or_loopback(deployment: Deployment, url: str) -> Non
 
 def test_the_roster_says_what_the_registry_says(deployment: Deployment) -> None:
     deployment.sync("acme")
-    deployment.registry.record_sync("acme", "Notes", None, "skipped")
-    deployment.registry.record_sync("bolt", "Deals", datetime(2026, 6, 1, tzinfo=UTC), "complete")
-    deployment.registry.record_sync("bolt", "Leads", None, "skipped")
+    record_sync(deployment.registry, "acme", "Notes", None, "skipped")
+    record_sync(deployment.registry, "bolt", "Deals", datetime(2026, 6, 1, tzinfo=UTC), "complete")
+    record_sync(deployment.registry, "bolt", "Leads", None, "skipped")
     deployment.registry.set_status("bolt", "reconnect_needed", "the user is gone")
     names = ("status", "status_detail", "timezone", "connected_at", "last_complete_sync_at")
     said = {m.id: {name: getattr(m, name) for name in names} for m in roster(deployment.registry)}
@@ -253,7 +254,7 @@ def test_who_was_done_by_an_earlier_try(deployment: Deployment) -> None:
     registry, before = deployment.registry, datetime.now(UTC)
     for channel, outcome in (("acme", "complete"), ("bolt", "failed")):
         for module in ("Leads", "Deals"):
-            registry.record_sync(channel, module, None, outcome if module == "Deals" else "complete")
+            record_sync(registry, channel, module, None, outcome if module == "Deals" else "complete")
     assert synced_since(registry, ["acme", "bolt", "gone"], before) == {"acme"}
     assert synced_since(registry, ["bolt"], before) == set()
     assert synced_since(registry, ["acme"], datetime.now(UTC)) == set(), "that was an earlier sync"

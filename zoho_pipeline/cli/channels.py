@@ -49,18 +49,18 @@ def add(
       pass show zoho/acme | zoho-pipeline channels add acme --data-center eu --refresh-token-file -
       zoho-pipeline channels add acme --data-center us --grant-code-file code.txt
     """
-    from zoho_pipeline.channels.consent import connect
+    from zoho_pipeline.channels.consent import register
 
     if (refresh_token_file is None) == (grant_code_file is None):
         raise click.UsageError("give either --refresh-token-file or --grant-code-file.")
     session = Session()
     secret = read_secret(refresh_token_file or grant_code_file or "")
     if refresh_token_file:
-        channel = connect.register_from_refresh_token(
+        channel = register.register_from_refresh_token(
             session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
         )
     else:
-        channel = connect.register_from_grant_code(
+        channel = register.register_from_grant_code(
             session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
         )
     _print_one(channel, output, f"Channel {channel.id} is registered: {describe(channel)}.")
@@ -168,7 +168,7 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
 
 def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str, bool]:
     """Revoke and forget; a channel that is forgotten already may still have rows to purge."""
-    from zoho_pipeline.channels.consent.connect import remove as forget
+    from zoho_pipeline.channels.consent.remove import remove as forget
     from zoho_pipeline.channels.errors import UnknownChannel
 
     try:

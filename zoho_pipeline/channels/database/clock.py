@@ -1,8 +1,8 @@
 """The clock that all hosts of a registry share: the database's.
 
-Hosts compare what they wrote: when a token ends, when one was asked for, which credits are a day old. A host whose own
-clock is off by hours would use dead tokens, or ask for one too many. So these times are the database server's; a
-SQLite file is used on one machine only, and its clock is that machine's.
+Hosts compare times that other hosts wrote: the end of a token, the time of a request, the age of credits. A host with
+a wrong clock would use expired tokens or send too many requests. So these times come from the database server. A
+SQLite file is used on one machine only, so there the machine's clock is used.
 """
 
 import time
@@ -11,14 +11,14 @@ from threading import Lock
 
 from zoho_pipeline.channels.database.database import Database
 
-READ_AGAIN_SECONDS = 60.0
+REREAD_SECONDS = 60.0
 
 
 class DatabaseClock:
-    """Aware UTC now by the database's clock, without asking it each time.
+    """Aware UTC now by the database's clock, with one query per minute.
 
-    The server is asked once a minute; in between the time that passed here is added. A client looks at the clock
-    before each call, and a connection for each look would cost more than the call.
+    Between two queries, the time that passed on this machine is added. A client reads the clock before each call, and
+    a connection for each reading would cost more than the call.
     """
 
     def __init__(self, database: Database) -> None:
@@ -30,8 +30,8 @@ class DatabaseClock:
         if not self._database.is_postgres:
             return self._database.now()
         with self._guard:
-            passed = time.monotonic() - self._read[1] if self._read else READ_AGAIN_SECONDS
-            if self._read is None or passed >= READ_AGAIN_SECONDS:
-                asked = time.monotonic()
-                self._read, passed = (self._database.now(), asked), time.monotonic() - asked
+            passed = time.monotonic() - self._read[1] if self._read else REREAD_SECONDS
+            if self._read is None or passed >= REREAD_SECONDS:
+                started = time.monotonic()
+                self._read, passed = (self._database.now(), started), time.monotonic() - started
             return self._read[0] + timedelta(seconds=passed)

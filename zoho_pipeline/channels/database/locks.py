@@ -1,9 +1,9 @@
-"""Locks over processes: one sync a channel, one mint a connection, one migration a registry.
+"""Locks between processes: one sync per channel, one token request per connection, one migration per registry.
 
-On Postgres they are advisory locks of a session, so every host that shares the registry shares them;
-on SQLite they are file locks beside the registry's file. Both go away with the process that holds
-them, however it dies. Both can be lost while it lives, too: the session ends, somebody removes the file.
-So a holder calls `ensure_held` before each step that nobody else may take.
+On Postgres they are advisory locks of a session, so all hosts that share the registry share them. On SQLite they are
+file locks beside the registry's file. Both end with the process that holds them, even if it is killed. Both can also
+be lost while it lives: the session ends, or somebody removes the file. So a holder calls `ensure_held` before each
+step that only one process may take.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,8 +12,8 @@ from threading import local
 from typing import Protocol
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.database.file_lock import FileHold
-from zoho_pipeline.channels.database.session_lock import SessionHold
+from zoho_pipeline.channels.database.file_lock import FileLockHolder
+from zoho_pipeline.channels.database.session_lock import SessionLockHolder
 from zoho_pipeline.channels.errors import ChannelBusy, LockLost
 from zoho_pipeline.settings import Settings
 
@@ -23,13 +23,13 @@ _held = local()
 
 
 class LockTimeout(Exception):
-    """Somebody else held the lock for the whole wait."""
+    """Another holder kept the lock for the whole wait."""
 
 
-class Hold(Protocol):
-    """One way to hold a lock: a file of this machine, or a session of the server."""
+class LockHolder(Protocol):
+    """A way to hold a lock: a file on this machine, or a session of the server."""
 
-    def take(self, seconds: float) -> bool: ...
+    def acquire(self, seconds: float) -> bool: ...
 
     def why_lost(self) -> str | None: ...
 
@@ -39,19 +39,19 @@ class Hold(Protocol):
 class HeldLock:
     """A lock that this process holds, as far as it knows."""
 
-    def __init__(self, name: str, hold: Hold) -> None:
-        self._name, self._hold = name, hold
+    def __init__(self, name: str, holder: LockHolder) -> None:
+        self._name, self._holder = name, holder
 
     def ensure_held(self) -> None:
-        """Do nothing while the lock is held.
+        """Do nothing if the lock is still held.
 
         Raises:
-            LockLost: it is not; somebody else may hold it by now.
+            LockLost: it is not. Another process may hold it now.
         """
-        if why := self._hold.why_lost():
+        if why := self._holder.why_lost():
             raise LockLost(
-                f"{self._name}: the lock that keeps other runs out was lost ({why}). This run stops here, because "
-                "another one may have begun. What it finished stands. Run the command again."
+                f"{self._name}: the lock that keeps other runs out was lost ({why}). This run stops, because another "
+                "one may have begun. Its finished steps are kept. Run the command again."
             )
 
 
@@ -59,27 +59,27 @@ class HeldLock:
 def exclusive(
     database: Database, name: str, wait: float, on_wait: Callable[[], None] | None = None
 ) -> Iterator[HeldLock]:
-    """Hold the lock `name` against every other thread and process.
+    """Hold the lock `name` against all other threads and processes.
 
     Args:
         wait: seconds to wait for another holder; 0 tries once.
-        on_wait: called once, if there is somebody to wait for.
+        on_wait: called once, if another holder has the lock.
 
     Raises:
         LockTimeout: another holder kept it for `wait` seconds.
-        RegistryError: the lock itself cannot be had (unwritable folder, unreachable server).
+        RegistryError: the lock cannot be used (the folder is not writable, the server is not reachable).
     """
-    hold: Hold = SessionHold(database, name) if database.is_postgres else FileHold(database, name)
-    if not hold.take(0.0):
+    holder: LockHolder = SessionLockHolder(database, name) if database.is_postgres else FileLockHolder(database, name)
+    if not holder.acquire(0.0):
         if on_wait:
             on_wait()
-        if not hold.take(wait):
-            hold.release()
+        if not holder.acquire(wait):
+            holder.release()
             raise LockTimeout(name)
     try:
-        yield HeldLock(name, hold)
+        yield HeldLock(name, holder)
     finally:
-        hold.release()
+        holder.release()
 
 
 @contextmanager
@@ -91,34 +91,34 @@ def channel_lock(
     on_wait: Callable[[], None] | None = None,
     kind: str = "channel",
 ) -> Iterator[HeldLock]:
-    """Be the only one who syncs or changes the rows of a channel.
+    """Be the only thread that syncs a channel or changes its rows.
 
-    A thread that holds the lock may take it again (purge inside remove).
+    A thread that holds the lock may enter it again (a purge inside a removal).
 
     Args:
-        wait: seconds to wait for another holder before leaving; 0 leaves at once.
-        on_wait: called once, if there is somebody to wait for.
-        kind: `channel`, or `content` for its catalogue, which a long sync does not hold up.
+        wait: seconds to wait for another holder; 0 tries once.
+        on_wait: called once, if another holder has the lock.
+        kind: `channel`, or `content` for its content catalogue, which does not wait for a long sync.
 
     Raises:
-        ChannelBusy: another process, or another thread, kept it for `wait` seconds.
+        ChannelBusy: another process or thread kept the lock for `wait` seconds.
     """
     database = Database(settings)
     name = f"{kind} {channel_id}"
     key = (database.shown, name)
-    mine: dict[tuple[str, str], HeldLock] = _held.__dict__.setdefault("locks", {})
-    if key in mine:
-        yield mine[key]
+    own: dict[tuple[str, str], HeldLock] = _held.__dict__.setdefault("locks", {})
+    if key in own:
+        yield own[key]
         return
     try:
         with exclusive(database, name, wait, on_wait) as lock:
-            mine[key] = lock
+            own[key] = lock
             try:
                 yield lock
             finally:
-                del mine[key]
+                del own[key]
     except LockTimeout:
         raise ChannelBusy(
-            f"{name} is being worked on by another process, which did not finish within {wait:g} s. "
-            "Nothing was done. Try again when it is through."
+            f"{name} is in use by another process, which did not finish within {wait:g} s. Nothing was done. "
+            "Try again when it has finished."
         ) from None

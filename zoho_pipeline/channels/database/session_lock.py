@@ -1,7 +1,7 @@
-"""A lock of all hosts that share a Postgres registry: an advisory lock of a session that does nothing else.
+"""A lock for all hosts that share a Postgres registry: an advisory lock of a session that does nothing else.
 
-The lock ends with its session, however that ends: a server restart, an administrator, a firewall. The holder is not
-told, so whoever relies on the lock asks `why_lost` before each step that nobody else may take.
+The lock ends with its session, for whatever reason: a server restart, an administrator, a firewall. The server does
+not tell the holder, so a holder calls `why_lost` before each step that only one process may take.
 """
 
 import time
@@ -20,19 +20,19 @@ ANSWER_MILLISECONDS = 10_000
 
 _SESSION = {
     "statement_timeout": str(ANSWER_MILLISECONDS),
-    "idle_session_timeout": "0",  # the session idles for as long as a sync lasts
-    # the server too notices a host that went away, or the lock of a dead host would last for two hours
+    "idle_session_timeout": "0",  # the session is idle while the sync runs
+    # without these settings, the server would keep the lock of a dead host for two hours
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
 _CONFIGURE = text(
-    "select set_config(s.name, :value, false) from pg_settings s where s.name = :name"  # where the server knows it
+    "select set_config(s.name, :value, false) from pg_settings s where s.name = :name"  # if the server knows the name
 )
-_TAKE = text("select pg_try_advisory_lock(:key)")
-# a session that was opened a moment ago holds nothing, unless somebody else works in it too
-_TAKE_FIRST = text(
+_ACQUIRE = text("select pg_try_advisory_lock(:key)")
+# a new session holds no lock, unless another client works in the same session
+_ACQUIRE_FIRST = text(
     "select case when exists (select 1 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())"
     " then null else pg_try_advisory_lock(:key) end"
 )
@@ -45,11 +45,11 @@ _HELD = text(
 _PID = text("select pg_backend_pid()")
 
 _direct: set[str] = set()
-"""Registries that are known to be reached without a pooler in transaction mode."""
+"""Registries that this process reaches without a pooler in transaction mode."""
 
 
-class SessionHold:
-    """Takes, looks at and gives back the advisory lock of a name; not to be shared by two holders."""
+class SessionLockHolder:
+    """Acquires, checks and releases the advisory lock of a name. Each holder needs an object of its own."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database
@@ -59,8 +59,8 @@ class SessionHold:
         self._pid = 0
         self._lost: str | None = None
 
-    def take(self, seconds: float) -> bool:
-        """Whether the lock could be had within so many seconds.
+    def acquire(self, seconds: float) -> bool:
+        """Try to acquire the lock for so many seconds; whether it was acquired.
 
         Raises:
             RegistryError: the server cannot be reached, or only through a pooler that shares sessions.
@@ -69,14 +69,14 @@ class SessionHold:
         try:
             if self._connection is None:
                 self._connection = self._open()
-                got = self._connection.scalar(_TAKE_FIRST, {"key": self._key})
+                got = self._connection.scalar(_ACQUIRE_FIRST, {"key": self._key})
                 if got is None:
                     raise _pooled(self._database)
             else:
-                got = self._connection.scalar(_TAKE, {"key": self._key})
+                got = self._connection.scalar(_ACQUIRE, {"key": self._key})
             while not got and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
-                got = self._connection.scalar(_TAKE, {"key": self._key})
+                got = self._connection.scalar(_ACQUIRE, {"key": self._key})
         except DBAPIError as error:
             self.release()
             raise RegistryError(
@@ -89,29 +89,29 @@ class SessionHold:
         return bool(got)
 
     def why_lost(self) -> str | None:
-        """Why the lock keeps nobody away any more; None while it does. Once lost is lost for good."""
+        """Why the lock is no longer held; None while it is held. A lost lock stays lost."""
         with self._guard:
-            self._lost = self._lost or self._look()
+            self._lost = self._lost or self._check()
             return self._lost
 
     def release(self) -> None:
-        """End the session, and with it the lock."""
+        """End the session, which ends the lock."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(SQLAlchemyError):  # it may have ended long ago
+            with suppress(SQLAlchemyError):  # the session may have ended before
                 connection.close()
 
-    def _look(self) -> str | None:
+    def _check(self) -> str | None:
         if self._connection is None:
-            return "it was given back"
+            return "it was released"
         number = self._key % 2**64
-        asked: dict[str, Any] = {"pid": self._pid, "high": number >> 32, "low": number % 2**32}
+        lock: dict[str, Any] = {"pid": self._pid, "high": number >> 32, "low": number % 2**32}
         try:
-            held = self._connection.scalar(_HELD, asked)
+            held = self._connection.scalar(_HELD, lock)
         except SQLAlchemyError as error:
             why = self._database.reason(error) if isinstance(error, DBAPIError) else str(error)
             return f"its database session ended: {why}"
-        return None if held else "its database session holds it no longer"
+        return None if held else "its database session no longer holds it"
 
     def _open(self) -> Connection:
         connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -127,9 +127,9 @@ class SessionHold:
 
 
 def _refuse_pooler(database: Database, connection: Connection) -> None:
-    """Two connections that are open at once are two sessions of the server, unless a pooler lends one to both.
+    """Refuse a pooler that gives one session of the server to two open connections.
 
-    Asked once a registry and process, and never known for sure: a pooler with much to do may lend different ones.
+    Each process checks a registry once. The check can miss a busy pooler, which may give two different sessions.
     """
     if database.url.render_as_string(hide_password=True) in _direct:
         return
@@ -143,7 +143,7 @@ def _refuse_pooler(database: Database, connection: Connection) -> None:
 
 def _pooled(database: Database) -> RegistryError:
     return RegistryError(
-        f"the channel registry at {database.shown} is reached through a pooler in transaction mode. It gives one "
-        "session of the server to several clients, so that no lock keeps them apart. Point ZOHO_PIPELINE_REGISTRY at "
-        "the server itself, or at a pooler in session mode."
+        f"the channel registry at {database.shown} is reached through a pooler in transaction mode. Several "
+        "clients share one session of the server, so no lock works between them. Set ZOHO_PIPELINE_REGISTRY to the "
+        "server itself, or to a pooler in session mode."
     )

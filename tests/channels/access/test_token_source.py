@@ -1,4 +1,4 @@
-"""The token source: one mint for everybody, at the wire of a real simulator."""
+"""The token source: one token for everybody, requested from the simulator."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 from time import sleep
@@ -17,11 +17,12 @@ from sqlalchemy import update
 from tests.channels.wire import DC, refresh_token, settings_for, token_requests
 from tests.postgres import end_lock_sessions, skew_clock
 from zoho_pipeline.channels.access.client_factory import open_client, org_limits_of
-from zoho_pipeline.channels.access.token_source import LEEWAY, StoredTokenSource, in_environment, utc_now
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.access.token_request import LEEWAY, in_environment
+from zoho_pipeline.channels.access.token_source import StoredTokenSource
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.channels.registry.tables import mints
-from zoho_pipeline.channels.registry.token_budget import LONGEST
+from zoho_pipeline.channels.registry.tables import token_requests as requests_table
+from zoho_pipeline.channels.registry.token_budget import LONGEST_REQUEST
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
@@ -47,7 +48,7 @@ class Time:
         self.shift = timedelta()
 
     def __call__(self) -> datetime:
-        return utc_now() + self.shift
+        return datetime.now(UTC) + self.shift
 
 
 @pytest.fixture
@@ -78,15 +79,15 @@ def test_the_token_of_the_registration_lasts_its_hour(registry: Registry, simula
     time.shift = HOUR - 2 * LEEWAY
     assert source.current() == first
     assert StoredTokenSource(registry, "acme", clock=time).current() == first
-    assert (token_requests(simulator), source.minted) == ([], 0)
+    assert token_requests(simulator) == []
     time.shift = HOUR
     second = source.current()
     assert second.value != first.value
-    assert (len(token_requests(simulator)), source.minted) == (1, 1)
+    assert len(token_requests(simulator)) == 1
     assert StoredTokenSource(registry, "acme", clock=time).current() == second
 
 
-def test_a_day_of_use_is_one_mint_an_hour(registry: Registry, simulator: Simulator) -> None:
+def test_a_day_of_use_takes_one_token_per_hour(registry: Registry, simulator: Simulator) -> None:
     time = Time()
     sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(2)]
     for minutes in range(0, 24 * 60, 5):
@@ -96,7 +97,7 @@ def test_a_day_of_use_is_one_mint_an_hour(registry: Registry, simulator: Simulat
     assert len(token_requests(simulator)) == 23  # the first hour's token came from the registration
 
 
-def test_many_threads_share_one_mint(registry: Registry, simulator: Simulator) -> None:
+def test_many_threads_share_one_request(registry: Registry, simulator: Simulator) -> None:
     time = Time()
     time.shift = 2 * HOUR
     sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(4)]
@@ -110,7 +111,6 @@ def test_many_threads_share_one_mint(registry: Registry, simulator: Simulator) -
         tokens = set(pool.map(ask, range(16)))
     assert len(tokens) == 1
     assert len(token_requests(simulator)) == 1
-    assert sum(source.minted for source in sources) == 1
 
 
 def test_a_refused_token_is_replaced_once_for_all_who_hold_it(registry: Registry, simulator: Simulator) -> None:
@@ -143,7 +143,7 @@ with open_client(settings, registry, "acme") as client:
 """
 
 
-def test_many_processes_at_once_share_one_mint(
+def test_many_processes_at_once_share_one_request(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:
     """All hold a token that Zoho no longer takes, all see the 401, one asks for the next."""
@@ -163,34 +163,36 @@ def test_many_processes_at_once_share_one_mint(
     assert len(token_requests(simulator)) == 1
 
 
-def test_a_process_killed_while_it_mints_holds_nobody_up(
+def test_a_process_killed_during_its_request_stops_nobody(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:
-    """It dies with the lock in its hands and its request on the way: once no answer to that can come any more, the
-    next one mints, and both count."""
+    """It dies with the lock held and its request in flight. When no answer can come any more, the next one sends a
+    request, and both count."""
     dead_token(simulator)
     simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=5)
     centers = json.dumps(dict(registry.settings.data_centers))
     env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url, ZOHO_PIPELINE_DATA_CENTERS=centers)
     command = [sys.executable, "-W", "error", "-c", ASK]
-    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, cwd=tmp_path) as minter:
-        assert minter.stdin is not None
-        minter.stdin.write(b"\n")
-        minter.stdin.flush()
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, cwd=tmp_path) as asker:
+        assert asker.stdin is not None
+        asker.stdin.write(b"\n")
+        asker.stdin.flush()
         while not simulator.faults.fired:
             sleep(0.02)
-        minter.kill()
+        asker.kill()
     with registry.database.write() as connection:  # the time that a request can take passes
-        sent = update(mints).where(mints.c.under_way)
-        assert connection.execute(sent.values(requested_at=registry.database.now() - LONGEST)).rowcount == 1
+        sent = update(requests_table).where(requests_table.c.under_way)
+        assert connection.execute(sent.values(requested_at=registry.database.now() - LONGEST_REQUEST)).rowcount == 1
     with open_client(registry.settings, registry, "acme") as client:
         assert users.current(client)["full_name"] == "Asha Admin"
-    since = utc_now() - HOUR
-    assert registry.mints.requests(registry.vault.fingerprint("acme"), since) == 3  # the registration's too
+    since = datetime.now(UTC) - HOUR
+    assert (
+        registry.token_budget.requests(registry.token_store.fingerprint("acme"), since) == 3
+    )  # the registration's too
 
 
 @pytest.mark.parametrize("registry", ["postgres"], indirect=True)
-def test_a_minter_that_lost_its_lock_is_waited_for(
+def test_a_request_whose_lock_was_lost_is_waited_for(
     registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its request is on the way when the session of its lock ends: the next one takes its token and asks for none."""
@@ -206,7 +208,7 @@ def test_a_minter_that_lost_its_lock_is_waited_for(
         second = pool.submit(sources[1].refused, held)
         assert first.result().value == second.result().value != held.value
     assert len(token_requests(simulator)) == 1
-    assert "waiting for its answer" in caplog.text
+    assert "waiting for the answer" in caplog.text
 
 
 @pytest.mark.parametrize("hours", [-5, 5])
@@ -217,19 +219,19 @@ def test_hosts_whose_clocks_are_off_share_a_token(
     """Seen from here the database's clock is hours off, as it is for a host whose own clock is wrong."""
     skew_clock(postgres_url, hours)
     there = registry.database.now()
-    assert abs(there - utc_now() - timedelta(hours=hours)) < timedelta(minutes=1)
+    assert abs(there - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
     dead_token(simulator)
     wrong, right = (Registry(registry.settings) for _ in range(2))
     with open_client(wrong.settings, wrong, "acme") as client:
         users.current(client)
-    stored = right.vault.access_token("acme")
+    stored = right.token_store.access_token("acme")
     assert stored is not None
     assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # the database's hour
     assert StoredTokenSource(right, "acme").current() == stored
-    minted = len(token_requests(simulator))
+    before = len(token_requests(simulator))
     skew_clock(postgres_url, hours + 1)  # an hour passes at the database, none here
     assert StoredTokenSource(right, "acme").current() != stored
-    assert len(token_requests(simulator)) == minted + 1
+    assert len(token_requests(simulator)) == before + 1
     right.add_credits("acme", 5)
     assert right.credits_used("acme") >= 5
     skew_clock(postgres_url, hours + 30)
@@ -241,7 +243,7 @@ def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator:
     for _ in range(9):  # the registration was the first
         source.refused(source.current())
     for anybody in (source, StoredTokenSource(registry, "acme")):
-        with pytest.raises(TokenThrottled, match="10 were asked for in ten minutes") as caught:
+        with pytest.raises(TokenThrottled, match="10 were requested in ten minutes") as caught:
             anybody.refused(source.current())
         assert 0 < caught.value.retry_after <= 605
     assert len(token_requests(simulator)) == 9
@@ -249,7 +251,7 @@ def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator:
 
 
 def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Registry, simulator: Simulator) -> None:
-    """Thirty nights in a row, in a few seconds of ours: each has its mint."""
+    """Fifteen nights in a row, within a few of our seconds: each takes one token."""
     for _ in range(15):
         simulator.clock.advance(86_400)
         with open_client(registry.settings, registry, "acme") as client:
@@ -267,7 +269,7 @@ def test_access_denied_is_not_asked_into(registry: Registry, simulator: Simulato
         source.refused(held)
     time.shift = timedelta(minutes=9)
     for anybody in (source, StoredTokenSource(registry, "acme", clock=time)):
-        with pytest.raises(TokenThrottled, match="Zoho refused"):
+        with pytest.raises(TokenThrottled, match="it refused the last request"):
             anybody.refused(held)
     assert len(token_requests(simulator)) == 1
     time.shift = timedelta(minutes=11)
@@ -285,7 +287,7 @@ def test_a_revoked_refresh_token_asks_for_a_person_and_a_new_one_ends_it(
     assert channel.status == "reconnect_needed"
     assert "revoked" in str(channel.status_detail)
     with pytest.raises(RefreshTokenRevoked):
-        register_from_refresh_token(registry, "acme", registry.vault.refresh_token("acme"), data_center=DC)
+        register_from_refresh_token(registry, "acme", registry.token_store.refresh_token("acme"), data_center=DC)
     register_from_refresh_token(registry, "acme", refresh_token(org), data_center=DC)
     assert registry.get("acme").status == "active"
 
@@ -301,7 +303,7 @@ def test_a_wrong_secret_that_is_mended_needs_no_new_connection(registry: Registr
     assert registry.get("acme").status == "active"
 
 
-def test_threads_behind_a_failed_mint_share_its_failure(registry: Registry, simulator: Simulator) -> None:
+def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, simulator: Simulator) -> None:
     source = StoredTokenSource(registry, "acme")
     held = source.current()
     barrier = Barrier(9)
@@ -332,7 +334,7 @@ def test_an_accounts_server_that_is_away_costs_nothing(registry: Registry, simul
     for _ in range(12):
         with pytest.raises(ConnectionFailed, match="cannot be reached"):
             source.refused(held)
-    assert registry.mints.requests(registry.vault.fingerprint("acme"), utc_now() - HOUR) == 1
+    assert registry.token_budget.requests(registry.token_store.fingerprint("acme"), datetime.now(UTC) - HOUR) == 1
 
 
 def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry, simulator: Simulator) -> None:
@@ -374,7 +376,7 @@ def test_a_hiccup_of_the_accounts_server_does_not_cost_the_call(registry: Regist
 )
 def test_the_environments_host(answered: str, environment: str, used: str) -> None:
     center = DataCenters().get("in")
-    token = AccessToken(Secret("1000.t"), utc_now(), answered)
+    token = AccessToken(Secret("1000.t"), datetime.now(UTC), answered)
     assert in_environment(token, center, environment).api_domain == used
 
 
@@ -396,7 +398,7 @@ def test_no_token_stands_in_the_registry_in_clear(registry: Registry) -> None:
     source = StoredTokenSource(registry, "acme")
     secrets = [
         source.refused(source.current()).value,
-        registry.vault.refresh_token("acme"),
+        registry.token_store.refresh_token("acme"),
         *registry.settings.secret_keys,
     ]
     secrets.append(Secret("test-client-secret-0123456789"))

@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import insert
 
 from tests.channels.conftest import CONNECTION, REFRESH
-from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
+from tests.sync_records import record_sync
+from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting, OtherOrg, UnknownChannel
 from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.identity import check_id
 from zoho_pipeline.channels.registry.model import Channel, longest_waiting_first
-from zoho_pipeline.channels.registry.registry import Registry, check_id
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
@@ -30,17 +32,17 @@ def test_an_added_channel_comes_back_as_it_went_in(registry: Registry) -> None:
     assert (channel.status, channel.modules, channel.credits_used) == ("active", {}, 0.0)
     assert before <= channel.connected_at <= datetime.now(UTC)
     assert registry.list() == (channel,)
-    assert registry.vault.refresh_token("acme") == REFRESH
+    assert registry.token_store.refresh_token("acme") == REFRESH
 
 
 def test_who_waited_longest_is_first_whatever_came_of_it(registry: Registry, add: Add) -> None:
     for name in ("done-early", "new", "failed-late", "another-new"):
         add(name)
-    registry.record_sync("done-early", "Leads", NOON, "complete")
-    registry.record_sync("failed-late", "Leads", None, "failed")
+    record_sync(registry, "done-early", "Leads", NOON, "complete")
+    record_sync(registry, "failed-late", "Leads", None, "failed")
     order = ["another-new", "new", "done-early", "failed-late"]
     assert [channel.id for channel in longest_waiting_first(registry.list())] == order
-    registry.record_sync("done-early", "Deals", NOON, "complete")
+    record_sync(registry, "done-early", "Deals", NOON, "complete")
     assert longest_waiting_first(registry.list())[-1].id == "done-early"
 
 
@@ -49,7 +51,13 @@ def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) 
         registry.get("acme")
     add("beta")
     add("acme")
-    for ask in (registry.get, registry.pause, registry.remove, registry.vault.refresh_token, registry.credits_used):
+    for ask in (
+        registry.get,
+        registry.pause,
+        registry.remove,
+        registry.token_store.refresh_token,
+        registry.credits_used,
+    ):
         with pytest.raises(UnknownChannel, match="acme2"):
             ask("acme2")
     with pytest.raises(UnknownChannel, match="Known channels: acme, beta"):
@@ -70,10 +78,10 @@ def test_a_refused_id_is_not_stored(registry: Registry) -> None:
 
 def test_adding_again_reconnects_and_keeps_what_was_set(registry: Registry, add: Add) -> None:
     add()
-    registry.store("acme", field_map={"gclid": "GCLID"}, set_timezone="Europe/Berlin")
-    registry.record_sync("acme", "Leads", NOON, "complete", rows=5)
+    registry.store_settings("acme", field_map={"gclid": "GCLID"}, set_timezone="Europe/Berlin")
+    record_sync(registry, "acme", "Leads", NOON, "complete", rows=5)
     registry.add_missing_scopes("acme", ("ZohoCRM.coql.READ",))
-    registry.note_reconnect("acme", "revoked")
+    registry.set_reconnect_needed("acme", "revoked")
     first = registry.get("acme")
     assert (first.status, first.status_detail) == ("reconnect_needed", "revoked")
 
@@ -84,13 +92,13 @@ def test_adding_again_reconnects_and_keeps_what_was_set(registry: Registry, add:
     assert again.missing_scopes == ()
     assert (again.field_map, again.timezone, again.created_at) == (first.field_map, "Europe/Berlin", first.created_at)
     assert again.modules == first.modules
-    assert registry.vault.refresh_token("acme") == newer
+    assert registry.token_store.refresh_token("acme") == newer
 
 
 def test_a_paused_channel_stays_paused_through_a_reconnect(registry: Registry, add: Add) -> None:
     add()
     registry.pause("acme")
-    registry.note_reconnect("acme", "revoked")
+    registry.set_reconnect_needed("acme", "revoked")
     assert registry.get("acme").status == "paused"
     assert add().status == "paused"
     registry.resume("acme")
@@ -99,10 +107,10 @@ def test_a_paused_channel_stays_paused_through_a_reconnect(registry: Registry, a
 
 def test_resume_does_not_stand_in_for_a_reconnect(registry: Registry, add: Add) -> None:
     add()
-    registry.note_reconnect("acme", "the token was revoked.")
+    registry.set_reconnect_needed("acme", "the token was revoked.")
     with pytest.raises(ChannelError, match=r"connected again first.*the token was revoked"):
         registry.resume("acme")
-    registry.note_connected("acme")
+    registry.clear_reconnect_needed("acme")
     assert registry.get("acme").status == "active"
 
 
@@ -125,7 +133,7 @@ def test_another_org_is_refused_and_changes_nothing(
     with pytest.raises(OtherOrg):
         registry.refresh_connection("acme", replace(CONNECTION, **after))  # type: ignore[arg-type]
     assert registry.get("acme") == known
-    assert registry.vault.refresh_token("acme") == REFRESH
+    assert registry.token_store.refresh_token("acme") == REFRESH
 
 
 def test_the_same_user_may_lose_and_gain_sight_of_the_org(registry: Registry, add: Add) -> None:
@@ -144,39 +152,37 @@ def test_two_channels_may_hold_equal_org_ids_of_two_centres(registry: Registry, 
 def test_a_sync_moves_the_bound_only_forward_and_only_when_complete(registry: Registry, add: Add) -> None:
     add()
     ist = timezone(timedelta(hours=5, minutes=30))
-    registry.record_sync("acme", "Leads", NOON.astimezone(ist), "complete", 10, 4, route="coql")
-    registry.record_sync("acme", "Leads", NOON + timedelta(hours=1), "failed", 0, 1, "broke off")
+    record_sync(registry, "acme", "Leads", NOON.astimezone(ist), "complete", 10, 4, route="coql")
+    record_sync(registry, "acme", "Leads", NOON + timedelta(hours=1), "failed", 0, 1, "broke off")
     leads = registry.get("acme").modules["Leads"]
     assert (leads.upper_bound, leads.outcome, leads.detail) == (NOON, "failed", "broke off")
-    registry.record_sync("acme", "Leads", NOON - timedelta(hours=1), "complete")
+    record_sync(registry, "acme", "Leads", NOON - timedelta(hours=1), "complete")
     assert registry.get("acme").modules["Leads"].upper_bound == NOON
     assert registry.get("acme").credits_used == 5
     with pytest.raises(UnknownChannel):
-        registry.record_sync("nobody", "Leads", NOON, "complete")
+        record_sync(registry, "nobody", "Leads", NOON, "complete")
     with pytest.raises(ValueError, match="outcome"):
-        registry.record_sync("acme", "Leads", NOON, "fine")
+        record_sync(registry, "acme", "Leads", NOON, "fine")
 
 
 def test_the_last_complete_sync_is_the_slowest_modules(registry: Registry, add: Add) -> None:
     add()
     assert registry.get("acme").last_complete_sync_at is None
-    registry.record_sync("acme", "Leads", NOON, "complete")
-    registry.record_sync("acme", "Calls", NOON - timedelta(hours=2), "complete")
-    registry.record_sync("acme", "Notes", None, "skipped", detail="scope ZohoCRM.modules.notes.READ is not granted")
+    record_sync(registry, "acme", "Leads", NOON, "complete")
+    record_sync(registry, "acme", "Calls", NOON - timedelta(hours=2), "complete")
+    record_sync(registry, "acme", "Notes", None, "skipped", detail="scope ZohoCRM.modules.notes.READ is not granted")
     channel = registry.get("acme")
     assert channel.last_complete_sync_at == NOON - timedelta(hours=2)
     assert channel.leads_readable
     assert channel.problems == ("Notes: scope ZohoCRM.modules.notes.READ is not granted",)
-    registry.record_sync("acme", "Deals", None, "failed")
+    record_sync(registry, "acme", "Deals", None, "failed")
     assert registry.get("acme").last_complete_sync_at is None
-    registry.forget_sync("acme")
-    assert registry.get("acme").modules == {}
 
 
 def test_leads_that_cannot_be_read_hold_the_channel_back(registry: Registry, add: Add) -> None:
     add()
-    registry.record_sync("acme", "Leads", None, "skipped", detail="module Leads is missing")
-    registry.record_sync("acme", "Calls", NOON, "complete")
+    record_sync(registry, "acme", "Leads", None, "skipped", detail="module Leads is missing")
+    record_sync(registry, "acme", "Calls", NOON, "complete")
     assert registry.get("acme").leads_readable is False
     assert registry.get("acme").last_complete_sync_at is None
 
@@ -186,7 +192,7 @@ def test_credits_count_for_a_day_and_for_the_whole_org(registry: Registry, add: 
     add("b")
     add("c", org_id="7000")
     registry.add_credits("a", 2.5)
-    registry.record_sync("b", "Leads", NOON, "complete", credits=10)
+    record_sync(registry, "b", "Leads", NOON, "complete", credits=10)
     registry.add_credits("c", 100)
     with registry.database.write() as transaction:
         old = {"channel_id": "a", "spent_at": datetime.now(UTC) - timedelta(hours=24, seconds=1), "credits": 50.0}
@@ -223,48 +229,50 @@ def test_removing_takes_tokens_and_states_along_and_nothing_of_others(registry: 
     add("a")
     kept = add("b")
     token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
-    registry.vault.keep_access("a", token, NOON, registry.vault.fingerprint("a"))
-    registry.record_sync("a", "Leads", NOON, "complete", credits=3)
+    registry.token_store.store_access("a", token, NOON, registry.token_store.fingerprint("a"))
+    record_sync(registry, "a", "Leads", NOON, "complete", credits=3)
     registry.remove("a")
     assert registry.list() == (kept,)
     again = add("a")
     assert (again.modules, again.credits_used) == ({}, 0)
-    assert registry.vault.access_token("a") is None
+    assert registry.token_store.access_token("a") is None
 
 
 def test_an_access_token_of_an_earlier_connection_is_not_used(registry: Registry, add: Add) -> None:
     add()
     token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in", ("ZohoCRM.modules.READ",))
-    registry.vault.keep_access("acme", token, NOON, registry.vault.fingerprint("acme"))
-    assert registry.vault.access_token("acme") == token
+    registry.token_store.store_access("acme", token, NOON, registry.token_store.fingerprint("acme"))
+    assert registry.token_store.access_token("acme") == token
     add(token=Secret("1000.another.refresh"))
-    assert registry.vault.access_token("acme") is None
+    assert registry.token_store.access_token("acme") is None
 
 
 def test_settings_that_do_not_exist_are_not_stored(registry: Registry, add: Add) -> None:
     add()
     with pytest.raises(ValueError, match="not a setting"):
-        registry.store("acme", status="active")
+        registry.store_settings("acme", status="active")
     with pytest.raises(ValueError, match="status"):
         registry.set_status("acme", "happy")
 
 
 def test_a_state_is_used_once(registry: Registry) -> None:
-    assert registry.use_state("n1")
-    assert not registry.use_state("n1")
-    assert registry.use_state("n2")
+    assert registry.claim_nonce("n1")
+    assert not registry.claim_nonce("n1")
+    assert registry.claim_nonce("n2")
 
 
-def test_opening_with_a_new_key_first_seals_everything_anew(registry: Registry, add: Add, settings: Settings) -> None:
+def test_opening_with_a_new_key_first_encrypts_everything_again(
+    registry: Registry, add: Add, settings: Settings
+) -> None:
     add()
     token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
-    registry.vault.keep_access("acme", token, NOON, registry.vault.fingerprint("acme"))
+    registry.token_store.store_access("acme", token, NOON, registry.token_store.fingerprint("acme"))
     old, new = settings.secret_keys[0], Secret("n" * 40)
 
     Registry(replace(settings, given_keys=(new, old)))
     only_new = Registry(replace(settings, given_keys=(new,)))
-    assert only_new.vault.refresh_token("acme") == REFRESH
-    assert only_new.vault.access_token("acme") == token
-    assert Registry(replace(settings, given_keys=(new, old))).vault.reseal() == 0
-    with pytest.raises(SealError, match="ZOHO_PIPELINE_SECRET_KEY"):
-        registry.vault.refresh_token("acme")  # this one still holds the old key alone
+    assert only_new.token_store.refresh_token("acme") == REFRESH
+    assert only_new.token_store.access_token("acme") == token
+    assert Registry(replace(settings, given_keys=(new, old))).token_store.encrypt_again() == 0
+    with pytest.raises(DecryptionError, match="ZOHO_PIPELINE_SECRET_KEY"):
+        registry.token_store.refresh_token("acme")  # this one still holds the old key alone

@@ -46,7 +46,7 @@ def test_a_channel_that_another_process_holds_is_left_with_a_clear_message(
 ) -> None:
     waited: list[str] = []
     with (
-        pytest.raises(ChannelBusy, match="channel acme is being worked on by another process"),
+        pytest.raises(ChannelBusy, match="channel acme is in use by another process"),
         channel_lock(settings, "acme", wait=0.2, on_wait=lambda: waited.append("once")),
     ):
         pytest.fail("two hold the channel")

@@ -1,4 +1,4 @@
-"""What a person sets for a channel: taken whole or refused with the reason."""
+"""Settings of a channel: a file is accepted whole, or refused with the reason."""
 
 import json
 from collections.abc import Callable
@@ -102,15 +102,15 @@ def test_a_field_map_takes_the_keys_of_the_contract_and_no_other(write: Callable
     ("content", "says"),
     [
         ({"utm_sources": "UTM_Source"}, "Did you mean utm_source"),
-        ({"zzz": "UTM_Source"}, "It takes utm_source, utm_medium"),
+        ({"zzz": "UTM_Source"}, "The keys are utm_source, utm_medium"),
         ({"utm_source": ""}, "API name"),
         ({"utm_source": None}, "API name"),
         ({"utm_source": "UTM Source"}, "API name"),
         ({"utm_source": ["a"]}, "API name"),
         (["utm_source"], "JSON object"),
-        ('{"utm_source": "A",', "line 1: not JSON"),
+        ('{"utm_source": "A",', "line 1: this is not JSON"),
         ('{"gclid": "A", "gclid": "B"}', "'gclid' twice"),
-        ("", "not JSON"),
+        ("", "this is not JSON"),
         (b"\xff\xfe\x00", "UTF-8"),
         ("[" * 200_000, "nested too deeply"),
     ],
@@ -143,8 +143,8 @@ def test_a_lead_source_map(write: Callable[[Any], Path]) -> None:
         ("raw_value,lead_source\na\n", "line 2"),
         ("raw_value,lead_source\na,A\nb,\n", "line 3"),
         ("raw_value,lead_source\na,A,x\n", "line 2"),
-        ("raw_value,lead_source\nads,A\nAds,B\n", "line 3: 'Ads' stands for 'A' already"),
-        ('raw_value,lead_source\n"a,b\n', "not CSV"),
+        ("raw_value,lead_source\nads,A\nAds,B\n", "line 3: 'Ads' already has the name 'A'"),
+        ('raw_value,lead_source\n"a,b\n', "this is not CSV"),
     ],
 )
 def test_a_lead_source_map_that_is_wrong_names_the_line(write: Callable[[Any], Path], text: str, says: str) -> None:
@@ -173,7 +173,7 @@ def test_business_hours_in_the_shape_of_zohos_answer(write: Callable[[Any], Path
         ({"daily_timing": ["09:00", "09:00"]}, "daily_timing"),
         ({"daily_timing": ["09:00"]}, "daily_timing"),
         ({"same_as_everyday": "yes"}, "same_as_everyday"),
-        ({"same_as_everyday": False}, "custom_timing takes a list"),
+        ({"same_as_everyday": False}, "custom_timing must be a list"),
         ({"same_as_everyday": False, "custom_timing": SPLIT_HOURS["custom_timing"]}, "no entry for Tuesday"),
         ({"same_as_everyday": False, "custom_timing": [{"days": "Monday"}]}, "business_timing"),
     ],

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from zoho_pipeline.channels.consent.signed_state import ConsentRequest, read_state, write_state
 from zoho_pipeline.channels.errors import StateExpired, StateForged
-from zoho_pipeline.channels.registry.encryption import Sealer
+from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.settings import Secret
 
-OURS, THEIRS = Sealer([Secret("o" * 40)]), Sealer([Secret("t" * 40)])
+OURS, THEIRS = Encryptor([Secret("o" * 40)]), Encryptor([Secret("t" * 40)])
 REQUEST = ConsentRequest("acme", "in", "http://localhost:8414/callback", ("a.b.READ", "c.d.READ"), 1_000, "t", "UTC")
 
 
@@ -31,7 +31,7 @@ def test_a_state_of_another_installation_is_forged_even_when_expired() -> None:
 
 
 def test_a_rotated_key_still_reads_what_the_older_one_signed() -> None:
-    rotated = Sealer([Secret("n" * 40), Secret("o" * 40)])
+    rotated = Encryptor([Secret("n" * 40), Secret("o" * 40)])
     assert read_state(rotated, write_state(OURS, REQUEST), now=0) == REQUEST
 
 

@@ -66,13 +66,17 @@ def test_the_table_of_costs(
         ("Zoho One", 20, 60_000),
         ("ultimate", 25, 70_000),
         ("CRM Plus", 25, 70_000),
-        (None, 5, 5_000),
-        ("something new", 5, 5_000),
     ],
 )
-def test_editions(word: str | None, concurrency: int, total: int) -> None:
-    edition = credits.edition_of(word)
+def test_editions(word: str, concurrency: int, total: int) -> None:
+    edition = credits.known_edition(word)
+    assert edition is not None
     assert (edition.concurrency, edition.credits(10)) == (concurrency, total)
+
+
+@pytest.mark.parametrize("word", [None, "", "something new"])
+def test_an_unknown_edition_is_not_guessed(word: str | None) -> None:
+    assert credits.known_edition(word) is None
 
 
 def test_caps_of_editions() -> None:

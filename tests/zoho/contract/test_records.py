@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.zoho import related_lists
 from tests.zoho.conftest import Zoho
 from tests.zoho.walks import walk_records
 from zoho_pipeline.zoho import errors
@@ -168,7 +169,7 @@ def test_notes_of_a_lead(zoho: Zoho) -> None:
         if zoho.org
         else first_lead(zoho)
     )
-    notes = list(related.notes(zoho.client, "Leads", lead["id"]))
+    notes = list(related_lists.notes(zoho.client, "Leads", lead["id"]))
     for note in notes:
         assert note["Parent_Id"]["id"] == lead["id"]
     assert zoho.org is None or sorted(note["Note_Title"] for note in notes) == ["n0", "n1", "n2"]
@@ -185,5 +186,5 @@ def test_emails_of_a_lead(zoho: Zoho) -> None:
 
 def test_an_activity_list_of_a_lead(zoho: Zoho) -> None:
     lead = first_lead(zoho)
-    for row in related.list(zoho.client, "Leads", str(lead["id"]), "Tasks", ("Subject", "Status")):
+    for row in related_lists.list(zoho.client, "Leads", str(lead["id"]), "Tasks", ("Subject", "Status")):
         assert isinstance(row["id"], str)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.zoho import related_lists
 from tests.zoho.conftest import Zoho, connect
 from tests.zoho.walks import count_records, walk_changes, walk_records
 from zoho_pipeline.zoho import errors
@@ -44,7 +45,7 @@ READS: dict[str, tuple[str, Callable[[ZohoClient, str], Any]]] = {
     "list": ("/Leads", lambda c, _: [r for p in walk_records(c, "Leads", FIELDS, converted="both") for r in p.rows]),
     "record": ("/Leads/", lambda c, lead: records.get_one(c, "Leads", lead)),
     "deleted": ("/Leads/deleted", lambda c, _: deleted.get_page(c, "Leads").rows),
-    "notes": ("/Notes", lambda c, lead: list(related.notes(c, "Leads", lead))),
+    "notes": ("/Notes", lambda c, lead: list(related_lists.notes(c, "Leads", lead))),
     "emails": ("/Emails", lambda c, lead: list(related.emails(c, "Leads", lead))),
     "count": ("/count", lambda c, _: count_records(c, "Leads", criteria="(Company:equals:Acme)")),
     "coql": ("/coql", lambda c, _: all_changes(c)),

@@ -36,7 +36,7 @@ def test_each_centre_is_found_by_name_and_server(name: str) -> None:
     assert centers.by_accounts_server(server.upper().replace("HTTPS", "https") + ":443").name == name
     for label in ("www", "sandbox", "developer"):
         host = api.replace("www", label)
-        assert centers.check_api_domain(name, host + "/") == host
+        assert centers.get(name).check_api_domain(host + "/") == host
 
 
 def test_environments() -> None:
@@ -91,14 +91,14 @@ def test_forged_accounts_servers_are_refused(server: str) -> None:
 )
 def test_foreign_api_domains_are_refused(domain: str) -> None:
     with pytest.raises(ForeignApiDomain, match="data center in"):
-        DataCenters().check_api_domain("in", domain)
+        DataCenters().get("in").check_api_domain(domain)
 
 
 def test_an_added_centre_keeps_to_its_own_origin() -> None:
-    assert SIM.check_api_domain("sim", "http://127.0.0.1:9000/") == "http://127.0.0.1:9000"
+    assert SIM.get("sim").check_api_domain("http://127.0.0.1:9000/") == "http://127.0.0.1:9000"
     for foreign in ("http://127.0.0.1:9001", "http://localhost:9000", "https://www.zohoapis.com"):
         with pytest.raises(ForeignApiDomain):
-            SIM.check_api_domain("sim", foreign)
+            SIM.get("sim").check_api_domain(foreign)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_added_centre_keeps_to_its_own_origin() -> None:
         ("mine", "ftp://127.0.0.1", "https"),
         ("mine", "https://example.com/path", "https origin"),
         ("mine", "nonsense", "https origin"),
-        ("us", "http://127.0.0.1:1", "choose another name"),
+        ("us", "http://127.0.0.1:1", "Choose another name"),
         ("two words", "http://127.0.0.1:1", "two words"),
     ],
 )

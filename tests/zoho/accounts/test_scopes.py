@@ -44,7 +44,7 @@ def test_the_default_set_lacks_nothing_a_sync_needs() -> None:
 
 
 def test_the_default_set_cannot_write() -> None:
-    assert {scope.rpartition(".")[2] for scope in scopes.DEFAULT_SCOPES + scopes.EMAIL_SCOPES} == {"READ"}
+    assert {scope.rpartition(".")[2] for scope in scopes.DEFAULT_SCOPES} == {"READ"}
 
 
 def test_the_minimal_set_reads_modules_and_users_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.zoho.conftest import ALL_SCOPES, CLIENT_ID, CLIENT_SECRET, MintingTokens
-from tests.zoho.test_faults import LASTING, PASSING, READS, lead_20
+from tests.zoho.connection.test_faults import LASTING, PASSING, READS, lead_20
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.accounts import oauth

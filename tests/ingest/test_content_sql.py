@@ -124,7 +124,7 @@ def test_rows_are_checked_like_lines_of_a_file(load: Load, site: Site, warehouse
     site.run("insert into articles values ('c1', 'video', '2026-05-01', 'T', null)")
     with pytest.raises(ContentError) as caught:
         load(site.url, query=QUERY.replace(", changed", ""))
-    assert "row 3, column content_id: is empty; row 4, column content_id: 'c1' is in row 1 already" in str(caught.value)
+    assert "row 3, column content_id: is empty; row 4, column content_id: row 1 has 'c1' too" in str(caught.value)
     assert titles(warehouse) == {}
 
 

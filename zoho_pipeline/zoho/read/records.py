@@ -21,6 +21,7 @@ from zoho_pipeline.zoho.read.pages import (
 )
 
 MOST_FIELDS = 50
+"""How many field names Zoho accepts in one list call. With 51 it answers LIMIT_EXCEEDED."""
 
 SortBy = Literal["id", "Created_Time", "Modified_Time"]
 SortOrder = Literal["asc", "desc"]

@@ -8,31 +8,61 @@ are Zoho's API names. One column per custom field was rejected: a hundred tenant
 ten thousand columns, and Postgres allows 1,600.
 """
 
-from zoho_pipeline.ingest.catalog.model import CHANNEL, SYNCED, TAG, lookup_columns, module_table, value_columns
-from zoho_pipeline.ingest.catalog.model import Column as Column
-from zoho_pipeline.ingest.catalog.model import ColumnType as ColumnType
-from zoho_pipeline.ingest.catalog.model import RawTable as RawTable
-from zoho_pipeline.ingest.catalog.own_tables import (
-    CHANNEL_FIELD_MAP as CHANNEL_FIELD_MAP,
+from zoho_pipeline.ingest.catalog.model import (
+    CHANNEL,
+    SYNCED,
+    TAG,
+    Column,
+    ColumnType,
+    RawTable,
+    lookup_columns,
+    module_table,
+    value_columns,
 )
 from zoho_pipeline.ingest.catalog.own_tables import (
-    CHANNEL_LEAD_SOURCE_MAP as CHANNEL_LEAD_SOURCE_MAP,
+    CHANNEL_FIELD_MAP,
+    CHANNEL_LEAD_SOURCE_MAP,
+    CHANNEL_PARAMETERS,
+    CHANNELS,
+    CONTENT_ITEMS,
+    REJECTED_RECORDS,
+    SYNC_RUNS,
 )
-from zoho_pipeline.ingest.catalog.own_tables import (
-    CHANNEL_PARAMETERS as CHANNEL_PARAMETERS,
-)
-from zoho_pipeline.ingest.catalog.own_tables import (
-    CHANNELS as CHANNELS,
-)
-from zoho_pipeline.ingest.catalog.own_tables import (
-    CONTENT_ITEMS as CONTENT_ITEMS,
-)
-from zoho_pipeline.ingest.catalog.own_tables import (
-    REJECTED_RECORDS as REJECTED_RECORDS,
-)
-from zoho_pipeline.ingest.catalog.own_tables import (
-    SYNC_RUNS as SYNC_RUNS,
-)
+
+__all__ = [
+    "ACCOUNTS",
+    "BUSINESS_HOURS",
+    "BUSINESS_INTERVALS",
+    "BY_MODULE",
+    "BY_NAME",
+    "CALLS",
+    "CAMPAIGNS",
+    "CHANNELS",
+    "CHANNEL_FIELD_MAP",
+    "CHANNEL_LEAD_SOURCE_MAP",
+    "CHANNEL_PARAMETERS",
+    "CONTACTS",
+    "CONTENT_ITEMS",
+    "DEALS",
+    "DEAL_STAGES",
+    "DEAL_STAGE_HISTORY",
+    "DELETED_RECORDS",
+    "EMAILS",
+    "EVENTS",
+    "HOLIDAYS",
+    "LEADS",
+    "LEAD_STATUS_HISTORY",
+    "MODULE_TABLES",
+    "NOTES",
+    "RAW_TABLES",
+    "REJECTED_RECORDS",
+    "SYNC_RUNS",
+    "TASKS",
+    "USERS",
+    "Column",
+    "ColumnType",
+    "RawTable",
+]
 
 _PERSON = value_columns("text", "First_Name", "Last_Name", "Full_Name", "Email", "Secondary_Email", "Phone", "Mobile")
 

@@ -17,7 +17,7 @@ from sqlalchemy import update
 from tests.channels.wire import DC, refresh_token, settings_for, token_requests
 from tests.postgres import end_lock_sessions, skew_clock
 from zoho_pipeline.channels.access.client_factory import open_client, org_limits_of
-from zoho_pipeline.channels.access.token_request import LEEWAY, in_environment
+from zoho_pipeline.channels.access.token_request import LEEWAY, in_environment, request_access_token
 from zoho_pipeline.channels.access.token_source import StoredTokenSource
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
@@ -209,6 +209,17 @@ def test_a_request_whose_lock_was_lost_is_waited_for(
         assert first.result().value == second.result().value != held.value
     assert len(token_requests(simulator)) == 1
     assert "waiting for the answer" in caplog.text
+
+
+def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry, simulator: Simulator) -> None:
+    """A process that lost its lock stores its token between the other's look and its count."""
+    store, center = registry.token_store, DataCenters.with_added(registry.settings.data_centers).get(DC)
+    stored = store.access_token("acme")
+    assert stored is not None
+    found = request_access_token(registry, center, store.refresh_token("acme"), stored=lambda: stored)
+    assert found == stored
+    assert token_requests(simulator) == []
+    assert registry.token_budget.requests(store.fingerprint("acme"), datetime.now(UTC) - HOUR) == 1
 
 
 @pytest.mark.parametrize("hours", [-5, 5])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks._crowd import name_of
 from benchmarks._orgs import CLIENT, CLIENT_SECRET, served
 from scripts.production import ROOT, free_port, wait_for_port
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.orchestration.automation.sensors import MAX_RUNS_OF_ONE_CHANNEL
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home

@@ -32,7 +32,7 @@ def _peak_mb() -> float:
 
 def _main(home: str, url: str, token: str, warehouse: str) -> None:
     from benchmarks._serving import CLIENT, CLIENT_SECRET
-    from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+    from zoho_pipeline.channels.consent.register import register_from_refresh_token
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.load.loader import Loader
     from zoho_pipeline.ingest.sync.run import sync_channel

@@ -135,7 +135,7 @@ def make_database(server_url: str, name: str) -> str:
 
 def connect_companies(production: Production, simulator: Any, companies: int, leads: int) -> list[Any]:
     """Connect generated companies as channels `tenant-1` …, load their content, and return their orgs at Zoho."""
-    from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+    from zoho_pipeline.channels.consent.register import register_from_refresh_token
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.content.files import load_content
     from zoho_pipeline.settings import Secret, load_settings

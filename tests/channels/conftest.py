@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from zoho_pipeline.channels.registry.model import Channel, Connection
+from zoho_pipeline.channels.registry.model import Channel, OrgConnection
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, Settings, load_settings
 
 REFRESH = Secret("1000.0123456789abcdef0123456789abcdef.fedcba9876543210fedcba9876543210")
-CONNECTION = Connection(
+CONNECTION = OrgConnection(
     data_center="in",
     accounts_server="https://accounts.zoho.in",
     api_domain="https://www.zohoapis.in",

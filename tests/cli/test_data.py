@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from tests.cli.conftest import CLIENT, Built, Run, environment_for
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.cli.data import for_each_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Org
@@ -128,7 +128,7 @@ def held_lock(built: Built, channel_id: str) -> Iterator[Event]:
 def test_a_sync_of_a_channel_that_is_being_synced_waits_and_says_so(built: Built) -> None:
     class ReleaseAtMessage(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "being worked on by another process" in record.getMessage():
+            if "in use by another process" in record.getMessage():
                 release.set()
 
     handler = ReleaseAtMessage()
@@ -141,7 +141,7 @@ def test_a_sync_of_a_channel_that_is_being_synced_waits_and_says_so(built: Built
             logger.removeHandler(handler)
         assert release.is_set(), "it did not say that it waits"
     assert answer.code == 0, answer.err
-    assert "channel acme is being worked on by another process" in answer.err
+    assert "channel acme is in use by another process" in answer.err
 
 
 def test_a_paused_channel_is_not_synced(built: Built) -> None:

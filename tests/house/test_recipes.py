@@ -20,7 +20,7 @@ _PLACE = re.compile(r"(after|before|instead-of)=\"(.*)\"")
 USE = """
 import json, sys
 from zoho_pipeline.channels.access.client_factory import open_client
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.orchestration.assets.model_manifest import load_model_manifest

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import SyncReport

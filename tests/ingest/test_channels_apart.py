@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 
 from tests.ingest.conftest import ALL_SCOPES, Bench
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.errors import ChannelBusy
-from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
@@ -69,7 +69,7 @@ def test_used_up_credits_stop_one_channel_and_are_said(bench: Bench, monkeypatch
 
 
 def test_two_syncs_of_a_channel_never_overlap(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.channels.registry.locks.WAIT_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr("zoho_pipeline.channels.database.locks.WAIT_SECONDS", 0.1, raising=False)
     with channel_lock(bench.settings, "acme", wait=0.1), pytest.raises(ChannelBusy), ThreadPoolExecutor(1) as pool:
         pool.submit(_locked, bench).result()
 

@@ -36,7 +36,7 @@ def test_three_formats_give_the_same_items(tmp_path: Path) -> None:
     [
         (HEADER + "c1,blog_post,never,,\n", "line 2, column published_at: 'never' is not a time"),
         (HEADER + "c1,blog_post,2026-05-01,,\n,video,2026-05-01,,\n", "line 3, column content_id: is empty"),
-        (GOOD + "c1,video,2026-05-02,,\n", "line 4, column content_id: 'c1' is in line 2 already"),
+        (GOOD + "c1,video,2026-05-02,,\n", "line 4, column content_id: line 2 has 'c1' too"),
         ("content_id,published_at\nc1,2026-05-01\n", "column content_type is missing"),
         (HEADER.replace("title", "titel") + "c1,v,2026-05-01,,\n", "unknown column titel"),
         (HEADER.replace("title", "topics") + "c1,v,2026-05-01,,\n", "topics"),
@@ -66,7 +66,7 @@ def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: Bench, t
     [
         ((HEADER + "c1,v,2026-05-01,,caf\u00e9\n").encode("latin-1"), "content.csv", "is not UTF-8"),
         (b'{"content_id":"c1","content_type":"v","published_at":"2026-05-01"}\n{oops\n', "c.jsonl", "line 2 is not"),
-        (b'[{"content_id":"c1"}]', "content.json", "one JSON object a line"),
+        (b'[{"content_id":"c1"}]', "content.json", "one JSON object per line"),
         (b"no parquet", "content.parquet", "cannot be read"),
     ],
 )

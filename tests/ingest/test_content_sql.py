@@ -27,7 +27,9 @@ def warehouse(tmp_path: Path) -> Warehouse:
 @pytest.fixture
 def load(tmp_path: Path, warehouse: Warehouse) -> Load:
     """`load(url, query=…)` for the channel acme."""
-    settings = Settings(home=tmp_path / "home", warehouse_url=warehouse.url, registry_url="")
+    settings = Settings(
+        home=tmp_path / "home", warehouse_url=warehouse.url, registry_url=f"sqlite:///{tmp_path}/registry.sqlite"
+    )
     settings.home.mkdir(exist_ok=True)
     return lambda url, **how: load_content_sql(settings, warehouse, "acme", Secret(url), **how)
 
@@ -109,7 +111,7 @@ def test_a_colon_and_a_percent_in_a_query_are_text(load: Load, site: Site, wareh
         ({"table": "nowhere"}, "there is no table nowhere"),
         ({"table": "articles"}, "articles: column content_id, content_type, published_at is missing"),
         ({"table": "articles", "incremental": "changd"}, "changd"),
-        ({}, "give a query or a table"),
+        ({}, "give either a query or a table"),
     ],
 )
 def test_a_wrong_question_is_said(load: Load, site: Site, warehouse: Warehouse, how: dict[str, str], said: str) -> None:
@@ -124,7 +126,7 @@ def test_rows_are_checked_like_lines_of_a_file(load: Load, site: Site, warehouse
     site.run("insert into articles values ('c1', 'video', '2026-05-01', 'T', null)")
     with pytest.raises(ContentError) as caught:
         load(site.url, query=QUERY.replace(", changed", ""))
-    assert "row 3, column content_id: is empty; row 4, column content_id: 'c1' is in row 1 already" in str(caught.value)
+    assert "row 3, column content_id: is empty; row 4, column content_id: row 1 has 'c1' too" in str(caught.value)
     assert titles(warehouse) == {}
 
 

@@ -28,7 +28,7 @@ def test_emails_are_read_where_asked_for(bench: Bench, monkeypatch: pytest.Monke
     bench.org.add_email(ids[1], subject="Re", sent=False)
     assert part(bench) is None
     assert calls(bench) == 0
-    bench.registry.store("acme", parameters={"sync_emails": "true"})
+    bench.registry.store_settings("acme", parameters={"sync_emails": "true"})
     first = part(bench)
     assert (first.outcome, first.rows, calls(bench)) == ("complete", 2, 5)
     stored = bench.rows("select record_id, module, subject, sent, from_email from zoho_raw.emails order by subject")
@@ -50,7 +50,7 @@ def test_emails_are_read_where_asked_for(bench: Bench, monkeypatch: pytest.Monke
 
 
 def test_emails_without_their_scope_are_said(bench: Bench) -> None:
-    bench.registry.store("acme", parameters={"sync_emails": "true"})
+    bench.registry.store_settings("acme", parameters={"sync_emails": "true"})
     bench.connect("ZohoCRM.modules.leads.READ,ZohoCRM.users.READ")
     bench.org.insert("Leads", {"Last_Name": "L"})
     told = part(bench)

@@ -124,7 +124,7 @@ def test_of_a_key_read_twice_the_later_reading_is_loaded() -> None:
 
 def test_the_registry_is_published_and_purged(bench: Bench) -> None:
     set_by_hand = {"lead_source_map": {"fb": "Facebook"}, "parameters": {"topic_min_leads": "1"}}
-    bench.registry.store("acme", business_hours=NINE_TO_SIX, **set_by_hand)
+    bench.registry.store_settings("acme", business_hours=NINE_TO_SIX, **set_by_hand)
     publish(bench.settings, bench.registry, bench.warehouse)
     publish(bench.settings, bench.registry, bench.warehouse)
     assert [row["timezone"] for row in bench.rows("select timezone from zoho_raw.channels")] == ["Asia/Kolkata"]

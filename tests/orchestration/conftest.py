@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.orchestration.build import build

@@ -23,7 +23,7 @@ import pytest
 from scripts.production import Production, make_database, zoho_environment
 from tests.orchestration.conftest import make_org
 from tests.postgres import free_port, restart, stop
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Org, Simulator

@@ -14,7 +14,7 @@ import pytest
 
 from scripts.production import ROOT, make_database, zoho_environment
 from tests.orchestration.conftest import make_org
-from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Simulator

@@ -22,13 +22,13 @@ from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
-from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, EMAIL_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 CLIENT_ID = "1000.TESTCLIENT"
 CLIENT_SECRET = "test-client-secret-0123456789"
-ALL_SCOPES = (*DEFAULT_SCOPES, *EMAIL_SCOPES, "ZohoSearch.securesearch.READ")
+ALL_SCOPES = (*DEFAULT_SCOPES, "ZohoCRM.modules.emails.READ", "ZohoSearch.securesearch.READ")
 
 _LIVE_NAMES = ("ZOHO_LIVE_CLIENT_ID", "ZOHO_LIVE_CLIENT_SECRET", "ZOHO_LIVE_REFRESH_TOKEN")
 # Read before the fixture of the whole suite wipes them.

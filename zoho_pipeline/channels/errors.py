@@ -1,39 +1,38 @@
-"""What can go wrong with a channel.
+"""The errors of channels.
 
     PipelineError
     ├── ChannelError          the channel or the registry, not Zoho
-    │   ├── UnknownChannel    no such id
-    │   ├── ChannelBusy       another process works on it
-    │   ├── LockLost          the lock that kept others away is gone
+    │   ├── UnknownChannel    no channel has the id
+    │   ├── ChannelBusy       another process works on the channel
+    │   ├── LockLost          the lock that kept other processes out is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
     │   ├── RegistryError     the registry's database cannot be used
-    │   └── SealError         no key opens a sealed token
-    ├── ConnectError          the browser flow
-    │   ├── ConsentDenied     the user, or Zoho, said no
-    │   ├── StateForged       the callback was not started here
-    │   ├── StateExpired      … or too long ago
-    │   ├── StateUsed         … or came twice
+    │   └── DecryptionError   no key decrypts a stored token
+    ├── ConnectError          a consent did not connect the channel
+    │   ├── ConsentDenied     the user, or Zoho, refused
+    │   ├── StateForged       this installation did not start the consent
+    │   ├── StateExpired      the consent took too long
+    │   ├── StateUsed         the consent came back twice
     │   └── NoCallback        nobody finished the consent in time
     └── UsageError            (settings)
-        └── InvalidSetting    `channels set` or `channels add` was given a value it cannot take
+        └── InvalidSetting    a setting of a channel has a wrong value
 
-What Zoho itself refuses (a used code, a consent without refresh token, a revoked token) is in
-`zoho.errors`.
+Refusals by Zoho itself (a used code, a consent without refresh token, a revoked token) are in `zoho.errors`.
 """
 
 from zoho_pipeline.settings import PipelineError, UsageError
 
 
 class ChannelError(PipelineError):
-    """A channel or the registry cannot do what was asked."""
+    """The channel or the registry cannot do this."""
 
 
 class UnknownChannel(ChannelError):
     """No channel has this id."""
 
     def __init__(self, channel_id: str, known: tuple[str, ...] = ()) -> None:
-        there = f"Known channels: {', '.join(known)}." if known else "No channel is registered yet."
-        super().__init__(f"there is no channel {channel_id!r}. {there} Add one with: zoho-pipeline channels add")
+        registered = f"Known channels: {', '.join(known)}." if known else "No channel is registered yet."
+        super().__init__(f"there is no channel {channel_id!r}. {registered} Add one with: zoho-pipeline channels add")
         self.channel_id = channel_id
 
 
@@ -42,31 +41,31 @@ class ChannelBusy(ChannelError):
 
 
 class LockLost(ChannelError):
-    """The lock that kept others away was lost while it was needed; whoever held it must stop."""
+    """The lock was lost while it was needed, so its holder must stop."""
 
 
 class OtherOrg(ChannelError):
-    """The token belongs to another org than the channel is connected to."""
+    """The token belongs to another org than the channel."""
 
 
 class RegistryError(ChannelError):
     """The registry's database cannot be opened, read or written."""
 
 
-class SealError(ChannelError):
-    """A stored token cannot be opened with the keys at hand."""
+class DecryptionError(ChannelError):
+    """None of the keys decrypts a stored token."""
 
 
 class ConnectError(PipelineError):
-    """A consent did not lead to a connection."""
+    """A consent did not connect the channel."""
 
 
 class ConsentDenied(ConnectError):
-    """The callback carries an error instead of a code."""
+    """The callback has an error instead of a code."""
 
 
 class StateForged(ConnectError):
-    """The callback's state was not signed by this installation."""
+    """This installation did not sign the callback's state."""
 
 
 class StateExpired(ConnectError):
@@ -74,12 +73,12 @@ class StateExpired(ConnectError):
 
 
 class StateUsed(ConnectError):
-    """The callback's state has been used before."""
+    """The callback's state was used before."""
 
 
 class NoCallback(ConnectError):
-    """No callback arrived in time, or there was no port to receive it on."""
+    """No callback arrived in time, or its port was in use."""
 
 
 class InvalidSetting(UsageError):
-    """A per-channel setting has a value it cannot take; nothing was stored."""
+    """A setting of a channel has a wrong value. Nothing was stored."""

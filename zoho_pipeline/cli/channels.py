@@ -63,18 +63,18 @@ def add(
       zoho-pipeline channels add acme --data-center in --refresh-token-file - < token.txt
       zoho-pipeline channels add acme --data-center in --grant-code-file code.txt
     """
-    from zoho_pipeline.channels.consent import connect
+    from zoho_pipeline.channels.consent import register
 
     if (refresh_token_file is None) == (grant_code_file is None):
         raise click.UsageError("give exactly one of --refresh-token-file and --grant-code-file.")
     session = Session()
     secret = read_secret(refresh_token_file or grant_code_file or "")
     if refresh_token_file:
-        channel = connect.register_from_refresh_token(
+        channel = register.register_from_refresh_token(
             session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
         )
     else:
-        channel = connect.register_from_grant_code(
+        channel = register.register_from_grant_code(
             session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
         )
     _print_one(channel, output, f"Channel {channel.id} is registered: {describe(channel)}.")
@@ -187,7 +187,7 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
 
     `ignore_unknown`: a channel that was removed before may still have rows to delete, so it is no error.
     """
-    from zoho_pipeline.channels.consent.connect import remove as remove_channel
+    from zoho_pipeline.channels.consent.remove import remove as remove_channel
     from zoho_pipeline.channels.errors import UnknownChannel
 
     try:

@@ -2,11 +2,9 @@
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-Outcome = Literal["complete", "skipped", "failed", "stopped"]
-"""Skipped: scope, module or permission is missing. Stopped: the credit budget. Both leave the cursor alone.
-Failed: not read to its end, or a difference from Zoho remains that no route repaired."""
+from zoho_pipeline.channels.registry.model import Outcome as Outcome
 
 
 @dataclass

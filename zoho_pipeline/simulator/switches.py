@@ -38,6 +38,7 @@ class Switches:
     token_error_status: int = 200
     throttle_status: int = 400
     token_scope: bool = True  # do token answers carry `scope`?
+    unauthorized_code: str = "INVALID_TOKEN"  # or INVALID_OAUTHTOKEN: code of a 401 for a bad access token
     legacy_expires_in: bool = False  # expires_in in milliseconds, with expires_in_sec beside it
     token_seconds: int = 3600
     code_seconds: int = 120

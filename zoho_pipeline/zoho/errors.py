@@ -1,36 +1,36 @@
-"""Everything that Zoho, or the way to it, can answer instead of data.
+"""The errors of calls to Zoho.
 
     ZohoError                       expected, with a message for a person
     ├── Retryable                   the same call may work later
     │   ├── ConnectionFailed        no answer, or not in time
     │   ├── ServerFault             HTTP 5xx
-    │   ├── ConcurrencyLimit        429 that seconds cure
-    │   ├── BadAnswer               cut off, not JSON, not the promised shape
-    │   └── ClockJumped             a Date header that the time passed since another one does not explain
-    ├── Permanent                   the same call can't work
+    │   ├── ConcurrencyLimit        a 429 that ends after seconds
+    │   ├── BadAnswer               cut off, not JSON, or not in the promised form
+    │   └── ClockJumped             the Date header moved by more than the time that passed
+    ├── Permanent                   the same call cannot work
     │   ├── ScopeMissing            401 OAUTH_SCOPE_MISMATCH: a new consent is needed
     │   ├── ModuleMissing           the org has no such module, or hides it from the user
     │   ├── NoPermission            the user's profile forbids it
-    │   ├── NotSupported            the API does not do this (or only for administrators)
-    │   ├── NotFound                the record or job is not there
+    │   ├── NotSupported            the API does not offer this, or only to administrators
+    │   ├── NotFound                the record or job does not exist
     │   ├── InvalidRequest          any other 4xx, with Zoho's code and details
-    │   ├── PageTokenExpired        older than 24 h, or of another user: restart the window
+    │   ├── PageTokenExpired        older than 24 h, or another user's: the window starts again
     │   ├── JobFailed               a bulk job ended in FAILURE, or not in time
-    │   ├── CreditsExhausted        429 that lasts until credits of the last 24 h expire
-    │   │   └── BudgetStop          our own stop before that point
-    │   └── Refused                 we did not send it: the address is not Zoho's
+    │   ├── CreditsExhausted        a 429 that lasts until credits return
+    │   │   └── BudgetStop          our own stop before that
+    │   └── Refused                 nothing was sent: the address is not Zoho's
     │       ├── UnknownDataCenter
     │       └── ForeignApiDomain
     ├── ReconnectNeeded             a person must connect the channel again
     │   ├── RefreshTokenRevoked     invalid_code on a refresh
     │   ├── RefreshTokenMissing     a consent without prompt=consent
-    │   ├── CodeRejected            a grant code that is used, expired or of another centre
-    │   ├── ClientRejected          client id, secret or redirect URI
-    │   ├── TokenRefused            a fresh access token is refused too
+    │   ├── CodeRejected            a grant code that is used, expired or another centre's
+    │   ├── ClientRejected          a wrong client id, secret or redirect URI
+    │   ├── TokenRefused            Zoho refuses a new access token too
     │   └── WrongDataCenter         INVALID_HOST
-    └── TokenThrottled              more than ten mints in ten minutes: wait, a try prolongs it
+    └── TokenThrottled              more than ten tokens in ten minutes: each try makes the wait longer
 
-`Retryable` and `Permanent` are two types so that a permanent failure stops retries at once.
+`Retryable` and `Permanent` are two types, so that a permanent failure ends the retries at once.
 """
 
 import re
@@ -44,7 +44,7 @@ _LONGEST = 300
 
 
 def scrub(text: str, *secrets: str) -> str:
-    """A foreign text made fit for a message: known secrets and anything shaped like a Zoho token become `***`."""
+    """A foreign text that may be shown: known secrets and everything with the form of a Zoho token become `***`."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
@@ -53,7 +53,7 @@ def scrub(text: str, *secrets: str) -> str:
 
 
 class ZohoError(PipelineError):
-    """The root: its message names what was asked, what came back, and the cure where there is one."""
+    """The root. Its message names the call, the answer and, where there is one, the cure."""
 
 
 class Retryable(ZohoError):
@@ -61,7 +61,7 @@ class Retryable(ZohoError):
 
 
 class ConnectionFailed(Retryable):
-    """No answer. `sent` tells whether the request may have reached Zoho."""
+    """No answer came. `sent` says whether the request may have reached Zoho."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -73,29 +73,29 @@ class ServerFault(Retryable):
 
 
 class ConcurrencyLimit(Retryable):
-    """HTTP 429 for too many calls at once: seconds cure it. Zoho did not do what was asked."""
+    """HTTP 429 for too many simultaneous calls. It ends after seconds, and Zoho did not carry out the call."""
 
 
 class BadAnswer(Retryable):
-    """The answer is cut off, not JSON, or lacks what the protocol promises."""
+    """The answer is cut off, is not JSON, or lacks a part that the protocol promises."""
 
 
 class ClockJumped(Retryable):
-    """The `Date` header jumped: one of two answers tells a wrong time, so neither may bound what was read."""
+    """The `Date` header jumped: one of two answers has a wrong time, so neither may be the bound of a window."""
 
     def __init__(self, jump: str) -> None:
         super().__init__(
-            f"the Date header of Zoho's answers jumped {jump}. Zoho's clock, or a proxy's on the way, is wrong or is "
-            "being set, so nothing is believed. Run it again; if it stays so, look at the proxy's clock."
+            f"the Date header of Zoho's answers jumped {jump}. Zoho's clock, or the clock of a proxy, is wrong or was "
+            "set, so the answer was not used. Run the command again. If it fails again, check the proxy's clock."
         )
 
 
 class Permanent(ZohoError):
-    """The same call cannot work, however often it is sent."""
+    """The same call cannot work, however often it is repeated."""
 
 
 class ScopeMissing(Permanent):
-    """The grant lacks a scope. `scopes` are those the call needs, in Zoho's spelling."""
+    """The grant lacks a scope. `scopes` are those that the call needs, in Zoho's spelling."""
 
     def __init__(self, what: str, scopes: tuple[str, ...] = ()) -> None:
         self.scopes = scopes
@@ -109,7 +109,7 @@ class ModuleMissing(Permanent):
     def __init__(self, module: str, detail: str = "") -> None:
         self.module = module
         tail = f" ({detail})" if detail else ""
-        super().__init__(f"module {module} is not there for this connection{tail}.")
+        super().__init__(f"module {module} is not available to this connection{tail}.")
 
 
 class NoPermission(Permanent):
@@ -122,15 +122,15 @@ class NoPermission(Permanent):
 
 
 class NotSupported(Permanent):
-    """The API does not offer this, or to administrators only."""
+    """The API does not offer this, or only to administrators."""
 
 
 class NotFound(Permanent):
-    """The record or job of that id is not there (any more)."""
+    """The record or job does not exist, or no longer exists."""
 
 
 class InvalidRequest(Permanent):
-    """Zoho refuses the request itself: `code` and `details` are Zoho's."""
+    """Zoho refuses the request itself. `code` and `details` are Zoho's."""
 
     def __init__(self, message: str, code: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -139,7 +139,7 @@ class InvalidRequest(Permanent):
 
 
 class PageTokenExpired(Permanent):
-    """The page token is older than 24 h or bound to something else: restart the window, not the sync."""
+    """The page token is older than 24 h or belongs to another query. The window starts again, not the sync."""
 
 
 class JobFailed(Permanent):
@@ -147,15 +147,15 @@ class JobFailed(Permanent):
 
 
 class CreditsExhausted(Permanent):
-    """The org's API credits of the rolling 24 h are used up; they return bit by bit, not at midnight."""
+    """The org's API credits of the last 24 h are used up. Each returns 24 h after it was used, not at midnight."""
 
 
 class BudgetStop(CreditsExhausted):
-    """Our share of the credits is used: the rest belongs to the customer's other tools."""
+    """Our part of the credits is used. The rest is for the customer's other tools."""
 
 
 class Refused(Permanent):
-    """Nothing was sent: the address is not one that may see a secret."""
+    """Nothing was sent: the address must not get a secret."""
 
     exit_code = 2
 
@@ -169,27 +169,27 @@ class ForeignApiDomain(Refused):
 
 
 class ReconnectNeeded(ZohoError):
-    """Nothing helps but a person who connects the channel again."""
+    """A person must connect the channel again."""
 
 
 class RefreshTokenRevoked(ReconnectNeeded):
-    """`invalid_code` on a refresh: revoked, deleted as the oldest of 20, or of another data centre."""
+    """`invalid_code` on a refresh: the token was revoked, was the oldest of 20, or belongs to another data centre."""
 
 
 class RefreshTokenMissing(ReconnectNeeded):
-    """The consent gave no refresh token: it was not the first one, and `prompt=consent` was absent."""
+    """The consent gave no refresh token: it was not the first one, and `prompt=consent` was missing."""
 
 
 class CodeRejected(ReconnectNeeded):
-    """The grant code is used, older than two minutes, or of another data centre."""
+    """The grant code is used, older than two minutes, or another data centre's."""
 
 
 class ClientRejected(ReconnectNeeded):
-    """Client id, client secret or redirect URI do not fit the app in this data centre."""
+    """The client id, client secret or redirect URI does not fit the app in this data centre."""
 
 
 class TokenRefused(ReconnectNeeded):
-    """Zoho refuses an access token minted a moment ago."""
+    """Zoho refuses an access token that it has just given."""
 
 
 class WrongDataCenter(ReconnectNeeded):
@@ -197,7 +197,7 @@ class WrongDataCenter(ReconnectNeeded):
 
 
 class TokenThrottled(ZohoError):
-    """Too many access tokens asked for; each further try prolongs it. `retry_after` is in seconds."""
+    """Too many access tokens were requested. Each further try makes the wait longer. `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: float = 600.0) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""The HTTP layer's settings, in one place for the accounts servers and the API.
+"""The settings of HTTP for the accounts servers and the API.
 
-No redirects (a token must not follow one), no cookies, and no proxy for loopback addresses.
+There are no redirects (a token must not follow one), no cookies, and no proxy for loopback addresses.
 """
 
 import ssl
@@ -14,12 +14,12 @@ from zoho_pipeline.zoho.errors import BadAnswer, ConnectionFailed, Retryable
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=120.0)
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
-"""Hosts that a proxy of the environment must never see: they may be asked over plain http."""
+"""A proxy of the environment must never get calls to these hosts, because they may use plain http."""
 
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """One context a process: loading the certificates costs 20 ms, and a sync opens a client a channel."""
+    """One context per process: loading the certificates takes 20 ms, and a sync opens one client per channel."""
     return httpx.create_ssl_context()
 
 
@@ -46,10 +46,10 @@ def new_http(
 
 
 def connection_failed(host: str, error: Exception) -> Retryable:
-    """Our error for one of httpx's. Its own text is left out: it may quote headers."""
+    """Our error for an error of httpx. The text of httpx is left out, because it may quote headers."""
     kind = type(error).__name__
     if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
-        return BadAnswer(f"{host}: the answer was cut off or garbled ({kind}).")
+        return BadAnswer(f"{host}: the answer was cut off or damaged ({kind}).")
     if isinstance(error, httpx.TimeoutException):
         sent = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
         return ConnectionFailed(f"{host} did not answer in time ({kind}).", sent=sent)

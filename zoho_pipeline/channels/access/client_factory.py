@@ -1,10 +1,11 @@
-"""A client for a channel: its tokens from the registry, its org's limits shared within the process."""
+"""A client for a channel: tokens come from the registry, and all clients of an org in this process share its limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from zoho_pipeline.channels.access.token_source import Clock, StoredTokenSource
+from zoho_pipeline.channels.access.token_request import Clock
+from zoho_pipeline.channels.access.token_source import StoredTokenSource
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
@@ -27,22 +28,23 @@ def open_client(
     clock: Clock | None = None,
     pacing: Pacing | None = None,
 ) -> Iterator[ZohoClient]:
-    """A `ZohoClient` on a channel, closed at the end.
+    """A `ZohoClient` for a channel, closed at the end.
 
-    Its first call mints an access token if none is live, within the client's own tries: an accounts server
-    that hiccups does not cost a sync. A scope that a call is refused for is stored, and not asked for again.
+    Its first call requests an access token if none lives. That request is part of the call's own tries, so that a
+    short failure of the accounts server does not end a sync. If Zoho refuses a call because a scope is missing, the
+    scope is stored, and no later call needs it.
 
     Args:
-        clock: aware UTC now, by which tokens live; None is the database's.
-        pacing: tries, waits and deadlines; default the product's.
+        clock: aware UTC now, which decides whether a token still lives; None is the database's.
+        pacing: tries, waits and deadlines; None is the product's.
 
     Raises:
-        UnknownChannel, UnknownDataCenter: nothing was sent. The calls raise what the token source raises.
+        UnknownChannel, UnknownDataCenter: nothing was sent. The client's calls raise what the token source raises.
     """
     known = registry.get(channel if isinstance(channel, str) else channel.id)
     tokens = StoredTokenSource(registry, known.id, clock=clock)
     center = DataCenters.with_added(settings.data_centers).get(known.data_center)
-    # an added centre may have moved since: then a new token says where to
+    # a data centre of the settings may have moved since: a new token names its address
     api_domain = known.api_domain if known.api_domain in center.api_origins else tokens.current().api_domain
     with ZohoClient(
         api_domain,
@@ -61,14 +63,14 @@ def _zoho_now(client: ZohoClient) -> datetime | None:
     try:
         return client.server_time
     except BadAnswer:
-        return None  # no answer so far
+        return None  # no answer has arrived yet
 
 
 def org_limits_of(settings: Settings, registry: Registry, channel: Channel) -> OrgLimits:
-    """The limits of the channel's org, the same object for all its channels in this process.
+    """The limits of the channel's org: the same object for all its channels in this process.
 
-    Where the scopes hide the org, or its edition is one we do not know, calls at once are those of the
-    smallest edition and the day's credits are unknown until Zoho names what is left.
+    Where the scopes do not show the org, or the edition is unknown, the smallest edition's number of simultaneous
+    calls holds, and the daily credits are unknown until Zoho says how many are left.
     """
     licences = channel.users_licensed or 0
     known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)

@@ -1,9 +1,9 @@
-"""Verification: who a token speaks for, and whether it still does."""
+"""Verification: which user and org a token belongs to, and whether it still works."""
 
 from zoneinfo import ZoneInfo
 
 from zoho_pipeline.channels.access.client_factory import open_client
-from zoho_pipeline.channels.registry.model import Channel, Connection
+from zoho_pipeline.channels.registry.model import Channel, OrgConnection
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.zoho.accounts import scopes as zoho_scopes
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
@@ -13,17 +13,17 @@ from zoho_pipeline.zoho.read import org as zoho_org
 from zoho_pipeline.zoho.read import users
 
 
-def inspect(client: ZohoClient, data_center: DataCenter, scopes: tuple[str, ...] | None) -> Connection:
-    """The user and, where scopes and profile allow, the org behind a client. Two calls.
+def inspect(client: ZohoClient, data_center: DataCenter, scopes: tuple[str, ...] | None) -> OrgConnection:
+    """The user of a client and, where scopes and profile allow, the org. It makes two calls.
 
-    The org's zone is the channel's; without it the user's, and the currency stays unknown.
+    The time zone is the org's, or the user's where the org is hidden; the currency is unknown then.
 
     Raises:
-        ZohoError: the user cannot be read, which every connection needs.
+        ZohoError: the user cannot be read. Every connection needs that.
     """
     user = users.current(client)
     org, missing = _org(client, scopes)
-    return Connection(
+    return OrgConnection(
         data_center=data_center.name,
         accounts_server=data_center.accounts_server,
         api_domain=client.api_domain,
@@ -42,35 +42,35 @@ def inspect(client: ZohoClient, data_center: DataCenter, scopes: tuple[str, ...]
 
 
 def verify(registry: Registry, channel_id: str) -> Channel:
-    """Ask Zoho whether a channel's connection works, and store what it says now.
+    """Check at Zoho whether a channel's connection works, and store the answer.
 
-    What earlier calls were refused for is forgotten: the next ones find out anew.
+    The scopes that earlier calls found missing are forgotten; later calls find them again if they are still missing.
 
     Raises:
-        ReconnectNeeded: it does not; the channel's status says so.
-        OtherOrg: the token answers for another org than the channel's; nothing was changed.
+        ReconnectNeeded: the connection does not work. The channel's status says so.
+        OtherOrg: the token belongs to another org than the channel's. Nothing was changed.
     """
     channel = registry.get(channel_id)
     center = DataCenters.with_added(registry.settings.data_centers).get(channel.data_center)
-    registry.forget_missing_scopes(channel_id)
+    registry.clear_missing_scopes(channel_id)
     try:
         with open_client(registry.settings, registry, channel_id) as client:
             found = inspect(client, center, _granted(registry, channel))
             spent = client.meter.credits
     except ReconnectNeeded as error:
-        registry.note_reconnect(channel_id, str(error))
+        registry.set_reconnect_needed(channel_id, str(error))
         raise
     registry.add_credits(channel_id, spent)
     return registry.refresh_connection(channel_id, found)
 
 
 def _granted(registry: Registry, channel: Channel) -> tuple[str, ...] | None:
-    token = registry.vault.access_token(channel.id)
+    token = registry.token_store.access_token(channel.id)
     return (token.scopes if token else None) or channel.scopes
 
 
 def _org(client: ZohoClient, scopes: tuple[str, ...] | None) -> tuple[zoho_org.Org | None, tuple[str, ...]]:
-    """The org, or None and the scopes found missing."""
+    """The org, or None and the scopes that are missing."""
     if not zoho_scopes.allows(scopes, "org"):
         return None, ()
     try:
@@ -82,7 +82,7 @@ def _org(client: ZohoClient, scopes: tuple[str, ...] | None) -> tuple[zoho_org.O
 
 
 def _zone(*names: object) -> str:
-    """The first name that is an IANA zone; UTC where Zoho names none."""
+    """The first name that is an IANA time zone; UTC if none is."""
     for name in names:
         if isinstance(name, str) and name:
             try:

@@ -1,7 +1,6 @@
-"""The end of the browser's way: one callback received on this machine.
+"""A web server on this machine that receives one callback at the end of a consent.
 
-The page that the browser shows says how it went. Nothing of the request is logged: its URL holds the
-grant code.
+The browser shows a page with the result. The request is never logged, because its URL holds the grant code.
 """
 
 import html
@@ -25,12 +24,12 @@ Result = TypeVar("Result")
 
 
 class CallbackServer(Generic[Result]):
-    """Listens on 127.0.0.1 and hands the first callback's parameters to `finish`.
+    """Listens on 127.0.0.1 and gives the first callback's parameters to `finish`.
 
     Args:
         port: 0 takes any free one.
-        finish: turns the parameters into a result, or raises a PipelineError whose message is shown.
-        done: the sentence for the browser once `finish` has returned.
+        finish: makes a result of the parameters, or raises a PipelineError whose message the browser shows.
+        done: makes the sentence that the browser shows after `finish` has returned.
     """
 
     def __init__(self, port: int, finish: Callable[[Mapping[str, str]], Result], done: Callable[[Result], str]) -> None:
@@ -43,20 +42,20 @@ class CallbackServer(Generic[Result]):
                 owner._serve(self)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Says nothing: the request line holds the grant code."""
+                """Log nothing: the request line holds the grant code."""
 
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         except OSError as error:
             raise NoCallback(
-                f"port {port} of this machine is taken ({error.strerror}), so no callback can be received. Free it, or "
-                "choose another with --port and register its redirect URI in Zoho's API console."
+                f"port {port} of this machine is in use ({error.strerror}), so no callback can arrive. Free it, or "
+                "choose another one with --port and register its redirect URI in Zoho's API console."
             ) from error
         self.redirect_uri = f"http://localhost:{self._server.server_port}{PATH}"
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Answer callbacks meanwhile."""
+        """Answer callbacks inside the `with` block."""
         thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -67,18 +66,18 @@ class CallbackServer(Generic[Result]):
             thread.join()
 
     def result(self, timeout: float) -> Result:
-        """What the first callback led to.
+        """The result of the first callback.
 
         Raises:
-            NoCallback: none came in `timeout` seconds.
-            PipelineError: what `finish` raised.
+            NoCallback: no callback came within `timeout` seconds.
+            PipelineError: the error that `finish` raised.
         """
         try:
             outcome = self._outcome.get(timeout=timeout)
         except Empty:
             raise NoCallback(
-                f"nobody finished the consent in {timeout / 60:.0f} minutes. Start again, and check that the redirect "
-                f"URI {self.redirect_uri} is registered in Zoho's API console."
+                f"nobody finished the consent within {timeout / 60:.0f} minutes. Check that the redirect URI "
+                f"{self.redirect_uri} is registered in Zoho's API console, then start again."
             ) from None
         if isinstance(outcome, BaseException):
             raise outcome
@@ -91,7 +90,7 @@ class CallbackServer(Generic[Result]):
             return
         params = {name: values[0] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         outcome, page = self._finished(params)
-        # the page first: once the outcome is out, the command may end and this thread with it
+        # the page comes first: when the outcome is known, the command may end, and this thread with it
         with suppress(OSError):
             _answer(handler, *page)
         self._outcome.put(outcome)
@@ -101,8 +100,8 @@ class CallbackServer(Generic[Result]):
             result = self._finish(params)
         except PipelineError as error:
             return error, (400, "Not connected", str(error))
-        except Exception as error:  # a defect: the waiting command gets it whole
-            return error, (500, "Not connected", "Something broke; the terminal says what.")
+        except Exception as error:  # a defect: the waiting command raises it
+            return error, (500, "Not connected", "An unexpected error occurred. The terminal shows it.")
         return result, (200, "Connected", f"{self._done(result)} You can close this window.")
 
 

@@ -1,7 +1,7 @@
-"""The `state` of a consent: what was asked, signed and with an end, so that a callback needs no memory.
+"""The `state` of a consent: the request itself, signed and with an expiry time, so that nothing needs to be stored.
 
-Zoho echoes it. It is readable by anyone and holds no secret; the signature says that this installation
-wrote it, the end that it was lately, and the registry that it comes back for the first time.
+Zoho sends it back unchanged. Everybody can read it, and it holds no secret. The signature proves that this
+installation wrote it, the expiry time that it is recent, and the registry that it comes back for the first time.
 """
 
 import json
@@ -10,7 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict, dataclass, field
 
 from zoho_pipeline.channels.errors import StateExpired, StateForged
-from zoho_pipeline.channels.registry.encryption import Sealer
+from zoho_pipeline.channels.registry.encryption import Encryptor
 
 LIFE_SECONDS = 600
 """Ten minutes to sign in and consent."""
@@ -18,7 +18,7 @@ LIFE_SECONDS = 600
 
 @dataclass(frozen=True)
 class ConsentRequest:
-    """What a person is asked to consent to; `expires_at` is epoch seconds."""
+    """What a person is asked to consent to. `expires_at` is in epoch seconds."""
 
     channel_id: str
     data_center: str
@@ -30,31 +30,31 @@ class ConsentRequest:
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 
-def write_state(sealer: Sealer, request: ConsentRequest) -> str:
-    """The request as text for a URL, signed."""
+def write_state(encryptor: Encryptor, request: ConsentRequest) -> str:
+    """The signed request, as text for a URL."""
     body = json.dumps(asdict(request), separators=(",", ":")).encode()
-    return f"{_encode(body)}.{_encode(sealer.sign(body))}"
+    return f"{_encode(body)}.{_encode(encryptor.sign(body))}"
 
 
-def read_state(sealer: Sealer, state: str, now: float) -> ConsentRequest:
-    """The request behind a state.
+def read_state(encryptor: Encryptor, state: str, now: float) -> ConsentRequest:
+    """The request in a state.
 
     Args:
-        now: epoch seconds.
+        now: in epoch seconds.
 
     Raises:
-        StateForged: not signed by one of this installation's keys.
-        StateExpired: signed, but its time is over.
+        StateForged: none of this installation's keys signed it.
+        StateExpired: the signature is good, but the state is too old.
     """
-    body, _, signature = state.partition(".")
+    body, _, given = state.partition(".")
     try:
-        text, signed = _decode(body), _decode(signature)
+        text, signature = _decode(body), _decode(given)
     except ValueError:
-        text, signed = b"", b""
-    if not text or not sealer.signed(text, signed):
+        text, signature = b"", b""
+    if not text or not encryptor.is_signature(signature, text):
         raise StateForged(
-            "this callback was not started here: its state is missing or not signed by this installation. Nothing was "
-            "exchanged. Start again with: zoho-pipeline connect"
+            "this consent was not started here: its state is missing, or this installation did not sign it. Nothing "
+            "was exchanged. Start again with: zoho-pipeline connect"
         )
     values = json.loads(text)
     request = ConsentRequest(**{**values, "scopes": tuple(values["scopes"])})

@@ -1,8 +1,8 @@
-"""Sealed tokens: what the registry stores of a secret.
+"""How the registry encrypts tokens and signs states.
 
-A seal is `<key id>:<Fernet token>`. The sealed text carries whose it is and what for, so a seal that
-is copied to another channel's row does not open there. Keys are given newest first: the first one
-seals, all of them open, and `is_current` tells which seals still wait for the newest.
+A ciphertext is `<key id>:<Fernet token>`. The encrypted text also names the channel and the kind of token, so that a
+ciphertext which somebody copies to another channel's row is refused. Keys are given newest first: the first one
+encrypts, each of them decrypts, and `is_current` shows which ciphertexts an older key made.
 """
 
 import hashlib
@@ -15,68 +15,76 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from zoho_pipeline.channels.errors import SealError
+from zoho_pipeline.channels.errors import DecryptionError
 from zoho_pipeline.settings import Secret
+
+# Purposes from which keys are derived. Stored ciphertexts and states depend on them, so they never change.
+_ENCRYPT, _SIGN, _KEY_ID = "seal", "sign", "key id"
 
 
 def derive(key: Secret, purpose: str) -> bytes:
-    """32 bytes for one purpose from a sealing key of any text (HKDF-SHA256)."""
+    """32 bytes for one purpose from a key of any text (HKDF-SHA256)."""
     info = f"zoho-pipeline {purpose}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key.reveal().encode())
 
 
 def fingerprint(token: Secret) -> str:
-    """A name for a token that does not give it away: 128 bits of SHA-256, hex."""
+    """A name for a token from which nobody can find the token: 128 bits of SHA-256, in hex."""
     return hashlib.sha256(token.reveal().encode()).hexdigest()[:32]
 
 
-class Sealer:
-    """Seals and opens with MultiFernet, newest key first.
+class Encryptor:
+    """Encrypts and decrypts with MultiFernet.
 
     Args:
-        keys: at least one; the first one seals.
+        keys: at least one, newest first. The first one encrypts.
     """
 
     def __init__(self, keys: Iterable[Secret]) -> None:
         self._keys = tuple(keys)
-        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(derive(key, "seal"))) for key in self._keys])
-        self.key_id = derive(self._keys[0], "key id").hex()[:8]
+        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(derive(key, _ENCRYPT))) for key in self._keys])
+        self.key_id = derive(self._keys[0], _KEY_ID).hex()[:8]
 
     @property
     def rotates(self) -> bool:
-        """More than one key is given: older seals may wait for the newest."""
+        """Whether more than one key is given, so that ciphertexts of an older one may exist."""
         return len(self._keys) > 1
 
-    def seal(self, secret: Secret, channel_id: str, kind: str) -> str:
+    def encrypt(self, secret: Secret, channel_id: str, kind: str) -> str:
+        """The ciphertext of a channel's token. `kind` is `refresh` or `access`."""
         text = json.dumps([channel_id, kind, secret.reveal()])
         return f"{self.key_id}:{self._fernet.encrypt(text.encode()).decode()}"
 
-    def open(self, seal: str, channel_id: str, kind: str) -> Secret:
-        """The secret under a seal.
+    def decrypt(self, ciphertext: str, channel_id: str, kind: str) -> Secret:
+        """The token in a ciphertext.
 
         Raises:
-            SealError: no key opens it, or it was sealed for another channel or purpose.
+            DecryptionError: no key decrypts it, or it was made for another channel or kind.
         """
         try:
-            owner, purpose, value = json.loads(self._fernet.decrypt(seal.partition(":")[2].encode()))
+            owner, purpose, value = json.loads(self._fernet.decrypt(ciphertext.partition(":")[2].encode()))
         except (InvalidToken, ValueError) as error:
-            raise SealError(
-                f"the stored {kind} token of channel {channel_id} does not open with the keys at hand. Put the key it "
-                "was sealed with back into ZOHO_PIPELINE_SECRET_KEY (after the newest, separated by a comma) or "
-                "HOME/secret.key, or connect the channel anew: zoho-pipeline channels add / connect."
+            raise DecryptionError(
+                f"no key decrypts the stored {kind} token of channel {channel_id}. Put the key that encrypted it back "
+                "into ZOHO_PIPELINE_SECRET_KEY (after the newest one, separated by a comma) or into HOME/secret.key. "
+                f"Or connect the channel again: zoho-pipeline connect {channel_id}"
             ) from error
         if (owner, purpose) != (channel_id, kind):
-            raise SealError(f"the stored {kind} token of channel {channel_id} was sealed for another. Connect it anew.")
+            raise DecryptionError(
+                f"the stored {kind} token of channel {channel_id} was encrypted for another channel. Connect the "
+                f"channel again: zoho-pipeline connect {channel_id}"
+            )
         return Secret(value)
 
-    def is_current(self, seal: str) -> bool:
-        return seal.partition(":")[0] == self.key_id
+    def is_current(self, ciphertext: str) -> bool:
+        """Whether the newest key made the ciphertext."""
+        return ciphertext.partition(":")[0] == self.key_id
 
     def sign(self, message: bytes) -> bytes:
-        """HMAC-SHA256 of a message under the newest key."""
-        return hmac.new(derive(self._keys[0], "sign"), message, hashlib.sha256).digest()
+        """The HMAC-SHA256 of a message under the newest key."""
+        return hmac.new(derive(self._keys[0], _SIGN), message, hashlib.sha256).digest()
 
-    def signed(self, message: bytes, signature: bytes) -> bool:
-        """The signature is one of ours, under any of the keys."""
-        signatures = (hmac.new(derive(key, "sign"), message, hashlib.sha256).digest() for key in self._keys)
+    def is_signature(self, signature: bytes, message: bytes) -> bool:
+        """Whether one of the keys made this signature of the message."""
+        signatures = (hmac.new(derive(key, _SIGN), message, hashlib.sha256).digest() for key in self._keys)
         return any(hmac.compare_digest(own, signature) for own in signatures)

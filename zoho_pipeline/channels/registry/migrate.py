@@ -1,41 +1,41 @@
-"""The registry's shape: brought up to date whenever it is opened, by one process at a time."""
+"""Migration of the registry's tables: each process that opens the registry runs it, one process at a time."""
 
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.registry.locks import LockTimeout, exclusive
 
 HEAD = "0002"
-"""The newest revision in `migrations/versions`, known here so that an up-to-date registry needs no alembic."""
+"""The newest revision in `migrations/versions`. It stands here so that an up-to-date registry needs no alembic."""
 
 VERSION_TABLE = "registry_version"
 WAIT_SECONDS = 60.0
 
 
 def migrate(database: Database) -> bool:
-    """Bring the registry to HEAD; True if there was something to do.
+    """Bring the registry to HEAD; True if it was older.
 
-    The look comes before the lock (nearly always there is nothing to do) and again inside it; all steps
-    and the version are one transaction.
+    The version is read before the lock, because it is nearly always HEAD, and again inside it. All steps and the
+    version are one transaction.
 
     Raises:
-        RegistryError: the registry was written by a newer release, or cannot be written.
+        RegistryError: a newer release wrote the registry, or it cannot be written.
     """
     if _version(database) == HEAD:
         return False
     try:
         with exclusive(database, "registry migration", WAIT_SECONDS), database.write() as connection:
-            database.one_at_a_time(connection, "registry migration")  # the lock outside may be lost, this one cannot
+            database.one_at_a_time(connection, "registry migration")  # the outer lock can be lost, this one cannot
             if _version_in(connection) == HEAD:
                 return False
             _upgrade(connection, database.shown)
     except LockTimeout:
         raise RegistryError(
-            f"the channel registry at {database.shown} is being brought up to date by another process, which did not "
-            f"finish within {WAIT_SECONDS:g} s. Try again."
+            f"another process is updating the channel registry at {database.shown} and did not finish within "
+            f"{WAIT_SECONDS:g} s. Try again."
         ) from None
     return True
 
@@ -65,6 +65,6 @@ def _upgrade(connection: Connection, shown: str) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise RegistryError(
-            f"the channel registry at {shown} has a shape this release does not know ({error}). Install the release "
-            "that wrote it, or a newer one."
+            f"this release does not know the tables of the channel registry at {shown} ({error}). Install the release "
+            "that wrote them, or a newer one."
         ) from error

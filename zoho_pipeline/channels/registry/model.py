@@ -1,24 +1,30 @@
-"""What a channel is: one tenant's connected Zoho org, and what we know of it."""
+"""What a channel is: one tenant's connected Zoho org, and what the registry knows about it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from zoho_pipeline.zoho.accounts import scopes as zoho_scopes
 
 ACTIVE, PAUSED, RECONNECT_NEEDED = "active", "paused", "reconnect_needed"
 STATUSES = (ACTIVE, PAUSED, RECONNECT_NEEDED)
-OUTCOMES = ("complete", "skipped", "failed", "stopped")
-"""Of a module's part of a sync. Skipped: the scope, the module or the permission is missing. Stopped: the budget."""
+
+Outcome = Literal["complete", "skipped", "failed", "stopped"]
+"""The outcome of one module's sync.
+
+Skipped: a scope, the module or a permission is missing. Stopped: the credit budget is used up. Failed: the module was
+not read to its end, or a difference from Zoho remains that no route repaired. Only `complete` moves the cursor.
+"""
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True)
-class Connection:
-    """What a consent, or a refresh token, turned out to be connected to.
+class OrgConnection:
+    """The org and the user that a refresh token gives access to.
 
     `org_id`, `org_name`, `edition`, `users_licensed` and `currency` are None where the scopes do not show the org;
-    `timezone` is then the user's. `scopes` is None where Zoho did not name them.
+    `timezone` is the user's then. `scopes` is None where Zoho did not name them.
     """
 
     data_center: str
@@ -39,11 +45,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class ModuleStatus:
-    """How the newest sync of a module went. `upper_bound` is of the last complete one: all changes before it are in."""
+    """The newest sync of a module. `upper_bound` belongs to the last complete one: all changes before it are loaded."""
 
     module: str
     upper_bound: datetime | None
-    outcome: str
+    outcome: Outcome
     detail: str | None
     route: str | None
     rows: int
@@ -53,14 +59,14 @@ class ModuleStatus:
 
 @dataclass(frozen=True)
 class ModuleSync:
-    """How a module's part of one sync went, to be noted. `outcome`: one of OUTCOMES; `credits`: what it spent.
+    """The result of one module in one sync, to be stored. `credits` is what the module's part spent.
 
-    `not_after`: Zoho's clock at that sync. An earlier bound that lies after it came of a wrong clock.
+    `not_after` is Zoho's clock at that sync. A stored bound later than that came from a wrong clock.
     """
 
     module: str
     upper_bound: datetime | None
-    outcome: str
+    outcome: Outcome
     rows: int = 0
     credits: float = 0.0
     detail: str | None = None
@@ -70,7 +76,7 @@ class ModuleSync:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel as the registry knows it; no secret in it."""
+    """A channel as the registry knows it. It holds no secret."""
 
     id: str
     tenant: str | None
@@ -104,7 +110,7 @@ class Channel:
     def last_complete_sync_at(self) -> datetime | None:
         """The smallest upper bound over the modules; None while one of them was never read to its end.
 
-        A module that is missing does not hold the others back; Leads, without which there is nothing, does.
+        A skipped module is left out, except for Leads: without leads there is nothing to report.
         """
         counted = [m for m in self.modules.values() if m.outcome != "skipped" or m.module == "Leads"]
         bounds = [m.upper_bound for m in counted if m.upper_bound is not None]
@@ -112,7 +118,7 @@ class Channel:
 
     @property
     def last_tried_at(self) -> datetime | None:
-        """When the newest sync that came to an end ended, well or not; None before the first."""
+        """When the newest sync ended, whatever its outcome; None before the first one."""
         return max((module.synced_at for module in self.modules.values()), default=None)
 
     @property
@@ -123,28 +129,28 @@ class Channel:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What the connection hides, or cannot tell, in sentences."""
-        said = []
+        """What the connection does not show, in sentences for a person."""
+        found = []
         if self.is_admin is False:
             who = self.user_name or "the connected user"
-            said.append(f"{who} is no administrator: Zoho shows only what this user may see")
+            found.append(f"{who} is no administrator: Zoho shows only what this user may see")
         if self.org_id is None:
-            said.append("the scopes do not show the org: its edition and credits are unknown")
+            found.append("the scopes do not show the org: its edition and credits are unknown")
         if self.currency is None:
-            said.append(f"no currency is known; give one with: zoho-pipeline channels set {self.id} --currency INR")
-        return tuple(said)
+            found.append(f"the currency is unknown; set it with: zoho-pipeline channels set {self.id} --currency INR")
+        return tuple(found)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What a person should know: the channel's own status first, then each module that did not complete."""
+        """What is wrong, in sentences: the channel's own status first, then each module that is not complete."""
         own = (self.status_detail,) if self.status_detail else ()
         parts = (m for m in self.modules.values() if m.outcome != "complete")
         return own + tuple(f"{m.module}: {m.detail or m.outcome}" for m in parts)
 
     def allows(self, need: str, module: str | None = None) -> bool:
-        """Whether the granted scopes cover a need of `zoho.scopes`, as far as is known.
+        """Whether the granted scopes cover a need (one of `scopes.NEEDS`).
 
-        Where Zoho did not name the scopes, a need counts as covered until a call was refused for it.
+        Where Zoho did not name the scopes, a need counts as covered until Zoho refuses a call for it.
         """
         wanted = zoho_scopes.requires(need, module)
         if set(wanted) & set(self.missing_scopes):
@@ -153,7 +159,7 @@ class Channel:
 
 
 def longest_waiting_first(channels: Iterable[Channel]) -> list[Channel]:
-    """In the order in which they should have their turn: by their last try, whatever came of it, so that one that
-    always fails stands in line like the others."""
+    """The channels by the end of their last sync, oldest first. A failed sync counts too, so that a channel which
+    always fails waits like the others."""
     never = datetime.min.replace(tzinfo=UTC)
     return sorted(channels, key=lambda channel: (channel.last_tried_at or never, channel.id))

@@ -1,8 +1,8 @@
-"""The registry's tables. Their history is in `migrations/`; a test holds both against each other.
+"""The registry's tables. `migrations/` holds their history, and a test compares the two.
 
-Names are led by `registry_`, so that a registry may share a Postgres database with anything else.
-Instants are UTC; SQLite keeps no zone, so `Instant` takes and gives aware datetimes on both.
-JSON is text: the same on both engines, and read as a whole only.
+All names begin with `registry_`, so that the registry can share a Postgres database with other programs.
+Instants are stored in UTC. SQLite stores no time zone, so `Instant` converts from and to aware datetimes.
+JSON is stored as text: it is the same on both engines, and it is always read whole.
 """
 
 import json
@@ -69,12 +69,12 @@ channels = Table(
     Column("user_id", Text),
     Column("user_name", Text),
     Column("is_admin", Boolean),
-    Column("timezone", Text, nullable=False),  # what Zoho says: the org's, else the user's
+    Column("timezone", Text, nullable=False),  # from Zoho: the org's, else the user's
     Column("currency", Text),
-    Column("set_timezone", Text),  # set by hand: wins
+    Column("set_timezone", Text),  # set by a person: it wins
     Column("set_currency", Text),
     Column("scopes", Json),  # null: Zoho did not name them
-    Column("missing_scopes", Json, nullable=False),  # found missing by a call that was refused
+    Column("missing_scopes", Json, nullable=False),  # scopes for which Zoho refused a call
     Column("status", Text, nullable=False),
     Column("status_detail", Text),
     Column("field_map", Json, nullable=False),
@@ -92,7 +92,7 @@ modules = Table(
     metadata,
     _channel_key(),
     Column("module", Text, primary_key=True),
-    Column("upper_bound", Instant),  # of the last complete sync; never goes back
+    Column("upper_bound", Instant),  # of the last complete sync
     Column("outcome", Text, nullable=False),
     Column("detail", Text),
     Column("route", Text),
@@ -113,17 +113,17 @@ access_tokens = Table(
     Column("expires_at", Instant, nullable=False),
 )
 
-# Zoho counts requests a refresh token, so the count outlives the channel: removing and adding it
-# again with the same token does not buy ten new requests.
-mints = Table(
+# Zoho counts the requests of each refresh token, so the count outlives the channel: who removes a channel and adds it
+# again with the same token does not get ten new requests.
+token_requests = Table(
     "registry_mints",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("refresh_fingerprint", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
-    Column("zoho_at", Instant),  # the same instant by Zoho's clock, where it was known
-    Column("blocked_seconds", Float),  # not a request: Zoho answered "Access Denied"
-    Column("under_way", Boolean),  # sent, and its answer is not in yet
+    Column("zoho_at", Instant),  # the same instant by Zoho's clock, where it is known
+    Column("blocked_seconds", Float),  # set on a row that is no request: Zoho answered "Access Denied"
+    Column("under_way", Boolean),  # sent, and not answered yet
     Index("registry_mints_by_token", "refresh_fingerprint", "requested_at"),
 )
 
@@ -140,6 +140,6 @@ credits = Table(
 states = Table(
     "registry_states",
     metadata,
-    Column("nonce", String(64), primary_key=True),  # of a consent that came back: a second one is refused
+    Column("nonce", String(64), primary_key=True),  # of a consent that came back; a second return is refused
     Column("used_at", Instant, nullable=False),
 )

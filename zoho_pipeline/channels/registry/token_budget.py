@@ -1,43 +1,44 @@
-"""The budget of mints: Zoho gives a refresh token ten access tokens in ten minutes, and sulks at more.
+"""The budget of token requests: Zoho gives a refresh token ten access tokens in ten minutes, and then locks it.
 
-Every request is written down before it is sent, so a crash in between counts too. The count is kept
-by the refresh token's fingerprint: it outlives the channel, and two channels on one token share it.
+Each request is counted before it is sent, so that a request counts even if the process crashes. The count belongs to
+the refresh token's fingerprint: it outlives the channel, and two channels with the same token share it.
 
-Zoho counts by its own clock. A request is written down with that time too where it is known (from the
-`Date` header of an answer), and is over once ten minutes have passed by either clock: a machine that
-slept, or a Zoho whose clock is moved, must not make us wait for nothing.
+Zoho counts by its own clock. Where that time is known (from the `Date` header of an answer), it is stored with the
+request. A request no longer counts when ten minutes have passed by either clock, so that a machine that slept, or a
+Zoho clock that was set, causes no needless wait.
 
-The lock that keeps two requests apart can be lost while one is on its way. Then the row says that it is
-under way, and the next one waits for its answer. The count itself is made in a transaction of its own
-kind, one after another, whoever holds the lock.
+A process can lose the lock that keeps requests apart while its request is in flight. So the row says that the request
+is in flight, and the next process waits for its answer. Counting itself happens in transactions that run one after
+another, whoever holds the lock.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from zoho_pipeline.channels.registry.database import Database
-from zoho_pipeline.channels.registry.tables import mints
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.registry.tables import token_requests
 from zoho_pipeline.zoho.errors import TokenThrottled
 
 LIMIT = 10
 WINDOW = timedelta(minutes=10, seconds=5)
-"""Zoho's ten minutes; the seconds are for the way there and back."""
+"""Zoho's ten minutes, and five seconds for the time that a request and its answer travel."""
 
 BLOCK = timedelta(minutes=10)
-_KEPT = timedelta(days=1)
-LONGEST = timedelta(seconds=100)
-"""A request that had no answer for so long (connect, write and read time-outs together) has none to come."""
+_ROWS_KEPT = timedelta(days=1)
+LONGEST_REQUEST = timedelta(seconds=100)
+"""The connect, write and read time-outs together: after this time no answer can come."""
 
 
-class RequestUnderWay(Exception):
-    """Another request with this refresh token has no answer yet: look for its token, and ask again."""
+class RequestInFlight(Exception):
+    """Another request with this refresh token has no answer yet. Look for its token, then try again."""
 
 
-class MintBudget:
-    """Permission to ask for an access token, kept in the registry for all processes.
+class TokenBudget:
+    """Permission to request an access token, shared by all processes through the registry.
 
-    `now` is the database's clock, which is asked where none is given; `zoho_now` Zoho's where it is known. Both aware.
+    All times are aware. `now` is the database's clock, which is read if no time is given; `zoho_now` is Zoho's clock
+    where it is known.
     """
 
     def __init__(self, database: Database) -> None:
@@ -49,77 +50,85 @@ class MintBudget:
         now: datetime | None = None,
         zoho_now: datetime | None = None,
         *,
-        under_way: bool = False,
+        in_flight: bool = False,
     ) -> int:
-        """Count one request that is about to be sent; its number. Call it under the refresh token's lock.
+        """Count a request that is about to be sent; its number. The caller holds the refresh token's lock.
 
         Args:
-            under_way: nobody else may ask until `end` is called, or `LONGEST` has passed.
+            in_flight: nobody else may send a request until `finish` is called or `LONGEST_REQUEST` has passed.
 
         Raises:
-            RequestUnderWay: another one has no answer yet; nothing was counted.
-            TokenThrottled: it would be the eleventh in ten minutes, or Zoho has refused lately; nothing was counted.
+            RequestInFlight: another request has no answer yet. Nothing was counted.
+            TokenThrottled: it would be the eleventh in ten minutes, or Zoho refused a request lately. Nothing was
+                counted.
         """
         with self._database.write() as connection:
+            # processes of earlier releases use the same lock name
             self._database.one_at_a_time(connection, f"mints {fingerprint}")
             now = now or self._database.now_in(connection)
-            self._let_end(connection, fingerprint, now)
+            self._refuse_second(connection, fingerprint, now)
             wait = self._wait(connection, fingerprint, now, zoho_now)
             if wait is None:
-                connection.execute(delete(mints).where(mints.c.requested_at < now - _KEPT))
+                connection.execute(delete(token_requests).where(token_requests.c.requested_at < now - _ROWS_KEPT))
                 row = {"refresh_fingerprint": fingerprint, "requested_at": now, "zoho_at": zoho_now}
-                row |= {"under_way": under_way or None}
-                return int(connection.execute(insert(mints).values(row).returning(mints.c.id)).scalar_one())
+                row |= {"under_way": in_flight or None}
+                added = insert(token_requests).values(row).returning(token_requests.c.id)
+                return int(connection.execute(added).scalar_one())
         reason, left = wait
         seconds = max(left.total_seconds(), 1.0)
         raise TokenThrottled(
-            f"no access token can be asked for now: {reason}. Try again in {-(-seconds // 60):.0f} min "
-            f"(at {now + left:%H:%M:%S} UTC); an earlier request would prolong the wait.",
+            f"Zoho gives no access token for now: {reason}. Try again in {-(-seconds // 60):.0f} min "
+            f"(at {now + left:%H:%M:%S} UTC). An earlier try would make the wait longer.",
             retry_after=seconds,
         )
 
-    def end(self, number: int) -> None:
-        """The answer of a request is in, good or bad, and its token is stored: the next one may be sent."""
+    def finish(self, number: int) -> None:
+        """The request has its answer, and its token is stored: the next request may be sent."""
         with self._database.write() as connection:
-            connection.execute(update(mints).where(mints.c.id == number).values(under_way=None))
+            connection.execute(update(token_requests).where(token_requests.c.id == number).values(under_way=None))
 
     def refund(self, number: int) -> None:
-        """The request never left this machine: it does not count."""
+        """The request never left this machine, so it does not count."""
         with self._database.write() as connection:
-            connection.execute(delete(mints).where(mints.c.id == number))
+            connection.execute(delete(token_requests).where(token_requests.c.id == number))
 
     def block(
         self, fingerprint: str, now: datetime | None = None, seconds: float = 0.0, zoho_now: datetime | None = None
     ) -> None:
-        """Zoho answered "Access Denied": nobody asks again for ten minutes, or for `seconds` if that is longer."""
-        length = min(max(BLOCK, timedelta(seconds=seconds)), _KEPT)
+        """Zoho answered "Access Denied": nobody sends a request for ten minutes, or for `seconds` if that is longer."""
+        length = min(max(BLOCK, timedelta(seconds=seconds)), _ROWS_KEPT)
         with self._database.write() as connection:
             row = {"refresh_fingerprint": fingerprint, "zoho_at": zoho_now}
             row |= {"requested_at": now or self._database.now_in(connection)}
-            connection.execute(insert(mints).values(row | {"blocked_seconds": length.total_seconds()}))
+            connection.execute(insert(token_requests).values(row | {"blocked_seconds": length.total_seconds()}))
 
     def requests(self, fingerprint: str, since: datetime) -> int:
-        """Requests sent since an instant of the database's clock (inclusive)."""
+        """The number of requests sent since an instant of the database's clock (inclusive)."""
         query = select(func.count()).where(
-            mints.c.refresh_fingerprint == fingerprint, mints.c.requested_at >= since, mints.c.blocked_seconds.is_(None)
+            token_requests.c.refresh_fingerprint == fingerprint,
+            token_requests.c.requested_at >= since,
+            token_requests.c.blocked_seconds.is_(None),
         )
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)
 
-    def _let_end(self, connection: Connection, fingerprint: str, now: datetime) -> None:
-        sent = select(mints.c.id).where(
-            mints.c.refresh_fingerprint == fingerprint, mints.c.under_way, mints.c.requested_at > now - LONGEST
+    def _refuse_second(self, connection: Connection, fingerprint: str, now: datetime) -> None:
+        in_flight = select(token_requests.c.id).where(
+            token_requests.c.refresh_fingerprint == fingerprint,
+            token_requests.c.under_way,
+            token_requests.c.requested_at > now - LONGEST_REQUEST,
         )
-        if connection.execute(sent).first() is not None:
-            raise RequestUnderWay(fingerprint)
+        if connection.execute(in_flight).first() is not None:
+            raise RequestInFlight(fingerprint)
 
     def _wait(
         self, connection: Connection, fingerprint: str, now: datetime, zoho_now: datetime | None
     ) -> tuple[str, timedelta] | None:
-        """Why, and for how long, no request may be sent; None if one may."""
-        ours = mints.c.refresh_fingerprint == fingerprint
+        """Why no request may be sent, and for how long; None if one may be sent."""
+        own = token_requests.c.refresh_fingerprint == fingerprint
+        recent = select(token_requests).where(own, token_requests.c.requested_at > now - _ROWS_KEPT)
         blocks, requests = [], []
-        for row in connection.execute(select(mints).where(ours, mints.c.requested_at > now - _KEPT)).mappings():
+        for row in connection.execute(recent).mappings():
             age = now - row["requested_at"]
             if zoho_now is not None and row["zoho_at"] is not None:
                 age = max(age, zoho_now - row["zoho_at"])
@@ -128,7 +137,7 @@ class MintBudget:
             elif age < WINDOW:
                 requests.append(WINDOW - age)
         if blocks and max(blocks) > timedelta(0):
-            return "Zoho refused the last one for too many", max(blocks)
+            return "it refused the last request, because there were too many", max(blocks)
         if len(requests) < LIMIT:
             return None
-        return f"{LIMIT} were asked for in ten minutes, which is Zoho's limit", sorted(requests)[len(requests) - LIMIT]
+        return f"{LIMIT} were requested in ten minutes, which is its limit", sorted(requests)[len(requests) - LIMIT]

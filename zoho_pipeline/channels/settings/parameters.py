@@ -1,7 +1,7 @@
-"""Parameters of the models that a channel may set for itself: `name=value`.
+"""Parameters of the models that a channel can set: `name=value`.
 
-Names and types are the seed's, the one that the models read; here stand the ranges, and the whole list
-where the package is installed without the SQL beside it.
+The names and types come from the seed that the models read. This module adds the ranges, and the whole list where the
+package is installed without the SQL folder.
 """
 
 import csv
@@ -21,7 +21,7 @@ SEED = SQL_PROJECT / "seeds" / "seed_parameters.csv"
 
 @dataclass(frozen=True)
 class Rule:
-    """What a parameter takes: a whole number or a number from `low` to `high`, or one of `choices`."""
+    """The values that a parameter can have: a whole number or a number from `low` to `high`, or one of `choices`."""
 
     type: Literal["integer", "number", "text"]
     low: float = 0.0
@@ -29,15 +29,15 @@ class Rule:
     choices: tuple[str, ...] = ()
 
     def check(self, name: str, value: str) -> str:
-        """The value as the models read it.
+        """The value in the form that the models read.
 
         Raises:
-            InvalidSetting: it does not fit; the message says what does.
+            InvalidSetting: the value does not fit. The message says which values do.
         """
         text = value.strip().lower() if self.choices else value.strip()
         if self.type == "text":
             if self.choices and text not in self.choices:
-                raise InvalidSetting(f"parameter {name} takes {' or '.join(self.choices)}, not {value!r}.")
+                raise InvalidSetting(f"parameter {name} must be {' or '.join(self.choices)}, not {value!r}.")
             return text
         try:
             number = float(int(text)) if self.type == "integer" else float(text)
@@ -46,19 +46,19 @@ class Rule:
         if not (math.isfinite(number) and self.low <= number <= self.high):
             kind = "a whole number" if self.type == "integer" else "a number"
             upper = f"from {self.low:g} to {self.high:g}" if math.isfinite(self.high) else f"of {self.low:g} or more"
-            raise InvalidSetting(f"parameter {name} takes {kind} {upper}, not {value!r}.")
+            raise InvalidSetting(f"parameter {name} must be {kind} {upper}, not {value!r}.")
         return f"{number:.15g}"
 
 
-_HOUR, _DAY = 3_600, 86_400
+_DAY_SECONDS = 86_400
 
 RULES: Mapping[str, Rule] = {
     "exchange_rate_direction": Rule("text", choices=("divide", "multiply")),
     "touch_window_days": Rule("integer", 0, 3_650),
     "time_decay_half_life_days": Rule("number", 0.01, 3_650),
     "content_grace_hours": Rule("integer", 0, 8_760),
-    "deal_before_conversion_seconds": Rule("integer", 0, 30 * _DAY),
-    "contact_early_seconds": Rule("integer", 0, _DAY),
+    "deal_before_conversion_seconds": Rule("integer", 0, 30 * _DAY_SECONDS),
+    "contact_early_seconds": Rule("integer", 0, _DAY_SECONDS),
     "stale_after_hours": Rule("integer", 1, 8_760),
     "topic_min_leads": Rule("integer", 1, 1_000_000),
     "topic_prior_leads": Rule("number", 0, 1_000_000),
@@ -72,7 +72,7 @@ RULES: Mapping[str, Rule] = {
 
 @lru_cache(maxsize=4)
 def known_parameters(seed: Path = SEED) -> Mapping[str, Rule]:
-    """What may be set: the seed's names with its types, and the ranges from here."""
+    """The parameters that can be set: the seed's names and types, with the ranges of this module."""
     try:
         with seed.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
@@ -82,10 +82,11 @@ def known_parameters(seed: Path = SEED) -> Mapping[str, Rule]:
 
 
 def parse_parameters(given: Iterable[str], seed: Path = SEED) -> dict[str, str | None]:
-    """`name=value` texts as checked values; `name=` stands for "back to the default" (None).
+    """The checked values of `name=value` texts. `name=` means the default (None).
 
     Raises:
-        InvalidSetting: no `=`, an unknown name (the nearest known ones are named), or a value that does not fit.
+        InvalidSetting: there is no `=`, the name is unknown (the message shows similar names), or the value does not
+            fit.
     """
     known = known_parameters(seed)
     parsed: dict[str, str | None] = {}
@@ -93,7 +94,7 @@ def parse_parameters(given: Iterable[str], seed: Path = SEED) -> dict[str, str |
         name, sign, value = text.partition("=")
         name = name.strip()
         if not sign:
-            raise InvalidSetting(f"{text!r} is not a parameter. It takes name=value, such as topic_min_leads=3.")
+            raise InvalidSetting(f"{text!r} is not a parameter. Write name=value, such as topic_min_leads=3.")
         if name not in known:
             near = get_close_matches(name, known, n=3) or sorted(known)
             raise InvalidSetting(f"there is no parameter {name!r}. Known: {', '.join(near)}.")

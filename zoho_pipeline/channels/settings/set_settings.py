@@ -1,4 +1,4 @@
-"""`channels set`: what a person knows better than Zoho."""
+"""`channels set`: settings that a person gives, and that win over what Zoho says."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,14 +28,14 @@ def set_settings(
     business_hours: Path | None = None,
     parameters: Iterable[str] = (),
 ) -> Channel:
-    """Check everything that is given, then store it in one go; what is not given stays as it is.
+    """Check all given settings, then store them in one transaction. Settings that are not given stay as they are.
 
-    A file replaces what an earlier one set (an empty object, or a CSV with its header alone, clears it);
-    parameters are set one by one, `name=` takes one back to its default.
+    A file replaces the values of an earlier file. An empty object, or a CSV with a header only, removes them.
+    Parameters are set one by one, and `name=` sets one to its default.
 
     Raises:
-        UnknownChannel: no such id.
-        InvalidSetting: one value is wrong; nothing was stored.
+        UnknownChannel: no channel has this id.
+        InvalidSetting: a value is wrong. Nothing was stored.
     """
     channel = registry.get(channel_id)
     values: dict[str, Any] = {}
@@ -54,4 +54,4 @@ def set_settings(
     if given := parse_parameters(parameters):
         merged = {**channel.parameters, **given}
         values["parameters"] = {name: value for name, value in merged.items() if value is not None}
-    return registry.store(channel_id, **values)
+    return registry.store_settings(channel_id, **values)

@@ -1,4 +1,4 @@
-"""Files and values that a person sets for a channel, checked whole before any of it is stored."""
+"""Checks of the values and files that a person sets for a channel. A file is checked whole before it is stored."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ FIELD_KEYS = (
     "first_visited_time",
     "gclid",
 )
-"""What a field of a lead can hold for attribution."""
+"""What a field of a lead can hold for attribution: the keys of a field map."""
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HOURS_TYPES = ("24_by_7", "24_by_5", "custom")
@@ -37,78 +37,82 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 def check_timezone(name: str) -> str:
-    """An IANA zone, as spelled there.
+    """The name, if it is an IANA time zone.
 
     Raises:
-        InvalidSetting: not one; the nearest names are given.
+        InvalidSetting: it is none. The message shows similar names.
     """
     zones = available_timezones()
     if name in zones:
         return ZoneInfo(name).key
     by_lower = {zone.lower(): zone for zone in zones}
     near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3)]
-    hint = f" Did you mean {' or '.join(near)}?" if near else " It takes a name such as Asia/Kolkata or Europe/Berlin."
+    hint = f" Did you mean {' or '.join(near)}?" if near else " Use a name such as Asia/Kolkata or Europe/Berlin."
     raise InvalidSetting(f"{name!r} is not an IANA time zone.{hint}")
 
 
 def check_currency(code: str) -> str:
     """An ISO 4217 code in capitals, such as INR."""
     if not _CURRENCY.fullmatch(code.strip().upper()):
-        raise InvalidSetting(f"{code!r} is not a currency. It takes an ISO code of three letters, such as INR.")
+        raise InvalidSetting(f"{code!r} is not a currency. Use an ISO code of three letters, such as INR.")
     return code.strip().upper()
 
 
 def read_field_map(path: Path) -> dict[str, str]:
-    """Which field of a lead holds what: a JSON object of FIELD_KEYS → Zoho's API name.
+    """A field map: a JSON object from FIELD_KEYS to the API names of a lead's fields.
 
     Raises:
-        InvalidSetting: the file cannot be read, is no such object, has another key, or a value that is no API name.
+        InvalidSetting: the file cannot be read, is no such object, or has a wrong key or value.
     """
-    given = _json(path, "the field map", f"a JSON object whose keys are among {', '.join(FIELD_KEYS)}")
+    given = _json(path, "the field map", f"a JSON object with keys from this list: {', '.join(FIELD_KEYS)}")
     for key, value in given.items():
         if key not in FIELD_KEYS:
             near = get_close_matches(key, FIELD_KEYS, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"It takes {', '.join(FIELD_KEYS)}."
+            hint = f"Did you mean {near[0]}?" if near else f"The keys are {', '.join(FIELD_KEYS)}."
             raise InvalidSetting(f"the field map {path} has an unknown key {key!r}. {hint}")
         if not isinstance(value, str) or not _API_NAME.fullmatch(value):
             raise InvalidSetting(
-                f"the field map {path}: {key} is {value!r}. It takes the API name of a field, such as UTM_Source1 "
+                f"the field map {path}: {key} is {value!r}. Use the API name of a field, such as UTM_Source1 "
                 "(Zoho: Setup > Developer Hub > APIs > API names)."
             )
     return dict(given)
 
 
 def read_lead_source_map(path: Path) -> dict[str, str]:
-    """Canonical names of lead sources: a CSV with the columns `raw_value,lead_source`, matched without regard to case.
+    """A map of lead sources to their canonical names: a CSV with the columns `raw_value,lead_source`.
+
+    Raw values match whatever their case is.
 
     Raises:
-        InvalidSetting: names the line: an empty cell, or a raw value that stands twice with different names.
+        InvalidSetting: a cell is empty, or a raw value has two names. The message names the line.
     """
     lines = _text(path, "the lead source map").splitlines()
     reader = csv.reader(lines, strict=True)
     try:
         read = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise InvalidSetting(f"the lead source map {path}, line {reader.line_num}: not CSV ({error}).") from error
+        raise InvalidSetting(
+            f"the lead source map {path}, line {reader.line_num}: this is not CSV ({error})."
+        ) from error
     rows = [(line, row) for line, row in read if any(row)]
     if not rows or [cell.lower() for cell in rows[0][1]] != ["raw_value", "lead_source"]:
-        raise InvalidSetting(f"the lead source map {path} must begin with the line raw_value,lead_source")
+        raise InvalidSetting(f"the lead source map {path} must begin with the line raw_value,lead_source.")
     found: dict[str, tuple[str, str]] = {}
     for line, row in rows[1:]:
         if len(row) != 2 or not all(row):
-            raise InvalidSetting(f"the lead source map {path}, line {line}: takes two values, raw_value,lead_source.")
+            raise InvalidSetting(f"the lead source map {path}, line {line}: write two values, raw_value,lead_source.")
         raw, name = row
-        before = found.setdefault(raw.casefold(), (raw, name))
-        if before[1] != name:
-            raise InvalidSetting(f"the lead source map {path}, line {line}: {raw!r} stands for {before[1]!r} already.")
+        first = found.setdefault(raw.casefold(), (raw, name))
+        if first[1] != name:
+            raise InvalidSetting(f"the lead source map {path}, line {line}: {raw!r} already has the name {first[1]!r}.")
     return dict(found.values())
 
 
 def read_business_hours(path: Path) -> dict[str, Any]:
-    """Business hours in the shape of Zoho's answer to GET settings/business_hours, with or without the outer key.
+    """Business hours in the form of Zoho's answer to GET settings/business_hours, with or without the outer key.
 
     Raises:
-        InvalidSetting: names the part that is missing or wrong.
+        InvalidSetting: a part is missing or wrong. The message names it.
     """
     given = _json(path, "the business hours", 'a JSON object such as {"business_hours": {"type": "custom", …}}')
     hours = given.get("business_hours", given)
@@ -121,14 +125,17 @@ def read_business_hours(path: Path) -> dict[str, Any]:
 
 
 def check_business_hours(hours: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of business hours that count; ValueError says which is wrong.
+    """The parts of business hours that are used.
 
-    `daily_timing` is needed where every day is the same, else `custom_timing` for each business day. An
-    end before its start is the next morning's.
+    `daily_timing` is required if all days are the same, else `custom_timing` for each business day. An end before its
+    start belongs to the next morning.
+
+    Raises:
+        ValueError: a part is missing or wrong. The message names it.
     """
     kind = hours.get("type")
     if kind not in HOURS_TYPES:
-        raise ValueError(f"type is {kind!r}. It takes {', '.join(HOURS_TYPES)}.")
+        raise ValueError(f"type is {kind!r}. Use one of {', '.join(HOURS_TYPES)}.")
     checked: dict[str, Any] = {"type": kind}
     week = hours.get("week_starts_on")
     if week is not None:
@@ -137,11 +144,11 @@ def check_business_hours(hours: Mapping[str, Any]) -> dict[str, Any]:
         return checked
     days = hours.get("business_days")
     if not isinstance(days, list) or not days:
-        raise ValueError('business_days takes a list of days, such as ["Monday", "Tuesday"].')
+        raise ValueError('business_days must be a list of days, such as ["Monday", "Tuesday"].')
     checked["business_days"] = list(dict.fromkeys(_weekday(day, "business_days") for day in days))
     same = hours.get("same_as_everyday", "daily_timing" in hours)
     if not isinstance(same, bool):
-        raise ValueError(f"same_as_everyday is {same!r}. It takes true or false.")
+        raise ValueError(f"same_as_everyday is {same!r}. Use true or false.")
     checked["same_as_everyday"] = same
     if same:
         checked["daily_timing"] = _timing(hours.get("daily_timing"), "daily_timing")
@@ -153,7 +160,7 @@ def check_business_hours(hours: Mapping[str, Any]) -> dict[str, Any]:
 def _custom_timing(given: Any, days: list[str]) -> list[dict[str, Any]]:
     if not isinstance(given, list) or not all(isinstance(entry, Mapping) for entry in given):
         example = '[{"days": "Monday", "business_timing": ["09:00", "18:00"]}]'
-        raise ValueError(f"custom_timing takes a list such as {example}.")
+        raise ValueError(f"custom_timing must be a list such as {example}.")
     timing = [
         {
             "days": _weekday(entry.get("days"), "custom_timing.days"),
@@ -172,47 +179,47 @@ def _custom_timing(given: Any, days: list[str]) -> list[dict[str, Any]]:
 def _weekday(value: Any, where: str) -> str:
     name = str(value).strip().capitalize()
     if name not in WEEKDAYS:
-        raise ValueError(f"{where} is {value!r}. It takes {', '.join(WEEKDAYS)}.")
+        raise ValueError(f"{where} is {value!r}. Use one of {', '.join(WEEKDAYS)}.")
     return name
 
 
 def _timing(value: Any, where: str) -> list[str]:
     good = isinstance(value, list) and len(value) == 2 and all(isinstance(t, str) and _TIME.fullmatch(t) for t in value)
     if not good or value[0] == value[1] or value[0] == "24:00":
-        raise ValueError(f'{where} is {value!r}. It takes a start and an end, such as ["09:00", "18:00"].')
+        raise ValueError(f'{where} is {value!r}. Write a start and an end, such as ["09:00", "18:00"].')
     return list(value)
 
 
-def _json(path: Path, what: str, takes: str) -> dict[str, Any]:
+def _json(path: Path, what: str, expected: str) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         if twice := [name for name in names if names.count(name) > 1]:
             raise InvalidSetting(f"{what} {path} has the key {twice[0]!r} twice.")
         return dict(pairs)
 
-    given = _parsed(path, what, takes, once)
+    given = _parsed(path, what, expected, once)
     if not isinstance(given, dict):
-        raise InvalidSetting(f"{what} {path} takes {takes}.")
+        raise InvalidSetting(f"{what} {path} must be {expected}.")
     return given
 
 
-def _parsed(path: Path, what: str, takes: str, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+def _parsed(path: Path, what: str, expected: str, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     try:
         return json.loads(_text(path, what), object_pairs_hook=hook)
     except json.JSONDecodeError as error:
         raise InvalidSetting(
-            f"{what} {path}, line {error.lineno}: not JSON ({error.msg}). It takes {takes}."
+            f"{what} {path}, line {error.lineno}: this is not JSON ({error.msg}). The file must be {expected}."
         ) from error
     except RecursionError as error:
-        raise InvalidSetting(f"{what} {path} is nested too deeply. It takes {takes}.") from error
+        raise InvalidSetting(f"{what} {path} is nested too deeply. The file must be {expected}.") from error
 
 
 def _text(path: Path, what: str) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise InvalidSetting(f"{what} {path} is larger than {MOST_BYTES // 1_000_000} MB.")
+            raise InvalidSetting(f"{what} {path} is larger than {MOST_BYTES // 1_000_000} MB. Make it smaller.")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidSetting(f"{what} {path} is not UTF-8 text.") from error
+        raise InvalidSetting(f"{what} {path} is not UTF-8 text. Save it in UTF-8.") from error
     except OSError as error:
         raise InvalidSetting(f"{what} {path} cannot be read ({error.strerror}).") from error

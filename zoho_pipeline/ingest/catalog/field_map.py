@@ -1,28 +1,27 @@
-"""Which field of a lead holds what: UTM fields are custom fields, and every org names them its own way.
+"""Which field of a lead holds what: UTM fields are custom fields, and each org gives them its own names.
 
-A field is found by its API name or label, ignoring case, separators, trailing digits and `__c`; what
-`channels set --field-map` says wins.
+A field is found by its API name or its label. Case, separators, digits at the end and `__c` do not matter. The
+fields of `channels set --field-map` win.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-FIELD_KEYS: Mapping[str, tuple[str, ...]] = {
-    "utm_source": ("utmsource",),
-    "utm_medium": ("utmmedium",),
-    "utm_campaign": ("utmcampaign", "utmcampaignname"),
-    "utm_content": ("utmcontent",),
-    "utm_term": ("utmterm", "utmkeyword"),
-    "utm_id": ("utmid", "utmcampaignid"),
-    "activity_id": ("activityid", "sourceactivityid", "contentactivityid"),
-    "landing_url": ("landingurl", "landingpageurl", "landingpage", "landingpagelink"),
-    "referrer": ("referrer", "referer", "referrerurl", "refererurl", "httpreferrer", "httpreferer", "referringurl"),
-    "first_visited_url": ("firstvisitedurl", "firstvisitedpage", "firstpagevisited"),
-    "first_visited_time": ("firstvisitedtime", "firstvisitedat"),
-    "gclid": ("gclid", "googleclickid"),
+from zoho_pipeline.channels.settings.setting_files import FIELD_KEYS
+
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "utm_campaign": ("utmcampaignname",),
+    "utm_term": ("utmkeyword",),
+    "utm_id": ("utmcampaignid",),
+    "activity_id": ("sourceactivityid", "contentactivityid"),
+    "landing_url": ("landingpageurl", "landingpage", "landingpagelink"),
+    "referrer": ("referer", "referrerurl", "refererurl", "httpreferrer", "httpreferer", "referringurl"),
+    "first_visited_url": ("firstvisitedpage", "firstpagevisited"),
+    "first_visited_time": ("firstvisitedat",),
+    "gclid": ("googleclickid",),
 }
-"""The contract's keys, each with the normalised names it is found under, most telling first."""
+"""The normalised names, beside its own, by which the field of a key is found; the most precise ones come first."""
 
 Basis = Literal["found", "set"]
 _SUFFIX = re.compile(r"(?:__[cs])?$", re.IGNORECASE)
@@ -35,14 +34,15 @@ def normalised(name: str) -> str:
 
 
 def discover(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Field key → API name, from (API name, label) pairs; where labels are unknown give the name twice.
+    """Field key → API name, from pairs of (API name, label). If the labels are unknown, give the API name twice.
 
-    Among several candidates: the better name, then the API name over the label, then a name without
-    trailing digits, then Zoho's own order.
+    Among several candidates, the order is: the more precise name, the API name before the label, a name without digits
+    at the end, Zoho's order.
     """
     pairs = [(api_name, normalised(api_name), normalised(label)) for api_name, label in fields]
     found: dict[str, str] = {}
-    for key, names in FIELD_KEYS.items():
+    for key in FIELD_KEYS:
+        names = (normalised(key), *OTHER_NAMES.get(key, ()))
         candidates = [
             (rank, name != by_name, api_name[-1:].isdigit(), order, api_name)
             for order, (api_name, by_name, by_label) in enumerate(pairs)
@@ -55,7 +55,7 @@ def discover(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def merged(found: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, tuple[str, Basis]]:
-    """Field key → (API name, basis); what was set by hand wins, an empty value switches a key off."""
+    """Field key → (API name, basis). A key that a person set wins; an empty value switches a key off."""
     result: dict[str, tuple[str, Basis]] = {key: (name, "found") for key, name in found.items()}
     for key, name in chosen.items():
         if name:

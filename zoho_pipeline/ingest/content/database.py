@@ -1,7 +1,7 @@
-"""The content catalogue from a SQL database: a table or a query, whole or from where the last load ended.
+"""The content catalogue from a SQL database: a table or a query, as a whole or from the end of the last load.
 
-dlt's `sql_database` source reads the rows, as plain values and not as Arrow: a column that mixes types
-would fail there as a whole, where the checks below name the row. Rows and cursor become visible together.
+dlt's `sql_database` source reads the rows as plain values and not as Arrow. With Arrow, a column with mixed types would
+fail as a whole; the checks here name the row. Rows and cursor become visible together.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from dlt.sources.sql_database import sql_table
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, ContentError, check_header, check_items, items_table
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
@@ -23,7 +23,7 @@ from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 CURSORS = "content_cursors"
-"""Key of the source's state: fingerprint of database, query and column → the largest value loaded."""
+"""A key of the source's state. It maps a fingerprint of database, query and column to the largest loaded value."""
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 
@@ -37,22 +37,23 @@ def load_content_sql(
     table: str | None = None,
     incremental: str | None = None,
 ) -> int:
-    """Load or update the catalogue of a channel from a database; the number of items read.
+    """Load or update the catalogue of a channel from a database; the number of items that were read.
 
     Args:
-        url: SQLAlchemy's form, `postgresql://user:password@host/database`; the password is never shown.
-        query: one SELECT that gives the catalogue's columns; table: a table or view (`schema.table`) that
-            has them; its other columns are left alone. One of the two.
-        incremental: a column that grows with every change, e.g. `updated_at`: only rows from the largest
-            value loaded before are read (rows equal to it again: ties; rows without a value always).
+        url: in SQLAlchemy's form, `postgresql://user:password@host/database`. The password is never shown.
+        query: one SELECT with the catalogue's columns. Give either a query or a table.
+        table: a table or view (`schema.table`) with the catalogue's columns. Other columns are ignored.
+        incremental: a column that grows with each change, such as `updated_at`. Only rows from the largest loaded value
+            on are read: rows equal to it are read again, rows without a value always.
 
     Raises:
-        ContentError: no connection, a refused query, a required column or value missing, a value that does
-            not fit, an id twice. Rows are numbered in the order they came, from 1.
-        ChannelBusy: another load of this catalogue. LockLost: another one may have begun meanwhile.
+        ContentError: the database cannot be reached or refuses the query, a required column or value is missing, a
+            value does not fit, or an id appears twice. Rows are numbered from 1, in the order of the database.
+        ChannelBusy: another process loads this catalogue.
+        LockLost: another load may have begun.
     """
     if (query is None) == (table is None):
-        raise ContentError("give a query or a table of the database.")
+        raise ContentError("give either a query or a table of the database.")
     explicit_dlt()
     engine = _engine(url)
     shown = f"{_shown(engine.url)}, {table or 'the query'}"
@@ -78,7 +79,9 @@ def _checked(
     rows: Sequence[Mapping[str, Any]], shown: str, incremental: str | None, *, strict: bool
 ) -> list[dict[str, Any]]:
     if rows and incremental and incremental not in rows[0]:
-        raise ContentError(f"{shown}: the rows have no column {incremental} to load them by. Nothing was loaded.")
+        raise ContentError(
+            f"{shown}: the rows have no column {incremental}, which --incremental names. Nothing was loaded."
+        )
     records = [{name.strip().lower(): value for name, value in row.items()} for row in rows]
     if not records:
         return []
@@ -101,7 +104,7 @@ def _rows(
             engine, incremental=cursor, backend="sqlalchemy", reflection_level="minimal", **options
         ).with_name("content")
         return [dict(row) for row in resource]
-    except Exception as error:  # dlt wraps the driver's errors in several of its own
+    except Exception as error:  # dlt wraps the driver's errors in several of its own errors
         raise ContentError(f"{shown}: {_reason(error, engine.url)}. Nothing was loaded.") from None
     finally:
         engine.dispose()
@@ -113,18 +116,18 @@ def _of_table(table: str) -> dict[str, Any]:
 
 
 def _of_query(query: str, incremental: str | None) -> dict[str, Any]:
-    """dlt knows tables: the query stands in for one that has the cursor's column."""
+    """dlt reads tables only: it gets a table with the cursor's column, and the query replaces its SELECT."""
     columns: list[sa.Column[Any]] = [sa.Column(incremental)] if incremental else []
     metadata = sa.MetaData()
     sa.Table("content", metadata, *columns)
-    return {"table": "content", "metadata": metadata, "query_adapter_callback": _asking(query, incremental)}
+    return {"table": "content", "metadata": metadata, "query_adapter_callback": _replacing(query, incremental)}
 
 
-def _asking(query: str, incremental: str | None) -> Callable[..., Any]:
-    # a colon before a word would be a parameter to SQLAlchemy
+def _replacing(query: str, incremental: str | None) -> Callable[..., Any]:
+    # SQLAlchemy would read a colon before a word as a parameter
     text = sa.text(_BIND.sub(r"\\:", query.strip().rstrip(";")))
 
-    def ask(select: Any, table: Any, cursor: Any = None, engine: Any = None) -> Any:
+    def replace(select: Any, table: Any, cursor: Any = None, engine: Any = None) -> Any:
         del select, table, engine
         if incremental is None or cursor is None or cursor.last_value is None:
             return text
@@ -133,7 +136,7 @@ def _asking(query: str, incremental: str | None) -> Callable[..., Any]:
         newer = sa.or_(column >= cursor.last_value, column.is_(None))
         return sa.select(sa.literal_column("*")).select_from(whole).where(newer)
 
-    return ask
+    return replace
 
 
 def _engine(url: Secret) -> sa.Engine:
@@ -143,16 +146,18 @@ def _engine(url: Secret) -> sa.Engine:
             parsed = parsed.set(drivername="postgresql+psycopg2")
         return sa.create_engine(parsed)
     except (ArgumentError, ValueError):
-        raise ContentError("the URL is not one of a database: kind://user:password@host:port/database.") from None
+        raise ContentError(
+            "this is not the URL of a database. Write it like postgresql://user:password@host:port/database."
+        ) from None
     except (NoSuchModuleError, ImportError) as error:
         missing = getattr(error, "name", None) or str(error).rpartition(":")[2]
         raise ContentError(
-            f"no driver for {parsed.drivername} is installed ({missing}). Install it beside zoho-pipeline."
+            f"no driver for {parsed.drivername} is installed ({missing}). Install it in zoho-pipeline's environment."
         ) from None
 
 
 def _shown(url: sa.URL) -> str:
-    """The database without user, password and parameters (a parameter may hold a password too)."""
+    """The database, without user, password and parameters (a parameter may hold a password, too)."""
     return sa.URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
@@ -161,7 +166,7 @@ def _fingerprint(url: sa.URL, wanted: str, incremental: str | None) -> str:
 
 
 def _reason(error: BaseException, url: sa.URL) -> str:
-    """The innermost cause in one line, the password struck out."""
+    """The innermost error in one line, without the password."""
     found = error
     while not isinstance(found, SQLAlchemyError) and (found.__cause__ or found.__context__) is not None:
         found = found.__cause__ or found.__context__ or found

@@ -1,4 +1,4 @@
-"""The content catalogue: CSV, JSON lines or Parquet → `content_items`, all of a file or nothing of it."""
+"""The content catalogue from CSV, JSON lines or Parquet: a file is loaded as a whole or not at all."""
 
 import json
 import warnings
@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
@@ -24,18 +24,20 @@ PURPOSE = "content"
 
 
 class ContentError(PipelineError):
-    """The catalogue cannot be loaded; the message names line or row, and column. Nothing was loaded."""
+    """The catalogue cannot be loaded, and nothing was. The message names the line or row and the column."""
 
 
 def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file: Path) -> int:
-    """Load or update the catalogue of a channel from a file; the number of items in it.
+    """Load or update the catalogue of a channel from a file; the number of items in the file.
 
-    Items are known by content_id: a known one is replaced, one that the file lacks stays. Times without
-    an offset are UTC. Line numbers are those of the file, the header being line 1.
+    An item with a known content_id is replaced; items that the file does not have stay. Times without an offset are in
+    UTC. Line numbers are the file's, and the header is line 1.
 
     Raises:
-        ContentError: unreadable, a required column or value missing, a value that does not fit, an id twice.
-        ChannelBusy: another load of this catalogue. LockLost: another one may have begun meanwhile.
+        ContentError: the file cannot be read, a required column or value is missing, a value does not fit, or an id
+            appears twice.
+        ChannelBusy: another process loads this catalogue.
+        LockLost: another load may have begun.
     """
     items = read_content(file)
     with channel_lock(settings, channel_id, kind=PURPOSE) as lock:
@@ -47,10 +49,10 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 
 
 def read_content(file: Path) -> list[dict[str, Any]]:
-    """The items of a file, checked whole."""
+    """The checked items of a file."""
     frame = _frame(file)
     if not all(isinstance(name, str) for name in frame.columns):
-        raise ContentError(f"{file} takes one JSON object a line, not lists. Nothing was loaded.")
+        raise ContentError(f"{file} must have one JSON object per line, not lists. Nothing was loaded.")
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     check_header(list(frame.columns), str(file))
     first_line = 2 if file.suffix.lower() == ".csv" else 1
@@ -59,13 +61,14 @@ def read_content(file: Path) -> list[dict[str, Any]]:
 
 
 def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, unit: str) -> list[dict[str, Any]]:
-    """The items of numbered records, blank ones left out.
+    """The items of numbered records, without blank ones.
 
     Args:
-        source: where they come from, for the message; unit: what the number counts (`line`, `row`).
+        source: the file or database, for the message.
+        unit: what the number counts: `line` or `row`.
 
     Raises:
-        ContentError: names the first bad places by number and column.
+        ContentError: some records are wrong. The message names the first ones by number and column.
     """
     errors: list[str] = []
     items: list[dict[str, Any]] = []
@@ -77,7 +80,7 @@ def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, u
         item = _item(record, place, errors)
         id_ = item.get("content_id")
         if id_ in places:
-            errors.append(f"{place}, column content_id: {id_!r} is in {unit} {places[id_]} already")
+            errors.append(f"{place}, column content_id: {unit} {places[id_]} has {id_!r} too")
         elif id_:
             places[id_] = number
         items.append(item)
@@ -97,16 +100,16 @@ def _frame(file: Path) -> pd.DataFrame:
         elif kind in (".parquet", ".pq"):
             frame = pd.read_parquet(file)
         else:
-            raise ContentError(f"{file}: unknown kind {kind or 'without ending'}. It takes .csv, .jsonl or .parquet.")
+            raise ContentError(f"{file}: unknown format {kind or 'without ending'}. Use .csv, .jsonl or .parquet.")
     except FileNotFoundError:
-        raise ContentError(f"{file} is not there.") from None
+        raise ContentError(f"{file} does not exist.") from None
     except pd.errors.EmptyDataError:
-        raise ContentError(f"{file} is empty. Its first line names the columns: {', '.join(COLUMNS)}.") from None
+        raise ContentError(f"{file} is empty. Its first line must name the columns: {', '.join(COLUMNS)}.") from None
     except UnicodeError:
-        raise ContentError(f"{file} is not UTF-8. Save it with that encoding. Nothing was loaded.") from None
+        raise ContentError(f"{file} is not UTF-8. Save it in UTF-8. Nothing was loaded.") from None
     except pd.errors.ParserWarning:
         raise ContentError(
-            f"{file}: lines hold more values than the header has columns. Put values with commas into quotes. "
+            f"{file}: some lines have more values than the header has columns. Put values with commas in quotes. "
             "Nothing was loaded."
         ) from None
     except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
@@ -117,7 +120,7 @@ def _frame(file: Path) -> pd.DataFrame:
 
 
 def _csv(file: Path) -> pd.DataFrame:
-    """Every value as its text; a longer line than the header raises instead of losing its tail."""
+    """All values as text. A line with more values than the header raises an error, so that no value is lost."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return pd.read_csv(
@@ -126,7 +129,7 @@ def _csv(file: Path) -> pd.DataFrame:
 
 
 def _not_json(file: Path) -> str | None:
-    """Which line is no JSON; pandas names a position in a line it does not name."""
+    """Which line is not JSON. The error of pandas does not name the line."""
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
         try:
             json.loads(line or "null")
@@ -136,20 +139,22 @@ def _not_json(file: Path) -> str | None:
 
 
 def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:
-    """ContentError where a required column is missing, one is there twice, or one is unknown and not `allowed`."""
+    """ContentError if a required column is missing, or a column appears twice, or is unknown and not `allowed`."""
     missing = [name for name in REQUIRED if name not in names]
     unknown = [name for name in names if name not in COLUMNS and name not in allowed]
     twice = sorted({name for name in names if names.count(name) > 1})
     if missing:
-        raise ContentError(f"{source}: column {', '.join(missing)} is missing. Required are {', '.join(REQUIRED)}.")
+        raise ContentError(
+            f"{source}: column {', '.join(missing)} is missing. The required columns are {', '.join(REQUIRED)}."
+        )
     if twice:
-        raise ContentError(f"{source}: column {', '.join(twice)} is there twice.")
+        raise ContentError(f"{source}: column {', '.join(twice)} appears twice.")
     if unknown:
-        raise ContentError(f"{source}: unknown column {', '.join(unknown)}. It takes {', '.join(COLUMNS)}.")
+        raise ContentError(f"{source}: unknown column {', '.join(unknown)}. The columns are {', '.join(COLUMNS)}.")
 
 
 def items_table(items: Sequence[Mapping[str, Any]], channel_id: str) -> pa.Table:
-    """Checked items as rows of `content_items`, stamped now."""
+    """Checked items as rows of `content_items`, with the present time as `synced_at`."""
     now = datetime.now(UTC)
     return of_values(CONTENT_ITEMS, [{**item, "channel_id": channel_id, "synced_at": now} for item in items])
 
@@ -175,7 +180,7 @@ def _text(value: Any, name: str) -> str | None:
     if isinstance(value, dict | list):
         raise ValueError("is not text")
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas makes a column of ids with gaps a column of floats
+        value = int(value)  # pandas makes floats of a column of ids with gaps
     return str(value).strip().replace("\0", "") or None
 
 
@@ -186,7 +191,7 @@ def _instant(value: Any) -> datetime | None:
         is_pandas = isinstance(value, pd.Timestamp)
         instant = value.to_pydatetime() if is_pandas else datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise ValueError(f"{str(value)[:40]!r} is not a time such as 2026-05-01T09:30:00+05:30") from None
+        raise ValueError(f"{str(value)[:40]!r} is not a time. Write it like 2026-05-01T09:30:00+05:30") from None
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""Business hours and holidays: Zoho's document, and its hours unrolled to seconds of the week."""
+"""Business hours: Zoho's document as a row, and as intervals of the week."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -6,16 +6,17 @@ from typing import Any
 
 import orjson
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from zoho_pipeline.channels.settings.setting_files import WEEKDAYS
+
 DAY_SECONDS = 86_400
 WORKDAYS = WEEKDAYS[:5]
 
 Interval = tuple[int, int, int]
-"""ISO weekday, first second, end second (exclusive, at most 86400)."""
+"""ISO weekday, first second, end second (exclusive, at most 86,400)."""
 
 
 def hours_row(document: Mapping[str, Any], channel_id: str, basis: str, synced_at: datetime) -> dict[str, Any]:
-    """The row of `business_hours`; `basis` is zoho or set."""
+    """The row of `business_hours`. `basis` is zoho or set."""
     return {
         "channel_id": channel_id,
         "id": str(document.get("id") or basis),
@@ -31,9 +32,10 @@ def hours_row(document: Mapping[str, Any], channel_id: str, basis: str, synced_a
 
 
 def intervals(document: Mapping[str, Any]) -> list[Interval]:
-    """The open stretches of a week, sorted and without overlaps; a stretch over midnight counts on both days.
+    """The intervals of a week, sorted and without overlaps. One over midnight becomes two, one for each day.
 
-    Raises ValueError where a time or day is none.
+    Raises:
+        ValueError: a time or a day has no valid form.
     """
     days = document.get("business_days") or WORKDAYS
     match document.get("type"):
@@ -46,19 +48,20 @@ def intervals(document: Mapping[str, Any]) -> list[Interval]:
         opened = [(day, timing) for day in days]
     else:
         opened = [(entry.get("days"), entry.get("business_timing") or ()) for entry in document["custom_timing"]]
-    return _merged(part for day, timing in opened for part in _stretch(_weekday(day), timing))
+    return _merged(part for day, timing in opened for part in _split_at_midnight(_weekday(day), timing))
 
 
 def interval_rows(document: Mapping[str, Any], channel_id: str, synced_at: datetime) -> list[dict[str, Any]]:
+    """The rows of `business_intervals`, see `intervals`."""
     return [
         {"channel_id": channel_id, "iso_weekday": day, "start_second": start, "end_second": end, "synced_at": synced_at}
         for day, start, end in intervals(document)
     ]
 
 
-def _stretch(weekday: int, timing: Sequence[str]) -> list[Interval]:
+def _split_at_midnight(weekday: int, timing: Sequence[str]) -> list[Interval]:
     if len(timing) != 2:
-        raise ValueError(f"business timing {list(timing)!r} is not a start and an end")
+        raise ValueError(f"the business timing {list(timing)!r} is not a start and an end")
     start, end = _seconds(timing[0]), _seconds(timing[1]) or DAY_SECONDS
     if end > start:
         return [(weekday, start, end)]
@@ -80,14 +83,14 @@ def _weekday(name: Any) -> int:
     try:
         return WEEKDAYS.index(str(name).strip().capitalize()) + 1
     except ValueError:
-        raise ValueError(f"{name!r} is no weekday") from None
+        raise ValueError(f"{name!r} is not a weekday") from None
 
 
 def _seconds(text: str) -> int:
     hours, _, minutes = str(text).partition(":")
     value = int(hours) * 3600 + int(minutes or 0) * 60
     if not 0 <= value <= DAY_SECONDS:
-        raise ValueError(f"{text!r} is no time of day")
+        raise ValueError(f"{text!r} is not a time of day")
     return value
 
 

@@ -1,8 +1,8 @@
-"""Bulk Read's CSV → the same Arrow tables that JSON gives.
+"""From Bulk Read's CSV to the same Arrow tables as from JSON.
 
-In the CSV everything is text: lookups are bare ids, booleans are words, null and '' are one. Columns are
-cast whole; only a column that does not cast is gone through value by value. Names of lookups are filled
-in the warehouse afterwards (`lookup_names`).
+In the CSV everything is text: a lookup is only an id, booleans are words, null and '' are the same. A column is cast as
+a whole, and value by value only if that fails. The names of lookups are filled in the warehouse afterwards
+(`lookup_names`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.catalog.tables import Column, RawTable
+from zoho_pipeline.ingest.catalog.model import Column, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import (
     ARROW_TYPES,
     Converted,
@@ -31,9 +31,9 @@ _LOOKUPS = {"lookup", "ownerlookup", "userlookup"}
 def csv_to_arrow(
     raw: RawTable, texts: pa.Table, types: Mapping[str, str], *, channel_id: str, synced_at: datetime
 ) -> Converted:
-    """A batch of CSV columns (all text or null, named as Zoho names them) → a table of `raw`'s schema.
+    """A table of `raw`'s schema from a batch of CSV columns, which are text or null and have Zoho's names.
 
-    `types`: Zoho's data type by API name, for the fields that go to `custom_fields`.
+    `types` are Zoho's data types by API name, for the fields of `custom_fields`.
     """
     columns = {name: texts[name].combine_chunks() for name in texts.column_names}
     columns["id"] = columns.pop("Id", columns.get("id"))
@@ -62,7 +62,7 @@ def _cast(
     if column.part == "names":
         return pc.replace_substring_regex(texts, r"\s*,\s*", ",")
     if wanted == pa.string():
-        return pc.replace_substring(texts, "\0", "")  # Postgres takes none in a text
+        return pc.replace_substring(texts, "\0", "")  # Postgres accepts no NUL in a text
     try:
         return texts.cast(wanted)
     except pa.ArrowInvalid:
@@ -72,7 +72,7 @@ def _cast(
 def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int) -> list[str]:
     read = {c.api_name for c in raw.columns} | {"id"}
     others = sorted(name for name in columns if name not in read and not name.startswith("$"))
-    names = [name for name in others if columns[name].null_count < length]  # most are empty throughout
+    names = [name for name in others if columns[name].null_count < length]  # most are completely empty
     if not names:
         return ["{}"] * length
     values = [_typed(columns[name], types.get(name, "text")) for name in names]
@@ -82,7 +82,7 @@ def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mappin
 
 
 def _typed(texts: pa.Array, type_: str) -> list[Any]:
-    """The values as JSON gives them."""
+    """The values in the form that JSON has."""
     try:
         if type_ in _INTEGERS:
             return list(texts.cast(pa.int64()).to_pylist())

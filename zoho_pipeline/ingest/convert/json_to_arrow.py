@@ -1,8 +1,7 @@
-"""JSON records → Arrow tables of the catalogue's types, a column at a time.
+"""From JSON records to Arrow tables of the catalog's types, one column at a time.
 
-A whole column is converted in one call; only a column that holds a value of another type is gone
-through value by value. What still does not fit becomes null and a rejection that says why: a record
-is never dropped for one odd value, and no value is dropped in silence.
+A column is converted as a whole, and value by value only if it has a value of another type. A value that does not fit
+becomes null, and a rejection says why: one odd value never loses a record, and no value is lost without a sign.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoho_pipeline.ingest.catalog.tables import Column, ColumnType, RawTable
+from zoho_pipeline.ingest.catalog.model import Column, ColumnType, RawTable
 
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
@@ -37,7 +36,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Rejection:
-    """One value that did not fit: `value` is its JSON text, cut at 500 characters."""
+    """A value that did not fit. `value` is its JSON text, cut to 500 characters."""
 
     id: str
     field: str
@@ -47,14 +46,14 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Converted:
-    """An Arrow table of the declared schema, and the values that are null in it because they did not fit."""
+    """An Arrow table of the declared schema, and the values that became null because they did not fit."""
 
     table: pa.Table
     rejected: list[Rejection] = field(default_factory=list)
 
 
 def schema_of(raw: RawTable) -> pa.Schema:
-    """The Arrow schema of a raw table: the catalogue's columns in order, nullable as declared."""
+    """The Arrow schema of a raw table: the catalog's columns in their order, nullable as declared."""
     return pa.schema([pa.field(c.name, ARROW_TYPES[c.type], c.nullable) for c in raw.columns])
 
 
@@ -66,11 +65,11 @@ def to_arrow(
     synced_at: datetime,
     constants: Mapping[str, Any] | None = None,
 ) -> Converted:
-    """Zoho's records → a table of `raw`'s schema.
+    """A table of `raw`'s schema from Zoho's records.
 
-    `constants` gives columns that no field fills (`basis`, `module`, …). `custom_fields` takes every
-    key that the catalogue does not read, but no `$…` key. A record without an id is rejected whole:
-    it has no key to be merged on.
+    `constants` are the values of columns that no field fills (`basis`, `module`, …). `custom_fields` gets all keys that
+    the catalog does not read, except `$…` keys. A record without an id is rejected as a whole, because it cannot be
+    merged.
     """
     rejected: list[Rejection] = []
     keyed = _with_id(raw, rows, rejected)
@@ -88,13 +87,14 @@ def to_arrow(
 
 
 def of_values(raw: RawTable, rows: Sequence[Row]) -> pa.Table:
-    """Rows keyed by our own column names, in our own types → a table of `raw`'s schema."""
+    """A table of `raw`'s schema from rows with our own column names and types."""
     return pa.Table.from_pylist(
         [{name: row.get(name) for name in raw_names(raw)} for row in rows], schema=schema_of(raw)
     )
 
 
 def raw_names(raw: RawTable) -> tuple[str, ...]:
+    """The names of a raw table's columns, in their order."""
     return tuple(c.name for c in raw.columns)
 
 
@@ -130,7 +130,7 @@ def _values(column: Column, rows: Sequence[Row]) -> list[Any]:
 
 
 def _names(value: Any) -> Any:
-    """Tags, as objects or as Zoho's comma-joined text → names joined by a comma; none is null."""
+    """The names of tags, joined by a comma; None if there are none. Zoho sends objects or a joined text."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list):
@@ -140,7 +140,7 @@ def _names(value: Any) -> Any:
 
 
 def _parent_module(row: Row, value: Any) -> Any:
-    """v7 names a note's parent module inside Parent_Id; older answers carry `$se_module`."""
+    """The module of a note's parent: v7 names it in Parent_Id, older answers in `$se_module`."""
     module = value.get("module") if isinstance(value, dict) else None
     if isinstance(module, dict):
         return module.get("api_name")
@@ -148,7 +148,7 @@ def _parent_module(row: Row, value: Any) -> Any:
 
 
 def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
-    """One JSON object a record, keys sorted, nulls and empty lists left out: equal records give equal text."""
+    """One JSON object per record, with sorted keys, without nulls and empty lists: equal records have equal texts."""
     keys: set[str] = set()
     for row in rows:
         keys.update(row)
@@ -161,9 +161,9 @@ def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
 
 
 def as_json(value: Any) -> str:
-    """JSON as raw keeps it, without NUL."""
+    """The JSON text for a raw table, without NUL."""
     text = orjson.dumps(value).decode()
-    # Postgres refuses a NUL in any text, also one that JSON escapes
+    # Postgres refuses a NUL in a text, even one that JSON escapes
     return orjson.dumps(_without_nul(value)).decode() if "\\u0000" in text else text
 
 
@@ -176,7 +176,7 @@ def _without_nul(value: Any) -> Any:
 
 
 def convert_column(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
-    """Values of one column → its Arrow array; what does not fit is null and added to `rejected`."""
+    """The Arrow array of one column. A value that does not fit becomes null, and is added to `rejected`."""
     try:
         array = _FAST[column.type](values)
     except _MISFITS:
@@ -190,7 +190,7 @@ _NONE = type(None)
 
 
 def _only(values: list[Any], *kinds: type) -> list[Any]:
-    """The values, if all are of these types or null: Arrow would cut 2.5 to 2 and take True for 1."""
+    """The values, if all have these types or are null. Arrow would cut 2.5 to 2 and read True as 1."""
     if not set(map(type, values)) <= {_NONE, *kinds}:
         raise TypeError
     return values

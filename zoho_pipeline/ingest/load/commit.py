@@ -264,8 +264,8 @@ def _found_fields(run: "Run") -> dict[str, str] | None:
 
 
 def _tokens(run: "Run") -> int:
-    fingerprint = run.registry.vault.fingerprint(run.channel.id)
-    return run.registry.mints.requests(fingerprint, run.started_at)
+    fingerprint = run.registry.token_store.fingerprint(run.channel.id)
+    return run.registry.token_budget.requests(fingerprint, run.started_at)
 
 
 def _run_row(

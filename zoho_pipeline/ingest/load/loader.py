@@ -17,7 +17,7 @@ import pyarrow as pa
 from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from zoho_pipeline.channels.registry.locks import HeldLock
+from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
 from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 
-from zoho_pipeline.channels.registry.locks import channel_lock
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
 from zoho_pipeline.ingest.load.loader import pipeline_name
 from zoho_pipeline.settings import Settings

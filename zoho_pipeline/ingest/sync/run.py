@@ -16,8 +16,8 @@ from typing import Any
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.access.verify import inspect
+from zoho_pipeline.channels.database.locks import WAIT_SECONDS, HeldLock, channel_lock
 from zoho_pipeline.channels.errors import LockLost, RegistryError
-from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, HeldLock, channel_lock
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest import marks

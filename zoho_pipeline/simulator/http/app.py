@@ -161,7 +161,7 @@ class App:
             raise Refusal(401, "AUTHENTICATION_FAILURE", "Authentication failed")
         token = self._hub.tokens.find(value)
         if token is None:
-            raise Refusal(401, "INVALID_TOKEN", "invalid oauth token")
+            raise Refusal(401, self._hub.switches.unauthorized_code, "invalid oauth token")
         return token
 
     def _route(self, request: Request, token: AccessToken, org: OrgHandle) -> tuple[Call, Route]:

@@ -1,4 +1,4 @@
-"""`Authorization: Zoho-oauthtoken …`, and the new looks when Zoho refuses a token before its time."""
+"""`Authorization: Zoho-oauthtoken …`, and a newer token when Zoho refuses one before its end."""
 
 from collections.abc import Generator
 from typing import Any, Protocol
@@ -8,26 +8,29 @@ import orjson
 
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
-SCHEME = "Zoho-oauthtoken"  # the token answer says Bearer; the CRM does not take that
-NEW_LOOKS = 2
-"""Newer tokens tried for one request: the first may have died while another thread held it."""
+SCHEME = "Zoho-oauthtoken"  # the token answer says Bearer, but the CRM refuses that
+BAD_TOKEN_CODES = ("INVALID_TOKEN", "INVALID_OAUTHTOKEN")
+"""The codes of a 401 for a bad access token. Zoho's pages name both (docs/zoho-facts.md, section 2.5)."""
+
+NEWER_TOKENS = 2
+"""How many newer tokens one request tries. The first may have ended while another thread held it."""
 
 
 class TokenSource(Protocol):
-    """Where access tokens come from. Thread-safe; raises `ReconnectNeeded`, `TokenThrottled` or `Retryable`."""
+    """Gives access tokens. Thread-safe. Its methods raise `ReconnectNeeded`, `TokenThrottled` or `Retryable`."""
 
     def current(self) -> AccessToken:
-        """A token that should still be good; may mint one."""
+        """A token that should still be valid. It may request one from Zoho."""
 
     def refused(self, token: AccessToken) -> AccessToken:
-        """Zoho refused `token`: one that is newer, minted only if nobody else has done so since."""
+        """A newer token than `token`, which Zoho refused. It requests one only if nobody else has done so since."""
 
 
 class ZohoAuth(httpx.Auth):
-    """Signs each request; on 401 INVALID_TOKEN it asks the source for a newer token, twice at most.
+    """Adds the token to each request. On a 401 for a bad token it takes a newer one from the source, at most twice.
 
-    Not on OAUTH_SCOPE_MISMATCH, which is a 401 too: a fresh token has the same scopes, and ten of them use
-    up the mints of ten minutes.
+    OAUTH_SCOPE_MISMATCH is a 401 too, but it takes no newer token: that one has the same scopes, and ten requests use
+    up the tokens of ten minutes.
     """
 
     def __init__(self, tokens: TokenSource) -> None:
@@ -35,20 +38,20 @@ class ZohoAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         token = self._tokens.current()
-        for looks_left in reversed(range(NEW_LOOKS + 1)):
+        for newer_left in reversed(range(NEWER_TOKENS + 1)):
             request.headers["Authorization"] = f"{SCHEME} {token.value.reveal()}"
             response = yield request
-            # The body of a 401 alone is read here: `requires_response_body` would load whole downloads.
-            if response.status_code != 401 or not looks_left:
+            # Only the body of a 401 is read here: `requires_response_body` would load whole downloads.
+            if response.status_code != 401 or not newer_left:
                 return
             response.read()
-            if error_code(response.content) != "INVALID_TOKEN":
+            if error_code(response.content) not in BAD_TOKEN_CODES:
                 return
             token = self._tokens.refused(token)
 
 
 def error_code(body: bytes) -> str:
-    """`code` of an error body, '' where there is none."""
+    """The `code` of an error body; '' if there is none."""
     try:
         answer: Any = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,8 +1,8 @@
-"""The table of Zoho's data centres, and the two refusals that keep secrets at home.
+"""The table of Zoho's data centres, and two checks that keep secrets away from other hosts.
 
-A callback's `accounts-server` is under an attacker's control and the client secret is posted to it: only
-exact members of the table pass. The `api_domain` of a token answer receives access tokens: it must be a
-host of that centre. Hosts are listed, never derived: Canada signs in at zohocloud.ca and serves zohoapis.ca.
+An attacker controls a callback's `accounts-server`, and the client secret is posted to it: only servers of the table
+are accepted. The `api_domain` of a token answer receives access tokens: it must be a host of that centre. Hosts are
+listed and never derived: Canada signs in at zohocloud.ca and has its API at zohoapis.ca.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoho_pipeline.zoho.errors import ForeignApiDomain, UnknownDataCenter
 
 ENVIRONMENT_HOSTS = {"production": "www", "sandbox": "sandbox", "developer": "developer"}
-"""First label of the API host of each environment; a token works only in the one chosen at consent."""
+"""The first label of each environment's API host. A token works only in the environment of its consent."""
 
 _LOOPBACK = re.compile(r"127(\.\d{1,3}){3}|localhost|::1")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -21,10 +21,10 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def origin(url: str) -> str:
-    """`scheme://host[:port]` in lower case, default port dropped.
+    """`scheme://host[:port]` in lower case, without a default port.
 
     Raises:
-        ValueError: not an origin (user info, path, query or fragment in it), or http beyond loopback.
+        ValueError: it is no origin (it has user info, a path, a query or a fragment), or plain http beyond loopback.
     """
     parts = _split(url)
     host = parts.hostname
@@ -41,7 +41,7 @@ def origin(url: str) -> str:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # a bad port raises here and nowhere later
+        _ = parts.port  # raises for a bad port
     except ValueError:
         raise ValueError("not a URL") from None
     return parts
@@ -49,9 +49,9 @@ def _split(url: str) -> SplitResult:
 
 @dataclass(frozen=True)
 class DataCenter:
-    """One centre: `name` is Zoho's `location`; `api_domain` is the production host.
+    """A data centre. `name` is Zoho's `location`; `api_domain` is the production host.
 
-    `added` centres come from the settings: their API must live on the accounts server's own origin.
+    An `added` centre comes from the settings: its API must have the same origin as its accounts server.
     """
 
     name: str
@@ -61,7 +61,7 @@ class DataCenter:
 
     @property
     def api_origins(self) -> tuple[str, ...]:
-        """Every origin that may be given an access token of this centre."""
+        """All origins that may receive an access token of this centre."""
         if self.added:
             return (self.api_domain,)
         suffix = self.api_domain.removeprefix("https://www.")
@@ -77,7 +77,7 @@ class DataCenter:
         """The normalised api_domain, if it belongs to this centre.
 
         Raises:
-            ForeignApiDomain: it does not; nothing may be sent there.
+            ForeignApiDomain: it does not. Nothing may be sent there.
         """
         try:
             candidate = origin(api_domain)
@@ -86,8 +86,8 @@ class DataCenter:
         if candidate not in self.api_origins:
             allowed = ", ".join(self.api_origins)
             raise ForeignApiDomain(
-                f"data center {self.name} answered with an API domain that is not its own ({api_domain[:100]!r}); "
-                f"it has {allowed}. Nothing was sent there."
+                f"data center {self.name} named an API domain that is not its own ({api_domain[:100]!r}). Its own are "
+                f"{allowed}. Nothing was sent there."
             )
         return candidate
 
@@ -107,13 +107,13 @@ BUILT_IN = (
     _zoho("sa", "accounts.zoho.sa", "sa"),
     _zoho("uk", "accounts.zoho.uk", "uk"),
     _zoho("ae", "accounts.zoho.ae", "ae"),
-    # One public code names Singapore's accounts server and none its API host: another host than this is refused.
+    # A public client names Singapore's accounts server, but none names its API host. Any other host is refused.
     _zoho("sg", "accounts.zoho.sg", "sg"),
 )
 
 
 class DataCenters:
-    """The built-in table plus the centres the settings add."""
+    """The built-in table and the centres of the settings."""
 
     def __init__(self, centers: tuple[DataCenter, ...] = BUILT_IN) -> None:
         self._by_name = {center.name: center for center in centers}
@@ -121,10 +121,10 @@ class DataCenters:
 
     @classmethod
     def with_added(cls, added: Mapping[str, str]) -> "DataCenters":
-        """The table with `added` (name → accounts server).
+        """The table with the centres of `added` (name → accounts server).
 
         Raises:
-            UnknownDataCenter: a name or address that cannot be added; the message says which and why.
+            UnknownDataCenter: a name or address cannot be added. The message says which one and why.
         """
         return cls((*BUILT_IN, *(_added(name, server) for name, server in added.items())))
 
@@ -132,7 +132,7 @@ class DataCenters:
         return iter(self._by_name.values())
 
     def get(self, name: str) -> DataCenter:
-        """The centre of that name (`us`, `eu`, …; any case); UnknownDataCenter lists the known ones."""
+        """The centre of that name (`us`, `eu`, …; in any case); else UnknownDataCenter, which lists the known ones."""
         center = self._by_name.get(name.strip().lower())
         if center is None:
             known = ", ".join(self._by_name)
@@ -140,30 +140,27 @@ class DataCenters:
         return center
 
     def by_accounts_server(self, url: str) -> DataCenter:
-        """The centre that owns this accounts server: an exact member of the table, or UnknownDataCenter."""
+        """The centre with this accounts server; UnknownDataCenter if the table does not have it."""
         try:
             center = self._by_server.get(origin(url))
         except ValueError:
             center = None
         if center is None:
             raise UnknownDataCenter(
-                f"{url[:100]!r} is not an accounts server of Zoho; nothing was sent to it. "
-                "Add a data center of your own with ZOHO_PIPELINE_DATA_CENTERS."
+                f"{url[:100]!r} is not an accounts server of Zoho, so nothing was sent to it. Add your own data "
+                "centers with ZOHO_PIPELINE_DATA_CENTERS."
             )
         return center
-
-    def check_api_domain(self, data_center: DataCenter | str, api_domain: str) -> str:
-        """`DataCenter.check_api_domain` by name or centre."""
-        center = self.get(data_center) if isinstance(data_center, str) else data_center
-        return center.check_api_domain(api_domain)
 
 
 def _added(name: str, server: str) -> DataCenter:
     key = name.strip().lower()
     if not _NAME.fullmatch(key):
-        raise UnknownDataCenter(f"ZOHO_PIPELINE_DATA_CENTERS: {name!r} is not a name of letters, digits, - and _.")
+        raise UnknownDataCenter(
+            f"ZOHO_PIPELINE_DATA_CENTERS: {name!r} is not a valid name. Use letters, digits, - and _."
+        )
     if any(center.name == key for center in BUILT_IN):
-        raise UnknownDataCenter(f"ZOHO_PIPELINE_DATA_CENTERS: {key} is a data center of Zoho; choose another name.")
+        raise UnknownDataCenter(f"ZOHO_PIPELINE_DATA_CENTERS: {key} is a data center of Zoho. Choose another name.")
     try:
         address = origin(server)
     except ValueError as error:

@@ -1,8 +1,8 @@
-"""OAuth of Zoho's accounts servers: authorisation URL, exchange, refresh, revoke.
+"""OAuth at Zoho's accounts servers: authorisation URL, exchange, refresh, revocation.
 
-Every function takes a `DataCenter` of the table, so a secret can only go to a server the table names. Zoho
-reports failures with HTTP 200: success is an `access_token` in the body, nothing else. No function tries
-twice: tries count towards ten tokens in ten minutes, and the caller keeps that count.
+Each function takes a `DataCenter` of the table, so that a secret goes only to a server of the table. Zoho reports
+failures with HTTP 200: only an `access_token` in the body means success. No function tries twice: each try counts
+among the ten tokens of ten minutes, and the caller keeps that count.
 """
 
 import re
@@ -23,7 +23,7 @@ from zoho_pipeline.zoho.transport import connection_failed, new_http
 
 TOKEN_LIFE_SECONDS = 3600
 LOCKOUT_SECONDS = 600.0
-"""How long Zoho refuses tokens after more than ten in ten minutes; calls meanwhile prolong it."""
+"""How long Zoho refuses tokens after more than ten in ten minutes. Calls during that time make it longer."""
 
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 _CLIENT_ERRORS = ("invalid_client", "invalid_client_secret", "unauthorized_client")
@@ -34,7 +34,7 @@ __all__ = ["AccessToken", "Grant", "authorization_url", "exchange_code", "new_ht
 
 @dataclass(frozen=True)
 class AccessToken:
-    """A token for the API: `expires_at` an instant in UTC, `scopes` None where Zoho did not name them."""
+    """A token for the API. `expires_at` is an instant in UTC; `scopes` is None where Zoho did not name them."""
 
     value: Secret
     expires_at: datetime
@@ -44,14 +44,14 @@ class AccessToken:
 
 @dataclass(frozen=True)
 class Grant:
-    """What a consent gives: the refresh token, to be sealed and kept, and a first access token."""
+    """The result of a consent: the refresh token, which must be stored encrypted, and a first access token."""
 
     refresh_token: Secret
     access: AccessToken
 
 
 def authorization_url(dc: DataCenter, client_id: str, redirect_uri: str, scopes: Iterable[str], state: str) -> str:
-    """Where the browser goes for the consent. `prompt=consent` makes Zoho give a refresh token each time."""
+    """The URL for the browser. With `prompt=consent`, Zoho gives a refresh token each time."""
     query = {
         "client_id": client_id,
         "response_type": "code",
@@ -67,10 +67,10 @@ def authorization_url(dc: DataCenter, client_id: str, redirect_uri: str, scopes:
 def exchange_code(
     http: httpx.Client, dc: DataCenter, client_id: str, secret: Secret, code: Secret | str, redirect_uri: str | None
 ) -> Grant:
-    """Turn a grant code (valid about two minutes, once) into a grant, at the server the callback named.
+    """Exchange a grant code for a grant. A code works once, for about two minutes, at the server of the callback.
 
     Args:
-        redirect_uri: the one of the authorisation URL; None for a self client's code.
+        redirect_uri: the same as in the authorisation URL; None for a self client's code.
 
     Raises:
         CodeRejected, ClientRejected, RefreshTokenMissing, TokenThrottled, ForeignApiDomain, Retryable.
@@ -84,14 +84,15 @@ def exchange_code(
     refresh_token = answer.get("refresh_token")
     if not refresh_token or not isinstance(refresh_token, str):
         raise errors.RefreshTokenMissing(
-            "Zoho gave no refresh token: this app was consented to before. Ask again with prompt=consent and "
-            "access_type=offline (`zoho-pipeline connect` does), or remove the app from the account's connected apps."
+            "Zoho gave no refresh token, because the account gave its consent to this app before. Connect with "
+            "`zoho-pipeline connect`, which sends prompt=consent and access_type=offline, or remove the app from the "
+            "connected apps of the Zoho account."
         )
     return Grant(Secret(refresh_token), access)
 
 
 def refresh(http: httpx.Client, dc: DataCenter, client_id: str, secret: Secret, refresh_token: Secret) -> AccessToken:
-    """Mint an access token, valid an hour. Zoho's refresh tokens never rotate: keep the one you have.
+    """Request an access token, which lives one hour. Zoho's refresh tokens never change.
 
     Raises:
         RefreshTokenRevoked, ClientRejected, TokenThrottled, ForeignApiDomain, Retryable.
@@ -106,7 +107,7 @@ def refresh(http: httpx.Client, dc: DataCenter, client_id: str, secret: Secret, 
 
 
 def revoke(http: httpx.Client, dc: DataCenter, token: Secret) -> bool:
-    """Revoke a refresh (or access) token; False where Zoho no longer knew it."""
+    """Revoke a refresh token or an access token; False if Zoho did not know it."""
     answer = _post(http, dc, "/oauth/v2/token/revoke", {"token": token.reveal()})
     if answer.get("status") == "success":
         return True
@@ -114,7 +115,7 @@ def revoke(http: httpx.Client, dc: DataCenter, token: Secret) -> bool:
     if code in ("invalid_token", "invalid_code"):
         return False
     if not code:
-        raise errors.BadAnswer(f"{dc.accounts_server}: the answer to a revocation says neither success nor error.")
+        raise errors.BadAnswer(f"{dc.accounts_server}: the answer to a revocation names neither success nor an error.")
     raise _failure(dc, answer, {"token": token.reveal()})
 
 
@@ -141,14 +142,14 @@ def _post(http: httpx.Client, dc: DataCenter, path: str, form: Mapping[str, str]
         raise errors.ServerFault(f"{server} answered {response.status_code}.")
     if isinstance(answer, dict) and ("error" in answer or response.status_code < 300):
         return answer
-    raise errors.BadAnswer(f"{server} answered {response.status_code} with something that is no token answer.")
+    raise errors.BadAnswer(f"{server} answered {response.status_code} with a body that is no token answer.")
 
 
 def _access_token(answer: Mapping[str, Any], dc: DataCenter) -> AccessToken:
     value = answer["access_token"]
-    # A token with a line break would be quoted in full by the HTTP library's complaint about the header.
+    # The HTTP library's error about a header would quote a token with a line break.
     if not isinstance(value, str) or not _HEADER_SAFE.fullmatch(value):
-        raise errors.BadAnswer(f"{dc.accounts_server} gave an access token that is not one.")
+        raise errors.BadAnswer(f"{dc.accounts_server} gave an access token with characters that no token has.")
     api_domain = answer.get("api_domain")
     checked = dc.check_api_domain(str(api_domain)) if api_domain else dc.api_domain
     scope = answer.get("scope")
@@ -158,7 +159,7 @@ def _access_token(answer: Mapping[str, Any], dc: DataCenter) -> AccessToken:
 
 
 def _life(answer: Mapping[str, Any]) -> float:
-    """Seconds a token lives. Older answers carry `expires_in` in milliseconds, with `expires_in_sec` beside it."""
+    """How many seconds a token lives. Older answers have `expires_in` in milliseconds, and `expires_in_sec`."""
     for key in ("expires_in_sec", "expires_in"):
         value = answer.get(key)
         if isinstance(value, str) and value.isdigit():
@@ -170,44 +171,44 @@ def _life(answer: Mapping[str, Any]) -> float:
 
 def _throttled(dc: DataCenter) -> errors.TokenThrottled:
     return errors.TokenThrottled(
-        f"{dc.accounts_server} refuses tokens for now: more than ten were asked for in ten minutes. "
-        f"Wait {LOCKOUT_SECONDS / 60:.0f} minutes; each further try prolongs it.",
+        f"{dc.accounts_server} refuses tokens for now, because more than ten were requested in ten minutes. "
+        f"Wait {LOCKOUT_SECONDS / 60:.0f} minutes. Each further try makes the wait longer.",
         LOCKOUT_SECONDS,
     )
 
 
 def _failure(dc: DataCenter, answer: Mapping[str, Any], form: Mapping[str, str]) -> errors.ZohoError:
-    """The error of a body without access token, whatever the HTTP status was."""
+    """The error in a body without an access token, whatever the HTTP status is."""
     code = errors.scrub(str(answer.get("error", "")), *_secrets(form))
     server = dc.accounts_server
     if code.lower().replace("_", " ") == "access denied":
         return _throttled(dc)
     if code == "invalid_code" and form.get("grant_type") == "refresh_token":
         return errors.RefreshTokenRevoked(
-            f"{server} no longer accepts the refresh token (invalid_code): it was revoked, replaced by newer "
-            f"ones, or belongs to another data center than {dc.name}. Connect the channel again."
+            f"{server} does not accept the refresh token (invalid_code). It was revoked, replaced by newer ones, or "
+            f"belongs to another data center than {dc.name}. Connect the channel again."
         )
     if code == "invalid_code":
         return errors.CodeRejected(
-            f"{server} does not accept the grant code (invalid_code): it is used, older than two minutes or of "
-            f"another data center than {dc.name}. Start again for a new one."
+            f"{server} does not accept the grant code (invalid_code). It was used before, is older than two minutes, "
+            f"or belongs to another data center than {dc.name}. Get a new one and start again."
         )
     if code in _CLIENT_ERRORS:
         return errors.ClientRejected(
-            f"{server} does not accept the client ({code}): check ZOHO_CLIENT_ID and ZOHO_CLIENT_SECRET, and that "
-            f"the client is switched on for data center {dc.name} in Zoho's API console."
+            f"{server} does not accept the client ({code}). Check ZOHO_CLIENT_ID and ZOHO_CLIENT_SECRET, and "
+            f"check that Zoho's API console enables the client for data center {dc.name}."
         )
     if code in _REDIRECT_ERRORS:
         return errors.ClientRejected(
-            f"{server} does not accept the redirect URI ({code}): register exactly this one in Zoho's API console: "
+            f"{server} does not accept the redirect URI ({code}). Register exactly this one in Zoho's API console: "
             f"{form.get('redirect_uri', '(none was sent)')}"
         )
     if code in ("general_error", "server_error"):
         return errors.ServerFault(f"{server} answered {code}.")
     if not code:
-        return errors.BadAnswer(f"{server} gave neither an access token nor an error.")
+        return errors.BadAnswer(f"{server} answered with neither an access token nor an error.")
     detail = errors.scrub(str(answer.get("error_description", "")), *_secrets(form))
-    return errors.InvalidRequest(f"{server} refuses a token: {code}. {detail}".strip(), code)
+    return errors.InvalidRequest(f"{server} gives no token: {code}. {detail}".strip(), code)
 
 
 def _secrets(form: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
-"""Scopes: what a connection asks for, what each need requires, and which grant covers which scope.
+"""Scopes: what a consent requests, what each need requires, and which grant covers which scope.
 
-Scopes are frozen into the refresh token; one more means a new consent. So the default set holds all that
-the cheap routes need and nothing that writes.
+The scopes of a refresh token never change; one more scope needs a new consent. So the default set has everything that
+the cheap routes need, and nothing that writes.
 """
 
 import re
 from collections.abc import Iterable
 
 MINIMAL_SCOPES: tuple[str, ...] = ("ZohoCRM.modules.READ", "ZohoCRM.users.READ")
-"""Enough for every table that Get Records can fill, at more credits and without org, pipelines and history names."""
+"""Enough for each table that Get Records can fill, for more credits, without the org, pipelines and history names."""
 
 DEFAULT_SCOPES: tuple[str, ...] = (
     "ZohoCRM.modules.READ",
@@ -23,10 +23,8 @@ DEFAULT_SCOPES: tuple[str, ...] = (
     "ZohoCRM.settings.pipeline.READ",
     "ZohoCRM.settings.business_hours.READ",
 )
-"""What `connect` asks for: all read routes but e-mails and count, which cost a call a record and 50 credits."""
-
-EMAIL_SCOPES: tuple[str, ...] = ("ZohoCRM.modules.emails.READ",)
-"""What the e-mails of leads need beside the default set."""
+"""The scopes that `connect` requests: all reading routes, without e-mails (one call per record) and count (50
+credits)."""
 
 _MODULE = "{module}"
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -45,7 +43,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "layouts": ("ZohoCRM.settings.layouts.READ",),
     "pipeline": ("ZohoCRM.settings.pipeline.READ",),
     "business_hours": ("ZohoCRM.settings.business_hours.READ",),
-    # Zoho lists no scope of their own for holidays: they come with the business hours.
+    # Zoho lists no scope for holidays: the scope of business hours covers them.
     "holidays": ("ZohoCRM.settings.business_hours.READ",),
     "related_lists": ("ZohoCRM.settings.related_lists.READ",),
 }
@@ -73,7 +71,7 @@ _MODULES_WITH_SCOPE = frozenset(
         "invoices",
     )
 )
-# What a granted operation stands for, beside itself.
+# The operations that a granted operation includes.
 _IMPLIED = {"ALL": frozenset(("READ", "CREATE", "UPDATE", "DELETE", "WRITE")), "WRITE": frozenset(("CREATE", "UPDATE"))}
 _SETTINGS_PATH = re.compile(r"/settings/([a-z_]+)")
 _BULK_PATH = re.compile(r"/crm/bulk/")
@@ -81,17 +79,17 @@ _RECORD_PATH = re.compile(r"/crm/v\d+/([A-Za-z0-9_]+)(?:/[^/]+/([A-Za-z_]+))?")
 
 
 def module_scope(module: str) -> str:
-    """The narrowest read scope of a module by its API name; modules of the org's own share `custom`."""
+    """The narrowest read scope of a module, by its API name. All custom modules share the scope `custom`."""
     name = module.lower()
     return f"ZohoCRM.modules.{name if name in _MODULES_WITH_SCOPE else 'custom'}.READ"
 
 
 def requires(need: str, module: str | None = None) -> tuple[str, ...]:
-    """The scopes a need requires, all of them, each covered by itself or a wider grant (see `covers`).
+    """All scopes that a need requires. A wider scope may cover each of them (see `covers`).
 
     Args:
         need: one of NEEDS.
-        module: API name, for needs about a module; None asks for reading all modules.
+        module: API name, for needs about a module; None means all modules.
     """
     scope = module_scope(module) if module else "ZohoCRM.modules.READ"
     return tuple(dict.fromkeys(scope if s == _MODULE else s for s in _NEEDS[need]))
@@ -106,7 +104,7 @@ def covers(granted: str, wanted: str) -> bool:
 
 
 def missing(granted: Iterable[str] | None, need: str, module: str | None = None) -> tuple[str, ...]:
-    """The scopes a need lacks; empty where `granted` is None: Zoho did not say, so the call finds out."""
+    """The scopes that a need lacks; empty if `granted` is None: Zoho did not name them, so the call will show it."""
     if granted is None:
         return ()
     have = tuple(granted)
@@ -114,19 +112,21 @@ def missing(granted: Iterable[str] | None, need: str, module: str | None = None)
 
 
 def allows(granted: Iterable[str] | None, need: str, module: str | None = None) -> bool:
-    """Whether nothing is missing for a need."""
+    """Whether the granted scopes cover a need."""
     return not missing(granted, need, module)
 
 
 def parse(text: str | None) -> tuple[str, ...] | None:
-    """Scopes of a token answer: separated by spaces (or commas, as in the authorisation URL); None if absent."""
+    """The scopes of a token answer, separated by spaces or, as in the authorisation URL, by commas; None if absent."""
     names = tuple(dict.fromkeys(re.split(r"[\s,]+", text.strip()))) if text and text.strip() else ()
     return names or None
 
 
 def decisive(path: str) -> str | None:
-    """The one scope whose lack a refusal of this path shows; None where it shows a record's, or where Zoho's own
-    list of scopes is unsure (business hours, holidays)."""
+    """The scope that is surely missing when Zoho refuses this path.
+
+    None for paths of records, and for those whose scope Zoho's pages do not name clearly (business hours, holidays).
+    """
     settings = _SETTINGS_PATH.search(path)
     if settings:
         return _NEEDS[settings[1]][0] if settings[1] in ("modules", "fields", "layouts", "pipeline") else None
@@ -137,7 +137,7 @@ def decisive(path: str) -> str | None:
 
 
 def required_by_path(path: str) -> tuple[str, ...]:
-    """The scopes a call on this path needs, for the message of a refusal; empty where the path is unknown."""
+    """The scopes that a call on this path needs, for the message of a refusal; empty for an unknown path."""
     settings = _SETTINGS_PATH.search(path)
     if settings:
         return _NEEDS.get(settings[1], ())

@@ -1,18 +1,16 @@
-"""The client: one connection's calls to the API, with limits, retries and Zoho's clock.
+"""The client: the API calls of one connection, with limits, retries and Zoho's clock.
 
-It turns every answer into data or an error of `errors`, and knows no business rule. A call is retried only
-where repeating it is safe: reads always; a POST that creates something only if Zoho certainly did not do it
-(no connection, HTTP 429). Permanent errors are raised at once.
+It turns each answer into data or an error of `errors`, and knows no business rule. It repeats a call only where that
+is safe: a read always, a POST that creates something only if Zoho certainly did not carry it out (no connection, or
+HTTP 429). It raises permanent errors at once.
 """
 
 import copy
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +23,7 @@ from zoho_pipeline.zoho.accounts.auth import TokenSource, ZohoAuth
 from zoho_pipeline.zoho.accounts.data_centers import origin
 from zoho_pipeline.zoho.accounts.scopes import covers, decisive
 from zoho_pipeline.zoho.connection import responses
+from zoho_pipeline.zoho.connection.answer import Answer, Meter, read_body, write_body
 from zoho_pipeline.zoho.connection.credits import cost_of
 from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
@@ -46,51 +45,24 @@ _T = TypeVar("_T")
 
 VERSION = "v7"
 JUMP_ATTEMPTS = 3  # more tries of a call whose Date header jumped would only spend credits
-JUMP = "date_jump"  # under this name a response remembers how
+JUMP = "date_jump"  # the key of a response's extensions that says how far its Date header jumped
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"
 
 
-@dataclass
-class Meter:
-    """What a piece of work used: HTTP requests answered or failed, API credits."""
-
-    requests: int = 0
-    credits: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
-
-    def add(self, requests: int, credits: int) -> None:
-        with self._lock:
-            self.requests += requests
-            self.credits += credits
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer of the API: `data` is its JSON object, None where it had none to give (204, 304).
-
-    `server_time` is Zoho's clock (UTC) when it answered, cut to the second. It may be later than the moment
-    the rows were read: bound a window by a clock seen before the call, or by less than this.
-    """
-
-    status: int
-    data: dict[str, Any] | None
-    server_time: datetime
-
-
 class ZohoClient:
-    """The API of one connection. Thread-safe; close it or use it as a context manager.
+    """The API of one connection. Thread-safe. Close it, or use it as a context manager.
 
     Args:
-        api_domain: origin of the API (checked against the data centre by whoever stored it).
-        tokens: where access tokens come from.
-        limits: the org's limits; default careful ones of its own.
+        api_domain: origin of the API. The caller has checked that it belongs to the data centre.
+        tokens: gives access tokens.
+        limits: the org's limits; None is the smallest edition's, shared with nobody.
         transport: an httpx transport, for tests.
         timeout: of one connect, read or write, in seconds.
-        sleep, rng: how to wait, and the jitter's source in [0, 1).
-        pacing: tries, waits and deadlines; default the product's.
-        granted: the connection's scopes, None where Zoho did not name them.
-        lacking: scopes an earlier call was refused for: calls that need them are refused here, unsent.
-        on_lacking: is told a scope that a call has just been refused for.
+        sleep, rng: how to wait, and the source of the jitter in [0, 1).
+        pacing: tries, waits and deadlines; None is the product's.
+        granted: the connection's scopes; None where Zoho did not name them.
+        lacking: scopes for which Zoho refused an earlier call. Calls that need them are not sent.
+        on_lacking: is called with a scope for which Zoho has just refused a call.
     """
 
     def __init__(
@@ -113,7 +85,7 @@ class ZohoClient:
         self.clock = ServerClock()
         self.sleep = sleep
         self.learned: dict[str, Any] = {}
-        """In what this API was found to be narrower than documented; shared by all views."""
+        """Where this API allows less than its documentation says. All views share it."""
         self._meters: tuple[Meter, ...] = (Meter(),)
         self._granted, self._lacking, self._on_lacking = granted, set(lacking), on_lacking
         self._rng = rng
@@ -130,18 +102,18 @@ class ZohoClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections; the client cannot be used after."""
+        """Close the connections. The client cannot be used afterwards."""
         self._http.close()
 
     @property
     def meter(self) -> Meter:
-        """What went through this client, or through this view of it (see `metered`)."""
+        """What this client, or this view of it, has used (see `metered`)."""
         return self._meters[-1]
 
     def metered(self) -> Self:
-        """A view of this client with a meter of its own: same connections, limits and clock.
+        """A view of this client with its own meter, and the same connections, limits and clock.
 
-        What the view uses is counted in the meters it came from too. Only the original is closed.
+        The meters of the original count what the view uses, too. Only the original is closed.
         """
         view = copy.copy(self)
         view._meters = (*self._meters, Meter())
@@ -155,10 +127,10 @@ class ZohoClient:
     def get(
         self, path: str, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Read `path` (under the API domain, `/crm/…`).
+        """Read `path` (`/crm/…`, below the API domain).
 
         Raises:
-            ZohoError: see `errors`; a Retryable only after all tries.
+            ZohoError: see `errors`. A Retryable is raised only after all tries.
         """
         return self._call("GET", path, params=params, headers=headers)
 
@@ -171,20 +143,22 @@ class ZohoClient:
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
     ) -> Answer:
-        """Post a JSON document. `repeatable` says that it only reads, so a lost answer may be asked for again."""
+        """Post a JSON document. `repeatable` means that the call only reads, so it may be sent again."""
         return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable)
 
     def download(self, path: str, target: Path, whole: Callable[[Path], bool] | None = None) -> int:
-        """Stream an answer's body into `target`, replacing it when whole; bytes written. Retried from the start.
+        """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
 
-        `whole` looks at the finished file: an error page with status 200 is no download either.
+        Args:
+            target: is replaced only when the body is complete.
+            whole: whether the complete file is good. An error page with status 200 is no download either.
         """
         part = target.with_name(target.name + ".part")
 
         def once(last_try: bool) -> int:
             size = self._download(path, part, last_try)
             if whole is not None and not whole(part):
-                raise BadAnswer(f"GET {path}: the file is damaged or of another kind.")
+                raise BadAnswer(f"GET {path}: the file is damaged or has another format.")
             return size
 
         try:
@@ -214,7 +188,7 @@ class ZohoClient:
             request = self._request(method, path, params, headers, json)
             with self.limits.slot(path, params, cost):
                 response = self._send(request)
-                body = self._body(response)
+                body = read_body(response, self.api_domain, self.pacing.answer_seconds)
                 self._settle(response, body, cost, last_try)
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
@@ -229,7 +203,7 @@ class ZohoClient:
             raise
 
     def _note_lacking(self, scope: str | None) -> None:
-        """Remember what a refusal showed, unless the scope is known to be granted: then it was about something else."""
+        """Remember the missing scope, unless it is granted: then the refusal had another reason."""
         if scope is None or scope in self._lacking or any(covers(name, scope) for name in self._granted or ()):
             return
         self._lacking.add(scope)
@@ -237,7 +211,7 @@ class ZohoClient:
             self._on_lacking(scope)
 
     def _retried(self, method: str, path: str, repeatable: bool, once: Callable[[bool], _T]) -> _T:
-        """`once` until it works, fails for good, or the tries are used up."""
+        """Repeat `once` until it succeeds, fails permanently, or the tries are used up."""
         attempt = 0
         while True:
             attempt += 1
@@ -265,7 +239,7 @@ class ZohoClient:
         sent = dict(headers or {})
         if content is not None:
             sent["Content-Type"] = "application/json"
-        # Encoded here, once: httpx would read a URL of fifty field names three times, a tenth of a page's cost.
+        # Encoded here, once: httpx would parse a URL of fifty field names three times, a tenth of a page's cost.
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         url = httpx.URL(f"{self.api_domain}{path}{query}")
         return self._http.build_request(method, url, headers=sent, content=content, extensions={"meters": self._meters})
@@ -275,31 +249,14 @@ class ZohoClient:
         try:
             return self._http.send(request, stream=True)
         except ZohoError:
-            raise  # of the token source: nothing was sent, or nothing was done
+            raise  # from the token source: nothing was sent, or Zoho did nothing
         except (httpx.HTTPError, httpx.StreamError) as error:
             self._count(request, 0)
             failure = connection_failed(self.api_domain, error)
-        raise failure  # out here, so that it carries no context: httpx's error may quote headers
-
-    def _body(self, response: httpx.Response) -> bytes:
-        """The whole body, or an error when it breaks off or takes too long."""
-        deadline = time.monotonic() + self.pacing.answer_seconds
-        chunks: list[bytes] = []
-        try:
-            for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                if time.monotonic() > deadline:
-                    raise ConnectionFailed(
-                        f"{self.api_domain} took longer than {self.pacing.answer_seconds:.0f} s.", sent=True
-                    )
-        except httpx.HTTPError as error:
-            raise connection_failed(self.api_domain, error) from None
-        finally:
-            response.close()
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        raise failure  # raised here, so that it has no context: httpx's error may quote headers
 
     def _settle(self, response: httpx.Response, body: bytes, cost: int, last_try: bool, metered: bool = True) -> None:
-        """Count the credits of an answered call, or say what its 429 means."""
+        """Count the credits of an answered call, or raise what its 429 means."""
         remaining = response.headers.get(CREDITS_HEADER)
         if response.status_code == 429 or responses.is_limit(response.status_code, body):
             raise self.limits.refusal(remaining, last_try=last_try, metered=metered)
@@ -313,26 +270,18 @@ class ZohoClient:
         with self.limits.slot(path, None, cost):
             response = self._send(request)
             if response.status_code != 200:
-                body = self._body(response)
+                body = read_body(response, self.api_domain, self.pacing.answer_seconds)
                 self._settle(response, body, cost, last_try, metered=False)
-                responses.read(response, body, path)  # raises what the body says
-                raise BadAnswer(f"GET {path}: answered {response.status_code} instead of a file.")
-            try:
-                size = 0
-                with part.open("wb") as file:
-                    for chunk in response.iter_bytes(1 << 16):
-                        size += file.write(chunk)
-            except httpx.HTTPError as error:
-                raise connection_failed(self.api_domain, error) from None
-            finally:
-                response.close()
+                responses.read(response, body, path)  # raises the error that the body names
+                raise BadAnswer(f"GET {path}: Zoho answered {response.status_code} instead of a file.")
+            size = write_body(response, self.api_domain, part)
             self._settle(response, b"", cost, last_try, metered=False)
         return size
 
     def _note(self, response: httpx.Response) -> None:
-        """Every response, those inside the sign-in's second look included: Zoho's clock and the count."""
+        """Read Zoho's clock from each response and count it, also those that `ZohoAuth` repeats."""
         date = parse_date_header(response.headers.get("Date"))
-        if date is not None and response.status_code < 500:  # a 502 is some gateway's clock
+        if date is not None and response.status_code < 500:  # a 502 shows the clock of a gateway
             response.extensions[JUMP] = self.clock.observe(date, response.request.extensions.get("sent"))
         self._count(response.request, response.status_code)
 
@@ -340,13 +289,13 @@ class ZohoClient:
     def _count(request: httpx.Request, status: int) -> None:
         for meter in request.extensions.get("meters", ()):
             meter.add(1, 0)
-        # The path alone: a query may hold ids and page tokens.
+        # Only the path: a query may hold ids and page tokens.
         log.debug("%s %s -> %s", request.method, request.url.path, status or "no answer")
 
 
 def _certainly_not_done(error: Retryable) -> bool:
-    """Whether Zoho cannot have carried out the request that ended so."""
+    """Whether Zoho cannot have carried out the request that ended with this error."""
     return isinstance(error, ConcurrencyLimit) or (isinstance(error, ConnectionFailed) and not error.sent)
 
 
-__all__ = ["Answer", "Meter", "ZohoClient"]
+__all__ = ["ZohoClient"]

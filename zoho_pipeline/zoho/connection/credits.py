@@ -1,7 +1,7 @@
-"""API credits: what a call costs, and how many an edition has.
+"""API credits: how many a call costs, and how many an edition has.
 
-Costs where sources differ (sorted reads 1 or 3, deleted 1 or 2, search 1 to 3) are counted at the higher
-one: the budget stop may come early, never late.
+Where the sources differ (sorted reads 1 or 3, deleted 1 or 2, search 1 to 3), the higher cost is counted: the budget
+stop may come early, but never late.
 """
 
 import re
@@ -23,7 +23,7 @@ ORDINARY = 1
 
 @dataclass(frozen=True)
 class Edition:
-    """What an edition of Zoho CRM allows: calls at once, credits per rolling 24 h (None: unlimited)."""
+    """What an edition of Zoho CRM allows: simultaneous calls, and credits per 24 h (`most` None: unlimited)."""
 
     name: str
     concurrency: int
@@ -32,7 +32,7 @@ class Edition:
     most: int | None
 
     def credits(self, users: int = 0) -> int:
-        """Credits of the rolling 24 h for an org with that many user licences."""
+        """Credits per 24 h for an org with that many user licences."""
         total = self.base + self.per_user * users
         return total if self.most is None else min(total, self.most)
 
@@ -58,23 +58,15 @@ _BY_WORD = (
 
 
 def known_edition(paid_type: str | None) -> Edition | None:
-    """The edition behind `license_details.paid_type` ('enterprise', 'CRM Plus', …); None for a word we do not know."""
+    """The edition that `license_details.paid_type` names ('enterprise', 'CRM Plus', …); None for an unknown word."""
     text = (paid_type or "").lower().replace("_", " ")
     return next((edition for word, edition in _BY_WORD if word in text), None)
-
-
-def edition_of(paid_type: str | None) -> Edition:
-    """`known_edition`, Free where it says nothing.
-
-    Free is the safe guess: the fewest calls at once. Its credits are not: see `OrgLimits` for an unknown total.
-    """
-    return known_edition(paid_type) or FREE
 
 
 def cost_of(
     method: str, path: str, params: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
 ) -> int:
-    """Credits of one call; `path` from `/crm/` on, `body` the JSON document of a POST."""
+    """The credits of one call. `path` begins with `/crm/`; `body` is the JSON document of a POST."""
     tail = _VERSION.sub("", path)
     params = params or {}
     if path.startswith("/crm/bulk/"):
@@ -93,7 +85,7 @@ def cost_of(
 
 
 def rows_asked(query: str) -> int:
-    """The rows a COQL query asks for."""
+    """The number of rows that a COQL query requests."""
     limits = LIMIT.findall(query)
     return int(limits[-1]) if limits else COQL_DEFAULT_ROWS
 
@@ -104,6 +96,6 @@ def _coql(query: str) -> int:
 
 
 def is_heavy(path: str, params: Mapping[str, Any] | None = None) -> bool:
-    """Whether a call counts towards the shared sub-limit: sorted or viewed lists, search, COQL."""
+    """Whether a call counts towards the smaller limit: lists that are sorted or use a view, search, COQL."""
     tail = _VERSION.sub("", path)
     return tail == "/coql" or tail.endswith("/search") or bool(params and ("cvid" in params or "sort_by" in params))

@@ -1,4 +1,4 @@
-"""How often and how long the client tries: every wait, retry and deadline of the Zoho rooms in one place.
+"""How often and how long the client tries: all waits, retries and deadlines of calls to Zoho.
 
 The values are the product's. A test, a benchmark or a caller who has little time passes another `Pacing`.
 """

@@ -1,8 +1,8 @@
-"""The limits of one org: how many calls at once, how many credits, and what a 429 means.
+"""The limits of one org: how many simultaneous calls, how many credits, and what a 429 means.
 
-Zoho counts calls at once per org and app, ten of them at most for sorted reads, search and COQL; and
-credits per org over the last 24 h, whoever used them. Both end in HTTP 429 with one text. The header
-X-API-CREDITS-REMAINING, sent once half the credits are used, is what tells them apart.
+Zoho counts simultaneous calls per org and app; at most ten of them may be sorted reads, search or COQL. It counts
+credits per org over the last 24 h, whoever used them. Both limits end in HTTP 429 with the same text. The header
+X-API-CREDITS-REMAINING, which Zoho sends when half of the credits are used, shows which one it is.
 """
 
 import threading
@@ -17,19 +17,19 @@ from zoho_pipeline.zoho.errors import BudgetStop, ConcurrencyLimit, CreditsExhau
 DAY_SECONDS = 86_400.0
 SUB_CONCURRENCY = 10
 _BUCKET_SECONDS = 60.0
-# A stopped process hears nothing new: after this long it may ask again rather than stay stopped for good.
+# A stopped process gets no new header. After this time it may call again, so that it does not stay stopped.
 _HEADER_GOOD_SECONDS = 900.0
 
 
 class OrgLimits:
-    """Limits of one org, shared by all clients and threads that speak to it.
+    """The limits of one org, shared by all clients and threads that call it.
 
     Args:
-        concurrency: calls at once; the edition's (5 Free … 25 Ultimate).
-        sub_concurrency: of these, sorted reads and COQL; 10 in every edition.
-        daily_credits: the org's credits per rolling 24 h; None where the org cannot be read.
-        budget: the fraction of them after which we stop (0.8 leaves a fifth to other tools).
-        used: credits we are known to have used in the last 24 h before this process.
+        concurrency: simultaneous calls that the edition allows (5 Free … 25 Ultimate).
+        sub_concurrency: how many of them may be sorted reads, search or COQL; 10 in every edition.
+        daily_credits: the org's credits per 24 h; None where the org cannot be read.
+        budget: the part of the credits after which we stop (0.8 leaves a fifth to other tools).
+        used: credits that we used in the last 24 h before this process.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OrgLimits:
         self._own = 0
         self._reserved = 0
         self._remaining: int | None = None
-        self._told_at = 0.0
+        self._remaining_at = 0.0
         self._plenty_at: float | None = None
         if used:
             self._add(used)
@@ -62,35 +62,35 @@ class OrgLimits:
     def for_edition(
         cls, edition: Edition = ENTERPRISE, users: int = 0, budget: float = 0.8, used: int = 0
     ) -> "OrgLimits":
-        """The limits of an org of that edition with that many licences."""
+        """The limits of an org with this edition and this number of licences."""
         return cls(edition.concurrency, daily_credits=edition.credits(users), budget=budget, used=used)
 
     @property
     def own_credits(self) -> int:
-        """Credits we have used in the last 24 h."""
+        """The credits that we used in the last 24 h."""
         with self._lock:
             self._expire()
             return self._own
 
     @property
     def remaining(self) -> int | None:
-        """Credits the org has left as Zoho last said; None while it has not (less than half are used)."""
+        """The credits that the org has left, by Zoho's last header; None if less than half are used."""
         return self._remaining
 
     @property
     def daily_credits(self) -> int | None:
-        """The org's credits per 24 h: as given, or at least twice what the first header said was left."""
+        """The org's credits per 24 h: the given number, or at least twice what a header said was left."""
         return self._daily
 
     @contextmanager
     def slot(self, path: str, params: Mapping[str, object] | None, cost: int) -> Iterator[None]:
-        """Room for one call in flight; waits for it, and counts the credits when the call was answered.
+        """Wait until one more call may be in flight, and reserve its credits while it is.
 
         Raises:
-            BudgetStop: the call would go beyond the budget; nothing was sent.
+            BudgetStop: the call would exceed the budget. Nothing was sent.
         """
         with ExitStack() as stack:
-            # The narrow one first: whoever waits for it must not hold a place of the wide one.
+            # The smaller limit comes first: who waits for it must not hold a place of the larger one.
             if is_heavy(path, params):
                 stack.enter_context(self._heavy)
             stack.enter_context(self._all)
@@ -102,23 +102,23 @@ class OrgLimits:
                     self._reserved -= cost
 
     def answered(self, cost: int, remaining: str | None) -> None:
-        """Count an answered call; `remaining` is its X-API-CREDITS-REMAINING header."""
+        """Count an answered call. `remaining` is its X-API-CREDITS-REMAINING header."""
         with self._lock:
             self._add(cost)
             if remaining is not None and remaining.strip().isdigit():
                 self._observe(int(remaining))
             else:
-                self._remaining = None  # less than half are used (again)
+                self._remaining = None  # less than half are used, or used again
                 self._plenty_at = self._monotonic()
 
     def refusal(self, remaining: str | None, *, last_try: bool, metered: bool = True) -> Retryable | Permanent:
-        """What a 429 means: short (too many at once) or day-long (no credits).
+        """The error that a 429 means: a short one (too many simultaneous calls) or a long one (no credits).
 
         Args:
-            remaining: the header on the 429 itself, if any.
-            last_try: no further try is planned; a 429 that outlasts all of them without any sign of credits
-                left is taken as day-long.
-            metered: False for the download of a bulk result, whose own limit is ten a minute.
+            remaining: the header of the 429 itself, if there is one.
+            last_try: no further try follows. A 429 that outlasts all tries, without a sign of credits left, counts as
+                the long one.
+            metered: False for the download of a bulk result, which has its own limit of ten per minute.
         """
         with self._lock:
             if remaining is not None and remaining.strip().isdigit():
@@ -128,15 +128,15 @@ class OrgLimits:
             plenty = self._plenty_at is not None and self._monotonic() - self._plenty_at < _HEADER_GOOD_SECONDS
         if used_up:
             return CreditsExhausted(
-                "Zoho refuses calls: the org's API credits of the last 24 hours are used up. They return bit by bit; "
-                "run again later, or raise the edition's credits."
+                "Zoho refuses calls: the org's API credits of the last 24 hours are used up. Each credit returns 24 "
+                "hours after it was used. Run the command again later, or buy more credits."
             )
         if last_try and metered and left is None and not plenty:
             return CreditsExhausted(
-                "Zoho keeps refusing calls (HTTP 429): the org's API credits of the last 24 hours are used up, or "
-                "other tools keep it busy. Run again later."
+                "Zoho still refuses calls (HTTP 429): the org's API credits of the last 24 hours are used up, or other "
+                "tools use them. Run the command again later."
             )
-        return ConcurrencyLimit("Zoho refuses the call for now: too many at once (HTTP 429).")
+        return ConcurrencyLimit("Zoho refuses the call for now: there are too many simultaneous calls (HTTP 429).")
 
     def _reserve(self, cost: int) -> None:
         with self._lock:
@@ -148,8 +148,8 @@ class OrgLimits:
             if self._daily is not None and used > self._daily * self.budget:
                 raise BudgetStop(
                     f"stopped at {self.budget:.0%} of the org's {self._daily} API credits of the last 24 hours "
-                    f"({used - cost} used, {self._own} of them by this channel); the rest is left to other tools. "
-                    "Run again later, or raise ZOHO_PIPELINE_CREDIT_BUDGET."
+                    f"({used - cost} used, {self._own} of them by this channel). The rest is for other tools. Run "
+                    "the command again later, or raise ZOHO_PIPELINE_CREDIT_BUDGET."
                 )
             self._reserved += cost
 
@@ -165,27 +165,27 @@ class OrgLimits:
         now = self._monotonic()
         while self._spent and self._spent[0][0] < now - DAY_SECONDS:
             self._own -= self._spent.popleft()[1]
-        if self._told_at < now - _HEADER_GOOD_SECONDS:
+        if self._remaining_at < now - _HEADER_GOOD_SECONDS:
             self._remaining = None
 
     def _observe(self, remaining: int) -> None:
         self._remaining = remaining
-        self._told_at = self._monotonic()
-        # Zoho speaks up once half is used, so the total is at least twice what is left; credits bought on
-        # top of the edition show in the same way.
+        self._remaining_at = self._monotonic()
+        # Zoho sends the header when half is used, so the total is at least twice what is left. Credits that were bought
+        # in addition to the edition show in the same way.
         if self._daily is None or remaining > self._daily:
             self._daily = 2 * remaining
 
 
 class LimitsPerOrg:
-    """The limits of each org in this process: clients of one org must share their limits."""
+    """The limits of each org in this process. All clients of an org must share its limits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_org: dict[str, OrgLimits] = {}
 
     def of(self, org: str, make: Callable[[], OrgLimits]) -> OrgLimits:
-        """The org's limits, made on first sight; `org` is any key unique to it (data centre and org id)."""
+        """The org's limits, made at the first call. `org` is a key that only this org has."""
         with self._lock:
             if org not in self._by_org:
                 self._by_org[org] = make()

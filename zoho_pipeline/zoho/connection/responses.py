@@ -1,4 +1,4 @@
-"""From an HTTP answer to data or the right error. The body's `code` decides before the status does."""
+"""Turns an HTTP answer into data or the right error. The `code` in the body counts more than the status."""
 
 import re
 from collections.abc import Mapping
@@ -8,18 +8,19 @@ import httpx
 import orjson
 
 from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho.accounts.auth import BAD_TOKEN_CODES
 from zoho_pipeline.zoho.accounts.scopes import required_by_path
 
 NO_BODY = (204, 304)
 LIMIT_CODES = ("TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED")
 _FAULT_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVER_ERROR")
-_TOKEN_CODES = ("INVALID_TOKEN", "AUTHENTICATION_FAILURE")
+_TOKEN_CODES = (*BAD_TOKEN_CODES, "AUTHENTICATION_FAILURE")
 _MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE")
 _SUPPORT_CODES = ("NOT_SUPPORTED", "API_NOT_SUPPORTED", "MODULE_NOT_SUPPORTED")
 _PAGE_TOKEN_CODES = ("EXPIRED_VALUE", "TOKEN_BOUND_DATA_MISMATCH")
 
 _OPTIONAL = re.compile(r"/settings/|/coql$|/crm/bulk/v\d+/read$|/deleted$")
-"""Whole families of calls that a version or an environment may lack, other than a record or a job of some id."""
+"""Families of calls that a version or an environment of Zoho may lack. A 404 for a record or a job is different."""
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
@@ -28,15 +29,16 @@ def dump(document: Mapping[str, Any]) -> bytes:
 
 
 def is_limit(status: int, body: bytes) -> bool:
-    """Whether an error other than 429 is a limit after all."""
+    """Whether an error with another status than 429 also means a limit."""
     return status >= 400 and any(code.encode() in body for code in LIMIT_CODES)
 
 
 def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | None:
-    """The JSON object of a good answer, None for one without body (204, 304).
+    """The JSON object of a good answer; None if it has no body (204, 304).
 
     Raises:
-        BadAnswer: what should be JSON is not. ServerFault, Permanent, ReconnectNeeded: what Zoho says.
+        BadAnswer: the body is no JSON object.
+        ServerFault, Permanent, ReconnectNeeded: the error that Zoho names.
     """
     status = response.status_code
     if status in NO_BODY:
@@ -45,14 +47,14 @@ def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | N
     parsed = _parse(response, body)
     if 200 <= status < 300:
         if not isinstance(parsed, dict):
-            raise errors.BadAnswer(f"{what}: answered {status} with something that is no JSON object.")
+            raise errors.BadAnswer(f"{what}: Zoho answered {status} with a body that is no JSON object.")
         if parsed.get("status") != "error" or "code" not in parsed:
             return parsed
     raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
 
 
 def _parse(response: httpx.Response, body: bytes) -> Any:
-    """The JSON value, or None where the answer is not JSON by its type (a refusal may have any) or its text."""
+    """The JSON value; None if the text or the content type is not JSON. A refusal may have any content type."""
     if response.status_code < 400 and "json" not in response.headers.get("Content-Type", "").lower():
         return None
     try:
@@ -68,21 +70,22 @@ def _error(response: httpx.Response, body: Mapping[str, Any], what: str, path: s
     details = details if isinstance(details, dict) else {}
     sent = response.request.headers.get("Authorization", "").rpartition(" ")[2]
     message = errors.scrub(str(body.get("message") or ""), sent)
-    said = f"{what}: Zoho answers {status} {errors.scrub(code, sent)}".rstrip() + (f" ({message})" if message else "")
+    refusal = f"{what}: Zoho answered {status} {errors.scrub(code, sent)}".rstrip()
+    refusal += f" ({message})" if message else ""
     if status >= 500 or code in _FAULT_CODES:
-        return errors.ServerFault(said + ".")
+        return errors.ServerFault(refusal + ".")
     if code in _TOKEN_CODES:
         return errors.TokenRefused(
-            f"{said}: a fresh access token is refused too. The user may be deactivated, or the token is of "
+            f"{refusal}. It refuses a new access token too: the user may be deactivated, or the token belongs to "
             "another data center or environment. Connect the channel again."
         )
     if code == "INVALID_HOST":
-        return errors.WrongDataCenter(f"{said}: the connection belongs to another data center. Connect it again.")
-    return _permanent(said, code, details, path, what, status, sent)
+        return errors.WrongDataCenter(f"{refusal}. The connection belongs to another data center. Connect it again.")
+    return _permanent(refusal, code, details, path, what, status, sent)
 
 
 def _permanent(
-    said: str, code: str, details: Mapping[str, Any], path: str, what: str, status: int, sent: str
+    refusal: str, code: str, details: Mapping[str, Any], path: str, what: str, status: int, sent: str
 ) -> errors.ZohoError:
     if code == "OAUTH_SCOPE_MISMATCH":
         return errors.ScopeMissing(what, required_by_path(path))
@@ -92,21 +95,21 @@ def _permanent(
     if code in _MODULE_CODES:
         return errors.ModuleMissing(_module_of(path, details), code)
     if code in _SUPPORT_CODES:
-        return errors.NotSupported(f"{said}: not offered by the API, or to administrators only.")
+        return errors.NotSupported(f"{refusal}. The API does not offer this, or only to administrators.")
     if code in _PAGE_TOKEN_CODES and "page_token" in str(details):
-        return errors.PageTokenExpired(f"{said}: the page token is no longer good; the window starts again.")
+        return errors.PageTokenExpired(f"{refusal}. The page token is no longer valid; the window starts again.")
     if status == 404 and code in ("", "INVALID_URL_PATTERN") and _OPTIONAL.search(path):
-        return errors.NotSupported(f"{said}: not offered by this API.")
+        return errors.NotSupported(f"{refusal}. This API does not offer the call.")
     if code == "RESOURCE_NOT_FOUND" or (status == 404 and not code):
-        return errors.NotFound(f"{said}: not there (any more).")
+        return errors.NotFound(f"{refusal}. The record or job does not exist, or no longer exists.")
     if not code:
-        return errors.BadAnswer(f"{what}: answered {status} without one of Zoho's error bodies.")
+        return errors.BadAnswer(f"{what}: the answer {status} has no error body of Zoho.")
     shown = errors.scrub(orjson.dumps(details).decode(), sent) if details else ""
-    return errors.InvalidRequest(f"{said} {shown}".rstrip() + ".", code, details)
+    return errors.InvalidRequest(f"{refusal} {shown}".rstrip() + ".", code, details)
 
 
 def _module_of(path: str, details: Mapping[str, Any]) -> str:
-    """The module a path or an answer speaks of, else the path."""
+    """The module that the answer or the path names; the path if neither does."""
     named = details.get("module") or details.get("module_name")
     if isinstance(named, str):
         return errors.scrub(named)

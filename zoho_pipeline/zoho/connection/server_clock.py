@@ -1,7 +1,7 @@
-"""Zoho's time: its wire format, and its own clock as the `Date` header shows it.
+"""Zoho's times: their format, and Zoho's clock from the `Date` header.
 
-Windows are bounded by Zoho's clock, never by this machine's: a machine three minutes ahead would move the
-cursor over changes that are yet to come.
+The bounds of a window come from Zoho's clock, never from this machine's. A machine that is three minutes ahead would
+move the cursor over changes that come later.
 """
 
 import threading
@@ -13,15 +13,15 @@ from email.utils import parsedate_to_datetime
 from zoho_pipeline.zoho.errors import BadAnswer
 
 JUMP_SECONDS = 10.0
-"""The Date headers of one run may differ by this: whole seconds, the way here, Zoho's servers among themselves."""
+"""How much the Date headers of one run may differ: they have whole seconds, travel, and come from several servers."""
 DRIFT = 1.001
-"""… and our clock may run slower than Zoho's: four seconds an hour."""
+"""Our clock may be slower than Zoho's: four seconds per hour."""
 
 
 def format_time(instant: datetime) -> str:
-    """`2026-05-01T04:30:00+00:00`: second resolution, explicit offset, as headers and queries take it.
+    """`2026-05-01T04:30:00+00:00`: the form of headers and queries, with seconds and an offset.
 
-    The fraction is cut, never rounded up: a lower bound may only move down.
+    The fraction is cut and never rounded up: a lower bound may only move down.
     """
     if instant.tzinfo is None:
         raise ValueError(f"{instant} has no time zone")
@@ -29,7 +29,7 @@ def format_time(instant: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """A Zoho timestamp (any offset) as an instant in UTC; BadAnswer where it has no offset or is none."""
+    """A timestamp of Zoho, with any offset, as an instant in UTC; BadAnswer if it is none or has no offset."""
     try:
         instant = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -40,22 +40,21 @@ def parse_time(text: str) -> datetime:
 
 
 def parse_date_header(text: str | None) -> datetime | None:
-    """The `Date` header as an instant in UTC; None where it is absent or no date."""
+    """The `Date` header as an instant in UTC; None if it is missing or no date."""
     if not text:
         return None
     try:
         instant = parsedate_to_datetime(text)
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the end of year 9999 in a zone west of here
+    except (ValueError, OverflowError):  # the end of the year 9999, with an offset west of Greenwich
         return None
 
 
 class ServerClock:
-    """The newest `Date` header plus the time elapsed since, by the monotonic clock. Thread-safe.
+    """The newest `Date` header plus the time since then, by the monotonic clock. Thread-safe.
 
-    It never runs ahead of Zoho: the header is cut to the second and was written before it arrived. A header
-    that jumped is not taken over: a proxy with a wrong clock, or a clock that is being set. A clock that stands
-    still has not jumped.
+    It is never ahead of Zoho: the header is cut to the second, and was written before it arrived. A header that jumped
+    is not used: a proxy has a wrong clock, or a clock was set. A clock that stands still has not jumped.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -65,13 +64,13 @@ class ServerClock:
         self._seen: tuple[datetime, float] | None = None
 
     def observe(self, date: datetime, sent: float | None = None) -> str:
-        """Take over the `Date` of an answer that has just arrived.
+        """Use the `Date` of an answer that has just arrived, unless it jumped.
 
         Args:
             sent: when its request was sent, by the monotonic clock. The header was written between then and now.
 
         Returns:
-            How far the header jumped, in words for a person; it is not taken over then. Empty: it did not.
+            How far the header jumped, in words for a person; empty if it did not jump.
         """
         with self._lock:
             now = self._monotonic()
@@ -79,8 +78,8 @@ class ServerClock:
             if self._first is None or self._seen is None:
                 self._first, self._seen = (date, sent), (date, now)
                 return ""
-            # Ahead is measured from the first header, so that small steps do not add up; behind from the newest,
-            # as a clock may stand still. A slow answer's header is as old as its request at most.
+            # A jump ahead is measured from the first header, so that small steps do not add up. A jump back is measured
+            # from the newest one, because a clock may stand still. A header is never older than its request.
             ahead = (date - self._first[0]).total_seconds() - (now - self._first[1]) * DRIFT - JUMP_SECONDS
             behind = (self._seen[0] - date).total_seconds() - (now - sent) - JUMP_SECONDS
             if ahead > 0 or behind > 0:
@@ -92,10 +91,10 @@ class ServerClock:
             return ""
 
     def now(self) -> datetime:
-        """Zoho's present instant in UTC; BadAnswer while no answer carried a `Date`."""
+        """Zoho's present time in UTC; BadAnswer if no answer had a `Date` yet."""
         with self._lock:
             seen = self._seen
         if seen is None:
-            raise BadAnswer("Zoho's answers carry no Date header, so its clock is unknown.")
+            raise BadAnswer("Zoho's answers have no Date header, so its clock is unknown.")
         date, at = seen
         return date + timedelta(seconds=self._monotonic() - at)

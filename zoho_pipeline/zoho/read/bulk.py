@@ -1,7 +1,7 @@
-"""Bulk Read: a job that writes up to 200,000 rows into one zipped CSV, for fifty credits.
+"""Bulk Read: a job that writes up to 200,000 rows to a zipped CSV, for fifty credits.
 
-Rows are not as lists give them: the id column is `Id`, lookups are bare ids, booleans are text, and an empty
-cell is null or ''. One unknown field fails the whole job. Notes, e-mails and subforms have no bulk route.
+The rows differ from those of lists: the id column is `Id`, a lookup is only an id, booleans are text, and an empty cell
+is null or ''. One unknown field makes the whole job fail. Notes, e-mails and subforms have no bulk route.
 """
 
 import io
@@ -31,9 +31,10 @@ Criteria = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class BulkJob:
-    """A job as Zoho shows it. `state`: ADDED, QUEUED, IN PROGRESS, COMPLETED or FAILURE.
+    """A job as Zoho shows it. `state` is ADDED, QUEUED, IN PROGRESS, COMPLETED or FAILURE.
 
-    `count` rows of this page; where `more`, `next_page_token` (good for 24 h) makes the next job.
+    `count` is the number of rows on this page. If there are `more`, `next_page_token` (valid for 24 h) makes the next
+    job.
     """
 
     id: str
@@ -56,30 +57,30 @@ def create_job(
     criteria: Criteria | None = None,
     page_token: str | None = None,
 ) -> BulkJob:
-    """Start a job. With `page_token` of the job before, Zoho takes its query again.
+    """Start a job. With the `page_token` of an earlier job, Zoho continues that job's query.
 
-    A lost answer is asked for once more: a job that nobody reads costs credits and nothing else.
+    If the answer is lost, the request is sent once more: a job that nobody reads only costs credits.
 
     Args:
-        fields: API names; none means all columns, undocumented ones included.
-        criteria: a condition or group in Zoho's form, see `modified_between`.
+        fields: API names; none means all columns, also undocumented ones.
+        criteria: a condition or a group in Zoho's form, see `modified_between`.
     """
     if page_token is not None:
         document: dict[str, Any] = {"query": {"page_token": page_token}}
     else:
         name = module_path(module).rpartition("/")[2]
-        ask: dict[str, Any] = {"module": {"api_name": name}, "page": 1}
+        query: dict[str, Any] = {"module": {"api_name": name}, "page": 1}
         if fields:
-            ask["fields"] = list(fields)
+            query["fields"] = list(fields)
         if criteria is not None:
-            ask["criteria"] = dict(criteria)
-        document = {"query": ask, "file_type": "csv"}
+            query["criteria"] = dict(criteria)
+        document = {"query": query, "file_type": "csv"}
     try:
         answer = client.post(PATH, json=document)
     except ConcurrencyLimit:
         raise
     except Retryable as error:
-        log.warning("bulk job for %s: %s One more try.", module, error)
+        log.warning("bulk job for %s: %s Trying once more.", module, error)
         answer = client.post(PATH, json=document)
     rows = rows_of(answer.data or {}, "data", f"POST {PATH}")
     details = rows[0].get("details") if rows else None
@@ -89,7 +90,7 @@ def create_job(
 
 
 def status(client: ZohoClient, job_id: str) -> BulkJob:
-    """The job's present state; NotFound where it is unknown or a day old."""
+    """The job's present state; NotFound if it is unknown or a day old."""
     path = f"{PATH}/{record_id(job_id)}"
     rows = rows_of(client.get(path).data or {}, "data", f"GET {path}")
     if len(rows) != 1 or not isinstance(rows[0].get("state"), str):
@@ -100,7 +101,7 @@ def status(client: ZohoClient, job_id: str) -> BulkJob:
     token = result.get("next_page_token")
     more = result.get("more_records") is True
     if more and row["state"] == "COMPLETED" and not isinstance(token, str):
-        raise BadAnswer(f"GET {path}: more records follow, but there is no token to reach them.")
+        raise BadAnswer(f"GET {path}: more records follow, but the answer has no token for them.")
     return BulkJob(
         id=job_id,
         state=row["state"],
@@ -118,13 +119,13 @@ def poll(
     new: bool = False,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> BulkJob:
-    """Ask until the job is completed, ever more seldom.
+    """Read the job's state until it is completed, with growing waits.
 
     Args:
-        new: made just now: asking at once would be a credit for nothing.
+        new: the job has just been made, so the first wait comes before the first call. Each call costs a credit.
 
     Raises:
-        JobFailed: Zoho gave up, or the deadline passed.
+        JobFailed: the job failed at Zoho, or the deadline passed.
     """
     pacing = client.pacing
     end = monotonic() + pacing.job_deadline
@@ -145,14 +146,15 @@ def poll(
 
 
 def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callable[[], float] = time.monotonic) -> Path:
-    """Stream the zipped result into `target`.
+    """Write the zipped result to `target`.
 
-    Ten downloads a minute are allowed, to all modules and tools together, so a throttled one waits for minutes. A job
-    may say COMPLETED a moment before its file is there, so a file that is not there is asked for again. The path is
-    our own: the `download_url` of an answer could point a token elsewhere.
+    Zoho allows ten downloads per minute to all modules and tools together, so a throttled download waits for minutes. A
+    job may say COMPLETED a moment before its file exists, so a missing file is requested again. The path is our own:
+    the `download_url` of an answer could send a token to another host.
 
     Raises:
-        NotFound: the file does not come. ConcurrencyLimit: throttled for five minutes.
+        NotFound: the file does not appear.
+        ConcurrencyLimit: the download was throttled for five minutes.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
     pacing = client.pacing
@@ -174,12 +176,12 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
 
 @contextmanager
 def open_csv(zipped: Path) -> Iterator[IO[bytes]]:
-    """The CSV inside a result as a binary stream, unpacked while it is read; BadAnswer where it is damaged."""
+    """The CSV in a result as a binary stream, unpacked while it is read; BadAnswer if the file is damaged."""
     try:
         with zipfile.ZipFile(zipped) as archive:
             names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             if len(names) != 1:
-                raise BadAnswer(f"{zipped.name}: {len(names)} CSV files in a bulk result instead of one.")
+                raise BadAnswer(f"{zipped.name}: the bulk result has {len(names)} CSV files instead of one.")
             with archive.open(names[0]) as raw, io.BufferedReader(raw, 1 << 18) as stream:  # type: ignore[type-var]
                 yield stream
     except zipfile.BadZipFile as error:
@@ -187,7 +189,7 @@ def open_csv(zipped: Path) -> Iterator[IO[bytes]]:
 
 
 def modified_between(since: datetime | None, until: datetime | None) -> Criteria | None:
-    """Criteria for `since` ≤ Modified_Time < `until`; an absent bound is none."""
+    """The criteria for `since` ≤ Modified_Time < `until`; None leaves a bound out."""
     bounds = [
         {"field": {"api_name": "Modified_Time"}, "comparator": comparator, "value": format_time(instant)}
         for comparator, instant in (("greater_equal", since), ("less_than", until))

@@ -1,4 +1,4 @@
-"""COQL: up to 2,000 rows a call for one to three credits, and the keyset that walks changes without gaps."""
+"""COQL: up to 2,000 rows per call for one to three credits, and a keyset that reads all changes without gaps."""
 
 import re
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ UNSUPPORTED_FIELDS: dict[str, frozenset[str]] = {
     "Calls": frozenset({"CTI_Entry"}),
     "Events": frozenset({"Participants"}),
 }
-"""Fields that queries refuse though the metadata lists them, as a connector in production found."""
+"""Fields that queries refuse although the metadata lists them; a connector in production found them."""
 
 _LEARNED = "rows of a query"
 
-# Names, ids and numbers are checked before they stand in a query, which has no parameters: hence the noqa below.
+# A query has no parameters, so names, ids and numbers are checked before they become part of it (see the noqa below).
 _FIELD = re.compile(r"\$?[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
 
 
 @dataclass(frozen=True)
 class Keyset:
-    """The last row seen, in the order (Modified_Time, id): the next page starts right after it."""
+    """The last row that was read, in the order (Modified_Time, id). The next page starts after it."""
 
     modified_time: datetime
     id: str
 
 
 def query(client: ZohoClient, select_query: str) -> Page:
-    """The rows of one query; lookups come as `{"id": …}` alone, converted leads are among them.
+    """The rows of one query. Lookups are only `{"id": …}`; converted leads are included.
 
-    Where Zoho refuses more than 200 rows a call (one of its tables says so), 200 are asked for from then on.
+    If Zoho refuses more than 200 rows per call (one of its tables says so), later queries request 200.
     """
     most = int(client.learned.get(_LEARNED, MOST_ROWS))
     try:
@@ -57,7 +57,7 @@ def _query(client: ZohoClient, text: str) -> Page:
 
 
 def _at_most(text: str, most: int) -> str:
-    """The query with a smaller LIMIT where it asks for more; the page then says that more records follow."""
+    """The query, with a smaller LIMIT if it requests more rows. The page then says that more records follow."""
     if rows_asked(text) <= most:
         return text
     return LIMIT.sub(lambda found: f"{found[0][: -len(found[1])]}{most}", text)
@@ -76,8 +76,8 @@ def changes(
     """One page of the rows with `since` ≤ Modified_Time < `until`, in the order (Modified_Time, id).
 
     Args:
-        since, until: the half-open window, cut to the second.
-        after: the last row of the page before.
+        since, until: the half-open window; both are cut to the second.
+        after: the last row of the previous page.
         limit: 200 rows cost one credit, 1,000 two, 2,000 three.
     """
     page = query(client, changes_query(module, fields, since=since, until=until, after=after, limit=limit))
@@ -94,7 +94,7 @@ def changes_query(
     after: Keyset | None = None,
     limit: int = MOST_ROWS,
 ) -> str:
-    """The text of a `changes` query. Conditions are bracketed in pairs: COQL takes them in no other way."""
+    """The text of a `changes` query. COQL requires that conditions are bracketed in pairs."""
     low = after.modified_time if after else since
     where = f"Modified_Time < '{format_time(until)}'"
     if low is not None:
@@ -116,7 +116,7 @@ def last_of(page: Page) -> Keyset | None:
 def ids(
     client: ZohoClient, module: str, *, after: str = "0", limit: int = MOST_ROWS, fields: Sequence[str] = ()
 ) -> Page:
-    """One page of a module's ids (and fields) in the order of ids, for a comparison id by id."""
+    """One page of a module's ids (and fields), in the order of ids, for a comparison id by id."""
     where = f"id > {_digits(after)}"
     order = f"order by id asc limit {_rows(limit)}"
     page = query(client, f"select {_columns(fields)} from {_module(module)} where {where} {order}")  # noqa: S608
@@ -125,21 +125,21 @@ def ids(
 
 
 def count(client: ZohoClient, module: str, where: str = "id is not null") -> int:
-    """How many rows the user sees, converted leads included: exact and one credit, unlike the count call."""
+    """How many rows the user sees, with converted leads. It is exact and costs one credit, unlike the count call."""
     page = query(client, f"select COUNT(id) from {_module(module)} where {where}")  # noqa: S608
     values = [value for row in page.rows for value in row.values()]
     if len(values) == 1 and str(values[0]).isdigit():
         return int(values[0])
     if not page.rows:
         return 0
-    raise BadAnswer(f"COQL on {module}: a count came back without a number.")
+    raise BadAnswer(f"COQL on {module}: the answer to a count has no number.")
 
 
 def _columns(fields: Sequence[str], *always: str) -> str:
     names: dict[str, None] = dict.fromkeys(("id", *always, *fields))
     for name in names:
         if not _FIELD.fullmatch(name):
-            raise InvalidRequest(f"{name[:60]!r} is no field API name.", "INVALID_QUERY", {"column": name[:60]})
+            raise InvalidRequest(f"{name[:60]!r} is no API name of a field.", "INVALID_QUERY", {"column": name[:60]})
     return ", ".join(names)
 
 
@@ -148,7 +148,7 @@ def _module(name: str) -> str:
 
 
 def _digits(record_id: str) -> str:
-    """Ids stand in a query without quotes, so nothing but digits may be one."""
+    """The id, if it has only digits. Ids stand in a query without quotes."""
     if not (record_id.isascii() and record_id.isdigit()):
         raise InvalidRequest(f"{record_id[:60]!r} is no record id.", "INVALID_QUERY", {"id": record_id[:60]})
     return record_id

@@ -1,4 +1,4 @@
-"""Deleted records: 60 days back for the recycle bin, 120 for permanent deletions, a route of its own."""
+"""Deleted records: the recycle bin shows 60 days, permanent deletions show 120 days."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -8,7 +8,6 @@ from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, require_id
 from zoho_pipeline.zoho.read.records import since_header
 
 RECYCLE_BIN_DAYS = timedelta(days=60)
-PERMANENT_DAYS = timedelta(days=120)
 PER_PAGE = 200
 
 DeletionType = Literal["all", "recycle", "permanent"]
@@ -25,8 +24,8 @@ def get_page(
 ) -> Page:
     """One page of deletions: id, deleted_time, type, deleted_by, created_by, display_name.
 
-    There are no page tokens here, and whether pages end at 2,000 rows is unknown: keep windows small with
-    `modified_since` (on deleted_time, inclusive). Restored records are no longer in it.
+    There are no page tokens here, and it is unknown whether pages end at 2,000 rows: keep windows small with
+    `modified_since` (of deleted_time, inclusive). The list does not have restored records.
     """
     path = module_path(module, "deleted")
     params = {"type": type, "page": page, "per_page": per_page}

@@ -11,25 +11,21 @@ from zoho_pipeline.zoho.read.pages import Row, page_of, record_id, rows_of
 SETTINGS = f"/crm/{VERSION}/settings"
 FIELD_TRACKER = "field_tracker"
 DEAL_HISTORY = "DealHistory"
-# Types that a list call leaves out: only the single record carries them.
 
 
 @dataclass(frozen=True)
 class ModuleMeta:
-    """A module of the org. `generated_type`: default, custom, linking, subform, field_tracker, web …"""
+    """A module of the org. `generated_type` is default, custom, linking, subform, field_tracker, web …"""
 
     id: str
     api_name: str
-    module_name: str
-    plural_label: str
     generated_type: str
     api_supported: bool
-    viewable: bool
 
 
 @dataclass(frozen=True)
 class PickListValue:
-    """A value of a picklist: records carry `actual_value`; `probability` and `forecast_type` on deal stages."""
+    """A value of a picklist. Records have `actual_value`; deal stages have `probability` and `forecast_type`, too."""
 
     actual_value: str
     display_value: str
@@ -41,29 +37,20 @@ class PickListValue:
 
 @dataclass(frozen=True)
 class FieldMeta:
-    """A field of a module.
-
-    `convert_mapping` names, per target module (Contacts, Accounts, Deals), the field a lead's value lands in.
-    """
+    """A field of a module."""
 
     id: str
     api_name: str
     label: str
     data_type: str
-    json_type: str
     custom: bool
     visible: bool
-    length: int | None = None
-    decimal_place: int | None = None
-    lookup_module: str | None = None
     pick_list_values: tuple[PickListValue, ...] = ()
-    convert_mapping: Mapping[str, str] | None = None
-    history_tracked: bool = False
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A layout of a module; `pipelines` are asked for by layout."""
+    """A layout of a module. Each layout has its own `pipelines`."""
 
     id: str
     name: str
@@ -72,7 +59,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a pipeline. Won and lost follow `forecast_type` (Open, Closed Won, Closed Lost), never the text."""
+    """A stage of a pipeline. `forecast_type` (Open, Closed Won, Closed Lost) says whether it is won, never the text."""
 
     actual_value: str
     display_value: str
@@ -84,7 +71,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A sales pipeline: `actual_value` is what a deal's `Pipeline` field holds."""
+    """A sales pipeline. `actual_value` is the value of a deal's `Pipeline` field."""
 
     id: str
     layout_id: str
@@ -95,17 +82,14 @@ class Pipeline:
 
 
 def modules(client: ZohoClient) -> list[ModuleMeta]:
-    """All modules the user sees, field trackers included."""
+    """All modules that the user sees, with field trackers."""
     rows = _list(client, "modules", "modules")
     return [
         ModuleMeta(
             id=_text(row, "id"),
             api_name=_text(row, "api_name"),
-            module_name=_text(row, "module_name"),
-            plural_label=_text(row, "plural_label"),
             generated_type=_text(row, "generated_type"),
             api_supported=row.get("api_supported") is not False,
-            viewable=row.get("viewable") is not False,
         )
         for row in rows
         if row.get("api_name")
@@ -115,14 +99,14 @@ def modules(client: ZohoClient) -> list[ModuleMeta]:
 def history_modules(found: Sequence[ModuleMeta]) -> tuple[str, ...]:
     """API names of the stage and status history modules among `found`.
 
-    Their names differ per org; `DealHistory` is always there, though not in every list of modules.
+    Their names differ per org. `DealHistory` always exists, although some lists of modules do not have it.
     """
     names = [module.api_name for module in found if module.generated_type == FIELD_TRACKER and module.api_supported]
     return tuple(dict.fromkeys((DEAL_HISTORY, *names)))
 
 
 def fields(client: ZohoClient, module: str, *, type: str = "all") -> list[FieldMeta]:
-    """The fields of a module, hidden ones included; [] for a module without fields.
+    """The fields of a module, with hidden ones; [] for a module without fields.
 
     Args:
         type: 'all', 'used' or 'unused' (on layouts).
@@ -141,16 +125,16 @@ def layouts(client: ZohoClient, module: str) -> list[Layout]:
 
 
 def pipelines(client: ZohoClient, layout_id: str | None = None) -> list[Pipeline]:
-    """The pipelines of the deals' layouts (or of one), stages with the probability their picklist gives them.
+    """The pipelines of all layouts of deals, or of one layout, without the probabilities of their stages.
 
-    Needs the scopes of layouts, pipeline and fields; without fields the probabilities are None.
+    It needs the scopes of layouts and pipeline. `with_probabilities` adds the probabilities.
     """
     wanted = [layout_id] if layout_id else [layout.id for layout in layouts(client, "Deals")]
     return [pipeline for layout in wanted for pipeline in _pipelines_of(client, record_id(layout))]
 
 
 def with_probabilities(found: Sequence[Pipeline], deal_fields: Sequence[FieldMeta]) -> list[Pipeline]:
-    """The pipelines with each stage's probability, and forecast type where it lacked one, from field `Stage`."""
+    """The pipelines with each stage's probability and missing forecast type, from the picklist of the field `Stage`."""
     stage = next((field for field in deal_fields if field.api_name == "Stage"), None)
     known = {value.actual_value: value for value in stage.pick_list_values} if stage else {}
     return [
@@ -162,15 +146,15 @@ def with_probabilities(found: Sequence[Pipeline], deal_fields: Sequence[FieldMet
 
 
 def business_hours(client: ZohoClient) -> Row | None:
-    """Zoho's own document of the business hours (see its keys there); None where none are set."""
+    """Zoho's document of the business hours; None if none are set."""
     answer = client.get(f"{SETTINGS}/business_hours")
     if answer.data is None:
         return None
     found = answer.data.get("business_hours")
-    if isinstance(found, list):  # newer answers wrap the one document
+    if isinstance(found, list):  # newer answers have a list with one document
         found = found[0] if found else None
     if found is not None and not isinstance(found, dict):
-        raise BadAnswer("GET settings/business_hours: no business hours in the answer.")
+        raise BadAnswer("GET settings/business_hours: the answer has no business hours.")
     return found
 
 
@@ -180,7 +164,7 @@ def holidays(client: ZohoClient, year: int) -> list[Row]:
 
 
 def _list(client: ZohoClient, path: str, key: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-    """All rows of a settings list; further pages only where the answer says there are any."""
+    """All rows of a settings list. Further pages are read only if the answer says that there are any."""
     what = f"GET settings/{path}"
     page = page_of(client.get(f"{SETTINGS}/{path}", params), what, key, info=False)
     rows, number = list(page.rows), 1
@@ -192,35 +176,15 @@ def _list(client: ZohoClient, path: str, key: str, params: Mapping[str, Any] | N
 
 
 def _field(row: Mapping[str, Any]) -> FieldMeta:
-    lookup = row.get("lookup")
-    target = lookup.get("module") if isinstance(lookup, dict) else None
-    mapping = row.get("convert_mapping")
     return FieldMeta(
         id=_text(row, "id"),
         api_name=_text(row, "api_name"),
         label=_text(row, "field_label") or _text(row, "display_label"),
         data_type=_text(row, "data_type"),
-        json_type=_text(row, "json_type"),
         custom=row.get("custom_field") is True,
         visible=row.get("visible") is not False,
-        length=_number(row.get("length")),
-        decimal_place=_number(row.get("decimal_place")),
-        lookup_module=_lookup_name(target),
         pick_list_values=tuple(_pick(value) for value in row.get("pick_list_values") or () if isinstance(value, dict)),
-        convert_mapping=_mapping(mapping) if isinstance(mapping, dict) else None,
-        history_tracked=bool(row.get("history_tracking") or row.get("history_tracking_enabled")),
     )
-
-
-def _lookup_name(target: Any) -> str | None:
-    name = target.get("api_name") if isinstance(target, dict) else target
-    return name if isinstance(name, str) and name else None
-
-
-def _mapping(mapping: Mapping[str, Any]) -> dict[str, str]:
-    """Target module → field API name; a value is the name itself or an object that has it."""
-    names = {k: v.get("api_name") if isinstance(v, dict) else v for k, v in mapping.items()}
-    return {k: v for k, v in names.items() if isinstance(v, str) and v}
 
 
 def _pick(value: Mapping[str, Any]) -> PickListValue:

@@ -1,4 +1,4 @@
-"""What all lists have in common: rows, whether more follow, and names that are safe inside a path."""
+"""What all lists have in common: rows, whether more rows follow, and names that are safe in a path."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from zoho_pipeline.zoho.connection.client import VERSION, Answer
+from zoho_pipeline.zoho.connection.answer import Answer
+from zoho_pipeline.zoho.connection.client import VERSION
 from zoho_pipeline.zoho.errors import BadAnswer, ModuleMissing, NotFound
 
 Row = dict[str, Any]
@@ -19,9 +20,9 @@ _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 @dataclass(frozen=True)
 class Page:
-    """Rows as Zoho sent them (ids text, timestamps with offset), in Zoho's order.
+    """Rows as Zoho sent them (ids as text, timestamps with an offset), in Zoho's order.
 
-    `next_page_token` leads on from here where the route has tokens; `server_time` is Zoho's clock (UTC).
+    `next_page_token` is the token of the next page, where the route has tokens. `server_time` is Zoho's clock (UTC).
     """
 
     rows: list[Row]
@@ -31,35 +32,35 @@ class Page:
 
 
 def module_path(module: str, *rest: str) -> str:
-    """`/crm/v7/Leads/…`; ModuleMissing for a name that no module can have."""
+    """`/crm/v7/Leads/…`; ModuleMissing if no module can have the name."""
     if not _NAME.fullmatch(module):
         raise ModuleMissing(module[:60], "a module's API name has letters, digits and _")
     return "/".join((f"/crm/{VERSION}/{module}", *rest))
 
 
 def record_id(text: str) -> str:
-    """The id, if it is one; NotFound otherwise."""
+    """The id, if it has the form of one; else NotFound."""
     if not _ID.fullmatch(text):
         raise NotFound(f"{text[:60]!r} is no record id.")
     return text
 
 
 def page_of(answer: Answer, what: str, key: str = "data", *, info: bool = True, per_page: int = MOST_PER_PAGE) -> Page:
-    """The page in an answer: empty for 204, 304 and no rows.
+    """The page in an answer; it is empty for 204, 304 and no rows.
 
     Args:
-        key: where the rows are.
-        info: whether the route promises `info.more_records`. A page that does not say so all the same is the
-            last one if it is not full, else a BadAnswer: rows could be lost in silence.
-        per_page: how many rows make a full page.
+        key: the key of the rows.
+        info: whether the route promises `info.more_records`. A page without it is the last one if it is not full. A
+            full one is a BadAnswer, because rows could be lost without a sign.
+        per_page: how many rows a full page has.
     """
     if answer.data is None:
         return Page([], False, None, answer.server_time)
     rows = rows_of(answer.data, key, what)
     about = answer.data.get("info")
     if not isinstance(about, dict) or not isinstance(about.get("more_records"), bool):
-        told = isinstance(about, dict) and "more_records" in about
-        if told or (info and len(rows) >= per_page):
+        unclear = isinstance(about, dict) and "more_records" in about
+        if unclear or (info and len(rows) >= per_page):
             raise BadAnswer(f"{what}: the answer does not say whether more records follow.")
         about = {}
     token = about.get("next_page_token")
@@ -68,7 +69,7 @@ def page_of(answer: Answer, what: str, key: str = "data", *, info: bool = True, 
 
 
 def rows_of(document: Mapping[str, Any], key: str, what: str) -> list[Row]:
-    """The list of objects under `key`; BadAnswer if it is anything else."""
+    """The list of objects under `key`; BadAnswer if it is something else."""
     rows = document.get(key)
     if not isinstance(rows, list) or not all(type(row) is dict for row in rows):
         raise BadAnswer(f"{what}: the answer has no list {key!r} of objects.")
@@ -76,6 +77,6 @@ def rows_of(document: Mapping[str, Any], key: str, what: str) -> list[Row]:
 
 
 def require_ids(rows: Iterable[Row], what: str) -> None:
-    """BadAnswer where a row has no text `id`: a number would have lost digits, none can't be merged."""
+    """BadAnswer if a row has no `id` as text: a number loses digits, and a row without id cannot be merged."""
     if not all(type(row.get("id")) is str for row in rows):
-        raise BadAnswer(f"{what}: a row has no id in text form.")
+        raise BadAnswer(f"{what}: a row has no id as text.")

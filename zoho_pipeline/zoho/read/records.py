@@ -1,11 +1,12 @@
-"""Get Records: the route every connection has, 200 rows a call, and a single record by id."""
+"""Get Records: the route that each connection has, with 200 rows per call, and a single record by id."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from zoho_pipeline.zoho.connection.client import Answer, ZohoClient
+from zoho_pipeline.zoho.connection.answer import Answer
+from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
 from zoho_pipeline.zoho.errors import InvalidRequest, NotFound
 from zoho_pipeline.zoho.read.pages import (
@@ -20,8 +21,7 @@ from zoho_pipeline.zoho.read.pages import (
 )
 
 MOST_FIELDS = 50
-MOST_BY_PAGE_NUMBER = 2_000
-MOST_BY_PAGE_TOKEN = 100_000
+"""How many field names Zoho accepts in one list call. With 51 it answers LIMIT_EXCEEDED."""
 
 SortBy = Literal["id", "Created_Time", "Modified_Time"]
 SortOrder = Literal["asc", "desc"]
@@ -41,17 +41,18 @@ def get_page(
     page_token: str | None = None,
     per_page: int = MOST_PER_PAGE,
 ) -> Page:
-    """One page of a module, `id` and the named fields.
+    """One page of a module: `id` and the named fields.
 
     Args:
-        fields: API names, 50 at most; unknown ones are left out.
-        modified_since: `Modified_Time` not before this instant (inclusive, cut to the second).
-        converted: Leads only; Zoho hides converted leads unless 'both' or 'true' is asked for.
-        page: 1-based, for the first 2,000 rows; `page_token` reaches 100,000 and must come with the very
-            parameters it was given for.
+        fields: API names, at most 50. Zoho leaves unknown ones out.
+        modified_since: the earliest `Modified_Time` (inclusive, cut to the second).
+        converted: for Leads only. Zoho hides converted leads unless this is 'both' or 'true'.
+        page: from 1, for the first 2,000 rows. A `page_token` reaches 100,000 rows and needs the same parameters as the
+            call that gave it.
 
     Raises:
-        PageTokenExpired: start the window again. ScopeMissing, ModuleMissing, NoPermission, Retryable.
+        PageTokenExpired: the window must start again.
+        ScopeMissing, ModuleMissing, NoPermission, Retryable.
     """
     params: dict[str, Any] = {"fields": "", "per_page": per_page}
     optional = {"sort_by": sort_by, "sort_order": sort_order, "converted": converted}
@@ -75,24 +76,24 @@ def _get_known(
     fields: Sequence[str],
     headers: dict[str, str] | None,
 ) -> Answer:
-    """The call without the fields that Zoho refuses by name; it mostly leaves unknown ones out without a word."""
+    """The call without the fields that Zoho refuses by name. Mostly it leaves unknown ones out without an error."""
     unknown: set[str] = client.learned.setdefault(f"fields {module}", set())
     while True:
         names = [name for name in fields if name not in unknown] or (["id"] if fields else [])
         try:
             return client.get(path, {**params, "fields": ",".join(names)}, headers)
         except InvalidRequest as error:
-            said = set(re.findall(r"[$\w]+", f"{error} {error.details}"))
-            refused = said & set(names)
+            named = set(re.findall(r"[$\w]+", f"{error} {error.details}"))
+            refused = named & set(names)
             if not refused or refused >= set(names):
                 raise
             unknown |= refused
 
 
 def get_one(client: ZohoClient, module: str, id: str, *, converted: Converted | None = None) -> Row | None:
-    """The whole record: uncut rich text, subforms and multi-lookups included. None where it is not there.
+    """The whole record, with complete rich text, subforms and multi-lookups; None if it does not exist.
 
-    `converted='both'` is sent for Leads unless given: whether a converted lead shows without it is unknown.
+    For Leads, `converted='both'` is sent by default: it is unknown whether a converted lead shows without it.
     """
     wanted = converted or ("both" if module == "Leads" else None)
     try:
@@ -112,5 +113,5 @@ def get_one(client: ZohoClient, module: str, id: str, *, converted: Converted | 
 
 
 def since_header(instant: datetime | None) -> dict[str, str] | None:
-    """`If-Modified-Since` in the form Zoho takes: ISO 8601 with offset, not the form of the HTTP standard."""
+    """`If-Modified-Since` in Zoho's form: ISO 8601 with an offset, not the form of the HTTP standard."""
     return None if instant is None else {"If-Modified-Since": format_time(instant)}

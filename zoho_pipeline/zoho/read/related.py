@@ -1,84 +1,14 @@
-"""Related lists of one record: its notes, activities, members. One call a record, so for few records only."""
+"""The e-mails of one record. They cost one call per record."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
-from zoho_pipeline.zoho.read.pages import (
-    MOST_PER_PAGE,
-    Page,
-    Row,
-    module_path,
-    page_of,
-    record_id,
-    require_ids,
-    rows_of,
-)
-from zoho_pipeline.zoho.read.records import since_header
-
-NOTE_FIELDS = (
-    "Note_Title",
-    "Note_Content",
-    "Parent_Id",
-    "Owner",
-    "Created_By",
-    "Modified_By",
-    "Created_Time",
-    "Modified_Time",
-)
-
-
-def get_page(
-    client: ZohoClient,
-    module: str,
-    id: str,
-    related: str,
-    fields: Sequence[str],
-    *,
-    modified_since: datetime | None = None,
-    page_token: str | None = None,
-    per_page: int = MOST_PER_PAGE,
-) -> Page:
-    """One page of a related list; `fields` are mandatory here too."""
-    path = module_path(module, record_id(id), module_path(related).rpartition("/")[2])
-    params: dict[str, Any] = {"fields": ",".join(fields), "per_page": per_page}
-    if page_token is not None:
-        params["page_token"] = page_token
-    page = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
-    require_ids(page.rows, f"GET {path}")
-    return page
-
-
-def list(
-    client: ZohoClient,
-    module: str,
-    id: str,
-    related: str,
-    fields: Sequence[str],
-    *,
-    modified_since: datetime | None = None,
-) -> Iterator[Row]:
-    """All rows of a related list, over all pages."""
-    token: str | None = None
-    while True:
-        page = get_page(client, module, id, related, fields, modified_since=modified_since, page_token=token)
-        yield from page.rows
-        if not page.more:
-            return
-        if page.next_page_token is None or page.next_page_token == token:
-            raise BadAnswer(f"GET {module}/{id}/{related}: more records follow, but there is no token to reach them.")
-        token = page.next_page_token
-
-
-def notes(client: ZohoClient, module: str, id: str, *, modified_since: datetime | None = None) -> Iterator[Row]:
-    """The notes of a record: open to every user, unlike the list of all notes, which is the administrators'."""
-    return list(client, module, id, "Notes", NOTE_FIELDS, modified_since=modified_since)
+from zoho_pipeline.zoho.read.pages import Row, module_path, record_id, rows_of
 
 
 def emails(client: ZohoClient, module: str, id: str) -> Iterator[Row]:
-    """The e-mails of a record that the token's user may see, newest first, ten a call.
+    """The e-mails of a record that the token's user may see, newest first, ten per call.
 
     Keys: message_id, time, sent_time, sent (true: outgoing), from, to, subject, status …
     """
@@ -95,5 +25,5 @@ def emails(client: ZohoClient, module: str, id: str) -> Iterator[Row]:
         if not info.get("more_records", bool(following)):
             return
         if not following or str(following) == index:
-            raise BadAnswer(f"GET {path}: more e-mails follow, but the answer does not say where.")
+            raise BadAnswer(f"GET {path}: more e-mails follow, but the answer has no index for them.")
         index = str(following)

@@ -1,4 +1,4 @@
-"""Users of the org: the owners of records, deleted ones included, and the one the token belongs to."""
+"""Users of the org: the owners of records, also deleted ones, and the user of the token."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ UserType = Literal[
 def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
     """All users of a type as Zoho sends them: id, full_name, email, role, profile, time_zone, status …
 
-    Old records have owners who are only in `DeletedUsers`: `AllUsers` leaves them out.
+    `AllUsers` leaves deleted users out. The owners of old records may be only in `DeletedUsers`.
     """
     rows: list[Row] = []
     number = 0
@@ -41,16 +41,16 @@ def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
 
 
 def current(client: ZohoClient) -> Row:
-    """The user the token belongs to: the cheapest proof that a connection works, and its time zone."""
+    """The user of the token. It is the cheapest proof that a connection works, and gives the time zone."""
     answer = client.get(PATH, {"type": "CurrentUser"})
     rows = [] if answer.data is None else rows_of(answer.data, "users", f"GET {PATH}")
     if len(rows) != 1:
-        raise BadAnswer(f"GET {PATH}: the answer holds {len(rows)} current users instead of one.")
+        raise BadAnswer(f"GET {PATH}: the answer has {len(rows)} current users instead of one.")
     require_ids(rows, f"GET {PATH}")
     return rows[0]
 
 
 def is_admin(user: Row) -> bool:
-    """Whether the user's profile is Zoho's Administrator: others see a part of the records, without any error."""
+    """Whether the user's profile is Zoho's Administrator. Other users see only a part of the records."""
     profile = user.get("profile")
     return isinstance(profile, dict) and str(profile.get("name", "")).strip().lower() == "administrator"

@@ -1,4 +1,4 @@
-"""Run by alembic: applies the revisions on the connection that `migrate` holds."""
+"""Alembic runs this file. It applies the revisions on the connection that `migrate` holds."""
 
 from alembic import context
 

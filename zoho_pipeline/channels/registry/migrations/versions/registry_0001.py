@@ -1,4 +1,4 @@
-"""The registry: channels, their modules, tokens, mints, credits and used consents."""
+"""The first tables: channels, their modules, tokens, token requests, credits and used consents."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A request for an access token says that it is under way, so that nobody sends a second one beside it."""
+"""A row says that its token request is in flight, so that nobody sends a second one at the same time."""
 
 import sqlalchemy as sa
 from alembic import op

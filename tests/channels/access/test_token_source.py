@@ -1,0 +1,432 @@
+"""The token source: one token for everybody, requested from the simulator."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Barrier
+from time import sleep
+
+import pytest
+from sqlalchemy import update
+
+from tests.channels.wire import DC, refresh_token, settings_for, token_requests
+from tests.postgres import end_lock_sessions, skew_clock
+from zoho_pipeline.channels.access.client_factory import open_client, org_limits_of
+from zoho_pipeline.channels.access.token_request import LEEWAY, in_environment, request_access_token
+from zoho_pipeline.channels.access.token_source import StoredTokenSource
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import token_requests as requests_table
+from zoho_pipeline.channels.registry.token_budget import LONGEST_REQUEST
+from zoho_pipeline.settings import Secret
+from zoho_pipeline.simulator import Org, Simulator
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.errors import (
+    ConnectionFailed,
+    ReconnectNeeded,
+    RefreshTokenRevoked,
+    ServerFault,
+    TokenRefused,
+    TokenThrottled,
+)
+from zoho_pipeline.zoho.read import users
+
+HOUR = timedelta(hours=1)
+Env = Callable[..., dict[str, str]]
+
+
+class Time:
+    """A clock of ours that a test moves."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+
+@pytest.fixture
+def org(simulator: Simulator) -> Org:
+    return simulator.add_org("Acme", time_zone="Asia/Kolkata", currency="INR")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def registry(request: pytest.FixtureRequest, simulator: Simulator, org: Org, settings_env: Env) -> Registry:
+    """A registry with channel `acme`, verified, whose first access token is used up."""
+    postgres = request.param == "postgres"
+    extra = {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_url")} if postgres else {}
+    registry = Registry(settings_for(simulator, settings_env, **extra))
+    register_from_refresh_token(registry, "acme", refresh_token(org), data_center=DC)
+    simulator.requests.clear()
+    return registry
+
+
+def dead_token(simulator: Simulator) -> None:
+    """From now on the stored token is refused."""
+    simulator.expire_access_tokens()
+
+
+def test_the_token_of_the_registration_lasts_its_hour(registry: Registry, simulator: Simulator) -> None:
+    time = Time()
+    source = StoredTokenSource(registry, "acme", clock=time)
+    first = source.current()
+    time.shift = HOUR - 2 * LEEWAY
+    assert source.current() == first
+    assert StoredTokenSource(registry, "acme", clock=time).current() == first
+    assert token_requests(simulator) == []
+    time.shift = HOUR
+    second = source.current()
+    assert second.value != first.value
+    assert len(token_requests(simulator)) == 1
+    assert StoredTokenSource(registry, "acme", clock=time).current() == second
+
+
+def test_a_day_of_use_takes_one_token_per_hour(registry: Registry, simulator: Simulator) -> None:
+    time = Time()
+    sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(2)]
+    for minutes in range(0, 24 * 60, 5):
+        time.shift = timedelta(minutes=minutes)
+        sources[minutes % 2].current()
+        simulator.clock.advance(5 * 60)
+    assert len(token_requests(simulator)) == 23  # the first hour's token came from the registration
+
+
+def test_many_threads_share_one_request(registry: Registry, simulator: Simulator) -> None:
+    time = Time()
+    time.shift = 2 * HOUR
+    sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(4)]
+    barrier = Barrier(16)
+
+    def ask(number: int) -> Secret:
+        barrier.wait()
+        return sources[number % 4].current().value
+
+    with ThreadPoolExecutor(16) as pool:
+        tokens = set(pool.map(ask, range(16)))
+    assert len(tokens) == 1
+    assert len(token_requests(simulator)) == 1
+
+
+def test_a_refused_token_is_replaced_once_for_all_who_hold_it(registry: Registry, simulator: Simulator) -> None:
+    sources = [StoredTokenSource(registry, "acme") for _ in range(3)]
+    held = sources[0].current()
+    barrier = Barrier(12)
+
+    def complain(number: int) -> Secret:
+        barrier.wait()
+        return sources[number % 3].refused(held).value
+
+    with ThreadPoolExecutor(12) as pool:
+        replacements = set(pool.map(complain, range(12)))
+    assert len(replacements) == 1
+    assert held.value not in replacements
+    assert len(token_requests(simulator)) == 1
+
+
+ASK = """
+import sys
+from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import load_settings
+from zoho_pipeline.zoho.read import users
+settings = load_settings()
+registry = Registry(settings)
+sys.stdin.readline()
+with open_client(settings, registry, "acme") as client:
+    print(users.current(client)["full_name"])
+"""
+
+
+def test_many_processes_at_once_share_one_request(
+    registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
+) -> None:
+    """All hold a token that Zoho no longer takes, all see the 401, one asks for the next."""
+    dead_token(simulator)
+    centers = json.dumps(dict(registry.settings.data_centers))
+    env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url, ZOHO_PIPELINE_DATA_CENTERS=centers)
+    command = [sys.executable, "-W", "error", "-c", ASK]
+    askers = [
+        subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, text=True)
+        for _ in range(5)
+    ]
+    for asker in askers:  # all are up and wait: now together
+        assert asker.stdin is not None
+        asker.stdin.write("\n")
+        asker.stdin.flush()
+    assert [asker.communicate()[0] for asker in askers] == ["Asha Admin\n"] * 5
+    assert len(token_requests(simulator)) == 1
+
+
+def test_a_process_killed_during_its_request_stops_nobody(
+    registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
+) -> None:
+    """It dies with the lock held and its request in flight. When no answer can come any more, the next one sends a
+    request, and both count."""
+    dead_token(simulator)
+    simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=5)
+    centers = json.dumps(dict(registry.settings.data_centers))
+    env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url, ZOHO_PIPELINE_DATA_CENTERS=centers)
+    command = [sys.executable, "-W", "error", "-c", ASK]
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, cwd=tmp_path) as asker:
+        assert asker.stdin is not None
+        asker.stdin.write(b"\n")
+        asker.stdin.flush()
+        while not simulator.faults.fired:
+            sleep(0.02)
+        asker.kill()
+    with registry.database.write() as connection:  # the time that a request can take passes
+        sent = update(requests_table).where(requests_table.c.under_way)
+        assert connection.execute(sent.values(requested_at=registry.database.now() - LONGEST_REQUEST)).rowcount == 1
+    with open_client(registry.settings, registry, "acme") as client:
+        assert users.current(client)["full_name"] == "Asha Admin"
+    since = datetime.now(UTC) - HOUR
+    assert (
+        registry.token_budget.requests(registry.token_store.fingerprint("acme"), since) == 3
+    )  # the registration's too
+
+
+@pytest.mark.parametrize("registry", ["postgres"], indirect=True)
+def test_a_request_whose_lock_was_lost_is_waited_for(
+    registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its request is on the way when the session of its lock ends: the next one takes its token and asks for none."""
+    caplog.set_level("INFO")
+    sources = [StoredTokenSource(registry, "acme") for _ in range(2)]
+    held = sources[0].current()
+    simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=3)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(sources[0].refused, held)
+        while not simulator.faults.fired:
+            sleep(0.02)
+        assert end_lock_sessions(postgres_url) == 1
+        second = pool.submit(sources[1].refused, held)
+        assert first.result().value == second.result().value != held.value
+    assert len(token_requests(simulator)) == 1
+    assert "waiting for the answer" in caplog.text
+
+
+def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry, simulator: Simulator) -> None:
+    """A process that lost its lock stores its token between the other's look and its count."""
+    store, center = registry.token_store, DataCenters.with_added(registry.settings.data_centers).get(DC)
+    stored = store.access_token("acme")
+    assert stored is not None
+    found = request_access_token(registry, center, store.refresh_token("acme"), stored=lambda: stored)
+    assert found == stored
+    assert token_requests(simulator) == []
+    assert registry.token_budget.requests(store.fingerprint("acme"), datetime.now(UTC) - HOUR) == 1
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+@pytest.mark.parametrize("registry", ["postgres"], indirect=True)
+def test_hosts_whose_clocks_are_off_share_a_token(
+    registry: Registry, simulator: Simulator, postgres_url: str, hours: int
+) -> None:
+    """Seen from here the database's clock is hours off, as it is for a host whose own clock is wrong."""
+    skew_clock(postgres_url, hours)
+    there = registry.database.now()
+    assert abs(there - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
+    dead_token(simulator)
+    wrong, right = (Registry(registry.settings) for _ in range(2))
+    with open_client(wrong.settings, wrong, "acme") as client:
+        users.current(client)
+    stored = right.token_store.access_token("acme")
+    assert stored is not None
+    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # the database's hour
+    assert StoredTokenSource(right, "acme").current() == stored
+    before = len(token_requests(simulator))
+    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, none here
+    assert StoredTokenSource(right, "acme").current() != stored
+    assert len(token_requests(simulator)) == before + 1
+    right.add_credits("acme", 5)
+    assert right.credits_used("acme") >= 5
+    skew_clock(postgres_url, hours + 30)
+    assert right.credits_used("acme") == 0
+
+
+def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator: Simulator) -> None:
+    source = StoredTokenSource(registry, "acme")
+    for _ in range(9):  # the registration was the first
+        source.refused(source.current())
+    for anybody in (source, StoredTokenSource(registry, "acme")):
+        with pytest.raises(TokenThrottled, match="10 were requested in ten minutes") as caught:
+            anybody.refused(source.current())
+        assert 0 < caught.value.retry_after <= 605
+    assert len(token_requests(simulator)) == 9
+    assert source.current()  # the token at hand is handed out all the same
+
+
+def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Registry, simulator: Simulator) -> None:
+    """Fifteen nights in a row, within a few of our seconds: each takes one token."""
+    for _ in range(15):
+        simulator.clock.advance(86_400)
+        with open_client(registry.settings, registry, "acme") as client:
+            users.current(client)
+    assert len(token_requests(simulator)) == 15
+    assert {call.status for call in token_requests(simulator)} == {200}
+
+
+def test_access_denied_is_not_asked_into(registry: Registry, simulator: Simulator) -> None:
+    time = Time()
+    source = StoredTokenSource(registry, "acme", clock=time)
+    held = source.current()
+    simulator.faults.next(1, "throttle", "/oauth/v2/token")
+    with pytest.raises(TokenThrottled):
+        source.refused(held)
+    time.shift = timedelta(minutes=9)
+    for anybody in (source, StoredTokenSource(registry, "acme", clock=time)):
+        with pytest.raises(TokenThrottled, match="it refused the last request"):
+            anybody.refused(held)
+    assert len(token_requests(simulator)) == 1
+    time.shift = timedelta(minutes=11)
+    assert source.refused(held).value != held.value
+    assert registry.get("acme").status == "active"
+
+
+def test_a_revoked_refresh_token_asks_for_a_person_and_a_new_one_ends_it(
+    registry: Registry, simulator: Simulator, org: Org
+) -> None:
+    simulator.hub.tokens.drop_user(org.id, org.admin.id)
+    with pytest.raises(ReconnectNeeded), open_client(registry.settings, registry, "acme") as client:
+        users.current(client)
+    channel = registry.get("acme")
+    assert channel.status == "reconnect_needed"
+    assert "revoked" in str(channel.status_detail)
+    with pytest.raises(RefreshTokenRevoked):
+        register_from_refresh_token(registry, "acme", registry.token_store.refresh_token("acme"), data_center=DC)
+    register_from_refresh_token(registry, "acme", refresh_token(org), data_center=DC)
+    assert registry.get("acme").status == "active"
+
+
+def test_a_wrong_secret_that_is_mended_needs_no_new_connection(registry: Registry, org: Org) -> None:
+    wrong = Registry(replace(registry.settings, client_secret=Secret("wrong")))
+    source = StoredTokenSource(wrong, "acme")
+    with pytest.raises(ReconnectNeeded, match="ZOHO_CLIENT_SECRET"):
+        source.refused(source.current())
+    assert registry.get("acme").status == "reconnect_needed"
+    right = StoredTokenSource(registry, "acme")
+    right.refused(right.current())
+    assert registry.get("acme").status == "active"
+
+
+def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, simulator: Simulator) -> None:
+    source = StoredTokenSource(registry, "acme")
+    held = source.current()
+    barrier = Barrier(9)
+
+    def think() -> None:
+        barrier.wait()
+        sleep(0.5)  # time for the eight to come in behind the first
+
+    simulator.on_call(1, think, "/oauth/v2/token")
+    simulator.faults.next(99, "server_error", "/oauth/v2/token")
+
+    def complain(waits: bool) -> None:
+        if waits:
+            barrier.wait()
+        with pytest.raises(ServerFault):
+            source.refused(held)
+
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(complain, [False] + [True] * 8))
+    # one that came too late to share may have asked on its own, and the rest shared that
+    assert len(token_requests(simulator)) <= 2
+
+
+def test_an_accounts_server_that_is_away_costs_nothing(registry: Registry, simulator: Simulator) -> None:
+    source = StoredTokenSource(registry, "acme")
+    held = source.current()
+    simulator.stop()
+    for _ in range(12):
+        with pytest.raises(ConnectionFailed, match="cannot be reached"):
+            source.refused(held)
+    assert registry.token_budget.requests(registry.token_store.fingerprint("acme"), datetime.now(UTC) - HOUR) == 1
+
+
+def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry, simulator: Simulator) -> None:
+    simulator.faults.next(99, "expired_token", "/crm/")
+    with pytest.raises(TokenRefused), open_client(registry.settings, registry, "acme") as client:
+        users.current(client)
+    assert len(token_requests(simulator)) == 2
+
+
+def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Simulator, org: Org) -> None:
+    """An added centre on another port: the stored token's address is no longer its own, and sees nothing."""
+    with Simulator.start() as other:
+        moved = Registry(replace(registry.settings, data_centers={DC: other.url}))
+        other.add_client("1000.TESTCLIENT", "test-client-secret-0123456789")
+        with pytest.raises(RefreshTokenRevoked):  # asked there, and only there
+            StoredTokenSource(moved, "acme").current()
+        with pytest.raises(RefreshTokenRevoked), open_client(moved.settings, moved, "acme"):
+            pytest.fail("there is no token for it")
+        assert len(token_requests(other)) == 2
+    assert simulator.requests == []
+
+
+def test_a_hiccup_of_the_accounts_server_does_not_cost_the_call(registry: Registry, simulator: Simulator) -> None:
+    dead_token(simulator)
+    simulator.faults.next(1, "bad_gateway", "/oauth/v2/token")
+    with open_client(registry.settings, registry, "acme") as client:
+        assert users.current(client)["full_name"] == "Asha Admin"
+    assert [call.status for call in token_requests(simulator)] == [502, 200]
+
+
+@pytest.mark.parametrize(
+    ("answered", "environment", "used"),
+    [
+        ("https://www.zohoapis.in", "production", "https://www.zohoapis.in"),
+        ("https://www.zohoapis.in", "sandbox", "https://sandbox.zohoapis.in"),
+        ("https://sandbox.zohoapis.in", "production", "https://sandbox.zohoapis.in"),
+        ("https://developer.zohoapis.in", "sandbox", "https://developer.zohoapis.in"),
+    ],
+)
+def test_the_environments_host(answered: str, environment: str, used: str) -> None:
+    center = DataCenters().get("in")
+    token = AccessToken(Secret("1000.t"), datetime.now(UTC), answered)
+    assert in_environment(token, center, environment).api_domain == used
+
+
+def test_clients_of_one_org_share_its_limits(registry: Registry, org: Org) -> None:
+    register_from_refresh_token(registry, "twin", refresh_token(org), data_center=DC)
+    one, two = registry.get("acme"), registry.get("twin")
+    limits = org_limits_of(registry.settings, registry, one)
+    assert limits is org_limits_of(registry.settings, registry, two)
+    assert limits.concurrency == 20
+    assert limits.daily_credits == 51_000
+    assert limits.own_credits == registry.credits_used("acme") == 4
+    for unknown in (None, "galactic"):  # a small guess at the credits would stop syncs that may go on
+        limits = org_limits_of(registry.settings, registry, replace(one, org_id=None, edition=unknown))
+        assert (limits.daily_credits, limits.concurrency) == (None, 5)
+
+
+def test_no_token_stands_in_the_registry_in_clear(registry: Registry) -> None:
+    """The whole file, not the columns that we think of."""
+    source = StoredTokenSource(registry, "acme")
+    secrets = [
+        source.refused(source.current()).value,
+        registry.token_store.refresh_token("acme"),
+        *registry.settings.secret_keys,
+    ]
+    secrets.append(Secret("test-client-secret-0123456789"))
+    if registry.database.path is not None:
+        everything = b"".join(path.read_bytes() for path in registry.database.path.parent.glob("registry.sqlite*"))
+    else:
+        everything = dump(registry)
+    assert b"acme" in everything
+    for secret in secrets:
+        assert secret.reveal().encode() not in everything
+        assert secret.reveal() not in repr(source) + repr(registry.get("acme")) + repr(registry.list())
+
+
+def dump(registry: Registry) -> bytes:
+    from sqlalchemy import select
+
+    from zoho_pipeline.channels.registry.tables import metadata
+
+    with registry.database.read() as connection:
+        return b"".join(repr(connection.execute(select(t)).all()).encode() for t in metadata.sorted_tables)

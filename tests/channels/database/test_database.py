@@ -1,0 +1,128 @@
+"""Opening the registry: permissions, migrations by many at once, places that cannot be used."""
+
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.channels.registry import migrations, tables
+from zoho_pipeline.channels.registry.migrate import HEAD, VERSION_TABLE, migrate
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import PipelineError, Settings, SettingsError, load_settings
+
+
+def test_the_migrations_end_at_the_tables_as_declared(settings: Settings) -> None:
+    database = Database(settings)
+    assert migrate(database)
+    assert not migrate(database)
+    with database.read() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "compare_server_default": True}
+        )
+        assert compare_metadata(context, tables.metadata) == []
+    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == HEAD
+
+
+OPEN = """
+import sys
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import load_settings
+sys.stdin.readline()
+assert Registry(load_settings()).list() == ()
+"""
+
+
+def test_many_processes_may_open_a_new_registry_at_once(
+    settings: Settings, settings_env: Callable[..., dict[str, str]]
+) -> None:
+    env = settings_env(ZOHO_PIPELINE_REGISTRY=settings.registry_url)
+    openers = [
+        subprocess.Popen([sys.executable, "-W", "error", "-c", OPEN], env=env, stdin=subprocess.PIPE, cwd=Path.cwd())
+        for _ in range(4)
+    ]
+    for opener in openers:  # all are up and wait: now together
+        assert opener.stdin is not None
+        opener.stdin.close()
+    assert [opener.wait() for opener in openers] == [0] * 4
+
+
+def test_a_registry_of_a_newer_release_is_refused(settings: Settings) -> None:
+    registry = Registry(settings)
+    with registry.database.write() as connection:
+        connection.execute(text(f"update {VERSION_TABLE} set version_num = '9999'"))
+    with pytest.raises(RegistryError, match="this release does not know the tables"):
+        Registry(settings)
+
+
+def test_everything_in_home_is_its_owners_alone(sqlite_settings: Settings) -> None:
+    Registry(sqlite_settings)
+    made = [sqlite_settings.home, *sqlite_settings.home.rglob("*")]
+    assert {path.name for path in made} >= {"registry.sqlite", "secret.key", "locks"}
+    for path in made:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_write_that_fails_leaves_nothing(registry: Registry) -> None:
+    def break_off() -> None:
+        with registry.database.write() as connection:
+            connection.execute(text("insert into registry_states (nonce, used_at) values ('n', '2026-01-01 00:00:00')"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    with registry.database.read() as connection:
+        assert connection.scalar(text("select count(*) from registry_states")) == 0
+
+
+def test_a_statement_that_fails_shows_no_value(registry: Registry) -> None:
+    statement = text("insert into registry_states (nonce, no_such_column) values (:value, 1)")
+    with pytest.raises(RegistryError) as caught, registry.database.write() as connection:
+        connection.execute(statement, {"value": "a-secret-value"})
+    assert "a-secret-value" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(
+    settings_env: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    with pytest.raises(RegistryError, match="cannot be opened for writing"):
+        Registry(load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=f"sqlite:///{tmp_path}")))
+
+
+def test_a_file_that_is_no_database_is_named(sqlite_settings: Settings) -> None:
+    sqlite_settings.ensure_home()
+    (sqlite_settings.home / "registry.sqlite").write_text("no database " * 100)
+    with pytest.raises(RegistryError, match="not a database"):
+        Registry(sqlite_settings)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_registry_in_memory_is_refused(settings_env: Callable[..., dict[str, str]], url: str) -> None:
+    with pytest.raises(SettingsError, match="ZOHO_PIPELINE_REGISTRY"):
+        Registry(load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=url)))
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hidden-pass@127.0.0.1:1/x", "postgresql://u:hidden-pass@127.0.0.1:port/x"]
+)
+def test_an_unreachable_server_is_said_without_its_password(
+    settings_env: Callable[..., dict[str, str]], url: str
+) -> None:
+    with pytest.raises(PipelineError, match="ZOHO_PIPELINE_REGISTRY") as caught:
+        Registry(load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=url)))
+    assert "hidden-pass" not in f"{caught.value}"
+
+
+def test_postgres_may_be_spelled_both_ways(postgres_url: str, sqlite_settings: Settings) -> None:
+    short = postgres_url.replace("postgresql://", "postgres://", 1)
+    assert Registry(replace(sqlite_settings, registry_url=short)).database.is_postgres

@@ -1,0 +1,158 @@
+"""Registration: verify a grant or a refresh token, and store the channel."""
+
+from contextlib import suppress
+
+from zoho_pipeline.channels.access.token_request import end_by_clock, in_environment, is_live
+from zoho_pipeline.channels.access.token_source import PendingTokenSource
+from zoho_pipeline.channels.access.verify import inspect
+from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
+from zoho_pipeline.channels.errors import ConnectError, OtherOrg
+from zoho_pipeline.channels.registry.encryption import fingerprint
+from zoho_pipeline.channels.registry.identity import check_id
+from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel, OrgConnection
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.settings.setting_files import check_timezone
+from zoho_pipeline.settings import Secret
+from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
+from zoho_pipeline.zoho.accounts.oauth import AccessToken, Grant
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.errors import TokenThrottled, ZohoError
+
+REGISTRATION_WAIT_SECONDS = 60.0
+
+
+def data_centers(registry: Registry) -> DataCenters:
+    """The built-in data centres and those of the settings."""
+    return DataCenters.with_added(registry.settings.data_centers)
+
+
+def register_from_grant_code(
+    registry: Registry,
+    channel_id: str,
+    code: Secret,
+    *,
+    data_center: str,
+    tenant: str | None = None,
+    timezone: str | None = None,
+) -> Channel:
+    """Register a channel from a self client's code, made in Zoho's API console. It has no redirect URI."""
+    check_id(channel_id)
+    zone = check_timezone(timezone) if timezone else None
+    center = data_centers(registry).get(data_center)
+    grant = exchange(registry, center, code, None)
+    return register_grant(registry, channel_id, center, grant, None, tenant=tenant, timezone=zone)
+
+
+def register_from_refresh_token(
+    registry: Registry,
+    channel_id: str,
+    refresh_token: Secret,
+    *,
+    data_center: str,
+    tenant: str | None = None,
+    timezone: str | None = None,
+) -> Channel:
+    """Register a channel from an existing refresh token, or connect a known channel again with it.
+
+    If the registry has a live access token of this refresh token, that one is used first.
+
+    Raises:
+        RefreshTokenRevoked, ClientRejected, TokenThrottled, OtherOrg, …: nothing was registered or changed.
+    """
+    check_id(channel_id)
+    zone = check_timezone(timezone) if timezone else None
+    center = data_centers(registry).get(data_center)
+    stored = _live_token(registry, channel_id, refresh_token, center)
+    source = PendingTokenSource(registry, center, refresh_token, stored)
+    return _register(registry, channel_id, center, refresh_token, source, None, tenant=tenant, timezone=zone)
+
+
+def exchange(registry: Registry, center: DataCenter, code: Secret, redirect_uri: str | None) -> Grant:
+    """Exchange a grant code for a grant, with the settings' client and environment."""
+    client_id, secret = registry.settings.require_client(center.name)
+    started = registry.database.now()
+    with oauth.new_http() as http:
+        grant = oauth.exchange_code(http, center, client_id, secret, code, redirect_uri)
+    access = end_by_clock(grant.access, started)
+    return Grant(grant.refresh_token, in_environment(access, center, registry.settings.environment))
+
+
+def register_grant(
+    registry: Registry,
+    channel_id: str,
+    center: DataCenter,
+    grant: Grant,
+    scopes: tuple[str, ...] | None,
+    *,
+    tenant: str | None,
+    timezone: str | None,
+) -> Channel:
+    """Register a channel from a grant.
+
+    Args:
+        scopes: those of the consent, for the case that Zoho does not name the granted ones.
+
+    Raises:
+        OtherOrg: the channel belongs to another org. The new token was revoked; the channel was not changed.
+    """
+    # the exchange gave an access token too, and Zoho counts it among the ten
+    with suppress(TokenThrottled):
+        registry.token_budget.spend(fingerprint(grant.refresh_token))
+    source = PendingTokenSource(registry, center, grant.refresh_token, grant.access)
+    try:
+        return _register(
+            registry, channel_id, center, grant.refresh_token, source, scopes, tenant=tenant, timezone=timezone
+        )
+    except OtherOrg:
+        # nobody will ever use this consent's token, so it must not stay valid at Zoho
+        if not registry.token_store.channels_with(fingerprint(grant.refresh_token)):
+            with suppress(ZohoError), oauth.new_http() as http:
+                oauth.revoke(http, center, grant.refresh_token)
+        raise
+
+
+def _register(
+    registry: Registry,
+    channel_id: str,
+    center: DataCenter,
+    refresh_token: Secret,
+    source: PendingTokenSource,
+    scopes: tuple[str, ...] | None,
+    *,
+    tenant: str | None,
+    timezone: str | None,
+) -> Channel:
+    """Verify the token, then store everything in one transaction. One id has one registration at a time."""
+    try:
+        with exclusive(registry.database, f"register {channel_id}", REGISTRATION_WAIT_SECONDS) as lock:
+            found, spent = _inspect(center, source, scopes)
+            lock.ensure_held()
+            channel = registry.add(
+                channel_id, refresh_token, found, access=source.token, tenant=tenant, timezone=timezone
+            )
+            registry.add_credits(channel_id, spent)
+    except LockTimeout:
+        raise ConnectError(f"another process is registering channel {channel_id}. Try again.") from None
+    return registry.get(channel.id)
+
+
+def _inspect(
+    center: DataCenter, source: PendingTokenSource, scopes: tuple[str, ...] | None
+) -> tuple[OrgConnection, int]:
+    access = source.current()
+    with ZohoClient(access.api_domain, source) as client:
+        found = inspect(client, center, access.scopes or scopes)
+        return found, client.meter.credits
+
+
+def _live_token(registry: Registry, channel_id: str, refresh_token: Secret, center: DataCenter) -> AccessToken | None:
+    """The registry's access token, if it lives and belongs to this refresh token."""
+    known = next((channel for channel in registry.list() if channel.id == channel_id), None)
+    if known is None or known.status == RECONNECT_NEEDED or known.data_center != center.name:
+        return None
+    if registry.token_store.fingerprint(channel_id) != fingerprint(refresh_token):
+        return None
+    token = registry.token_store.access_token(channel_id)
+    usable = token is not None and is_live(token, registry.database.now()) and token.api_domain in center.api_origins
+    return token if usable else None

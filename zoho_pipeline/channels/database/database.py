@@ -1,0 +1,172 @@
+"""The registry's database: a SQLite file in HOME, or Postgres, with a transaction to read and one to write.
+
+No connection outlives its transaction (NullPool): a sync reads the registry a few dozen times, a hundred channels must
+not hold a hundred Postgres connections, and a forked worker must not inherit one. SQLite uses its rollback journal
+and not a write-ahead log: with one connection per transaction, each close would merge the log and remove it.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import NullPool
+
+from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.settings import Settings, SettingsError
+
+BUSY_SECONDS = 30.0
+"""How long a SQLite transaction waits for another one. Each takes milliseconds."""
+
+_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""With these settings, a server that has gone is noticed after a minute, and not after the system's two hours."""
+
+_CONNECT = {**_ALIVE, "tcp_user_timeout": 30_000, "connect_timeout": 10, "application_name": "zoho-pipeline"}
+
+
+class Database:
+    """The database of the registry.
+
+    Args:
+        settings: `registry_url` names the database. HOME is created if it does not exist.
+
+    Raises:
+        SettingsError: the URL cannot be read, or names a database in memory.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        settings.ensure_home()
+        self.url = _url(settings.registry_url)
+        self.is_postgres = self.url.get_backend_name() == "postgresql"
+        self.path = None if self.is_postgres else Path(str(self.url.database)).absolute()
+        self.engine = self._postgres_engine() if self.path is None else self._sqlite_engine(self.path)
+
+    @property
+    def locks_folder(self) -> Path | None:
+        """The folder of lock files, beside the SQLite file: all processes that share the file share the locks. None on
+        Postgres."""
+        return None if self.path is None else self.path.parent / "locks"
+
+    @property
+    def shown(self) -> str:
+        """The database as a person may see it, without the password."""
+        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that reads one state.
+
+        Raises:
+            RegistryError: the database cannot be reached or read.
+        """
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that commits at the end. On SQLite it is the only writer from its beginning.
+
+        Raises:
+            RegistryError: the database cannot be reached or written.
+        """
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    def now(self) -> datetime:
+        """Aware UTC now, by the clock that all hosts of this registry share: the server's, or this machine's on SQLite.
+
+        Raises:
+            RegistryError: the database cannot be reached.
+        """
+        if not self.is_postgres:
+            return datetime.now(UTC)
+        with self.read() as connection:
+            return self.now_in(connection)
+
+    def now_in(self, connection: Connection) -> datetime:
+        """`now` inside an open transaction."""
+        if not self.is_postgres:
+            return datetime.now(UTC)
+        found: datetime = connection.execute(text("select clock_timestamp()")).scalar_one()
+        return found.astimezone(UTC)
+
+    def one_at_a_time(self, connection: Connection, name: str) -> None:
+        """Make other transactions of this name wait until this one has ended.
+
+        The lock ends with the transaction, so it cannot be lost before the commit. SQLite needs no lock: it has one
+        writer.
+        """
+        if self.is_postgres:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": lock_key(f"transaction {name}")})
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                connection = connection.execution_options(registry_begin=begin)
+                with connection.begin():
+                    yield connection
+        except DBAPIError as error:
+            raise RegistryError(
+                f"the channel registry at {self.shown} cannot be used: {self.reason(error)}. Check "
+                "ZOHO_PIPELINE_REGISTRY and ZOHO_PIPELINE_HOME, and that this user may write there."
+            ) from None  # the driver's text may repeat values of the statement
+
+    def reason(self, error: DBAPIError) -> str:
+        """The driver's message in one line, without the password."""
+        message = " ".join(str(error.orig).split())
+        password = str(self.url.password or "")
+        return message.replace(password, "***") if password else message
+
+    def _sqlite_engine(self, path: Path) -> Engine:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it, whatever the umask is
+        except OSError as error:
+            raise RegistryError(
+                f"the channel registry {path} cannot be opened for writing ({error.strerror}). Set ZOHO_PIPELINE_HOME "
+                "to a folder that you may write, or ZOHO_PIPELINE_REGISTRY to another database."
+            ) from error
+        engine = create_engine(
+            self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def _postgres_engine(self) -> Engine:
+        return create_engine(self.url, poolclass=NullPool, hide_parameters=True, connect_args=_CONNECT)
+
+
+def lock_key(name: str) -> int:
+    """The number of an advisory lock: a signed 64-bit integer made from its name."""
+    return int.from_bytes(hashlib.sha256(f"zoho-pipeline {name}".encode()).digest()[:8], "big", signed=True)
+
+
+def _url(given: str) -> URL:
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            "ZOHO_PIPELINE_REGISTRY cannot be read. Use sqlite:///path or postgresql://user@host/database."
+        ) from None  # the text may hold a password
+    if url.get_backend_name() in ("postgres", "postgresql"):
+        return url.set(drivername="postgresql+psycopg2")
+    if not url.database or url.database == ":memory:":
+        raise SettingsError("ZOHO_PIPELINE_REGISTRY names a database in memory. Use a file: sqlite:///path.")
+    return url.set(drivername="sqlite+pysqlite")
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001
+    connection.isolation_level = None  # else the driver would begin transactions itself, without IMMEDIATE
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("registry_begin", "BEGIN"))

@@ -1,0 +1,76 @@
+"""Channels as rows of the registry: how they are read, and which columns a connection fills."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, Update, func, select, update
+
+from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.errors import UnknownChannel
+from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.model import Channel, ModuleStatus, OrgConnection
+from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
+
+_ORG_COLUMNS = ("org_id", "org_name", "edition", "users_licensed", "currency")
+
+
+def read_channel(database: Database, connection: Connection, channel_id: str, *, lock: bool = False) -> Channel:
+    """One channel.
+
+    Args:
+        lock: keep other transactions from changing the channel until this one ends. SQLite needs no lock: it has
+            one writer.
+
+    Raises:
+        UnknownChannel: no channel has this id. The message names the known ones.
+    """
+    if lock and database.is_postgres:
+        row = select(tables.channels.c.channel_id).where(tables.channels.c.channel_id == channel_id)
+        connection.execute(row.with_for_update())
+    found = read_channels(database, connection, channel_id)
+    if not found:
+        known = connection.scalars(select(tables.channels.c.channel_id).order_by(tables.channels.c.channel_id))
+        raise UnknownChannel(channel_id, tuple(known))
+    return found[0]
+
+
+def read_channels(database: Database, connection: Connection, channel_id: str | None = None) -> tuple[Channel, ...]:
+    """All channels by id, or the one with this id, with their modules and the credits of the last 24 hours."""
+
+    def only(query: Select[Any], table: Any) -> Select[Any]:
+        return query if channel_id is None else query.where(table.c.channel_id == channel_id)
+
+    since = database.now_in(connection) - CREDIT_WINDOW
+    spent = select(tables.credits.c.channel_id, func.sum(tables.credits.c.credits))
+    spent = spent.where(tables.credits.c.spent_at > since).group_by(tables.credits.c.channel_id)
+    credits = {row[0]: float(row[1]) for row in connection.execute(only(spent, tables.credits))}
+    modules: dict[str, dict[str, ModuleStatus]] = {}
+    by_name = select(tables.modules).order_by(tables.modules.c.module)
+    for row in connection.execute(only(by_name, tables.modules)).mappings():
+        values = dict(row)
+        owner = values.pop("channel_id")
+        modules.setdefault(owner, {})[values["module"]] = ModuleStatus(**values)
+    ordered = select(tables.channels).order_by(tables.channels.c.channel_id)
+    rows = connection.execute(only(ordered, tables.channels)).mappings()
+    channels = (_channel(dict(row)) for row in rows)
+    return tuple(replace(c, modules=modules.get(c.id, {}), credits_used=credits.get(c.id, 0.0)) for c in channels)
+
+
+def update_channel(channel_id: str) -> Update:
+    """The UPDATE statement of one channel's row; the caller adds the values."""
+    return update(tables.channels).where(tables.channels.c.channel_id == channel_id)
+
+
+def connection_columns(connection: OrgConnection) -> dict[str, Any]:
+    """The columns that a connection fills. One that cannot see the org keeps what an earlier connection saw."""
+    return {name: value for name, value in asdict(connection).items() if value is not None or name not in _ORG_COLUMNS}
+
+
+def _channel(row: dict[str, Any]) -> Channel:
+    for secret in ("refresh_seal", "refresh_fingerprint"):
+        del row[secret]
+    set_timezone, set_currency = row.pop("set_timezone"), row.pop("set_currency")
+    row |= {"timezone": set_timezone or row["timezone"], "currency": set_currency or row["currency"]}
+    row["scopes"] = None if row["scopes"] is None else tuple(row["scopes"])
+    row["missing_scopes"] = tuple(row["missing_scopes"])
+    return Channel(id=row.pop("channel_id"), timezone_is_set=set_timezone is not None, **row)

@@ -7,7 +7,7 @@ import pytest
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
 from zoho_pipeline.ingest.load.loader import Loader
-from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
+from zoho_pipeline.ingest.sync.run import reconcile_channel
 from zoho_pipeline.settings import PipelineError
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"

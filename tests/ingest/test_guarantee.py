@@ -21,7 +21,7 @@ from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, Bench
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.purge import purge_channel
-from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
+from zoho_pipeline.ingest.sync.run import reconcile_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse import open_warehouse

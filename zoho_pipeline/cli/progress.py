@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from zoho_pipeline.ingest.report import Progress
+    from zoho_pipeline.ingest.report import SyncProgress
 
 
 @contextmanager
-def sync_progress(channel_id: str, wanted: bool = True) -> "Iterator[Progress | None]":
+def sync_progress(channel_id: str, wanted: bool = True) -> "Iterator[SyncProgress | None]":
     """A progress display on stderr for the block; log lines appear above the bars."""
     if not (wanted and sys.stderr.isatty()):
         yield None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from zoho_pipeline.ingest import marks
+from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.modules import Target
 from zoho_pipeline.ingest.extract.step import ModuleState
 from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, latest_change, live_totals, versions_since
@@ -28,7 +28,7 @@ class Before:
         unsettled: from here on a second may not have been over when it was read: such rows are read again
             even if their Modified_Time is the one we hold. None: there are none.
         too_many: so many that they are not.
-        proved: everything stamped before it is in, whatever any clock said (see `marks`). None: no row was ever read.
+        proved: everything stamped before it is in, whatever any clock said (see `watermarks`). None: no row was read.
         again: rows from here on are loaded again although their version is held; None: all rows from `since` on.
         ahead: a stored mark is later than this run's own clock: one of the two clocks is wrong.
         converted: leads of which we know that they were converted at or after `since`.
@@ -68,9 +68,9 @@ def look(
     if cursor is None:
         return Before(None, {}, known, empty)
     proved = parse(state.get("proved")) or latest_change(connection, target.table, channel_id)
-    ahead = marks.is_ahead(state, hi)
+    ahead = watermarks.is_ahead(state, hi)
     cursor = min(cursor, hi)
-    start = min(cursor, proved + SECOND if proved else marks.EVER)
+    start = min(cursor, proved + SECOND if proved else watermarks.EVER)
     final_to = min(parse(state.get("final_to")) or cursor - lag - SECOND, cursor)
     if ahead:
         final_to = min(final_to, start - lag - SECOND)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.convert.csv_to_arrow import csv_to_arrow
 from zoho_pipeline.ingest.extract.step import ModuleState, Step
-from zoho_pipeline.ingest.marks import EVER, with_proof
+from zoho_pipeline.ingest.extract.watermarks import EVER, with_proof
 from zoho_pipeline.ingest.routes.bulk_route import BulkReader, Progress
 from zoho_pipeline.ingest.routes.coql_route import count_changes
 from zoho_pipeline.ingest.routes.window import SKEW, parse

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from zoho_pipeline.ingest import agreement, marks
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_record
+from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.baseline import MOST_UNSETTLED, Before
 from zoho_pipeline.ingest.extract.bulk_steps import BulkLoad
 from zoho_pipeline.ingest.extract.modules import Target
@@ -156,7 +156,7 @@ class Extraction:
             return
         self._zoho_at = max(filter(None, (self._zoho_at, listed.read_at)))
         if listed.whole:
-            self.state = marks.with_proof(self.state, map(modified, listed.rows))
+            self.state = watermarks.with_proof(self.state, map(modified, listed.rows))
             self.report.took("coql")
             self.report.route_reason = "few changes: listed by one query, read by id"
             yield from self._few(self.intake.must_read(listed.rows))
@@ -297,7 +297,7 @@ class Extraction:
         if here is None or there.count == here.count == 0:
             return here is not None
         same = there.changed is not None and there.converted == here.converted
-        return same and not agreement.differs(there, here, self.window.hi, self.state.get("compared"))
+        return same and not change_probe.difference(there, here, self.window.hi, self.state.get("compared"))
 
     def _final_to(self) -> datetime:
         """Below this instant nothing that is read from now on can still change in silence.
@@ -311,7 +311,7 @@ class Extraction:
     def _read_deletions(self) -> None:
         if not self.target.has_deletions:
             return
-        cursor = marks.deletions_since(self.state, self.before.proved, self.window.hi)
+        cursor = watermarks.deletions_since(self.state, self.before.proved, self.window.hi)
         since = deletions.since_of(cursor, self.before.deletions, self.window.hi)
         try:
             found = deletions.read(self.client, self.target.module, since, self.before.deletions)
@@ -329,7 +329,7 @@ class Extraction:
         if found is None or not found.whole:
             return {}
         proved = self.before.proved if self.before.since is not None else parse(self.state.get("proved"))
-        return marks.deleted_from(self.state, found.listed, proved)
+        return watermarks.deleted_from(self.state, found.listed, proved)
 
     def _note_plan(self) -> None:
         if self.plan.names:
@@ -347,7 +347,7 @@ class Extraction:
         reached = since
         for batch in batches:
             reached = batch.reached
-            self.state = marks.with_proof(self.state, map(modified, batch.rows[-1:]))
+            self.state = watermarks.with_proof(self.state, map(modified, batch.rows[-1:]))
             pending += self.intake.wanted(batch)
             read_at = read_at or batch.read_at
             if len(pending) >= ROWS_PER_TABLE:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,6 +16,7 @@ from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.extract.extraction import Extraction
 from zoho_pipeline.ingest.extract.step import Gathered, ModuleState, newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish_channel
+from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.inferred_history import OBSERVATIONS, observe
 from zoho_pipeline.ingest.raw.lookup_names import fill_names, fill_user_names, marked
 from zoho_pipeline.ingest.raw.queries import held
@@ -27,13 +28,10 @@ from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection, Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted, ZohoError
 
-if TYPE_CHECKING:
-    from zoho_pipeline.ingest.sync.run import Run
-
 log = logging.getLogger(__name__)
 
 
-def load(run: "Run", gathered: Gathered) -> None:
+def load(run: SyncContext, gathered: Gathered) -> None:
     """One dlt run: the gathered rows, what they show of history, and the cursors that are true with them."""
     tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in gathered.tables.items() if parts}
     states = {**run.states, **gathered.states}
@@ -57,7 +55,7 @@ def load(run: "Run", gathered: Gathered) -> None:
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages: the peak would creep up load by load
 
 
-def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> None:
+def _name_users(run: SyncContext, tables: dict[str, pa.Table], gathered: Gathered) -> None:
     """Names of users for rows that came with bare ids; where users are still being read, `finish` fills them."""
     if USERS.name not in run.reports and marked(gathered.states) and not run.users_asked:
         run.users_asked = True  # where they are refused, not once for each load: `finish` tries again
@@ -69,7 +67,7 @@ def _name_users(run: "Run", tables: dict[str, pa.Table], gathered: Gathered) -> 
             tables[name] = fill_user_names(tables[name], BY_NAME[name], users)
 
 
-def last_load(run: "Run", gathered: Gathered) -> None:
+def last_load(run: SyncContext, gathered: Gathered) -> None:
     """The last steps with the deletions of every module that was read to its end."""
     ended: dict[str, set[str]] = {}
     with run.warehouse.connect() as connection:
@@ -88,7 +86,7 @@ def last_load(run: "Run", gathered: Gathered) -> None:
     load(run, gathered)
 
 
-def finish(run: "Run") -> SyncReport:
+def finish(run: SyncContext) -> SyncReport:
     """Write the small tables and the account of the run; raises what made going on impossible."""
     reports = list(run.reports.values())
     finished_at = run.registry.database.now()
@@ -153,7 +151,7 @@ def _record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport]
     )
 
 
-def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
+def _users_for_names(run: SyncContext, states: Mapping[str, ModuleState]) -> None:
     """A run over some modules alone reads no users: where rows came without names, it does."""
     if USERS.name in run.sides or not marked(states):
         return
@@ -169,7 +167,7 @@ def _users_for_names(run: "Run", states: Mapping[str, ModuleState]) -> None:
         run.registry.add_credits(run.channel.id, own.meter.credits)
 
 
-def _is_observed(run: "Run", history: str) -> bool:
+def _is_observed(run: SyncContext, history: str) -> bool:
     """Whether Zoho has no history of its own for this table, as far as this run and earlier ones know."""
     ours = [e for e in run.extractions.values() if e.target.table.name == history]
     if any(run.reports[e.target.module].outcome != "skipped" for e in ours):
@@ -177,7 +175,7 @@ def _is_observed(run: "Run", history: str) -> bool:
     return bool(ours) or not any(s.get("table") == history and s.get("cursor") for s in run.states.values())
 
 
-def _add_deletions(run: "Run", connection: Connection, extraction: Extraction, gathered: Gathered) -> None:
+def _add_deletions(run: SyncContext, connection: Connection, extraction: Extraction, gathered: Gathered) -> None:
     """What has been deleted of what we hold, and what has come back."""
     found = extraction.deletions or deletions.Deletions()
     known, module = extraction.before.deletions, extraction.target.module
@@ -222,7 +220,7 @@ def _ended_stays(connection: Connection, extraction: Extraction, gathered: Gathe
     return {row["id"] for row in rows} - _ids(parts)
 
 
-def _read_again(run: "Run", extraction: Extraction, ids: set[str], gathered: Gathered) -> None:
+def _read_again(run: SyncContext, extraction: Extraction, ids: set[str], gathered: Gathered) -> None:
     if not ids:
         return
     now = run.window.now()
@@ -251,7 +249,7 @@ def _ids(parts: Iterable[pa.Table]) -> set[str]:
     return {id_ for part in parts for id_ in part["id"].to_pylist()}
 
 
-def _found_fields(run: "Run") -> dict[str, str] | None:
+def _found_fields(run: SyncContext) -> dict[str, str] | None:
     """The field map this run could discover; None where it saw no fields of leads."""
     leads = run.extractions.get("Leads")
     if leads is None:
@@ -262,7 +260,7 @@ def _found_fields(run: "Run") -> dict[str, str] | None:
     return discover((name, name) for name in names) if names else None
 
 
-def _tokens(run: "Run") -> int:
+def _tokens(run: SyncContext) -> int:
     fingerprint = run.registry.vault.fingerprint(run.channel.id)
     return run.registry.mints.requests(fingerprint, run.started_at)
 

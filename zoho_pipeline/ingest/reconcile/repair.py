@@ -2,28 +2,26 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-from zoho_pipeline.ingest import agreement
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
+from zoho_pipeline.ingest.extract.extraction import Extraction
 from zoho_pipeline.ingest.extract.step import Gathered
+from zoho_pipeline.ingest.load.commit import load, restored_rows
+from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.queries import known_deletions, live_totals
 from zoho_pipeline.ingest.reconcile import diff
 from zoho_pipeline.ingest.reconcile.diff import Difference, Version
+from zoho_pipeline.ingest.report import Comparison
 from zoho_pipeline.ingest.routes import by_id, change_probe
 from zoho_pipeline.ingest.routes.deletions import read as read_deletions
 from zoho_pipeline.ingest.routes.deletions import since_of
 from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent
-
-if TYPE_CHECKING:
-    from zoho_pipeline.ingest.extract.extraction import Extraction
-    from zoho_pipeline.ingest.sync.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -36,23 +34,10 @@ MOST_ASKED = 50
 """Differing records that a query is asked about once more: what `in` takes."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison of one module found and repaired."""
-
-    module: str
-    route: str
-    source_rows: int
-    warehouse_rows: int
-    added: int
-    updated: int
-    removed: int
-
-
-def check_counts(run: "Run") -> None:
+def check_counts(run: SyncContext) -> None:
     """Compare count and latest change of every module that was read to its end, and repair those that differ.
 
-    `run.reconcile` compares ids at once, whatever they say; so does a module in doubt (see `marks.mended`). What
+    `run.reconcile` compares ids at once, whatever they say; so does a module in doubt (see `watermarks.mended`). What
     still differs after its repair, or cannot be compared, is no complete sync.
     """
     for module, extraction in run.extractions.items():
@@ -78,18 +63,18 @@ def check_counts(run: "Run") -> None:
             )
 
 
-def _compared(run: "Run", module: str) -> dict[str, Any]:
+def _compared(run: SyncContext, module: str) -> dict[str, Any]:
     return run.states.get(module, {}).get("compared") or {}
 
 
-def _is_in_doubt(run: "Run", extraction: "Extraction") -> bool:
+def _is_in_doubt(run: SyncContext, extraction: Extraction) -> bool:
     if not run.states.get(extraction.target.module, {}).get("doubt"):
         return False
     extraction.report.note("an earlier sync, or this one, met a wrong clock, or left a difference: compared id by id")
     return True
 
 
-def _differs(run: "Run", extraction: "Extraction") -> bool:
+def _differs(run: SyncContext, extraction: Extraction) -> bool:
     if extraction.unchanged or not extraction.can_query:
         return False
     module = extraction.target.module
@@ -98,18 +83,18 @@ def _differs(run: "Run", extraction: "Extraction") -> bool:
     except Permanent as error:
         log.debug("channel %s: %s cannot be counted: %s", run.channel.id, module, error)
         return False
-    said = agreement.differs(there, _here(run, extraction), run.window.hi, _compared(run, module))
+    said = change_probe.difference(there, _here(run, extraction), run.window.hi, _compared(run, module))
     extraction.report.note(f"{said}: compared id by id" if said else "")
     return bool(said)
 
 
-def _here(run: "Run", extraction: "Extraction") -> change_probe.Totals:
+def _here(run: SyncContext, extraction: Extraction) -> change_probe.Totals:
     with run.warehouse.connect() as connection:
         target = extraction.target
         return live_totals(connection, target.table, target.module, run.channel.id, run.window.hi)
 
 
-def repair(run: "Run", extraction: "Extraction") -> Comparison:
+def repair(run: SyncContext, extraction: Extraction) -> Comparison:
     """Compare ids and versions of one module, fetch what is missing or stale, mark what is gone.
 
     What is many is read again by another route than the one that left it; then again by the next, and the few
@@ -150,24 +135,22 @@ def repair(run: "Run", extraction: "Extraction") -> Comparison:
     )
 
 
-def _difference(run: "Run", extraction: "Extraction", route: str, source: Mapping[str, Version]) -> Difference:
+def _difference(run: SyncContext, extraction: Extraction, route: str, source: Mapping[str, Version]) -> Difference:
     target = extraction.target
     with run.warehouse.connect() as connection:
         stored = diff.stored_versions(connection, target.table, target.module, run.channel.id, run.window.hi)
     return diff.difference(route, source, stored, run.window.hi)
 
 
-def _really_left(extraction: "Extraction", route: str, ids: set[str]) -> set[str]:
+def _really_left(extraction: Extraction, route: str, ids: set[str]) -> set[str]:
     """Those of the differing records that are still there: one may have been deleted since it was listed."""
     if not ids or len(ids) > MOST_ASKED or route != "coql":
         return ids
     return ids & change_probe.listed(extraction.client, extraction.target.module, ids)
 
 
-def _conclude(run: "Run", extraction: "Extraction", found: Difference, left: set[str], more: int) -> None:
+def _conclude(run: SyncContext, extraction: Extraction, found: Difference, left: set[str], more: int) -> None:
     """Remember what the comparison left, and say it."""
-    from zoho_pipeline.ingest.load.commit import load
-
     module, report, words = extraction.target.module, extraction.report, ""
     if left:
         some = ", ".join(sorted(left)[:3]) + (" …" if len(left) > 3 else "")
@@ -181,7 +164,7 @@ def _conclude(run: "Run", extraction: "Extraction", found: Difference, left: set
     state = {name: value for name, value in known.items() if name not in ("doubt", "compared")}
     if len(left) > MOST_ASKED:
         state["doubt"] = True  # so many may come by themselves: compared again by the next run
-    elif kept := agreement.remembered(extraction.there, _here(run, extraction), more, len(left), words):
+    elif kept := change_probe.remembered(extraction.there, _here(run, extraction), more, len(left), words):
         state["compared"] = kept
     if state != known:
         gathered = Gathered()
@@ -189,9 +172,7 @@ def _conclude(run: "Run", extraction: "Extraction", found: Difference, left: set
         load(run, gathered)
 
 
-def _mark_gone(run: "Run", extraction: "Extraction", gone: set[str]) -> None:
-    from zoho_pipeline.ingest.load.commit import load
-
+def _mark_gone(run: SyncContext, extraction: Extraction, gone: set[str]) -> None:
     if gone:
         gathered = Gathered()
         rows = _vanished_rows(run, extraction, gone)
@@ -200,10 +181,8 @@ def _mark_gone(run: "Run", extraction: "Extraction", gone: set[str]) -> None:
     extraction.report.deleted_rows += len(gone)
 
 
-def _live_again(run: "Run", extraction: "Extraction", ids: set[str], gathered: Gathered) -> None:
+def _live_again(run: SyncContext, extraction: Extraction, ids: set[str], gathered: Gathered) -> None:
     """End the deletions that we hold of records which Zoho shows."""
-    from zoho_pipeline.ingest.load.commit import restored_rows
-
     with run.warehouse.connect() as connection:
         known = known_deletions(connection, run.channel.id, extraction.target.module)
         back = dict.fromkeys(ids & known.keys(), run.window.now())
@@ -212,10 +191,8 @@ def _live_again(run: "Run", extraction: "Extraction", ids: set[str], gathered: G
         gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
 
 
-def _read_all_again(run: "Run", extraction: "Extraction", wanted: set[str]) -> None:
+def _read_all_again(run: SyncContext, extraction: Extraction, wanted: set[str]) -> None:
     """Every row in loads of the usual size."""
-    from zoho_pipeline.ingest.load.commit import load
-
     gathered = Gathered()
     for step in extraction.reread():
         gathered.add(step)
@@ -226,16 +203,14 @@ def _read_all_again(run: "Run", extraction: "Extraction", wanted: set[str]) -> N
     load(run, gathered)
 
 
-def _really_gone(extraction: "Extraction", vanished: set[str]) -> set[str]:
+def _really_gone(extraction: Extraction, vanished: set[str]) -> set[str]:
     """Those of the vanished that a call by id does not show either: a query may hide what a list shows."""
     if not vanished:
         return set()
     return vanished - by_id.fetch(extraction.client, extraction.target.module, _VERSION, vanished).keys()
 
 
-def _put_rows(run: "Run", extraction: "Extraction", rows: Mapping[str, Any]) -> None:
-    from zoho_pipeline.ingest.load.commit import load
-
+def _put_rows(run: SyncContext, extraction: Extraction, rows: Mapping[str, Any]) -> None:
     if not rows:
         return
     now = run.window.now()
@@ -248,7 +223,7 @@ def _put_rows(run: "Run", extraction: "Extraction", rows: Mapping[str, Any]) -> 
     load(run, gathered)
 
 
-def _vanished_rows(run: "Run", extraction: "Extraction", gone: set[str]) -> list[dict[str, Any]]:
+def _vanished_rows(run: SyncContext, extraction: Extraction, gone: set[str]) -> list[dict[str, Any]]:
     """Rows of `deleted_records` for what is gone: as Zoho's list of deletions has it, else `vanished`."""
     module, now, clock = extraction.target.module, run.window.now(), run.window.clock()
     listed = read_deletions(extraction.client, module, since_of(clock, {}, clock), {}).listed

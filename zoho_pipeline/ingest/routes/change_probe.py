@@ -1,7 +1,7 @@
 """The unchanged probe: one aggregate query tells how many records there are and when one changed last.
 
-One credit, whatever the module's size. Where queries know no MAX the count alone is asked for, and
-changes are looked for by reading.
+The query costs one credit, whatever the module's size. Where queries know no MAX, the count alone is asked for, and
+changes are looked for by reading. The answer is compared with the same totals of the warehouse.
 """
 
 from collections.abc import Collection, Mapping
@@ -76,8 +76,51 @@ def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
     return {row["id"] for row in coql.query(client, text).rows}
 
 
+def difference(there: Totals, here: Totals, hi: datetime, compared: Mapping[str, Any] | None = None) -> str:
+    """What differs between Zoho and the warehouse, in words; empty where nothing differs.
+
+    Args:
+        there, here: totals of the live records created before `hi`; `there` was asked at or after `hi`.
+        compared: what an earlier comparison left (see `remembered`). The same difference again is no news.
+    """
+    compared = compared or {}
+    if there.count + compared.get("more", 0) != here.count:
+        return f"{there.count} live records at Zoho, {here.count} here"
+    if there.changed is None or there.changed >= hi:
+        return ""  # a record was edited since: what was read may be from before or after that edit
+    # a latest change here at or after `hi` was read after Zoho was asked
+    same = here.changed is not None and (there.changed == here.changed or here.changed >= hi)
+    if same or _pair(there, here) == compared.get("latest"):
+        return ""
+    return f"latest change {_shown(there.changed)} at Zoho, {_shown(here.changed)} here"
+
+
+def remembered(there: Totals | None, here: Totals, more: int, left: int, words: str) -> dict[str, Any]:
+    """What a comparison id by id left, for the state; empty where it left nothing.
+
+    Args:
+        more: records of the warehouse that Zoho shows by id and in no query.
+        left: records that still differ. `words` names them for a person.
+    """
+    latest = None
+    if there is not None and there.changed is not None and there.changed != here.changed:
+        latest = _pair(there, here)
+    if not (more or left or latest):
+        return {}
+    count = here.count - there.count if there is not None and left else more
+    return {"more": count, "latest": latest, "left": left, "words": words}
+
+
+def _pair(there: Totals, here: Totals) -> list[str]:
+    return [_shown(there.changed), _shown(here.changed)]
+
+
+def _shown(at: datetime | None) -> str:
+    return "none" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def _read(row: Mapping[str, Any], module: str) -> Totals:
-    """The one row of an aggregate: its keys are spelled as each API version likes."""
+    """The one row of an aggregate. Each API version spells its keys in another way."""
     found: dict[str, Any] = {}
     for key, value in row.items():
         lowered = key.lower()

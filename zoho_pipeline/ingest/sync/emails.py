@@ -9,12 +9,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.ingest.catalog.tables import EMAILS
 from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
 from zoho_pipeline.ingest.extract.step import Gathered, rejections
+from zoho_pipeline.ingest.load.commit import load
+from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.window import parse
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
@@ -23,9 +25,6 @@ from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Retryable, ScopeMissing
 from zoho_pipeline.zoho.read import related
 from zoho_pipeline.zoho.read.pages import Row
-
-if TYPE_CHECKING:
-    from zoho_pipeline.ingest.sync.run import Run
 
 MODULE = "Emails"
 PARAMETER = "sync_emails"
@@ -41,7 +40,7 @@ def wanted(channel: Channel) -> bool:
     return str(channel.parameters.get(PARAMETER, "")).strip().lower() in ("true", "1", "yes", "on")
 
 
-def sync_emails(run: "Run") -> None:
+def sync_emails(run: SyncContext) -> None:
     """Bring the e-mails of the leads read since the last look; the report says how it went."""
     report = run.reports[MODULE] = ModuleReport(MODULE, route="related", route_reason="one call a lead")
     report.window_end = run.window.hi
@@ -62,7 +61,7 @@ def sync_emails(run: "Run") -> None:
     report.seconds = time.monotonic() - started
 
 
-def _steps(run: "Run") -> Iterator[tuple[Mark, list[str]]]:
+def _steps(run: SyncContext) -> Iterator[tuple[Mark, list[str]]]:
     while True:
         state = run.states.get(MODULE, {})
         with run.warehouse.connect() as connection:
@@ -108,9 +107,7 @@ def _shaped(mail: Row, lead_id: str) -> Row:
     return {**mail, **told, "from_email": sender.get("email") if isinstance(sender, dict) else sender}
 
 
-def _load(run: "Run", report: ModuleReport, mails: list[Row], mark: Mark) -> None:
-    from zoho_pipeline.ingest.load.commit import load
-
+def _load(run: SyncContext, report: ModuleReport, mails: list[Row], mark: Mark) -> None:
     now, (at, id_) = run.window.now(), mark
     gathered = Gathered()
     if mails:

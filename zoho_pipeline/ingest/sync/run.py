@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +19,8 @@ from zoho_pipeline.channels.errors import LockLost, RegistryError
 from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, HeldLock, channel_lock
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.ingest import marks
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
+from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.baseline import Before, look
 from zoho_pipeline.ingest.extract.extraction import Extraction
 from zoho_pipeline.ingest.extract.modules import MODULE_TARGETS, Target, deal_history, lead_history, module_target
@@ -29,12 +28,12 @@ from zoho_pipeline.ingest.extract.step import Gathered, ModuleState, Step
 from zoho_pipeline.ingest.extract.worker_pool import Done, Workers
 from zoho_pipeline.ingest.load import commit
 from zoho_pipeline.ingest.load.append_tracker import NewRows
+from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 from zoho_pipeline.ingest.raw.lookup_names import without_marks_of_named
 from zoho_pipeline.ingest.reconcile import repair
-from zoho_pipeline.ingest.reconcile.repair import Comparison
-from zoho_pipeline.ingest.report import ModuleReport, Progress, Silent, SyncReport
-from zoho_pipeline.ingest.routes.reference_tables import SIDES, Side
+from zoho_pipeline.ingest.report import Comparison, ModuleReport, ReconcileReport, Silent, SyncProgress, SyncReport
+from zoho_pipeline.ingest.routes.reference_tables import SIDES
 from zoho_pipeline.ingest.routes.window import Window, parse
 from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
@@ -62,33 +61,6 @@ THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
 
-@dataclass
-class Run:
-    """Everything the parts of one sync share."""
-
-    settings: Settings
-    registry: Registry
-    warehouse: Warehouse
-    channel: Channel
-    client: ZohoClient
-    window: Window
-    loader: Loader
-    lock: HeldLock
-    run_id: str
-    progress: Progress
-    states: dict[str, ModuleState]
-    started_at: datetime
-    full: bool = False
-    extractions: dict[str, Extraction] = field(default_factory=dict)
-    sides: dict[str, Side] = field(default_factory=dict)
-    reports: dict[str, ModuleReport] = field(default_factory=dict)
-    comparisons: dict[str, Comparison] = field(default_factory=dict)
-    new_rows: NewRows = field(default_factory=lambda: NewRows(()))
-    users_asked: bool = False
-    reconcile: bool = False
-    fatal: PipelineError | None = None
-
-
 def sync_channel(
     settings: Settings,
     registry: Registry,
@@ -97,7 +69,7 @@ def sync_channel(
     *,
     modules: Sequence[str] | None = None,
     full: bool = False,
-    progress: Progress | None = None,
+    progress: SyncProgress | None = None,
     pacing: Pacing | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
@@ -114,10 +86,32 @@ def sync_channel(
         LockLost: another sync of this channel may have begun meanwhile; earlier steps stand.
     """
     options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "pacing": pacing}
-    return run_channel(settings, registry, warehouse, channel_id, **options)[0]
+    return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
-def run_channel(
+def reconcile_channel(
+    settings: Settings,
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    *,
+    modules: Sequence[str] | None = None,
+    progress: SyncProgress | None = None,
+) -> ReconcileReport:
+    """Sync a channel, then compare every module with Zoho id by id, and repair what differs.
+
+    This finds what leaves no trace (merges, restores, records that became visible or hidden), also after an outage
+    longer than Zoho remembers deletions (60 days in the recycle bin, 120 days after a permanent deletion).
+
+    Raises what `sync_channel` raises.
+    """
+    report, found = _run_channel(
+        settings, registry, warehouse, channel_id, modules=modules, reconcile=True, progress=progress
+    )
+    return ReconcileReport(channel_id, report.run_id, list(found.values()), report)
+
+
+def _run_channel(
     settings: Settings,
     registry: Registry,
     warehouse: Warehouse,
@@ -126,7 +120,7 @@ def run_channel(
     modules: Sequence[str] | None = None,
     full: bool = False,
     reconcile: bool = False,
-    progress: Progress | None = None,
+    progress: SyncProgress | None = None,
     pacing: Pacing | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
@@ -182,10 +176,10 @@ def _start(
     channel: Channel,
     client: ZohoClient,
     lock: HeldLock,
-    progress: Progress,
+    progress: SyncProgress,
     run_id: str,
     started_at: datetime,
-) -> Run:
+) -> SyncContext:
     """Who we speak for, Zoho's clock, and the state of the last completed step."""
     center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
     own = client.metered()
@@ -196,7 +190,7 @@ def _start(
     states: dict[str, ModuleState] = dict(loader.state.get("modules") or {})
     read = [at for state in states.values() if (at := parse(state.get("read_at"))) is not None]
     window = Window(client.server_time, settings.sync_lag_seconds, last_read=max(read, default=None))
-    return Run(
+    return SyncContext(
         settings=settings,
         registry=registry,
         warehouse=warehouse,
@@ -212,7 +206,7 @@ def _start(
     )
 
 
-def _histories(run: Run) -> list[Target]:
+def _histories(run: SyncContext) -> list[Target]:
     """Zoho's own histories where they can be found; what is missing is observed at loading instead."""
     own = run.client.metered()
     try:
@@ -232,7 +226,7 @@ def _histories(run: Run) -> list[Target]:
     return targets
 
 
-def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str]) -> None:
+def _extract_and_load(run: SyncContext, targets: Sequence[Target], sides: Iterable[str]) -> None:
     before = _before(run, targets)
     run.new_rows = NewRows({target.table.name for target in targets if before[target.module].empty})
     with Workers(THREADS) as workers:
@@ -259,7 +253,7 @@ def _extract_and_load(run: Run, targets: Sequence[Target], sides: Iterable[str])
     commit.last_load(run, gathered)
 
 
-def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
+def _before(run: SyncContext, targets: Sequence[Target]) -> dict[str, Before]:
     """What the warehouse holds of each module around its cursor."""
     hi, lag = run.window.hi, run.window.lag
     with run.warehouse.connect() as connection:
@@ -270,14 +264,14 @@ def _before(run: Run, targets: Sequence[Target]) -> dict[str, Before]:
         }
 
 
-def _extraction(run: Run, target: Target, before: Before) -> Extraction:
+def _extraction(run: SyncContext, target: Target, before: Before) -> Extraction:
     report = run.reports[target.module] = ModuleReport(target.module)
     return Extraction(
         target=target,
         channel_id=run.channel.id,
         client=run.client.metered(),
         window=run.window,
-        state=marks.mended(dict(run.states.get(target.module, {})), run.window.hi),
+        state=watermarks.mended(dict(run.states.get(target.module, {})), run.window.hi),
         before=before,
         report=report,
         full=run.full,
@@ -287,7 +281,7 @@ def _extraction(run: Run, target: Target, before: Before) -> Extraction:
     )
 
 
-def _side(run: Run, name: str) -> Iterable[Step]:
+def _side(run: SyncContext, name: str) -> Iterable[Step]:
     report, client = run.reports[name], run.client.metered()
     started = time.monotonic()
     try:
@@ -299,7 +293,7 @@ def _side(run: Run, name: str) -> Iterable[Step]:
     return ()
 
 
-def _done(run: Run, done: Done, workers: Workers, gathered: Gathered) -> None:
+def _done(run: SyncContext, done: Done, workers: Workers, gathered: Gathered) -> None:
     """A module is through, or failed: say so, and stop all where nothing can be asked any more."""
     report = run.reports[done.name]
     if (extraction := run.extractions.get(done.name)) is not None:

@@ -81,7 +81,8 @@ def _reconcile() -> dg.AssetChecksDefinition:
 
 
 def _reconciler(context: dg.OpExecutionContext, rooms: Rooms, tables: set[str]) -> Work:
-    from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport, reconcile_channel
+    from zoho_pipeline.ingest.report import ReconcileReport
+    from zoho_pipeline.ingest.sync.run import reconcile_channel
 
     wanted = [str(table.module) for table in MODULE_TABLES if table.name in tables]
     modules = None if len(wanted) == len(MODULE_TABLES) else wanted

@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.ingest.load.loader import Loader
-from zoho_pipeline.ingest.sync.run import reconcile_channel
 from zoho_pipeline.settings import PipelineError
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
@@ -15,14 +14,7 @@ DAY = 86_400.0
 both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.001)
-
-
-def leads(bench: Bench, count: int, company: str = "C") -> list[str]:
+def leads(bench: SyncBench, count: int, company: str = "C") -> list[str]:
     """Leads of the last hours, a minute apart, none of them newer than five minutes."""
     now = bench.sim.clock.epoch()
     stamps = [now - 300 - 60 * n for n in range(count)]
@@ -30,23 +22,23 @@ def leads(bench: Bench, count: int, company: str = "C") -> list[str]:
     return bench.org.insert_many("Leads", rows)
 
 
-def edit(bench: Bench, ids: list[str], company: str) -> None:
+def edit(bench: SyncBench, ids: list[str], company: str) -> None:
     for id_ in ids:
         bench.org.update("Leads", id_, {"Company": company})
 
 
-def marks(bench: Bench) -> dict[str, datetime]:
+def marks(bench: SyncBench) -> dict[str, datetime]:
     """Every instant in the state of Leads."""
     state = Loader(bench.settings, bench.warehouse, bench.channel_id).state["modules"]["Leads"]
     names = ("cursor", "final_to", "deleted_cursor", "fields_at", "proved", "deleted_from")
     return {name: datetime.fromisoformat(state[name]) for name in names if state.get(name)}
 
 
-def zoho_now(bench: Bench) -> datetime:
+def zoho_now(bench: SyncBench) -> datetime:
     return datetime.fromtimestamp(bench.sim.clock.seconds(), UTC)
 
 
-def check(bench: Bench) -> None:
+def check(bench: SyncBench) -> None:
     """A sync under the right clock: raw is the ledger, and no mark is ahead of the time."""
     report = bench.sync("Leads")
     assert report.complete, report
@@ -61,7 +53,9 @@ def check(bench: Bench) -> None:
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
 @pytest.mark.parametrize("offset", [DAY, 60.0, -DAY, -60.0], ids=["day ahead", "minute ahead", "day behind", "behind"])
 @pytest.mark.parametrize("first", [True, False], ids=["first sync wrong", "later sync wrong"])
-def test_edits_after_a_sync_under_a_wrong_date_are_found(bench: Bench, scopes: str, offset: float, first: bool) -> None:
+def test_edits_after_a_sync_under_a_wrong_date_are_found(
+    bench: SyncBench, scopes: str, offset: float, first: bool
+) -> None:
     bench.connect(scopes)
     ids = leads(bench, 250)
     if not first:
@@ -78,7 +72,7 @@ def test_edits_after_a_sync_under_a_wrong_date_are_found(bench: Bench, scopes: s
 
 @both_engines
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
-def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: Bench, scopes: str) -> None:
+def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBench, scopes: str) -> None:
     """A run a week later sees a cursor that looks right; newer edits hide the older from count and latest change."""
     bench.connect(scopes)
     ids = leads(bench, 250)
@@ -94,7 +88,7 @@ def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: Bench, s
 
 @pytest.mark.parametrize("run", ["full", "reconcile"])
 @pytest.mark.parametrize("offset", [DAY, -DAY], ids=["ahead", "behind"])
-def test_full_and_reconcile_do_not_believe_a_wrong_date_either(bench: Bench, run: str, offset: float) -> None:
+def test_full_and_reconcile_do_not_believe_a_wrong_date_either(bench: SyncBench, run: str, offset: float) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     check(bench)
@@ -102,20 +96,18 @@ def test_full_and_reconcile_do_not_believe_a_wrong_date_either(bench: Bench, run
     if run == "full":
         bench.sync("Leads", full=True)
     else:
-        reconcile_channel(bench.settings, bench.registry, bench.warehouse, "acme", modules=["Leads"])
+        bench.reconcile("Leads")
     edit(bench, ids[:5], "after")
     bench.sim.switches.update(date_offset=0.0)
     check(bench)
 
 
-def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 0)
+    bench.limit(job_credits=0)
     ids = leads(bench, 250)
     bench.sim.switches.update(date_offset=DAY, bulk_rows=100)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.ROWS_PER_LOAD", 50)
+    bench.limit(rows_per_load=50)
     bench.sim.faults.next(60, "server_error", path="/result", after=1)  # breaks off after the first file
     assert not bench.sync("Leads").complete
     bench.sim.faults.clear()
@@ -124,7 +116,7 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(
     check(bench)
 
 
-def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: Bench) -> None:
+def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
     """A proxy with a clock of its own answers once."""
     bench.connect(QUERIES)
     ids = leads(bench, 30)
@@ -137,7 +129,7 @@ def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY])
-def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: Bench, seconds: float) -> None:
+def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: SyncBench, seconds: float) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     check(bench)
@@ -153,7 +145,7 @@ def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: Bench, 
     check(bench)
 
 
-def test_answers_without_a_date_go_by_those_that_had_one(bench: Bench) -> None:
+def test_answers_without_a_date_go_by_those_that_had_one(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     for kind in ("no_date", "bad_date"):
@@ -164,7 +156,7 @@ def test_answers_without_a_date_go_by_those_that_had_one(bench: Bench) -> None:
     check(bench)
 
 
-def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: Bench) -> None:
+def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     leads(bench, 3)
     bench.sim.switches.update(date_offset=DAY)
@@ -182,7 +174,7 @@ def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: Bench) -> No
     assert datetime.fromisoformat(fields) <= latest
 
 
-def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: Bench) -> None:
+def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBench) -> None:
     """A Date that is behind holds back what was created since: it is said, and read once the clock is right."""
     bench.connect(QUERIES)
     leads(bench, 10)
@@ -195,7 +187,7 @@ def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: Bench) -
     check(bench)
 
 
-def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: Bench) -> None:
+def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncBench) -> None:
     """Its stamps were ahead too: rows that are held are newer than what is edited now."""
     bench.connect(QUERIES)
     ids = leads(bench, 30)
@@ -210,7 +202,7 @@ def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: Bench
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_run_with_nothing_new_still_costs_three_credits(bench: Bench) -> None:
+def test_a_run_with_nothing_new_still_costs_three_credits(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 300)
     check(bench)

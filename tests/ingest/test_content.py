@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.content.files import ContentError, load_content, read_content
 
 HEADER = "content_id,content_type,published_at,title,topics\n"
@@ -50,7 +50,7 @@ def test_a_bad_file_is_named_by_line_and_column(tmp_path: Path, text: str, said:
     assert said in str(caught.value)
 
 
-def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: SyncBench, tmp_path: Path) -> None:
     assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, GOOD)) == 2
     newer = write(tmp_path, HEADER + "c2,video,2026-05-03,New,\n")
     assert load_content(bench.settings, bench.warehouse, "acme", newer) == 1

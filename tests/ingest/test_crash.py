@@ -15,15 +15,15 @@ import duckdb
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.settings import PipelineError
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(bench: Bench, route: str = "records", **environment: str) -> "subprocess.Popen[bytes]":
+def start(bench: SyncBench, route: str = "records", **environment: str) -> "subprocess.Popen[bytes]":
     warehouse = "-" if bench.warehouse.dialect == "duckdb" else bench.settings.warehouse_url
-    arguments = [str(bench.settings.home), bench.sim.url, warehouse, route]
+    arguments = ["sync", str(bench.settings.home), bench.sim.url, warehouse, route]
     command = [sys.executable, "-m", "tests.ingest.syncing", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, **environment})
 
@@ -39,18 +39,18 @@ def kill_when(killed: "subprocess.Popen[bytes]", reached: Callable[[], bool]) ->
         killed.communicate()
 
 
-def calls(bench: Bench, part: str) -> int:
+def calls(bench: SyncBench, part: str) -> int:
     return sum(1 for call in bench.sim.requests if part in call.path)
 
 
-def insert_old(bench: Bench, rows: int) -> None:
+def insert_old(bench: SyncBench, rows: int) -> None:
     base = int(bench.sim.clock.seconds()) - 1_000_000
     bench.org.insert_many(
         "Leads", [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(rows)]
     )
 
 
-def loaded(bench: Bench) -> int:
+def loaded(bench: SyncBench) -> int:
     with suppress(PipelineError, duckdb.Error):  # the other process may hold the file
         return int(bench.rows("select count(*) as n from zoho_raw.leads")[0]["n"]) if tables(bench) else 0
     return 0
@@ -65,7 +65,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_killed_sync_loses_nothing(bench: Bench, stage: str) -> None:
+def test_a_killed_sync_loses_nothing(bench: SyncBench, stage: str) -> None:
     route, reached = STAGES[stage]
     bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
     insert_old(bench, 2_000)
@@ -79,7 +79,7 @@ def test_a_killed_sync_loses_nothing(bench: Bench, stage: str) -> None:
 @pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize("route", ["records", "bulk"])
 @pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5, 2.2, 3.0])
-def test_kills_at_any_instant_lose_nothing(bench: Bench, route: str, delay: float) -> None:
+def test_kills_at_any_instant_lose_nothing(bench: SyncBench, route: str, delay: float) -> None:
     """The instant is counted from the first call: reading, packing, loading and merging are all hit."""
     bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
     insert_old(bench, 3_000)
@@ -98,7 +98,7 @@ def test_kills_at_any_instant_lose_nothing(bench: Bench, route: str, delay: floa
 
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
-def test_a_killed_first_load_goes_on_where_it_was(bench: Bench) -> None:
+def test_a_killed_first_load_goes_on_where_it_was(bench: SyncBench) -> None:
     """The second process reads on from the last loaded step."""
     insert_old(bench, 3_000)
     kill_when(start(bench), lambda: loaded(bench) > 0)
@@ -110,12 +110,12 @@ def test_a_killed_first_load_goes_on_where_it_was(bench: Bench) -> None:
         assert calls(bench, "/v7/Leads") - before <= (3_000 - there + 400) // 200 + 4
 
 
-def tables(bench: Bench) -> bool:
+def tables(bench: SyncBench) -> bool:
     with bench.warehouse.connect() as connection:
         return "leads" in connection.tables("zoho_raw")
 
 
-def test_an_older_package_cannot_overwrite_newer_rows(bench: Bench) -> None:
+def test_an_older_package_cannot_overwrite_newer_rows(bench: SyncBench) -> None:
     from datetime import UTC, datetime, timedelta
 
     from zoho_pipeline.ingest.catalog.tables import LEADS
@@ -138,7 +138,7 @@ def test_an_older_package_cannot_overwrite_newer_rows(bench: Bench) -> None:
     assert [row["company"] for row in bench.rows("select company from zoho_raw.leads")] == ["newest"]
 
 
-def test_a_sync_reports_to_nobody(bench: Bench) -> None:
+def test_a_sync_reports_to_nobody(bench: SyncBench) -> None:
     """dlt tells its makers of each run unless it is told not to before it first looks around."""
     insert_old(bench, 3)
     with socket.create_server(("127.0.0.1", 0)) as listener:

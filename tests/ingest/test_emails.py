@@ -2,24 +2,21 @@
 
 from typing import Any
 
-import pytest
-
-from tests.ingest.conftest import PLAIN_SCOPES, Bench
-from zoho_pipeline.ingest.sync import emails
+from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
 
 SCOPES = f"{PLAIN_SCOPES},ZohoCRM.modules.emails.READ,ZohoCRM.coql.READ"
 
 
-def calls(bench: Bench) -> int:
+def calls(bench: SyncBench) -> int:
     return sum(1 for call in bench.sim.requests if call.path.endswith("/Emails"))
 
 
-def part(bench: Bench) -> Any:
+def part(bench: SyncBench) -> Any:
     return next((p for p in bench.sync().modules if p.module == "Emails"), None)
 
 
-def test_emails_are_read_where_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(emails, "LEADS_PER_STEP", 2)
+def test_emails_are_read_where_asked_for(bench: SyncBench) -> None:
+    bench.limit(leads_per_email_checkpoint=2)
     bench.connect(SCOPES)
     bench.sim.clock.advance(-100_000)
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(5)])
@@ -49,7 +46,7 @@ def test_emails_are_read_where_asked_for(bench: Bench, monkeypatch: pytest.Monke
     assert calls(bench) == 2
 
 
-def test_emails_without_their_scope_are_said(bench: Bench) -> None:
+def test_emails_without_their_scope_are_said(bench: SyncBench) -> None:
     bench.registry.store("acme", parameters={"sync_emails": "true"})
     bench.connect("ZohoCRM.modules.leads.READ,ZohoCRM.users.READ")
     bench.org.insert("Leads", {"Last_Name": "L"})

@@ -1,6 +1,7 @@
 """First loads in several steps: rows are appended while they are new, names are there, nothing comes twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, SyncBench
 from zoho_pipeline.ingest.load.append_tracker import NewRows
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 
@@ -39,19 +40,16 @@ def table(ids: Sequence[object]) -> pa.Table:
 
 
 @pytest.fixture
-def small_jobs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def small_jobs(bench: SyncBench) -> SyncBench:
     """Bulk Read for a few rows, many jobs, a load for each."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(bulk_rows=1_000, page_tokens="offset")
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.01)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 1)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 10**9)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.ROWS_PER_LOAD", 900)
+    bench.limit(job_credits=1, queries_from=10**9, rows_per_load=900)
     return bench
 
 
 @both
-def test_a_record_that_two_jobs_show_is_there_once(small_jobs: Bench) -> None:
+def test_a_record_that_two_jobs_show_is_there_once(small_jobs: SyncBench) -> None:
     """A restore between two jobs moves every row by one: the last of the first file is the first of the second."""
     bench = small_jobs
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
@@ -66,7 +64,7 @@ def test_a_record_that_two_jobs_show_is_there_once(small_jobs: Bench) -> None:
     ledger.assert_equal(bench, "Leads")
 
 
-def marks(bench: Bench) -> set[str]:
+def marks(bench: SyncBench) -> set[str]:
     states = Loader(bench.settings, bench.warehouse, "acme").state["modules"]
     return {name for name, state in states.items() if "bare_names" in state}
 
@@ -75,14 +73,14 @@ NAMED = "select distinct owner_name, account_name_name from zoho_raw.contacts"
 NAMES = [{"owner_name": "Asha Rao", "account_name_name": "Acme Pune"}]
 
 
-def insert_contacts(bench: Bench) -> None:
+def insert_contacts(bench: SyncBench) -> None:
     owner = bench.org.add_user(first_name="Asha", last_name="Rao")
     account = bench.org.insert("Accounts", {"Account_Name": "Acme Pune"})
     row = {"Last_Name": "C", "Owner": {"id": owner.id}, "Account_Name": {"id": account}}
     bench.org.insert_many("Contacts", [row] * 1_200)
 
 
-def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_jobs: Bench) -> None:
+def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_jobs: SyncBench) -> None:
     bench = small_jobs
     insert_contacts(bench)
     first = bench.sync()
@@ -97,7 +95,7 @@ def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_job
     assert "Contacts" not in marks(bench)
 
 
-def test_names_that_come_later_are_filled_then(small_jobs: Bench) -> None:
+def test_names_that_come_later_are_filled_then(small_jobs: SyncBench) -> None:
     """The parent's module was not read at first, and users could not be."""
     bench = small_jobs
     insert_contacts(bench)
@@ -112,10 +110,8 @@ def test_names_that_come_later_are_filled_then(small_jobs: Bench) -> None:
     ledger.assert_equal(bench, "Contacts")
 
 
-def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.BYTES_PER_LOAD", 50_000)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.ROWS_PER_TABLE", 100)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.ROWS_PER_STEP", 100)
+def test_loads_are_bounded_by_bytes_too(bench: SyncBench) -> None:
+    bench.limit(bytes_per_load=50_000, rows_per_table=100, rows_per_checkpoint=100)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": "x" * 500} for n in range(600)])
     bench.sync("Leads")
     loads = bench.rows("select count(*) as n from zoho_raw._dlt_loads where schema_name = 'zoho_crm'")
@@ -124,7 +120,7 @@ def test_loads_are_bounded_by_bytes_too(bench: Bench, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("call", [2, 4])
-def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: Bench, call: int) -> None:
+def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: SyncBench, call: int) -> None:
     """The first job, or the second when the first one's rows are in: a field without a column fails the whole job."""
     bench = small_jobs
     bench.sim.switches.update(bulk_mode="polls", bulk_polls=1)
@@ -132,15 +128,14 @@ def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: Bench, call: int
     message = "FIELD_NOT_SUPPORTED: the field Description is not supported"
     bench.sim.on_call(call, lambda: bench.org.bulk.fail_next.append(message), path="/bulk/")
     (part,) = bench.sync("Leads").modules
-    assert (part.outcome, part.route) == ("complete", "records")
+    assert (part.outcome, part.route) == ("complete", "bulk+records")
     assert "bulk refused" in part.detail
     assert "FIELD_NOT_SUPPORTED" in part.detail
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> None:
     """It broke off after one file, and a field was shown to the user since: the files lack it."""
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     bench = small_jobs
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": f"C{n}"} for n in range(2_500)])
     bench.org.admin.hide_field("Leads", "Company")
@@ -155,11 +150,9 @@ def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: Bench, monkeyp
     ledger.assert_equal(bench, "Leads")
 
 
-def test_thousands_that_differ_are_read_again_in_bounded_loads(
-    small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zoho_pipeline.ingest.reconcile.repair.MOST_REPAIRS", 100)
+def test_thousands_that_differ_are_read_again_in_bounded_loads(small_jobs: SyncBench) -> None:
     bench = small_jobs
+    bench.limit(most_repairs=100)
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
     bench.org.admin.hide_rows("Leads", set(ids[10:]))
     bench.sync("Leads")
@@ -173,10 +166,7 @@ def test_thousands_that_differ_are_read_again_in_bounded_loads(
     ledger.assert_equal(bench, "Leads")
 
 
-def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
+def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(bench: SyncBench) -> None:
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.sim.faults.next(100, "server_error", path="/settings/modules")
     report = bench.sync()
@@ -185,12 +175,10 @@ def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(
 
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb"], indirect=True)
-def test_a_load_that_fails_ends_the_run_and_is_accounted_for(
-    small_jobs: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_load_that_fails_ends_the_run_and_is_accounted_for(small_jobs: SyncBench) -> None:
     """Nobody goes on waiting for another module's job, which may take Zoho an hour."""
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 1.0)
     bench = small_jobs
+    bench.limit(pacing=replace(bench.limits.pacing, job_first_wait=1.0))
     bench.sync("Leads")
     bench.sim.switches.update(bulk_mode="time", bulk_seconds=45.0)
     bench.org.insert_many("Contacts", [{"Last_Name": f"C{n}"} for n in range(300)])

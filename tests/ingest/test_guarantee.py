@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, QUICK, SyncBench
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.purge import purge_channel
-from zoho_pipeline.ingest.sync.run import reconcile_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse import open_warehouse
@@ -32,6 +31,8 @@ FAULTS = (
     "concurrency", "credits", "server_error", "bad_gateway", "reset", "reset_after", "truncated", "bad_json",
     "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
 )  # fmt: skip
+SMALL = replace(QUICK, job_credits=1, rows_per_load=50)
+"""Where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
 pick = st.integers(0, 10**6)
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=5)
 """Without NUL, which no warehouse takes in a text and raw leaves out."""
@@ -73,7 +74,7 @@ class Lives(RuleBasedStateMachine):
         os.umask(umask)
         org = self.sim.add_org(name="Acme")
         org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
-        self.bench = Bench(self.sim, org, loaded, Registry(loaded), open_warehouse(loaded))
+        self.bench = SyncBench(self.sim, org, loaded, Registry(loaded), open_warehouse(loaded), limits=SMALL)
         self.bench.connect(self.scopes)
         self.traceless = False
         self.pending: list[Callable[[], None]] = []
@@ -184,7 +185,7 @@ class Lives(RuleBasedStateMachine):
     def check(self) -> None:
         """A sync with nothing else going on: raw is the ledger."""
         if self.traceless:
-            reconcile_channel(self.bench.settings, self.bench.registry, self.bench.warehouse, "acme", modules=MODULES)
+            self.bench.reconcile(*MODULES)
             self.traceless = False
         else:
             report = self.bench.sync(*MODULES)
@@ -213,16 +214,6 @@ def run(machine: type[Lives], examples: int, steps: int) -> None:
         derandomize=True, print_blob=False,
     )  # fmt: skip
     run_state_machine_as_test(machine, settings=profile)
-
-
-@pytest.fixture(autouse=True)
-def _small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting; where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.001)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 1)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.step.ROWS_PER_LOAD", 50)
 
 
 @pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])

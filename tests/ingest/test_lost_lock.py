@@ -9,19 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import Bench
-from tests.ingest.syncing import environment
+from tests.ingest.conftest import SyncBench
 from tests.postgres import end_lock_sessions
 
 ROOT = Path(__file__).parents[2]
 LEADS = 1_600
-
-SYNC = """
-from zoho_pipeline.cli import main
-from zoho_pipeline.ingest import extract, steps
-extract.ROWS_PER_TABLE, extract.ROWS_PER_STEP, steps.ROWS_PER_LOAD = 200, 400, 400
-main()
-"""
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
@@ -31,36 +23,37 @@ def warehouse_env(request: pytest.FixtureRequest, postgres_url: str) -> dict[str
     return {"ZOHO_PIPELINE_REGISTRY": postgres_url, **warehouse}
 
 
-def start(bench: Bench, *arguments: str) -> "subprocess.Popen[str]":
-    """The command in a process of its own, with small steps."""
+def start(bench: SyncBench, command: str) -> "subprocess.Popen[str]":
+    """The command in a process of its own, with small checkpoints."""
     settings = bench.settings
     warehouse = "-" if bench.warehouse.dialect == "duckdb" else settings.warehouse_url
-    env = environment(str(settings.home), bench.sim.url, warehouse)
-    env = {**os.environ, **env, "ZOHO_PIPELINE_REGISTRY": settings.registry_url}
-    command = [sys.executable, "-c", SYNC, *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, text=True)
+    route = ["records"] if command == "sync" else []
+    arguments = [command, str(settings.home), bench.sim.url, warehouse, *route]
+    env = {**os.environ, "ZOHO_PIPELINE_REGISTRY": settings.registry_url}
+    ran = [sys.executable, "-m", "tests.ingest.syncing", *arguments]
+    return subprocess.Popen(ran, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, text=True)
 
 
-def begun(bench: Bench, command: str, *arguments: str) -> "subprocess.Popen[str]":
+def begun(bench: SyncBench, command: str) -> "subprocess.Popen[str]":
     """The command, with its first rows loaded and the next answer of Zoho slow in coming."""
     bench.sim.faults.next(1, "slow", "/v7/Leads", after=4, seconds=6)
-    process = start(bench, command, *arguments)
+    process = start(bench, command)
     while not bench.sim.faults.fired:
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     return process
 
 
-def insert_leads(bench: Bench) -> None:
+def insert_leads(bench: SyncBench) -> None:
     base = int(bench.sim.clock.seconds()) - 1_000_000
     rows = [{"Last_Name": f"L{n}", "Created_Time": base + n, "Modified_Time": base + n} for n in range(LEADS)]
     bench.org.insert_many("Leads", rows)
 
 
 @pytest.mark.parametrize("command", ["sync", "reconcile"])
-def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: Bench, command: str) -> None:
+def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: SyncBench, command: str) -> None:
     insert_leads(bench)
-    first = begun(bench, command, "acme", *(["--modules", "Leads"] if command == "sync" else []))
+    first = begun(bench, command)
     assert end_lock_sessions(bench.settings.registry_url) == 1
     bench.org.update("Leads", next(iter(bench.org.modules["Leads"].rows)), {"Company": "changed meanwhile"})
     assert bench.sync("Leads").complete

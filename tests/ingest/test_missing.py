@@ -5,16 +5,16 @@ import logging
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import PLAIN_SCOPES, Bench
+from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
 from zoho_pipeline.settings import PipelineError, UsageError
 
 
-def outcome(bench: Bench, module: str) -> tuple[str, str]:
+def outcome(bench: SyncBench, module: str) -> tuple[str, str]:
     row = bench.rows("select outcome, detail from zoho_raw.sync_runs where module = ? order by started_at", module)[-1]
     return row["outcome"], row["detail"] or ""
 
 
-def test_a_missing_scope_is_said_everywhere(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_scope_is_said_everywhere(bench: SyncBench, caplog: pytest.LogCaptureFixture) -> None:
     bench.connect("ZohoCRM.modules.leads.READ,ZohoCRM.modules.deals.READ,ZohoCRM.users.READ")
     bench.org.insert("Leads", {"Last_Name": "L"})
     with caplog.at_level(logging.WARNING):
@@ -28,7 +28,7 @@ def test_a_missing_scope_is_said_everywhere(bench: Bench, caplog: pytest.LogCapt
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_missing_module_is_said(bench: Bench) -> None:
+def test_a_missing_module_is_said(bench: SyncBench) -> None:
     bench.org.remove_module("Campaigns")
     report = bench.sync()
     assert report.complete
@@ -36,7 +36,7 @@ def test_a_missing_module_is_said(bench: Bench) -> None:
     assert "module Campaigns" in outcome(bench, "Campaigns")[1]
 
 
-def test_users_are_kept_where_the_deleted_ones_are_refused(bench: Bench) -> None:
+def test_users_are_kept_where_the_deleted_ones_are_refused(bench: SyncBench) -> None:
     bench.org.add_user(first_name="Ravi")
     bench.sim.faults.next(1, "no_permission", path="/crm/v7/users", after=2)  # own user, all users, then the deleted
     assert bench.sync().complete
@@ -47,7 +47,7 @@ def test_users_are_kept_where_the_deleted_ones_are_refused(bench: Bench) -> None
     assert "deleted users cannot be read" in said[1]
 
 
-def test_notes_of_a_plain_user_are_skipped(bench: Bench) -> None:
+def test_notes_of_a_plain_user_are_skipped(bench: SyncBench) -> None:
     user = bench.org.add_user(first_name="Ravi", profile="Standard")
     bench.connect(PLAIN_SCOPES, user, "ravi")
     bench.channel_id = "ravi"
@@ -55,9 +55,7 @@ def test_notes_of_a_plain_user_are_skipped(bench: Bench) -> None:
     assert outcome(bench, "Notes")[0] == "skipped"
 
 
-def test_a_fault_that_lasts_fails_the_module_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.01)
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.01)
+def test_a_fault_that_lasts_fails_the_module_alone(bench: SyncBench) -> None:
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.org.insert("Contacts", {"Last_Name": "C"})
     bench.sim.faults.next(50, "server_error", path="/crm/v7/Leads")
@@ -71,7 +69,7 @@ def test_a_fault_that_lasts_fails_the_module_alone(bench: Bench, monkeypatch: py
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_revoked_token_stops_the_sync_with_its_cure(bench: Bench) -> None:
+def test_a_revoked_token_stops_the_sync_with_its_cure(bench: SyncBench) -> None:
     bench.sync()
     with bench.sim.hub.lock:
         bench.sim.hub.tokens.drop_user(bench.org.id, bench.org.admin.id)
@@ -80,7 +78,7 @@ def test_a_revoked_token_stops_the_sync_with_its_cure(bench: Bench) -> None:
     assert bench.registry.get("acme").status == "reconnect_needed"
 
 
-def test_two_orgs_with_the_same_ids_stay_apart(bench: Bench) -> None:
+def test_two_orgs_with_the_same_ids_stay_apart(bench: SyncBench) -> None:
     bench.org.insert("Leads", {"id": "42", "Last_Name": "Mine"})
     bench.sync("Leads")
     other = bench.sim.add_org(name="Other")
@@ -97,7 +95,7 @@ def test_two_orgs_with_the_same_ids_stay_apart(bench: Bench) -> None:
     assert list(bench.live("leads", "Leads")) == ["42"]
 
 
-def test_an_unknown_module_and_a_paused_channel_are_refused(bench: Bench) -> None:
+def test_an_unknown_module_and_a_paused_channel_are_refused(bench: SyncBench) -> None:
     with pytest.raises(UsageError, match="Invoices"):
         bench.sync("Invoices")
     bench.registry.pause("acme")

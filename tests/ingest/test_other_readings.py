@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import SyncBench
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 MODULES = ("Leads", "Contacts", "Deals", "Calls", "Tasks", "Events")
@@ -28,7 +28,7 @@ READINGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def live(bench: Bench) -> None:
+def live(bench: SyncBench) -> None:
     """Some leads, more than one page, with what hangs on them."""
     org = bench.org
     ids = org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Acme"} for n in range(230)])
@@ -37,7 +37,7 @@ def live(bench: Bench) -> None:
     org.insert_many("Tasks", [{"Subject": f"T{n}"} for n in range(3)])
 
 
-def change(bench: Bench) -> None:
+def change(bench: SyncBench) -> None:
     """What a day brings: edits, a conversion, a deletion, a restore, new rows."""
     org = bench.org
     ids = sorted(id_ for id_, row in org.modules["Leads"].rows.items() if not row.get("Converted__s"))
@@ -50,7 +50,7 @@ def change(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("reading", READINGS)
-def test_raw_is_the_ledger_whichever_reading_is_true(bench: Bench, reading: str) -> None:
+def test_raw_is_the_ledger_whichever_reading_is_true(bench: SyncBench, reading: str) -> None:
     bench.sim.switches.update(**READINGS[reading])
     bench.connect(",".join(DEFAULT_SCOPES))
     live(bench)

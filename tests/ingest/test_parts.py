@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.catalog.field_map import discover, merged
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.convert.business_hours import intervals
@@ -122,7 +122,7 @@ def test_of_a_key_read_twice_the_later_reading_is_loaded() -> None:
     ]
 
 
-def test_the_registry_is_published_and_purged(bench: Bench) -> None:
+def test_the_registry_is_published_and_purged(bench: SyncBench) -> None:
     set_by_hand = {"lead_source_map": {"fb": "Facebook"}, "parameters": {"topic_min_leads": "1"}}
     bench.registry.store("acme", business_hours=NINE_TO_SIX, **set_by_hand)
     publish(bench.settings, bench.registry, bench.warehouse)
@@ -144,7 +144,7 @@ def test_the_registry_is_published_and_purged(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
-def test_status_changes_between_syncs_are_observed(bench: Bench) -> None:
+def test_status_changes_between_syncs_are_observed(bench: SyncBench) -> None:
     lead = bench.org.insert("Leads", {"Last_Name": "L", "Lead_Status": "Not Contacted"})
     deal = bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
     bench.sync()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,14 +11,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, QUICK, SyncBench
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load.purge import purge_channel
-from zoho_pipeline.ingest.routes import bulk_route, route_choice
+from zoho_pipeline.ingest.routes import route_choice
 
 both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
 
-def furnish(bench: Bench) -> None:
+def furnish(bench: SyncBench) -> None:
     """A small org in which every type of field has a value and a null."""
     org = bench.org
     org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
@@ -47,25 +49,25 @@ def furnish(bench: Bench) -> None:
     org.insert("Calls", {"Subject": "Hi", "What_Id": {"id": lead}, "$se_module": "Leads", "Call_Type": "Outbound"})
 
 
-def table_of(bench: Bench, name: str) -> dict[str, dict[str, Any]]:
+def table_of(bench: SyncBench, name: str) -> dict[str, dict[str, Any]]:
     rows = bench.rows(f"select * from zoho_raw.{name}")
     return {row["id"]: {k: v for k, v in row.items() if k != "synced_at"} for row in rows}
 
 
 ROUTES = {
-    "coql": {"QUERIES_FROM": 1, "LIST_CREDITS": 1_000},
-    "bulk": {"JOB_CREDITS": 0},
+    "coql": {"queries_from": 1, "list_credits": 1_000},
+    "bulk": {"job_credits": 0},
 }
 
 
 @both_engines
-def test_every_route_gives_the_rows_that_lists_give(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_route_gives_the_rows_that_lists_give(bench: SyncBench) -> None:
     """Types, nulls and names alike, whichever way the rows came."""
     furnish(bench)
-    compare_routes(bench, monkeypatch, "leads", "contacts", "accounts", "deals", "calls")
+    compare_routes(bench, "leads", "contacts", "accounts", "deals", "calls")
 
 
-def compare_routes(bench: Bench, monkeypatch: pytest.MonkeyPatch, *names: str, modules: tuple[str, ...] = ()) -> None:
+def compare_routes(bench: SyncBench, *names: str, modules: tuple[str, ...] = ()) -> None:
     """A first load by lists, then by each other route: every cell of these tables is equal."""
     bench.connect(PLAIN_SCOPES)
     bench.sync(*modules)
@@ -75,12 +77,9 @@ def compare_routes(bench: Bench, monkeypatch: pytest.MonkeyPatch, *names: str, m
     bench.connect(ALL_SCOPES)
     for route, prices in ROUTES.items():
         purge_channel(bench.warehouse, "acme")
-        with monkeypatch.context() as patched:
-            patched.setattr(bulk_route, "ROWS_PER_BATCH", 7)
-            patched.setattr("zoho_pipeline.ingest.routes.coql_route.SMALLER_LIMIT", 9)
-            for name, value in prices.items():
-                patched.setattr(f"zoho_pipeline.ingest.routes.route_choice.{name}", value)
-            taken = {part.module: part.route for part in bench.sync(*modules).modules}
+        bench.limits = replace(QUICK, rows_per_bulk_batch=7, smaller_query=9, **prices)
+        taken = {part.module: part.route for part in bench.sync(*modules).modules}
+        bench.limits = QUICK
         assert taken["Leads"] == route
         for name, rows in by_lists.items():
             other = table_of(bench, name)
@@ -136,46 +135,39 @@ MEMO_FIELDS = {
     phases=[Phase.explicit, Phase.generate],
 )
 @given(rows=LEADS)
-def test_any_rows_come_alike_by_every_route(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]]
-) -> None:
+def test_any_rows_come_alike_by_every_route(bench: SyncBench, rows: list[dict[str, Any]]) -> None:
     if not bench.org.rows("Leads"):
         for name, data_type in MEMO_FIELDS.items():
             bench.org.add_custom_field("Leads", name, name, data_type)
         bench.org.add_custom_field("Leads", "Kinds", "Kinds", "multiselectpicklist", picks=["a", "b c", "d,e"])
     bench.org.insert_many("Leads", rows)
-    compare_routes(bench, monkeypatch, "leads", modules=("Leads",))
+    compare_routes(bench, "leads", modules=("Leads",))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])
 def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
-    everything = route_choice.choose(route_choice.Options(rows, coql=True, bulk=True))
+    everything = route_choice.choose(route_choice.Options(rows, coql=True, bulk=True), SyncLimits())
     assert everything.route == ("records" if rows < 1_000 else "coql" if rows <= 36_000 else "bulk")
     assert str(rows) in everything.reason
-    assert route_choice.choose(route_choice.Options(rows)).route == "records"
-    assert route_choice.choose(route_choice.Options(None, coql=True, bulk=True)).route == "records"
+    assert route_choice.choose(route_choice.Options(rows), SyncLimits()).route == "records"
+    assert route_choice.choose(route_choice.Options(None, coql=True, bulk=True), SyncLimits()).route == "records"
 
 
-def test_first_loads_and_runs_without_changes_stay_within_their_credits(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: SyncBench) -> None:
     """At the simulator's own counter, at the dearer price of a sorted call."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3, bulk_mode="polls", bulk_polls=3)
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.01)
     start = int(bench.sim.clock.seconds()) - 10_000_000
     insert_spread(bench, "Leads", 5_000, start)
     insert_spread(bench, "Contacts", 3_000, start)
-    with monkeypatch.context() as patched:
-        patched.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_ROWS", 1)
-        first = {part.module: part for part in bench.sync("Leads", "Contacts").modules}
+    bench.limit(job_rows=1)
+    first = {part.module: part for part in bench.sync("Leads", "Contacts").modules}
     assert {(name, part.rows, part.route) for name, part in first.items()} == {
         ("Leads", 5_000, "coql"), ("Contacts", 3_000, "coql"),
     }  # fmt: skip
     assert all(part.credits <= 14 for part in first.values())
     purge_channel(bench.warehouse, "acme")
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.LIST_CREDITS", 9)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 10**9)
+    bench.limits = replace(QUICK, list_credits=9, queries_from=10**9)
     del bench.sim.requests[:]
     (by_job,) = bench.sync("Leads").modules
     assert (by_job.rows, by_job.route) == (5_000, "bulk")
@@ -188,20 +180,20 @@ def test_first_loads_and_runs_without_changes_stay_within_their_credits(
     assert all(row["route_reason"] for row in told)
 
 
-def spent_on_rows(bench: Bench) -> int:
+def spent_on_rows(bench: SyncBench) -> int:
     """Credits at the simulator's own counter, metadata apart."""
     parts = ("/Leads", "/coql", "/bulk/")
     return sum(call.credits for call in bench.sim.requests if any(part in call.path for part in parts))
 
 
-def insert_spread(bench: Bench, module: str, rows: int, start: int) -> None:
+def insert_spread(bench: SyncBench, module: str, rows: int, start: int) -> None:
     bench.org.insert_many(
         module, [{"Last_Name": f"L{n}", "Created_Time": start + n, "Modified_Time": start + n} for n in range(rows)]
     )
 
 
 @pytest.mark.parametrize("rows", [30, 450])
-def test_a_run_at_once_after_another_costs_three_credits(bench: Bench, rows: int) -> None:
+def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows: int) -> None:
     """Everything lies within the last seconds, and nothing has changed."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3)
@@ -217,7 +209,7 @@ def test_a_run_at_once_after_another_costs_three_credits(bench: Bench, rows: int
 
 @pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
 @pytest.mark.parametrize("rows", [3, 250])
-def test_a_second_edit_within_one_stamped_second_is_found(bench: Bench, scopes: str, rows: int) -> None:
+def test_a_second_edit_within_one_stamped_second_is_found(bench: SyncBench, scopes: str, rows: int) -> None:
     """On a clock that stands still an edit may carry the very Modified_Time that is held already."""
     bench.connect(scopes)
     bench.sim.clock.freeze()
@@ -235,14 +227,12 @@ def test_a_second_edit_within_one_stamped_second_is_found(bench: Bench, scopes: 
     assert quiet.rows == 0
 
 
-def test_a_refused_query_gives_way_to_lists(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_query_gives_way_to_lists(bench: SyncBench) -> None:
     """INVALID_QUERY in the middle: what was read stands, lists read the rest, and it is told."""
     bench.connect(ALL_SCOPES)
     start = int(bench.sim.clock.seconds()) - 10_000
     insert_spread(bench, "Leads", 500, start)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 1)
-    monkeypatch.setattr("zoho_pipeline.zoho.read.coql.MOST_ROWS", 200)
-    monkeypatch.setattr("zoho_pipeline.ingest.extract.extraction.MOST_ROWS", 200)
+    bench.limit(queries_from=1, pacing=replace(QUICK.pacing, query_rows=200))
     bench.sim.on_call(3, lambda: bench.sim.switches.update(coql_row_limit=100), path="/coql")
     (part,) = bench.sync("Leads").modules
     assert (part.outcome, part.route) == ("complete", "records")
@@ -250,7 +240,7 @@ def test_a_refused_query_gives_way_to_lists(bench: Bench, monkeypatch: pytest.Mo
     ledger.assert_equal(bench, "Leads")
 
 
-def test_more_than_fifty_fields_are_read_in_slices(bench: Bench) -> None:
+def test_more_than_fifty_fields_are_read_in_slices(bench: SyncBench) -> None:
     for number in range(70):
         bench.org.add_custom_field("Leads", f"Extra_{number}", f"Extra {number}")
     ids = bench.org.insert_many(
@@ -263,7 +253,7 @@ def test_more_than_fifty_fields_are_read_in_slices(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("scopes", ["ZohoCRM.modules.ALL,ZohoCRM.users.READ"])
-def test_without_metadata_custom_fields_are_found_on_a_record(bench: Bench, scopes: str) -> None:
+def test_without_metadata_custom_fields_are_found_on_a_record(bench: SyncBench, scopes: str) -> None:
     bench.org.add_custom_field("Leads", "utm_source2", "Where from")
     bench.org.insert_many("Leads", [{"Last_Name": "L", "utm_source2": f"s{n}"} for n in range(3)])
     bench.connect(scopes)
@@ -273,7 +263,7 @@ def test_without_metadata_custom_fields_are_found_on_a_record(bench: Bench, scop
     assert found == [{"field_key": "utm_source", "api_name": "utm_source2", "basis": "found"}]
 
 
-def test_conversions_that_move_no_time_are_found(bench: Bench) -> None:
+def test_conversions_that_move_no_time_are_found(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(conversion_bumps_modified=False)
     start = int(bench.sim.clock.seconds()) - 10_000
@@ -285,7 +275,7 @@ def test_conversions_that_move_no_time_are_found(bench: Bench) -> None:
     ledger.assert_equal(bench, "Leads")
 
 
-Change = Callable[[Bench, list[str]], None]
+Change = Callable[[SyncBench, list[str]], None]
 TRACELESS: dict[str, Change] = {
     "merge": lambda bench, ids: bench.org.merge("Leads", ids[0], ids[1]),
     "restore": lambda bench, ids: bench.org.restore("Leads", ids[2]),
@@ -294,7 +284,7 @@ TRACELESS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", TRACELESS)
-def test_a_change_without_trace_shows_in_the_count(bench: Bench, change: str) -> None:
+def test_a_change_without_trace_shows_in_the_count(bench: SyncBench, change: str) -> None:
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(merge_bumps_modified=False, restore_bumps_modified=False)
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(6)])

@@ -3,17 +3,17 @@
 import json
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, Bench
+from tests.ingest.conftest import ALL_SCOPES, SyncBench
 from zoho_pipeline.ingest.extract.schema_drift import renamed
 from zoho_pipeline.simulator.state.fields import Pick
 
 
-def detail(bench: Bench, module: str = "Leads") -> str:
+def detail(bench: SyncBench, module: str = "Leads") -> str:
     rows = bench.rows("select detail from zoho_raw.sync_runs where module = ? order by started_at", module)
     return rows[-1]["detail"] or ""
 
 
-def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: Bench) -> None:
+def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: SyncBench) -> None:
     org = bench.org
     bench.connect(ALL_SCOPES)
     for name in ("Old", "Kind", "Secret"):
@@ -49,7 +49,7 @@ def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: Bench) -> None:
     assert "appeared" not in detail(bench)
 
 
-def test_a_quiet_module_tells_its_shape_once_a_day(bench: Bench) -> None:
+def test_a_quiet_module_tells_its_shape_once_a_day(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.sync("Leads")
@@ -61,7 +61,7 @@ def test_a_quiet_module_tells_its_shape_once_a_day(bench: Bench) -> None:
     assert (part.route, part.detail) == ("unchanged", "field Fresh appeared")
 
 
-def test_a_module_switched_off_is_told_and_taken_up_again(bench: Bench) -> None:
+def test_a_module_switched_off_is_told_and_taken_up_again(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
     bench.sync("Deals")

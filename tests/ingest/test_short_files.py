@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, Bench
-from zoho_pipeline.ingest.sync.run import reconcile_channel
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 FILES = [("header", False), ("header", True), ("half", False), ("half", True), ("twice", False), ("repeated", True)]
@@ -14,27 +13,22 @@ both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], 
 
 
 @pytest.fixture(autouse=True)
-def _jobs_for_few(monkeypatch: pytest.MonkeyPatch) -> None:
+def _jobs_for_few(bench: SyncBench) -> None:
     """A job for any number of rows, queries for a hundred, repairs by id for twenty."""
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_MOST", 0.001)
-    monkeypatch.setattr("zoho_pipeline.zoho.read.bulk._FIRST_WAIT", 0.001)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.JOB_CREDITS", 0)
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 100)
-    monkeypatch.setattr("zoho_pipeline.ingest.reconcile.repair.MOST_REPAIRS", 20)
+    bench.limit(job_credits=0, queries_from=100, most_repairs=20)
 
 
-def misprint(bench: Bench, kind: str, lies: bool = False) -> None:
+def misprint(bench: SyncBench, kind: str, lies: bool = False) -> None:
     bench.sim.switches.update(bulk_file=kind, bulk_count_lies=lies, bulk_rows=100, bulk_downloads_per_minute=10**6)
 
 
-def furnish(bench: Bench) -> list[str]:
+def furnish(bench: SyncBench) -> list[str]:
     """Two hundred and fifty leads that a connection with every scope reads."""
     bench.connect(ALL_SCOPES)
     return bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(250)])
 
 
-def check(bench: Bench, **options: Any) -> str:
+def check(bench: SyncBench, **options: Any) -> str:
     report = bench.sync("Leads", **options)
     assert report.complete, report
     ledger.assert_equal(bench, "Leads")
@@ -43,7 +37,7 @@ def check(bench: Bench, **options: Any) -> str:
 
 @both_engines
 @pytest.mark.parametrize(("kind", "lies"), FILES)
-def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: Bench, kind: str, lies: bool) -> None:
+def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: SyncBench, kind: str, lies: bool) -> None:
     furnish(bench)
     misprint(bench, kind, lies)
     assert check(bench) != "bulk"
@@ -52,7 +46,9 @@ def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: Bench,
 
 @pytest.mark.parametrize("run", ["full", "reconcile", "changes"])
 @pytest.mark.parametrize(("kind", "lies"), FILES)
-def test_values_that_a_bad_file_lacks_are_read_by_another_route(bench: Bench, run: str, kind: str, lies: bool) -> None:
+def test_values_that_a_bad_file_lacks_are_read_by_another_route(
+    bench: SyncBench, run: str, kind: str, lies: bool
+) -> None:
     """The count is right, for every record is held already: it is the values that are old."""
     ids = furnish(bench)
     check(bench)
@@ -61,12 +57,12 @@ def test_values_that_a_bad_file_lacks_are_read_by_another_route(bench: Bench, ru
         bench.org.update("Leads", id_, {"Company": "new"}, touch=run != "full")
     misprint(bench, kind, lies)
     if run == "reconcile":
-        reconcile_channel(bench.settings, bench.registry, bench.warehouse, "acme", modules=["Leads"])
+        bench.reconcile("Leads")
         ledger.assert_equal(bench, "Leads")
     check(bench, full=run == "full")
 
 
-def test_a_file_that_is_short_once_is_fetched_again(bench: Bench) -> None:
+def test_a_file_that_is_short_once_is_fetched_again(bench: SyncBench) -> None:
     """The second download brings the rest, and fifty credits are not spent twice."""
     furnish(bench)
     misprint(bench, "half")
@@ -76,7 +72,7 @@ def test_a_file_that_is_short_once_is_fetched_again(bench: Bench) -> None:
     assert len(jobs) == 3
 
 
-def mend(bench: Bench) -> None:
+def mend(bench: SyncBench) -> None:
     """The file of every job is whole from now on."""
     bench.sim.switches.update(bulk_file="whole")
     rows = bench.org.modules["Leads"].rows
@@ -85,11 +81,9 @@ def mend(bench: Bench) -> None:
         job.rows, job.archive = list(rows.values())[start : start + 100], b""
 
 
-def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_night(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_night(bench: SyncBench) -> None:
     """Queries count and list a record that no other call shows: said each night, compared once."""
-    monkeypatch.setattr("zoho_pipeline.ingest.routes.route_choice.QUERIES_FROM", 10**6)
+    bench.limit(queries_from=10**6)
     ids = furnish(bench)[:1]
     bench.connect(QUERIES)
     bench.org.admin.hide_rows("Leads", {ids[0]})
@@ -104,11 +98,11 @@ def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_nig
     assert part.outcome == "failed"
     assert "compare" not in part.route
     bench.org.admin.show_rows("Leads", {ids[0]})
-    reconcile_channel(bench.settings, bench.registry, bench.warehouse, "acme", modules=["Leads"])
+    bench.reconcile("Leads")
     assert check(bench) == "unchanged"
 
 
-def test_a_record_that_queries_alone_hide_is_compared_once(bench: Bench) -> None:
+def test_a_record_that_queries_alone_hide_is_compared_once(bench: SyncBench) -> None:
     """What a call by id shows is no difference: the run is complete, and the next ones do not compare."""
     ids = furnish(bench)
     bench.connect(QUERIES)

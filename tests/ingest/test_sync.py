@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import SyncBench
 
 both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
 
 @both_engines
-def test_first_sync_then_changes(bench: Bench) -> None:
+def test_first_sync_then_changes(bench: SyncBench) -> None:
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(450)])
     report = bench.sync()
     assert report.complete, report

@@ -1,7 +1,6 @@
 """Runs: a batch of channels is one run, each channel's fate its own; marts, checks and the weekly insight."""
 
 import dagster as dg
-import pytest
 
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.reading import published
@@ -85,10 +84,9 @@ def test_a_channel_that_fails_for_good_takes_nothing_from_the_others_and_is_not_
 
 
 def test_a_channel_whose_zoho_cannot_be_reached_keeps_no_other_waiting(
-    in_memory: Deployment, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    in_memory: Deployment, simulator: Simulator
 ) -> None:
     """Its first turn gives up after three tries of a call; the next, when the others are done, gets through."""
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     in_memory.add_partitions()
     simulator.faults.next(3, "server_error", path="/crm/v7/org")
     assert in_memory.sync("acme", "bolt").success

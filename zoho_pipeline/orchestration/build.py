@@ -1,6 +1,7 @@
 """Definitions from settings: every asset, check, job, schedule and sensor of the code location."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -22,18 +23,24 @@ from zoho_pipeline.orchestration.automation.sensors import build_sensors
 from zoho_pipeline.orchestration.services import Rooms
 from zoho_pipeline.settings import Settings
 
+if TYPE_CHECKING:
+    from zoho_pipeline.ingest.limits import SyncLimits
 
-def build(settings: Settings) -> dg.Definitions:
-    """The code location for these settings; nothing is connected to until something runs."""
+
+def build(settings: Settings, limits: "SyncLimits | None" = None) -> dg.Definitions:
+    """The code location for these settings; nothing is connected to until something runs.
+
+    `limits`: the limits of each sync; None: the product's.
+    """
     with warnings.catch_warnings():
         # Links to files are beta in Dagster 1.13, checks by partition a preview: known, and not worth a line a load.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(settings)
+        return _build(Rooms(settings, limits))
 
 
-def _build(settings: Settings) -> dg.Definitions:
-    rooms = Rooms(settings)
+def _build(rooms: Rooms) -> dg.Definitions:
+    settings = rooms.settings
     catalogue = load_catalogue(settings)
     raw, models = build_raw_assets(rooms.dialect), build_model_assets(catalogue, rooms.dialect)
     reconcile_check, state_check = build_channel_checks()

@@ -12,14 +12,19 @@ from zoho_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
+    from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """The registry and the warehouse of these settings, opened at first use."""
+    """The registry and the warehouse of these settings, opened at first use.
+
+    `limits`: the limits of each sync; None: the product's.
+    """
 
     settings: Settings
+    limits: "SyncLimits | None" = None
 
     @property
     def dialect(self) -> str:

@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.modules import Target
 from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, latest_change, live_totals, versions_since
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
-from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, parse
+from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, Window, parse
 from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
-
-MOST_UNSETTLED = 2_000
-"""Rows of seconds that were not over when they were read, which the next sync reads once more. A second with
-more of them comes from an import or a clock that stands still."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,10 @@ def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datet
 
 
 def look(
-    connection: Connection, channel_id: str, target: Target, state: ModuleState, hi: datetime, lag: timedelta
+    connection: Connection, channel_id: str, target: Target, state: ModuleState, window: Window, limits: SyncLimits
 ) -> Before:
     """What a channel's rows of one module are at the start of a sync."""
+    hi, lag = window.hi, window.lag
     cursor = parse(state.get("cursor"))
     known = known_deletions(connection, channel_id, target.module) if target.has_deletions else {}
     empty = is_empty(connection, target.table, channel_id)
@@ -78,8 +76,8 @@ def look(
     since = overlap_start(start, newest)
     again = None if start == cursor else cursor - OVERLAP
     unsettled, too_many = None, False
-    late = versions_since(connection, target.table, channel_id, final_to, MOST_UNSETTLED + 1)
-    if len(late) > MOST_UNSETTLED:
+    late = versions_since(connection, target.table, channel_id, final_to, limits.most_unsettled + 1)
+    if len(late) > limits.most_unsettled:
         too_many = True
     elif late:
         unsettled, since = final_to, min(since, final_to)

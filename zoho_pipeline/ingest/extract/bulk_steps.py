@@ -32,7 +32,9 @@ class BulkLoad:
     def run(self) -> Generator[Step, None, datetime | None]:
         """From when on changes are still to be read; None where Zoho refused and nothing can be relied on."""
         own = self._extraction
-        reader = BulkReader(own.client, own.target.module, own.plan, own.window, self._resume, since=self._since)
+        reader = BulkReader(
+            own.client, own.target.module, own.plan, own.window, own.limits, self._resume, since=self._since
+        )
         try:
             for texts, progress in reader.read():
                 yield self._step(texts, progress, first=reader.first and not reader.resumed)

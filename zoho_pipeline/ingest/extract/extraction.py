@@ -8,12 +8,13 @@ import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_record
 from zoho_pipeline.ingest.extract import watermarks
-from zoho_pipeline.ingest.extract.baseline import MOST_UNSETTLED, Before
+from zoho_pipeline.ingest.extract.baseline import Before
 from zoho_pipeline.ingest.extract.bulk_steps import BulkLoad
 from zoho_pipeline.ingest.extract.modules import Target
 from zoho_pipeline.ingest.extract.row_filter import Intake, Tables
 from zoho_pipeline.ingest.extract.schema_drift import read_shape
 from zoho_pipeline.ingest.extract.step import ModuleState, Step, bytes_of
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes import by_id, change_probe, coql_route, deletions, route_choice
 from zoho_pipeline.ingest.routes.bulk_route import Progress
@@ -32,14 +33,9 @@ from zoho_pipeline.zoho.errors import (
 )
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
-from zoho_pipeline.zoho.read.coql import MOST_ROWS
 from zoho_pipeline.zoho.read.metadata import FieldMeta
 from zoho_pipeline.zoho.read.pages import Row
 
-ROWS_PER_TABLE = 2_000
-ROWS_PER_STEP = 10_000
-BYTES_PER_STEP = 16 << 20
-"""Memory stays bounded whatever the module's size, and whatever the size of its texts (20 kB were met)."""
 SHAPE_EVERY = timedelta(hours=24)
 """A module in which nothing changes has its fields looked at this often; else they are read before its rows."""
 
@@ -55,6 +51,7 @@ class Extraction:
     state: ModuleState
     before: Before
     report: ModuleReport
+    limits: SyncLimits = field(default_factory=SyncLimits)
     full: bool = False
     can_query: bool = False
     can_bulk: bool = False
@@ -125,7 +122,7 @@ class Extraction:
                 return
             since = self.before.unsettled
         if self.before.too_many:
-            self.report.note(f"more than {MOST_UNSETTLED} records of the newest second are not read again")
+            self.report.note(f"more than {self.limits.most_unsettled} records of the newest second are not read again")
         yield from self._rows_since(since)
         if there is None or there.changed is None or (there.converted is not None and there.converted >= since):
             yield from self._conversions(since)
@@ -197,7 +194,7 @@ class Extraction:
     def _by_cheapest(self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True) -> Iterator[Step]:
         """All rows from an instant on, by the planner's route; another one where Zoho refuses it."""
         resume = None if self.full else Progress.of_state(self.state.get("bulk"))
-        choice = route_choice.choose(self._options(rows, bulk=bulk))
+        choice = route_choice.choose(self._options(rows, bulk=bulk), self.limits)
         self.report.route_reason = f"{why}: {choice.reason}"
         if resume is not None or choice.route == "bulk":
             reached = yield from self._by_job(since, resume)
@@ -205,7 +202,7 @@ class Extraction:
                 if not self._nothing_since(reached):
                     yield from self._by_lists(reached)
                 return
-            choice = route_choice.choose(self._options(rows, bulk=False))
+            choice = route_choice.choose(self._options(rows, bulk=False), self.limits)
             self.report.route_reason += f"; then {choice.reason}"
         if choice.route == "coql" and (yield from self._by_queries(since)):
             return
@@ -218,8 +215,12 @@ class Extraction:
             slices=len(self.plan.slices),
             coql=self.can_query and self.target.reshape is None and coql_route.can_give_rows(module, self.plan),
             bulk=bulk and self.can_bulk and self.can_query and module not in UNSUPPORTED_MODULES,
-            query_rows=int(self.state.get("query_rows", MOST_ROWS)),
+            query_rows=self._query_rows(),
         )
+
+    def _query_rows(self) -> int:
+        """The largest page of a query that the org has taken so far."""
+        return int(self.state.get("query_rows", self.client.pacing.query_rows))
 
     def _by_lists(self, since: datetime | None) -> Iterator[Step]:
         self.report.took("records")
@@ -227,8 +228,10 @@ class Extraction:
 
     def _by_queries(self, since: datetime | None) -> Generator[Step, None, bool]:
         """By queries; False where Zoho refused them: what was read stands, and lists read it all."""
-        most = int(self.state.get("query_rows", MOST_ROWS))
-        reader = QueryReader(self.client, self.target.module, self.plan, self.window, self._final_to(), most)
+        most = self._query_rows()
+        reader = QueryReader(
+            self.client, self.target.module, self.plan, self.window, self._final_to(), most, self.limits
+        )
         self.state = {**self.state, "bare_names": True}
         try:
             yield from self._steps_of(reader.read(since), since)
@@ -350,10 +353,10 @@ class Extraction:
             self.state = watermarks.with_proof(self.state, map(modified, batch.rows[-1:]))
             pending += self.intake.wanted(batch)
             read_at = read_at or batch.read_at
-            if len(pending) >= ROWS_PER_TABLE:
+            if len(pending) >= self.limits.rows_per_table:
                 loaded += self.intake.convert(pending, read_at, tables)
                 pending, read_at = [], None
-            if loaded >= ROWS_PER_STEP or bytes_of(tables) >= BYTES_PER_STEP:
+            if loaded >= self.limits.rows_per_checkpoint or bytes_of(tables) >= self.limits.bytes_per_checkpoint:
                 yield self._step(tables, reached)
                 tables, loaded = {}, 0
         if pending and read_at is not None:

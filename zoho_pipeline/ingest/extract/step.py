@@ -10,12 +10,7 @@ import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.catalog.tables import REJECTED_RECORDS, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, of_values
-
-ROWS_PER_LOAD = 122_880
-"""Rows of one load, a full row group of DuckDB's. Each costs 0.4 s of CPU whatever it holds; a crash reads at most one
-again."""
-BYTES_PER_LOAD = 64 << 20
-"""Reached before so many rows are there where they have 500 B or more; a merge takes some six times as much memory."""
+from zoho_pipeline.ingest.limits import SyncLimits
 
 ModuleState = dict[str, Any]
 """A module's part of the source's state: cursor, deleted_cursor (ISO instants), fields (API name → type)."""
@@ -53,10 +48,9 @@ class Gathered:
     def rows(self) -> int:
         return sum(part.num_rows for parts in self.tables.values() for part in parts)
 
-    @property
-    def is_full(self) -> bool:
+    def is_full(self, limits: SyncLimits) -> bool:
         """Whether this is enough for a load: memory stays bounded whatever is read."""
-        return self.rows >= ROWS_PER_LOAD or bytes_of(self.tables) >= BYTES_PER_LOAD
+        return self.rows >= limits.rows_per_load or bytes_of(self.tables) >= limits.bytes_per_load
 
 
 def bytes_of(tables: Mapping[str, Iterable[pa.Table]]) -> int:

@@ -11,10 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from zoho_pipeline.ingest.extract.step import Step
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.settings import PipelineError
-
-QUEUED_STEPS = 3
-"""Steps that wait for the loader: with a slow warehouse the readers wait instead of filling memory."""
 
 Work = Callable[[], Iterable[Step]]
 
@@ -44,10 +42,10 @@ class _Cancelled(Exception):
 class Workers:
     """Runs works side by side; `items` gives their steps and ends in the loading thread."""
 
-    def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="extract")
+    def __init__(self, limits: SyncLimits) -> None:
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
         self._queue: queue.SimpleQueue[Step | Done | _Broken] = queue.SimpleQueue()
-        self._room = Semaphore(QUEUED_STEPS)
+        self._room = Semaphore(limits.queued_checkpoints)
         self._cancelled = Event()
         self._open = 0
 

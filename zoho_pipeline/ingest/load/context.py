@@ -8,6 +8,7 @@ from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.extract.extraction import Extraction
 from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load.append_tracker import NewRows
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import Comparison, ModuleReport, SyncProgress
@@ -34,6 +35,7 @@ class SyncContext:
     progress: SyncProgress
     states: dict[str, ModuleState]
     started_at: datetime
+    limits: SyncLimits
     full: bool = False
     extractions: dict[str, Extraction] = field(default_factory=dict)
     sides: dict[str, Side] = field(default_factory=dict)

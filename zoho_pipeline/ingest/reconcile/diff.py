@@ -101,7 +101,7 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
     fields = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
     after = "0"
     while True:
-        page = coql.ids(client, module, after=after, fields=fields)
+        page = coql.ids(client, module, after=after, limit=client.pacing.query_rows, fields=fields)
         yield from _versions(page.rows, before)
         if not page.more:
             return

@@ -26,12 +26,6 @@ from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent
 log = logging.getLogger(__name__)
 
 _VERSION = FieldPlan(("Modified_Time",))
-MOST_REPAIRS = 5_000
-"""Records fetched one by one hundred; beyond it reading the whole module again is cheaper."""
-MOST_ROUNDS = 4
-"""Readings of one repair: by bulk, queries and lists, and the few that are left by their ids."""
-MOST_ASKED = 50
-"""Differing records that a query is asked about once more: what `in` takes."""
 
 
 def check_counts(run: SyncContext) -> None:
@@ -107,11 +101,11 @@ def repair(run: SyncContext, extraction: Extraction) -> Comparison:
     gone = _really_gone(extraction, found.vanished)
     _mark_gone(run, extraction, gone)
     fetched: set[str] = set()
-    for _ in range(MOST_ROUNDS):
+    for _ in range(run.limits.repair_rounds):
         wanted = found.unknown | found.stale - fetched
         if not wanted:
             break
-        if len(wanted) > MOST_REPAIRS:
+        if len(wanted) > run.limits.most_repairs:
             _read_all_again(run, extraction, wanted)
         else:
             extraction._note_plan()  # a run that saw no change has not looked at the fields
@@ -120,9 +114,9 @@ def repair(run: SyncContext, extraction: Extraction) -> Comparison:
             extraction.report.rows += len(rows)
             _put_rows(run, extraction, rows)
         found = _difference(run, extraction, route, source)
-        if len(wanted) <= MOST_REPAIRS:
+        if len(wanted) <= run.limits.most_repairs:
             break
-    left = _really_left(extraction, route, found.unknown | found.stale - fetched)
+    left = _really_left(run, extraction, route, found.unknown | found.stale - fetched)
     _conclude(run, extraction, found, left, more=len(found.vanished - gone))
     return Comparison(
         target.module,
@@ -142,9 +136,9 @@ def _difference(run: SyncContext, extraction: Extraction, route: str, source: Ma
     return diff.difference(route, source, stored, run.window.hi)
 
 
-def _really_left(extraction: Extraction, route: str, ids: set[str]) -> set[str]:
+def _really_left(run: SyncContext, extraction: Extraction, route: str, ids: set[str]) -> set[str]:
     """Those of the differing records that are still there: one may have been deleted since it was listed."""
-    if not ids or len(ids) > MOST_ASKED or route != "coql":
+    if not ids or len(ids) > run.limits.most_asked or route != "coql":
         return ids
     return ids & change_probe.listed(extraction.client, extraction.target.module, ids)
 
@@ -162,7 +156,7 @@ def _conclude(run: SyncContext, extraction: Extraction, found: Difference, left:
         report.note(f"a difference remains after its repair: {words}")
     known = run.states.get(module) or extraction.state
     state = {name: value for name, value in known.items() if name not in ("doubt", "compared")}
-    if len(left) > MOST_ASKED:
+    if len(left) > run.limits.most_asked:
         state["doubt"] = True  # so many may come by themselves: compared again by the next run
     elif kept := change_probe.remembered(extraction.there, _here(run, extraction), more, len(left), words):
         state["compared"] = kept
@@ -196,7 +190,7 @@ def _read_all_again(run: SyncContext, extraction: Extraction, wanted: set[str]) 
     gathered = Gathered()
     for step in extraction.reread():
         gathered.add(step)
-        if gathered.is_full:
+        if gathered.is_full(run.limits):
             load(run, gathered)
             gathered = Gathered()
     _live_again(run, extraction, wanted, gathered)

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
 
-ROWS_PER_BATCH = 25_000
 BLOCK_BYTES = 16 << 20
 
 
@@ -66,11 +66,12 @@ class BulkReader:
         module: str,
         plan: FieldPlan,
         window: Window,
+        limits: SyncLimits,
         resume: Progress | None,
         since: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since = since
+        self._since, self._limits = since, limits
         self.progress = resume
         self.resumed = False
         """Whether the rows were taken from a job that an earlier sync had made."""
@@ -106,8 +107,8 @@ class BulkReader:
                 for block in _blocks(zipped):
                     held += block.num_rows
                     new = block.slice(max(block.num_rows - max(held - self.progress.rows, 0), 0))
-                    for start in range(0, new.num_rows, ROWS_PER_BATCH):
-                        batch = new.slice(start, ROWS_PER_BATCH)
+                    for start in range(0, new.num_rows, self._limits.rows_per_bulk_batch):
+                        batch = new.slice(start, self._limits.rows_per_bulk_batch)
                         self.progress = replace(self.progress, rows=self.progress.rows + batch.num_rows)
                         yield batch, self.progress
             # sources differ on whether `count` is of this file or of all pages

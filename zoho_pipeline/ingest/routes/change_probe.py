@@ -66,7 +66,7 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
         last = page.rows[-1]["id"] if page.rows else after
         if not last.isdigit() or int(last) <= int(after):
             raise BadAnswer("COQL on Leads: more conversions follow, but the page does not lead on.")
-        after, limit = last, coql.MOST_ROWS
+        after, limit = last, client.pacing.query_rows
 
 
 def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:

@@ -28,8 +28,6 @@ from zoho_pipeline.zoho.read.pages import Row
 
 MODULE = "Emails"
 PARAMETER = "sync_emails"
-LEADS_PER_STEP = 200
-CALLS_AT_ONCE = 4
 _ACTIVITIES = ("calls", "events", "tasks")
 
 Mark = tuple[datetime | None, str]
@@ -49,7 +47,7 @@ def sync_emails(run: SyncContext) -> None:
         if not run.channel.allows("emails", "Leads"):
             raise ScopeMissing(MODULE, scopes.requires("emails", "Leads"))
         for mark, ids in _steps(run):
-            _load(run, report, _read(client, ids), mark)
+            _load(run, report, _read(client, ids, run.limits.email_calls), mark)
     except ScopeMissing as missing:
         report.outcome = "skipped"
         report.note(str(missing))
@@ -65,13 +63,18 @@ def _steps(run: SyncContext) -> Iterator[tuple[Mark, list[str]]]:
     while True:
         state = run.states.get(MODULE, {})
         with run.warehouse.connect() as connection:
-            found = _touched(connection, run.channel.id, (parse(state.get("cursor")), str(state.get("id", ""))))
+            found = _touched(
+                connection,
+                run.channel.id,
+                (parse(state.get("cursor")), str(state.get("id", ""))),
+                run.limits.leads_per_email_checkpoint,
+            )
         if not found:
             return
         yield (found[-1]["at"], found[-1]["id"]), [row["id"] for row in found]
 
 
-def _touched(connection: Connection, channel_id: str, mark: Mark) -> list[dict[str, Any]]:
+def _touched(connection: Connection, channel_id: str, mark: Mark, most: int) -> list[dict[str, Any]]:
     """Leads in the order in which they, or an activity of theirs, were read."""
     about = " union all ".join(
         f"select coalesce(what_id, who_id) as id, synced_at as at from {RAW_SCHEMA}.{name}"  # noqa: S608
@@ -84,13 +87,13 @@ def _touched(connection: Connection, channel_id: str, mark: Mark) -> list[dict[s
         f"select t.id, t.at from (select l.id, max(l.at) as at from ("  # noqa: S608
         f"select id, synced_at as at from {RAW_SCHEMA}.leads where channel_id = ? union all {about}) l"
         f" join {RAW_SCHEMA}.leads own on own.channel_id = ? and own.id = l.id group by l.id) t {bound}"
-        f" order by t.at, t.id limit {LEADS_PER_STEP}",
+        f" order by t.at, t.id limit {int(most)}",
         (*[channel_id] * (len(_ACTIVITIES) + 2), *((since, since, after) if since else ())),
     )
 
 
-def _read(client: ZohoClient, ids: list[str]) -> list[Row]:
-    with ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="emails") as pool:
+def _read(client: ZohoClient, ids: list[str], threads: int) -> list[Row]:
+    with ThreadPoolExecutor(threads, thread_name_prefix="emails") as pool:
         return [mail for mails in pool.map(lambda id_: _of_lead(client, id_), ids) for mail in mails]
 
 

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.access.verify import inspect
 from zoho_pipeline.channels.errors import LockLost, RegistryError
-from zoho_pipeline.channels.registry.locks import WAIT_SECONDS, HeldLock, channel_lock
+from zoho_pipeline.channels.registry.locks import HeldLock, channel_lock
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
@@ -26,6 +27,7 @@ from zoho_pipeline.ingest.extract.extraction import Extraction
 from zoho_pipeline.ingest.extract.modules import MODULE_TARGETS, Target, deal_history, lead_history, module_target
 from zoho_pipeline.ingest.extract.step import Gathered, ModuleState, Step
 from zoho_pipeline.ingest.extract.worker_pool import Done, Workers
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load import commit
 from zoho_pipeline.ingest.load.append_tracker import NewRows
 from zoho_pipeline.ingest.load.context import SyncContext
@@ -40,7 +42,6 @@ from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse import Warehouse, WarehouseError
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import (
     ClockJumped,
     CreditsExhausted,
@@ -57,7 +58,6 @@ from zoho_pipeline.zoho.read import metadata
 
 log = logging.getLogger(__name__)
 
-THREADS = 6
 MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
 
@@ -70,14 +70,15 @@ def sync_channel(
     modules: Sequence[str] | None = None,
     full: bool = False,
     progress: SyncProgress | None = None,
-    pacing: Pacing | None = None,
+    limits: SyncLimits | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
     Args:
         modules: these alone, by Zoho's API names; None is everything.
         full: read every row again instead of what changed.
-        pacing: tries, waits and deadlines; fewer tries where other channels wait and this one gets another try later.
+        limits: sizes, prices, and the client's pacing: fewer tries where other channels wait and this one gets another
+            try later.
 
     Raises:
         UsageError: a module we have no table for. ChannelBusy: another sync of this channel.
@@ -85,7 +86,7 @@ def sync_channel(
         LoadFailed: the warehouse did not take a step; earlier steps stand.
         LockLost: another sync of this channel may have begun meanwhile; earlier steps stand.
     """
-    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "pacing": pacing}
+    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits}
     return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
@@ -97,6 +98,7 @@ def reconcile_channel(
     *,
     modules: Sequence[str] | None = None,
     progress: SyncProgress | None = None,
+    limits: SyncLimits | None = None,
 ) -> ReconcileReport:
     """Sync a channel, then compare every module with Zoho id by id, and repair what differs.
 
@@ -105,9 +107,8 @@ def reconcile_channel(
 
     Raises what `sync_channel` raises.
     """
-    report, found = _run_channel(
-        settings, registry, warehouse, channel_id, modules=modules, reconcile=True, progress=progress
-    )
+    options: dict[str, Any] = {"modules": modules, "reconcile": True, "progress": progress, "limits": limits}
+    report, found = _run_channel(settings, registry, warehouse, channel_id, **options)
     return ReconcileReport(channel_id, report.run_id, list(found.values()), report)
 
 
@@ -121,15 +122,16 @@ def _run_channel(
     full: bool = False,
     reconcile: bool = False,
     progress: SyncProgress | None = None,
-    pacing: Pacing | None = None,
+    limits: SyncLimits | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     """A sync, and with `reconcile` a comparison of every module id by id; see `sync_channel`."""
-    targets, started_at = _targets(modules), registry.database.now()
-    with channel_lock(settings, channel_id, on_wait=lambda: _say_waiting(channel_id)) as lock:
+    targets, started_at, limits = _targets(modules), registry.database.now(), limits or SyncLimits()
+    waiting = partial(_say_waiting, channel_id, limits.lock_wait)
+    with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
-        with open_client(settings, registry, channel, pacing=pacing) as client:
+        with open_client(settings, registry, channel, pacing=limits.pacing) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
             def account(error: PipelineError) -> None:
@@ -139,7 +141,7 @@ def _run_channel(
 
             try:
                 opened = (settings, registry, warehouse, channel, client, lock)
-                run = _start(*opened, progress or Silent(), run_id, started_at)
+                run = _start(*opened, progress or Silent(), run_id, started_at, limits)
                 run.full, run.reconcile = full, reconcile
                 targets += _histories(run) if modules is None else []
                 _extract_and_load(run, targets, SIDES if modules is None else {})
@@ -156,8 +158,8 @@ def _run_channel(
                 raise
 
 
-def _say_waiting(channel_id: str) -> None:
-    log.warning("channel %s is being worked on by another process; waiting up to %g s.", channel_id, WAIT_SECONDS)
+def _say_waiting(channel_id: str, seconds: float) -> None:
+    log.warning("channel %s is being worked on by another process; waiting up to %g s.", channel_id, seconds)
 
 
 def _targets(modules: Sequence[str] | None) -> list[Target]:
@@ -179,6 +181,7 @@ def _start(
     progress: SyncProgress,
     run_id: str,
     started_at: datetime,
+    limits: SyncLimits,
 ) -> SyncContext:
     """Who we speak for, Zoho's clock, and the state of the last completed step."""
     center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
@@ -203,6 +206,7 @@ def _start(
         progress=progress,
         states=states,
         started_at=started_at,
+        limits=limits,
     )
 
 
@@ -229,7 +233,7 @@ def _histories(run: SyncContext) -> list[Target]:
 def _extract_and_load(run: SyncContext, targets: Sequence[Target], sides: Iterable[str]) -> None:
     before = _before(run, targets)
     run.new_rows = NewRows({target.table.name for target in targets if before[target.module].empty})
-    with Workers(THREADS) as workers:
+    with Workers(run.limits) as workers:
         for target in targets:
             run.extractions[target.module] = extraction = _extraction(run, target, before[target.module])
             extraction.client.sleep = workers.sleep
@@ -243,7 +247,7 @@ def _extract_and_load(run: SyncContext, targets: Sequence[Target], sides: Iterab
                 _done(run, item, workers, gathered)
                 continue
             gathered.add(item)
-            if gathered.is_full:
+            if gathered.is_full(run.limits):
                 commit.load(run, gathered)
                 gathered = Gathered()
     if isinstance(run.fatal, ClockJumped):
@@ -255,11 +259,12 @@ def _extract_and_load(run: SyncContext, targets: Sequence[Target], sides: Iterab
 
 def _before(run: SyncContext, targets: Sequence[Target]) -> dict[str, Before]:
     """What the warehouse holds of each module around its cursor."""
-    hi, lag = run.window.hi, run.window.lag
     with run.warehouse.connect() as connection:
         run.states = without_marks_of_named(connection, run.channel.id, run.states)
         return {
-            target.module: look(connection, run.channel.id, target, run.states.get(target.module, {}), hi, lag)
+            target.module: look(
+                connection, run.channel.id, target, run.states.get(target.module, {}), run.window, run.limits
+            )
             for target in targets
         }
 
@@ -274,6 +279,7 @@ def _extraction(run: SyncContext, target: Target, before: Before) -> Extraction:
         state=watermarks.mended(dict(run.states.get(target.module, {})), run.window.hi),
         before=before,
         report=report,
+        limits=run.limits,
         full=run.full,
         can_query=run.channel.allows("coql", target.module),
         can_bulk=target.reshape is None and run.channel.allows("bulk", target.module),

@@ -94,7 +94,8 @@ def _reconciler(context: dg.OpExecutionContext, rooms: Rooms, tables: set[str]) 
             if why := is_left_out(rooms.registry.get(channel_id)):
                 context.log.info("channel %s %s: not reconciled", channel_id, why)
                 return None
-            report = reconcile_channel(rooms.settings, rooms.registry, rooms.warehouse, channel_id, modules=modules)
+            opened = (rooms.settings, rooms.registry, rooms.warehouse)
+            report = reconcile_channel(*opened, channel_id, modules=modules, limits=rooms.limits)
             reports.append(report)
             return incomplete(report.sync)
 

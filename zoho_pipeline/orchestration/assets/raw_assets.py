@@ -1,7 +1,7 @@
 """Raw assets: one per table of schema `zoho_raw`, partitioned by channel, filled by one sync a channel."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -117,14 +117,16 @@ def incomplete(report: "SyncReport") -> Trouble | None:
 
 
 def _sync(rooms: Rooms, channel_id: str, ask: Ask) -> "SyncReport":
+    from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.ingest.sync.run import sync_channel
-    from zoho_pipeline.zoho.connection.pacing import Pacing
 
-    pacing = Pacing(attempts=HASTY_ATTEMPTS) if channel_id in ask.hasty else None
+    limits = rooms.limits or SyncLimits()
+    if channel_id in ask.hasty:
+        limits = replace(limits, pacing=replace(limits.pacing, attempts=HASTY_ATTEMPTS))
     ask.hasty.discard(channel_id)
     opened = (rooms.settings, rooms.registry, rooms.warehouse)
     modules = None if _wants_everything(ask.tables) else _modules(ask.tables)
-    return sync_channel(*opened, channel_id, modules=modules, full=ask.full, pacing=pacing)
+    return sync_channel(*opened, channel_id, modules=modules, full=ask.full, limits=limits)
 
 
 def _wants_everything(tables: set[str]) -> bool:

@@ -170,7 +170,7 @@ class Extraction:
                 self._widen(ids[0])
             rows = list(by_id.fetch(self.client, self.target.module, self.plan, ids).values())
             if rows:
-                self.intake.convert(self.intake.wanted(Batch(rows, None, read_at)), read_at, tables)
+                self.intake.convert(self.intake.wanted(Batch(rows, None, read_at), asked_for=True), read_at, tables)
         yield self._step(tables, self.window.hi)
 
     def _conversions(self, since: datetime) -> Iterator[Step]:

@@ -42,9 +42,13 @@ class Intake:
     converted_ids: set[str] = field(default_factory=set)
     after_clock: datetime | None = None
 
-    def wanted(self, batch: Batch) -> list[Row]:
-        """Rows that existed when the sync began; those born later are the next run's."""
-        rows = [row for row in batch.rows if not self.born_later(row) and not self.is_known(row)]
+    def wanted(self, batch: Batch, *, asked_for: bool = False) -> list[Row]:
+        """Rows that existed when the sync began. Those created later belong to the next sync.
+
+        asked_for: the records were asked for by their ids, so a version that is held counts too: a conversion need not
+            move Modified_Time.
+        """
+        rows = [row for row in batch.rows if not self.born_later(row) and (asked_for or not self.is_known(row))]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         for row in rows:

@@ -119,12 +119,12 @@ def test_an_older_package_cannot_overwrite_newer_rows(bench: SyncBench) -> None:
     from datetime import UTC, datetime, timedelta
 
     from zoho_pipeline.ingest.catalog.tables import LEADS
-    from zoho_pipeline.ingest.extract.modules import module_target
+    from zoho_pipeline.ingest.extract.modules import module_spec
     from zoho_pipeline.ingest.load.loader import Loader
 
     def leads(company: str, changed: str, read: datetime) -> object:
         rows = [{"id": "1", "Company": company, "Modified_Time": changed}]
-        return module_target("Leads").convert(rows, "acme", read).table
+        return module_spec("Leads").convert(rows, "acme", read).table
 
     loader = Loader(bench.settings, bench.warehouse, "acme")
     loader.ensure_tables()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, SyncBench
-from zoho_pipeline.ingest.load.append_tracker import NewRows
+from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 
 both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
@@ -19,10 +19,10 @@ both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect
 @settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True), max_size=6))
 def test_what_is_appended_never_holds_an_id_twice(loads: list[list[int]]) -> None:
-    kept, appended = NewRows(["leads"]), list[int]()
+    kept, appended = AppendTracker(["leads"]), list[int]()
     stored = set[int]()
     for ids in loads:
-        new = kept.among({"leads": table(ids), "contacts": table(ids)})
+        new = kept.appendable({"leads": table(ids), "contacts": table(ids)})
         assert new == ({"leads"} if stored.isdisjoint(ids) else set())
         appended += ids if new else []
         stored.update(ids)
@@ -30,9 +30,9 @@ def test_what_is_appended_never_holds_an_id_twice(loads: list[list[int]]) -> Non
 
 
 def test_a_table_with_another_kind_of_id_is_always_merged() -> None:
-    kept = NewRows(["leads"])
-    assert not kept.among({"leads": table(["x-1"])})
-    assert not kept.among({"leads": table([1])})
+    kept = AppendTracker(["leads"])
+    assert not kept.appendable({"leads": table(["x-1"])})
+    assert not kept.appendable({"leads": table([1])})
 
 
 def table(ids: Sequence[object]) -> pa.Table:

@@ -9,11 +9,11 @@ from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.catalog.field_map import discover, merged
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.convert.business_hours import intervals
-from zoho_pipeline.ingest.extract.baseline import overlap_start
-from zoho_pipeline.ingest.extract.modules import module_target
-from zoho_pipeline.ingest.extract.step import newest_by_key
+from zoho_pipeline.ingest.extract.modules import module_spec
+from zoho_pipeline.ingest.load.batch import newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish
 from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.ingest.raw.read_baseline import overlap_start
 from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, Window
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -113,7 +113,7 @@ def test_the_overlap_shrinks_where_many_rows_lie_in_it() -> None:
 
 
 def test_of_a_key_read_twice_the_later_reading_is_loaded() -> None:
-    target = module_target("Leads")
+    target = module_spec("Leads")
     read = (("1", "a"), ("2", "b"), ("1", "c"))
     parts = [target.convert([{"id": id_, "City": city}], "acme", NOON).table for id_, city in read]
     assert newest_by_key(target.table, parts).select(["id", "city"]).to_pylist() == [

@@ -146,11 +146,11 @@ def test_any_rows_come_alike_by_every_route(bench: SyncBench, rows: list[dict[st
 
 @pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])
 def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
-    everything = route_choice.choose(route_choice.Options(rows, coql=True, bulk=True), SyncLimits())
+    everything = route_choice.choose(route_choice.RouteOptions(rows, coql=True, bulk=True), SyncLimits())
     assert everything.route == ("records" if rows < 1_000 else "coql" if rows <= 36_000 else "bulk")
     assert str(rows) in everything.reason
-    assert route_choice.choose(route_choice.Options(rows), SyncLimits()).route == "records"
-    assert route_choice.choose(route_choice.Options(None, coql=True, bulk=True), SyncLimits()).route == "records"
+    assert route_choice.choose(route_choice.RouteOptions(rows), SyncLimits()).route == "records"
+    assert route_choice.choose(route_choice.RouteOptions(None, coql=True, bulk=True), SyncLimits()).route == "records"
 
 
 def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: SyncBench) -> None:

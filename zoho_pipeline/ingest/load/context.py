@@ -6,24 +6,32 @@ from datetime import datetime
 from zoho_pipeline.channels.registry.locks import HeldLock
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.ingest.extract.extraction import Extraction
-from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.load.append_tracker import NewRows
+from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import Comparison, ModuleReport, SyncProgress
-from zoho_pipeline.ingest.routes.reference_tables import Side
+from zoho_pipeline.ingest.routes.reference_tables import ReferenceTables
 from zoho_pipeline.ingest.routes.window import Window
-from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.warehouse import Warehouse
 from zoho_pipeline.zoho.connection.client import ZohoClient
 
 
 @dataclass
 class SyncContext:
-    """One sync of one channel, from its start to its report."""
+    """One sync of one channel, from its start to its report.
 
-    settings: Settings
+    Attributes:
+        state: as the last load left it in the warehouse.
+        full: every row is read again. `reconcile`: every module is compared with Zoho id by id.
+        readers: by module. `references`: the reference tables that were read, by name. `reports`: of both.
+        comparisons: what was compared id by id, by module.
+        users_asked: the users were asked for, although this sync does not read all tables.
+        fatal: what ended the reading of all modules.
+    """
+
     registry: Registry
     warehouse: Warehouse
     channel: Channel
@@ -32,16 +40,16 @@ class SyncContext:
     loader: Loader
     lock: HeldLock
     run_id: str
-    progress: SyncProgress
-    states: dict[str, ModuleState]
     started_at: datetime
+    progress: SyncProgress
     limits: SyncLimits
+    state: ChannelState
     full: bool = False
-    extractions: dict[str, Extraction] = field(default_factory=dict)
-    sides: dict[str, Side] = field(default_factory=dict)
+    reconcile: bool = False
+    readers: dict[str, ModuleReader] = field(default_factory=dict)
+    references: dict[str, ReferenceTables] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
-    new_rows: NewRows = field(default_factory=lambda: NewRows(()))
+    appends: AppendTracker = field(default_factory=lambda: AppendTracker(()))
     users_asked: bool = False
-    reconcile: bool = False
     fatal: PipelineError | None = None

@@ -23,8 +23,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from zoho_pipeline.channels.registry.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
-from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
-from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, zoho_crm
+from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho_crm
 from zoho_pipeline.ingest.load.work_folder import WorkFolder
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse import LOAD_MEMORY, RAW_SCHEMA, Connection, Warehouse

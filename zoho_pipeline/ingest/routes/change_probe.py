@@ -7,7 +7,7 @@ changes are looked for by reading. The answer is compared with the same totals o
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time, parse_time
@@ -32,6 +32,35 @@ class Totals:
     changed: datetime | None = None
     converted: datetime | None = None
     asked_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """A difference between Zoho and the warehouse that a comparison id by id has explained, or could not repair.
+
+    Attributes:
+        more: by how many records the warehouse holds more than a query counts.
+        latest: the latest change at Zoho and in the warehouse, as texts; None where they agree.
+        left: records that still differ; `words` names them for a person.
+    """
+
+    more: int
+    latest: tuple[str, str] | None
+    left: int
+    words: str
+
+    @classmethod
+    def from_json(cls, stored: Any) -> Self | None:
+        """The difference as the state stored it; None where there is none."""
+        if not stored:
+            return None
+        latest = stored.get("latest")
+        there, here = latest or ("", "")
+        return cls(stored["more"], (there, here) if latest else None, stored["left"], stored["words"])
+
+    def to_json(self) -> dict[str, Any]:
+        latest = list(self.latest) if self.latest else None
+        return {"more": self.more, "latest": latest, "left": self.left, "words": self.words}
 
 
 def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
@@ -76,27 +105,26 @@ def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
     return {row["id"] for row in coql.query(client, text).rows}
 
 
-def difference(there: Totals, here: Totals, hi: datetime, compared: Mapping[str, Any] | None = None) -> str:
+def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDifference | None = None) -> str:
     """What differs between Zoho and the warehouse, in words; empty where nothing differs.
 
     Args:
         there, here: totals of the live records created before `hi`; `there` was asked at or after `hi`.
-        compared: what an earlier comparison left (see `remembered`). The same difference again is no news.
+        compared: what an earlier comparison id by id left. The same difference again is no news.
     """
-    compared = compared or {}
-    if there.count + compared.get("more", 0) != here.count:
+    if there.count + (compared.more if compared else 0) != here.count:
         return f"{there.count} live records at Zoho, {here.count} here"
     if there.changed is None or there.changed >= hi:
         return ""  # a record was edited since: what was read may be from before or after that edit
     # a latest change here at or after `hi` was read after Zoho was asked
     same = here.changed is not None and (there.changed == here.changed or here.changed >= hi)
-    if same or _pair(there, here) == compared.get("latest"):
+    if same or (compared and _pair(there, here) == compared.latest):
         return ""
     return f"latest change {_shown(there.changed)} at Zoho, {_shown(here.changed)} here"
 
 
-def remembered(there: Totals | None, here: Totals, more: int, left: int, words: str) -> dict[str, Any]:
-    """What a comparison id by id left, for the state; empty where it left nothing.
+def left_by(there: Totals | None, here: Totals, more: int, left: int, words: str) -> KnownDifference | None:
+    """What a comparison id by id left; None where it left nothing.
 
     Args:
         more: records of the warehouse that Zoho shows by id and in no query.
@@ -106,13 +134,13 @@ def remembered(there: Totals | None, here: Totals, more: int, left: int, words: 
     if there is not None and there.changed is not None and there.changed != here.changed:
         latest = _pair(there, here)
     if not (more or left or latest):
-        return {}
+        return None
     count = here.count - there.count if there is not None and left else more
-    return {"more": count, "latest": latest, "left": left, "words": words}
+    return KnownDifference(count, latest, left, words)
 
 
-def _pair(there: Totals, here: Totals) -> list[str]:
-    return [_shown(there.changed), _shown(here.changed)]
+def _pair(there: Totals, here: Totals) -> tuple[str, str]:
+    return _shown(there.changed), _shown(here.changed)
 
 
 def _shown(at: datetime | None) -> str:

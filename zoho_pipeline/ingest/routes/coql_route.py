@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.routes.records_route import Batch, modified
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.routes.records_route import Batch
+from zoho_pipeline.ingest.routes.window import Window, modified
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing

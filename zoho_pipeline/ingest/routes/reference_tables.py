@@ -28,8 +28,8 @@ HOLIDAY_YEARS_BACK = 1
 
 
 @dataclass(frozen=True)
-class Side:
-    """Whole tables of a channel as they should be, values that did not fit, and what a person should know."""
+class ReferenceTables:
+    """Raw tables of a channel, whole, as they are at Zoho; values that did not fit; what a person should know."""
 
     tables: Mapping[str, Rows]
     rejected: tuple[Rejection, ...] = ()
@@ -41,10 +41,10 @@ class Side:
         return sum(len(rows) for rows in self.tables.values())
 
 
-Reader = Callable[[ZohoClient, Channel, datetime], Side]
+ReferenceReader = Callable[[ZohoClient, Channel, datetime], ReferenceTables]
 
 
-def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_users(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """All users and the deleted ones: old records have owners who are only among these."""
     everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
     note = ""
@@ -56,7 +56,7 @@ def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     return _typed(USERS, everyone.values(), channel, now, route="users", note=note)
 
 
-def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """Stages by pipeline; without that scope the values of the picklist, under no pipeline."""
     deal_fields: list[metadata.FieldMeta] = []
     note = ""
@@ -69,34 +69,34 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     except (ScopeMissing, NoPermission, NotSupported) as error:
         if not deal_fields:
             raise
-        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=str(error))
+        return ReferenceTables({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=str(error))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for pipeline in found:
         for stage in pipeline.stages:
             key = (pipeline.actual_value, stage.actual_value)
             rows.setdefault(key, _stage_row(channel, now, pipeline.actual_value, stage))
     if not rows:
-        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=note)
-    return Side({DEAL_STAGES.name: list(rows.values())}, note=note)
+        return ReferenceTables({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=note)
+    return ReferenceTables({DEAL_STAGES.name: list(rows.values())}, note=note)
 
 
-def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """The org's hours and their intervals; hours set by hand stay as they are."""
     if channel.business_hours is not None:
-        return Side({}, note="", route="set")
+        return ReferenceTables({}, note="", route="set")
     document = metadata.business_hours(client)
     if document is None:
-        return Side({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
+        return ReferenceTables({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
     row = hours_row(document, channel.id, "zoho", now)
     try:
         opened = interval_rows(document, channel.id, now)
     except ValueError as error:
         rejected = Rejection(row["id"], "business_hours", str(document)[:500], str(error))
-        return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: []}, (rejected,))
-    return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: opened})
+        return ReferenceTables({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: []}, (rejected,))
+    return ReferenceTables({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: opened})
 
 
-def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """Holidays of the years that windows and this year's reports touch, by the channel's calendar."""
     year = now.astimezone(ZoneInfo(channel.timezone)).year
     found = {
@@ -107,7 +107,7 @@ def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     return _typed(HOLIDAYS, found.values(), channel, now)
 
 
-SIDES: Mapping[str, Reader] = {
+REFERENCE_READERS: Mapping[str, ReferenceReader] = {
     "users": read_users,
     "deal_stages": read_stages,
     "business_hours": read_business_hours,
@@ -122,9 +122,9 @@ def _typed(
     now: datetime,
     route: str = "settings",
     note: str = "",
-) -> Side:
+) -> ReferenceTables:
     converted = to_arrow(raw, list(rows), channel_id=channel.id, synced_at=now)
-    return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), note, route)
+    return ReferenceTables({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), note, route)
 
 
 def _stage_row(channel: Channel, now: datetime, pipeline: str, stage: metadata.Stage) -> dict[str, Any]:

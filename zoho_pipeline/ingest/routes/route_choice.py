@@ -16,7 +16,7 @@ Route = Literal["records", "coql", "bulk"]
 
 
 @dataclass(frozen=True)
-class Options:
+class RouteOptions:
     """What may be taken. `rows` is None where they cannot be counted; `slices` of 50 fields lists need."""
 
     rows: int | None
@@ -32,7 +32,7 @@ class Choice:
     reason: str
 
 
-def choose(options: Options, limits: SyncLimits) -> Choice:
+def choose(options: RouteOptions, limits: SyncLimits) -> Choice:
     """The cheapest route that brings the rows whole."""
     rows = options.rows
     if rows is None:

@@ -1,4 +1,4 @@
-"""Threads that extract, and the bounded queue between them and the one that loads."""
+"""Threads that read, and the bounded queue between them and the thread that loads."""
 
 import queue
 import time
@@ -10,11 +10,11 @@ from threading import Event, Semaphore
 from types import TracebackType
 from typing import Self
 
-from zoho_pipeline.ingest.extract.step import Step
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoint
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.settings import PipelineError
 
-Work = Callable[[], Iterable[Step]]
+Work = Callable[[], Iterable[Checkpoint]]
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class _Cancelled(Exception):
     """Unwinds a work that is not wanted any more."""
 
 
-class Workers:
-    """Runs works side by side; `items` gives their steps and ends in the loading thread."""
+class WorkerPool:
+    """Runs works side by side; `items` gives their checkpoints and ends to the loading thread."""
 
     def __init__(self, limits: SyncLimits) -> None:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
-        self._queue: queue.SimpleQueue[Step | Done | _Broken] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
         self._room = Semaphore(limits.queued_checkpoints)
         self._cancelled = Event()
         self._open = 0
@@ -63,16 +63,16 @@ class Workers:
         self._pool.submit(copy_context().run, self._run, name, work)
 
     def cancel(self) -> None:
-        """Let works stop at their next step; they end as interrupted."""
+        """Let works stop at their next checkpoint; they end as interrupted."""
         self._cancelled.set()
 
     def sleep(self, seconds: float) -> None:
-        """Wait within a work; broken off where the works are cancelled: a bulk job may be waited for an hour."""
+        """Wait within a work. It ends at once where the works are cancelled: a bulk job may take an hour."""
         if self._cancelled.wait(seconds):
             raise _Cancelled
 
-    def items(self) -> Iterator[Step | Done]:
-        """Steps and ends as they come, until every work has ended. An unexpected error is raised here."""
+    def items(self) -> Iterator[Checkpoint | Done]:
+        """Checkpoints and ends as they come, until every work has ended. An unexpected error is raised here."""
         while self._open:
             item = self._queue.get()
             if isinstance(item, _Broken):
@@ -91,10 +91,10 @@ class Workers:
 
         try:
             self._go_on()
-            for step in work():
+            for checkpoint in work():
                 while not self._room.acquire(timeout=0.5):
                     self._go_on()
-                self._queue.put(step)
+                self._queue.put(checkpoint)
                 self._go_on()
             done()
         except _Cancelled:

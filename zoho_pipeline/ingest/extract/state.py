@@ -73,8 +73,10 @@ class ModuleState:
         found |= {name: parse(found[name]) for name in _INSTANTS & found.keys()}
         if found.get("names") is not None:
             found["names"] = tuple(found["names"])
-        found["compared"] = KnownDifference.from_json(stored.get("compared"))
-        found["bulk"] = BulkCheckpoint.from_json(stored.get("bulk"))
+        if found.get("compared") is not None:
+            found["compared"] = KnownDifference.from_json(found["compared"])
+        if found.get("bulk") is not None:
+            found["bulk"] = BulkCheckpoint.from_json(found["bulk"])
         return cls(**found, unknown={name: value for name, value in stored.items() if name not in _KNOWN})
 
     def to_json(self) -> dict[str, Any]:

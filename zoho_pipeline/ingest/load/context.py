@@ -28,6 +28,7 @@ class SyncContext:
         full: every row is read again. `reconcile`: every module is compared with Zoho id by id.
         readers: by module. `references`: the reference tables that were read, by name. `reports`: of both.
         comparisons: what was compared id by id, by module.
+        appends: remembers which tables were empty when the sync began.
         users_asked: the users were asked for, although this sync does not read all tables.
         fatal: what ended the reading of all modules.
     """
@@ -44,12 +45,12 @@ class SyncContext:
     progress: SyncProgress
     limits: SyncLimits
     state: ChannelState
+    appends: AppendTracker
     full: bool = False
     reconcile: bool = False
     readers: dict[str, ModuleReader] = field(default_factory=dict)
     references: dict[str, ReferenceTables] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
-    appends: AppendTracker = field(default_factory=lambda: AppendTracker(()))
     users_asked: bool = False
     fatal: PipelineError | None = None

@@ -40,14 +40,14 @@ class BulkCheckpoint:
 
     def to_json(self) -> dict[str, Any]:
         """The checkpoint as the state stores it."""
-        return {
+        stored = {
             "job": self.job,
             "rows": self.rows,
             "hi": self.hi.isoformat(),
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
-            "below": self.below,
         }
+        return stored | ({} if self.below is None else {"below": self.below})
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:

@@ -22,6 +22,7 @@ from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_
 from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load import commit, sync_log
+from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
@@ -184,6 +185,7 @@ def _start(
         progress=progress,
         limits=limits,
         state=state,
+        appends=AppendTracker(()),
     )
 
 

@@ -107,6 +107,7 @@ def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iter
     try:
         found = sync.references[name] = read(client, sync.channel, sync.window.clock())
         report.rows, report.route, report.detail = found.rows, found.route, found.note
+        report.rejected_rows = len(found.rejected)
     finally:
         report.credits, report.requests = client.meter.credits, client.meter.requests
         report.seconds = time.monotonic() - started

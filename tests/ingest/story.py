@@ -1,6 +1,6 @@
 """`python -m tests.ingest.story`: a short life of an org that every known mistake of an ingestion gets wrong.
 
-Run on copies of the package in which one mistake was made on purpose (test_wrong_variants); raw must equal
+Run on copies of the package in which one mistake was made on purpose (test_mutants_sync); raw must equal
 the ledger after each sync.
 """
 

@@ -1,4 +1,4 @@
-"""Eight mistakes that ingestions make, each made on purpose in a copy of the package: the story catches each."""
+"""Eight mutants: mistakes that ingestions make, each in a copy of the package. The story catches each of them."""
 
 import os
 import shutil
@@ -8,47 +8,49 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-VARIANTS = {
+ROOT = Path(__file__).parents[3]
+MUTANTS = {
     "none": None,
     "strict greater than": (
-        "zoho/coql.py",
+        "zoho/read/coql.py",
         "(Modified_Time >= '{format_time(low)}' and",
         "(Modified_Time > '{format_time(low)}' and",
     ),
     "cursor plus a second": (
-        "ingest/keyset.py",
+        "ingest/routes/records_route.py",
         "            elif since is None or (reached is not None and reached > since):\n"
         "                since = reached\n",
         "            elif since is None or (reached is not None and reached > since):\n"
         "                since = reached + SECOND\n",
     ),
     "converted left at its default": (
-        "ingest/keyset.py",
+        "ingest/routes/records_route.py",
         'converted="both" if self._module == "Leads" else None',
         "converted=None",
     ),
     "offset paging": (
-        "ingest/keyset.py",
+        "ingest/routes/records_route.py",
         "        seen: dict[str, str] = {}\n        tail, known_at = 0, None\n",
         "        for answer in self._walk(since):\n"
         "            yield Batch(answer.rows, answer.last, self._window.now())\n"
         "        return\n"
         "        seen: dict[str, str] = {}\n        tail, known_at = 0, None\n",
     ),
-    "cursor committed early": (
-        "ingest/extract.py",
+    "cursor and watermark committed early": (
+        "ingest/extract/checkpoints.py",
         "        pending: list[Row] = []\n",
-        "        yield self._step({}, self.window.hi)\n        pending: list[Row] = []\n",
+        "        self.change(proved=self._module.window.hi)\n"
+        "        yield self.at({}, self._module.window.hi)\n"
+        "        pending: list[Row] = []\n",
     ),
-    "no overlap": ("ingest/window.py", "OVERLAP = timedelta(minutes=5)", "OVERLAP = timedelta(0)"),
+    "no overlap": ("ingest/routes/window.py", "OVERLAP = timedelta(minutes=5)", "OVERLAP = timedelta(0)"),
     "deletions ignored": (
-        "ingest/extract.py",
-        "        if not self.target.has_deletions:\n            return\n        cursor",
-        "        if self.target:\n            return\n        cursor",
+        "ingest/extract/module_reader.py",
+        "        if not self.spec.has_deletions:\n            return\n        hi, known",
+        "        if self.spec:\n            return\n        hi, known",
     ),
     "id as a number": (
-        "ingest/intake.py",
+        "ingest/extract/row_filter.py",
         "        rows = [row for row in batch.rows if",
         '        rows = [{**row, "id": str(int(float(row["id"])))} for row in batch.rows if',
     ),
@@ -56,16 +58,16 @@ VARIANTS = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_story_catches_a_wrong_variant(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_story_catches_a_mutant(name: str, tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     for part in ("zoho_pipeline", "tests", "dbt_like_sql"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=ignored)
-    if (change := VARIANTS[name]) is not None:
+    if (change := MUTANTS[name]) is not None:
         path, was, becomes = change
         file = tmp_path / "zoho_pipeline" / path
         text = file.read_text()
-        assert text.count(was) == 1, f"{path} no longer has the line this variant changes"
+        assert text.count(was) == 1, f"{path} no longer has the line that this mutant changes"
         file.write_text(text.replace(was, becomes))
     ran = subprocess.run(
         [sys.executable, "-m", "tests.ingest.story"],

@@ -1,42 +1,14 @@
 """First loads in several steps: rows are appended while they are new, names are there, nothing comes twice."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, SyncBench
-from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
 
 both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True), max_size=6))
-def test_what_is_appended_never_holds_an_id_twice(loads: list[list[int]]) -> None:
-    kept, appended = AppendTracker(["leads"]), list[int]()
-    stored = set[int]()
-    for ids in loads:
-        new = kept.appendable({"leads": table(ids), "contacts": table(ids)})
-        assert new == ({"leads"} if stored.isdisjoint(ids) else set())
-        appended += ids if new else []
-        stored.update(ids)
-    assert len(appended) == len(set(appended))
-
-
-def test_a_table_with_another_kind_of_id_is_always_merged() -> None:
-    kept = AppendTracker(["leads"])
-    assert not kept.appendable({"leads": table(["x-1"])})
-    assert not kept.appendable({"leads": table([1])})
-
-
-def table(ids: Sequence[object]) -> pa.Table:
-    return pa.table({"id": pa.array([str(id_) for id_ in ids])})
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.settings import PipelineError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def start(bench: SyncBench, route: str = "records", **environment: str) -> "subprocess.Popen[bytes]":

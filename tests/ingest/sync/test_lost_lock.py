@@ -12,7 +12,7 @@ from tests.ingest import ledger
 from tests.ingest.conftest import SyncBench
 from tests.postgres import end_lock_sessions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LEADS = 1_600
 
 

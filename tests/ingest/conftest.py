@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,21 @@ import pytest
 
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load.loader import Loader
-from zoho_pipeline.ingest.report import SyncReport
-from zoho_pipeline.ingest.sync.run import sync_channel
+from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
+from zoho_pipeline.ingest.sync.run import reconcile_channel, sync_channel
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.zoho.connection.pacing import Pacing
 
 CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
 ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
+QUICK = SyncLimits(pacing=Pacing(backoff_first=0.001, backoff_most=0.001, job_first_wait=0.001))
+"""The product's limits without its waits."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,7 @@ def _umask() -> Iterator[None]:
 
 
 @dataclass
-class Bench:
+class SyncBench:
     """Everything a test of a sync needs."""
 
     sim: Simulator
@@ -42,11 +46,19 @@ class Bench:
     registry: Registry
     warehouse: Warehouse
     channel_id: str = "acme"
+    limits: SyncLimits = QUICK
 
     def sync(self, *modules: str, **options: Any) -> SyncReport:
-        return sync_channel(
-            self.settings, self.registry, self.warehouse, self.channel_id, modules=modules or None, **options
-        )
+        opened = (self.settings, self.registry, self.warehouse)
+        return sync_channel(*opened, self.channel_id, modules=modules or None, limits=self.limits, **options)
+
+    def reconcile(self, *modules: str) -> ReconcileReport:
+        opened = (self.settings, self.registry, self.warehouse)
+        return reconcile_channel(*opened, self.channel_id, modules=modules or None, limits=self.limits)
+
+    def limit(self, **values: Any) -> None:
+        """Give the next syncs other limits: names of `SyncLimits`."""
+        self.limits = replace(self.limits, **values)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
         with self.warehouse.connect() as connection:
@@ -92,14 +104,14 @@ def bench(
     settings_env: Callable[..., dict[str, str]],
     warehouse_env: dict[str, str],
     raw_tables: Path,
-) -> Bench:
+) -> SyncBench:
     """A connected channel of an empty org."""
     env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{simulator.url}"}}', **warehouse_env)
     settings = load_settings(env)
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
-    made = Bench(simulator, org, settings, Registry(settings), open_warehouse(settings))
-    if isinstance(made.warehouse, DuckDBWarehouse):
+    made = SyncBench(simulator, org, settings, Registry(settings), open_warehouse(settings))
+    if made.warehouse.path is not None:
         shutil.copy(raw_tables, made.warehouse.path)
     made.connect()
     return made

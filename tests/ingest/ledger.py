@@ -4,14 +4,14 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.ingest.conftest import Bench
+from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.zoho.read.pages import Row
 
 IGNORED = ("synced_at", "custom_fields", "channel_id")
 
 
-def assert_equal(bench: Bench, module: str, user: Any = None) -> None:
+def assert_equal(bench: SyncBench, module: str, user: Any = None) -> None:
     """Every live record of the ledger is a live row with its values, and no other row is live."""
     table = BY_MODULE[module]
     ledger = {row["id"]: row for row in bench.org.rows(module, user)}

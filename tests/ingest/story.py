@@ -1,6 +1,6 @@
 """`python -m tests.ingest.story`: a short life of an org that every known mistake of an ingestion gets wrong.
 
-Run on copies of the package in which one mistake was made on purpose (test_wrong_variants); raw must equal
+Run on copies of the package in which one mistake was made on purpose (test_mutants_sync); raw must equal
 the ledger after each sync.
 """
 
@@ -10,17 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.ingest import ledger
-from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES, Bench
+from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse.warehouse import open_warehouse
-from zoho_pipeline.zoho.connection import client
 
 BIG_ID = 4_876_876_000_000_300_001
 
 
-def begin(sim: Simulator, home: Path) -> Bench:
+def begin(sim: Simulator, home: Path) -> SyncBench:
     env = {
         "ZOHO_PIPELINE_HOME": str(home),
         "ZOHO_CLIENT_ID": CLIENT,
@@ -31,18 +30,18 @@ def begin(sim: Simulator, home: Path) -> Bench:
     settings = load_settings(env)
     os.umask(0o077)
     settings.ensure_home()
-    bench = Bench(sim, sim.add_org(name="Acme"), settings, Registry(settings), open_warehouse(settings))
+    bench = SyncBench(sim, sim.add_org(name="Acme"), settings, Registry(settings), open_warehouse(settings))
     bench.connect(PLAIN_SCOPES)
     return bench
 
 
-def check(bench: Bench) -> None:
+def check(bench: SyncBench) -> None:
     report = bench.sync("Leads")
     assert report.complete, report
     ledger.assert_equal(bench, "Leads")
 
 
-def by_lists(bench: Bench) -> None:
+def by_lists(bench: SyncBench) -> None:
     org, sim = bench.org, bench.sim
     old = int(sim.clock.seconds()) - 1_000_000
     ties = [{"Last_Name": f"L{n}", "Created_Time": old + n // 3, "Modified_Time": old + n // 3} for n in range(650)]
@@ -68,7 +67,7 @@ def by_lists(bench: Bench) -> None:
     check(bench)
 
 
-def by_queries(bench: Bench) -> None:
+def by_queries(bench: SyncBench) -> None:
     bench.connect(f"{PLAIN_SCOPES},ZohoCRM.coql.READ")
     bench.sim.clock.advance(86_400)
     bench.sim.clock.freeze()
@@ -79,7 +78,6 @@ def by_queries(bench: Bench) -> None:
 
 
 def main() -> None:
-    client.BACKOFF_FIRST = client.BACKOFF_MOST = 0.001
     with tempfile.TemporaryDirectory() as folder, Simulator.start() as sim:
         sim.switches.update(page_tokens="offset")
         bench = begin(sim, Path(folder) / "home")

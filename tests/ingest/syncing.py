@@ -1,21 +1,26 @@
-"""`python -m tests.ingest.syncing HOME SIMULATOR_URL WAREHOUSE ROUTE`: one sync in a process of its own, to be killed.
+"""`python -m tests.ingest.syncing COMMAND HOME SIMULATOR_URL WAREHOUSE ROUTE`: a sync in a process of its own.
 
-WAREHOUSE is a URL or `-` (DuckDB in HOME); ROUTE is `records` or `bulk`.
+COMMAND is `sync` or `reconcile`, WAREHOUSE is a URL or `-` (DuckDB in HOME), ROUTE is `records` or `bulk`. The
+checkpoints are small, so that a test that kills the process finds many of them. Failures end it as in the CLI.
 """
 
-import sys
+import os
+from dataclasses import replace
 
-from tests.ingest.conftest import CLIENT, CLIENT_SECRET
+import click
+
+from tests.ingest.conftest import CLIENT, CLIENT_SECRET, QUICK
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.ingest.extract import extraction, step
-from zoho_pipeline.ingest.routes import bulk_route, route_choice
-from zoho_pipeline.ingest.sync import run
+from zoho_pipeline.cli.program import Program
+from zoho_pipeline.ingest.sync.run import reconcile_channel, sync_channel
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.warehouse.warehouse import open_warehouse
-from zoho_pipeline.zoho.read import bulk
+
+SMALL = replace(QUICK, rows_per_table=200, rows_per_checkpoint=400, rows_per_load=400, rows_per_bulk_batch=300)
 
 
 def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
+    registry = os.environ.get("ZOHO_PIPELINE_REGISTRY")
     return {
         "ZOHO_PIPELINE_HOME": home,
         "ZOHO_CLIENT_ID": CLIENT,
@@ -23,18 +28,35 @@ def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
         "ZOHO_PIPELINE_SYNC_LAG": "0",
         "ZOHO_PIPELINE_DATA_CENTERS": f'{{"sim": "{url}"}}',
         **({} if warehouse == "-" else {"ZOHO_PIPELINE_WAREHOUSE": warehouse}),
+        **({"ZOHO_PIPELINE_REGISTRY": registry} if registry else {}),
     }
 
 
-def main(home: str, url: str, warehouse: str = "-", route: str = "records") -> None:
-    """Small steps, so that a kill finds many of them."""
-    extraction.ROWS_PER_TABLE, extraction.ROWS_PER_STEP, step.ROWS_PER_LOAD = 200, 400, 400
-    bulk_route.ROWS_PER_BATCH, bulk._FIRST_WAIT = 300, 0.05
-    if route == "bulk":
-        route_choice.JOB_CREDITS = 0
+@click.group(cls=Program)
+def main() -> None:
+    """One sync or reconciliation of the channel `acme`."""
+
+
+@main.command()
+@click.argument("home")
+@click.argument("url")
+@click.argument("warehouse")
+@click.argument("route")
+def sync(home: str, url: str, warehouse: str, route: str) -> None:
+    limits = replace(SMALL, job_credits=0) if route == "bulk" else SMALL
     settings = load_settings(environment(home, url, warehouse))
-    run.sync_channel(settings, Registry(settings), open_warehouse(settings), "acme", modules=["Leads"])
+    opened = (settings, Registry(settings), open_warehouse(settings))
+    sync_channel(*opened, "acme", modules=["Leads"], limits=limits)
+
+
+@main.command()
+@click.argument("home")
+@click.argument("url")
+@click.argument("warehouse")
+def reconcile(home: str, url: str, warehouse: str) -> None:
+    settings = load_settings(environment(home, url, warehouse))
+    reconcile_channel(settings, Registry(settings), open_warehouse(settings), "acme", limits=SMALL)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

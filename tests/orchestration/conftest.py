@@ -12,14 +12,17 @@ import pytest
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.orchestration.build import build
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
+from zoho_pipeline.zoho.connection.pacing import Pacing
 
 CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
 NO_WAITS = {"retry_waits": [0.0]}
+QUICK_SYNCS = SyncLimits(pacing=Pacing(backoff_first=0.001, backoff_most=0.001))
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]
     for channel_id, org in orgs.items():
         connect(registry, channel_id, org)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-        yield Deployment(settings, registry, orgs, build(settings), instance)
+        yield Deployment(settings, registry, orgs, build(settings, QUICK_SYNCS), instance)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
-    from zoho_pipeline.ingest.report import SyncReport
-    from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport
+    from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -188,7 +187,7 @@ def reconcile(channel_ids: tuple[str, ...], output: str) -> None:
       zoho-pipeline reconcile acme --format json
     """
     from zoho_pipeline.cli.progress import sync_progress
-    from zoho_pipeline.ingest.sync.reconcile_run import reconcile_channel
+    from zoho_pipeline.ingest.sync.run import reconcile_channel
 
     session = Session()
     services = (session.settings, session.registry, session.warehouse)

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from zoho_pipeline.ingest.report import Progress
+    from zoho_pipeline.ingest.report import SyncProgress
 
 
 @contextmanager
-def sync_progress(channel_id: str, show: bool = True) -> "Iterator[Progress | None]":
+def sync_progress(channel_id: str, show: bool = True) -> "Iterator[SyncProgress | None]":
     """Show progress bars on stderr during the block. Log lines appear above the bars.
 
     Yields None when `show` is false or stderr is not a terminal.

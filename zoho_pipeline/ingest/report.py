@@ -1,4 +1,4 @@
-"""What a sync did: one entry a module, as `sync_runs` keeps it and the command prints it."""
+"""What a sync or a reconciliation did: one entry per module, as `sync_runs` keeps it and the commands print it."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -9,10 +9,10 @@ from zoho_pipeline.channels.registry.model import Outcome as Outcome
 
 @dataclass
 class ModuleReport:
-    """How one module (or part: users, deal_stages …) went.
+    """How one module (or reference table: users, deal_stages …) went.
 
-    `rows` counts records that are new or changed since the last sync; `window_end` is exclusive. `detail`
-    tells a person what is missing or has changed shape.
+    `rows` counts records that are new or changed since the last sync. `window_end` is exclusive. `detail` tells a
+    person what is missing or has changed shape. `seconds` is the time from the start of the reading to its end.
     """
 
     module: str
@@ -31,12 +31,12 @@ class ModuleReport:
     detail: str = ""
 
     def note(self, text: str) -> None:
-        """Add to what a person should know, each thing once."""
+        """Add a text to `detail`, each text once."""
         if text and text not in self.detail:
             self.detail = f"{self.detail}; {text}" if self.detail else text
 
     def took(self, route: str) -> None:
-        """Add a route; a run may use several."""
+        """Add a route. A run may use several routes for one module."""
         parts = self.route.split("+") if self.route else []
         if route not in parts:
             self.route = "+".join([*parts, route])
@@ -44,7 +44,7 @@ class ModuleReport:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """One run over a channel. `complete`: every module was read to its end, or cannot be read at all."""
+    """One run over a channel. `complete`: every module was read to its end, or this connection cannot read it."""
 
     channel_id: str
     run_id: str
@@ -59,8 +59,55 @@ class SyncReport:
         return asdict(self) | {"complete": self.complete}
 
 
-class Progress(Protocol):
-    """What a sync tells while it runs; called from the threads of its modules."""
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison of one module id by id found and repaired: counts of records."""
+
+    module: str
+    route: str
+    source_rows: int
+    warehouse_rows: int
+    added: int
+    updated: int
+    removed: int
+
+
+@dataclass(frozen=True)
+class ReconcileReport:
+    """What a reconciliation found and repaired, and the sync that went before it.
+
+    `repaired` counts the records that differed. `complete`: every readable module was compared.
+    """
+
+    channel_id: str
+    run_id: str
+    comparisons: list[Comparison]
+    sync: SyncReport
+
+    @property
+    def modules(self) -> list[ModuleReport]:
+        return self.sync.modules
+
+    @property
+    def complete(self) -> bool:
+        return self.sync.complete
+
+    @property
+    def repaired(self) -> int:
+        return sum(c.added + c.updated + c.removed for c in self.comparisons)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "channel_id": self.channel_id,
+            "run_id": self.run_id,
+            "complete": self.complete,
+            "repaired": self.repaired,
+            "modules": [asdict(comparison) for comparison in self.comparisons],
+        }
+
+
+class SyncProgress(Protocol):
+    """Receives the progress of a sync while it runs; called from the threads of its modules."""
 
     def advance(self, module: str, rows: int) -> None: ...
 
@@ -68,7 +115,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A progress that nobody watches."""
+    """A progress display that shows nothing."""
 
     def advance(self, module: str, rows: int) -> None:
         del module, rows

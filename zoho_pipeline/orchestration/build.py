@@ -1,6 +1,7 @@
 """Builds the Dagster definitions from the settings: every asset, check, job, schedule and sensor."""
 
 import warnings
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -22,9 +23,15 @@ from zoho_pipeline.orchestration.automation.sensors import build_sensors
 from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import Settings
 
+if TYPE_CHECKING:
+    from zoho_pipeline.ingest.limits import SyncLimits
 
-def build(settings: Settings) -> dg.Definitions:
+
+def build(settings: Settings, limits: "SyncLimits | None" = None) -> dg.Definitions:
     """The definitions of the code location. Nothing connects to a database or to Zoho before a run, sensor or schedule.
+
+    Args:
+        limits: the limits of each sync; None means the limits of the product.
 
     Raises:
         SettingsError: the failure webhook is not a URL that we send to.
@@ -34,11 +41,11 @@ def build(settings: Settings) -> dg.Definitions:
         # Links to files are beta in Dagster 1.13, and checks with partitions are a preview. We use both on purpose.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(settings)
+        return _build(Services(settings, limits))
 
 
-def _build(settings: Settings) -> dg.Definitions:
-    services = Services(settings)
+def _build(services: Services) -> dg.Definitions:
+    settings = services.settings
     manifest = load_model_manifest(settings)
     raw, models = build_raw_assets(services.dialect), build_model_assets(manifest, services.dialect)
     reconcile_check, state_check = build_channel_checks()

@@ -12,14 +12,19 @@ from zoho_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
+    from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class Services:
-    """The registry and the warehouse of one deployment, opened at first use."""
+    """The registry and the warehouse of one deployment, opened at first use.
+
+    `limits` are the limits of each sync; None means the limits of the product.
+    """
 
     settings: Settings
+    limits: "SyncLimits | None" = None
 
     @property
     def dialect(self) -> str:

@@ -1,38 +1,30 @@
-"""What the warehouse held of a module when a sync began, and from where its changes are read."""
+"""What the warehouse held of a module when a sync began (`raw/read_baseline` reads it)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from zoho_pipeline.ingest import marks
-from zoho_pipeline.ingest.extract.modules import Target
-from zoho_pipeline.ingest.extract.step import ModuleState
-from zoho_pipeline.ingest.raw.queries import is_empty, known_deletions, latest_change, live_totals, versions_since
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
-from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, parse
-from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
-
-MOST_UNSETTLED = 2_000
-"""Rows of seconds that were not over when they were read, which the next sync reads once more. A second with
-more of them comes from an import or a clock that stands still."""
 
 
 @dataclass(frozen=True)
-class Before:
-    """What there was.
+class Baseline:
+    """The rows of one channel and module at the start.
 
     Attributes:
-        since: everything changed before it is in; None: nothing is.
-        recent: id → modified_time of rows at or after `since`, so that reading them again is no change.
-        unsettled: from here on a second may not have been over when it was read: such rows are read again
-            even if their Modified_Time is the one we hold. None: there are none.
-        too_many: so many that they are not.
-        proved: everything stamped before it is in, whatever any clock said (see `marks`). None: no row was ever read.
-        again: rows from here on are loaded again although their version is held; None: all rows from `since` on.
-        ahead: a stored mark is later than this run's own clock: one of the two clocks is wrong.
-        converted: leads of which we know that they were converted at or after `since`.
-        deletions, totals: known deletions; count and latest change of the live rows. `empty`: no row at all.
+        since: everything changed before it is in the warehouse; None: nothing is.
+        recent: id → modified_time of rows at or after `since`. Reading one of these versions again is no change.
+        deletions: the deletions of the module that have not been undone, by id.
+        empty: the channel has no row in the table.
+        totals: count and latest change of the live rows; None for modules without a list of deletions.
+        unsettled: from here on a second may not have been over when it was read. Such rows are read again although
+            their Modified_Time is the one held. None: there are none.
+        too_many: there are too many unsettled rows to read them again.
+        converted: leads that are known to have been converted at or after `since`.
+        proved: everything stamped before it is in, whatever a clock said (see `watermarks`). None: no row was read.
+        again: rows from here on are loaded again although their version is held. None: all rows from `since` on.
+        ahead: the state has an instant later than this sync's own clock, so one of the two clocks is wrong.
     """
 
     since: datetime | None
@@ -46,54 +38,3 @@ class Before:
     proved: datetime | None = None
     again: datetime | None = None
     ahead: bool = False
-
-
-def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
-    """The cursor less the overlap, or less of it where more rows lie there than fit a page.
-
-    `newest`: (id, modified_time) at or after cursor − overlap, newest first.
-    """
-    if len(newest) <= OVERLAP_ROWS:
-        return cursor - OVERLAP
-    return min(cursor, newest[OVERLAP_ROWS - 1][1] + SECOND)
-
-
-def look(
-    connection: Connection, channel_id: str, target: Target, state: ModuleState, hi: datetime, lag: timedelta
-) -> Before:
-    """What a channel's rows of one module are at the start of a sync."""
-    cursor = parse(state.get("cursor"))
-    known = known_deletions(connection, channel_id, target.module) if target.has_deletions else {}
-    empty = is_empty(connection, target.table, channel_id)
-    if cursor is None:
-        return Before(None, {}, known, empty)
-    proved = parse(state.get("proved")) or latest_change(connection, target.table, channel_id)
-    ahead = marks.is_ahead(state, hi)
-    cursor = min(cursor, hi)
-    start = min(cursor, proved + SECOND if proved else marks.EVER)
-    final_to = min(parse(state.get("final_to")) or cursor - lag - SECOND, cursor)
-    if ahead:
-        final_to = min(final_to, start - lag - SECOND)
-    newest = versions_since(connection, target.table, channel_id, start - OVERLAP, OVERLAP_ROWS + 1)
-    since = overlap_start(start, newest)
-    again = None if start == cursor else cursor - OVERLAP
-    unsettled, too_many = None, False
-    late = versions_since(connection, target.table, channel_id, final_to, MOST_UNSETTLED + 1)
-    if len(late) > MOST_UNSETTLED:
-        too_many = True
-    elif late:
-        unsettled, since = final_to, min(since, final_to)
-    recent = {id_: at for id_, at in {**dict(newest), **dict(late)}.items() if at >= since}
-    totals = live_totals(connection, target.table, target.module, channel_id, hi) if target.has_deletions else None
-    converted = _converted(connection, channel_id, target, since)
-    return Before(since, recent, known, empty, totals, unsettled, too_many, converted, proved, again, ahead)
-
-
-def _converted(connection: Connection, channel_id: str, target: Target, since: datetime) -> frozenset[str]:
-    if all(column.name != "converted_date_time" for column in target.table.columns):
-        return frozenset()
-    rows = connection.rows(
-        f"select id from {RAW_SCHEMA}.{target.table.name} where channel_id = ? and converted_date_time >= ?",  # noqa: S608
-        (channel_id, since),
-    )
-    return frozenset(row["id"] for row in rows)

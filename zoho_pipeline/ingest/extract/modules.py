@@ -19,11 +19,11 @@ from zoho_pipeline.zoho.read.pages import Row
 
 
 @dataclass(frozen=True)
-class Target:
-    """A Zoho module and the raw table it fills.
+class ModuleSpec:
+    """A Zoho module and the raw table that it fills.
 
-    `plan` is given where the fields are known beforehand; `reshape` turns a record into a dict keyed by
-    our own columns. Only `tracked` modules have a list of deletions.
+    `plan` is given where the fields are known beforehand. `reshape` turns a record into a dict keyed by our own
+    columns. `constants` are columns with one value in every row.
     """
 
     module: str
@@ -34,20 +34,20 @@ class Target:
     has_deletions: bool = True
 
     def convert(self, rows: Sequence[Row], channel_id: str, synced_at: datetime) -> Converted:
-        """Records as Zoho sent them → a table of the catalogue's schema."""
+        """Records as Zoho sent them → a table of the catalogue's schema, and the values that did not fit."""
         shaped = rows if self.reshape is None else [self.reshape(row) for row in rows]
         return to_arrow(self.table, shaped, channel_id=channel_id, synced_at=synced_at, constants=self.constants)
 
 
-MODULE_TARGETS = tuple(Target(table.module or "", table) for table in MODULE_TABLES)
+MODULE_SPECS = tuple(ModuleSpec(table.module or "", table) for table in MODULE_TABLES)
 
 
-def module_target(module: str) -> Target:
-    return Target(module, BY_MODULE[module])
+def module_spec(module: str) -> ModuleSpec:
+    return ModuleSpec(module, BY_MODULE[module])
 
 
-def deal_history() -> Target:
-    """Zoho's own history of deal stages: one row a stay, Modified_Time is when the stage was entered."""
+def deal_history() -> ModuleSpec:
+    """Zoho's own history of deal stages: one row per stay; Modified_Time is when the stage was entered."""
     names = ("Modified_Time", "Potential_Name", "Stage", "Moved_To__s", "Amount", *_DURATIONS)
 
     def reshape(row: Row) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def deal_history() -> Target:
             "modified_time": row.get("Modified_Time"),
         }
 
-    return Target(DEAL_HISTORY, DEAL_STAGE_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
+    return ModuleSpec(DEAL_HISTORY, DEAL_STAGE_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
 
 
-def lead_history(module: str) -> Target:
+def lead_history(module: str) -> ModuleSpec:
     """An org's own history of the lead status, under the name the org has for it."""
     names = ("Modified_Time", "Full_Name", "Lead_Status", "Moved_To__s", *_DURATIONS)
 
@@ -80,7 +80,7 @@ def lead_history(module: str) -> Target:
             "modified_time": row.get("Modified_Time"),
         }
 
-    return Target(module, LEAD_STATUS_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
+    return ModuleSpec(module, LEAD_STATUS_HISTORY, FieldPlan(names), reshape, {"basis": "tracker"}, False)
 
 
 _DURATIONS = ("Stage_Duration_Calendar_Days", "Duration_Days")

@@ -1,95 +1,123 @@
-"""Rows on their way from a route into a step: which of them count, what does not fit, what came back to life."""
+"""Rows between a route and a checkpoint: which of them count, which values do not fit, which records came back."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
 from datetime import datetime
 
 import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog.tables import REJECTED_RECORDS
-from zoho_pipeline.ingest.convert.json_to_arrow import Rejection
-from zoho_pipeline.ingest.extract.baseline import Before
-from zoho_pipeline.ingest.extract.modules import Target
-from zoho_pipeline.ingest.extract.step import rejections
-from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, of_values
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.routes.deletions import Deletions
-from zoho_pipeline.ingest.routes.records_route import Batch, modified
-from zoho_pipeline.ingest.routes.window import SKEW, Window
+from zoho_pipeline.ingest.routes.records_route import Batch
+from zoho_pipeline.ingest.routes.window import SKEW, modified
 from zoho_pipeline.zoho.connection.server_clock import parse_time
 from zoho_pipeline.zoho.read.pages import Row
 
 Tables = dict[str, list[pa.Table]]
+"""Raw table → Arrow tables of its rows."""
 
 
-@dataclass
-class Intake:
-    """One module's rows in one sync.
+class RowFilter:
+    """The rows of one module in one sync.
 
     Attributes:
+        deletions: the list of deletions, once it was read.
         live_again: id → when it was seen alive, of records that are known or listed as deleted.
-        converted_ids: leads seen converted, which need no look of their own.
-        after_clock: when a record was created that Zoho's clock, as the `Date` header tells it, has not reached yet.
+        converted_ids: leads that were seen converted; they need no question of their own.
+        after_clock: when a record was created that Zoho's clock (the `Date` header) has not reached yet.
     """
 
-    target: Target
-    channel_id: str
-    window: Window
-    before: Before
-    report: ModuleReport
-    advance: Callable[[int], object]
-    deletions: Deletions | None = None
-    live_again: dict[str, datetime] = field(default_factory=dict)
-    converted_ids: set[str] = field(default_factory=set)
-    after_clock: datetime | None = None
+    def __init__(self, module: ModuleContext) -> None:
+        self._module = module
+        self.deletions: Deletions | None = None
+        self.live_again: dict[str, datetime] = {}
+        self.converted_ids: set[str] = set()
+        self.after_clock: datetime | None = None
 
-    def wanted(self, batch: Batch) -> list[Row]:
-        """Rows that existed when the sync began; those born later are the next run's."""
-        rows = [row for row in batch.rows if not self.born_later(row)]
+    def wanted(self, batch: Batch, *, asked_for: bool = False) -> list[Row]:
+        """Rows that existed when the sync began. Those created later belong to the next sync.
+
+        asked_for: the records were asked for by their ids, so a version that is held counts too: a conversion need not
+            move Modified_Time.
+        """
+        rows = [row for row in batch.rows if not self.born_later(row) and (asked_for or not self.is_known(row))]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
+        known = self._module.baseline.deletions
         for row in rows:
-            if row["id"] in self.before.deletions or (self.deletions and row["id"] in self.deletions.listed):
+            if row["id"] in known or (self.deletions and row["id"] in self.deletions.listed):
                 self.live_again[row["id"]] = batch.read_at
-        self.report.rows += changed
-        self.advance(changed)
+        self.count(changed)
         return rows
 
+    def count(self, rows: int) -> None:
+        """Add to the rows of the report and of the progress display."""
+        self._module.report.rows += rows
+        self._module.advance(rows)
+
     def born_later(self, row: Row) -> bool:
-        if modified(row) < self.window.hi:
+        """Whether a record was created at or after the end of the window."""
+        window = self._module.window
+        if modified(row) < window.hi:
             return False
         created = parse_time(row["Created_Time"]) if row.get("Created_Time") else None
-        if created is not None and created > self.window.clock() + SKEW and self.is_change(row):
-            self.after_clock = max(created, self.after_clock or created)
-        return created is None or created >= self.window.hi
+        if created is not None and self.is_change(row):
+            self.note_created(created)
+        return created is None or created >= window.hi
 
-    def news(self, batch: Batch) -> Batch:
-        """A batch of changes without the versions that are held and lie so far below the cursor that only their
-        version is looked at."""
-        again = self.before.again
-        if again is None:
-            return batch
-        kept = [row for row in batch.rows if modified(row) >= again or self.is_change(row) or self._unsettled(row)]
-        return replace(batch, rows=kept)
+    def note_created(self, created: datetime | None) -> None:
+        """Remember the creation of a record that lies ahead of Zoho's clock."""
+        if created is not None and created > self._module.window.clock() + SKEW:
+            self.after_clock = max(created, self.after_clock or created)
+
+    def is_known(self, row: Row) -> bool:
+        """Whether the warehouse holds this version, of a row so far below the cursor that no other value is new."""
+        again = self._module.baseline.again
+        return again is not None and modified(row) < again and not self.is_change(row) and not self._unsettled(row)
 
     def _unsettled(self, row: Row) -> bool:
-        return self.before.unsettled is not None and modified(row) >= self.before.unsettled
+        unsettled = self._module.baseline.unsettled
+        return unsettled is not None and modified(row) >= unsettled
 
     def is_change(self, row: Row) -> bool:
-        return self.before.recent.get(row["id"]) != modified(row)
+        """Whether the warehouse did not hold this version when the sync began."""
+        return self._module.baseline.recent.get(row["id"]) != modified(row)
 
     def must_read(self, rows: Iterable[Row]) -> list[str]:
-        """Ids of listed versions that differ from what is held, or may do so within their second."""
+        """Ids of listed versions that differ from those held, or may differ within their second."""
         return [row["id"] for row in rows if not self.born_later(row) and (self.is_change(row) or self._unsettled(row))]
 
     def convert(self, rows: list[Row], read_at: datetime, tables: Tables) -> int:
-        converted = self.target.convert(rows, self.channel_id, read_at)
-        tables.setdefault(self.target.table.name, []).append(converted.table)
+        """Add these records to the tables; the number of records."""
+        spec = self._module.spec
+        converted = spec.convert(rows, self._module.channel_id, read_at)
+        tables.setdefault(spec.table.name, []).append(converted.table)
         self.reject(converted.rejected, read_at, tables)
         return len(rows)
 
     def reject(self, rejected: list[Rejection], at: datetime, tables: Tables) -> None:
         """Keep values that did not fit beside the rows, and count them."""
         if rejected:
-            self.report.rejected_rows += len(rejected)
-            kept = rejections(self.channel_id, self.target.module, rejected, at)
+            self._module.report.rejected_rows += len(rejected)
+            kept = rejections(self._module.channel_id, self._module.spec.module, rejected, at)
             tables.setdefault(REJECTED_RECORDS.name, []).append(kept)
+
+
+def rejections(channel_id: str, module: str, rejected: Iterable[Rejection], synced_at: datetime) -> pa.Table:
+    """Rows of `rejected_records`."""
+    return of_values(
+        REJECTED_RECORDS,
+        [
+            {
+                "channel_id": channel_id,
+                "module": module,
+                "id": r.id,
+                "field": r.field,
+                "value": r.value,
+                "reason": r.reason,
+                "synced_at": synced_at,
+            }
+            for r in rejected
+        ],
+    )

@@ -1,46 +1,93 @@
-"""The fields of a module in this run, and what has changed about them since the last one."""
+"""The fields of a module in this sync, and what has changed about them since the last one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_catalogue, plan_from_metadata
-from zoho_pipeline.ingest.extract.modules import Target
-from zoho_pipeline.ingest.extract.step import ModuleState
-from zoho_pipeline.ingest.report import ModuleReport
-from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.ingest.catalog.field_selection import (
+    FieldPlan,
+    plan_from_catalogue,
+    plan_from_metadata,
+    plan_from_record,
+)
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoints
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
-from zoho_pipeline.zoho.read import metadata
+from zoho_pipeline.zoho.read import metadata, records
 from zoho_pipeline.zoho.read.metadata import FieldMeta
 
 MOST_VALUES = 200
 """Values of a picklist that are watched; longer ones are lists of countries and the like."""
 
+FIELDS_EVERY = timedelta(hours=24)
+"""How often the fields of a module are read in which nothing changes; else they are read before its rows."""
+
 Picks = Mapping[str, Mapping[str, str]]
 
 
-def read_shape(
-    client: ZohoClient, target: Target, state: ModuleState, report: ModuleReport
-) -> tuple[FieldPlan, list[FieldMeta] | None, ModuleState]:
-    """The plan, the metadata it comes from (None: not readable) and the state that remembers it.
+class ModuleFields:
+    """Which fields a sync asks for.
 
-    Raises:
-        ModuleMissing: the org has no such module (any more), or hides it.
+    Attributes:
+        plan: without names until `ensure` was called.
+        metas: the metadata that the plan comes from; None where it cannot be read.
     """
-    if target.plan is not None:
-        return target.plan, None, state
-    try:
-        metas = metadata.fields(client, target.module)
-    except ModuleMissing as error:
-        raise ModuleMissing(target.module, "the metadata does not know it") from error  # names the path else
-    except (ScopeMissing, NoPermission, NotSupported):
-        names = state.get("names")
-        return (FieldPlan(tuple(names)) if names else plan_from_catalogue(target.table)), None, state
-    if not metas:
-        return plan_from_catalogue(target.table), metas, state
-    plan = plan_from_metadata(target.table, metas)
-    picks = picks_of(metas, target.table.api_fields)
-    for change in [*plan.changes_since(state.get("fields") or {}), *renamed(state.get("picks") or {}, picks)]:
-        report.note(change)
-    return plan, metas, {**state, "fields": dict(plan.types), "picks": picks}
+
+    def __init__(self, module: ModuleContext, checkpoints: Checkpoints) -> None:
+        self._module, self._checkpoints = module, checkpoints
+        self.plan = FieldPlan(())
+        self.metas: list[FieldMeta] | None = None
+
+    def ensure(self) -> FieldPlan:
+        """The plan. At the first call the metadata is read, and the report says what has changed since the last sync.
+
+        Raises:
+            ModuleMissing: the org has no such module (any more), or hides it.
+        """
+        if not self.plan.names:
+            self.plan = self._module.spec.plan or self._read()
+            if self.metas:
+                self._checkpoints.change(fields_at=self._module.window.hi)
+        return self.plan
+
+    @property
+    def due(self) -> bool:
+        """Whether the fields are to be read although nothing has changed."""
+        seen = self._checkpoints.state.fields_at
+        fresh = seen is not None and timedelta(0) <= self._module.window.hi - seen < FIELDS_EVERY
+        return self._module.spec.plan is None and not fresh
+
+    @property
+    def complete(self) -> bool:
+        """Whether the plan names every field; else a record may show more (see `widen`)."""
+        return self.plan.basis == "metadata" or self._module.spec.plan is not None
+
+    def widen(self, id_: str) -> bool:
+        """Add the fields that a single record shows to the plan; whether there were any."""
+        spec = self._module.spec
+        whole = records.get_one(self._module.client, spec.module, id_)
+        wider = plan_from_record(spec.table, whole or ())
+        if not set(wider.names) - set(self.plan.names):
+            return False
+        self._checkpoints.change(names=wider.names)
+        self.plan = wider
+        return True
+
+    def _read(self) -> FieldPlan:
+        spec, state = self._module.spec, self._checkpoints.state
+        try:
+            self.metas = metadata.fields(self._module.client, spec.module)
+        except ModuleMissing as error:
+            raise ModuleMissing(spec.module, "the metadata does not know it") from error  # names the path else
+        except (ScopeMissing, NoPermission, NotSupported):
+            return FieldPlan(state.names) if state.names else plan_from_catalogue(spec.table)
+        if not self.metas:
+            return plan_from_catalogue(spec.table)
+        plan = plan_from_metadata(spec.table, self.metas)
+        picks = picks_of(self.metas, spec.table.api_fields)
+        for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
+            self._module.report.note(change)
+        self._checkpoints.change(fields=dict(plan.types), picks=picks)
+        return plan
 
 
 def picks_of(metas: Sequence[FieldMeta], names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -53,7 +100,7 @@ def picks_of(metas: Sequence[FieldMeta], names: Sequence[str]) -> dict[str, dict
 
 
 def renamed(before: Picks, now: Picks) -> list[str]:
-    """What a person should know of picklists: a value shown under another name, gone, or new."""
+    """What a person should know of picklists: a value that is shown under another name, is gone, or is new."""
     told = []
     for name in sorted(before.keys() & now.keys()):
         was, is_ = before[name], now[name]

@@ -1,15 +1,25 @@
 """The dlt source `zoho_crm`: a resource for every raw table, merged on its key, typed by the catalogue.
 
-Extraction happens before dlt sees anything (threads, routes, windows); a resource yields the Arrow
-tables of one bounded step, and the source's state takes the cursors that go with them. dlt makes
-state visible only when the whole package is in, so a cursor can never be ahead of its rows.
+Rows are read before dlt sees anything (threads, routes, windows). A resource yields the Arrow tables of one load, and
+the source's state takes the cursors that go with them. dlt makes state visible only when the whole package is in, so a
+cursor can never be ahead of its rows. `explicit_dlt` keeps dlt from reading config files and the environment, and from
+telling its makers of each run.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common import logger as dlt_logger
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers.provider import ConfigProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
+from dlt.common.configuration.specs.runtime_configuration import RuntimeConfiguration
+from dlt.common.runtime.run_context import RunContext
+from dlt.common.runtime.telemetry import stop_telemetry
 from dlt.extract import DltResource
 
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, Column, ColumnType, RawTable
@@ -98,3 +108,47 @@ def _state_resource(state: Mapping[str, Any]) -> DltResource:
 
     resource: DltResource = dlt.resource(remember, name="cursors", write_disposition="append")
     return resource
+
+
+_lock = Lock()
+
+
+class ExplicitContext(RunContext):
+    """A run context without providers: a `.dlt/config.toml` nearby or a stray variable changes nothing."""
+
+    def initial_providers(self) -> list[ConfigProvider]:
+        return []
+
+    def initialize_runtime(self, runtime_config: RuntimeConfiguration | None = None) -> None:
+        del runtime_config  # whatever was found lying about
+        quiet = RuntimeConfiguration()
+        quiet.dlthub_telemetry = False
+        quiet.log_level = "WARNING"
+        super().initialize_runtime(quiet)
+        _hand_over_logging()
+
+
+def explicit_dlt() -> None:
+    """Make this process's dlt explicit; done once, any number of calls.
+
+    The context is put in place before dlt makes one of its own: that one reads the surroundings and starts to report
+    usage to dlt's makers at once, and turning it off afterwards comes too late.
+    """
+    with _lock:
+        container = Container()
+        if PluggableRunContext in container:
+            context: Any = container[PluggableRunContext]
+            if isinstance(context.context, ExplicitContext):
+                return
+            stop_telemetry()  # somebody's own dlt in this process
+            context.reload(ExplicitContext("."))
+        else:
+            container[PluggableRunContext] = PluggableRunContext(ExplicitContext("."))
+
+
+def _hand_over_logging() -> None:
+    """dlt's own handler would print past our redaction: its records go to the root logger instead."""
+    logger = dlt_logger.LOGGER
+    if isinstance(logger, logging.Logger):
+        logger.handlers.clear()
+        logger.propagate = True

@@ -20,9 +20,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
-from zoho_pipeline.ingest.load.dlt_runtime import explicit_dlt
-from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, zoho_crm
-from zoho_pipeline.ingest.work_folder import WorkFolder
+from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho_crm
+from zoho_pipeline.ingest.load.work_folder import WorkFolder
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse

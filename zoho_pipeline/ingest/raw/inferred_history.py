@@ -1,7 +1,7 @@
 """History where Zoho keeps none: a status that two successive syncs saw differently.
 
 A stay is known to have begun at the latest when the record was modified with it; what came and went
-between two syncs is not seen. Such rows are marked `observed`.
+between two syncs is not rule. Such rows are marked `observed`.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 
 @dataclass(frozen=True)
-class Observation:
-    """Which column of which table makes which history."""
+class HistoryRule:
+    """Which column of which table makes which history; `parent` is the column of the history with the record's id."""
 
     source: RawTable
     column: str
@@ -27,47 +27,47 @@ class Observation:
     parent: str
 
 
-OBSERVATIONS: Mapping[str, Observation] = {
-    LEAD_STATUS_HISTORY.name: Observation(LEADS, "lead_status", LEAD_STATUS_HISTORY, "lead_id"),
-    DEAL_STAGE_HISTORY.name: Observation(DEALS, "stage", DEAL_STAGE_HISTORY, "deal_id"),
+HISTORY_RULES: Mapping[str, HistoryRule] = {
+    LEAD_STATUS_HISTORY.name: HistoryRule(LEADS, "lead_status", LEAD_STATUS_HISTORY, "lead_id"),
+    DEAL_STAGE_HISTORY.name: HistoryRule(DEALS, "stage", DEAL_STAGE_HISTORY, "deal_id"),
 }
 
 
-def observe(connection: Connection, seen: Observation, channel_id: str, incoming: pa.Table) -> pa.Table:
-    """Stays that begin and end with the rows about to be loaded, against those stored; possibly none."""
-    columns = incoming.select(["id", seen.column, "modified_time"]).to_pylist()
-    stored = values_of(connection, seen.source, seen.column, channel_id, [row["id"] for row in columns])
-    moved = [row for row in columns if row["id"] in stored and stored[row["id"]][0] != row[seen.column]]
-    running = _running(connection, seen, channel_id, [row["id"] for row in moved])
+def infer_stays(connection: Connection, rule: HistoryRule, channel_id: str, incoming: pa.Table) -> pa.Table:
+    """Rows of the history: stays that begin or end with the rows about to be loaded, against the stored ones."""
+    columns = incoming.select(["id", rule.column, "modified_time"]).to_pylist()
+    stored = values_of(connection, rule.source, rule.column, channel_id, [row["id"] for row in columns])
+    moved = [row for row in columns if row["id"] in stored and stored[row["id"]][0] != row[rule.column]]
+    running = _running(connection, rule, channel_id, [row["id"] for row in moved])
     rows: list[dict[str, Any]] = []
     for row in moved:
         was, since = stored[row["id"]]
-        rows += _stays(seen, channel_id, row, was, running.get(row["id"], since))
-    return of_values(seen.history, rows)
+        rows += _stays(rule, channel_id, row, was, running.get(row["id"], since))
+    return of_values(rule.history, rows)
 
 
 def _stays(
-    seen: Observation, channel_id: str, row: Mapping[str, Any], was: str | None, since: datetime | None
+    rule: HistoryRule, channel_id: str, row: Mapping[str, Any], was: str | None, since: datetime | None
 ) -> list[dict[str, Any]]:
     now = row["modified_time"]
-    common = {"channel_id": channel_id, seen.parent: row["id"], "basis": "observed", "synced_at": datetime.now(UTC)}
+    common = {"channel_id": channel_id, rule.parent: row["id"], "basis": "observed", "synced_at": datetime.now(UTC)}
     ended = {
         "id": _stay_id(row["id"], since),
-        seen.column: was,
-        "moved_to": row[seen.column],
+        rule.column: was,
+        "moved_to": row[rule.column],
         "modified_time": since,
         "duration_days": None if since is None or now is None else max((now - since).days, 0),
     }
-    begun = {"id": _stay_id(row["id"], now), seen.column: row[seen.column], "moved_to": None, "modified_time": now}
+    begun = {"id": _stay_id(row["id"], now), rule.column: row[rule.column], "moved_to": None, "modified_time": now}
     return [common | ended, common | begun] if ended["id"] != begun["id"] else [common | begun]
 
 
-def _running(connection: Connection, seen: Observation, channel_id: str, parents: list[str]) -> dict[str, datetime]:
-    """When the observed stays that have not ended began."""
+def _running(connection: Connection, rule: HistoryRule, channel_id: str, parents: list[str]) -> dict[str, datetime]:
+    """Record id → when its inferred stay that has not ended began."""
     rows = connection.rows(
-        f"select {seen.parent} as parent, max(modified_time) as began from {RAW_SCHEMA}.{seen.history.name}"  # noqa: S608
-        f" where channel_id = ? and basis = 'observed' and moved_to is null and {seen.parent} = any(?)"
-        f" group by {seen.parent}",
+        f"select {rule.parent} as parent, max(modified_time) as began from {RAW_SCHEMA}.{rule.history.name}"  # noqa: S608
+        f" where channel_id = ? and basis = 'observed' and moved_to is null and {rule.parent} = any(?)"
+        f" group by {rule.parent}",
         (channel_id, parents),
     )
     return {row["parent"]: row["began"] for row in rows}

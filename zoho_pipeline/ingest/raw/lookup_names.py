@@ -1,17 +1,18 @@
-"""Names of lookups that a route gave as bare ids: filled from users and from the parents' own rows.
+"""Names of lookups that a route gave as bare ids: they are filled from users and from the parents' own rows.
 
-A module whose rows came so is marked (`bare_names` in its state). As long as a marked module has an id without a name
-every run tries to name it: after a crash, when users could not be read, when a parent's module came later.
+A module whose rows came so is marked (`bare_names` in its state). As long as a marked module has an id without a name,
+every sync tries to name it: after a crash, after a sync that could not read users, when a parent's module came later.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, RawTable
-from zoho_pipeline.ingest.extract.step import ModuleState
+from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 _NAME_COLUMNS: Mapping[str, str] = {
@@ -40,19 +41,18 @@ _PARENTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def marked(states: Mapping[str, ModuleState]) -> bool:
-    return any(state.get("bare_names") for state in states.values())
+def has_bare_names(states: Mapping[str, ModuleState]) -> bool:
+    """Whether rows of a module came with bare ids of lookups."""
+    return any(state.bare_names for state in states.values())
 
 
-def without_marks_of_named(
-    connection: Connection, channel_id: str, states: Mapping[str, ModuleState]
-) -> dict[str, ModuleState]:
-    """The states, the marks of modules left out in which no id is without its name."""
-    found = dict(states)
-    for module, state in states.items():
-        if state.get("bare_names") and not _has_nameless(connection, BY_NAME[state["table"]], channel_id):
-            found[module] = {key: value for key, value in state.items() if key != "bare_names"}
-    return found
+def with_named(connection: Connection, channel_id: str, state: ChannelState) -> ChannelState:
+    """The state, in which modules are not marked any more where every id has its name."""
+    modules = dict(state.modules)
+    for module, found in state.modules.items():
+        if found.bare_names and not _has_nameless(connection, BY_NAME[found.table or ""], channel_id):
+            modules[module] = replace(found, bare_names=False)
+    return replace(state, modules=modules)
 
 
 def _has_nameless(connection: Connection, raw: RawTable, channel_id: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from zoho_pipeline.ingest.catalog.tables import RawTable
+from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, RawTable
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
@@ -75,6 +75,41 @@ def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
         f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1",  # noqa: S608
         (channel_id,),
     )
+
+
+def converted_since(connection: Connection, table: RawTable, channel_id: str, since: datetime) -> frozenset[str]:
+    """Ids of the leads converted at or after an instant; none for other tables."""
+    if all(column.name != "converted_date_time" for column in table.columns):
+        return frozenset()
+    rows = connection.rows(
+        f"select id from {RAW_SCHEMA}.{table.name} where channel_id = ? and converted_date_time >= ?",  # noqa: S608
+        (channel_id, since),
+    )
+    return frozenset(row["id"] for row in rows)
+
+
+def open_deletions(connection: Connection, channel_id: str, module: str, ids: Collection[str]) -> list[dict[str, Any]]:
+    """The rows of `deleted_records` of these records that have not been undone."""
+    if not ids:
+        return []
+    columns = ", ".join(column.name for column in DELETED_RECORDS.columns)
+    return connection.rows(
+        f"select {columns} from {RAW_SCHEMA}.deleted_records"  # noqa: S608
+        " where channel_id = ? and module = ? and restored_at is null and id = any(?)",
+        (channel_id, module, sorted(ids)),
+    )
+
+
+def open_stays(
+    connection: Connection, history: RawTable, parent: str, channel_id: str, parents: Collection[str]
+) -> set[str]:
+    """Ids of the stays of these parents that Zoho tracks and that have not ended."""
+    rows = connection.rows(
+        f"select id from {RAW_SCHEMA}.{history.name} where channel_id = ? and moved_to is null and basis = 'tracker'"  # noqa: S608
+        f" and {parent} = any(?)",
+        (channel_id, sorted(parents)),
+    )
+    return {row["id"] for row in rows}
 
 
 def _by_ids(

@@ -1,7 +1,7 @@
-"""Raw tables of a few rows a channel, replaced whole in one transaction, and only when they differ.
+"""Raw tables of a few rows per channel, replaced whole in one transaction, and only when they differ.
 
-Users, stages, business hours, holidays and what the registry knows: a dlt run for each would cost half
-a second, and an upsert would leave behind what is gone.
+These are users, stages, business hours, holidays and what the registry knows. A dlt run for each would cost half a
+second, and an upsert would keep rows that are gone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,12 +36,20 @@ def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence
 
 
 def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Make the channel's rows of a table these; whether there was anything to do. Keys must be unique."""
+    """Replace the channel's rows of a table by these; whether they differed. Keys must be unique."""
     if not differs(raw, stored_rows(connection, raw, channel_id), rows):
         return False
     connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = ?", (channel_id,))  # noqa: S608
     insert_rows(connection, raw, rows)
     return True
+
+
+def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows in the place of those with the same keys. Keys must be unique."""
+    same = " and ".join(f"{name} = ?" for name in raw.key)
+    for row in rows:
+        connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where {same}", [row[name] for name in raw.key])  # noqa: S608
+    insert_rows(connection, raw, rows)
 
 
 def insert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:

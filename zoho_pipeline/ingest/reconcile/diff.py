@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import RawTable
 from zoho_pipeline.ingest.routes.change_probe import QUERY_REFUSED
-from zoho_pipeline.ingest.routes.records_route import KeysetReader, modified
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.routes.records_route import KeysetReader
+from zoho_pipeline.ingest.routes.window import Window, modified
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
@@ -101,7 +101,7 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
     fields = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
     after = "0"
     while True:
-        page = coql.ids(client, module, after=after, fields=fields)
+        page = coql.ids(client, module, after=after, limit=client.pacing.query_rows, fields=fields)
         yield from _versions(page.rows, before)
         if not page.more:
             return

@@ -1,146 +1,61 @@
-"""After the steps are in: do count and latest change of live records agree, and if not, which records differ?"""
+"""Compare one module with Zoho id by id, and repair what differs."""
 
-import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pyarrow as pa
-
-from zoho_pipeline.ingest import agreement
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
-from zoho_pipeline.ingest.extract.step import Gathered
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.row_filter import Tables
+from zoho_pipeline.ingest.load.apply_deletions import restored_rows
+from zoho_pipeline.ingest.load.batch import LoadBatch
+from zoho_pipeline.ingest.load.commit import load
+from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.queries import known_deletions, live_totals
 from zoho_pipeline.ingest.reconcile import diff
 from zoho_pipeline.ingest.reconcile.diff import Difference, Version
+from zoho_pipeline.ingest.report import Comparison
 from zoho_pipeline.ingest.routes import by_id, change_probe
 from zoho_pipeline.ingest.routes.deletions import read as read_deletions
 from zoho_pipeline.ingest.routes.deletions import since_of
-from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent
-
-if TYPE_CHECKING:
-    from zoho_pipeline.ingest.extract.extraction import Extraction
-    from zoho_pipeline.ingest.sync.run import Run
-
-log = logging.getLogger(__name__)
 
 _VERSION = FieldPlan(("Modified_Time",))
-MOST_REPAIRS = 5_000
-"""Records fetched one by one hundred; beyond it reading the whole module again is cheaper."""
-MOST_ROUNDS = 4
-"""Readings of one repair: by bulk, queries and lists, and the few that are left by their ids."""
-MOST_ASKED = 50
-"""Differing records that a query is asked about once more: what `in` takes."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What a comparison of one module found and repaired."""
-
-    module: str
-    route: str
-    source_rows: int
-    warehouse_rows: int
-    added: int
-    updated: int
-    removed: int
-
-
-def check_counts(run: "Run") -> None:
-    """Compare count and latest change of every module that was read to its end, and repair those that differ.
-
-    `run.reconcile` compares ids at once, whatever they say; so does a module in doubt (see `marks.mended`). What
-    still differs after its repair, or cannot be compared, is no complete sync.
-    """
-    for module, extraction in run.extractions.items():
-        report = run.reports[module]
-        if report.outcome != "complete" or not extraction.target.has_deletions:
-            continue
-        try:
-            if run.reconcile or _is_in_doubt(run, extraction) or _differs(run, extraction):
-                run.comparisons[module] = repair(run, extraction)
-            elif left := _compared(run, module).get("left"):
-                report.outcome = "failed"
-                report.note(f"{left} records differ as before: {_compared(run, module)['words']}")
-        except Permanent as error:
-            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
-            report.note(f"not compared with Zoho: {error}")
-        finally:
-            report.credits, report.requests = extraction.client.meter.credits, extraction.client.meter.requests
-        if (born := extraction.intake.after_clock) is not None:
-            report.outcome = "failed"
-            report.note(
-                f"a record was created at {born:%Y-%m-%d %H:%M:%S} UTC, and Zoho's clock (the Date header) is behind "
-                "that: run sync again when the clock of Zoho, or of the proxy on the way, is right"
-            )
-
-
-def _compared(run: "Run", module: str) -> dict[str, Any]:
-    return run.states.get(module, {}).get("compared") or {}
-
-
-def _is_in_doubt(run: "Run", extraction: "Extraction") -> bool:
-    if not run.states.get(extraction.target.module, {}).get("doubt"):
-        return False
-    extraction.report.note("an earlier sync, or this one, met a wrong clock, or left a difference: compared id by id")
-    return True
-
-
-def _differs(run: "Run", extraction: "Extraction") -> bool:
-    if extraction.unchanged or not extraction.can_query:
-        return False
-    module = extraction.target.module
-    try:
-        there = extraction.there = extraction.there or change_probe.totals(extraction.client, module, run.window.hi)
-    except Permanent as error:
-        log.debug("channel %s: %s cannot be counted: %s", run.channel.id, module, error)
-        return False
-    said = agreement.differs(there, _here(run, extraction), run.window.hi, _compared(run, module))
-    extraction.report.note(f"{said}: compared id by id" if said else "")
-    return bool(said)
-
-
-def _here(run: "Run", extraction: "Extraction") -> change_probe.Totals:
-    with run.warehouse.connect() as connection:
-        target = extraction.target
-        return live_totals(connection, target.table, target.module, run.channel.id, run.window.hi)
-
-
-def repair(run: "Run", extraction: "Extraction") -> Comparison:
+def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
     """Compare ids and versions of one module, fetch what is missing or stale, mark what is gone.
 
-    What is many is read again by another route than the one that left it; then again by the next, and the few
-    by their ids. What differs after all that makes the module's outcome `failed`.
+    Many records are read again by another route than the one that left the difference, then by the next one; a few
+    are read by their ids. What differs after all that makes the module's outcome `failed`.
     """
-    target, client = extraction.target, extraction.client
-    route, source = diff.source_versions(client, target.module, run.window, by_query=extraction.can_query)
-    first = found = _difference(run, extraction, route, source)
-    extraction.report.took(f"compare-{route}")
-    gone = _really_gone(extraction, found.vanished)
-    _mark_gone(run, extraction, gone)
+    module, client, limits = reader.spec.module, reader.client, sync.limits
+    route, source = diff.source_versions(client, module, sync.window, by_query=reader.routes.can_query)
+    first = found = _difference(sync, reader, route, source)
+    reader.report.took(f"compare-{route}")
+    gone = _really_gone(reader, found.vanished)
+    _mark_gone(sync, reader, gone)
     fetched: set[str] = set()
-    for _ in range(MOST_ROUNDS):
+    for _ in range(limits.repair_rounds):
         wanted = found.unknown | found.stale - fetched
         if not wanted:
             break
-        if len(wanted) > MOST_REPAIRS:
-            _read_all_again(run, extraction, wanted)
+        if len(wanted) > limits.most_repairs:
+            _read_all_again(sync, reader, wanted)
         else:
-            extraction._note_plan()  # a run that saw no change has not looked at the fields
-            rows = by_id.fetch(client, target.module, extraction.plan, wanted)
+            rows = by_id.fetch(client, module, reader.fields.ensure(), wanted)
             fetched |= rows.keys()
-            extraction.report.rows += len(rows)
-            _put_rows(run, extraction, rows)
-        found = _difference(run, extraction, route, source)
-        if len(wanted) <= MOST_REPAIRS:
+            reader.report.rows += len(rows)
+            _put_rows(sync, reader, rows)
+        found = _difference(sync, reader, route, source)
+        if len(wanted) <= limits.most_repairs:
             break
-    left = _really_left(extraction, route, found.unknown | found.stale - fetched)
-    _conclude(run, extraction, found, left, more=len(found.vanished - gone))
+    left = _really_left(reader, route, found.unknown | found.stale - fetched, limits.most_asked)
+    _conclude(sync, reader, found, left, more=len(found.vanished - gone))
     return Comparison(
-        target.module,
+        module,
         route,
         first.source_rows,
         first.stored_rows,
@@ -150,115 +65,102 @@ def repair(run: "Run", extraction: "Extraction") -> Comparison:
     )
 
 
-def _difference(run: "Run", extraction: "Extraction", route: str, source: Mapping[str, Version]) -> Difference:
-    target = extraction.target
-    with run.warehouse.connect() as connection:
-        stored = diff.stored_versions(connection, target.table, target.module, run.channel.id, run.window.hi)
-    return diff.difference(route, source, stored, run.window.hi)
+def _difference(sync: SyncContext, reader: ModuleReader, route: str, source: Mapping[str, Version]) -> Difference:
+    spec, hi = reader.spec, sync.window.hi
+    with sync.warehouse.connect() as connection:
+        stored = diff.stored_versions(connection, spec.table, spec.module, sync.channel.id, hi)
+    return diff.difference(route, source, stored, hi)
 
 
-def _really_left(extraction: "Extraction", route: str, ids: set[str]) -> set[str]:
+def _really_left(reader: ModuleReader, route: str, ids: set[str], most: int) -> set[str]:
     """Those of the differing records that are still there: one may have been deleted since it was listed."""
-    if not ids or len(ids) > MOST_ASKED or route != "coql":
+    if not ids or len(ids) > most or route != "coql":
         return ids
-    return ids & change_probe.listed(extraction.client, extraction.target.module, ids)
+    return ids & change_probe.listed(reader.client, reader.spec.module, ids)
 
 
-def _conclude(run: "Run", extraction: "Extraction", found: Difference, left: set[str], more: int) -> None:
+def _conclude(sync: SyncContext, reader: ModuleReader, found: Difference, left: set[str], more: int) -> None:
     """Remember what the comparison left, and say it."""
-    from zoho_pipeline.ingest.load.commit import load
-
-    module, report, words = extraction.target.module, extraction.report, ""
+    spec, report, words = reader.spec, reader.report, ""
     if left:
         some = ", ".join(sorted(left)[:3]) + (" …" if len(left) > 3 else "")
         words = (
             f"{len(left)} of {found.source_rows} records are not as Zoho tells ({some}). Run `zoho-pipeline reconcile "
-            f"{run.channel.id}`; if they remain, ask an administrator of Zoho whether the connected user may read them"
+            f"{sync.channel.id}`; if they remain, ask an administrator of Zoho whether the connected user may read them"
         )
         report.outcome = "failed"
         report.note(f"a difference remains after its repair: {words}")
-    known = run.states.get(module) or extraction.state
-    state = {name: value for name, value in known.items() if name not in ("doubt", "compared")}
-    if len(left) > MOST_ASKED:
-        state["doubt"] = True  # so many may come by themselves: compared again by the next run
-    elif kept := agreement.remembered(extraction.there, _here(run, extraction), more, len(left), words):
-        state["compared"] = kept
+    known = sync.state.modules.get(spec.module) or reader.state
+    state = replace(known, doubt=False, compared=None)
+    if len(left) > sync.limits.most_asked:
+        state = replace(state, doubt=True)  # so many may come by themselves: compared again by the next sync
+    else:
+        with sync.warehouse.connect() as connection:
+            here = live_totals(connection, spec.table, spec.module, sync.channel.id, sync.window.hi)
+        state = replace(state, compared=change_probe.left_by(reader.routes.there, here, more, len(left), words))
     if state != known:
-        gathered = Gathered()
-        gathered.states[module] = state
-        load(run, gathered)
+        load(sync, LoadBatch(states={spec.module: state}))
 
 
-def _mark_gone(run: "Run", extraction: "Extraction", gone: set[str]) -> None:
-    from zoho_pipeline.ingest.load.commit import load
-
-    if gone:
-        gathered = Gathered()
-        rows = _vanished_rows(run, extraction, gone)
-        gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
-        load(run, gathered)
-    extraction.report.deleted_rows += len(gone)
-
-
-def _live_again(run: "Run", extraction: "Extraction", ids: set[str], gathered: Gathered) -> None:
-    """End the deletions that we hold of records which Zoho shows."""
-    from zoho_pipeline.ingest.load.commit import restored_rows
-
-    with run.warehouse.connect() as connection:
-        known = known_deletions(connection, run.channel.id, extraction.target.module)
-        back = dict.fromkeys(ids & known.keys(), run.window.now())
-        rows = restored_rows(connection, run.channel.id, extraction.target.module, back)
-    if rows:
-        gathered.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
-
-
-def _read_all_again(run: "Run", extraction: "Extraction", wanted: set[str]) -> None:
-    """Every row in loads of the usual size."""
-    from zoho_pipeline.ingest.load.commit import load
-
-    gathered = Gathered()
-    for step in extraction.reread():
-        gathered.add(step)
-        if gathered.is_full:
-            load(run, gathered)
-            gathered = Gathered()
-    _live_again(run, extraction, wanted, gathered)
-    load(run, gathered)
-
-
-def _really_gone(extraction: "Extraction", vanished: set[str]) -> set[str]:
-    """Those of the vanished that a call by id does not show either: a query may hide what a list shows."""
+def _really_gone(reader: ModuleReader, vanished: set[str]) -> set[str]:
+    """Those of the vanished records that a call by id does not show either: a query may hide what a list shows."""
     if not vanished:
         return set()
-    return vanished - by_id.fetch(extraction.client, extraction.target.module, _VERSION, vanished).keys()
+    return vanished - by_id.fetch(reader.client, reader.spec.module, _VERSION, vanished).keys()
 
 
-def _put_rows(run: "Run", extraction: "Extraction", rows: Mapping[str, Any]) -> None:
-    from zoho_pipeline.ingest.load.commit import load
+def _mark_gone(sync: SyncContext, reader: ModuleReader, gone: set[str]) -> None:
+    if gone:
+        batch = LoadBatch()
+        batch.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, _vanished_rows(sync, reader, gone))]})
+        load(sync, batch)
+    reader.report.deleted_rows += len(gone)
 
+
+def _live_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: LoadBatch) -> None:
+    """End the stored deletions of records that Zoho shows."""
+    module = reader.spec.module
+    with sync.warehouse.connect() as connection:
+        known = known_deletions(connection, sync.channel.id, module)
+        back = dict.fromkeys(ids & known.keys(), sync.window.now())
+        rows = restored_rows(connection, sync.channel.id, module, back)
+    if rows:
+        batch.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
+
+
+def _read_all_again(sync: SyncContext, reader: ModuleReader, wanted: set[str]) -> None:
+    """Every row of the module, in loads of the usual size."""
+    batch = LoadBatch()
+    for checkpoint in reader.reread():
+        batch.add(checkpoint)
+        if batch.is_full(sync.limits):
+            load(sync, batch)
+            batch = LoadBatch()
+    _live_again(sync, reader, wanted, batch)
+    load(sync, batch)
+
+
+def _put_rows(sync: SyncContext, reader: ModuleReader, rows: Mapping[str, Any]) -> None:
     if not rows:
         return
-    now = run.window.now()
-    tables: dict[str, list[pa.Table]] = {}
-    converted = extraction.target.convert(list(rows.values()), run.channel.id, now)
-    extraction.intake.reject(converted.rejected, now, tables)
-    gathered = Gathered()
-    gathered.put({extraction.target.table.name: [converted.table], **tables})
-    _live_again(run, extraction, set(rows), gathered)
-    load(run, gathered)
+    batch, tables = LoadBatch(), Tables()
+    reader.rows.convert(list(rows.values()), sync.window.now(), tables)
+    batch.put(tables)
+    _live_again(sync, reader, set(rows), batch)
+    load(sync, batch)
 
 
-def _vanished_rows(run: "Run", extraction: "Extraction", gone: set[str]) -> list[dict[str, Any]]:
+def _vanished_rows(sync: SyncContext, reader: ModuleReader, gone: set[str]) -> list[dict[str, Any]]:
     """Rows of `deleted_records` for what is gone: as Zoho's list of deletions has it, else `vanished`."""
-    module, now, clock = extraction.target.module, run.window.now(), run.window.clock()
-    listed = read_deletions(extraction.client, module, since_of(clock, {}, clock), {}).listed
+    module, now, clock = reader.spec.module, sync.window.now(), sync.window.clock()
+    listed = read_deletions(reader.client, module, since_of(clock, {}, clock), {}).listed
     rows = []
     for id_ in sorted(gone):
         entry = listed.get(id_)
         at = datetime.fromisoformat(entry["deleted_time"]) if entry else clock
         rows.append(
             {
-                "channel_id": run.channel.id,
+                "channel_id": sync.channel.id,
                 "module": module,
                 "id": id_,
                 "deleted_time": at,

@@ -1,7 +1,7 @@
 """Route `bulk`: whole modules by Bulk Read, fifty credits for up to 200,000 rows.
 
-The job is made once the window is settled, so that its snapshot holds everything below `hi`; what changed
-after it is read by keyset. A crash resumes the same job: Zoho keeps a result for a day.
+The job is made once the window is settled, so that its snapshot holds everything below `hi`. What changed after it is
+read by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
 """
 
 from collections.abc import Iterator
@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
 
-ROWS_PER_BATCH = 25_000
 BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a bulk read stands: the job, the rows of its file already loaded, the window it belongs to.
+class BulkCheckpoint:
+    """How far a bulk read is: the job, the rows of its file that are loaded, the end of the window it belongs to.
 
-    `below`: rows of all its files modified before `hi`, None where a state of before did not count them.
+    `below`: rows of all its files modified before `hi`; None where the release that stored it did not count them.
     """
 
     job: str
@@ -38,27 +38,28 @@ class Progress:
     fields: tuple[str, ...] = ()
     below: int | None = None
 
-    def as_state(self) -> dict[str, Any]:
-        return {
+    def to_json(self) -> dict[str, Any]:
+        """The checkpoint as the state stores it."""
+        stored = {
             "job": self.job,
             "rows": self.rows,
             "hi": self.hi.isoformat(),
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
-            "below": self.below,
         }
+        return stored | ({} if self.below is None else {"below": self.below})
 
-    @staticmethod
-    def of_state(state: Any) -> "Progress | None":
-        if not isinstance(state, dict):
+    @classmethod
+    def from_json(cls, stored: Any) -> Self | None:
+        """The checkpoint as any release stored it; None where there is none."""
+        if not isinstance(stored, dict):
             return None
-        at = datetime.fromisoformat
-        hi, read_at, fields = at(state["hi"]), at(state["read_at"]), tuple(state["fields"])
-        return Progress(state["job"], state["rows"], hi, read_at, fields, state.get("below"))
+        hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
+        return cls(stored["job"], stored["rows"], hi, read_at, tuple(stored["fields"]), stored.get("below"))
 
 
 class BulkReader:
-    """Reads a module whole; `progress` is true after each batch it gave."""
+    """Reads a module whole; `checkpoint` is true once the last batch is loaded."""
 
     def __init__(
         self,
@@ -66,19 +67,20 @@ class BulkReader:
         module: str,
         plan: FieldPlan,
         window: Window,
-        resume: Progress | None,
+        limits: SyncLimits,
+        resume: BulkCheckpoint | None,
         since: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since = since
-        self.progress = resume
+        self._since, self._limits = since, limits
+        self.checkpoint = resume
         self.resumed = False
         """Whether the rows were taken from a job that an earlier sync had made."""
         self.first = True
         """Whether the batch is of the first job that this run read: only its rows are all of one instant."""
         self._total = 0
 
-    def read(self) -> Iterator[tuple[pa.Table, Progress]]:
+    def read(self) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
         """Batches of text columns, and the progress that is true once each is loaded.
 
         Raises JobFailed and other Permanent errors, also for a field that bulk has no column for: another
@@ -91,25 +93,25 @@ class BulkReader:
             yield from self._file(done)
             if ahead is None:
                 return
-            assert self.progress is not None
-            self.progress, self.first = replace(self.progress, job=ahead.id, rows=0), False
+            assert self.checkpoint is not None
+            self.checkpoint, self.first = replace(self.checkpoint, job=ahead.id, rows=0), False
             done = bulk.poll(self._client, ahead.id)
 
-    def _file(self, job: bulk.BulkJob) -> Iterator[tuple[pa.Table, Progress]]:
+    def _file(self, job: bulk.BulkJob) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
         """The rows of one job's file that are not loaded yet. A file that holds other rows than its job says is
         fetched once more, and then refused: it may be well-formed and still lack half of them."""
-        assert self.progress is not None
+        assert self.checkpoint is not None
         for _ in range(2):
             held = 0
             with TemporaryDirectory() as folder:
                 zipped = bulk.download(self._client, job.id, Path(folder) / "result.zip")
                 for block in _blocks(zipped):
                     held += block.num_rows
-                    new = block.slice(max(block.num_rows - max(held - self.progress.rows, 0), 0))
-                    for start in range(0, new.num_rows, ROWS_PER_BATCH):
-                        batch = new.slice(start, ROWS_PER_BATCH)
-                        self.progress = replace(self.progress, rows=self.progress.rows + batch.num_rows)
-                        yield batch, self.progress
+                    new = block.slice(max(block.num_rows - max(held - self.checkpoint.rows, 0), 0))
+                    for start in range(0, new.num_rows, self._limits.rows_per_bulk_batch):
+                        batch = new.slice(start, self._limits.rows_per_bulk_batch)
+                        self.checkpoint = replace(self.checkpoint, rows=self.checkpoint.rows + batch.num_rows)
+                        yield batch, self.checkpoint
             # sources differ on whether `count` is of this file or of all pages
             whole = job.more and held == bulk.ROWS_PER_JOB
             if job.count is None or whole or job.count in (held, self._total + held):
@@ -120,13 +122,13 @@ class BulkReader:
     def _begin(self) -> bulk.BulkJob:
         """The completed job to read from: the one a crash left behind, else a new one."""
         names = ("id", *self._plan.names)
-        if self.progress is not None and self.progress.fields != names:
-            self.progress = None  # its file lacks a field that has appeared since
-        if self.progress is not None:
+        if self.checkpoint is not None and self.checkpoint.fields != names:
+            self.checkpoint = None  # its file lacks a field that has appeared since
+        if self.checkpoint is not None:
             try:
-                found = bulk.poll(self._client, self.progress.job)
+                found = bulk.poll(self._client, self.checkpoint.job)
             except (NotFound, JobFailed):
-                self.progress = None
+                self.checkpoint = None
             else:
                 self.resumed = True
                 return found
@@ -135,7 +137,7 @@ class BulkReader:
         criteria = bulk.modified_between(self._since, None)
         job = bulk.create_job(self._client, self._module, names, criteria=criteria)
         job = bulk.poll(self._client, job.id, new=True)
-        self.progress = Progress(job.id, 0, self._window.hi, read_at, names, 0)
+        self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0)
         return job
 
 

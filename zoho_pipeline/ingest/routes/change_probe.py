@@ -1,13 +1,13 @@
 """The unchanged probe: one aggregate query tells how many records there are and when one changed last.
 
-One credit, whatever the module's size. Where queries know no MAX the count alone is asked for, and
-changes are looked for by reading.
+The query costs one credit, whatever the module's size. Where queries know no MAX, the count alone is asked for, and
+changes are looked for by reading. The answer is compared with the same totals of the warehouse.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time, parse_time
@@ -32,6 +32,35 @@ class Totals:
     changed: datetime | None = None
     converted: datetime | None = None
     asked_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class KnownDifference:
+    """A difference between Zoho and the warehouse that a comparison id by id has explained, or could not repair.
+
+    Attributes:
+        more: by how many records the warehouse holds more than a query counts.
+        latest: the latest change at Zoho and in the warehouse, as texts; None where they agree.
+        left: records that still differ; `words` names them for a person.
+    """
+
+    more: int
+    latest: tuple[str, str] | None
+    left: int
+    words: str
+
+    @classmethod
+    def from_json(cls, stored: Any) -> Self | None:
+        """The difference as the state stored it; None where there is none."""
+        if not stored:
+            return None
+        latest = stored.get("latest")
+        there, here = latest or ("", "")
+        return cls(stored["more"], (there, here) if latest else None, stored["left"], stored["words"])
+
+    def to_json(self) -> dict[str, Any]:
+        latest = list(self.latest) if self.latest else None
+        return {"more": self.more, "latest": latest, "left": self.left, "words": self.words}
 
 
 def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
@@ -66,7 +95,7 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
         last = page.rows[-1]["id"] if page.rows else after
         if not last.isdigit() or int(last) <= int(after):
             raise BadAnswer("COQL on Leads: more conversions follow, but the page does not lead on.")
-        after, limit = last, coql.MOST_ROWS
+        after, limit = last, client.pacing.query_rows
 
 
 def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
@@ -76,8 +105,50 @@ def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
     return {row["id"] for row in coql.query(client, text).rows}
 
 
+def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDifference | None = None) -> str:
+    """What differs between Zoho and the warehouse, in words; empty where nothing differs.
+
+    Args:
+        there, here: totals of the live records created before `hi`; `there` was asked at or after `hi`.
+        compared: what an earlier comparison id by id left. The same difference again is no news.
+    """
+    if there.count + (compared.more if compared else 0) != here.count:
+        return f"{there.count} live records at Zoho, {here.count} here"
+    if there.changed is None or there.changed >= hi:
+        return ""  # a record was edited since: what was read may be from before or after that edit
+    # a latest change here at or after `hi` was read after Zoho was asked
+    same = here.changed is not None and (there.changed == here.changed or here.changed >= hi)
+    if same or (compared and _pair(there, here) == compared.latest):
+        return ""
+    return f"latest change {_shown(there.changed)} at Zoho, {_shown(here.changed)} here"
+
+
+def left_by(there: Totals | None, here: Totals, more: int, left: int, words: str) -> KnownDifference | None:
+    """What a comparison id by id left; None where it left nothing.
+
+    Args:
+        more: records of the warehouse that Zoho shows by id and in no query.
+        left: records that still differ. `words` names them for a person.
+    """
+    latest = None
+    if there is not None and there.changed is not None and there.changed != here.changed:
+        latest = _pair(there, here)
+    if not (more or left or latest):
+        return None
+    count = here.count - there.count if there is not None and left else more
+    return KnownDifference(count, latest, left, words)
+
+
+def _pair(there: Totals, here: Totals) -> tuple[str, str]:
+    return _shown(there.changed), _shown(here.changed)
+
+
+def _shown(at: datetime | None) -> str:
+    return "none" if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+
+
 def _read(row: Mapping[str, Any], module: str) -> Totals:
-    """The one row of an aggregate: its keys are spelled as each API version likes."""
+    """The one row of an aggregate. Each API version spells its keys in another way."""
     found: dict[str, Any] = {}
     for key, value in row.items():
         lowered = key.lower()

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
-from zoho_pipeline.ingest.routes.records_route import Batch, modified
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.ingest.routes.records_route import Batch
+from zoho_pipeline.ingest.routes.window import Window, modified
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
@@ -25,8 +26,6 @@ REFUSALS = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMiss
 
 LISTED_ROWS = 200
 """Rows of a look for changes: one credit."""
-SMALLER_LIMIT = 200
-"""Rows of a page where an org still has the older limit."""
 MOST_TAIL_WALKS = 8
 MOST_TAIL_PAGES = 50
 _FOREVER = timedelta(days=3_650)
@@ -72,11 +71,19 @@ class QueryReader:
     """
 
     def __init__(
-        self, client: ZohoClient, module: str, plan: FieldPlan, window: Window, final_to: datetime, most: int
+        self,
+        client: ZohoClient,
+        module: str,
+        plan: FieldPlan,
+        window: Window,
+        final_to: datetime,
+        most: int,
+        limits: SyncLimits,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
         self._final_to = final_to
         self.most = most
+        self._smaller = limits.smaller_query
 
     def read(self, since: datetime | None) -> Iterator[Batch]:
         """All batches from `since` (inclusive) on, in the order of change; raises REFUSALS before the first."""
@@ -121,9 +128,9 @@ class QueryReader:
                 self._client, self._module, self._plan.names, since=since, until=until, after=after, limit=self.most
             )
         except InvalidRequest as error:
-            if error.code != "LIMIT_EXCEEDED" or self.most == SMALLER_LIMIT or not _about_rows(error):
+            if error.code != "LIMIT_EXCEEDED" or self.most == self._smaller or not _about_rows(error):
                 raise
-            self.most = SMALLER_LIMIT
+            self.most = self._smaller
             return self._page(since, after)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
-from zoho_pipeline.ingest.routes.window import SECOND, Window
+from zoho_pipeline.ingest.routes.window import SECOND, Window, modified
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import parse_time
 from zoho_pipeline.zoho.errors import BadAnswer
@@ -176,11 +176,6 @@ class KeysetReader:
             converted="both" if self._module == "Leads" else None,
             page_token=token,
         )
-
-
-def modified(row: Row) -> datetime:
-    """A record's Modified_Time as an instant; BadAnswer where it has none."""
-    return parse_time(row.get("Modified_Time") or "")
 
 
 def check_order(rows: list[Row], module: str) -> None:

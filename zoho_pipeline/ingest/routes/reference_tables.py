@@ -1,7 +1,7 @@
-"""The small tables beside the modules: users, deal stages, business hours, holidays."""
+"""The small tables beside the modules, read whole: users, deal stages, business hours, holidays."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +15,8 @@ from zoho_pipeline.ingest.catalog.tables import (
     USERS,
     RawTable,
 )
-from zoho_pipeline.ingest.convert.business_hours import hours_row, interval_rows
-from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, to_arrow
+from zoho_pipeline.ingest.convert.business_hours import interval_rows
+from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, as_json, to_arrow
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import metadata, users
@@ -24,12 +24,12 @@ from zoho_pipeline.zoho.read import metadata, users
 Rows = list[dict[str, Any]]
 
 HOLIDAY_YEARS_BACK = 1
-"""Windows reach 90 days back, so in January last year's holidays count."""
+"""Insights reach 90 days back, so in January the holidays of the last year count."""
 
 
 @dataclass(frozen=True)
-class Side:
-    """Whole tables of a channel as they should be, values that did not fit, and what a person should know."""
+class ReferenceTables:
+    """Raw tables of a channel, whole, as they are at Zoho; values that did not fit; what a person should know."""
 
     tables: Mapping[str, Rows]
     rejected: tuple[Rejection, ...] = ()
@@ -41,11 +41,11 @@ class Side:
         return sum(len(rows) for rows in self.tables.values())
 
 
-Reader = Callable[[ZohoClient, Channel, datetime], Side]
+ReferenceReader = Callable[[ZohoClient, Channel, datetime], ReferenceTables]
 
 
-def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
-    """All users and the deleted ones: old records have owners who are only among these."""
+def read_users(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
+    """All users and the deleted ones: old records have owners that are only among these."""
     everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
     note = ""
     try:
@@ -56,7 +56,7 @@ def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     return _typed(USERS, everyone.values(), channel, now, route="users", note=note)
 
 
-def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """Stages by pipeline; without that scope the values of the picklist, under no pipeline."""
     deal_fields: list[metadata.FieldMeta] = []
     note = ""
@@ -69,34 +69,47 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     except (ScopeMissing, NoPermission, NotSupported) as error:
         if not deal_fields:
             raise
-        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=str(error))
+        return _typed(DEAL_STAGES, _picklist_stages(deal_fields), channel, now, note=str(error))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for pipeline in found:
         for stage in pipeline.stages:
-            key = (pipeline.actual_value, stage.actual_value)
-            rows.setdefault(key, _stage_row(channel, now, pipeline.actual_value, stage))
-    if not rows:
-        return Side({DEAL_STAGES.name: _picklist_stages(deal_fields, channel, now)}, note=note)
-    return Side({DEAL_STAGES.name: list(rows.values())}, note=note)
+            rows.setdefault(
+                (pipeline.actual_value, stage.actual_value),
+                {
+                    "pipeline": pipeline.actual_value,
+                    "stage": stage.actual_value,
+                    "display_value": stage.display_value,
+                    "forecast_type": stage.forecast_type,
+                    "forecast_category": stage.forecast_category,
+                    "probability": stage.probability,
+                    "sequence_number": stage.sequence_number,
+                },
+            )
+    return _typed(DEAL_STAGES, list(rows.values()) or _picklist_stages(deal_fields), channel, now, note=note)
 
 
-def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> Side:
-    """The org's hours and their intervals; hours set by hand stay as they are."""
+def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
+    """The org's hours and their intervals; hours set by hand stay as they are.
+
+    Hours with a day or a time that is none have no intervals: which of the others hold cannot be known.
+    """
     if channel.business_hours is not None:
-        return Side({}, note="", route="set")
+        return ReferenceTables({}, route="set")
     document = metadata.business_hours(client)
     if document is None:
-        return Side({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
-    row = hours_row(document, channel.id, "zoho", now)
+        return ReferenceTables({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
+    row = {**document, "id": str(document.get("id") or "zoho"), "basis": "zoho"}
+    hours = _typed(BUSINESS_HOURS, [row], channel, now)
+    intervals: Rows = []
+    rejected = list(hours.rejected)
     try:
-        opened = interval_rows(document, channel.id, now)
-    except ValueError as error:
-        rejected = Rejection(row["id"], "business_hours", str(document)[:500], str(error))
-        return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: []}, (rejected,))
-    return Side({BUSINESS_HOURS.name: [row], BUSINESS_INTERVALS.name: opened})
+        intervals = interval_rows(document, channel.id, now)
+    except (ValueError, TypeError, AttributeError) as error:
+        rejected.append(Rejection(row["id"], "business_hours", as_json(document)[:500], str(error)))
+    return ReferenceTables({**hours.tables, BUSINESS_INTERVALS.name: intervals}, tuple(rejected))
 
 
-def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Side:
+def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """Holidays of the years that windows and this year's reports touch, by the channel's calendar."""
     year = now.astimezone(ZoneInfo(channel.timezone)).year
     found = {
@@ -107,7 +120,7 @@ def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Side:
     return _typed(HOLIDAYS, found.values(), channel, now)
 
 
-SIDES: Mapping[str, Reader] = {
+REFERENCE_READERS: Mapping[str, ReferenceReader] = {
     "users": read_users,
     "deal_stages": read_stages,
     "business_hours": read_business_hours,
@@ -122,39 +135,32 @@ def _typed(
     now: datetime,
     route: str = "settings",
     note: str = "",
-) -> Side:
-    converted = to_arrow(raw, list(rows), channel_id=channel.id, synced_at=now)
-    return Side({raw.name: converted.table.to_pylist()}, tuple(converted.rejected), note, route)
+) -> ReferenceTables:
+    """Zoho's rows in the types of the raw table; values that do not fit are rejected."""
+    given = list(rows)
+    converted = to_arrow(raw, given, channel_id=channel.id, synced_at=now)
+    rejected = converted.rejected
+    if rejected and "id" not in raw.key:  # each is told by the key of its row instead
+        names = raw.key[1:]
+        rejected = [
+            replace(found, id="/".join(str(row[name]) for name in names))
+            for row in given
+            for found in to_arrow(raw, [row], channel_id=channel.id, synced_at=now).rejected
+        ]
+    return ReferenceTables({raw.name: converted.table.to_pylist()}, tuple(rejected), note, route)
 
 
-def _stage_row(channel: Channel, now: datetime, pipeline: str, stage: metadata.Stage) -> dict[str, Any]:
-    return {
-        "channel_id": channel.id,
-        "pipeline": pipeline,
-        "stage": stage.actual_value,
-        "display_value": stage.display_value,
-        "forecast_type": stage.forecast_type,
-        "forecast_category": stage.forecast_category,
-        "probability": stage.probability,
-        "sequence_number": stage.sequence_number,
-        "synced_at": now,
-    }
-
-
-def _picklist_stages(deal_fields: list[metadata.FieldMeta], channel: Channel, now: datetime) -> Rows:
+def _picklist_stages(deal_fields: list[metadata.FieldMeta]) -> Rows:
     stage = next((field for field in deal_fields if field.api_name == "Stage"), None)
     values = {value.actual_value: value for value in stage.pick_list_values} if stage else {}
     return [
         {
-            "channel_id": channel.id,
             "pipeline": "",
             "stage": value.actual_value,
             "display_value": value.display_value,
             "forecast_type": value.forecast_type,
-            "forecast_category": None,
             "probability": value.probability,
             "sequence_number": value.sequence_number,
-            "synced_at": now,
         }
         for value in values.values()
     ]

@@ -9,21 +9,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
+from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.zoho.read.coql import MOST_ROWS
 
 Route = Literal["records", "coql", "bulk"]
 
-QUERIES_FROM = 1_000
-"""Rows from which queries are taken: below it lists cost little, and bring the names of lookups with them."""
-LIST_CREDITS = 3
-LIST_ROWS = 200
-JOB_CREDITS = 56
-"""Creating a job, five polls or so, one download."""
-JOB_ROWS = 200_000
-
 
 @dataclass(frozen=True)
-class Options:
+class RouteOptions:
     """What may be taken. `rows` is None where they cannot be counted; `slices` of 50 fields lists need."""
 
     rows: int | None
@@ -39,16 +32,16 @@ class Choice:
     reason: str
 
 
-def choose(options: Options) -> Choice:
+def choose(options: RouteOptions, limits: SyncLimits) -> Choice:
     """The cheapest route that brings the rows whole."""
     rows = options.rows
     if rows is None:
         return Choice("records", "rows cannot be counted")
-    prices: dict[Route, int] = {"records": LIST_CREDITS * options.slices * ceil((rows + 1) / LIST_ROWS)}
-    if options.coql and rows >= QUERIES_FROM:
+    prices: dict[Route, int] = {"records": limits.list_credits * options.slices * ceil((rows + 1) / limits.list_rows)}
+    if options.coql and rows >= limits.queries_from:
         prices["coql"] = (3 if options.query_rows > 1_000 else 1) * ceil((rows + 1) / options.query_rows)
     if options.bulk:
-        prices["bulk"] = JOB_CREDITS * max(ceil(rows / JOB_ROWS), 1)
+        prices["bulk"] = limits.job_credits * max(ceil(rows / limits.job_rows), 1)
     route = min(prices, key=lambda name: prices[name])
     told = ", ".join(f"{name} {price}" for name, price in sorted(prices.items(), key=lambda item: item[1]))
     return Choice(route, f"{rows} rows, credits about: {told}")

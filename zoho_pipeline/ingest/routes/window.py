@@ -1,21 +1,23 @@
-"""The window of a sync: [cursor − overlap, hi), on Zoho's own clock.
+"""The window of a sync: [cursor − overlap, hi), on Zoho's own clock, and where a record is in it.
 
-`hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed
-before the start lies below it (Zoho stamps whole seconds). A write may become visible a moment after
-its stamp: so what was read at time T is only trusted below T − lag, and the end of the window is read
-once Zoho's clock has passed hi + lag. That moment is computed once, in real time: a clock that stands
-still (a simulator's) or steps back cannot hang a sync.
+`hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed before the start
+is below it (Zoho stamps whole seconds). A write may become visible a moment after its stamp. So what was read at time T
+is only trusted below T − lag, and the end of the window is read once Zoho's clock has passed hi + lag. That moment is
+computed once, in real time: a clock that stands still (a simulator's) or is set back cannot hang a sync.
 """
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.read.pages import Row
+
 OVERLAP = timedelta(minutes=5)
-"""Re-read below the cursor: writes that became visible minutes late (imports, replicas)."""
+"""Is read again below the cursor: writes may become visible minutes late (imports, replicas)."""
 
 OVERLAP_ROWS = 190
-"""… but not more rows than fit a page beside what is new: a run without changes stays at one call."""
+"""Not more rows of the overlap than fit a page beside what is new: a sync without changes needs one call."""
 
 SECOND = timedelta(seconds=1)
 
@@ -72,6 +74,11 @@ class Window:
     def trusted(self, asked_at: datetime, settled: bool) -> datetime:
         """What a read asked for at `asked_at` shows below this instant is final."""
         return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
+
+
+def modified(row: Row) -> datetime:
+    """A record's Modified_Time as an instant; BadAnswer where it has none."""
+    return parse_time(row.get("Modified_Time") or "")
 
 
 def parse(text: str | None) -> datetime | None:

@@ -15,8 +15,7 @@ from zoho_pipeline.ingest.catalog.tables import BY_MODULE, MODULE_TABLES
 from zoho_pipeline.orchestration.assets.asset_keys import raw_key
 
 if TYPE_CHECKING:
-    from zoho_pipeline.ingest.report import ModuleReport, SyncReport
-    from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport
+    from zoho_pipeline.ingest.report import ModuleReport, ReconcileReport, SyncReport
 
 SYNCED, MATCHES_ZOHO, FRESH = "synced", "matches_zoho", "fresh"
 CHANNELS_KEY = raw_key("channels")

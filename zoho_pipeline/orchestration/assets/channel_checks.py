@@ -87,7 +87,8 @@ def _reconcile() -> dg.AssetChecksDefinition:
 
 
 def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: set[str]) -> ChannelTask:
-    from zoho_pipeline.ingest.sync.reconcile_run import ReconcileReport, reconcile_channel
+    from zoho_pipeline.ingest.report import ReconcileReport
+    from zoho_pipeline.ingest.sync.run import reconcile_channel
 
     selected = [str(table.module) for table in MODULE_TABLES if table.name in tables]
     modules = None if len(selected) == len(MODULE_TABLES) else selected
@@ -100,7 +101,12 @@ def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: 
                 context.log.info("Channel %s %s. It is not reconciled.", channel_id, reason)
                 return None
             report = reconcile_channel(
-                services.settings, services.registry, services.warehouse, channel_id, modules=modules
+                services.settings,
+                services.registry,
+                services.warehouse,
+                channel_id,
+                modules=modules,
+                limits=services.limits,
             )
             reports.append(report)
             return sync_failure(report.sync)

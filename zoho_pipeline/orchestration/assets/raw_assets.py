@@ -1,7 +1,7 @@
 """Raw assets: one asset per table of schema `zoho_raw`, partitioned by channel. One sync per channel fills them all."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +136,12 @@ def sync_failure(report: "SyncReport") -> ChannelFailure | None:
 
 
 def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncReport":
+    from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.ingest.sync.run import sync_channel
-    from zoho_pipeline.zoho.connection.pacing import Pacing
 
-    pacing = Pacing(attempts=FIRST_TURN_ATTEMPTS) if channel_id in request.first_turn else None
+    limits = services.limits or SyncLimits()
+    if channel_id in request.first_turn:
+        limits = replace(limits, pacing=replace(limits.pacing, attempts=FIRST_TURN_ATTEMPTS))
     request.first_turn.discard(channel_id)
     modules = None if _needs_whole_sync(request.tables) else _modules_of(request.tables)
     return sync_channel(
@@ -149,7 +151,7 @@ def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncRep
         channel_id,
         modules=modules,
         full=request.full,
-        pacing=pacing,
+        limits=limits,
     )
 
 

@@ -25,13 +25,16 @@ class ModuleMeta:
 
 @dataclass(frozen=True)
 class PickListValue:
-    """A value of a picklist. Records have `actual_value`; deal stages have `probability` and `forecast_type`, too."""
+    """A value of a picklist: records carry `actual_value`; `probability` and `forecast_type` on deal stages.
+
+    The two numbers are as Zoho sent them: who stores them looks whether they are numbers.
+    """
 
     actual_value: str
     display_value: str
-    sequence_number: int | None = None
+    sequence_number: Any = None
     used: bool = True
-    probability: int | None = None
+    probability: Any = None
     forecast_type: str | None = None
 
 
@@ -59,14 +62,17 @@ class Layout:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a pipeline. `forecast_type` (Open, Closed Won, Closed Lost) says whether it is won, never the text."""
+    """A stage of a pipeline. Won and lost follow `forecast_type` (Open, Closed Won, Closed Lost), never the text.
+
+    The two numbers are as Zoho sent them: who stores them looks whether they are numbers.
+    """
 
     actual_value: str
     display_value: str
-    sequence_number: int | None
+    sequence_number: Any
     forecast_type: str | None
     forecast_category: str | None
-    probability: int | None = None
+    probability: Any = None
 
 
 @dataclass(frozen=True)
@@ -192,9 +198,9 @@ def _pick(value: Mapping[str, Any]) -> PickListValue:
     return PickListValue(
         actual_value=_text(value, "actual_value") or display,
         display_value=display,
-        sequence_number=_number(value.get("sequence_number")),
+        sequence_number=value.get("sequence_number"),
         used=value.get("type") != "unused",
-        probability=_number(value.get("probability")),
+        probability=value.get("probability"),
         forecast_type=_text(value, "forecast_type") or None,
     )
 
@@ -221,10 +227,10 @@ def _stage(row: Mapping[str, Any]) -> Stage:
     return Stage(
         actual_value=_text(row, "actual_value") or _text(row, "display_value"),
         display_value=_text(row, "display_value"),
-        sequence_number=_number(row.get("sequence_number")),
+        sequence_number=row.get("sequence_number"),
         forecast_type=_text(row, "forecast_type") or None,
         forecast_category=_text(category, "name") or None if isinstance(category, dict) else None,
-        probability=_number(row.get("probability")),
+        probability=row.get("probability"),
     )
 
 

@@ -1,0 +1,40 @@
+"""Which fields are asked for, and which of them hold what."""
+
+from zoho_pipeline.ingest.catalog.field_map import discover, merged
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
+
+
+def test_fields_are_found_by_name_or_label() -> None:
+    fields = [
+        ("Lead_Source", "Lead Source"),
+        ("utm_source1", "Source"),
+        ("UTM_Source", "x"),
+        ("Custom_3", "Landing Page URL"),
+        ("UTM_Campaign__c", "c"),
+        ("Http_Referrer", "Referrer"),
+    ]
+    assert discover(fields) == {
+        "utm_source": "UTM_Source",
+        "utm_campaign": "UTM_Campaign__c",
+        "landing_url": "Custom_3",
+        "referrer": "Http_Referrer",
+    }
+    assert merged({"gclid": "G", "utm_id": "U"}, {"gclid": "Mine", "utm_id": ""}) == {"gclid": ("Mine", "set")}
+
+
+def test_slices_hold_fifty_fields_and_all_carry_the_time() -> None:
+    names = tuple(f"F{n}" for n in range(120))
+    slices = FieldPlan(("Modified_Time", *names)).slices
+    assert [len(part) for part in slices] == [50, 50, 23]
+    assert all(part[0] == "Modified_Time" for part in slices)
+    assert {name for part in slices for name in part} == {"Modified_Time", *names}
+
+
+def test_changes_of_shape_are_told() -> None:
+    plan = FieldPlan((), {"A": "text", "B": "integer", "C": "text"}, "metadata")
+    assert plan.changes_since({"A": "text", "B": "text", "D": "text"}) == [
+        "field C appeared",
+        "field D is gone or hidden",
+        "field B changed from text to integer",
+    ]
+    assert plan.changes_since({}) == []

@@ -1,0 +1,85 @@
+"""The content catalogue: three formats, updates, and files that are refused whole."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.ingest.conftest import SyncBench
+from zoho_pipeline.ingest.content.files import ContentError, load_content, read_content
+
+HEADER = "content_id,content_type,published_at,title,topics\n"
+GOOD = HEADER + 'c1,blog_post,2026-05-01T09:30:00+05:30,"A, b",crm|sales\nc2,video,2026-05-02,,\n'
+
+
+def write(folder: Path, text: str, name: str = "content.csv") -> Path:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_three_formats_give_the_same_items(tmp_path: Path) -> None:
+    from_csv = read_content(write(tmp_path, GOOD))
+    lines = (
+        '{"content_id":"c1","content_type":"blog_post","published_at":"2026-05-01T09:30:00+05:30","title":"A, b",'
+        '"topics":["crm","sales"]}\n{"content_id":"c2","content_type":"video","published_at":"2026-05-02"}\n'
+    )
+    from_lines = read_content(write(tmp_path, lines, "content.jsonl"))
+    frame = pd.DataFrame(from_csv)
+    frame.to_parquet(tmp_path / "content.parquet")
+    assert from_lines == from_csv == read_content(tmp_path / "content.parquet")
+    assert from_csv[0]["published_at"].isoformat() == "2026-05-01T04:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEADER + "c1,blog_post,never,,\n", "line 2, column published_at: 'never' is not a time"),
+        (HEADER + "c1,blog_post,2026-05-01,,\n,video,2026-05-01,,\n", "line 3, column content_id: is empty"),
+        (GOOD + "c1,video,2026-05-02,,\n", "line 4, column content_id: line 2 has 'c1' too"),
+        ("content_id,published_at\nc1,2026-05-01\n", "column content_type is missing"),
+        (HEADER.replace("title", "titel") + "c1,v,2026-05-01,,\n", "unknown column titel"),
+        (HEADER.replace("title", "topics") + "c1,v,2026-05-01,,\n", "topics"),
+        (HEADER + "c1,v,2026-05-01,,,,more\n", "more values than the header"),
+        ("", "is empty"),
+    ],
+)
+def test_a_bad_file_is_named_by_line_and_column(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ContentError, match=None) as caught:
+        read_content(write(tmp_path, text))
+    assert said in str(caught.value)
+
+
+def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: SyncBench, tmp_path: Path) -> None:
+    assert load_content(bench.settings, bench.warehouse, "acme", write(tmp_path, GOOD)) == 2
+    newer = write(tmp_path, HEADER + "c2,video,2026-05-03,New,\n")
+    assert load_content(bench.settings, bench.warehouse, "acme", newer) == 1
+    broken = write(tmp_path, HEADER + "c3,v,2026-05-03,,\nc4,v,x,,\n")
+    with pytest.raises(ContentError):
+        load_content(bench.settings, bench.warehouse, "acme", broken)
+    items = {row["content_id"]: row for row in bench.rows("select * from zoho_raw.content_items")}
+    assert {key: row["title"] for key, row in items.items()} == {"c1": "A, b", "c2": "New"}
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "said"),
+    [
+        ((HEADER + "c1,v,2026-05-01,,caf\u00e9\n").encode("latin-1"), "content.csv", "is not UTF-8"),
+        (b'{"content_id":"c1","content_type":"v","published_at":"2026-05-01"}\n{oops\n', "c.jsonl", "line 2 is not"),
+        (b'[{"content_id":"c1"}]', "content.json", "one JSON object per line"),
+        (b"no parquet", "content.parquet", "cannot be read"),
+    ],
+)
+def test_a_file_of_another_form_says_which_it_takes(tmp_path: Path, data: bytes, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ContentError, match=name) as caught:
+        read_content(tmp_path / name)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["content.xlsx", "missing.csv"])
+def test_an_unknown_or_absent_file_is_said(tmp_path: Path, name: str) -> None:
+    if name.endswith("xlsx"):
+        write(tmp_path, "x", name)
+    with pytest.raises(ContentError, match=name):
+        read_content(tmp_path / name)

@@ -1,0 +1,39 @@
+"""Business hours as Zoho gives them, unrolled to seconds of the week."""
+
+from typing import Any
+
+import pytest
+
+from zoho_pipeline.ingest.convert.business_hours import intervals
+
+NINE_TO_SIX = {
+    "type": "custom",
+    "same_as_everyday": True,
+    "business_days": ["Monday"],
+    "daily_timing": ["09:00", "18:00"],
+}
+OVERNIGHT = NINE_TO_SIX | {"business_days": ["Sunday"], "daily_timing": ["22:00", "02:00"]}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (NINE_TO_SIX, [(1, 32_400, 64_800)]),
+        ({"type": "24_by_7"}, [(day, 0, 86_400) for day in range(1, 8)]),
+        ({"type": "24_by_5", "business_days": ["Sunday", "Monday"]}, [(1, 0, 86_400), (7, 0, 86_400)]),
+        (OVERNIGHT, [(1, 0, 7_200), (7, 79_200, 86_400)]),
+        (NINE_TO_SIX | {"daily_timing": ["18:00", "00:00"]}, [(1, 64_800, 86_400)]),
+        (
+            {"type": "custom", "custom_timing": [{"days": "Friday", "business_timing": ["10:30", "11:00"]}]},
+            [(5, 37_800, 39_600)],
+        ),
+    ],
+)
+def test_business_hours_are_unrolled(document: dict[str, Any], expected: list[tuple[int, int, int]]) -> None:
+    assert intervals(document) == expected
+
+
+@pytest.mark.parametrize("timing", [["09:00"], ["nine", "ten"], ["09:00", "25:00"]])
+def test_hours_that_are_none_are_refused(timing: list[str]) -> None:
+    with pytest.raises(ValueError):
+        intervals(NINE_TO_SIX | {"daily_timing": timing})

@@ -1,0 +1,217 @@
+"""Zoho's `Date` header is wrong for a while: nothing is lost, and no mark stays ahead of the time."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.ingest import ledger
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
+from zoho_pipeline.ingest.load.loader import Loader
+from zoho_pipeline.settings import PipelineError
+
+QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
+DAY = 86_400.0
+both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+
+
+def leads(bench: SyncBench, count: int, company: str = "C") -> list[str]:
+    """Leads of the last hours, a minute apart, none of them newer than five minutes."""
+    now = bench.sim.clock.epoch()
+    stamps = [now - 300 - 60 * n for n in range(count)]
+    rows = [{"Last_Name": f"L{at}", "Company": company, "Created_Time": at, "Modified_Time": at} for at in stamps]
+    return bench.org.insert_many("Leads", rows)
+
+
+def edit(bench: SyncBench, ids: list[str], company: str) -> None:
+    for id_ in ids:
+        bench.org.update("Leads", id_, {"Company": company})
+
+
+def marks(bench: SyncBench) -> dict[str, datetime]:
+    """Every instant in the state of Leads."""
+    state = Loader(bench.settings, bench.warehouse, bench.channel_id).state["modules"]["Leads"]
+    names = ("cursor", "final_to", "deleted_cursor", "fields_at", "proved", "deleted_from")
+    return {name: datetime.fromisoformat(state[name]) for name in names if state.get(name)}
+
+
+def zoho_now(bench: SyncBench) -> datetime:
+    return datetime.fromtimestamp(bench.sim.clock.seconds(), UTC)
+
+
+def check(bench: SyncBench) -> None:
+    """A sync under the right clock: raw is the ledger, and no mark is ahead of the time."""
+    report = bench.sync("Leads")
+    assert report.complete, report
+    ledger.assert_equal(bench, "Leads")
+    latest = zoho_now(bench) + timedelta(seconds=2)
+    assert {name: at for name, at in marks(bench).items() if at > latest} == {}
+    upper = bench.registry.get(bench.channel_id).modules["Leads"].upper_bound
+    assert upper is not None
+    assert upper <= latest
+
+
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
+@pytest.mark.parametrize("offset", [DAY, 60.0, -DAY, -60.0], ids=["day ahead", "minute ahead", "day behind", "behind"])
+@pytest.mark.parametrize("first", [True, False], ids=["first sync wrong", "later sync wrong"])
+def test_edits_after_a_sync_under_a_wrong_date_are_found(
+    bench: SyncBench, scopes: str, offset: float, first: bool
+) -> None:
+    bench.connect(scopes)
+    ids = leads(bench, 250)
+    if not first:
+        check(bench)
+    for turn in range(2):  # the wrong clock stays for several runs
+        bench.sim.switches.update(date_offset=offset)
+        bench.sync("Leads")
+        edit(bench, ids[turn * 5 : turn * 5 + 5], f"wrong {turn}")
+        bench.org.delete("Leads", ids[100 + turn])
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+    check(bench)
+
+
+@both_engines
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
+def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBench, scopes: str) -> None:
+    """A run a week later sees a cursor that looks right; newer edits hide the older from count and latest change."""
+    bench.connect(scopes)
+    ids = leads(bench, 250)
+    bench.sim.switches.update(date_offset=DAY)
+    bench.sync("Leads")
+    bench.sim.switches.update(date_offset=0.0)
+    edit(bench, ids[:5], "soon after")
+    bench.org.delete("Leads", ids[5])
+    bench.sim.clock.advance(7 * DAY)
+    edit(bench, ids[10:12], "a week later")
+    check(bench)
+
+
+@pytest.mark.parametrize("run", ["full", "reconcile"])
+@pytest.mark.parametrize("offset", [DAY, -DAY], ids=["ahead", "behind"])
+def test_full_and_reconcile_do_not_believe_a_wrong_date_either(bench: SyncBench, run: str, offset: float) -> None:
+    bench.connect(QUERIES)
+    ids = leads(bench, 30)
+    check(bench)
+    bench.sim.switches.update(date_offset=offset)
+    if run == "full":
+        bench.sync("Leads", full=True)
+    else:
+        bench.reconcile("Leads")
+    edit(bench, ids[:5], "after")
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+
+
+def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: SyncBench) -> None:
+    bench.connect(ALL_SCOPES)
+    bench.limit(job_credits=0)
+    ids = leads(bench, 250)
+    bench.sim.switches.update(date_offset=DAY, bulk_rows=100)
+    bench.limit(rows_per_load=50)
+    bench.sim.faults.next(60, "server_error", path="/result", after=1)  # breaks off after the first file
+    assert not bench.sync("Leads").complete
+    bench.sim.faults.clear()
+    edit(bench, ids[:5], "after the job")
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+
+
+def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
+    """A proxy with a clock of its own answers once."""
+    bench.connect(QUERIES)
+    ids = leads(bench, 30)
+    for seconds in (DAY, -DAY, 120.0):
+        bench.sim.faults.next(1, "wrong_date", after=3, seconds=seconds)
+        check(bench)
+        edit(bench, ids[:5], f"{seconds}")
+    check(bench)
+    assert [kind for kind, _ in bench.sim.faults.fired] == ["wrong_date"] * 3
+
+
+@pytest.mark.parametrize("seconds", [DAY, -DAY])
+def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: SyncBench, seconds: float) -> None:
+    bench.connect(QUERIES)
+    ids = leads(bench, 30)
+    check(bench)
+    before, known = marks(bench), bench.registry.get("acme").modules["Leads"].upper_bound
+    edit(bench, ids[:5], "before the jump")
+    bench.sim.on_call(4, lambda: bench.sim.switches.update(date_offset=seconds))
+    with pytest.raises(PipelineError, match=r"Date.*again"):
+        bench.sync("Leads")
+    assert marks(bench) == before
+    assert bench.registry.get("acme").modules["Leads"].upper_bound == known
+    assert bench.registry.get("acme").modules["Leads"].outcome == "failed"
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+
+
+def test_answers_without_a_date_go_by_those_that_had_one(bench: SyncBench) -> None:
+    bench.connect(QUERIES)
+    ids = leads(bench, 30)
+    for kind in ("no_date", "bad_date"):
+        bench.sim.faults.next(100, kind, after=1)
+        check(bench)
+        bench.sim.faults.clear()
+        edit(bench, ids[:5], kind)
+    check(bench)
+
+
+def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: SyncBench) -> None:
+    bench.connect(QUERIES)
+    leads(bench, 3)
+    bench.sim.switches.update(date_offset=DAY)
+    bench.sync()
+    bench.sim.switches.update(date_offset=0.0)
+    bench.sim.faults.next(100, "no_permission", path="/crm/v7/Notes")
+    bench.sim.faults.next(100, "server_error", path="/crm/v7/Deals")
+    bench.sync()
+    latest = zoho_now(bench) + timedelta(seconds=2)
+    bounds = [part.upper_bound for part in bench.registry.get("acme").modules.values() if part.upper_bound]
+    assert max(bounds) <= latest
+    told = bench.rows("select last_complete_sync_at as at from zoho_raw.channels")[0]["at"]
+    assert told is None or told <= latest
+    fields = Loader(bench.settings, bench.warehouse, "acme").state["modules"]["Contacts"]["fields_at"]
+    assert datetime.fromisoformat(fields) <= latest
+
+
+def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBench) -> None:
+    """A Date that is behind holds back what was created since: it is said, and read once the clock is right."""
+    bench.connect(QUERIES)
+    leads(bench, 10)
+    bench.sim.switches.update(date_offset=-DAY)
+    (part,) = bench.sync("Leads").modules
+    assert part.outcome == "failed"
+    assert "clock" in part.detail
+    assert "sync" in part.detail
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+
+
+def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncBench) -> None:
+    """Its stamps were ahead too: rows that are held are newer than what is edited now."""
+    bench.connect(QUERIES)
+    ids = leads(bench, 30)
+    bench.sim.clock.advance(DAY)
+    edit(bench, ids[:5], "stamped tomorrow")
+    check(bench)
+    bench.sim.clock.advance(-DAY)
+    edit(bench, ids[10:15], "stamped today")
+    bench.sim.clock.advance(1_800)
+    report = bench.sync("Leads")
+    assert report.complete, report
+    ledger.assert_equal(bench, "Leads")
+
+
+def test_a_run_with_nothing_new_still_costs_three_credits(bench: SyncBench) -> None:
+    bench.connect(QUERIES)
+    ids = leads(bench, 300)
+    check(bench)
+    for id_ in ids[:220]:
+        bench.org.delete("Leads", id_)
+    check(bench)
+    bench.sim.clock.advance(3_600)
+    check(bench)  # lists so many deletions once more
+    for _ in range(3):
+        bench.sim.clock.advance(3_600)
+        (part,) = bench.sync("Leads").modules
+        assert (part.route, part.credits) == ("unchanged", 3)

@@ -1,0 +1,257 @@
+"""Nothing lost, nothing phantom: random lives of an org, interleaved with syncs, faults and crashes.
+
+After each completed sync, raw equals the simulator's ledger. The variables LIVES and LIVES_STEPS make it
+long: 200 lives of 30 steps are thousands of events.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from tests.ingest import ledger
+from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, QUICK, SyncBench
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.settings import PipelineError, load_settings
+from zoho_pipeline.simulator import Simulator
+from zoho_pipeline.warehouse.warehouse import open_warehouse
+
+MODULES = ("Leads", "Contacts", "Deals")
+QUERY_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
+FAULTS = (
+    "concurrency", "credits", "server_error", "bad_gateway", "reset", "reset_after", "truncated", "bad_json",
+    "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
+)  # fmt: skip
+SMALL = replace(QUICK, job_credits=1, rows_per_load=50)
+"""Where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
+pick = st.integers(0, 10**6)
+words = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=5)
+"""Without NUL, which no warehouse takes in a text and raw leaves out."""
+
+
+class Lives(RuleBasedStateMachine):
+    """One org, one channel; every rule is something that happens to real ones."""
+
+    scopes = QUERY_SCOPES
+    switches: dict[str, Any] = {}  # noqa: RUF012
+    environment: dict[str, str] = {}  # noqa: RUF012
+
+    @initialize(
+        inclusive=st.booleans(), restore=st.booleans(), conversion=st.booleans(), merge_listed=st.booleans(),
+        tokens=st.sampled_from(("offset", "keyset", "snapshot")),
+    )  # fmt: skip
+    def begin(self, inclusive: bool, restore: bool, conversion: bool, merge_listed: bool, tokens: str) -> None:
+        self.sim = Simulator.start()
+        self.sim.switches.update(
+            modified_since_inclusive=inclusive,
+            restore_bumps_modified=restore,
+            conversion_bumps_modified=conversion or "coql" not in self.scopes,
+            merge_in_deleted=merge_listed,
+            page_tokens=tokens,
+            **self.switches,
+        )
+        home = Path(tempfile.mkdtemp()) / "home"
+        env = {
+            "ZOHO_PIPELINE_HOME": str(home),
+            "ZOHO_CLIENT_ID": CLIENT,
+            "ZOHO_CLIENT_SECRET": CLIENT_SECRET,
+            "ZOHO_PIPELINE_SYNC_LAG": "0",
+            "ZOHO_PIPELINE_DATA_CENTERS": f'{{"sim": "{self.sim.url}"}}',
+            **self.environment,
+        }
+        loaded = load_settings(env)
+        umask = os.umask(0o077)
+        loaded.ensure_home()
+        os.umask(umask)
+        org = self.sim.add_org(name="Acme")
+        org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
+        self.bench = SyncBench(self.sim, org, loaded, Registry(loaded), open_warehouse(loaded), limits=SMALL)
+        self.bench.connect(self.scopes)
+        self.traceless = False
+        self.pending: list[Callable[[], None]] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "sim"):
+            self.sim.stop()
+        if hasattr(self, "bench"):  # a life of its own, also in a database that others lived in
+            purge_channel(self.bench.warehouse, "acme")
+
+    @property
+    def org(self) -> Any:
+        return self.bench.org
+
+    def lead(self, number: int, *, converted: bool | None = None) -> str | None:
+        rows = self.org.modules["Leads"].rows
+        ids = [i for i, row in rows.items() if converted is None or bool(row.get("Converted__s")) is converted]
+        return ids[number % len(ids)] if ids else None
+
+    @rule(count=st.sampled_from((1, 3, 210)), source=st.sampled_from(("Web", "Chat", None)))
+    def create(self, count: int, source: str | None) -> None:
+        rows = [{"Last_Name": f"L{n}", "Company": "C", "Lead_Source": source, "UTM_Source1": "x"} for n in range(count)]
+        self.org.insert_many("Leads", rows)
+
+    @rule(number=pick, company=st.none() | words)
+    def edit(self, number: int, company: str | None) -> None:
+        if (id_ := self.lead(number)) is not None:
+            self.org.update("Leads", id_, {"Company": company})
+
+    @rule(number=pick, deal=st.booleans())
+    def convert(self, number: int, deal: bool) -> None:
+        if (id_ := self.lead(number, converted=False)) is not None:
+            self.org.convert(id_, deal={"Stage": "Qualification", "Amount": 10.5} if deal else None)
+
+    @rule(number=pick, permanent=st.booleans())
+    def delete(self, number: int, permanent: bool) -> None:
+        if (id_ := self.lead(number)) is not None:
+            self.org.delete("Leads", id_, permanent=permanent)
+
+    @rule(number=pick)
+    def restore(self, number: int) -> None:
+        binned = list(self.org.modules["Leads"].bin)
+        if binned:
+            self.org.restore("Leads", binned[number % len(binned)])
+
+    @rule(number=pick, other=pick)
+    def merge(self, number: int, other: int) -> None:
+        winner, loser = self.lead(number, converted=False), self.lead(other, converted=False)
+        if winner is not None and loser is not None and winner != loser:
+            self.org.merge("Leads", winner, loser)
+            self.traceless = True
+
+    @rule(seconds=st.sampled_from((1, 61, 400)))
+    def wait(self, seconds: int) -> None:
+        self.sim.clock.advance(seconds)
+
+    @rule(calls=st.lists(st.integers(1, 14), max_size=3, unique=True), number=pick)
+    def sync_amid_changes(self, calls: list[int], number: int) -> None:
+        """Records change between two calls of a sync; then a quiet one has to make it whole."""
+        changes = (self.edit_one, self.delete_one, self.create_one)
+        for turn, call in enumerate(calls):
+            self.sim.on_call(call, lambda change=changes[(number + turn) % 3]: change(number), path="/Leads")
+        self.bench.sync(*MODULES)
+        self.sim.hub.hooks.clear()
+        self.check()
+
+    def edit_one(self, number: int) -> None:
+        if (id_ := self.lead(number)) is not None:
+            self.org.update("Leads", id_, {"Company": "amid"})
+
+    def delete_one(self, number: int) -> None:
+        if (id_ := self.lead(number)) is not None:
+            self.org.delete("Leads", id_)
+
+    def create_one(self, number: int) -> None:
+        self.org.insert("Leads", {"Last_Name": f"amid {number}"})
+
+    @rule(number=pick)
+    def hide_or_show(self, number: int) -> None:
+        """The connected user may see fewer records, or all again: nothing tells it."""
+        ids = list(self.org.modules["Leads"].rows)
+        self.org.admin.show_rows("Leads", set(ids))
+        if ids and number % 2:
+            self.org.admin.hide_rows("Leads", set(ids[number % len(ids) :: 7]))
+        self.traceless = True
+
+    @rule(kind=st.sampled_from(FAULTS), after=st.integers(0, 6), times=st.integers(1, 9))
+    def sync_with_faults(self, kind: str, after: int, times: int) -> None:
+        """A few are ridden out, many fail the module; either way nothing is lost."""
+        self.sim.faults.next(times, kind, after=after)
+        with suppress(PipelineError):
+            self.bench.sync(*MODULES)
+        self.sim.faults.clear()
+        # a process believes for a while that credits are used up; the next one asks (a budget has its own limits)
+        settings = self.bench.settings
+        self.bench.settings = replace(settings, credit_budget=settings.credit_budget + 1e-9)
+
+    @rule(after=st.integers(1, 8))
+    def sync_broken_off(self, after: int) -> None:
+        """Zoho refuses in the middle: the sync fails or reports it, and loses nothing."""
+        self.sim.on_call(after, lambda: self.sim.expire_access_tokens(), path="/Leads")
+        with suppress(PipelineError):
+            self.bench.sync("Leads")
+        self.sim.hub.hooks.clear()
+
+    @rule(seconds=st.sampled_from((-90_000, -300, -20, 20, 300, 90_000)), number=pick, amid=st.integers(0, 9))
+    def sync_under_a_wrong_date(self, seconds: int, number: int, amid: int) -> None:
+        """The Date header jumps, from the first call of a sync or from a later one, and an edit follows; then it is
+        right again."""
+        self.sim.on_call(amid + 1, lambda: self.sim.switches.update(date_offset=float(seconds)))
+        with suppress(PipelineError):
+            self.bench.sync(*MODULES)
+        self.edit_one(number)
+        self.sim.hub.hooks.clear()
+        self.sim.switches.update(date_offset=0.0)
+
+    @rule(kind=st.sampled_from(("header", "half", "twice", "repeated")), lies=st.booleans(), full=st.booleans())
+    def sync_by_short_files(self, kind: str, lies: bool, full: bool) -> None:
+        """Bulk files lack rows, or hold too many: what is called complete is whole all the same."""
+        self.sim.switches.update(bulk_file=kind, bulk_count_lies=lies)
+        report = self.bench.sync(*MODULES, full=full)
+        self.sim.switches.update(bulk_file="whole", bulk_count_lies=False)
+        if report.complete and not self.traceless:
+            for module in MODULES:
+                ledger.assert_equal(self.bench, module)
+
+    @rule()
+    @precondition(lambda self: hasattr(self, "bench"))
+    def check(self) -> None:
+        """A sync with nothing else going on: raw is the ledger."""
+        if self.traceless:
+            self.bench.reconcile(*MODULES)
+            self.traceless = False
+        else:
+            report = self.bench.sync(*MODULES)
+            assert report.complete, report
+        for module in MODULES:
+            ledger.assert_equal(self.bench, module)
+
+
+class PlainLives(Lives):
+    """The same without queries: everything by Get Records."""
+
+    scopes = PLAIN_SCOPES
+
+
+class JobLives(Lives):
+    """The same with Bulk Read for whatever is many: files of sixty rows, several loads a sync."""
+
+    scopes = ALL_SCOPES
+    switches = {"bulk_rows": 60, "bulk_downloads_per_minute": 10**6}  # noqa: RUF012
+
+
+def run(machine: type[Lives], examples: int, steps: int) -> None:
+    quiet = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+    profile = settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(quiet),
+        derandomize=True, print_blob=False,
+    )  # fmt: skip
+    run_state_machine_as_test(machine, settings=profile)
+
+
+@pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])
+def test_raw_equals_the_ledger_after_each_sync(machine: type[Lives]) -> None:
+    run(machine, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "8")))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])
+def test_thousands_of_steps(machine: type[Lives]) -> None:
+    run(machine, int(os.environ.get("LIVES", "60")), int(os.environ.get("LIVES_STEPS", "25")))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", [Lives, JobLives])
+def test_hundreds_of_steps_on_postgres(machine: type[Lives], postgres_url: str) -> None:
+    class OnPostgres(machine):  # type: ignore[misc, valid-type]
+        environment = {"ZOHO_PIPELINE_WAREHOUSE": postgres_url}  # noqa: RUF012
+
+    run(OnPostgres, int(os.environ.get("LIVES", "20")), int(os.environ.get("LIVES_STEPS", "20")))

@@ -1,0 +1,90 @@
+"""Checkpoints: a bounded part of a module's rows, with the state that is true once they are in the warehouse."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
+from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.extract.watermarks import with_proof
+from zoho_pipeline.ingest.routes.records_route import Batch
+from zoho_pipeline.ingest.routes.window import SECOND, modified
+from zoho_pipeline.zoho.read.pages import Row
+
+
+@dataclass
+class Checkpoint:
+    """Rows of one module up to a point, by raw table, and the state that is true once they are in."""
+
+    module: str
+    tables: Tables
+    state: ModuleState
+
+
+class Checkpoints:
+    """Cuts the batches of a route into checkpoints, and keeps the state of the module.
+
+    Attributes:
+        state: what the next checkpoint carries.
+        zoho_at: Zoho's clock at the last question that shows what can still change; None: none was asked.
+    """
+
+    def __init__(self, module: ModuleContext, state: ModuleState, rows: RowFilter) -> None:
+        self._module, self._rows = module, rows
+        self.state = state
+        self.zoho_at: datetime | None = None
+
+    def of_batches(self, batches: Iterable[Batch], since: datetime | None) -> Iterator[Checkpoint]:
+        """All rows of a route that reads in the order of change, from an instant to the end of the window."""
+        limits = self._module.limits
+        pending: list[Row] = []
+        tables: Tables = {}
+        loaded, read_at = 0, None
+        reached = since
+        for batch in batches:
+            reached = batch.reached
+            self.state = with_proof(self.state, map(modified, batch.rows[-1:]))
+            pending += self._rows.wanted(batch, asked_for=since is None)
+            read_at = read_at or batch.read_at
+            if len(pending) >= limits.rows_per_table:
+                loaded += self._rows.convert(pending, read_at, tables)
+                pending, read_at = [], None
+            if loaded >= limits.rows_per_checkpoint or bytes_of(tables) >= limits.bytes_per_checkpoint:
+                yield self.at(tables, reached)
+                tables, loaded = {}, 0
+        if pending and read_at is not None:
+            self._rows.convert(pending, read_at, tables)
+        yield self.at(tables, self._module.window.hi)
+
+    def at(self, tables: Tables, reached: datetime | None) -> Checkpoint:
+        """These rows; everything that was changed before `reached` is in with them (None: nothing is known)."""
+        if reached is not None:
+            window = self._module.window
+            cursor, final_to = min(reached, window.hi), min(reached, self.final_to())
+            self.state = self.state.advanced(cursor, final_to, window.now())
+        return Checkpoint(self._module.spec.module, tables, self.state)
+
+    def change(self, **values: object) -> None:
+        """Give the state other values: names of `ModuleState`."""
+        self.state = replace(self.state, **values)  # type: ignore[arg-type]
+
+    def zoho_was_at(self, at: datetime | None) -> None:
+        """Zoho answered a question at this instant of its clock. The latest one counts."""
+        self.zoho_at = max(filter(None, (self.zoho_at, at)), default=None)
+
+    def final_to(self) -> datetime:
+        """Below this instant nothing that is read from now on can still change in silence.
+
+        Zoho's clock has been seen to stand beyond it. A clock that stands still, or that was set by hand, may stamp a
+        later edit with a second that was read already.
+        """
+        window = self._module.window
+        return min(window.hi, (self.zoho_at or window.hi - SECOND) - window.lag)
+
+
+def bytes_of(tables: Mapping[str, Iterable[pa.Table]]) -> int:
+    """What Arrow holds of these rows."""
+    return sum(part.nbytes for parts in tables.values() for part in parts)

@@ -1,0 +1,35 @@
+"""What the parts that read one module share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zoho_pipeline.ingest.extract.baseline import Baseline
+from zoho_pipeline.ingest.extract.modules import ModuleSpec
+from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.zoho.connection.client import ZohoClient
+
+
+@dataclass(frozen=True)
+class ModuleContext:
+    """One module in one sync.
+
+    Attributes:
+        client: counts the credits of this module.
+        baseline: what the warehouse held when the sync began.
+        full: every row is read, whatever the cursor says.
+        can_bulk: the connection may use Bulk Read for this module.
+        advance: shows the number of rows that came in.
+    """
+
+    spec: ModuleSpec
+    channel_id: str
+    client: ZohoClient
+    window: Window
+    baseline: Baseline
+    report: ModuleReport
+    limits: SyncLimits
+    full: bool = False
+    can_bulk: bool = False
+    advance: Callable[[int], object] = int

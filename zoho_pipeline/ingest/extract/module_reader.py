@@ -1,0 +1,177 @@
+"""The story of one module in one sync: deletions → probe → route → rows. Runs in a thread and talks to Zoho only."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from zoho_pipeline.ingest.extract import watermarks
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.extract.route_runner import RouteRunner
+from zoho_pipeline.ingest.extract.row_filter import RowFilter
+from zoho_pipeline.ingest.extract.schema_drift import ModuleFields
+from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.routes import change_probe, coql_route, deletions
+from zoho_pipeline.ingest.routes.change_probe import Totals
+from zoho_pipeline.ingest.routes.deletions import Deletions
+from zoho_pipeline.ingest.routes.window import modified
+from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported
+
+
+class ModuleReader:
+    """Reads one module. What it found beside rows is in its attributes at the end.
+
+    Attributes:
+        module: what its parts share; `spec`, `client`, `report` and `baseline` are taken from it.
+        checkpoints, rows, fields, routes: its parts.
+        unchanged: one query showed that nothing has changed.
+    """
+
+    def __init__(self, module: ModuleContext, state: ModuleState, *, can_query: bool) -> None:
+        self.module = module
+        self.spec, self.client, self.report, self.baseline = module.spec, module.client, module.report, module.baseline
+        self.rows = RowFilter(module)
+        self.checkpoints = Checkpoints(module, state, self.rows)
+        self.fields = ModuleFields(module, self.checkpoints)
+        self.routes = RouteRunner(module, self.checkpoints, self.rows, self.fields, can_query)
+        self.unchanged = False
+
+    @property
+    def state(self) -> ModuleState:
+        """The state after the last checkpoint."""
+        return self.checkpoints.state
+
+    @property
+    def deletions(self) -> Deletions | None:
+        """The list of deletions; None until it was read, and where it cannot be read."""
+        return self.rows.deletions
+
+    def read(self) -> Iterator[Checkpoint]:
+        """Every row that is new or changed, in checkpoints that each leave a true cursor.
+
+        Raises:
+            ZohoError: what was yielded before stays; the cursor is that of the last checkpoint.
+        """
+        since = None if self.module.full else self.baseline.since
+        hi = self.module.window.hi
+        self.report.window_start, self.report.window_end = since, hi
+        # kept with the first checkpoint: a first load that is resumed still learns what was deleted since its start
+        self.checkpoints.change(deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name)
+        self.module.window.settle()
+        if since is None:
+            yield from self._everything()
+        else:
+            yield from self._changes(since)
+
+    def reread(self) -> Iterator[Checkpoint]:
+        """Every row once more, whatever the cursor says, by another route than those that left a difference."""
+        self.fields.ensure()
+        self.checkpoints.change(bulk=None)
+        taken = self.report.route.split("+")
+        if "coql" in taken:
+            yield from self.routes.by_lists(None)
+        else:
+            rows = self.routes.count(None)
+            yield from self.routes.by_cheapest(None, rows, "too many differ", bulk="bulk" not in taken)
+
+    def deletions_watermark(self) -> datetime | None:
+        """The watermark of the list of deletions, true once this sync's deletions are in."""
+        found = self.deletions
+        if found is None or not found.whole:
+            return None
+        proved = self.baseline.proved if self.baseline.since is not None else self.state.proved
+        return watermarks.deleted_from(self.state, found.listed, proved)
+
+    def _everything(self) -> Iterator[Checkpoint]:
+        why = "everything, as asked" if self.module.full else "first load"
+        self.fields.ensure()
+        yield from self.routes.by_cheapest(None, self.routes.count(None), why)
+        self._read_deletions()  # after the rows: what was deleted while they were read
+
+    def _changes(self, since: datetime) -> Iterator[Checkpoint]:
+        """Deletions, then one query that shows whether anything has changed, then the changes."""
+        self._read_deletions()
+        there = self.routes.totals()
+        if there is not None and self._is_unchanged(there):
+            if self.baseline.unsettled is None:
+                yield self._nothing()
+                return
+            since = self.baseline.unsettled
+        if self.baseline.too_many:
+            most = self.module.limits.most_unsettled
+            self.report.note(f"more than {most} records of the newest second are not read again")
+        yield from self._rows_since(since)
+        if there is None or there.changed is None or (there.converted is not None and there.converted >= since):
+            yield from self._conversions(since)
+
+    def _nothing(self) -> Checkpoint:
+        self.unchanged = True
+        self.report.took("unchanged")
+        self.report.route_reason = "count and latest change are those of the last sync"
+        if self.fields.due:
+            self.fields.ensure()
+        return self.checkpoints.at({}, self.module.window.hi)
+
+    def _rows_since(self, since: datetime) -> Iterator[Checkpoint]:
+        """What changed since an instant: a few records by their ids, many by the cheapest route."""
+        if not self.routes.can_query:
+            self.fields.ensure()
+            self.report.route_reason = "changes since the last sync"
+            yield from self.routes.by_lists(since)
+            return
+        try:
+            created = "Created_Time" in self.spec.table.api_fields
+            listed = coql_route.list_changes(self.client, self.spec.module, since, self.module.window, created=created)
+        except coql_route.REFUSALS as refused:
+            self.routes.refuse_queries(refused)
+            yield from self._rows_since(since)
+            return
+        self.checkpoints.zoho_was_at(listed.read_at)
+        if listed.whole:
+            self.checkpoints.state = watermarks.with_proof(self.state, map(modified, listed.rows))
+            self.report.took("coql")
+            self.report.route_reason = "few changes: listed by one query, read by id"
+            yield from self.routes.by_ids(self.rows.must_read(listed.rows))
+            return
+        self.fields.ensure()
+        yield from self.routes.by_cheapest(since, self.routes.count(since), "changes since the last sync")
+
+    def _conversions(self, since: datetime) -> Iterator[Checkpoint]:
+        """Leads converted in the window whose Modified_Time did not move: no list of changes shows them."""
+        if self.spec.module != "Leads" or not self.routes.can_query:
+            return
+        try:
+            ids = change_probe.converted_since(self.client, since) - self.rows.converted_ids
+        except change_probe.QUERY_REFUSED as error:
+            self.report.note(f"conversions cannot be queried: {error}")
+            return
+        if ids := ids - self.baseline.converted:
+            self.fields.ensure()
+            yield from self.routes.by_ids(sorted(ids))
+
+    def _is_unchanged(self, there: Totals) -> bool:
+        """Whether one query shows what the warehouse holds, and no deletion or restore is new."""
+        found = self.deletions
+        if found is None or found.restored or not found.whole:
+            return False
+        if any(deletions.is_news(row, self.baseline.deletions.get(id_)) for id_, row in found.listed.items()):
+            return False
+        here = self.baseline.totals
+        if here is None or there.count == here.count == 0:
+            return here is not None
+        same = there.changed is not None and there.converted == here.converted
+        return same and not change_probe.difference(there, here, self.module.window.hi, self.state.compared)
+
+    def _read_deletions(self) -> None:
+        if not self.spec.has_deletions:
+            return
+        hi, known = self.module.window.hi, self.baseline.deletions
+        cursor = watermarks.deletions_since(self.state, self.baseline.proved, hi)
+        try:
+            found = deletions.read(self.client, self.spec.module, deletions.since_of(cursor, known, hi), known)
+        except (NotSupported, NoPermission, ModuleMissing, InvalidRequest) as error:
+            self.report.note(f"deletions of {self.spec.module} cannot be read: {error}")
+            return
+        self.rows.deletions = found
+        self.checkpoints.zoho_at = found.asked_at
+        if not found.whole:
+            self.report.note("Zoho does not show all deletions at once: run `zoho-pipeline reconcile`")

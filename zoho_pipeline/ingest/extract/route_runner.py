@@ -1,0 +1,186 @@
+"""Runs the routes of one module: the cheapest one first, another one where Zoho refuses it."""
+
+from collections.abc import Generator, Iterator
+from datetime import datetime
+
+from zoho_pipeline.ingest.extract.bulk_load import BulkLoad
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
+from zoho_pipeline.ingest.extract.schema_drift import ModuleFields
+from zoho_pipeline.ingest.routes import by_id, change_probe, coql_route, route_choice
+from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint
+from zoho_pipeline.ingest.routes.change_probe import Totals
+from zoho_pipeline.ingest.routes.coql_route import QueryReader
+from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
+from zoho_pipeline.zoho.errors import Permanent
+from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
+
+
+class RouteRunner:
+    """Reads rows of one module as checkpoints, and counts them by queries.
+
+    Attributes:
+        can_query: queries are allowed, and Zoho has not refused one.
+        can_bulk: jobs are allowed, and none has failed in this sync.
+        there: count and latest change at Zoho, where one query of this sync has asked for them.
+    """
+
+    def __init__(
+        self, module: ModuleContext, checkpoints: Checkpoints, rows: RowFilter, fields: ModuleFields, can_query: bool
+    ) -> None:
+        self._module, self._checkpoints, self._rows, self._fields = module, checkpoints, rows, fields
+        self._client, self._spec, self._report = module.client, module.spec, module.report
+        self.can_query = can_query
+        self.can_bulk = module.can_bulk
+        self.there: Totals | None = None
+
+    def by_cheapest(
+        self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
+    ) -> Iterator[Checkpoint]:
+        """All rows changed since an instant (None: all rows), by the route with the fewest credits.
+
+        Args:
+            rows: how many there are; None: they cannot be counted.
+            why: why they are read, for the report.
+            bulk: False where a job must not be taken.
+        """
+        limits = self._module.limits
+        resume = None if self._module.full else self._checkpoints.state.bulk
+        choice = route_choice.choose(self._options(rows, bulk=bulk), limits)
+        self._report.route_reason = f"{why}: {choice.reason}"
+        if resume is not None or choice.route == "bulk":
+            reached = yield from self.by_job(since, resume)
+            if reached is not None:
+                if not self._nothing_since(reached):
+                    yield from self.by_lists(reached)
+                return
+            choice = route_choice.choose(self._options(rows, bulk=False), limits)
+            self._report.route_reason += f"; then {choice.reason}"
+        if choice.route == "coql" and (yield from self.by_queries(since)):
+            return
+        yield from self.by_lists(since)
+
+    def by_lists(self, since: datetime | None) -> Iterator[Checkpoint]:
+        """All rows changed since an instant (None: all rows), by lists."""
+        self._report.took("records")
+        yield from self._checkpoints.of_batches(self._list_batches(since), since)
+
+    def by_queries(self, since: datetime | None) -> Generator[Checkpoint, None, bool]:
+        """By queries; False where Zoho refused them: what was read stays, and lists must read all of it."""
+        most = self._query_rows()
+        place = (self._client, self._spec.module, self._fields.plan, self._module.window)
+        reader = QueryReader(*place, self._checkpoints.final_to(), most, self._module.limits)
+        self._checkpoints.change(bare_names=True)
+        try:
+            yield from self._checkpoints.of_batches(reader.read(since), since)
+        except coql_route.REFUSALS as refused:
+            self.refuse_queries(refused)
+            return False
+        if reader.most != most:
+            self._checkpoints.change(query_rows=reader.most)
+        self._report.took("coql")
+        return True
+
+    def by_job(
+        self, since: datetime | None, resume: BulkCheckpoint | None
+    ) -> Generator[Checkpoint, None, datetime | None]:
+        """By Bulk Read; from when on changes are still to be read (None: another route must read all)."""
+        load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, since, resume)
+        reached = yield from load.run()
+        self.can_bulk = self.can_bulk and reached is not None
+        return reached
+
+    def by_ids(self, ids: list[str]) -> Iterator[Checkpoint]:
+        """These few records, and the end of the window."""
+        tables: Tables = {}
+        if ids:
+            plan, read_at = self._fields.ensure(), self._module.window.now()
+            if plan.basis == "catalogue" and not self._fields.complete:
+                self._fields.widen(ids[0])
+            rows = list(by_id.fetch(self._client, self._spec.module, self._fields.plan, ids).values())
+            if rows:
+                self._rows.convert(self._rows.wanted(Batch(rows, None, read_at), asked_for=True), read_at, tables)
+        yield self._checkpoints.at(tables, self._module.window.hi)
+
+    def refuse_queries(self, refused: Permanent) -> None:
+        """Zoho refused a query: this sync asks none any more for the module."""
+        self.can_query = False
+        self._report.note(f"queries refused: {refused}")
+
+    def totals(self) -> Totals | None:
+        """Count and latest change at Zoho; None where it cannot be queried, or has no list of deletions."""
+        if not self.can_query or not self._spec.has_deletions:
+            return None
+        try:
+            found = change_probe.totals(self._client, self._spec.module, self._module.window.hi)
+        except coql_route.REFUSALS as refused:
+            self.refuse_queries(refused)
+            return None
+        self.there = found
+        self._checkpoints.zoho_was_at(found.asked_at)
+        return found
+
+    def count(self, since: datetime | None) -> int | None:
+        """How many records were changed since an instant (None: all records); None where that cannot be queried."""
+        if not self.can_query:
+            return None
+        if since is None and self._spec.has_deletions:
+            found = self.totals()
+            self.there = None  # rows come after it: what is deleted meanwhile is not among them
+            return found.count if found else None
+        try:
+            return coql_route.count_changes(self._client, self._spec.module, since)
+        except coql_route.REFUSALS as refused:
+            self.refuse_queries(refused)
+            return None
+
+    def _nothing_since(self, since: datetime) -> bool:
+        """Whether one query shows that nothing was changed or converted from an instant on."""
+        if since < self._module.window.hi:
+            return False
+        there = self.totals()
+        if there is None:
+            return False
+        return there.changed is not None and there.changed < since and (there.converted or there.changed) < since
+
+    def _options(self, rows: int | None, bulk: bool) -> route_choice.RouteOptions:
+        module, plan = self._spec.module, self._fields.plan
+        return route_choice.RouteOptions(
+            rows=rows,
+            slices=len(plan.slices),
+            coql=self.can_query and self._spec.reshape is None and coql_route.can_give_rows(module, plan),
+            bulk=bulk and self.can_bulk and self.can_query and module not in UNSUPPORTED_MODULES,
+            query_rows=self._query_rows(),
+        )
+
+    def _query_rows(self) -> int:
+        """The largest page of a query that the org has taken so far."""
+        return self._checkpoints.state.query_rows or self._client.pacing.query_rows
+
+    def _list_batches(self, since: datetime | None) -> Iterator[Batch]:
+        """Batches of lists. Without metadata, the first changed record shows which other fields there are."""
+        looked = self._fields.complete
+        reader = self._list_reader()
+        for batch in reader.read(since):
+            changed = None if looked else next((row for row in batch.rows if self._rows.is_change(row)), None)
+            if changed is not None:
+                looked = True
+                if self._fields.widen(changed["id"]):
+                    break
+            self._remember(reader)
+            yield batch
+        else:
+            return
+        reader = self._list_reader()
+        for batch in reader.read(since):
+            self._remember(reader)
+            yield batch
+
+    def _list_reader(self) -> KeysetReader:
+        place = (self._client, self._spec.module, self._fields.plan, self._module.window)
+        return KeysetReader(*place, inclusive=self._checkpoints.state.inclusive)
+
+    def _remember(self, reader: KeysetReader) -> None:
+        if reader.inclusive:
+            self._checkpoints.change(inclusive=True)

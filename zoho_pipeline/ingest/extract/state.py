@@ -1,0 +1,137 @@
+"""What a sync remembers until the next one. dlt stores it beside the rows, so that it is always true for them.
+
+The keys in the JSON are those of the first release. A key that this release does not know is kept as it is: after a
+downgrade and an upgrade nothing of the newer release is lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Self
+
+from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint
+from zoho_pipeline.ingest.routes.change_probe import KnownDifference
+from zoho_pipeline.ingest.routes.window import parse
+
+EMAILS = "Emails"
+"""The entry of the e-mails, among those of the modules."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ModuleState:
+    """What a sync remembers of one module. Instants are aware; in the JSON they are ISO texts.
+
+    Attributes:
+        table: the raw table of the module.
+        cursor: everything that was changed before it is in the table.
+        final_to: below it a second was over when it was read. From it on rows are read once more.
+        read_at: when the newest rows were read, by Zoho's clock.
+        proved: like `cursor`, but by the stamps of the records (see `watermarks`).
+        deleted_cursor, deleted_from: the same two for the list of deletions.
+        fields, picks, fields_at: data type by field, shown text by value by picklist, and when both were read.
+        names: fields that a single record showed, where the metadata cannot be read.
+        query_rows: the largest page of a query that the org took, where it refused a larger one.
+        inclusive: If-Modified-Since was seen to include its own second.
+        bare_names: rows came with bare ids of lookups; names may be missing.
+        absent: the org has no such history module.
+        doubt: the next sync compares the module id by id.
+        compared: what the last comparison id by id left.
+        bulk: the Bulk Read job that a sync has begun to load.
+        unknown: keys of a newer release.
+    """
+
+    table: str | None = None
+    cursor: datetime | None = None
+    deleted_cursor: datetime | None = None
+    final_to: datetime | None = None
+    read_at: datetime | None = None
+    proved: datetime | None = None
+    deleted_from: datetime | None = None
+    fields_at: datetime | None = None
+    fields: Mapping[str, str] | None = None
+    picks: Mapping[str, Mapping[str, str]] | None = None
+    names: tuple[str, ...] | None = None
+    query_rows: int | None = None
+    inclusive: bool = False
+    bare_names: bool = False
+    absent: bool = False
+    doubt: bool = False
+    compared: KnownDifference | None = None
+    bulk: BulkCheckpoint | None = None
+    unknown: Json = field(default_factory=dict)
+
+    def advanced(self, to: datetime, final_to: datetime, read_at: datetime) -> Self:
+        """The state once everything changed before `to` is in; below `final_to` nothing can change in silence."""
+        return replace(self, cursor=to, final_to=final_to, read_at=read_at)
+
+    @classmethod
+    def from_json(cls, stored: Json) -> Self:
+        """The state as any release stored it."""
+        found: dict[str, Any] = {name: value for name, value in stored.items() if name in _KNOWN}
+        found |= {name: parse(found[name]) for name in _INSTANTS & found.keys()}
+        if found.get("names") is not None:
+            found["names"] = tuple(found["names"])
+        if found.get("compared") is not None:
+            found["compared"] = KnownDifference.from_json(found["compared"])
+        if found.get("bulk") is not None:
+            found["bulk"] = BulkCheckpoint.from_json(found["bulk"])
+        return cls(**found, unknown={name: value for name, value in stored.items() if name not in _KNOWN})
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as it is stored; what is None or false is left out."""
+        told = {name: getattr(self, name) for name in _KNOWN}
+        return dict(self.unknown) | {
+            name: _plain(value) for name, value in told.items() if value is not None and value is not False
+        }
+
+
+@dataclass(frozen=True)
+class EmailState:
+    """How far the e-mails of leads are in: leads read up to `cursor`, and of those of that instant up to id `id`."""
+
+    cursor: datetime | None = None
+    id: str = ""
+
+    @classmethod
+    def from_json(cls, stored: Json) -> Self:
+        return cls(parse(stored.get("cursor")), str(stored.get("id", "")))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"table": "emails", "cursor": self.cursor.isoformat() if self.cursor else None, "id": self.id}
+
+
+@dataclass(frozen=True)
+class ChannelState:
+    """The state of a channel: of each module by name, and of the e-mails where they are read."""
+
+    modules: Mapping[str, ModuleState] = field(default_factory=dict)
+    emails: EmailState | None = None
+
+    def of(self, module: str) -> ModuleState:
+        return self.modules.get(module, ModuleState())
+
+    @classmethod
+    def from_json(cls, stored: Json) -> Self:
+        """The state of the dlt source `zoho_crm`."""
+        found = dict(stored.get("modules") or {})
+        emails = found.pop(EMAILS, None)
+        modules = {module: ModuleState.from_json(state) for module, state in found.items()}
+        return cls(modules, EmailState.from_json(emails) if emails is not None else None)
+
+    def to_json(self) -> dict[str, Any]:
+        modules = {module: state.to_json() for module, state in self.modules.items()}
+        return {"modules": modules | ({EMAILS: self.emails.to_json()} if self.emails else {})}
+
+
+_KNOWN = tuple(f.name for f in fields(ModuleState) if f.name != "unknown")
+_INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at"}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return list(value)
+    return value.to_json() if isinstance(value, KnownDifference | BulkCheckpoint) else value

@@ -1,0 +1,83 @@
+"""Watermarks: how far a sync got, by the stamps of the records themselves. A wrong clock cannot spoil them.
+
+A cursor is a time that the `Date` header told. Where that clock was ahead by a day, everything that is changed within
+that day lies below the cursor and would never be read. The stamps of records come from another clock, Zoho's own. A
+record stamped S was read at S or later, so whatever is changed after that reading is stamped S or later. Routes read
+in the order of change, so everything stamped below the last record they gave is in. That instant is the watermark
+`proved`, and changes are read from the cursor or from the watermark, whichever is earlier. Below the cursor nothing
+lies at or after the watermark unless the clock was wrong, so it costs nothing.
+
+Only a reading in that order may move the watermark. A record fetched by its id may be newer than others that have not
+been read, and so may one of a second bulk file.
+
+The list of deletions has a watermark of the same kind, `deleted_from`, moved by the times of deletions.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.routes.deletions import PAGE_ROOM, deleted_at
+from zoho_pipeline.ingest.routes.window import OVERLAP, SECOND, SKEW
+from zoho_pipeline.zoho.read.pages import Row
+
+EVER = datetime(1971, 1, 1, tzinfo=UTC)
+"""Before every record."""
+
+
+def is_ahead(state: ModuleState, hi: datetime) -> bool:
+    """Whether an instant that a clock told is later than this sync's own clock: then one of the two was or is wrong.
+
+    Zoho's own clock may have been set back too, stamps and all. What was edited since may then be stamped below what
+    is held, where only a comparison id by id finds it.
+    """
+    return any(at is not None and at > hi + SKEW for at in (state.cursor, state.deleted_cursor))
+
+
+def with_proof(state: ModuleState, stamps: Iterable[datetime | None]) -> ModuleState:
+    """The state after records with these Modified_Times were read in the order of change."""
+    known = [at for at in (state.proved, *stamps) if at is not None]
+    return replace(state, proved=max(known)) if known else state
+
+
+def corrected(state: ModuleState, hi: datetime) -> ModuleState:
+    """The state without instants after the end of the window, and in doubt where there was one: see `is_ahead`."""
+    if not is_ahead(state, hi):
+        return state
+
+    def capped(at: datetime | None) -> datetime | None:
+        return None if at is None else min(at, hi)
+
+    return replace(
+        state,
+        cursor=capped(state.cursor),
+        deleted_cursor=capped(state.deleted_cursor),
+        final_to=capped(state.final_to),
+        proved=capped(state.proved),
+        deleted_from=capped(state.deleted_from),
+        fields_at=None,
+        doubt=True,
+    )
+
+
+def deletions_since(state: ModuleState, proved: datetime | None, hi: datetime) -> datetime:
+    """The instant before which every deletion is in; `proved` is of the syncs before."""
+    assert state.deleted_cursor is not None
+    listed = state.deleted_from
+    shown = [at for at in (proved, listed + OVERLAP if listed else None) if at is not None]
+    return min([state.deleted_cursor, hi, *([max(shown)] if shown else [])])
+
+
+def deleted_from(state: ModuleState, listed: Mapping[str, Row], proved: datetime | None) -> datetime | None:
+    """From where the next sync lists deletions at the latest: the overlap before the newest, or a page of them.
+
+    A second that fills the page is taken to be over, or it would be listed each night. `proved` is a watermark from
+    before the list was read. None: nothing is known.
+    """
+    times = sorted(map(deleted_at, listed.values()), reverse=True)
+    shown = [state.deleted_from, proved - OVERLAP if proved else None]
+    if times:
+        page = times[PAGE_ROOM - 1 : PAGE_ROOM]
+        shown.append(max([times[0] - OVERLAP, *(at + 2 * SECOND for at in page)]))  # the list is asked a second earlier
+    return max((at for at in shown if at is not None), default=None)

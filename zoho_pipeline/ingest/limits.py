@@ -1,0 +1,76 @@
+"""The sizes, prices and counts that bound one sync, each with its reason, in one place.
+
+The values are the product's. A test, a benchmark or a caller passes another `SyncLimits`:
+`sync_channel(…, limits=replace(SyncLimits(), job_credits=0))`.
+"""
+
+from dataclasses import dataclass, field
+
+from zoho_pipeline.channels.database.locks import WAIT_SECONDS
+from zoho_pipeline.zoho.connection.pacing import Pacing
+
+
+@dataclass(frozen=True)
+class SyncLimits:
+    """How much a sync reads, keeps in memory, loads and repairs at once.
+
+    Attributes of the reading:
+        threads: modules that are read at the same time.
+        queued_checkpoints: checkpoints that wait for the loader. With a slow warehouse the readers wait instead of
+            filling memory.
+        rows_per_table: records that are converted into one Arrow table at once.
+        rows_per_checkpoint, bytes_per_checkpoint: a checkpoint ends at the first of the two that is reached. Memory
+            stays bounded whatever the size of a module, and whatever the size of its texts (20 kB were met).
+        rows_per_bulk_batch: rows of a bulk file in one checkpoint.
+        most_unsettled: rows of seconds that were not over when they were read, which the next sync reads once more.
+            A second with more of them comes from an import, or from a clock that stands still.
+        smaller_query: rows per COQL query where an org has the older limit.
+
+    Attributes of the loading:
+        rows_per_load: rows of one load, a full row group of DuckDB. A load costs 0.4 s of CPU whatever it holds; a
+            crash reads at most one load again.
+        bytes_per_load: is reached before `rows_per_load` where rows have 500 bytes or more. A merge takes about six
+            times as much memory.
+
+    Attributes of the choice of a route (see `routes/route_choice`), in credits and rows:
+        queries_from: rows from which queries are taken. Below it lists cost little, and they bring the names of
+            lookups.
+        list_credits, list_rows: the price of one sorted list call (sources say 1 or 3; 3 is assumed), and its rows.
+        job_credits, job_rows: the price of one Bulk Read job (50, about five polls and one download), and its rows.
+
+    Attributes of the repair:
+        most_repairs: records that are fetched by id, one hundred per call. Beyond it, reading the whole module again
+            is cheaper.
+        repair_rounds: readings of one repair: by bulk, by queries, by lists, and by id for the few that are left.
+        most_asked: differing records that one query is asked about once more: the number that `in` takes.
+
+    Attributes of the e-mails:
+        leads_per_email_checkpoint: leads whose e-mails are read before they are loaded.
+        email_calls: calls at the same time.
+
+    lock_wait: seconds to wait for another sync of the channel.
+    pacing: the client's retries, waits and deadlines, and the rows per query.
+    """
+
+    threads: int = 6
+    queued_checkpoints: int = 3
+    rows_per_table: int = 2_000
+    rows_per_checkpoint: int = 10_000
+    bytes_per_checkpoint: int = 16 << 20
+    rows_per_bulk_batch: int = 25_000
+    most_unsettled: int = 2_000
+    smaller_query: int = 200
+    rows_per_load: int = 122_880
+    bytes_per_load: int = 64 << 20
+    queries_from: int = 1_000
+    list_credits: int = 3
+    list_rows: int = 200
+    job_credits: int = 56
+    job_rows: int = 200_000
+    most_repairs: int = 5_000
+    repair_rounds: int = 4
+    most_asked: int = 50
+    leads_per_email_checkpoint: int = 200
+    email_calls: int = 4
+    lock_wait: float = WAIT_SECONDS
+    pacing: Pacing = field(default_factory=Pacing)

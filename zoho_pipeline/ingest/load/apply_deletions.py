@@ -1,0 +1,83 @@
+"""What ended: deletions against what the warehouse holds, deletions that were undone, and stays that were left."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
+from zoho_pipeline.ingest.convert.json_to_arrow import of_values
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.row_filter import Tables
+from zoho_pipeline.ingest.load.batch import LoadBatch
+from zoho_pipeline.ingest.load.context import SyncContext
+from zoho_pipeline.ingest.raw.queries import held, open_deletions, open_stays
+from zoho_pipeline.ingest.routes import by_id, deletions
+from zoho_pipeline.ingest.routes.deletions import Deletions
+from zoho_pipeline.warehouse.connection import Connection
+
+
+def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReader, batch: LoadBatch) -> None:
+    """Add what has been deleted of the rows that the warehouse holds, and what has come back."""
+    found = reader.deletions or Deletions()
+    known, module, table = reader.baseline.deletions, reader.spec.module, reader.spec.table
+    # on an incremental sync the list was read before the rows: what was seen alive since has come back
+    alive = reader.rows.live_again.keys() if reader.baseline.since is not None else set()
+    listed = {id_: row for id_, row in found.listed.items() if id_ not in alive}
+    news = {id_: row for id_, row in listed.items() if deletions.is_news(row, known.get(id_))}
+    pending = _ids(batch.tables.get(table.name, ()))
+    ours = held(connection, table, sync.channel.id, news.keys() - pending) | (news.keys() & pending)
+    now = sync.window.now()
+    rows = deletions.entries(module, [news[id_] for id_ in sorted(ours)], now, sync.channel.id)
+    reader.report.deleted_rows += len(rows)
+    back = {id_: at for id_, at in reader.rows.live_again.items() if id_ not in listed}
+    if found.restored:
+        tables: Tables = {}
+        reader.rows.convert(list(found.restored.values()), now, tables)
+        batch.put(tables)
+        back |= dict.fromkeys(found.restored, now)
+        reader.report.rows += len(found.restored.keys() - reader.rows.live_again.keys())
+    rows += restored_rows(connection, sync.channel.id, module, back)
+    if rows:
+        batch.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
+
+
+def restored_rows(
+    connection: Connection, channel_id: str, module: str, back: dict[str, datetime]
+) -> list[dict[str, Any]]:
+    """The stored deletions of these records, ended: id → when the record was seen alive."""
+    stored = open_deletions(connection, channel_id, module, back)
+    return [row | {"restored_at": back[row["id"]], "synced_at": back[row["id"]]} for row in stored]
+
+
+def ended_stays(connection: Connection, reader: ModuleReader, batch: LoadBatch) -> set[str]:
+    """Stored stays of a history that ended: a later one of the same parent is about to be loaded.
+
+    Zoho fills in where a stay moved to without moving its Modified_Time, which is when it began.
+    """
+    table = reader.spec.table
+    parts = batch.tables.get(table.name)
+    if not parts or reader.baseline.empty:
+        return set()
+    parent = "deal_id" if any(c.name == "deal_id" for c in table.columns) else "lead_id"
+    parents = {id_ for part in parts for id_ in part[parent].to_pylist() if id_}
+    return open_stays(connection, table, parent, reader.module.channel_id, parents) - _ids(parts)
+
+
+def read_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: LoadBatch) -> None:
+    """Add these records as they are now."""
+    if not ids:
+        return
+    now = sync.window.now()
+    tables: Tables = {}
+    reader.rows.convert(
+        list(by_id.fetch(reader.client, reader.spec.module, reader.fields.plan, ids).values()), now, tables
+    )
+    batch.put(tables)
+    meter, report = reader.client.meter, reader.report
+    report.credits, report.requests = meter.credits, meter.requests
+
+
+def _ids(parts: Iterable[pa.Table]) -> set[str]:
+    return {id_ for part in parts for id_ in part["id"].to_pylist()}

@@ -1,0 +1,82 @@
+"""The log of the runs: a row per module in `sync_runs`, and the status of each module in the registry."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from zoho_pipeline.channels.errors import LockLost
+from zoho_pipeline.channels.registry.model import ModuleSync
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.catalog.tables import SYNC_RUNS
+from zoho_pipeline.ingest.raw.small_tables import insert_rows
+from zoho_pipeline.ingest.report import ModuleReport, Outcome
+from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
+from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.zoho.errors import CreditsExhausted
+
+
+def record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport], hi: datetime | None) -> None:
+    """Tell the registry how each module went; `hi` is the end of the window (None: nothing was read)."""
+    registry.record_syncs(
+        channel_id,
+        [
+            ModuleSync(
+                report.module,
+                hi if report.outcome == "complete" else None,
+                report.outcome,
+                report.rows,
+                report.credits,
+                report.detail or None,
+                report.route or None,
+                not_after=hi,
+            )
+            for report in reports
+        ],
+    )
+
+
+def record_failure(
+    registry: Registry,
+    warehouse: Warehouse,
+    channel_id: str,
+    modules: Iterable[str],
+    run_id: str,
+    started_at: datetime,
+    error: PipelineError,
+) -> None:
+    """Log a run that read nothing (token revoked, credits used up, Zoho out of reach, load failed), per module."""
+    outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+    reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
+    if not isinstance(error, LockLost):  # else the status of the channel belongs to another run
+        record(registry, channel_id, reports, None)
+    with warehouse.connect(read_only=False) as connection:
+        if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # not before the first run that gets through
+            now = registry.database.now()
+            insert_rows(connection, SYNC_RUNS, [row(channel_id, run_id, started_at, report, now) for report in reports])
+
+
+def row(
+    channel_id: str, run_id: str, started_at: datetime, report: ModuleReport, finished_at: datetime
+) -> dict[str, Any]:
+    """The row of `sync_runs` for one module."""
+    return {
+        "channel_id": channel_id,
+        "run_id": run_id,
+        "module": report.module,
+        "started_at": started_at,
+        "finished_at": finished_at,
+        "duration_seconds": report.seconds,
+        "route": report.route or None,
+        "route_reason": report.route_reason or None,
+        "window_start": report.window_start,
+        "window_end": report.window_end,
+        "rows": report.rows,
+        "deleted_rows": report.deleted_rows,
+        "rejected_rows": report.rejected_rows,
+        "credits": report.credits,
+        "tokens": report.tokens,
+        "requests": report.requests,
+        "outcome": report.outcome,
+        "detail": report.detail or None,
+    }

@@ -1,0 +1,68 @@
+"""Read what the warehouse holds of a module at the start of a sync, and from where its changes must be read."""
+
+from datetime import datetime
+
+from zoho_pipeline.ingest.extract import watermarks
+from zoho_pipeline.ingest.extract.baseline import Baseline
+from zoho_pipeline.ingest.extract.modules import ModuleSpec
+from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.ingest.raw.queries import (
+    converted_since,
+    is_empty,
+    known_deletions,
+    latest_change,
+    live_totals,
+    versions_since,
+)
+from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, Window
+from zoho_pipeline.warehouse.connection import Connection
+
+
+def read_baseline(
+    connection: Connection, channel_id: str, spec: ModuleSpec, state: ModuleState, window: Window, limits: SyncLimits
+) -> Baseline:
+    """What a channel's rows of one module are at the start of a sync."""
+    hi, lag, table = window.hi, window.lag, spec.table
+    known = known_deletions(connection, channel_id, spec.module) if spec.has_deletions else {}
+    empty = is_empty(connection, table, channel_id)
+    if state.cursor is None:
+        return Baseline(None, deletions=known, empty=empty)
+    proved = state.proved or latest_change(connection, table, channel_id)
+    ahead = watermarks.is_ahead(state, hi)
+    cursor = min(state.cursor, hi)
+    start = min(cursor, proved + SECOND if proved else watermarks.EVER)
+    final_to = min(state.final_to or cursor - lag - SECOND, cursor)
+    if ahead:
+        final_to = min(final_to, start - lag - SECOND)
+    newest = versions_since(connection, table, channel_id, start - OVERLAP, OVERLAP_ROWS + 1)
+    since = overlap_start(start, newest)
+    unsettled, too_many = None, False
+    late = versions_since(connection, table, channel_id, final_to, limits.most_unsettled + 1)
+    if len(late) > limits.most_unsettled:
+        too_many = True
+    elif late:
+        unsettled, since = final_to, min(since, final_to)
+    return Baseline(
+        since=since,
+        recent={id_: at for id_, at in {**dict(newest), **dict(late)}.items() if at >= since},
+        deletions=known,
+        empty=empty,
+        totals=live_totals(connection, table, spec.module, channel_id, hi) if spec.has_deletions else None,
+        unsettled=unsettled,
+        too_many=too_many,
+        converted=converted_since(connection, table, channel_id, since),
+        proved=proved,
+        again=None if start == cursor else cursor - OVERLAP,
+        ahead=ahead,
+    )
+
+
+def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
+    """The cursor less the overlap, or less of it where more rows lie in the overlap than fit one page.
+
+    `newest`: (id, modified_time) of the rows at or after cursor − overlap, newest first.
+    """
+    if len(newest) <= OVERLAP_ROWS:
+        return cursor - OVERLAP
+    return min(cursor, newest[OVERLAP_ROWS - 1][1] + SECOND)

@@ -1,0 +1,138 @@
+"""Read all modules and reference tables of a sync side by side, and load what comes.
+
+Each module is read in a thread that only talks to Zoho; one thread, the caller's, loads. Checkpoints of several
+modules share a load.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from zoho_pipeline.ingest.extract import watermarks
+from zoho_pipeline.ingest.extract.baseline import Baseline
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoint
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.modules import ModuleSpec
+from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.load import commit
+from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
+from zoho_pipeline.ingest.load.context import SyncContext
+from zoho_pipeline.ingest.raw.lookup_names import with_named
+from zoho_pipeline.ingest.raw.read_baseline import read_baseline
+from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
+from zoho_pipeline.ingest.sync.worker_pool import Done, WorkerPool
+from zoho_pipeline.zoho.errors import (
+    ClockJumped,
+    CreditsExhausted,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ReconnectNeeded,
+    ScopeMissing,
+    TokenThrottled,
+)
+
+log = logging.getLogger(__name__)
+
+MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
+"""Errors that mean: this connection cannot read the module. The module is skipped."""
+
+
+def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Mapping[str, ReferenceReader]) -> None:
+    """Read these modules and reference tables, and load everything but the reference tables.
+
+    Raises:
+        ClockJumped: Zoho's clock jumped; the last load did not happen.
+        LoadFailed, LockLost: the reading stopped; earlier loads stay.
+    """
+    baselines = _baselines(sync, specs)
+    sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
+    with WorkerPool(sync.limits) as workers:
+        for spec in specs:
+            sync.readers[spec.module] = reader = _reader(sync, spec, baselines[spec.module])
+            reader.client.sleep = workers.sleep
+            workers.start(spec.module, reader.read)
+        for name, read in references.items():
+            sync.reports[name] = ModuleReport(name, window_end=sync.window.hi)
+            workers.start(name, partial(_read_reference, sync, name, read))
+        batch = LoadBatch()
+        for item in workers.items():
+            if isinstance(item, Done):
+                _end(sync, item, workers, batch)
+                continue
+            batch.add(item)
+            if batch.is_full(sync.limits):
+                commit.load(sync, batch)
+                batch = LoadBatch()
+    if isinstance(sync.fatal, ClockJumped):
+        raise sync.fatal  # before the last load: which of the two times is right decides what was read to its end
+    for reader in sync.readers.values():
+        reader.client.sleep = sync.client.sleep
+    commit.last_load(sync, batch)
+
+
+def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Baseline]:
+    """What the warehouse holds of each module around its cursor."""
+    with sync.warehouse.connect() as connection:
+        sync.state = with_named(connection, sync.channel.id, sync.state)
+        read = partial(read_baseline, connection, sync.channel.id)
+        return {spec.module: read(spec, sync.state.of(spec.module), sync.window, sync.limits) for spec in specs}
+
+
+def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleReader:
+    report = sync.reports[spec.module] = ModuleReport(spec.module)
+    module = ModuleContext(
+        spec=spec,
+        channel_id=sync.channel.id,
+        client=sync.client.metered(),
+        window=sync.window,
+        baseline=baseline,
+        report=report,
+        limits=sync.limits,
+        full=sync.full,
+        can_bulk=spec.reshape is None and sync.channel.allows("bulk", spec.module),
+        advance=partial(sync.progress.advance, spec.module),
+    )
+    state = watermarks.corrected(sync.state.of(spec.module), sync.window.hi)
+    return ModuleReader(module, state, can_query=sync.channel.allows("coql", spec.module))
+
+
+def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iterable[Checkpoint]:
+    """Read a reference table. It has no checkpoints: `commit.finish` writes it."""
+    report, client = sync.reports[name], sync.client.metered()
+    started = time.monotonic()
+    try:
+        found = sync.references[name] = read(client, sync.channel, sync.window.clock())
+        report.rows, report.route, report.detail = found.rows, found.route, found.note
+        report.rejected_rows = len(found.rejected)
+    finally:
+        report.credits, report.requests = client.meter.credits, client.meter.requests
+        report.seconds = time.monotonic() - started
+    return ()
+
+
+def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -> None:
+    """A module is read to its end, or failed: report it, and stop all where no call to Zoho is possible any more."""
+    report = sync.reports[done.name]
+    if (reader := sync.readers.get(done.name)) is not None:
+        report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+        report.seconds = done.seconds
+    error = done.error
+    if error is not None:
+        report.note(str(error))
+        if isinstance(error, MISSING):
+            report.outcome = "skipped"
+            if reader is not None and not reader.spec.has_deletions:
+                batch.states[done.name] = ModuleState(table=reader.spec.table.name, absent=True)
+            if isinstance(error, ScopeMissing):
+                sync.registry.add_missing_scopes(sync.channel.id, error.scopes)
+        else:
+            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+        log.warning("channel %s, module %s %s: %s", sync.channel.id, done.name, report.outcome, error)
+        if isinstance(error, ReconnectNeeded | TokenThrottled | ClockJumped):
+            sync.fatal = sync.fatal or error
+            workers.cancel()
+    sync.progress.finish(done.name)

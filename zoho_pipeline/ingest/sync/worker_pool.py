@@ -1,0 +1,109 @@
+"""Threads that read, and the bounded queue between them and the thread that loads."""
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from threading import Event, Semaphore
+from types import TracebackType
+from typing import Self
+
+from zoho_pipeline.ingest.extract.checkpoints import Checkpoint
+from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.settings import PipelineError
+
+Work = Callable[[], Iterable[Checkpoint]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A piece of work ended; `error` is an expected failure."""
+
+    name: str
+    seconds: float
+    error: PipelineError | None = None
+
+
+@dataclass(frozen=True)
+class _Broken:
+    error: BaseException
+
+
+class Interrupted(PipelineError):
+    """The work was stopped because the run could not go on."""
+
+
+class _Cancelled(Exception):
+    """Unwinds a work that is not wanted any more."""
+
+
+class WorkerPool:
+    """Runs works side by side; `items` gives their checkpoints and ends to the loading thread."""
+
+    def __init__(self, limits: SyncLimits) -> None:
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
+        self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
+        self._room = Semaphore(limits.queued_checkpoints)
+        self._cancelled = Event()
+        self._open = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def start(self, name: str, work: Work) -> None:
+        self._open += 1
+        self._pool.submit(copy_context().run, self._run, name, work)
+
+    def cancel(self) -> None:
+        """Let works stop at their next checkpoint; they end as interrupted."""
+        self._cancelled.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait within a work. It ends at once where the works are cancelled: a bulk job may take an hour."""
+        if self._cancelled.wait(seconds):
+            raise _Cancelled
+
+    def items(self) -> Iterator[Checkpoint | Done]:
+        """Checkpoints and ends as they come, until every work has ended. An unexpected error is raised here."""
+        while self._open:
+            item = self._queue.get()
+            if isinstance(item, _Broken):
+                raise item.error
+            if isinstance(item, Done):
+                self._open -= 1
+            else:
+                self._room.release()
+            yield item
+
+    def _run(self, name: str, work: Work) -> None:
+        started = time.monotonic()
+
+        def done(error: PipelineError | None = None) -> None:
+            self._queue.put(Done(name, time.monotonic() - started, error))
+
+        try:
+            self._go_on()
+            for checkpoint in work():
+                while not self._room.acquire(timeout=0.5):
+                    self._go_on()
+                self._queue.put(checkpoint)
+                self._go_on()
+            done()
+        except _Cancelled:
+            done(Interrupted("not read: the sync could not go on"))
+        except PipelineError as error:
+            done(error)
+        except BaseException as error:
+            self._queue.put(_Broken(error))
+
+    def _go_on(self) -> None:
+        if self._cancelled.is_set():
+            raise _Cancelled

@@ -140,7 +140,7 @@ def _run_channel(
 
 
 def _say_waiting(channel_id: str, seconds: float) -> None:
-    log.warning("channel %s is being worked on by another process; waiting up to %g s.", channel_id, seconds)
+    log.warning("channel %s is in use by another process. Waiting up to %g s.", channel_id, seconds)
 
 
 def _specs(modules: Sequence[str] | None) -> list[ModuleSpec]:

@@ -66,7 +66,7 @@ class Crowd:
     def tick(self, name: str, at: datetime) -> tuple[Any, float]:
         import dagster as dg
 
-        resources = {"rooms": self.defs.resources["rooms"]}  # type: ignore[index]
+        resources = {"services": self.defs.resources["services"]}  # type: ignore[index]
         with dg.build_schedule_context(
             instance=self.instance, resources=resources, scheduled_execution_time=at
         ) as context:

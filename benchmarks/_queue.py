@@ -19,7 +19,7 @@ from benchmarks._orgs import CLIENT, CLIENT_SECRET, served
 from scripts.production import ROOT, free_port, wait_for_port
 from zoho_pipeline.channels.consent.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.orchestration.automation.sensors import ONE_BY_ONE
+from zoho_pipeline.orchestration.automation.sensors import MAX_RUNS_OF_ONE_CHANNEL
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
 from zoho_pipeline.settings import Secret, Settings, load_settings
@@ -78,7 +78,7 @@ def queued(home: Path, count: int) -> Night:
     """
     import dagster as dg
 
-    wanted = -(-count // MAX_CHANNELS_PER_RUN) if count > ONE_BY_ONE else count
+    wanted = -(-count // MAX_CHANNELS_PER_RUN) if count > MAX_RUNS_OF_ONE_CHANNEL else count
     with served(count - 1, LEADS) as orgs, served(1, LEADS) as down:
         env = _environment(home, orgs.url, down.url)
         settings = load_settings(env)

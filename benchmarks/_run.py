@@ -37,7 +37,7 @@ def _main(home: str, url: str, token: str, warehouse: str) -> None:
     from zoho_pipeline.ingest.load.loader import Loader
     from zoho_pipeline.ingest.sync.run import sync_channel
     from zoho_pipeline.settings import Secret, load_settings
-    from zoho_pipeline.warehouse import open_warehouse
+    from zoho_pipeline.warehouse.warehouse import open_warehouse
 
     env = {
         "ZOHO_PIPELINE_HOME": home,

@@ -7,7 +7,10 @@ import duckdb
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import quoted
-from zoho_pipeline.warehouse import Connection, Warehouse
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 PARAMETERS = (
     "select cast(now() as timestamp) as build_at, cast(null as timestamp) as as_of_requested, false as is_weekly"
@@ -17,10 +20,10 @@ PARAMETERS = (
 def by_hand(warehouse: Warehouse) -> None:
     """Build every model of the project; the marts end on disk, the rest is temporary."""
     project = Project.load()
-    if warehouse.path is None:
-        _in_postgres(warehouse, project)
-    else:
+    if isinstance(warehouse, DuckDBWarehouse):
         _in_duckdb(warehouse.path, project)
+    else:
+        _in_postgres(warehouse, project)
 
 
 def _in_duckdb(path: Path, project: Project) -> None:
@@ -35,7 +38,7 @@ def _in_duckdb(path: Path, project: Project) -> None:
     for table in project.raw_tables:
         raw.execute(f"create view zoho_raw.{table} as select * from warehouse.zoho_raw.{table}")
     raw.execute("set search_path = 'memory.main,marts_file.main'")
-    _build(Connection(raw, "duckdb"), project, "zoho_raw.channels", "marts_file.main.")
+    _build(DuckDBConnection(raw), project, "zoho_raw.channels", "marts_file.main.")
     raw.close()
 
 

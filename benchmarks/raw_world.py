@@ -8,7 +8,8 @@ from typing import Any
 
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import quoted, type_in
-from zoho_pipeline.warehouse import Connection, Warehouse
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 NOW = "timestamptz '2026-06-30 12:00:00+00'"
 CREATED = f"({NOW} - (i % 300) * interval '1 day' - (i % 86400) * interval '1 second')"

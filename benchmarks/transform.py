@@ -17,7 +17,8 @@ from benchmarks.by_hand import by_hand
 from benchmarks.raw_world import fill, touch
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 FULL_BAR, ONE_CHANNEL_BAR, GROWTH_BAR = 1.3, 0.05, 1.25
 ROUNDS = 2
@@ -93,7 +94,7 @@ def _seconds(warehouse: Warehouse, work: Callable[[], object]) -> float:
 
 def _server_seconds(warehouse: Warehouse) -> float:
     """What the Postgres server's ended sessions have used; 0 on DuckDB, which runs in this process."""
-    if warehouse.path is not None:
+    if isinstance(warehouse, DuckDBWarehouse):
         return 0.0
     others = "select 1 from pg_stat_activity where application_name = 'zoho-pipeline' and pid <> pg_backend_pid()"
     busy = True

@@ -1,7 +1,7 @@
-"""A production deployment on this machine: Postgres, code server, daemon and webserver as processes of their own.
+"""Starts a production deployment on this machine: Postgres, code server, daemon and webserver as separate processes.
 
-`python -m scripts.production` (or `make production-rehearsal`) starts all of it on a simulated Zoho with a few
-connected companies; tests and the crash drills use `Production` piece by piece.
+`python -m scripts.production` (or `make production-rehearsal`) starts all of them, with a simulated Zoho and a few
+connected companies. Tests and crash drills start and kill single processes of `Production`.
 """
 
 import argparse
@@ -24,12 +24,14 @@ PIECES = ("code", "daemon", "web")
 
 
 class Production:
-    """The processes of deploy/, each startable, killable and stoppable on its own.
+    """The processes that deploy/ describes: `code` (code server), `daemon` and `web` (webserver).
 
     Args:
-        home: the folder of this host: DAGSTER_HOME, logs, and the pipeline's HOME.
-        dagster_url: Postgres of Dagster's storage; pipeline_url: of registry and warehouse.
-        extra: more environment (client, data centres).
+        home: the folder of this host. It holds DAGSTER_HOME, the logs, and the HOME of the pipeline.
+        dagster_url: the Postgres database of Dagster.
+        pipeline_url: the Postgres database of the registry and the warehouse.
+        extra: more environment variables (client, data centers).
+        poll: seconds between two checks of the running runs (`run_monitoring`).
     """
 
     def __init__(self, home: Path, dagster_url: str, pipeline_url: str, extra: Mapping[str, str], *, poll: int = 30):
@@ -45,7 +47,7 @@ class Production:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZOHO_", "DAGSTER_"))}
         self.env = kept | {
             "DAGSTER_HOME": str(self.dagster_home),
-            # SQLAlchemy 2.1 takes plain postgresql:// for psycopg 3, which Dagster does not bring
+            # SQLAlchemy 2.1 reads postgresql:// as psycopg 3, which Dagster does not install
             "DAGSTER_POSTGRES_URL": dagster_url.replace("postgresql://", "postgresql+psycopg2://"),
             "ZOHO_PIPELINE_HOME": str(home / "data"),
             "ZOHO_PIPELINE_WAREHOUSE": pipeline_url,
@@ -57,7 +59,7 @@ class Production:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def command(self, piece: str) -> list[str]:
-        """What a unit file or a container runs."""
+        """The command line of a process, as a systemd unit or a container runs it."""
         python, workspace = [sys.executable, "-W", "ignore", "-m"], ["-w", str(ROOT / "deploy" / "workspace.yaml")]
         place = ["-h", "127.0.0.1", "-p", str(self.ports.get(piece))]
         return {
@@ -67,7 +69,7 @@ class Production:
         }[piece]
 
     def start(self, *pieces: str) -> None:
-        """Start pieces; the code server is waited for, because the others ask it at once."""
+        """Start processes. It waits for the port of each server, because the daemon calls the code server at once."""
         for piece in pieces:
             with (self.home / f"{piece}.log").open("ab") as log:
                 streams: dict[str, Any] = {"stdout": log, "stderr": subprocess.STDOUT}
@@ -78,13 +80,13 @@ class Production:
                 wait_for_port(self.ports[piece], self.running[piece])
 
     def kill(self, piece: str) -> None:
-        """As a machine that loses power: SIGKILL to the piece alone, its children left over."""
+        """Kill one process with SIGKILL and leave its children running, as when the kernel runs out of memory."""
         process = self.running.pop(piece)
         process.kill()
         process.wait()
 
     def stop(self) -> None:
-        """Everything down, run workers included."""
+        """Stop every process and its children, which are the processes of runs."""
         for process in self.running.values():
             process.send_signal(signal.SIGINT)
         for process in self.running.values():
@@ -102,20 +104,24 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[bytes]", seconds: float = 120) -> None:
-    """Until somebody listens; RuntimeError where the process ends before, or time does."""
+    """Wait until a process listens on the port.
+
+    Raises:
+        RuntimeError: the process ended, or the time is over.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"{process.args} ended with exit code {process.returncode}; its log says why")
+            raise RuntimeError(f"{process.args} ended with exit code {process.returncode}. Its log says why.")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.2)
-    raise RuntimeError(f"nobody listens on port {port} after {seconds:g} s")
+    raise RuntimeError(f"no process listens on port {port} after {seconds:g} s")
 
 
 def make_database(server_url: str, name: str) -> str:
-    """An empty database on a server, made anew; its URL."""
+    """Create an empty database (an existing one is dropped), and return its URL."""
     import psycopg2
 
     admin = psycopg2.connect(server_url)
@@ -128,13 +134,13 @@ def make_database(server_url: str, name: str) -> str:
 
 
 def connect_companies(production: Production, simulator: Any, companies: int, leads: int) -> list[Any]:
-    """A few generated companies, connected as channels `tenant-1` …, with their content; their orgs at Zoho."""
+    """Connect generated companies as channels `tenant-1` …, load their content, and return their orgs at Zoho."""
     from zoho_pipeline.channels.consent.connect import register_from_refresh_token
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.content.files import load_content
     from zoho_pipeline.settings import Secret, load_settings
     from zoho_pipeline.simulator.demo.company import build_company
-    from zoho_pipeline.warehouse import open_warehouse
+    from zoho_pipeline.warehouse.warehouse import open_warehouse
     from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
     settings = load_settings(production.env)
@@ -152,7 +158,7 @@ def connect_companies(production: Production, simulator: Any, companies: int, le
 
 
 def zoho_environment(simulator_url: str) -> dict[str, str]:
-    """A client of the simulated Zoho, and a sealing key that all hosts share."""
+    """Environment variables: a client of the simulated Zoho, and the encryption key that all hosts share."""
     return {
         "ZOHO_CLIENT_ID": "1000.REHEARSAL",
         "ZOHO_CLIENT_SECRET": secrets.token_hex(16),
@@ -163,33 +169,41 @@ def zoho_environment(simulator_url: str) -> dict[str, str]:
 
 
 def main() -> None:
-    """Start everything, say where it is, and wait for Ctrl-C."""
+    """Start everything, print the addresses, and wait for Ctrl-C."""
     from tests.postgres import running_postgres
     from zoho_pipeline.simulator import Simulator
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=ROOT / "data" / "rehearsal", help="made anew at each start")
-    parser.add_argument("--companies", type=int, default=3)
-    parser.add_argument("--leads", type=int, default=200)
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=ROOT / "data" / "rehearsal",
+        help="The folder of the deployment. It is deleted and created again at each start.",
+    )
+    parser.add_argument("--companies", type=int, default=3, help="The number of connected companies.")
+    parser.add_argument("--leads", type=int, default=200, help="The approximate number of leads per company.")
     options = parser.parse_args()
-    # SIGINT too: a shell starts `… &` with it ignored, and the pieces would inherit that
+    # A shell starts `… &` with SIGINT ignored, and the processes started here would inherit that.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.default_int_handler)
     shutil.rmtree(options.home, ignore_errors=True)
     with running_postgres() as server, Simulator.start() as simulator:
         urls = [make_database(server, name) for name in ("dagster", "pipeline")]
         production = Production(options.home, urls[0], urls[1], zoho_environment(simulator.url))
-        print(f"Postgres on {server}, a simulated Zoho on {simulator.url}; logs in {options.home}", flush=True)
+        print(f"Postgres: {server}\nSimulated Zoho: {simulator.url}\nLogs: {options.home}", flush=True)
         connect_companies(production, simulator, options.companies, options.leads)
         try:
             production.start(*PIECES)
-            print(f"Dagster's UI: http://127.0.0.1:{production.ports['web']} (Ctrl-C ends all)", flush=True)
+            print(
+                f"Dagster's UI: http://127.0.0.1:{production.ports['web']} (press Ctrl-C to stop everything)",
+                flush=True,
+            )
             while all(process.poll() is None for process in production.running.values()):
                 time.sleep(1)
             ended = [name for name, process in production.running.items() if process.poll() is not None]
-            sys.exit(f"error: {', '.join(ended)} ended; see {options.home}/{ended[0]}.log")
+            sys.exit(f"error: {', '.join(ended)} ended. See {options.home}/{ended[0]}.log")
         except KeyboardInterrupt:
-            print("\nEnding …")
+            print("\nStopping …")
         finally:
             production.stop()
 

@@ -1,8 +1,8 @@
-"""Walk through Dagster's UI as a new user would, in headless Chromium, and take the pictures of docs/images.
+"""Walks through Dagster's UI in headless Chromium, as a new user does, and takes the screenshots of docs/images.
 
-`python -m scripts.screenshots --url http://127.0.0.1:3000` walks a UI that is running (`make ui`); without
-`--url` a small production deployment on a simulated Zoho is started for it. Needs Debian's packages chromium
-and chromium-driver (or Chrome and its driver on PATH).
+`python -m scripts.screenshots --url http://127.0.0.1:3000` walks through a UI that is running (`make ui`). Without
+`--url`, it starts a small production deployment with a simulated Zoho. It needs the Debian packages chromium and
+chromium-driver, or Chrome and its driver on PATH.
 """
 
 import argparse
@@ -17,12 +17,27 @@ from typing import Any
 from scripts.production import PIECES, ROOT, Production, connect_companies, make_database, zoho_environment
 
 IMAGES = ROOT / "docs" / "images"
-LIMIT_BYTES = 250_000
-PATIENCE, OPENED_ANEW = 90.0, 15.0
+MAX_IMAGE_BYTES = 250_000
+TIMEOUT_SECONDS, RELOAD_SECONDS = 90.0, 15.0
+
+
+_RUN_PATHS = """
+const path = link => link.getAttribute('href') || '';
+const runs = [...document.querySelectorAll('a')].filter(link => /^\\/runs\\/[0-9a-f-]{36}/.test(path(link)));
+const row = link => {
+  let element = link;
+  const others = runs.filter(other => path(other) !== path(link));
+  while (element.parentElement && !others.some(other => element.parentElement.contains(other)))
+    element = element.parentElement;
+  return element;
+};
+return runs.filter(link => row(link).innerText.includes(arguments[0])).map(path);
+"""
+"""The paths of the listed runs whose row shows a word. A row is the largest element that shows only one run."""
 
 
 def browser_missing() -> str | None:
-    """Why there can be no walk on this machine; None where there can."""
+    """Why this machine cannot run the walk; None when it can."""
     if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
         return "Chromium is not installed (apt-get install chromium chromium-driver)"
     return None if shutil.which("chromedriver") else "chromedriver is not installed (apt-get install chromium-driver)"
@@ -30,7 +45,7 @@ def browser_missing() -> str | None:
 
 @contextmanager
 def browser(width: int = 1400, height: int = 860) -> Iterator[Any]:
-    """Headless Chromium with a window of the pictures' size."""
+    """Headless Chromium with a window of this size in pixels."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -49,7 +64,7 @@ def browser(width: int = 1400, height: int = 860) -> Iterator[Any]:
 
 @dataclass
 class Walk:
-    """One visitor: goes to pages, waits for words, presses buttons, takes pictures where `images` is given."""
+    """Opens pages, waits for words, presses buttons. It takes screenshots when `images` is a folder."""
 
     driver: Any
     url: str
@@ -57,35 +72,39 @@ class Walk:
     seen: list[str] = field(default_factory=list)
 
     def go(self, path: str, *words: str) -> None:
-        """Open a page and wait until all the words are on it; some pages show what is new only when opened anew."""
-        opened = 0.0
+        """Open a page and reload it until it shows all the words: some pages do not update themselves."""
+        loaded_at = 0.0
 
-        def there() -> bool:
-            nonlocal opened
-            if time.monotonic() - opened > OPENED_ANEW:
+        def shows_all() -> bool:
+            nonlocal loaded_at
+            if time.monotonic() - loaded_at > RELOAD_SECONDS:
                 self.driver.get(self.url + path)
-                opened = time.monotonic()
+                loaded_at = time.monotonic()
             text = self.text().lower()
             return all(word.lower() in text for word in words)
 
-        self.until(there, f"{', '.join(words)} on {path}")
+        self.until(shows_all, f"{', '.join(words)} on {path}")
         self.seen.append(path)
 
     def text(self) -> str:
+        """The visible text of the page."""
         return str(self.driver.execute_script("return document.body ? document.body.innerText : ''"))
 
-    def wait_for(self, word: str, seconds: float = PATIENCE) -> None:
+    def wait_for(self, word: str, seconds: float = TIMEOUT_SECONDS) -> None:
         self.until(lambda: word.lower() in self.text().lower(), f"{word!r} on {self.driver.current_url}", seconds)
 
-    def until(self, look: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    def until(self, condition: Callable[[], object], what: str, seconds: float = TIMEOUT_SECONDS) -> None:
+        """Wait until the condition holds; AssertionError with `what` after `seconds`."""
         deadline = time.monotonic() + seconds
-        while not look():
+        while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"waited {seconds:g} s in vain for {what}; the page says: {self.text()[:1500]}")
+                raise AssertionError(
+                    f"{what} did not appear within {seconds:g} s. The page shows: {self.text()[:1500]}"
+                )
             time.sleep(0.3)
 
     def press(self, words: str) -> None:
-        """Press the button, tab or link with these words."""
+        """Press the button, tab or link that has exactly these words."""
         from selenium.webdriver.common.by import By
 
         places = f"//*[self::button or self::a or @role='tab' or @role='button'][normalize-space(.)='{words}']"
@@ -100,7 +119,7 @@ class Walk:
         self.until(pressed, f"a button {words!r}")
 
     def click(self, xpath: str) -> None:
-        """Click, as a mouse does, the last element on the page that fits (a menu lies over the rest)."""
+        """Click the last matching element with the mouse. The last one is on top when a menu is open."""
         from selenium.common.exceptions import WebDriverException
         from selenium.webdriver.common.action_chains import ActionChains
         from selenium.webdriver.common.by import By
@@ -111,50 +130,60 @@ class Walk:
                 if shown:
                     ActionChains(self.driver).move_to_element(shown[-1]).click().perform()
                 return bool(shown)
-            except WebDriverException:  # the page drew itself anew in between
+            except WebDriverException:  # the page was drawn again in the meantime
                 return False
 
         self.until(clicked, xpath)
 
-    def first_link(self, beginning: str) -> str:
-        """The first link on the page that leads to one thing below a path."""
-        script = "return [...document.querySelectorAll('a')].map(a => a.getAttribute('href') || '')"
-        links = [str(link) for link in self.driver.execute_script(script)]
-        return next(link for link in links if link.startswith(beginning) and link.count("-") == 4)
+    def newest_run(self, word: str) -> str:
+        """The path of the first run in the list of runs whose row shows a word.
+
+        The newest run of all may be a refresh of the marts, which a sensor requests after the sync.
+        """
+        paths: list[str] = self.driver.execute_script(_RUN_PATHS, word)
+        if not paths:
+            raise AssertionError(f"no run in the list shows {word!r}. The page shows: {self.text()[:1500]}")
+        return paths[0]
 
     def count(self, tag: str) -> int:
+        """The number of elements with this tag."""
         return int(self.driver.execute_script("return document.getElementsByTagName(arguments[0]).length", tag))
 
     def show(self, tag: str) -> None:
-        """Scroll the first element of a kind into the middle."""
+        """Scroll the first element with this tag into the middle of the window."""
         script = "document.getElementsByTagName(arguments[0])[0].scrollIntoView({block: 'center'})"
         self.driver.execute_script(script, tag)
 
     def picture(self, name: str) -> None:
-        """The page as it stands, in few colours so that it stays small."""
+        """Save a screenshot of the page, when `images` is a folder.
+
+        Raises:
+            AssertionError: the file is larger than MAX_IMAGE_BYTES.
+        """
         if self.images is None:
             return
-        time.sleep(1.5)  # animations end
+        time.sleep(1.5)  # until the animations of the page have ended
         self.images.mkdir(parents=True, exist_ok=True)
         path = self.images / f"{name}.png"
         self.driver.save_screenshot(str(path))
-        path.chmod(0o644)  # the pipeline's own umask keeps files to their owner
+        path.chmod(0o644)  # the umask of the pipeline lets only the owner read a file
         size = path.stat().st_size
-        if size > LIMIT_BYTES:
-            raise AssertionError(f"{path} has {size} bytes, more than {LIMIT_BYTES}")
+        if size > MAX_IMAGE_BYTES:
+            raise AssertionError(f"{path} has {size} bytes, more than {MAX_IMAGE_BYTES}")
 
 
 def walk(visitor: Walk, channel: str, change: Callable[[], object] = lambda: None) -> None:
-    """The tour: materialise a channel, watch it, then graph, plots, checks, columns, insight, automation.
+    """Materialize a channel and watch its run; then open plots, checks, columns, insight, lineage and automation.
 
     Args:
-        change: what happens at Zoho between the first sync and the one by hand, so that it has something to read.
+        channel: the id of a channel that has its first sync behind it, or soon.
+        change: changes records at Zoho before the sync by hand, so that this sync has something to read.
     """
     visitor.go("/asset-groups", "zoho_raw", "staging", "marts", "insight")
     partition = f"/assets/zoho_raw/leads?view=partitions&partition={channel}"
     visitor.go(partition, "Latest materialization", "credits")
     change()
-    materialise(visitor, channel)
+    materialize(visitor, channel)
     visitor.go(partition, "Latest materialization", "credits")
     visitor.picture("partition")
     visitor.go("/assets/zoho_raw/leads", "Metadata", "Passing")
@@ -164,7 +193,7 @@ def walk(visitor: Walk, channel: str, change: Callable[[], object] = lambda: Non
     visitor.picture("metadata-plots")
     visitor.go("/assets/marts/channel_insight?view=checks", "not_null", "Passed")
     visitor.picture("checks")
-    visitor.go("/assets/marts/channel_insight", "leads_this_month", "← int_insight", "Passing")
+    visitor.go("/assets/marts/channel_insight", "leads_this_month", "← metric_", "Passing")
     visitor.picture("columns")
     visitor.go("/assets/marts/channel_insight?view=events", f"insight of {channel}")
     visitor.click(f"//tr[contains(., 'insight of {channel}')]//*[not(*)][normalize-space(.)='[Show Markdown]']")
@@ -180,8 +209,8 @@ def walk(visitor: Walk, channel: str, change: Callable[[], object] = lambda: Non
     visitor.picture("asset-groups")
 
 
-def materialise(visitor: Walk, channel: str) -> None:
-    """Launch one channel's partition of leads from the asset's page and watch the run succeed."""
+def materialize(visitor: Walk, channel: str) -> None:
+    """Launch the partition of one channel on the page of the asset `leads`, and wait until its run succeeds."""
     visitor.go("/assets/zoho_raw/leads", "Materialize")
     visitor.press("Materialize…")
     visitor.wait_for("Select a partition")
@@ -196,18 +225,18 @@ def materialise(visitor: Walk, channel: str) -> None:
     visitor.go("/runs", "zoho_raw")
     visitor.until(lambda: "Success" in visitor.text() and "In progress (0)" in visitor.text(), "the run to succeed")
     visitor.picture("runs")
-    visitor.go(visitor.first_link("/runs/"), "zoho_raw", "RUN_SUCCESS")
+    visitor.go(visitor.newest_run("zoho_raw"), "zoho_raw", "RUN_SUCCESS")
     visitor.picture("run")
 
 
 def main() -> None:
-    """Take the pictures."""
+    """Take the screenshots."""
     from tests.postgres import running_postgres
     from zoho_pipeline.simulator import Simulator
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", help="a UI that is running, with its channel given by --channel")
-    parser.add_argument("--channel", default="tenant-1")
+    parser.add_argument("--url", help="The URL of a UI that is running. Name one of its channels with --channel.")
+    parser.add_argument("--channel", default="tenant-1", help="The channel to materialize.")
     options = parser.parse_args()
     if reason := browser_missing():
         raise SystemExit(f"error: {reason}")

@@ -36,7 +36,7 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
         ("ZOHO_PIPELINE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING"),
         ("ZOHO_PIPELINE_DATA_CENTERS", "[1]", "JSON object"),
         ("ZOHO_PIPELINE_DATA_CENTERS", "{", "not JSON"),
-        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "http://example.com"}', "loopback alone"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "http://example.com"}', "loopback only"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://example.com/path"}', "without a path"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://user:pw@example.com"}', "without a path"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://example.com:port"}', "https://host"),

@@ -1,4 +1,4 @@
-"""The Dagster code location: settings → definitions."""
+"""The Dagster code location: `dagster … -m zoho_pipeline.definitions` loads `defs`, built from the settings."""
 
 from zoho_pipeline.orchestration.build import build
 from zoho_pipeline.settings import load_settings

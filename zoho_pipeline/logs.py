@@ -5,7 +5,7 @@ import re
 import sys
 
 _SECRET_SHAPES = (
-    # Zoho's tokens and codes: 1000.<hex>.<hex>
+    # tokens and codes of Zoho: 1000.<hex>.<hex>
     re.compile(r"\b1000\.[0-9A-Za-z]{8,}(?:\.[0-9A-Za-z]{4,})?"),
     re.compile(r"(?i)(Zoho-oauthtoken\s+|Bearer\s+)[^\s'\",]+"),
     re.compile(
@@ -48,9 +48,9 @@ class RedactingFormatter(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send this process's logs to stderr at `level`; libraries that chatter speak up from WARNING on.
+    """Send the logs of this process to stderr at `level`. Libraries that log much are shown from WARNING on.
 
-    DEBUG too: SQLAlchemy and httpx wrote nine of ten lines of a sync, and drowned ours.
+    This holds for DEBUG too: SQLAlchemy and httpx wrote nine of ten lines of a sync and hid ours.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S%z"))

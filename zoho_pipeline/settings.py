@@ -1,7 +1,7 @@
-"""Settings: the only reader of the environment.
+"""Settings: the only module that reads the environment.
 
-Every value is checked here, once, at the start of a command; a bad one is one clear message that
-names the variable and what it takes. Nothing below this module looks at `os.environ`.
+Each value is checked here, once, at the start of a command. A bad value gives one message, which names the
+variable and the values it takes. No other module reads `os.environ`.
 """
 
 import json
@@ -25,16 +25,18 @@ WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
 REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MIN_KEY_LENGTH = 32
+SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
+"""The SQL models that ship with the package: beside it, in a checkout and in an installed wheel alike."""
 
 
 class PipelineError(Exception):
-    """An expected failure: its message is ready for a person and says what to do."""
+    """An expected failure. Its message is written for the user and says what to do."""
 
     exit_code = 1
 
 
 class UsageError(PipelineError):
-    """The command was called wrongly: nothing was done."""
+    """The command was called in a wrong way, and nothing was done."""
 
     exit_code = 2
 
@@ -44,7 +46,7 @@ class SettingsError(UsageError):
 
 
 class Secret:
-    """A value that never shows itself: `str`, `repr` and format give `***`; `reveal()` gives the text."""
+    """A value that no print shows: `str`, `repr` and format give `***`; `reveal()` gives the text."""
 
     __slots__ = ("_value",)
 
@@ -74,7 +76,17 @@ class Secret:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything a process needs to know of its surroundings."""
+    """Everything that a process must know about its environment.
+
+    Attributes:
+        home: the folder for keys, the local warehouse, the registry and work files.
+        given_keys: the keys of the environment that encrypt tokens, newest first; see `secret_keys`.
+        data_centers: name → accounts server of data centres that are added to the built-in ones.
+        environment: production, sandbox or developer: which kind of Zoho organisation is read.
+        sync_lag_seconds: a sync reads up to this many seconds before the time of Zoho's clock.
+        credit_budget: the share (0 to 1) of the organisation's daily API credits that syncs may use.
+        schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
+    """
 
     home: Path
     warehouse_url: str = field(repr=False)  # may carry a password
@@ -93,17 +105,21 @@ class Settings:
     sql_role: str | None = None
 
     def secret_for(self, data_center: str) -> Secret:
-        """The client secret of a data centre: its own where one is given, else the shared one."""
+        """The client secret of a data centre: its own where one is set, else the shared one.
+
+        Raises:
+            SettingsError: neither is set.
+        """
         secret = self.client_secrets_by_dc.get(data_center.lower()) or self.client_secret
         if not secret:
             raise SettingsError(
                 "ZOHO_CLIENT_SECRET is not set. Create a client in Zoho's API console and put its secret into the "
-                f"environment or .env (or ZOHO_CLIENT_SECRET_{data_center.upper()} for this data centre alone)."
+                f"environment or .env (or set ZOHO_CLIENT_SECRET_{data_center.upper()} for this data centre only)."
             )
         return secret
 
     def require_client(self, data_center: str) -> tuple[str, Secret]:
-        """Client id and secret for a data centre; SettingsError names the one that is missing."""
+        """Client id and secret for a data centre. SettingsError: one of them is missing; names it."""
         if not self.client_id:
             raise SettingsError(
                 "ZOHO_CLIENT_ID is not set. Create a client in Zoho's API console and put its id into the "
@@ -112,7 +128,12 @@ class Settings:
         return self.client_id, self.secret_for(data_center)
 
     def ensure_home(self) -> Path:
-        """HOME, made if absent: folder 700, everything in it its owner's alone (umask 077)."""
+        """Create HOME where it does not exist, and return it. The folder has mode 700, and the umask of the process
+        becomes 077, so that only the owner can read what is in it.
+
+        Raises:
+            PipelineError: the folder cannot be created or written.
+        """
         os.umask(0o077)
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,7 +146,13 @@ class Settings:
 
     @cached_property
     def secret_keys(self) -> tuple[Secret, ...]:
-        """The sealing keys, newest first; made once in HOME/secret.key (mode 600) where none is given."""
+        """The keys that encrypt tokens, newest first. Where none is set, one is created once, in HOME/secret.key
+        (mode 600).
+
+        Raises:
+            PipelineError: the file cannot be written.
+            SettingsError: a key in it is too short.
+        """
         if self.given_keys:
             return self.given_keys
         path = self.ensure_home() / "secret.key"
@@ -139,14 +166,14 @@ class Settings:
 
 
 def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
-    """Settings from the environment over `.env` in the working folder.
+    """Settings from the environment and from `.env`; the environment wins.
 
     Args:
-        env: the environment; default the process's own.
-        dotenv: the `.env` file; default `.env` in the working folder (absent is fine).
+        env: the environment; the default is that of the process.
+        dotenv: the `.env` file; the default is `.env` in the working folder. It need not exist.
 
     Raises:
-        SettingsError: one variable is wrong; the message names it.
+        SettingsError: a variable is wrong; the message names it.
     """
     path = dotenv or Path(".env")
     values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
@@ -172,18 +199,18 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
 
 
 def _home_error(home: Path, reason: str) -> PipelineError:
-    cure = "Set ZOHO_PIPELINE_HOME to a folder you can write."
+    cure = "Set ZOHO_PIPELINE_HOME to a folder that you can write."
     return PipelineError(f"the folder {home} cannot be used ({reason}). {cure}")
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a new file that appears whole or not at all; the first of several processes wins."""
+    """Write a new file, whole or not at all. Where several processes write it, the first one wins."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(text)
-        with suppress(FileExistsError):  # another process was first: its key counts
+        with suppress(FileExistsError):  # another process was first, and its key is used
             os.link(draft, path)
     finally:
         draft.unlink()
@@ -205,8 +232,8 @@ def _keys(text: str, where: str) -> tuple[Secret, ...]:
     if any(len(key) < MIN_KEY_LENGTH for key in keys):
         raise SettingsError(
             f"{where} holds a key of fewer than {MIN_KEY_LENGTH} characters. Make one with: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(32))'; several keys, newest first, are "
-            "separated by commas."
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'. Separate several keys by commas, the newest "
+            "first."
         )
     return tuple(Secret(key) for key in keys)
 
@@ -258,8 +285,8 @@ def _timezone(value: str | None) -> str | None:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
         raise SettingsError(
-            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel`: each "
-            "channel's night is then its own."
+            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel` for "
+            "the time zone of each channel."
         ) from error
     return name
 
@@ -285,7 +312,7 @@ def _data_centers(text: str) -> dict[str, str]:
 
 
 def _origin(name: str, url: str) -> str:
-    """An accounts server's origin: https anywhere, plain http on loopback alone."""
+    """The origin of an accounts server. It must be https; plain http is allowed on loopback only."""
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
@@ -295,7 +322,7 @@ def _origin(name: str, url: str) -> str:
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
     if not host or not bare or not secure:
         raise SettingsError(
-            f"{name} is {url!r}. It takes https://host[:port] without a path; plain http for loopback alone."
+            f"{name} is {url!r}. It takes https://host[:port] without a path; plain http is for loopback only."
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from tests.channels.conftest import CONNECTION, REFRESH
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, OtherOrg, SealError, UnknownChannel
 from zoho_pipeline.channels.registry import tables
-from zoho_pipeline.channels.registry.model import Channel, longest_waiting_first
+from zoho_pipeline.channels.registry.model import Channel, ModuleSync, longest_waiting_first
 from zoho_pipeline.channels.registry.registry import Registry, check_id
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
@@ -155,6 +155,17 @@ def test_a_sync_moves_the_bound_only_forward_and_only_when_complete(registry: Re
         registry.record_sync("nobody", "Leads", NOON, "complete")
     with pytest.raises(ValueError, match="outcome"):
         registry.record_sync("acme", "Leads", NOON, "fine")
+
+
+def test_a_bound_from_after_zohos_clock_is_moved_back(registry: Registry, add: Add) -> None:
+    """It came of a clock that was ahead; also a sync that failed shows it."""
+    add("acme")
+    registry.record_sync("acme", "Leads", NOON + timedelta(days=1), "complete")
+    registry.record_sync("acme", "Calls", NOON - timedelta(days=1), "complete")
+    parts = [ModuleSync(name, None, "failed", not_after=NOON) for name in ("Leads", "Calls")]
+    registry.record_syncs("acme", parts)
+    bounds = {name: part.upper_bound for name, part in registry.get("acme").modules.items()}
+    assert bounds == {"Leads": NOON, "Calls": NOON - timedelta(days=1)}
 
 
 def test_the_last_complete_sync_is_the_slowest_modules(registry: Registry, add: Add) -> None:

@@ -1,7 +1,8 @@
-"""The command line as a person meets it: arguments and environment in; exit code, stdout and stderr out."""
+"""Runs commands in this process: arguments and environment in, exit code, stdout and stderr out."""
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left on the terminal."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -35,7 +36,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture(autouse=True)
 def _logging_restored() -> Iterator[None]:
-    """A command points the root logger at the runner's stderr; the next test gets its own back."""
+    """A command lets the root logger write to the runner's stderr. This gives the next test its own handlers back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -43,7 +44,7 @@ def _logging_restored() -> Iterator[None]:
 
 
 def runner(environment: dict[str, str]) -> Run:
-    """`run("channels", "list", stdin="…", ZOHO_CLIENT_ID="")` → Answer; an unexpected exception is raised."""
+    """`run("channels", "list", stdin="…", ZOHO_CLIENT_ID="")` → Answer. It raises an unexpected exception."""
 
     def call(*arguments: object, stdin: str | None = None, **env: str) -> Answer:
         words = [str(argument) for argument in arguments]
@@ -55,8 +56,8 @@ def runner(environment: dict[str, str]) -> Run:
     return call
 
 
-def knows(simulator: Simulator, home: Path) -> dict[str, str]:
-    """Settings that know the simulator as data centre `sim`."""
+def environment_for(simulator: Simulator, home: Path) -> dict[str, str]:
+    """An environment whose data center `sim` is the simulator."""
     return {
         "ZOHO_PIPELINE_HOME": str(home),
         "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({"sim": simulator.url}),
@@ -69,12 +70,12 @@ def knows(simulator: Simulator, home: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(simulator: Simulator, home: Path) -> Run:
-    """Commands in a HOME of their own, with the simulator as data centre `sim`."""
-    return runner(knows(simulator, home))
+    """Runs commands in a HOME of their own, with the simulator as data center `sim`."""
+    return runner(environment_for(simulator, home))
 
 
 def small_org(simulator: Simulator) -> Org:
-    """Three live leads, one of them converted into a deal; a fourth is recycled."""
+    """An org with three live leads, one of them converted into a deal, and a fourth lead in the recycle bin."""
     org = simulator.add_org(name="Acme Tools", time_zone="Asia/Kolkata", currency="INR")
     org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
     person = {"Lead_Source": "Partner", "UTM_Source1": "x"}
@@ -91,7 +92,7 @@ def org(simulator: Simulator) -> Org:
 
 @pytest.fixture
 def token(org: Org, tmp_path: Path) -> Path:
-    """A file with a refresh token of the org's administrator."""
+    """A file with a refresh token of the administrator of the org."""
     path = tmp_path / "token"
     path.write_text(org.grant(*CLIENT, DEFAULT_SCOPES) + "\n")
     return path
@@ -99,7 +100,58 @@ def token(org: Org, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def channel(run: Run, token: Path) -> str:
-    """A registered channel, not synced yet."""
+    """The id of a registered channel that was never synced."""
     answer = run("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", token)
     assert answer.code == 0, answer.err
     return "acme"
+
+
+@dataclass
+class Built:
+    """A channel `acme` that was synced, and whose marts are published. `ids` are the ids of its live leads."""
+
+    run: Run
+    org: Org
+    simulator: Simulator
+    home: Path
+    ids: list[str]
+
+    def count(self, table: str, where: str = "true") -> int:
+        answer = self.run("sql", "--raw", f"select count(*) as n from {table} where {where}", "--format", "json")
+        assert answer.code == 0, answer.err
+        return int(answer.json[0]["n"])
+
+    def add(self, channel_id: str, org: Org, scopes: str) -> str:
+        """Register a channel of an org and return its refresh token."""
+        token = org.grant(*CLIENT, scopes)
+        answer = self.run(
+            "channels", "add", channel_id, "--data-center", "sim", "--refresh-token-file", "-", stdin=token
+        )
+        assert answer.code == 0, answer.err
+        return token
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+    """Built once per test process. Tests that use it directly only read its HOME."""
+    folder = tmp_path_factory.mktemp("built")
+    with Simulator.start() as simulator:
+        org = small_org(simulator)
+        ids = [row["id"] for row in org.rows("Leads")]
+        run = runner(environment_for(simulator, folder / "home"))
+        built = Built(run, org, simulator, folder / "home", ids)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)  # the working folder has no .env
+            built.add("acme", org, " ".join(DEFAULT_SCOPES))
+            for command in ("sync", "transform"):
+                answer = built.run(command)
+                assert answer.code == 0, answer.err
+        yield built
+
+
+@pytest.fixture
+def built(first: Built, tmp_path: Path) -> Built:
+    """A copy of the HOME of `first`. The simulator behind it is shared, so other tests may have changed its org."""
+    shutil.copytree(first.home, tmp_path / "home")
+    run = runner(environment_for(first.simulator, tmp_path / "home"))
+    return Built(run, first.org, first.simulator, tmp_path / "home", first.ids)

@@ -1,4 +1,4 @@
-"""Bad input: one message that names the cure, exit 1 or 2, no traceback, nothing half-written."""
+"""Wrong input: one message that says what to do, exit code 1 or 2, no traceback, and nothing half written."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ ADD = ("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file"
 
 
 def refused(answer: Answer, code: int, *named: str) -> None:
-    """One `error:` line on stderr that names these; nothing on stdout."""
+    """The command printed one `error:` line that contains these texts, and nothing on stdout."""
     assert answer.code == code, (answer.out, answer.err)
     assert answer.out == ""
     assert answer.err.startswith("error: ")
@@ -66,7 +66,7 @@ def test_an_unreachable_host(run: Run, token: Path) -> None:
     nothing_registered(run)
 
 
-def test_an_api_domain_of_somebody_else(run: Run, token: Path, simulator: Simulator) -> None:
+def test_an_api_domain_that_is_not_zohos(run: Run, token: Path, simulator: Simulator) -> None:
     simulator.switches.api_domain = "https://evil.example"
     answer = run(*ADD, token)
     refused(answer, answer.code, "evil.example")
@@ -74,7 +74,7 @@ def test_an_api_domain_of_somebody_else(run: Run, token: Path, simulator: Simula
     nothing_registered(run)
 
 
-def test_a_token_file_that_is_none(run: Run, org: Org, tmp_path: Path) -> None:
+def test_a_token_file_without_one_token(run: Run, org: Org, tmp_path: Path) -> None:
     empty, two, binary = tmp_path / "empty", tmp_path / "two", tmp_path / "binary"
     empty.write_text("\n")
     two.write_text("a b")
@@ -115,7 +115,7 @@ def test_a_home_that_cannot_be_written(run: Run, tmp_path: Path, simulator: Simu
     assert simulator.requests == []
 
 
-def test_a_channel_id_that_is_none(run: Run, token: Path) -> None:
+def test_an_invalid_channel_id(run: Run, token: Path) -> None:
     for bad in ("../x", "a b", "-", ""):
         answer = run("channels", "add", "--data-center", "sim", "--refresh-token-file", token, "--", bad)
         refused(answer, 2)
@@ -128,7 +128,7 @@ def test_another_org_under_a_known_id(run: Run, channel: str, simulator: Simulat
     assert run("channels", "show", channel, "--format", "json").json["org_name"] == "Acme Tools"
 
 
-def test_sql_before_anything_is_there(run: Run) -> None:
+def test_sql_before_the_first_sync_and_transform(run: Run) -> None:
     refused(run("sql", "select 1"), 1, "zoho-pipeline transform")
     refused(run("sql", "--raw", "select 1"), 2, "zoho-pipeline sync")
 
@@ -141,13 +141,13 @@ def test_a_taken_port_is_named(run: Run) -> None:
         refused(run("simulator", "--port", port), 1, str(port))
 
 
-def test_a_state_file_that_is_none(run: Run, tmp_path: Path) -> None:
+def test_a_state_file_without_a_state(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_text("nonsense")
     refused(run("simulator", "--port", 0, "--state", path), 2, str(path))
 
 
-def test_the_demo_keeps_away_from_a_real_pipeline(run: Run, channel: str, home: Path) -> None:
+def test_the_demo_does_not_touch_the_home_of_a_real_pipeline(run: Run, channel: str, home: Path) -> None:
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     refused(run("demo"), 2, "ZOHO_PIPELINE_HOME")
     refused(run("demo", "--ui"), 1, "zoho-pipeline demo")

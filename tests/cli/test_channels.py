@@ -9,7 +9,7 @@ from tests.cli.conftest import CLIENT, Run
 from zoho_pipeline.simulator import Org, Simulator
 
 
-def test_add_verifies_and_shows_whom_it_found(run: Run, token: Path) -> None:
+def test_add_verifies_the_token_and_shows_its_org(run: Run, token: Path) -> None:
     answer = run("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", token, "--tenant", "T1")
     assert answer.code == 0
     assert "Acme Tools" in answer.out
@@ -19,12 +19,12 @@ def test_add_verifies_and_shows_whom_it_found(run: Run, token: Path) -> None:
     assert "ZohoCRM.coql.READ" in shown["scopes"]
 
 
-def test_the_token_may_come_from_standard_input(run: Run, token: Path) -> None:
+def test_the_token_can_come_from_standard_input(run: Run, token: Path) -> None:
     arguments = ("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", "-", "--format", "json")
     assert run(*arguments, stdin=token.read_text()).json["id"] == "acme"
 
 
-def test_adding_again_reconnects(run: Run, channel: str, token: Path, org: Org) -> None:
+def test_adding_a_known_channel_connects_it_again(run: Run, channel: str, token: Path, org: Org) -> None:
     token.write_text(org.grant(*CLIENT, "ZohoCRM.modules.READ ZohoCRM.users.READ"))
     answer = run(
         "channels", "add", channel, "--data-center", "sim", "--refresh-token-file", token, "--timezone", "Europe/Paris"
@@ -41,7 +41,7 @@ def test_list_without_channels_says_what_to_do(run: Run) -> None:
     assert run("channels", "list", "--format", "json").json == []
 
 
-def test_list_and_show_for_people(run: Run, channel: str) -> None:
+def test_list_and_show_print_tables(run: Run, channel: str) -> None:
     listed = run("channels", "list").out
     assert all(text in listed for text in (channel, "active", "Acme Tools", "Asia/Kolkata"))
     page = run("channels", "show", channel).out
@@ -49,7 +49,7 @@ def test_list_and_show_for_people(run: Run, channel: str) -> None:
     assert "never" in page
 
 
-def test_no_secret_is_shown_or_stored_in_the_open(run: Run, channel: str, token: Path, home: Path) -> None:
+def test_no_secret_is_printed_or_stored_unencrypted(run: Run, channel: str, token: Path, home: Path) -> None:
     secret = token.read_text().strip()
     said = [run("channels", "show", channel, ZOHO_PIPELINE_LOG_LEVEL="DEBUG"), run("channels", "list")]
     said += [run("channels", "verify", channel, "--format", "json", ZOHO_PIPELINE_LOG_LEVEL="DEBUG")]
@@ -60,14 +60,14 @@ def test_no_secret_is_shown_or_stored_in_the_open(run: Run, channel: str, token:
     assert secret.encode() not in written
 
 
-def test_verify_notices_what_changed(run: Run, channel: str, org: Org) -> None:
+def test_verify_stores_what_changed_in_zoho(run: Run, channel: str, org: Org) -> None:
     org.currency = "USD"
     answer = run("channels", "verify", channel)
     assert answer.code == 0
     assert "USD" in answer.out
 
 
-def test_verify_of_a_revoked_token_says_to_reconnect(run: Run, channel: str, simulator: Simulator, token: Path) -> None:
+def test_verify_of_a_revoked_token_fails(run: Run, channel: str, simulator: Simulator, token: Path) -> None:
     simulator.hub.tokens.drop(simulator.hub.tokens.grants[token.read_text().strip()])
     answer = run("channels", "verify", channel)
     assert answer.code == 1
@@ -82,7 +82,7 @@ def test_pause_and_resume(run: Run, channel: str) -> None:
     assert run("channels", "resume", channel, "--format", "json").json["status"] == "active"
 
 
-def test_set_stores_what_it_is_given(run: Run, channel: str, tmp_path: Path) -> None:
+def test_set_stores_the_given_settings(run: Run, channel: str, tmp_path: Path) -> None:
     fields, sources, hours = tmp_path / "f.json", tmp_path / "s.csv", tmp_path / "h.json"
     fields.write_text(json.dumps({"utm_source": "UTM_Source1"}))
     sources.write_text("raw_value,lead_source\nPartner,Partners\n")
@@ -102,14 +102,14 @@ def test_set_stores_what_it_is_given(run: Run, channel: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ((), "nothing to set"),
+        ((), "no setting was given"),
         (("--timezone", "Mars/Olympus"), "Mars/Olympus"),
         (("--param", "no_such=1"), "no_such"),
         (("--param", "topic_min_leads"), "topic_min_leads"),
         (("--field-map", "/no/such/file"), "/no/such/file"),
     ],
 )
-def test_set_refuses_nonsense_and_stores_nothing(
+def test_set_refuses_a_wrong_setting_and_stores_nothing(
     run: Run, channel: str, arguments: tuple[str, ...], named: str
 ) -> None:
     before = run("channels", "show", channel, "--format", "json").json
@@ -123,7 +123,7 @@ def test_set_refuses_nonsense_and_stores_nothing(
     assert run("channels", "show", channel, "--format", "json").json == before
 
 
-def test_remove_revokes_and_forgets(run: Run, channel: str, simulator: Simulator) -> None:
+def test_remove_revokes_the_token_and_removes_the_channel(run: Run, channel: str, simulator: Simulator) -> None:
     answer = run("channels", "remove", channel, "--format", "json")
     assert answer.code == 0, answer.err
     assert answer.json["revoked"] is True

@@ -1,4 +1,4 @@
-"""One transform per world and engine, shared by the tests of a module."""
+"""The fixtures of the golden tests: empty warehouses, and one transform per raw world and engine."""
 
 from collections.abc import Callable, Mapping
 from uuid import uuid4
@@ -6,31 +6,32 @@ from uuid import uuid4
 import pytest
 
 from scripts.production import make_database
-from tests.golden.facts.tables import Marts, build
+from tests.golden.facts.text_tables import Marts, build
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 Builder = Callable[[str, Mapping[str, str], str | None], Marts]
 
 
 @pytest.fixture(scope="session")
 def empty_warehouse(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> Callable[[str], Warehouse]:
-    """`empty_warehouse(engine)` → a new one."""
+    """`empty_warehouse(engine)` → a new, empty warehouse."""
 
     def make(engine: str) -> Warehouse:
         home = tmp_path_factory.mktemp("home")
         url = f"duckdb:///{home}/warehouse.duckdb"
         if engine == "postgres":
-            url = make_database(postgres_server, f"facts_{uuid4().hex[:12]}")
+            url = make_database(postgres_server, f"golden_{uuid4().hex[:12]}")
         return open_warehouse(Settings(home=home, warehouse_url=url, registry_url=""))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def built(empty_warehouse: Callable[[str], Warehouse]) -> Builder:
-    """`built(engine, raw, as_of)` → the marts of a world; the same world is built once."""
-    known: dict[tuple[str, int, str | None], tuple[Mapping[str, str], Marts]] = {}  # the world too: its id stays taken
+def build_marts(empty_warehouse: Callable[[str], Warehouse]) -> Builder:
+    """`build_marts(engine, raw, as_of)` → the marts of a raw world. It builds the same world once only."""
+    # The world is kept beside its marts, so that its id is not used again.
+    known: dict[tuple[str, int, str | None], tuple[Mapping[str, str], Marts]] = {}
 
     def once(engine: str, raw: Mapping[str, str], as_of: str | None = None) -> Marts:
         key = (engine, id(raw), as_of)
@@ -42,6 +43,6 @@ def built(empty_warehouse: Callable[[str], Warehouse]) -> Builder:
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def marts(request: pytest.FixtureRequest, built: Builder) -> Marts:
+def fact_marts(request: pytest.FixtureRequest, build_marts: Builder) -> Marts:
     """The marts of the module's `RAW`, on each engine."""
-    return built(request.param, request.module.RAW, None)
+    return build_marts(request.param, request.module.RAW, None)

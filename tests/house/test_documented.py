@@ -59,7 +59,7 @@ def test_every_raw_table_is_documented(table: str) -> None:
     assert f"`{table}`" in TABLES
 
 
-@pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "dbt_like_sql" / "marts").glob("*.sql")))
+@pytest.mark.parametrize("model", sorted(path.stem for path in (ROOT / "dbt_like_sql" / "marts").rglob("*.sql")))
 def test_every_mart_is_documented(model: str) -> None:
     assert f"| `{model}` |" in TABLES
 

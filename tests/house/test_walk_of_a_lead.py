@@ -20,7 +20,7 @@ from tests.ingest.conftest import ALL_SCOPES, SyncBench
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent

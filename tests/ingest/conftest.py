@@ -17,7 +17,8 @@ from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
 from zoho_pipeline.ingest.sync.run import reconcile_channel, sync_channel
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 from zoho_pipeline.zoho.connection.pacing import Pacing
 
 CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
@@ -93,7 +94,7 @@ def raw_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = open_warehouse(settings)
     Loader(settings, warehouse, "template", purpose="setup").ensure_tables()
     os.umask(before)
-    assert warehouse.path is not None
+    assert isinstance(warehouse, DuckDBWarehouse)
     return warehouse.path
 
 
@@ -110,7 +111,7 @@ def bench(
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
     made = SyncBench(simulator, org, settings, Registry(settings), open_warehouse(settings))
-    if made.warehouse.path is not None:
+    if isinstance(made.warehouse, DuckDBWarehouse):
         shutil.copy(raw_tables, made.warehouse.path)
     made.connect()
     return made

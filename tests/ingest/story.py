@@ -14,7 +14,7 @@ from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 BIG_ID = 4_876_876_000_000_300_001
 

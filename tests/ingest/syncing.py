@@ -14,7 +14,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.cli.program import Program
 from zoho_pipeline.ingest.sync.run import reconcile_channel, sync_channel
 from zoho_pipeline.settings import load_settings
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 SMALL = replace(QUICK, rows_per_table=200, rows_per_checkpoint=400, rows_per_load=400, rows_per_bulk_batch=300)
 

@@ -1,13 +1,16 @@
-"""Connected orgs on the simulator, the definitions for their settings, a real Dagster instance."""
+"""Connected orgs on the simulator, the definitions for their settings, and a real Dagster instance."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from zoho_pipeline.channels.consent.connect import register_from_refresh_token
+from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.orchestration.build import build
@@ -18,13 +21,13 @@ from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 from zoho_pipeline.zoho.connection.pacing import Pacing
 
 CLIENT = ("1000.TESTCLIENT", "test-client-secret-0123456789")
-QUICK = {"retry_waits": [0.0]}
+NO_WAITS = {"retry_waits": [0.0]}
 QUICK_SYNCS = SyncLimits(pacing=Pacing(backoff_first=0.001, backoff_most=0.001))
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment is made of: settings, registry, the orgs behind its channels, definitions, instance."""
+    """A deployment: settings, registry, the orgs behind its channels, definitions, and an instance."""
 
     settings: Settings
     registry: Registry
@@ -39,22 +42,32 @@ class Deployment:
         )
 
     def sync(self, *channels: str, **config: object) -> dg.ExecuteInProcessResult:
-        """The sync job for a batch of channels, as a schedule asks for it."""
-        wanted = {"channels": list(channels or self.orgs), **QUICK, **config}
-        return self.run("sync_channels", run_config={"ops": {"zoho_raw": {"config": wanted}}})
+        """Execute the sync job for a batch of channels (none: all of them), with the run config of a schedule."""
+        op_config = {"channels": list(channels or self.orgs), **NO_WAITS, **config}
+        return self.run("sync_channels", run_config={"ops": {"zoho_raw": {"config": op_config}}})
 
     def add_partitions(self) -> None:
         self.instance.add_dynamic_partitions("channels", [channel.id for channel in self.registry.list()])
 
-    def checks(self, name: str, asset: str = "channels") -> dict[str | None, bool]:
-        """Partition → whether the newest evaluation of a raw table's check passed."""
-        key = dg.AssetCheckKey(dg.AssetKey(["zoho_raw", asset]), name)
+    def check_results(self, name: str, table: str = "channels") -> dict[str | None, bool]:
+        """Partition → whether the newest evaluation of this check of a raw table passed."""
+        key = dg.AssetCheckKey(dg.AssetKey(["zoho_raw", table]), name)
         infos = self.instance.event_log_storage.get_asset_check_partition_info([key])
-        told = [info for info in infos if info.partition_key]  # a batch is planned without partitions
-        return {info.partition_key: info.latest_execution_status.value == "SUCCEEDED" for info in told}
+        evaluated = [info for info in infos if info.partition_key]  # the plan of a batch has no partition
+        return {info.partition_key: info.latest_execution_status.value == "SUCCEEDED" for info in evaluated}
+
+    def record_sync(self, channel_id: str, module: str, upper_bound: datetime | None, outcome: str) -> None:
+        """Record the result of a module's sync in the registry, as a sync does."""
+        self.registry.record_syncs(channel_id, [ModuleSync(module, upper_bound, outcome)])
+
+    @property
+    def services(self) -> dict[str, Any]:
+        """The resources that sensors and schedules ask for."""
+        return {"services": self.defs.resources["services"]}
 
 
 def make_org(simulator: Simulator, name: str, leads: int) -> Org:
+    """An org with `leads` leads: the first is converted into a deal, the second is deleted."""
     org = simulator.add_org(name=name, time_zone="Asia/Kolkata", currency="INR")
     ids = org.insert_many(
         "Leads", [{"Last_Name": f"{name} {n}", "Company": "Co", "Lead_Source": "Partner"} for n in range(leads)]
@@ -71,7 +84,7 @@ def connect(registry: Registry, channel_id: str, org: Org) -> None:
 
 @pytest.fixture
 def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]) -> Iterator[Deployment]:
-    """Channels `acme` (6 leads) and `bolt` (4 leads), connected, nothing synced; the instance is the embedded one."""
+    """Two connected channels that were never synced, `acme` (6 leads) and `bolt` (4), on the embedded instance."""
     settings = load_settings(settings_env(ZOHO_PIPELINE_DATA_CENTERS=json.dumps({"sim": simulator.url})))
     registry = Registry(settings)
     orgs = {"acme": make_org(simulator, "Acme", 6), "bolt": make_org(simulator, "Bolt", 4)}
@@ -83,6 +96,6 @@ def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]
 
 @pytest.fixture
 def in_memory(deployment: Deployment) -> Iterator[Deployment]:
-    """The same on an instance in memory: a refresh writes 500 events, which costs SQLite seconds."""
+    """The same deployment on an instance in memory: a refresh writes 500 events, which cost seconds on SQLite."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield replace(deployment, instance=instance)

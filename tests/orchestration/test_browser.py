@@ -1,4 +1,4 @@
-"""The walk of a new user through Dagster's UI, in a real browser, where one is installed."""
+"""A walk through Dagster's UI in a real browser, on machines that have one."""
 
 import shutil
 import tempfile
@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture
 def production(postgres_server: str, simulator: Simulator) -> Iterator[Production]:
-    """Webserver, daemon and code server on Postgres, with two generated companies connected."""
+    """Webserver, daemon and code server on Postgres, with two connected companies."""
     folder = Path(tempfile.mkdtemp(prefix="zoho-pipeline-browser-"))
     urls = [make_database(postgres_server, f"browser_{name}") for name in ("dagster", "pipeline")]
     production = Production(folder, urls[0], urls[1], zoho_environment(simulator.url))
@@ -32,8 +32,17 @@ def production(postgres_server: str, simulator: Simulator) -> Iterator[Productio
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_new_user_finds_the_way(production: Production, tmp_path: Path) -> None:
+def test_a_new_user_can_materialize_a_channel_and_see_its_results(production: Production, tmp_path: Path) -> None:
     with browser() as driver:
         walk(Walk(driver, f"http://127.0.0.1:{production.ports['web']}", tmp_path), "tenant-1")
-    taken = {path.stem for path in tmp_path.glob("*.png")}
-    assert {"launchpad", "runs", "partition", "metadata-plots", "columns", "checks", "lineage", "automation"} <= taken
+    screenshots = {path.stem for path in tmp_path.glob("*.png")}
+    assert {
+        "launchpad",
+        "runs",
+        "partition",
+        "metadata-plots",
+        "columns",
+        "checks",
+        "lineage",
+        "automation",
+    } <= screenshots

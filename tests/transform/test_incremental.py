@@ -14,7 +14,7 @@ from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 CHANNELS = st.sampled_from(["a", "b", "c"])
 CHANGES = st.one_of(

@@ -1,14 +1,15 @@
 """Loading a project: order, references, docs, and everything that is refused with file and line."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
 from tests.transform.conftest import PROJECT
+from tests.transform.portability import unsupported
 from zoho_pipeline.settings import UsageError
 from zoho_pipeline.transform.errors import ProjectError
-from zoho_pipeline.transform.portability import unsupported
-from zoho_pipeline.transform.project.lineage import lineage
+from zoho_pipeline.transform.project.lineage import project_lineage
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.checks import project_checks
 
@@ -46,7 +47,9 @@ def test_names_of_ctes_are_no_references(project: MakeProject) -> None:
         ("marts/x.sql", "select 'a", r"marts/x\.sql: is not SQL"),
         ("marts/x.sql", "-- nothing yet", r"marts/x\.sql:1: is empty"),
         ("marts/x.sql", "select a\nfrom nowhere", r"marts/x\.sql:2: reads nowhere, which is no model or seed"),
-        ("marts/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; a mart reads models"),
+        ("marts/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
+        ("metrics/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
+        ("intermediate/x.sql", "select a\nfrom zoho_raw.leads", r"x\.sql:2: reads zoho_raw\.leads; only staging reads"),
         ("marts/x.sql", "select a\nfrom marts.lead", r"x\.sql:2: reads marts\.lead: models are read"),
         (
             "staging/stg_x.sql",
@@ -73,13 +76,51 @@ def test_a_wrong_file_is_refused_by_name_and_line(project: MakeProject, file: st
     assert caught.value.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("file", "read", "message"),
+    [
+        (
+            "staging/x.sql",
+            "int_clock",
+            "int_clock, which stands in intermediate; a model in staging reads only staging.",
+        ),
+        (
+            "intermediate/part/x.sql",
+            "fact",
+            "fact, which stands in marts/facts; a model in intermediate reads only staging, intermediate. Move x to",
+        ),
+        (
+            "marts/facts/x.sql",
+            "metric",
+            "metric, which stands in metrics; a model in marts/facts reads only staging, intermediate, marts/facts.",
+        ),
+        (
+            "metrics/part/x.sql",
+            "lead",
+            "lead, which stands in marts; a model in metrics reads only staging, intermediate, marts/facts, metrics.",
+        ),
+    ],
+)
+def test_a_model_that_reads_a_higher_layer_is_refused(project: MakeProject, file: str, read: str, message: str) -> None:
+    layers = {
+        "marts/facts/fact.sql": "select channel_id from int_clock",
+        "metrics/metric.sql": "select channel_id from fact",
+        "marts/insight/page.sql": "select channel_id from metric",
+    }
+    assert project(layers).models["metric"].layer == "metrics"
+    assert {"fact", "page"} <= project(layers).marts.keys()
+    name = file.rpartition("/")[2]
+    with pytest.raises(ProjectError, match=rf"{name}:2: reads {re.escape(message)}"):
+        project({**layers, file: f"select channel_id\nfrom {read}"})
+
+
 def test_a_circle_is_refused_with_its_way(project: MakeProject) -> None:
     changes = {
         "marts/one.sql": "select channel_id\nfrom two",
         "marts/two.sql": "select channel_id from three",
         "marts/three.sql": "select channel_id from one",
     }
-    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: stands in a circle: \w+ → \w+ → \w+ → \w+\."):
+    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a circle: \w+ → \w+ → \w+ → \w+\."):
         project(changes)
 
 
@@ -113,7 +154,7 @@ def test_checks_have_unique_names_and_say_what_they_mean(project: MakeProject) -
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        ("relationships: {to: ref('laed'), field: id}", "relates to laed, which is no model or seed"),
+        ("relationships: {to: ref('laed'), field: id}", "refers to laed, which is no model or seed"),
         ("accepted_values: {values: []}", "accepts no values"),
     ],
 )
@@ -148,9 +189,8 @@ def test_a_construct_another_engine_lacks_is_named(project: MakeProject) -> None
     assert [line.split(": ")[:2] for line in found] == [["x", d] for d in ("snowflake", "bigquery", "databricks")]
 
 
-def test_lineage_tells_where_a_column_comes_from(project: MakeProject) -> None:
-    models = project()
-    found = lineage(models, models.models["lead"])
-    assert found["amount"] == (("stg_leads", "amount"),)
-    assert set(found["source"]) == {("seed_names", "name"), ("stg_leads", "source")}
-    assert lineage(models, models.models["stg_leads"])["source"] == (("zoho_raw.leads", "source"),)
+def test_lineage_names_the_columns_that_a_column_comes_from(project: MakeProject) -> None:
+    found = project_lineage(project())
+    assert found["lead"]["amount"] == (("stg_leads", "amount"),)
+    assert set(found["lead"]["source"]) == {("seed_names", "name"), ("stg_leads", "source")}
+    assert found["stg_leads"]["source"] == (("zoho_raw.leads", "source"),)

@@ -7,16 +7,15 @@ from benchmarks.raw_world import fill, touch
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 
-def test_both_sides_end_with_the_same_marts(duckdb_warehouse: Warehouse) -> None:
+def test_both_sides_end_with_the_same_marts(duckdb_warehouse: DuckDBWarehouse) -> None:
     fill(duckdb_warehouse, channels=3, leads=40)
     transform(duckdb_warehouse).require_complete()
     touch(duckdb_warehouse, "ch1", 1)
     assert transform(duckdb_warehouse).channels == ("ch1",)
     by_hand(duckdb_warehouse)
-    assert duckdb_warehouse.path is not None
     with (
         published.connect(duckdb_warehouse) as ours,
         duckdb.connect(str(duckdb_warehouse.path.with_suffix(".by_hand.duckdb"))) as theirs,

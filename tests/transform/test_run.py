@@ -13,9 +13,11 @@ from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings, UsageError
 from zoho_pipeline.transform.errors import ModelFailed, NotPublished, ProjectError, TransformError, TransformFailed
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.engine import PostgresEngine
+from zoho_pipeline.transform.run.postgres_engine import PostgresEngine
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse, WarehouseBusy, open_warehouse
+from zoho_pipeline.warehouse.connection import WarehouseBusy
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 MakeProject = Callable[..., Project]
 LEADS = "select channel_id, id, amount, source from lead order by 1, 2"
@@ -228,7 +230,8 @@ def test_a_warning_publishes(warehouse: Warehouse, raw: Raw, project: MakeProjec
                   - accepted_values: {values: [Website, Advert], config: {severity: warn}}
     """
     report = transform(warehouse, project=project({"marts/marts.yml": yml}))
-    assert [(c.name, c.failures, c.channels) for c in report.warnings] == [("accepted_values_lead_source", 1, ("b",))]
+    failed = [(c.name, c.severity, c.failures, c.channels) for c in report.checks if not c.passed]
+    assert failed == [("accepted_values_lead_source", "warn", 1, ("b",))]
     report.require_complete()
     assert len(read(warehouse, LEADS)) == 3
 
@@ -293,7 +296,7 @@ def test_named_channels_are_built_alone(warehouse: Warehouse, raw: Raw, project:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-13-01", ""])
-def test_an_unreadable_as_of_is_refused(duckdb_warehouse: Warehouse, project: MakeProject, text: str) -> None:
+def test_an_unreadable_as_of_is_refused(duckdb_warehouse: DuckDBWarehouse, project: MakeProject, text: str) -> None:
     with pytest.raises(UsageError, match="ISO 8601"):
         transform(duckdb_warehouse, project=project(), as_of=text)
 
@@ -307,7 +310,9 @@ def test_a_bad_seed_value_names_its_line(warehouse: Warehouse, raw: Raw, project
         transform(warehouse, project=project(seed))
 
 
-def test_a_reader_with_the_old_marts_open_keeps_reading_them(duckdb_warehouse: Warehouse, project: MakeProject) -> None:
+def test_a_reader_with_the_old_marts_open_keeps_reading_them(
+    duckdb_warehouse: DuckDBWarehouse, project: MakeProject
+) -> None:
     raw = Raw(duckdb_warehouse)
     raw.channel("a")
     models = project()
@@ -317,7 +322,6 @@ def test_a_reader_with_the_old_marts_open_keeps_reading_them(duckdb_warehouse: W
         transform(duckdb_warehouse, project=models)
         assert old.rows("select count(*) as n from lead") == [{"n": 0}]
         assert read(duckdb_warehouse, "select count(*) from lead") == [(1,)]
-    assert duckdb_warehouse.published_path is not None
     folder = duckdb_warehouse.published_path.parent
     assert duckdb_warehouse.published_path.stat().st_mode & 0o777 == 0o600
     assert not [p.name for p in folder.iterdir() if "draft" in p.name or "spill" in p.name]

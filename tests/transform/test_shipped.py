@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from zoho_pipeline.reading.insight import read, render, spark
+from tests.transform.portability import unsupported
+from zoho_pipeline.reading.insight import read
+from zoho_pipeline.reading.insight_page import render, spark
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.transform.portability import unsupported
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.checks import project_checks
 from zoho_pipeline.transform.run.engine import type_in
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
@@ -97,7 +98,7 @@ def test_the_page_tells_the_rows(warehouse: Warehouse) -> None:
     assert "Website" in page
     assert "source unknown" in page
     waiting = next(r for r in found["time_to_first_contact"] if r["dimension"] == "all")["n_uncontacted"]
-    assert f"{waiting} still wait" in page
+    assert f"{waiting} leads still wait" in page
     assert "\x1b" not in page
     assert "\x1b[" in render(found, color=True)
 

@@ -43,13 +43,23 @@ def test_no_content_and_not_modified_are_answers(status: int) -> None:
 
 
 def test_zohos_clock_runs_on_from_the_newest_date() -> None:
-    client = client_on(Wire(OK, answer({}, Date="Mon, 23 Nov 2026 15:00:00 GMT")))
+    client = client_on(Wire(OK, answer({}, Date="Mon, 23 Nov 2026 14:40:45 GMT")))
     with pytest.raises(errors.BadAnswer, match="Date"):
         _ = client.server_time
     assert client.get(LEADS).server_time == NOW
     assert timedelta(0) <= client.server_time - NOW < timedelta(seconds=10)
     client.get(LEADS)
-    assert timedelta(0) <= client.server_time - NOW - timedelta(minutes=19, seconds=23) < timedelta(seconds=10)
+    assert timedelta(0) <= client.server_time - NOW - timedelta(seconds=8) < timedelta(seconds=10)
+
+
+def test_a_date_that_jumped_is_asked_for_again_and_then_refused() -> None:
+    odd = answer({}, Date="Tue, 24 Nov 2026 14:40:37 GMT")
+    client = client_on(Wire(OK, odd, OK, *[odd] * 3))
+    client.get(LEADS)
+    assert client.get(LEADS).server_time == NOW
+    with pytest.raises(errors.ClockJumped, match="2026-11-24 14:40:37 UTC while 0 s passed"):
+        client.get(LEADS)
+    assert client.server_time - NOW < timedelta(seconds=10)
 
 
 def test_a_gateways_clock_is_not_zohos() -> None:

@@ -1,6 +1,8 @@
-"""The command line: `zoho-pipeline …`.
+"""The command line `zoho-pipeline …`. Each command imports what it needs when it runs, so that `--help` is fast.
 
-Commands are thin, and import what they need when they run: `--help` answers without dagster, dlt or pandas.
+Belongs here: arguments, help texts, tables, exit codes. Does not belong here: what a command does (`channels` … below).
+Called by: the entry point `zoho-pipeline` of pyproject.toml; the tests call `main`.
+Read first: program.py (errors and exit codes), then data.py (`sync`).
 """
 
 import click
@@ -14,19 +16,20 @@ from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
 
 
-@click.group(cls=Program, context_settings=CONTEXT_SETTINGS)
+@click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
 @click.version_option(package_name="zoho-pipeline")
 def main() -> None:
-    """Zoho CRM to insight: incremental extraction, attribution, conversion and speed to lead, per channel.
+    """Load Zoho CRM into a warehouse, and compute lead sources, conversion and speed to lead.
 
-    A channel is one connected Zoho CRM org. Settings come from the environment or .env; all state lives
-    in ZOHO_PIPELINE_HOME (./data).
+    A channel is one connected Zoho CRM org. You choose its ID, for example acme. Settings are environment
+    variables, or lines of a file .env in the current folder. The pipeline stores all its data in the folder
+    ZOHO_PIPELINE_HOME (./data if it is not set).
 
     \b
     Try it without a Zoho account:   zoho-pipeline demo
-    With one:                        zoho-pipeline connect acme --data-center in
+    Connect your Zoho CRM:           zoho-pipeline connect acme --data-center in
     Every day:                       zoho-pipeline sync && zoho-pipeline transform
-    Then read:                       zoho-pipeline insight acme
+    Read the result:                 zoho-pipeline insight acme
     """
 
 

@@ -1,4 +1,4 @@
-"""A channel as `channels list` and `channels show` print it."""
+"""How `channels list` and `channels show` print a channel."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def channel_dict(channel: "Channel") -> dict[str, Any]:
-    """Everything the registry knows of a channel but its tokens; modules as a list."""
+    """Everything that the registry stores of a channel, without its tokens, as a JSON object."""
     values = asdict(channel)
     values["modules"] = list(values["modules"].values())
     return values | {
@@ -23,7 +23,7 @@ def channel_dict(channel: "Channel") -> dict[str, Any]:
 
 
 def print_channels(channels: "Sequence[Channel]") -> None:
-    """A line a channel."""
+    """Print a table with one row per channel."""
     rows = [
         {
             "channel": channel.id,
@@ -34,7 +34,7 @@ def print_channels(channels: "Sequence[Channel]") -> None:
             "time zone": channel.timezone,
             "currency": channel.currency,
             "last complete sync": _utc(channel.last_complete_sync_at),
-            "credits 24 h": round(channel.credits_used),
+            "credits in 24 h": round(channel.credits_used),
             "problems": len(channel.problems) or None,
         }
         for channel in channels
@@ -43,25 +43,25 @@ def print_channels(channels: "Sequence[Channel]") -> None:
 
 
 def print_channel(channel: "Channel") -> None:
-    """A page on one channel: connection, scopes, settings, each module's last sync."""
+    """Print one channel: connection, scopes, settings, and the last sync of each module."""
     facts: list[tuple[str, Any]] = [
         ("channel", channel.id),
         ("tenant", channel.tenant),
         ("status", channel.status + (f": {channel.status_detail}" if channel.status_detail else "")),
         ("data center", f"{channel.data_center} ({channel.accounts_server}, API {channel.api_domain})"),
-        ("org", _named(channel.org_name, channel.org_id) or "not shown by the granted scopes"),
+        ("org", _named(channel.org_name, channel.org_id) or "unknown: the scopes do not include the org"),
         ("edition", channel.edition),
         ("user", _user(channel)),
-        ("time zone", channel.timezone + (" (set by hand)" if channel.timezone_is_set else "")),
-        ("currency", channel.currency or "unknown: the scopes do not show the org"),
-        ("scopes", " ".join(channel.scopes) if channel.scopes is not None else "Zoho did not name them"),
+        ("time zone", channel.timezone + (" (set with `channels set`)" if channel.timezone_is_set else "")),
+        ("currency", channel.currency or "unknown: the scopes do not include the org"),
+        ("scopes", " ".join(channel.scopes) if channel.scopes is not None else "unknown: Zoho did not list them"),
         ("missing scopes", " ".join(channel.missing_scopes)),
         ("connected", _utc(channel.connected_at)),
         ("last complete sync", _utc(channel.last_complete_sync_at) or "never"),
         ("credits used in 24 h", round(channel.credits_used)),
-        ("field map set", dict(channel.field_map)),
-        ("lead sources set", dict(channel.lead_source_map)),
-        ("business hours", "set by hand" if channel.business_hours else ""),
+        ("field map", dict(channel.field_map)),
+        ("lead source map", dict(channel.lead_source_map)),
+        ("business hours", "set with `channels set`" if channel.business_hours else ""),
         ("parameters", dict(channel.parameters)),
     ]
     width = max(len(name) for name, _ in facts)
@@ -86,13 +86,13 @@ def _module_row(module: dict[str, Any]) -> dict[str, Any]:
 
 
 def _user(channel: "Channel") -> str | None:
-    role = {True: "administrator", False: "not an administrator: sees only what its role shows", None: ""}
+    role = {True: "administrator", False: "not an administrator: sees only the records that its role allows", None: ""}
     user = _named(channel.user_name, channel.user_id)
     return ", ".join(part for part in (user, role[channel.is_admin]) if part) or None
 
 
-def _named(name: str | None, identity: str | None) -> str | None:
-    return f"{name} ({identity})" if name and identity else name or identity
+def _named(name: str | None, zoho_id: str | None) -> str | None:
+    return f"{name} ({zoho_id})" if name and zoho_id else name or zoho_id
 
 
 def _utc(moment: datetime | None) -> str | None:

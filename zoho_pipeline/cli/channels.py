@@ -1,4 +1,4 @@
-"""`channels …`: who is connected, how they stand, and what is set for each."""
+"""The commands `channels …`: register, show, check, configure and remove channels."""
 
 import sys
 from pathlib import Path
@@ -19,18 +19,30 @@ channel_argument = click.argument("channel_id", metavar="ID")
 
 @click.group()
 def channels() -> None:
-    """Register, look at and set up channels: connected Zoho CRM orgs."""
+    """Register, show and configure channels. A channel is one connected Zoho CRM org."""
 
 
-@channels.command(short_help="Register a channel from a token at hand.")
+@channels.command(short_help="Register a channel with a token that you have.")
 @channel_argument
-@click.option("--data-center", metavar="DC", required=True, help="us, eu, in, au, jp, cn, ca, sa, uk, ae, sg.")
-@click.option("--refresh-token-file", metavar="FILE", help="A file that holds the refresh token; - reads stdin.")
 @click.option(
-    "--grant-code-file", metavar="FILE", help="Instead: a self client's grant code, minutes old; - reads stdin."
+    "--data-center",
+    metavar="DC",
+    required=True,
+    help="The Zoho data center of the org: us, eu, in, au, jp, cn, ca, sa, uk, ae or sg.",
 )
-@click.option("--tenant", metavar="T", help="Whose channel it is; a name of your own.")
-@click.option("--timezone", metavar="Z", help="IANA name; wins over the org's own zone.")
+@click.option(
+    "--refresh-token-file",
+    metavar="FILE",
+    help="A file that contains only the refresh token. Use - for standard input.",
+)
+@click.option(
+    "--grant-code-file",
+    metavar="FILE",
+    help="Instead of a refresh token: a file that contains only the grant code of a self client. Zoho accepts the "
+    "code for a few minutes. Use - for standard input.",
+)
+@click.option("--tenant", metavar="T", help="The customer that the channel belongs to. Any text.")
+@click.option("--timezone", metavar="Z", help="IANA name of a time zone. It replaces the zone of the org.")
 @format_option
 def add(
     channel_id: str,
@@ -41,18 +53,20 @@ def add(
     timezone: str | None,
     output: str,
 ) -> None:
-    """Register a channel from a refresh token at hand, and verify it; a known ID is connected anew.
+    """Register a channel with a refresh token or a grant code, and verify it at Zoho.
+
+    If the ID is known, the channel is connected again. It keeps its rows and settings.
 
     \b
     Examples:
       zoho-pipeline channels add acme --data-center in --refresh-token-file token.txt
-      pass show zoho/acme | zoho-pipeline channels add acme --data-center eu --refresh-token-file -
-      zoho-pipeline channels add acme --data-center us --grant-code-file code.txt
+      zoho-pipeline channels add acme --data-center in --refresh-token-file - < token.txt
+      zoho-pipeline channels add acme --data-center in --grant-code-file code.txt
     """
     from zoho_pipeline.channels.consent import connect
 
     if (refresh_token_file is None) == (grant_code_file is None):
-        raise click.UsageError("give either --refresh-token-file or --grant-code-file.")
+        raise click.UsageError("give exactly one of --refresh-token-file and --grant-code-file.")
     session = Session()
     secret = read_secret(refresh_token_file or grant_code_file or "")
     if refresh_token_file:
@@ -66,10 +80,10 @@ def add(
     _print_one(channel, output, f"Channel {channel.id} is registered: {describe(channel)}.")
 
 
-@channels.command("list")
+@channels.command("list", short_help="List all channels and their last complete sync.")
 @format_option
 def list_(output: str) -> None:
-    """All channels: status, org, last complete sync, credits.
+    """List all channels with status, org, last complete sync and credits.
 
     \b
     Example:
@@ -81,14 +95,14 @@ def list_(output: str) -> None:
     elif found:
         print_channels(found)
     else:
-        say("No channel yet. Connect one: zoho-pipeline connect ID")
+        say("No channel is registered. Connect one with: zoho-pipeline connect ID")
 
 
-@channels.command(short_help="Everything about one channel.")
+@channels.command(short_help="Show everything about one channel.")
 @channel_argument
 @format_option
 def show(channel_id: str, output: str) -> None:
-    """Everything about one channel: connection, scopes, settings, last sync per module, credits used.
+    """Show everything about one channel: connection, scopes, settings, last sync per module, credits.
 
     \b
     Example:
@@ -98,27 +112,27 @@ def show(channel_id: str, output: str) -> None:
     print_json(channel_dict(channel)) if output == "json" else print_channel(channel)
 
 
-@channels.command(short_help="Ask Zoho whether the connection works.")
+@channels.command(short_help="Check at Zoho whether the connection works.")
 @channel_argument
 @format_option
 def verify(channel_id: str, output: str) -> None:
-    """Ask Zoho whether the connection works, and store what it says (org, zone, scopes).
+    """Check at Zoho whether the connection works, and store the org, the time zone and the scopes.
 
     \b
     Example:
       zoho-pipeline channels verify acme
     """
-    from zoho_pipeline.channels.access.verify import verify as ask
+    from zoho_pipeline.channels.access.verify import verify as verify_at_zoho
 
-    channel = ask(Session().registry, channel_id)
+    channel = verify_at_zoho(Session().registry, channel_id)
     _print_one(channel, output, f"Channel {channel.id} works: {describe(channel)}.")
 
 
-@channels.command(short_help="Leave a channel out of every sync.")
+@channels.command(short_help="Exclude a channel from every sync.")
 @channel_argument
 @format_option
 def pause(channel_id: str, output: str) -> None:
-    """Leave a channel out of every sync until it is resumed.
+    """Exclude a channel from every sync, until you resume it.
 
     \b
     Example:
@@ -129,11 +143,11 @@ def pause(channel_id: str, output: str) -> None:
     _print_one(registry.get(channel_id), output, f"Channel {channel_id} is paused.")
 
 
-@channels.command()
+@channels.command(short_help="Include a paused channel in the syncs again.")
 @channel_argument
 @format_option
 def resume(channel_id: str, output: str) -> None:
-    """Take a paused channel into the syncs again.
+    """Include a paused channel in the syncs again.
 
     \b
     Example:
@@ -144,12 +158,14 @@ def resume(channel_id: str, output: str) -> None:
     _print_one(registry.get(channel_id), output, f"Channel {channel_id} is active.")
 
 
-@channels.command(short_help="Revoke the token and forget the channel.")
+@channels.command(short_help="Revoke the token and remove the channel.")
 @channel_argument
-@click.option("--purge", is_flag=True, help="Delete the channel's rows in the warehouse too.")
+@click.option("--purge", is_flag=True, help="Also delete the rows of the channel from the warehouse.")
 @format_option
 def remove(channel_id: str, purge: bool, output: str) -> None:
-    """Revoke the channel's token at Zoho and forget the channel; rows stay unless --purge.
+    """Revoke the token of a channel at Zoho, and remove the channel from the registry.
+
+    The rows of the channel stay in the warehouse, except with --purge.
 
     \b
     Examples:
@@ -157,39 +173,42 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
       zoho-pipeline channels remove acme --purge
     """
     session = Session()
-    detail, revoked = _forget(session, channel_id, also_unknown=purge)
+    detail, revoked = _remove(session, channel_id, ignore_unknown=purge)
     deleted = _purge(session, channel_id) if purge else None
     if output == "json":
         print_json({"channel_id": channel_id, "revoked": revoked, "detail": detail, "deleted_rows": deleted})
         return
-    rows = "its rows stay in the warehouse" if deleted is None else f"{deleted} of its rows were deleted"
-    say(f"Channel {channel_id} is removed; {detail}; {rows}.")
+    rows = "Its rows stay in the warehouse." if deleted is None else f"{deleted} rows were deleted."
+    say(f"Channel {channel_id} is removed: {detail}. {rows}")
 
 
-def _forget(session: Session, channel_id: str, also_unknown: bool) -> tuple[str, bool]:
-    """Revoke and forget; a channel that is forgotten already may still have rows to purge."""
-    from zoho_pipeline.channels.consent.connect import remove as forget
+def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[str, bool]:
+    """Revoke the token and remove the channel. Returns what happened, and whether Zoho revoked the token.
+
+    `ignore_unknown`: a channel that was removed before may still have rows to delete, so it is no error.
+    """
+    from zoho_pipeline.channels.consent.connect import remove as remove_channel
     from zoho_pipeline.channels.errors import UnknownChannel
 
     try:
-        done = forget(session.registry, channel_id)
+        done = remove_channel(session.registry, channel_id)
     except UnknownChannel:
-        if not also_unknown:
+        if not ignore_unknown:
             raise
-        return "it had been removed before", False
+        return "it was removed before", False
     return done.detail, done.revoked
 
 
 def _purge(session: Session, channel_id: str) -> int:
-    """Delete a channel's raw rows, and take it out of the published marts."""
+    """Delete the raw rows of a channel, rebuild the marts without it, and return the number of deleted rows."""
     from zoho_pipeline.cli.marts import run_transform
     from zoho_pipeline.ingest.load.purge import purge_alone
-    from zoho_pipeline.reading.published import connect as published
+    from zoho_pipeline.reading.published import connect as connect_published
     from zoho_pipeline.transform.errors import NotPublished
 
     deleted = purge_alone(session.settings, session.warehouse, channel_id)
     try:
-        with published(session.warehouse):
+        with connect_published(session.warehouse):
             pass
     except NotPublished:
         return deleted
@@ -197,26 +216,44 @@ def _purge(session: Session, channel_id: str) -> int:
     return deleted
 
 
-@channels.command("set", short_help="Set zone, field map, sources, hours, parameters.")
+@channels.command("set", short_help="Set time zone, field map, sources, business hours, parameters.")
 @channel_argument
-@click.option("--timezone", metavar="Z", help="IANA name, such as Asia/Kolkata.")
-@click.option("--currency", metavar="ISO", help="The home currency, where the scopes do not show the org: INR.")
-@click.option("--tenant", metavar="T", help="Whose channel it is.")
-@click.option("--field-map", metavar="FILE", type=click.Path(path_type=Path), help="JSON: which field holds what.")
-@click.option("--lead-source-map", metavar="FILE", type=click.Path(path_type=Path), help="CSV: raw_value,lead_source.")
+@click.option("--timezone", metavar="Z", help="IANA name of a time zone, for example Asia/Kolkata.")
 @click.option(
-    "--business-hours", metavar="FILE", type=click.Path(path_type=Path), help="JSON in the shape of Zoho's answer."
+    "--currency",
+    metavar="ISO",
+    help="The home currency, for example INR. Needed when the scopes do not include the org.",
+)
+@click.option("--tenant", metavar="T", help="The customer that the channel belongs to. Any text.")
+@click.option(
+    "--field-map", metavar="FILE", type=click.Path(path_type=Path), help="JSON file: which field contains what."
 )
 @click.option(
-    "--param", "parameters", metavar="NAME=VALUE", multiple=True, help="A parameter of the models; may be repeated."
+    "--lead-source-map",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="CSV file with the columns raw_value and lead_source.",
+)
+@click.option(
+    "--business-hours",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="JSON file in the format of Zoho's business hours API.",
+)
+@click.option(
+    "--param",
+    "parameters",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the models. You can repeat this option.",
 )
 @format_option
 def set_(channel_id: str, output: str, **given: Any) -> None:
-    """Set what a channel's reports need and Zoho does not tell.
+    """Set what the reports of a channel need and Zoho does not provide.
 
-    The field map is a JSON object with keys out of utm_source, utm_medium, utm_campaign, utm_content,
-    utm_term, utm_id, activity_id, landing_url, referrer, first_visited_url, first_visited_time, gclid, and
-    API names as values; it wins over what is found by name.
+    The field map is a JSON object. Its values are Zoho's API names of lead fields. Its keys are any of
+    utm_source, utm_medium, utm_campaign, utm_content, utm_term, utm_id, activity_id, landing_url,
+    referrer, first_visited_url, first_visited_time, gclid. Fields without a key are found by their name.
 
     \b
     Examples:
@@ -227,30 +264,35 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
 
     wanted = {name: value for name, value in given.items() if value not in (None, ())}
     if not wanted:
-        raise UsageError("nothing to set. See zoho-pipeline channels set --help")
+        raise UsageError("no setting was given. For the settings, see zoho-pipeline channels set --help")
     channel = set_settings(Session().registry, channel_id, **wanted)
-    _print_one(channel, output, f"Channel {channel_id} is set; the next transform uses it.")
+    _print_one(channel, output, f"The settings of channel {channel_id} are stored. The next transform uses them.")
 
 
 def describe(channel: "Channel") -> str:
-    """Org, user, zone and currency in one phrase; says where a token sees less than an administrator's."""
-    org = channel.org_name or channel.org_id or "an org the scopes do not show"
-    limited = ", not an administrator: it sees only what its role shows" if channel.is_admin is False else ""
+    """Org, user, time zone and currency in one phrase. It says when the user is not an administrator."""
+    org = channel.org_name or channel.org_id or "an org that the scopes do not name"
+    limited = " (not an administrator: sees only the records that its role allows)" if channel.is_admin is False else ""
     currency = channel.currency or "currency unknown"
     return f"{org}, as {channel.user_name or channel.user_id}{limited}, {channel.timezone}, {currency}"
 
 
 def read_secret(file: str) -> Secret:
-    """The one secret a file (or `-`, standard input) holds, blanks around it cut off."""
+    """The secret in a file, or in standard input when `file` is `-`. White space around it is removed.
+
+    Raises:
+        UsageError: the file cannot be read, or contains no text, or more than one word.
+    """
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise UsageError(f"cannot read {file}: {reason}. It should hold the token alone.") from error
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error
     secret = text.strip()
     if not secret or len(secret.split()) != 1:
-        where = "standard input" if file == "-" else file
-        raise UsageError(f"{where} should hold one token and nothing else; it holds {len(secret.split())} words.")
+        name = "standard input" if file == "-" else file
+        found = f"contains {len(secret.split())} words" if secret else "is empty"
+        raise UsageError(f"{name} {found}. It must contain only the secret, which is one word.")
     return Secret(secret)
 
 

@@ -1,4 +1,4 @@
-"""`connect`: the browser's consent, then the first sync."""
+"""The command `connect`: the consent in the browser, then the first sync."""
 
 import click
 
@@ -8,19 +8,29 @@ from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session
 
 
-@click.command(short_help="Connect a Zoho CRM org in the browser, then sync.")
+@click.command(short_help="Connect a Zoho CRM org in the browser, then sync it.")
 @click.argument("channel_id", metavar="ID")
 @click.option(
-    "--data-center", metavar="DC", help="Where to begin; Zoho sends you on to your home centre (not from cn)."
+    "--data-center",
+    metavar="DC",
+    help="The data center where the login starts. Zoho then forwards you to the one of your account, except from cn.",
 )
-@click.option("--tenant", metavar="T", help="Whose channel it is; a name of your own.")
-@click.option("--timezone", metavar="Z", help="IANA name; wins over the org's own zone.")
-@click.option("--minimal-scopes", is_flag=True, help="Ask for modules and users alone: fewer rights, dearer reads.")
+@click.option("--tenant", metavar="T", help="The customer that the channel belongs to. Any text.")
+@click.option("--timezone", metavar="Z", help="IANA name of a time zone. It replaces the zone of the org.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8414, show_default=True, help="Of the callback on loopback."
+    "--minimal-scopes",
+    is_flag=True,
+    help="Request only the scopes for modules and users. Syncs then cost more credits.",
 )
-@click.option("--no-browser", is_flag=True, help="Only print the URL.")
-@click.option("--no-sync", is_flag=True, help="Leave the first sync for later.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8414,
+    show_default=True,
+    help="The port of the redirect URI on this machine.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the URL and do not open a browser.")
+@click.option("--no-sync", is_flag=True, help="Do not run the first sync.")
 def connect(
     channel_id: str,
     data_center: str | None,
@@ -31,10 +41,11 @@ def connect(
     no_browser: bool,
     no_sync: bool,
 ) -> None:
-    """Connect a Zoho CRM org: opens Zoho's consent page, receives the callback, verifies, syncs.
+    """Connect a Zoho CRM org: log in to Zoho in the browser, accept the scopes, then run the first sync.
 
-    The redirect URI http://localhost:8414/callback must be registered for your client in Zoho's API
-    console. A known ID is connected anew; its rows and settings stay.
+    Before the first connection, register the redirect URI http://localhost:8414/callback for your client
+    in Zoho's API console. If the ID is known, the channel is connected again. It keeps its rows and
+    settings.
 
     \b
     Examples:
@@ -55,7 +66,7 @@ def connect(
         tenant=tenant,
         timezone=timezone,
         port=port,
-        announce=lambda url: say(f"Open this page to connect {channel_id}:\n\n  {url}\n"),
+        announce=lambda url: say(f"To connect {channel_id}, open this page:\n\n  {url}\n"),
         open_browser=(lambda _: False) if no_browser else webbrowser.open,
     )
     say(f"Connected: {describe(channel)}.")

@@ -1,4 +1,4 @@
-"""`transform`, `insight`, `sql`: raw → marts, and reading them."""
+"""The commands `transform`, `insight` and `sql`: build the marts, and read them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from zoho_pipeline.transform.run.transform import TransformReport
 
 
-@click.command(short_help="Build and check the marts, publish them.")
-@click.option("--as-of", metavar="ISO", help="Count as of this instant, not as of the last complete sync.")
-@click.option("--select", metavar="MODEL[+]", help="Only this model and what it needs; with + what depends on it too.")
-@click.option("--full", is_flag=True, help="Rebuild every channel, not only those whose data changed.")
+@click.command(short_help="Build, check and publish the marts.")
+@click.option("--as-of", metavar="ISO", help="Count as of this instant instead of the last complete sync.")
+@click.option("--select", metavar="MODEL[+]", help="Only this model and what it needs; with +, also its dependants.")
+@click.option("--full", is_flag=True, help="Rebuild every channel, also those whose data did not change.")
 @format_option
 def transform(as_of: str | None, select: str | None, full: bool, output: str) -> None:
-    """Build the marts from the raw tables, run their checks, publish them.
+    """Build the marts from the raw tables, run their checks, and publish them.
 
-    With --as-of, rows and activities after that instant are left out while states (stage, status,
-    deleted) stay today's. A failing model or a broken identity publishes nothing: the last published
-    marts stay readable.
+    With --as-of, rows and activities after that instant are left out, but states (stage, status,
+    deleted) are those of today. If a model fails, nothing is published and the last published marts
+    stay readable. A channel that fails a check keeps its last rows.
 
     \b
     Examples:
@@ -36,7 +36,7 @@ def transform(as_of: str | None, select: str | None, full: bool, output: str) ->
 
 
 def run_transform(session: Session, **wanted: Any) -> "TransformReport":
-    """Publish the registry's part, then build."""
+    """Write the channels of the registry to the raw tables, then build. `wanted` are arguments of `transform`."""
     from zoho_pipeline.transform.run.transform import transform as build
 
     session.publish_registry()
@@ -44,7 +44,7 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 
 
 def print_transform(report: "TransformReport") -> None:
-    """The marts with rows and seconds, the checks that did not pass."""
+    """Print the marts with rows and seconds, and the checks that failed."""
     if not report.published:
         say("Nothing changed since the last transform: the published marts are up to date.")
         return
@@ -60,7 +60,7 @@ def print_transform(report: "TransformReport") -> None:
 
 
 def transform_dict(report: "TransformReport") -> dict[str, Any]:
-    """A transform's report as JSON tells it."""
+    """The report of a transform as a JSON object."""
     from dataclasses import asdict
 
     return asdict(report)
@@ -70,7 +70,7 @@ def transform_dict(report: "TransformReport") -> dict[str, Any]:
 @click.argument("channel_id", metavar="ID")
 @format_option
 def insight(channel_id: str, output: str) -> None:
-    """The newest insight of a channel: leads, sources, conversion, speed to lead, topics, freshness.
+    """Show the newest insight of a channel: leads, sources, conversion, speed to lead, topics, freshness.
 
     \b
     Examples:
@@ -83,8 +83,9 @@ def insight(channel_id: str, output: str) -> None:
 
 
 def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
-    """Print a channel's page, or its JSON."""
-    from zoho_pipeline.reading.insight import read, render
+    """Print the page of a channel's insight, or the insight as JSON."""
+    from zoho_pipeline.reading.insight import read
+    from zoho_pipeline.reading.insight_page import render
 
     found = read(session.warehouse, channel_id)
     if output == "json":
@@ -146,7 +147,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
 
 
 def distinct(columns: list[str]) -> list[str]:
-    """Column names with repeats numbered, so that a row object loses none: n, n → n, n_2."""
+    """Column names, with a number for repeated ones, so that a row object keeps every column: n, n → n, n_2."""
     seen: dict[str, int] = {}
     names: list[str] = []
     for column in columns:

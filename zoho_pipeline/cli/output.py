@@ -1,4 +1,4 @@
-"""What a command prints: a table for people, or JSON and nothing else for programs."""
+"""What a command prints on stdout: a table for people, or only JSON or CSV for programs."""
 
 import json
 import math
@@ -22,28 +22,31 @@ format_option = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="json prints one JSON document on stdout and nothing else.",
+    help="With json, standard output contains one JSON document and nothing else.",
 )
 
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What would steer a terminal or break a line, and JSON does not escape by itself."""
+"""Characters that steer a terminal or break a line, and that JSON does not escape by itself."""
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """A line for people, on stdout or stderr, without what would steer their terminal: every word that a command
-    prints goes through here, for names and messages of Zoho, of a catalogue or of an engine stand in it."""
+    """Print a line for people, on stdout or stderr, without control characters that would steer their terminal.
+
+    Every word that a command prints goes through here, because names and messages of Zoho, of a catalogue or of an
+    engine are part of it.
+    """
     click.echo(printable(text), err=err)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document: timestamps in ISO 8601, decimals as numbers, NaN and infinities null."""
+    """Print one JSON document. Timestamps are ISO 8601, decimals are numbers, NaN and infinities are null."""
     text = json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2)
     click.echo(_UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def plain(value: Any) -> Any:
-    """A value JSON has no word for, in one it has."""
+    """A value that JSON cannot express (decimal, date, set …) as one that it can."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, datetime | date):
@@ -54,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN; Python's writer would make one up."""
+    """Replaces NaN and infinities by None: Python would write them as `NaN`, which is not JSON."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
@@ -63,9 +66,9 @@ def _finite(value: Any) -> Any:
 
 
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """RFC 4180 with a header line; null is empty, booleans are true and false.
+    """Print CSV (RFC 4180) with a header line. Null is an empty field, booleans are true and false.
 
-    A file or a pipe gets every character as it is, a terminal none that would steer it.
+    A file or a pipe gets every character as it is. A terminal gets no control characters.
     """
     lines = (",".join(_quoted(_field(value)) for value in row) or '""' for row in (columns, *rows))
     text = "".join(f"{line}\n" for line in lines)
@@ -76,17 +79,17 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _quoted(field: str) -> str:
-    """Python's own writer leaves a bare carriage return unquoted, and readers end the row there."""
+    """One field of CSV. Python's own writer does not quote a bare carriage return, where readers would end the row."""
     return '"' + field.replace('"', '""') + '"' if re.search(r'[",\r\n]', field) else field
 
 
 def _field(value: Any) -> str:
-    """A value as programs read it from CSV."""
+    """The text of a CSV field."""
     return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
-    """Aligned columns; numbers to the right. Never cut to the terminal's width when piped to a file."""
+    """Print aligned columns, with numbers to the right. In a pipe or a file, no cell is cut to a width."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -103,13 +106,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
 
 
 def print_rows(rows: Sequence[Row], columns: Sequence[str] | None = None, title: str | None = None) -> None:
-    """A table of dicts; columns in the order of the first row unless given."""
+    """Print dicts as a table. Without `columns`, the keys of the first row are the columns."""
     names = list(columns or (rows[0] if rows else ()))
     print_table(names, [[row.get(name) for name in names] for row in rows], title)
 
 
 def shown(value: Any) -> str:
-    """A cell as a person reads it."""
+    """The text of a table cell."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The frame of every command: errors as one line, exit codes 0 / 1 / 2, private files, quiet interruption."""
+"""What all commands share: one-line errors, the exit codes 0, 1 and 2, private files, and a clean Ctrl-C."""
 
 import os
 import sys
@@ -15,48 +15,48 @@ from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 INTERRUPTED = 130
-DEFECT = "something this program did not expect, a defect of it rather than of your data"
+BUG = "an unexpected error, which is a bug in this program and not in your data"
 
 
-class Failed(click.ClickException):
-    """An expected failure on its way to the terminal, exit code 1."""
+class CommandFailed(click.ClickException):
+    """An expected failure: exit code 1."""
 
 
-class WronglyUsed(Failed):
-    """Nothing was done: a setting or an argument is wrong, exit code 2."""
+class WrongUse(CommandFailed):
+    """A setting or an argument is wrong, and nothing was done: exit code 2."""
 
     exit_code = 2
 
 
 class Program(click.Group):
-    """A click group that answers expected failures with `error: …` on stderr and no traceback."""
+    """A click group that prints an expected failure as `error: …` on stderr, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except PipelineError as error:
-            kind = WronglyUsed if error.exit_code == WronglyUsed.exit_code else Failed
+            kind = WrongUse if error.exit_code == WrongUse.exit_code else CommandFailed
             raise kind(str(error)) from error
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **more: Any) -> Any:
         os.umask(0o077)
-        sys.excepthook = _tell_defect
+        sys.excepthook = _print_bug
         run = partial(super().main, args, *rest, standalone_mode=False, **more)
         if not standalone_mode:
             return run()
-        sys.exit(_answered(run))
+        sys.exit(_exit_code_of(run))
 
 
-def _tell_defect(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A defect's traceback, with whatever looks like a secret struck out: values stand in its messages."""
+def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of an unexpected error. Its messages can contain secrets, so these are redacted."""
     from zoho_pipeline.logs import redact
 
     say(redact("".join(traceback.format_exception(kind, error, trace))), err=True)
-    say(f"error: {DEFECT}. Please report the lines above.", err=True)
+    say(f"error: {BUG}. Please report it with the lines above.", err=True)
 
 
-def _answered(run: Callable[[], Any]) -> int:
-    """Exit code of a command; what went wrong stands on stderr in one line."""
+def _exit_code_of(run: Callable[[], Any]) -> int:
+    """Run a command and return its exit code. An error is one line on stderr."""
     try:
         result = run()
         sys.stdout.flush()
@@ -71,9 +71,9 @@ def _answered(run: Callable[[], Any]) -> int:
         say(f"error: {error.format_message()}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted: what was finished is kept, repeating the command does the rest.", err=True)
+        say("interrupted: finished work is kept. Run the same command again to do the rest.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe (`| head`) has ended
         return 0
     return result if isinstance(result, int) else 0

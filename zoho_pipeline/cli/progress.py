@@ -1,4 +1,4 @@
-"""A bar a module while a sync runs, on a terminal; on anything else, silence (the logs tell the story)."""
+"""One progress bar per module while a sync runs on a terminal. Elsewhere the log shows the progress."""
 
 import logging
 import sys
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def sync_progress(channel_id: str, wanted: bool = True) -> "Iterator[SyncProgress | None]":
-    """A progress display on stderr for the block; log lines appear above the bars."""
-    if not (wanted and sys.stderr.isatty()):
+def sync_progress(channel_id: str, show: bool = True) -> "Iterator[SyncProgress | None]":
+    """Show progress bars on stderr during the block. Log lines appear above the bars.
+
+    Yields None when `show` is false or stderr is not a terminal.
+    """
+    if not (show and sys.stderr.isatty()):
         yield None
         return
     from rich.console import Console
@@ -31,12 +34,12 @@ def sync_progress(channel_id: str, wanted: bool = True) -> "Iterator[SyncProgres
         TextColumn("{task.completed:>9,.0f} rows"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above():
-        yield _Drawn(bars, channel_id)
+    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
+        yield _ProgressBars(bars, channel_id)
 
 
-class _Drawn:
-    """A row of the display for each module, made when its first rows come."""
+class _ProgressBars:
+    """One bar per module, added when its first rows arrive. Threads of several modules call it."""
 
     def __init__(self, bars: "Bars", channel_id: str) -> None:
         self._bars, self._channel_id = bars, channel_id
@@ -60,13 +63,13 @@ class _Drawn:
 
 
 @contextmanager
-def _logs_above() -> Iterator[None]:
-    """While bars are drawn, log handlers write through rich's stand-in for stderr, which prints above them."""
-    moved = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
-    streams = [handler.setStream(sys.stderr) for handler in moved]
+def _logs_above_bars() -> Iterator[None]:
+    """Let the log handlers write to rich's replacement of stderr, which prints above the bars."""
+    handlers = [handler for handler in logging.getLogger().handlers if isinstance(handler, logging.StreamHandler)]
+    streams = [handler.setStream(sys.stderr) for handler in handlers]
     try:
         yield
     finally:
-        for handler, stream in zip(moved, streams, strict=True):
+        for handler, stream in zip(handlers, streams, strict=True):
             if stream is not None:
                 handler.setStream(stream)

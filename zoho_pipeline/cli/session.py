@@ -1,4 +1,4 @@
-"""What most commands open first: settings, logs, HOME, the registry and the warehouse, each when asked for."""
+"""What most commands need: settings, logging, HOME, and the registry and the warehouse, opened at first use."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -7,11 +7,15 @@ from zoho_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
-    from zoho_pipeline.warehouse import Warehouse
+    from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 class Session:
-    """One command's view of the world. Making it checks every setting and HOME before anything is done."""
+    """The settings and services of one command. The constructor checks every setting, and creates HOME.
+
+    Raises:
+        SettingsError: a setting is wrong. PipelineError: HOME cannot be used.
+    """
 
     def __init__(self, settings: Settings | None = None) -> None:
         from zoho_pipeline.logs import configure_logging
@@ -28,12 +32,12 @@ class Session:
 
     @cached_property
     def warehouse(self) -> "Warehouse":
-        from zoho_pipeline.warehouse import open_warehouse
+        from zoho_pipeline.warehouse.warehouse import open_warehouse
 
         return open_warehouse(self.settings)
 
     def publish_registry(self) -> None:
-        """Write what the models need of the registry to `zoho_raw` (zone, currency, maps, parameters)."""
+        """Write the channels and their settings to `zoho_raw`, where the models read them."""
         from zoho_pipeline.ingest.load.channel_tables import publish
 
         publish(self.settings, self.registry, self.warehouse)

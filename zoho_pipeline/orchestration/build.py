@@ -1,4 +1,4 @@
-"""Definitions from settings: every asset, check, job, schedule and sensor of the code location."""
+"""Builds the Dagster definitions from the settings: every asset, check, job, schedule and sensor."""
 
 import warnings
 from typing import TYPE_CHECKING
@@ -7,20 +7,20 @@ import dagster as dg
 
 from zoho_pipeline.orchestration.assets.channel_checks import build_channel_checks
 from zoho_pipeline.orchestration.assets.model_assets import build_model_assets, seed_specs
-from zoho_pipeline.orchestration.assets.model_manifest import load_catalogue
+from zoho_pipeline.orchestration.assets.model_manifest import load_model_manifest
 from zoho_pipeline.orchestration.assets.raw_assets import build_raw_assets
 from zoho_pipeline.orchestration.assets.raw_specs import zoho_specs
-from zoho_pipeline.orchestration.automation.failure_sensor import build_failure_hook, checked_webhook
+from zoho_pipeline.orchestration.automation.failure_sensor import build_failure_sensor, require_safe_webhook
 from zoho_pipeline.orchestration.automation.jobs import (
+    freshness_job,
     marts_job,
     reconcile_job,
-    state_job,
     sync_job,
     weekly_insight_job,
 )
 from zoho_pipeline.orchestration.automation.schedules import build_schedules
 from zoho_pipeline.orchestration.automation.sensors import build_sensors
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,30 +28,35 @@ if TYPE_CHECKING:
 
 
 def build(settings: Settings, limits: "SyncLimits | None" = None) -> dg.Definitions:
-    """The code location for these settings; nothing is connected to until something runs.
+    """The definitions of the code location. Nothing connects to a database or to Zoho before a run, sensor or schedule.
 
-    `limits`: the limits of each sync; None: the product's.
+    Args:
+        limits: the limits of each sync; None is the product's.
+
+    Raises:
+        SettingsError: the failure webhook is not a URL that we send to.
+        ProjectError: a model of the SQL project or its yml is wrong.
     """
     with warnings.catch_warnings():
-        # Links to files are beta in Dagster 1.13, checks by partition a preview: known, and not worth a line a load.
+        # Links to files are beta in Dagster 1.13, and checks with partitions are a preview. We use both on purpose.
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        return _build(Rooms(settings, limits))
+        return _build(Services(settings, limits))
 
 
-def _build(rooms: Rooms) -> dg.Definitions:
-    settings = rooms.settings
-    catalogue = load_catalogue(settings)
-    raw, models = build_raw_assets(rooms.dialect), build_model_assets(catalogue, rooms.dialect)
+def _build(services: Services) -> dg.Definitions:
+    settings = services.settings
+    manifest = load_model_manifest(settings)
+    raw, models = build_raw_assets(services.dialect), build_model_assets(manifest, services.dialect)
     reconcile_check, state_check = build_channel_checks()
     sync, marts, weekly = sync_job(raw), marts_job(models), weekly_insight_job(models)
-    reconcile, state = reconcile_job(reconcile_check), state_job()
+    reconcile, freshness = reconcile_job(reconcile_check), freshness_job()
     return dg.Definitions(
-        assets=[*zoho_specs(), *seed_specs(catalogue), raw, models],
+        assets=[*zoho_specs(), *seed_specs(manifest), raw, models],
         asset_checks=[reconcile_check, state_check],
-        jobs=[sync, reconcile, marts, weekly, state],
-        schedules=build_schedules(sync, reconcile, weekly, state, settings.schedule_timezone),
-        sensors=[*build_sensors(sync, marts), build_failure_hook(checked_webhook(settings.failure_webhook))],
-        resources={"rooms": dg.ResourceDefinition.hardcoded_resource(rooms)},
-        executor=dg.in_process_executor,  # a run is one or two steps: a process of its own for each buys nothing
+        jobs=[sync, reconcile, marts, weekly, freshness],
+        schedules=build_schedules(sync, reconcile, weekly, freshness, settings.schedule_timezone),
+        sensors=[*build_sensors(sync, marts), build_failure_sensor(require_safe_webhook(settings.failure_webhook))],
+        resources={"services": dg.ResourceDefinition.hardcoded_resource(services)},
+        executor=dg.in_process_executor,  # a run has one or two steps: a process per step would only cost time
     )

@@ -1,9 +1,9 @@
-"""A batch: one run works through many channels, each channel's fate its own.
+"""One run works on many channels, and the failure of one channel does not stop the others.
 
-A failure that may pass is tried again at the end of the batch, after the others have had their turn;
-one that cannot pass (a revoked token, the day's credits) is not. Whatever a channel raises, the next
-one is worked on. A run that other runs wait for does not wait itself: its troubled channels are left
-to the repetition of the run, which queues behind them.
+A channel with a transient failure is retried at the end of the batch, after every other channel had its first turn.
+A channel with a permanent failure (a revoked token, a spent credit budget) is not retried. When other runs are
+queued, a run does not wait: it ends, and Dagster's retry of the run, which queues behind them, repeats the channels
+that failed.
 """
 
 import logging
@@ -17,142 +17,162 @@ from pydantic import Field
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.logs import redact
-from zoho_pipeline.orchestration.channel_summaries import synced_since
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.channel_summaries import channels_synced_since
+from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import PipelineError, UsageError
 from zoho_pipeline.zoho.errors import Permanent, ReconnectNeeded, TokenThrottled
 
 log = logging.getLogger(__name__)
 
-_QUEUED = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
-_LOOK_EVERY = 5.0
 MAX_RETRIES_TAG = "dagster/max_retries"
-_LASTING = (Permanent, ReconnectNeeded, TokenThrottled, UsageError)
-"""TokenThrottled among them: every further try prolongs Zoho's throttle."""
+_QUEUED_RUNS = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
+_QUEUE_POLL_SECONDS = 5.0
+_MAX_REASON_CHARACTERS = 500
+_PERMANENT_ERRORS = (Permanent, ReconnectNeeded, TokenThrottled, UsageError)
+"""TokenThrottled is one of them, because each further request makes Zoho's throttle last longer."""
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Why a channel failed; `lasting`: trying again within the night cannot help."""
+class ChannelFailure:
+    """Why a channel failed. `permanent`: a retry within the same night cannot help."""
 
     reason: str
-    lasting: bool
+    permanent: bool
 
 
-Work = Callable[[str], Trouble | None]
-"""Works on one channel, tells Dagster what came of it, and says what went wrong."""
+ChannelTask = Callable[[str], ChannelFailure | None]
+"""Works on the channel with this id, logs the result to Dagster, and returns the failure if there was one."""
 
-Pause = Callable[[float], bool]
-"""Waits so many seconds; False: others wait for this run's place, no further try."""
+RetryWait = Callable[[float], bool]
+"""Waits this many seconds. Returns False when another run is queued: then there are no further retries."""
 
 
 class BatchConfig(dg.Config):
-    """Which channels a run works on, and how patiently."""
+    """The channels that a run works on, and the waits before its retries."""
 
-    channels: list[str] = Field(default=[], description="Ids of channels; none: the partitions of the run.")
+    channels: list[str] = Field(default=[], description="Channel ids. When empty, the partitions of the run are used.")
     retry_waits: list[float] = Field(
-        default=[20.0, 60.0], description="Seconds before each further try of a channel whose failure may pass."
+        default=[20.0, 60.0],
+        description="Seconds to wait before each retry of the channels whose failure is transient.",
     )
 
 
-def channels_of(context: dg.OpExecutionContext, config: BatchConfig) -> list[str]:
-    """The channels of a run, in order; dg.Failure where neither config nor partitions name any."""
+def channels_of_run(context: dg.OpExecutionContext, config: BatchConfig) -> list[str]:
+    """The channel ids of a run, in order, each once.
+
+    Raises:
+        dg.Failure: neither the config nor the partitions of the run name a channel.
+    """
     if config.channels:
         return list(dict.fromkeys(config.channels))
     if not context.has_partition_key and not context.has_partition_key_range:
         raise dg.Failure(
-            "No channel was named: pick partitions, or give the op's config `channels: [id, …]`.", allow_retries=False
+            "This run names no channel. Select partitions, or set `channels: [id, …]` in the config of the op.",
+            allow_retries=False,
         )
     return list(context.partition_keys)
 
 
-def work_through(channels: Sequence[str], work: Work, waits: Iterable[float], pause: Pause) -> dict[str, Trouble]:
-    """Every channel once, then those with passing trouble again after each wait; the troubles that stayed."""
-    troubles: dict[str, Trouble] = {}
-    _round(channels, work, troubles)
-    for wait in waits:
-        again = [channel for channel in channels if channel in troubles and not troubles[channel].lasting]
-        if not again or not pause(wait):
+def run_batch(
+    channels: Sequence[str], task: ChannelTask, retry_waits: Iterable[float], wait: RetryWait
+) -> dict[str, ChannelFailure]:
+    """Run `task` once per channel, then retry the transient failures after each wait.
+
+    Returns:
+        Channel id → its last failure, for the channels that did not succeed in the end.
+    """
+    failures: dict[str, ChannelFailure] = {}
+    _attempt_each(channels, task, failures)
+    for seconds in retry_waits:
+        to_retry = [channel for channel in channels if channel in failures and not failures[channel].permanent]
+        if not to_retry or not wait(seconds):
             break
-        _round(again, work, troubles)
-    return troubles
+        _attempt_each(to_retry, task, failures)
+    return failures
 
 
-def _round(channels: Iterable[str], work: Work, troubles: dict[str, Trouble]) -> None:
+def _attempt_each(channels: Iterable[str], task: ChannelTask, failures: dict[str, ChannelFailure]) -> None:
     for channel in channels:
-        trouble = work(channel)
-        if trouble is None:
-            troubles.pop(channel, None)
+        failure = task(channel)
+        if failure is None:
+            failures.pop(channel, None)
         else:
-            troubles[channel] = trouble
+            failures[channel] = failure
 
 
-def patience(context: dg.OpExecutionContext) -> Pause:
-    """Waits for as long as no other run is queued."""
+def wait_while_queue_is_empty(context: dg.OpExecutionContext) -> RetryWait:
+    """A `RetryWait` that stops waiting as soon as another run is queued."""
 
-    def pause(seconds: float) -> bool:
+    def wait(seconds: float) -> bool:
         until = time.monotonic() + seconds
-        while not context.instance.get_runs_count(_QUEUED):
+        while not context.instance.get_runs_count(_QUEUED_RUNS):
             left = until - time.monotonic()
             if left <= 0:
                 return True
-            time.sleep(min(left, _LOOK_EVERY))
-        context.log.info("other runs wait: what failed is tried again by a repetition of this run, behind them")
+            time.sleep(min(left, _QUEUE_POLL_SECONDS))
+        context.log.info("Other runs are queued. A retry of this run, behind them, will repeat the failed channels.")
         return False
 
-    return pause
+    return wait
 
 
-def guarded(channel_id: str, action: Callable[[], Trouble | None]) -> Trouble | None:
-    """Run `action`; an expected error is told by its message, an unexpected one with its traceback in the log."""
+def attempt(channel_id: str, action: Callable[[], ChannelFailure | None]) -> ChannelFailure | None:
+    """Run `action` and turn any exception into a failure. The log gets a traceback for an unexpected one."""
     try:
         return action()
     except PipelineError as error:
-        trouble = Trouble(redact(str(error)), is_lasting(error))
-        log.error("channel %s: %s", channel_id, trouble.reason)
+        failure = ChannelFailure(redact(str(error)), is_permanent(error))
+        log.error("channel %s: %s", channel_id, failure.reason)
     except Exception as error:
-        trouble = Trouble(redact(f"unexpected {type(error).__name__}: {error}")[:500], lasting=False)
+        reason = redact(f"unexpected {type(error).__name__}: {error}")[:_MAX_REASON_CHARACTERS]
+        failure = ChannelFailure(reason, permanent=False)
         log.exception("channel %s: unexpected error", channel_id)
-    return trouble
+    return failure
 
 
-def is_lasting(error: PipelineError) -> bool:
-    """Whether trying again within the night is pointless. What a busy channel, a lost lock or an unreachable
-    registry stopped may go well."""
+def is_permanent(error: PipelineError) -> bool:
+    """Whether a retry within the same night is pointless. A busy channel, a lost lock and an unreachable
+    registry are transient."""
     if isinstance(error, ChannelError):
         return not isinstance(error, ChannelBusy | LockLost | RegistryError)
-    return isinstance(error, _LASTING)
+    return isinstance(error, _PERMANENT_ERRORS)
 
 
-def is_left_out(channel: Channel) -> str | None:
-    """Why a batch passes over a channel without a word to Zoho; None where it does not."""
+def reason_to_skip(channel: Channel) -> str | None:
+    """Why a batch skips a channel without a call to Zoho; None when it works on it."""
     if channel.status == PAUSED:
         return "is paused"
     if channel.status == RECONNECT_NEEDED:
-        return "waits for a reconnect"
+        return "must be connected again"
     return None
 
 
-def remaining(context: dg.OpExecutionContext, rooms: Rooms, channels: list[str]) -> list[str]:
-    """What a repetition of a run still has to do: channels its earlier tries finished are not done twice."""
+def channels_left_to_do(context: dg.OpExecutionContext, services: Services, channels: list[str]) -> list[str]:
+    """The channels that a retried run still has to do: it skips those that its earlier attempts completed."""
     root = context.run.root_run_id
     record = context.instance.get_run_record_by_id(root) if root else None
     if record is None:
         return channels
-    done = synced_since(rooms.registry, channels, record.create_timestamp)
-    context.log.info("%d of %d channels were done by the earlier tries of this run", len(done), len(channels))
+    done = channels_synced_since(services.registry, channels, record.create_timestamp)
+    context.log.info("Earlier attempts of this run completed %d of %d channels.", len(done), len(channels))
     return [channel for channel in channels if channel not in done]
 
 
-def conclude(context: dg.OpExecutionContext, channels: Sequence[str], troubles: dict[str, Trouble]) -> None:
-    """End the run: dg.Failure naming the failed channels, never retried where no retry can help."""
-    if not troubles:
+def raise_if_any_failed(
+    context: dg.OpExecutionContext, channels: Sequence[str], failures: dict[str, ChannelFailure]
+) -> None:
+    """End the run as failed when a channel failed. When every failure is permanent, Dagster does not retry the run.
+
+    Raises:
+        dg.Failure: names each failed channel with its reason, in the message and in the metadata.
+    """
+    if not failures:
         return
-    if all(trouble.lasting for trouble in troubles.values()):
+    if all(failure.permanent for failure in failures.values()):
         context.instance.add_run_tags(context.run_id, {MAX_RETRIES_TAG: "0"})
-    told = "; ".join(f"{channel}: {trouble.reason}" for channel, trouble in troubles.items())
+    reasons = "; ".join(f"{channel}: {failure.reason}" for channel, failure in failures.items())
     raise dg.Failure(
-        f"{len(troubles)} of {len(channels)} channels failed: {told}",
-        metadata={channel: trouble.reason for channel, trouble in troubles.items()},
+        f"{len(failures)} of {len(channels)} channels failed: {reasons}",
+        metadata={channel: failure.reason for channel, failure in failures.items()},
         allow_retries=False,
     )

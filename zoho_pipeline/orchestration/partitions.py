@@ -1,4 +1,4 @@
-"""Partitions: one per connected channel, added and removed as channels come and go."""
+"""Partitions: one partition per connected channel. A sensor adds and removes them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,11 +7,12 @@ import dagster as dg
 channel_partitions = dg.DynamicPartitionsDefinition(name="channels")
 
 MAX_CHANNELS_PER_RUN = 100
-"""A run starts for 5 to 6 s of CPU (a process, Dagster and dlt imported): over a batch, 0.06 s a channel."""
+"""The start of a run costs 5 to 6 s of CPU (a process that imports Dagster and dlt). A batch of 100 channels shares
+it, so each channel pays 0.06 s."""
 
 
-def batches(channels: Sequence[str], size: int = MAX_CHANNELS_PER_RUN) -> Iterator[list[str]]:
-    """The channels in their order, at most `size` at a time, sizes as even as can be."""
+def split_into_batches(channels: Sequence[str], size: int = MAX_CHANNELS_PER_RUN) -> Iterator[list[str]]:
+    """The channels in their order, in batches of at most `size` whose sizes differ by one at most."""
     runs = -(-len(channels) // size)
     for number in range(runs):
         yield list(channels[number * len(channels) // runs : (number + 1) * len(channels) // runs])

@@ -1,9 +1,10 @@
-"""Pools: what may run side by side. The default limit of `dagster.yaml` counts where `LIMITS` names no other."""
+"""Concurrency pools: how many runs of a kind may run at the same time."""
 
 SYNC_POOL = "zoho_sync"
-"""How many runs may talk to Zoho and load at once; the step that writes a DuckDB file has a lock of its own."""
+"""Limits the runs that read from Zoho and load at the same time. A DuckDB file has its own lock for the load step."""
 
 MARTS_POOL = "marts"
 
-LIMITS = {SYNC_POOL: None, MARTS_POOL: 1}
-"""None: the default. One publication at a time: the published file is replaced whole."""
+POOL_LIMITS = {SYNC_POOL: None, MARTS_POOL: 1}
+"""Runs per pool; None: the `default_limit` of `dagster.yaml`. Marts allow one, because a refresh replaces the whole
+published file."""

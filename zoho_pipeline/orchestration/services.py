@@ -1,7 +1,7 @@
-"""Resources: what an asset needs of the rooms below. One object, opened lazily, never in run config.
+"""The Dagster resource `services`: the settings, the registry and the warehouse, opened at first use.
 
-Settings hold secrets, and Dagster stores and shows run config; so the settings stay a plain Python
-object that each process reads from its own environment.
+Dagster stores run config and shows it in the UI, and settings hold secrets. So settings are never run config:
+each process reads them from its own environment.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from zoho_pipeline.settings import Settings
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.limits import SyncLimits
-    from zoho_pipeline.warehouse import Warehouse
+    from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """The registry and the warehouse of these settings, opened at first use.
+class Services:
+    """The registry and the warehouse of one deployment, opened at first use.
 
-    `limits`: the limits of each sync; None: the product's.
+    `limits`: the limits of each sync; None is the product's.
     """
 
     settings: Settings
@@ -28,7 +28,7 @@ class Rooms:
 
     @property
     def dialect(self) -> str:
-        """`duckdb` or `postgres`, read off the URL: asking the warehouse would import its drivers at each load."""
+        """`duckdb` or `postgres`, read from the URL: to ask the warehouse would import its drivers at each load."""
         return "postgres" if self.settings.warehouse_url.startswith("postgres") else "duckdb"
 
     @cached_property
@@ -40,6 +40,6 @@ class Rooms:
 
     @cached_property
     def warehouse(self) -> "Warehouse":
-        from zoho_pipeline.warehouse import open_warehouse
+        from zoho_pipeline.warehouse.warehouse import open_warehouse
 
         return open_warehouse(self.settings)

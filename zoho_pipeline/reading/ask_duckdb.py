@@ -7,10 +7,9 @@ from typing import Any
 import duckdb
 
 from zoho_pipeline.reading.limits import BATCH, Limits
-from zoho_pipeline.reading.sandbox import out_of_memory
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse import open_duckdb
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 OPEN_SECONDS = 10.0
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
@@ -32,7 +31,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
         while rows := result.fetchmany(BATCH):
             yield [[json_ready(value) for value in row] for row in rows]
     except duckdb.OutOfMemoryException as error:
-        raise QueryError(out_of_memory(limits)) from error
+        raise QueryError(limits.out_of_memory) from error
     except duckdb.Error as error:
         raise QueryError(str(error).strip()) from error
 
@@ -40,7 +39,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
     """The file attached read-only to an instance in memory, which spills nothing and keeps its configuration."""
     path, name = Path(request["path"]), request["name"].replace('"', '""')
-    open_duckdb(path, read_only=True, timeout=OPEN_SECONDS).close()  # one clear line where it cannot be opened
+    DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line where it cannot be opened
     connection = duckdb.connect(":memory:")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{limits.memory_mb}MiB'")

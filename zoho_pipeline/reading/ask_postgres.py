@@ -21,10 +21,9 @@ from psycopg import sql as compose
 from psycopg.adapt import Loader
 
 from zoho_pipeline.reading.limits import BATCH, Limits
-from zoho_pipeline.reading.sandbox import out_of_memory
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse import WarehouseError
+from zoho_pipeline.warehouse.connection import WarehouseError
 
 CURSOR = "zoho_pipeline_query"
 _DECLARE = f"declare {CURSOR} no scroll cursor for\n"
@@ -86,7 +85,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
         except psycopg.errors.QueryCanceled as error:
             raise QueryError(f"the query took longer than {limits.seconds:g} s and was stopped. Read less.") from error
         except (psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded) as error:  # the temporary files
-            raise QueryError(out_of_memory(limits)) from error
+            raise QueryError(limits.out_of_memory) from error
         except psycopg.Error as error:
             raise QueryError(_said(error, prefix, text)) from error
 

@@ -1,33 +1,36 @@
-"""A channel's newest insight with its lists, JSON-ready (`read`); `render` and `markdown` make a page of it,
-`chart` a picture of its weeks."""
+"""A channel's newest insight with its lists, ready for JSON (`read`), and a picture of its weeks (`chart`).
+
+`insight_page` makes a page of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoho_pipeline.reading.chart import bars
-from zoho_pipeline.reading.insight_page import WEEKS, markdown, render, spark, weeks_of
+from zoho_pipeline.reading.insight_page import WEEKS, weeks_of
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.reading.query import json_ready
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.warehouse import Connection, Warehouse
-
-__all__ = ["chart", "markdown", "read", "render", "spark"]
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 LISTS = {
     "conversion_rate": "dimension in ('all', 'lead_source') order by stage, definition, dimension, dimension_value",
     "time_to_first_contact": "dimension in ('all', 'lead_source') order by dimension, dimension_value",
     "topic_performance": "1 = 1 order by topic",
 }
-"""Marts with one row a day and value, and what of them goes with the insight of their day. By content item and
-topic a rate has thousands of rows: those are for `zoho-pipeline sql`."""
+"""Marts with one row per day and value → which rows go with the insight of the day. Rates by content item and topic
+have thousands of rows; read those with `zoho-pipeline sql`."""
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
-    """The newest `channel_insight` row of a channel, JSON-ready, and its lists under their marts' names:
-    conversion_rate and time_to_first_contact of that day (the total and each lead source), topic_performance
-    of that day, and the newest 13 weeks and 13 months of lead_volume.
+    """The newest `channel_insight` row of a channel, ready for JSON, and its lists under the names of their marts.
 
-    NotPublished: no transform has run, or none since the channel was connected.
+    The lists are conversion_rate and time_to_first_contact of that day (the total and each lead source),
+    topic_performance of that day, and the newest 13 weeks and 13 months of lead_volume.
+
+    Raises:
+        NotPublished: no transform has run, or none since the channel was connected.
     """
     with connect(warehouse) as connection:
         newest = "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1"
@@ -46,13 +49,13 @@ def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
 
 
 def chart(insight: Mapping[str, Any]) -> str:
-    """The leads of the newest weeks as bars, the running week paler: a PNG as a `data:` URI for an `<img>`
-    or markdown's `![…](…)`."""
+    """The leads of the newest weeks as bars, with the current week paler: a PNG as a `data:` URI, for an `<img>`
+    or for `![…](…)` of markdown."""
     weeks = weeks_of(insight)
     return bars([row["n_leads"] or 0 for row in weeks], pale_last=bool(weeks and weeks[-1]["is_partial"]))
 
 
 def _list(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows as objects, without the columns that the whole list shares."""
+    """Rows as objects, without the columns that are equal in the whole list."""
     shared = ("channel_id", "as_of_date", "as_of_utc")
     return [{k: json_ready(v) for k, v in row.items() if k not in shared} for row in connection.rows(query, params)]

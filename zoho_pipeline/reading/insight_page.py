@@ -1,4 +1,4 @@
-"""A channel's insight as a page: for the terminal (`render`) and in markdown, section by section the same."""
+"""A channel's insight as a page, for the terminal (`render`) and in `markdown`; both have the same sections."""
 
 import itertools
 import re
@@ -23,14 +23,20 @@ STATUS_WORDS = {
 }
 TOPIC_WORDS = {
     "insufficient_data": "Too few matured leads per topic for a suggestion.",
-    "no_conversions_in_matured_cohort": "No matured lead got a deal yet, so no topic stands out.",
+    "no_conversions_in_matured_cohort": "No matured lead has a deal yet, so no topic is better than another.",
     "no_matured_leads": "No lead is old enough yet to compare topics.",
 }
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~!])")
+_MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
 def render(insight: Mapping[str, Any], width: int | None = None, color: bool | None = None) -> str:
-    """The page as text. `color`: ANSI colours (default: where stdout is a terminal)."""
+    """The page as text.
+
+    Args:
+        insight: what `insight.read` returns.
+        width: characters per line; the default is the terminal's width, or 100 where there is no colour.
+        color: whether to use ANSI colours; the default is yes where stdout is a terminal.
+    """
     if color is None:
         color = sys.stdout.isatty()
     width = width or (None if color else 100)
@@ -41,34 +47,34 @@ def render(insight: Mapping[str, Any], width: int | None = None, color: bool | N
 
 
 def markdown(insight: Mapping[str, Any]) -> str:
-    """The page as markdown; names that a tenant gave are escaped."""
-    parts = [f"# {_escaped(_title(insight))}", _marked(_freshness(insight))]
+    """The page as markdown. Names that a tenant chose are escaped."""
+    parts = [f"# {_escaped(_title(insight))}", _markdown_text(_freshness(insight))]
     for title, content in _sections(insight):
-        parts += [f"## {title}", *(_rows(p) if isinstance(p, Table) else _marked(p) for p in content)]
+        parts += [f"## {title}", *(_markdown_table(p) if isinstance(p, Table) else _markdown_text(p) for p in content)]
     return "\n\n".join(parts) + "\n"
 
 
-def _marked(text: Text) -> str:
-    """A line, its bold words bold."""
+def _markdown_text(text: Text) -> str:
+    """A line as markdown; words that are bold in the terminal are bold here."""
     cuts = [0, len(text.plain), *(edge for span in text.spans for edge in (span.start, span.end))]
     edges = sorted(set(cuts))
-    said = []
+    parts = []
     for start, end in itertools.pairwise(edges):
         bold = any("bold" in str(span.style) and span.start <= start < span.end for span in text.spans)
         word = _escaped(text.plain[start:end])
-        said.append(f"**{word}**" if (bold or "bold" in str(text.style)) and word.strip() else word)
-    return "".join(said)
+        parts.append(f"**{word}**" if (bold or "bold" in str(text.style)) and word.strip() else word)
+    return "".join(parts)
 
 
-def _rows(table: Table) -> str:
-    """The sources: a markdown table of their names, bars and numbers."""
+def _markdown_table(table: Table) -> str:
+    """The sources as a markdown table of names, bars and numbers."""
     columns = [[_escaped(str(cell)) for cell in column.cells] for column in table.columns]
     lines = [" | ".join(cells) for cells in zip(*columns, strict=True)]
     return "\n".join(["| source | | leads |", "|---|---|---|", *(f"| {line} |" for line in lines)])
 
 
 def _escaped(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", text)
+    return _MARKDOWN_SIGNS.sub(r"\\\1", text)
 
 
 def _title(insight: Mapping[str, Any]) -> str:
@@ -88,7 +94,7 @@ def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text |
     sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
     for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
         yield title, section(insight)
-        if insight["leads_this_month"] is None:  # no data: whatever the other sections said would be made up
+        if insight["leads_this_month"] is None:  # without data, the other sections would have nothing true to say
             return
 
 
@@ -102,31 +108,42 @@ def _freshness(insight: Mapping[str, Any]) -> Text:
     return Text(f"Data {words}.", style="dim" if status == "ok" else "yellow")
 
 
-def _leads(i: Mapping[str, Any]) -> Iterable[Text]:
-    now, then, full = i["leads_this_month"], i["leads_last_month_same_point"], i["leads_last_month_full"]
+def _leads(insight: Mapping[str, Any]) -> Iterable[Text]:
+    now, then, full = (
+        insight["leads_this_month"],
+        insight["leads_last_month_same_point"],
+        insight["leads_last_month_full"],
+    )
     if now is None:
         yield Text("No count: there is no data.")
         return
     text = Text.assemble((f"{now:,}", "bold"), f" {_plural(now, 'lead')} this month, ")
-    if i["change_status"] == "ok":
-        change = i["leads_change_rate"]
+    if insight["change_status"] == "ok":
+        change = insight["leads_change_rate"]
         style = "green" if change > 0 else "red" if change < 0 else ""
         moved = f"{100 * abs(change):.0f} % {'more' if change > 0 else 'fewer'} than" if change else "as many as"
         text.append(moved, style)
         text.append(f" the {then:,} by the same point last month")
-    elif i["change_status"] == "new":
+    elif insight["change_status"] == "new":
         text.append("none by the same point last month")
     else:
         text.append("and none by the same point last month")
     yield text.append(f" ({full:,} in the whole of it).")
 
 
-def _sources(i: Mapping[str, Any]) -> Iterable[Text | Table]:
-    named = [(i[f"top_source_{n}"], i[f"top_source_{n}_leads"], "cyan") for n in (1, 2, 3) if i[f"top_source_{n}"]]
-    rest = [("other sources", i["other_sources_leads"], "dim"), ("source unknown", i["unknown_source_leads"], "dim")]
+def _sources(insight: Mapping[str, Any]) -> Iterable[Text | Table]:
+    named = [
+        (insight[f"top_source_{n}"], insight[f"top_source_{n}_leads"], "cyan")
+        for n in (1, 2, 3)
+        if insight[f"top_source_{n}"]
+    ]
+    rest = [
+        ("other sources", insight["other_sources_leads"], "dim"),
+        ("source unknown", insight["unknown_source_leads"], "dim"),
+    ]
     bars = [*named, *((name, leads, style) for name, leads, style in rest if leads)]
     if not bars:
-        yield Text("No leads to count sources of.", style="dim")
+        yield Text("There are no leads, so there are no sources.", style="dim")
         return
     total, longest = sum(leads for _, leads, _ in bars), max(leads for _, leads, _ in bars)
     table = Table.grid(padding=(0, 1))
@@ -134,93 +151,103 @@ def _sources(i: Mapping[str, Any]) -> Iterable[Text | Table]:
         bar = "█" * max(1, round(BAR_WIDTH * leads / longest))
         table.add_row(Text(name), Text(bar, style), Text(f"{leads:,} ({100 * leads / total:.0f} %)"))
     yield table
-    if i["top_sources_period"] == "last_month":
-        yield Text("Of last month: this month has none yet.", style="dim")
-    if i.get("top_sources_tie_at_cutoff"):
+    if insight["top_sources_period"] == "last_month":
+        yield Text("These are the sources of last month; this month has none yet.", style="dim")
+    if insight.get("top_sources_tie_at_cutoff"):
         yield Text("Another source has as many leads as the last one named.", style="dim")
 
 
-def _weeks(i: Mapping[str, Any]) -> Iterable[Text]:
-    weeks = weeks_of(i)
+def _weeks(insight: Mapping[str, Any]) -> Iterable[Text]:
+    weeks = weeks_of(insight)
     counts = [row["n_leads"] or 0 for row in weeks]
     if not counts:
         yield Text("No weeks to show.", style="dim")
         return
-    running = ", the last one still running" if weeks[-1]["is_partial"] else ""
+    running = "; the last week is not over" if weeks[-1]["is_partial"] else ""
     since = _day(date.fromisoformat(weeks[0]["period_start"]))
-    yield Text.assemble((spark(counts), "cyan"), f"  {min(counts):,} to {max(counts):,} a week since {since}{running}.")
+    yield Text.assemble(
+        (spark(counts), "cyan"), f"  {min(counts):,} to {max(counts):,} leads per week since {since}{running}."
+    )
     words = {
         "up": ("Rising", "green"),
         "down": ("Falling", "red"),
         "flat": ("Steady", ""),
-        "insufficient_data": ("Too few leads to call a trend", "dim"),
+        "insufficient_data": ("Too few leads to show a trend", "dim"),
     }
-    trend = words.get(i["trend_direction"], (i["trend_direction"], ""))
-    yield Text.assemble(trend, " (last four full weeks against the four before).")
+    trend = words.get(insight["trend_direction"], (insight["trend_direction"], ""))
+    yield Text.assemble(trend, " (the last four full weeks, compared with the four before).")
 
 
-def _conversion(i: Mapping[str, Any]) -> Iterable[Text]:
-    rate, n = i["conversion_rate_30d"], i["conversion_rate_30d_n"]
-    if i["conversion_rate_30d_x"] is None:
-        yield Text(f"Unknown: deals cannot be read. Why: zoho-pipeline channels show {i['channel_id']}", style="yellow")
+def _conversion(insight: Mapping[str, Any]) -> Iterable[Text]:
+    rate, n = insight["conversion_rate_30d"], insight["conversion_rate_30d_n"]
+    if insight["conversion_rate_30d_x"] is None:
+        yield Text(
+            f"Unknown: deals cannot be read. Why: zoho-pipeline channels show {insight['channel_id']}", style="yellow"
+        )
     elif rate is None:
-        yield Text("No lead is 30 days old yet: nothing to measure.", style="dim")
+        yield Text("No lead is 30 days old yet, so there is nothing to measure.", style="dim")
     else:
-        low, high = _percent(i["conversion_rate_30d_ci_low"]), _percent(i["conversion_rate_30d_ci_high"])
-        of = f"({i['conversion_rate_30d_x']:,} of {n:,}; 95 % interval {low} to {high})"
+        low, high = _percent(insight["conversion_rate_30d_ci_low"]), _percent(insight["conversion_rate_30d_ci_high"])
+        of = f"({insight['conversion_rate_30d_x']:,} of {n:,}; 95 % interval {low} to {high})"
         yield Text.assemble((_percent(rate), "bold"), f" of matured leads got a deal within 30 days {of}.")
-    km = i["conversion_rate_30d_km"]
+    km = insight["conversion_rate_30d_km"]
     if km is not None:
-        yield Text(f"Counting younger leads for as long as they have lived: {_percent(km)}.", style="dim")
+        yield Text(f"With younger leads, each counted for its age so far: {_percent(km)}.", style="dim")
 
 
-def _contact(i: Mapping[str, Any]) -> Iterable[Text]:
-    lists: list[dict[str, Any]] = i["time_to_first_contact"]
+def _contact(insight: Mapping[str, Any]) -> Iterable[Text]:
+    lists: list[dict[str, Any]] = insight["time_to_first_contact"]
     total = next((row for row in lists if row["dimension"] == "all"), {})
     if not total.get("n_leads"):
         yield Text("No leads in the last 90 days.", style="dim")
         return
     if total["n_contacted"] is None:
-        words = f"Unknown: no activity can be read. Why: zoho-pipeline channels show {i['channel_id']}"
+        words = f"Unknown: no activity can be read. Why: zoho-pipeline channels show {insight['channel_id']}"
         yield Text(words, style="yellow")
         return
-    median, mean = i["median_hours_to_first_contact"], i["avg_hours_to_first_contact"]
+    median, mean = insight["median_hours_to_first_contact"], insight["avg_hours_to_first_contact"]
     if median is None:
         yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
     else:
-        yield Text.assemble("Half within ", (_hours(median), "bold"), f", {_hours(mean)} on average.")
-        if i["contacted_rate"] is not None:
+        yield Text.assemble(
+            "Half were contacted within ", (_hours(median), "bold"), f"; the average is {_hours(mean)}."
+        )
+        if insight["contacted_rate"] is not None:
             of = f"of the {total['n_leads']:,} leads of the last 90 days"
-            yield Text(f"{100 * i['contacted_rate']:.0f} % {of} were contacted.")
+            yield Text(f"{100 * insight['contacted_rate']:.0f} % {of} were contacted.")
     waiting = total.get("n_uncontacted") or 0
     if waiting:
         oldest = total.get("oldest_uncontacted_hours")
-        longest = f", the longest for {_hours(oldest)}" if oldest is not None else ""
-        yield Text(f"{waiting:,} still {'wait' if waiting > 1 else 'waits'}{longest}.", style="yellow")
+        longest = f"; the longest has waited for {_hours(oldest)}" if oldest is not None else ""
+        still = "leads still wait" if waiting > 1 else "lead still waits"
+        yield Text(f"{waiting:,} {still}{longest}.", style="yellow")
     else:
-        yield Text("Nobody is waiting.", style="green")
-    if i["km_median_hours_to_first_contact"] is not None and waiting:
-        yield Text(f"Median with those who wait: {_hours(i['km_median_hours_to_first_contact'])}.", style="dim")
+        yield Text("No lead is waiting.", style="green")
+    if insight["km_median_hours_to_first_contact"] is not None and waiting:
+        yield Text(
+            f"Median including leads that still wait: {_hours(insight['km_median_hours_to_first_contact'])}.",
+            style="dim",
+        )
 
 
-def _topics(i: Mapping[str, Any]) -> Iterable[Text]:
-    found = [n for n in (1, 2, 3) if i[f"suggested_topic_{n}"]]
+def _topics(insight: Mapping[str, Any]) -> Iterable[Text]:
+    found = [n for n in (1, 2, 3) if insight[f"suggested_topic_{n}"]]
     for n in found:
-        yield Text.assemble((i[f"suggested_topic_{n}"], "bold"), f": {i[f'suggested_topic_{n}_reason']}")
-    if not found and i["conversion_rate_30d_x"] is None:
+        yield Text.assemble((insight[f"suggested_topic_{n}"], "bold"), f": {insight[f'suggested_topic_{n}_reason']}")
+    if not found and insight["conversion_rate_30d_x"] is None:
         yield Text("Unknown: deals cannot be read.", style="yellow")
     elif not found:
-        words = TOPIC_WORDS.get(str(i["topic_status"]), "No topic does better than the channel as a whole.")
+        words = TOPIC_WORDS.get(str(insight["topic_status"]), "No topic converts better than the channel as a whole.")
         yield Text(words, style="dim")
 
 
 def weeks_of(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The newest weeks of `lead_volume` that a page shows, the running one last."""
+    """The newest weeks of `lead_volume` that a page shows; the current week is the last one."""
     return [row for row in insight["lead_volume"] if row["grain"] == "week"][-WEEKS:]
 
 
 def spark(counts: Sequence[int]) -> str:
-    """Counts as a line of blocks, from 0 to the largest."""
+    """Counts as a line of blocks; the highest block is the largest count."""
     top = max(counts, default=0)
     return "".join(SPARK[round((len(SPARK) - 1) * count / top)] if top else SPARK[0] for count in counts)
 

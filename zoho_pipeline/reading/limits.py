@@ -11,6 +11,8 @@ ANSWER_BYTES = 256 * 2**20
 MEMORY_MB = 1024
 THREADS = 2
 BATCH = 500
+START_SECONDS = 60.0
+"""For the process to start and to open the warehouse. The time of the query begins after that."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,10 @@ class Limits:
     answer_bytes: int = ANSWER_BYTES
     memory_mb: int = MEMORY_MB
     threads: int = THREADS
+
+    @property
+    def out_of_memory(self) -> str:
+        """The message of a query that needs more memory than it may use."""
+        return (
+            f"the query needs more than {self.memory_mb} MB of memory. Read fewer rows or columns, or smaller values."
+        )

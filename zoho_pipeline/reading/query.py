@@ -14,16 +14,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, Limits
+from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, START_SECONDS, Limits
 from zoho_pipeline.reading.published import NOT_PUBLISHED
-from zoho_pipeline.reading.sandbox import START_SECONDS, out_of_memory
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import NotPublished, QueryError
-from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse, WarehouseError, open_warehouse
+from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 __all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query"]
 
@@ -36,10 +35,6 @@ class QueryResult:
 
     columns: list[str]
     rows: list[list[Any]]
-
-    def as_objects(self) -> list[dict[str, Any]]:
-        """One object per row, as `--format json` prints them."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 def query(
@@ -56,7 +51,7 @@ def query(
         NotPublished: no transform has run yet.
         WarehouseError: the warehouse cannot be opened.
     """
-    warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
+    warehouse = open_warehouse(where) if isinstance(where, Settings) else where
     limits = limits or Limits(seconds=timeout)
     if raw and limits.seconds > RAW_SECONDS:
         limits = Limits(**asdict(limits) | {"seconds": RAW_SECONDS})
@@ -68,27 +63,12 @@ def query(
 
 @contextmanager
 def _place(warehouse: Warehouse, raw: bool) -> Iterator[dict[str, Any]]:
-    """Where the process reads. The raw file stays open here, read-only, so that no load begins meanwhile."""
-    schema = RAW_SCHEMA if raw else MARTS_SCHEMA
-    if warehouse.published_path is not None and not raw:
-        if not warehouse.published_path.exists():
+    with warehouse.query_place(raw) as place:
+        if place is None and raw:
+            raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
+        if place is None:
             raise NotPublished(NOT_PUBLISHED)
-        yield _duckdb_place(warehouse.published_path, "published", schema)
-        return
-    with warehouse.connect(read_only=True) as connection:
-        if not connection.tables(schema):
-            if raw:
-                raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
-            raise NotPublished(NOT_PUBLISHED)
-        if warehouse.path is not None:
-            yield _duckdb_place(warehouse.path, warehouse.path.stem, schema)
-            return
-    assert warehouse.dsn is not None
-    yield {"engine": "postgres", "dsn": warehouse.dsn.reveal(), "schema": schema, "role": warehouse.sql_role}
-
-
-def _duckdb_place(path: Path, name: str, schema: str) -> dict[str, Any]:
-    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema}
+        yield place
 
 
 def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
@@ -133,7 +113,7 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
     if answer is None and late.is_set():
         raise QueryError(_too_long(limits, raw))
     if answer is None:
-        raise QueryError(out_of_memory(limits))  # the engine could not even say so
+        raise QueryError(limits.out_of_memory)  # the engine could not even say so
     return answer
 
 

@@ -14,14 +14,12 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from zoho_pipeline.reading.limits import Limits
+from zoho_pipeline.reading.limits import START_SECONDS, Limits
 from zoho_pipeline.settings import PipelineError
 
 BESIDES_MB = 512
 """Python, the drivers and a batch, beside what the engine may use."""
 
-START_SECONDS = 60.0
-"""For the process to start and to open the warehouse, before the query's own time begins."""
 GRACE_SECONDS = 2.0
 """Who asked ends this process when its time is over; should they be gone, the alarm clock does, this much later."""
 
@@ -37,7 +35,7 @@ def main() -> NoReturn:
     except PipelineError as error:
         _send({"refused": str(error)})
     except MemoryError:
-        _send({"refused": out_of_memory(limits)})
+        _send({"refused": limits.out_of_memory})
     sys.stdout.flush()
     os._exit(0)  # destructors of engines in a broken state may hang
 
@@ -59,11 +57,6 @@ def _answer(request: dict[str, Any], limits: Limits) -> None:
         if held > limits.rows:
             break  # who reads this says so
     _send({"end": True})
-
-
-def out_of_memory(limits: Limits) -> str:
-    """The message of a query that needs more memory than it may use."""
-    return f"the query needs more than {limits.memory_mb} MB of memory. Read fewer rows or columns, or smaller values."
 
 
 def _confine(limits: Limits) -> None:

@@ -1,11 +1,11 @@
-"""What can go wrong between raw and marts.
+"""What can go wrong between raw tables and marts.
 
 TransformError
-├── ProjectError      a model file or its yml is wrong: file and line (nothing was run)
-├── ModelFailed       the engine refused a model: file and line (nothing was published)
+├── ProjectError      a model file or its yml is wrong; names file and line (nothing was run)
+├── ModelFailed       the engine refused a model; names file and line (nothing was published)
 ├── TransformFailed   checks or single channels failed; the other channels were published
 ├── NotPublished      no transform has run yet
-└── QueryError        a person's query was refused
+└── QueryError        a query of a user was refused
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from zoho_pipeline.settings import PipelineError, UsageError
 
 
 class TransformError(PipelineError):
-    """Raw could not be turned into marts."""
+    """The raw tables could not be turned into marts."""
 
 
 class ProjectError(TransformError):
@@ -26,7 +26,12 @@ class ProjectError(TransformError):
 
 
 class ModelFailed(TransformError):
-    """The engine refused or broke off a model; what was published before stays readable."""
+    """The engine refused or broke off a model; what was published before stays readable.
+
+    Attributes:
+        path, line: the file of the model, and the 1-based line where it is known.
+        reason: the engine's words.
+    """
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:
         super().__init__(f"{at(path, line)}: {reason}\nNothing was published; the marts are those of the last run.")
@@ -34,7 +39,7 @@ class ModelFailed(TransformError):
 
 
 class TransformFailed(TransformError):
-    """Checks failed or channels had to be left out; names them."""
+    """Checks failed, or channels were left out; the message names them."""
 
 
 class NotPublished(TransformError):
@@ -42,7 +47,7 @@ class NotPublished(TransformError):
 
 
 class QueryError(TransformError, UsageError):
-    """The query is not one read-only statement, or the engine refused it."""
+    """The query is not one read-only statement, or the engine refused it (exit code 2)."""
 
 
 def at(path: Path, line: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Generated companies: the marts beside the plain pandas reference, lead by lead and rate by rate."""
+"""Generated companies: the marts compared with the plain pandas oracle, lead by lead and rate by rate."""
 
 import os
 from datetime import timedelta
@@ -6,9 +6,9 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from tests.golden.bench import Bench
-from tests.golden.companies.reference import CONFIDENCE, LEAD, Reference
-from tests.golden.companies.worlds import FIRST, companies
+from tests.golden.companies.company_ledgers import FIRST, companies
+from tests.golden.companies.company_oracle import CONFIDENCE, LEAD, CompanyOracle
+from tests.golden.sql_lab import SqlLab
 
 SHORT = range(8)
 WORLDS = int(os.environ.get("GOLDEN_COMPANIES", "2000"))
@@ -29,27 +29,27 @@ def test_thousands_of_companies(seeds: range) -> None:
     compare(seeds)
 
 
-def compare(seeds: range) -> Reference:
-    """Every match, credit, first contact, deal figure and conversion rate of these companies."""
+def compare(seeds: range) -> CompanyOracle:
+    """Compare every match, credit, first contact, deal figure and conversion rate of these companies."""
     ledgers = companies(seeds)
-    bench, expected = Bench(ledgers.raw(), FIRST + timedelta(days=1)), Reference(ledgers)
-    assert bench.failing() == []
-    facts = frame(bench, "lead_source_attribution").merge(frame(bench, "lead_first_contact"), on=LEAD)
+    lab, expected = SqlLab(ledgers.raw(), FIRST + timedelta(days=1)), CompanyOracle(ledgers)
+    assert lab.failing() == []
+    facts = frame(lab, "lead_source_attribution").merge(frame(lab, "lead_first_contact"), on=LEAD)
     assert len(facts) == len(expected.leads) > 20 * len(seeds)
     matches(facts, expected)
     deals(facts, expected)
     first_contacts(facts, expected)
-    credits(bench, expected)
-    rates(bench, expected)
+    credits(lab, expected)
+    rates(lab, expected)
     return expected
 
 
-def frame(bench: Bench, mart: str) -> pd.DataFrame:
-    return pd.DataFrame(bench.rows(mart)).rename(columns=NAMES)
+def frame(lab: SqlLab, mart: str) -> pd.DataFrame:
+    return pd.DataFrame(lab.rows(mart)).rename(columns=NAMES)
 
 
 def equal(got: pd.Series, wanted: pd.Series, within: float | None = None) -> None:
-    """Cell by cell; nulls equal nulls."""
+    """Assert that the cells are equal. A null equals a null."""
     if within is None:
         same = (got == wanted) | (got.isna() & wanted.isna())
     else:
@@ -59,7 +59,7 @@ def equal(got: pd.Series, wanted: pd.Series, within: float | None = None) -> Non
     assert wrong.empty, f"{got.name}: {len(wrong)} wrong\n{wrong.head()}"
 
 
-def matches(facts: pd.DataFrame, expected: Reference) -> None:
+def matches(facts: pd.DataFrame, expected: CompanyOracle) -> None:
     last = expected.touches[expected.touches["touch"] == "lead_creation"]
     both = facts.merge(last, on=LEAD, validate="1:1")
     equal(both["match_rule"], both["rule"])
@@ -67,7 +67,7 @@ def matches(facts: pd.DataFrame, expected: Reference) -> None:
     equal(both["match_confidence"], both["confidence"], 1e-9)
 
 
-def deals(facts: pd.DataFrame, expected: Reference) -> None:
+def deals(facts: pd.DataFrame, expected: CompanyOracle) -> None:
     both = facts.merge(expected.outcomes(), on=LEAD, validate="1:1", suffixes=("", "_wanted"))
     equal(both["n_deals"], both["n_deals_wanted"].fillna(0))
     equal(both["n_won_deals"], both["n_won"].fillna(0))
@@ -77,15 +77,15 @@ def deals(facts: pd.DataFrame, expected: Reference) -> None:
     equal(both["deal_within_30d"], wait <= 2_592_000)
 
 
-def first_contacts(facts: pd.DataFrame, expected: Reference) -> None:
+def first_contacts(facts: pd.DataFrame, expected: CompanyOracle) -> None:
     both = facts.merge(expected.contacts, on=LEAD, validate="1:1")
     equal(both["contact_status"], both["status"])
     equal(both["seconds_to_first_contact"], both["seconds"], 0)
     equal(both["observed_seconds"], both["observed"], 0)
 
 
-def credits(bench: Bench, expected: Reference) -> None:
-    got, wanted = frame(bench, "lead_touch_credit"), expected.credits()
+def credits(lab: SqlLab, expected: CompanyOracle) -> None:
+    got, wanted = frame(lab, "lead_touch_credit"), expected.credits()
     assert len(got) == len(wanted)
     both = got.merge(wanted, left_on=[*LEAD, "touch_seq", "model"], right_on=[*LEAD, "seq", "model"], validate="1:1",
                      suffixes=("", "_wanted"))  # fmt: skip
@@ -95,9 +95,9 @@ def credits(bench: Bench, expected: Reference) -> None:
     equal(both["credit"], both["credit_wanted"], 1e-9)
 
 
-def rates(bench: Bench, expected: Reference) -> None:
+def rates(lab: SqlLab, expected: CompanyOracle) -> None:
     wanted, seen = expected.conversion_rates(), set()
-    for row in bench.rows("conversion_rate"):
+    for row in lab.rows("conversion_rate"):
         if row["dimension"] in ("all", "content"):
             key = (row["channel_id"], row["stage"], row["definition"], row["dimension_value"])
             n, x, *figures = wanted.get(key, (0, 0, None, None, None))

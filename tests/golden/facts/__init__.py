@@ -1,1 +1,1 @@
-"""Hand-computed facts: raw rows in, expected cells out, the same on DuckDB and Postgres."""
+"""Facts computed by hand: from raw rows to expected cells, the same on DuckDB and Postgres."""

@@ -1,7 +1,7 @@
-"""Deals: which lead they stand under, what their stage means, their worth at home, their share of revenue."""
+"""Deals: the lead they belong to, the meaning of their stage, their amount in home currency, their share of revenue."""
 # ruff: noqa: E501 (tables)
 
-from tests.golden.facts.tables import Marts, rows_of, shown
+from tests.golden.facts.text_tables import Marts, rows_of, shown
 
 RAW = {
     "channels": """
@@ -25,7 +25,7 @@ RAW = {
         sales      | a          | blog_post    | 2026-01-01 00:00:00 | s.com/a
         sales      | b          | blog_post    | 2026-01-01 00:00:00 | s.com/b
     """,
-    # 'Closed Won' is open here and 'Kalt' is won: the words decide nothing.
+    # 'Closed Won' is open here and 'Kalt' is won: the name of a stage decides nothing.
     "deal_stages": """
         channel_id | pipeline | stage      | forecast_type | probability
         sales      | Std      | Closed Won | Open          | 90
@@ -72,7 +72,7 @@ RAW = {
         turned     | d1  |          | Won        | 10.01  | USD      | 84.5          |              | c1 | 2026-03-02 00:00:00
         unset      | d1  |          | Won        | 10.01  | USD      |               |              | c1 | 2026-03-02 00:00:00
     """,
-    # d1 was won, re-opened, and won again: it counts from the second time.
+    # d1 was won, re-opened and won again: the second win counts.
     "deal_stage_history": """
         channel_id | id | deal_id | stage      | modified_time       | basis
         sales      | h1 | d1      | Closed Won | 2026-03-31 00:00:00 | tracker
@@ -88,8 +88,8 @@ RAW = {
 }
 
 
-def test_deals_of_each_lead(marts: Marts) -> None:
-    marts.expect(
+def test_deals_of_each_lead(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution",
         "sales",
         """
@@ -108,7 +108,7 @@ def test_deals_of_each_lead(marts: Marts) -> None:
     )
 
 
-def test_revenue_in_home_currency(marts: Marts) -> None:
+def test_revenue_in_home_currency(fact_marts: Marts) -> None:
     """10.01 / 2 is 5.005, so 5.01; 1 / 8 is 0.125, so 0.13; dollars without a rate are missing, not 70."""
     expected = """
         zoho_lead_id | won_revenue_originating | won_revenue_all | currency | won_deals_missing_amount
@@ -116,27 +116,29 @@ def test_revenue_in_home_currency(marts: Marts) -> None:
         9            | 0.13                    | 0.13            | EUR      | 0
     """
     columns = list(rows_of(expected)[0])
-    won = [row for row in marts.cells("lead_source_attribution", columns, "sales") if row["won_revenue_all"] != "0.00"]
+    won = [
+        row for row in fact_marts.cells("lead_source_attribution", columns, "sales") if row["won_revenue_all"] != "0.00"
+    ]
     assert won == rows_of(expected)
 
 
-def test_the_direction_of_the_rate_is_a_parameter(marts: Marts) -> None:
-    marts.expect(
+def test_the_direction_of_the_rate_is_a_parameter(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution", "turned", "zoho_lead_id | won_revenue_all | currency\n1 | 845.85 | INR"
     )  # 10.01 * 84.5 = 845.845
 
 
-def test_home_currency_unknown(marts: Marts) -> None:
-    marts.expect(
+def test_home_currency_unknown(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution",
         "unset",
         "zoho_lead_id | won_revenue_all | currency | won_deals_missing_amount\n1 | 0.00 | | 1",
     )
 
 
-def test_revenue_of_the_touches(marts: Marts) -> None:
-    """95.01 in halves: 47.51 rounded twice is a cent too much, which the first of equal credits gives back."""
-    rows = [row for row in marts.all_rows("lead_touch_credit") if row["channel_id"] == "sales"]
+def test_revenue_of_the_touches(fact_marts: Marts) -> None:
+    """95.01 in halves: 47.51 rounded twice is a cent too much. It is taken from the first of the equal credits."""
+    rows = [row for row in fact_marts.all_rows("lead_touch_credit") if row["channel_id"] == "sales"]
     shares = {
         (row["model"], row["content_id"]): shown(row["won_revenue"]) for row in rows if row["zoho_lead_id"] == "1"
     }
@@ -154,9 +156,9 @@ def test_revenue_of_the_touches(marts: Marts) -> None:
     }
 
 
-def test_performance_of_content(marts: Marts) -> None:
-    """Cohort: created after 1 April (90 days before), so only lead 10, which is too young: no rate at all."""
-    marts.expect(
+def test_performance_of_content(fact_marts: Marts) -> None:
+    """Cohort: created after 1 April (90 days before), so only lead 10 counts. It is too young, so there is no rate."""
+    fact_marts.expect(
         "content_performance",
         "sales",
         """

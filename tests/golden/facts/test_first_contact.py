@@ -1,10 +1,10 @@
-"""Speed to lead: what counts as contact, whose activities, business hours over clock changes and holidays."""
+"""First contact: which activities count, whose they are, business hours across clock changes and holidays."""
 # ruff: noqa: E501 (tables)
 
-from tests.golden.facts.tables import Marts
+from tests.golden.facts.text_tables import Marts
 
 # berlin: clocks go forward on Sunday 29 March; default hours, Monday to Friday 9 to 18.
-# kolkata: half-hour offset, hours of its own. ny: open all day, clocks go back on 1 November.
+# kolkata: half-hour offset, business hours of its own. ny: open all day, clocks go back on 1 November.
 RAW = {
     "channels": """
         channel_id | timezone         | last_complete_sync_at
@@ -101,8 +101,8 @@ RAW = {
 }
 
 
-def test_first_contact_of_each_lead(marts: Marts) -> None:
-    marts.expect(
+def test_first_contact_of_each_lead(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_first_contact",
         "berlin",
         """
@@ -126,8 +126,8 @@ def test_first_contact_of_each_lead(marts: Marts) -> None:
     )
 
 
-def test_conversations_are_two_way(marts: Marts) -> None:
-    found = marts.cells("lead_first_contact", ["zoho_lead_id", "first_conversation_at"], "berlin")
+def test_conversations_are_two_way(fact_marts: Marts) -> None:
+    found = fact_marts.cells("lead_first_contact", ["zoho_lead_id", "first_conversation_at"], "berlin")
     talks = {row["zoho_lead_id"]: row["first_conversation_at"] for row in found if row["first_conversation_at"]}
     assert talks == {
         "1": "2026-03-30 07:30:00",
@@ -141,9 +141,9 @@ def test_conversations_are_two_way(marts: Marts) -> None:
     }
 
 
-def test_hours_of_its_own_in_a_half_hour_zone(marts: Marts) -> None:
+def test_hours_of_its_own_in_a_half_hour_zone(fact_marts: Marts) -> None:
     """Saturday 19:15 to Monday 10:15, open 10:00 to 19:30: a quarter of an hour on either day."""
-    marts.expect(
+    fact_marts.expect(
         "lead_first_contact",
         "kolkata",
         """
@@ -153,9 +153,9 @@ def test_hours_of_its_own_in_a_half_hour_zone(marts: Marts) -> None:
     )
 
 
-def test_open_all_day_counts_the_repeated_hour(marts: Marts) -> None:
+def test_open_all_day_counts_the_repeated_hour(fact_marts: Marts) -> None:
     """From 23:30 summer time to 03:00 winter time are four and a half hours, all of them open."""
-    marts.expect(
+    fact_marts.expect(
         "lead_first_contact",
         "ny",
         """

@@ -1,10 +1,10 @@
-"""Which leads count, when, and from where: live leads, local months, sources, people; channels without data."""
+"""Live leads, local months, lead sources, people, and channels without data."""
 # ruff: noqa: E501 (tables)
 
 import pytest
 
 from tests.golden.conftest import Builder
-from tests.golden.facts.tables import Marts
+from tests.golden.facts.text_tables import Marts
 
 RAW = {
     "channels": """
@@ -97,7 +97,7 @@ FIELDS = [
 
 
 def _with_fields(text: str) -> str:
-    """The lead rows with the column custom_fields; the source channel's from FIELDS, in order."""
+    """Return the lead rows with the column custom_fields. Those of the source channel come from FIELDS, in order."""
     header, *rows = [line for line in text.splitlines() if line.strip()]
     fields = iter(FIELDS)
     return "\n".join(
@@ -109,9 +109,9 @@ def _with_fields(text: str) -> str:
 RAW["leads"] = _with_fields(RAW["leads"])
 
 
-def test_live_leads_in_local_time(marts: Marts) -> None:
-    """Midnight in Kolkata is 18:30 UTC; the bin, drafts, deletions and what came after as_of do not count."""
-    marts.expect(
+def test_live_leads_in_local_time(fact_marts: Marts) -> None:
+    """Midnight in Kolkata is 18:30 UTC; leads in the bin, drafts, deleted leads and leads after as_of do not count."""
+    fact_marts.expect(
         "lead",
         "live",
         """
@@ -122,7 +122,7 @@ def test_live_leads_in_local_time(marts: Marts) -> None:
         7            | zoho_crm | 2026-11-30 17:30:00 | no           |            |         | no                 | 2026-11-30 12:00:00
         """,
     )
-    marts.expect(
+    fact_marts.expect(
         "lead_source_attribution",
         "live",
         """
@@ -135,9 +135,9 @@ def test_live_leads_in_local_time(marts: Marts) -> None:
     )
 
 
-def test_people(marts: Marts) -> None:
+def test_people(fact_marts: Marts) -> None:
     """A contact's lead is the one that created it: lead 2 converted first."""
-    marts.expect(
+    fact_marts.expect(
         "lead_contact",
         "live",
         """
@@ -151,8 +151,8 @@ def test_people(marts: Marts) -> None:
     )
 
 
-def test_lead_sources(marts: Marts) -> None:
-    marts.expect(
+def test_lead_sources(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution",
         "source",
         """
@@ -171,20 +171,20 @@ def test_lead_sources(marts: Marts) -> None:
     )
 
 
-def test_no_data_is_not_zero(marts: Marts) -> None:
+def test_no_data_is_not_zero(fact_marts: Marts) -> None:
     for channel_id in ("never", "missing", "empty"):
-        assert marts.cells("lead", ["zoho_lead_id"], channel_id) == []
+        assert fact_marts.cells("lead", ["zoho_lead_id"], channel_id) == []
     for channel_id in ("stale", "fresh"):
-        assert marts.cells("lead", ["zoho_lead_id"], channel_id) == [{"zoho_lead_id": "1"}]
+        assert fact_marts.cells("lead", ["zoho_lead_id"], channel_id) == [{"zoho_lead_id": "1"}]
     columns = ["content_id", "credited_leads", "credited_deals", "won_revenue", "n_leads", "conversion_rate"]
     for channel_id, leads, revenue in (("never", "", ""), ("empty", "0.0000000000", "0.00")):
-        rows = marts.cells("content_performance", columns, channel_id)
+        rows = fact_marts.cells("content_performance", columns, channel_id)
         assert len(rows) == 10
         assert {tuple(row.values())[1:] for row in rows} == {(leads, leads, revenue, leads, "")}
 
 
-def test_an_absent_module_nulls_what_derives_from_it(marts: Marts) -> None:
-    marts.expect(
+def test_an_absent_module_nulls_what_derives_from_it(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution",
         "nodeals",
         """
@@ -192,7 +192,7 @@ def test_an_absent_module_nulls_what_derives_from_it(marts: Marts) -> None:
         1            | Chat        | yes          |          |         |                 |        |
         """,
     )
-    marts.expect(
+    fact_marts.expect(
         "lead_first_contact",
         "nodeals",
         "zoho_lead_id | is_contacted | contact_status | observed_seconds\n1 | | |",
@@ -200,8 +200,8 @@ def test_an_absent_module_nulls_what_derives_from_it(marts: Marts) -> None:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
-def test_an_earlier_as_of_leaves_out_what_came_later(built: Builder, engine: str) -> None:
-    earlier = built(engine, RAW, "2026-04-01T00:00:00+05:30")
+def test_an_earlier_as_of_leaves_out_what_came_later(build_marts: Builder, engine: str) -> None:
+    earlier = build_marts(engine, RAW, "2026-04-01T00:00:00+05:30")
     earlier.expect(
         "lead",
         "live",
@@ -211,5 +211,5 @@ def test_an_earlier_as_of_leaves_out_what_came_later(built: Builder, engine: str
         2            | yes          | 2026-03-31 18:30:00
         """,
     )
-    later = built(engine, RAW, "2027-01-01T00:00:00Z")
+    later = build_marts(engine, RAW, "2027-01-01T00:00:00Z")
     assert later.cells("lead", ["as_of_utc"], "live")[0] == {"as_of_utc": "2026-11-30 12:00:00"}

@@ -1,7 +1,7 @@
-"""Content match: the eight rules, eligibility, normalisation; and the credit of the touches."""
+"""The content match with its eight rules, eligibility and normalisation, and the credit of the touches."""
 # ruff: noqa: E501 (tables)
 
-from tests.golden.facts.tables import Marts
+from tests.golden.facts.text_tables import Marts
 
 RAW = {
     "channels": """
@@ -79,8 +79,8 @@ RAW = {
 }
 
 
-def test_each_rule(marts: Marts) -> None:
-    marts.expect(
+def test_each_rule(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "lead_source_attribution",
         "match",
         """
@@ -116,9 +116,9 @@ def test_each_rule(marts: Marts) -> None:
     )
 
 
-def test_credits_of_two_touches(marts: Marts) -> None:
-    """Half a life of seven days: a third to the first visit, two thirds to the creation."""
-    rows = marts.cells(
+def test_credits_of_two_touches(fact_marts: Marts) -> None:
+    """At a half-life of seven days, the first visit gets a third and the creation two thirds."""
+    rows = fact_marts.cells(
         "lead_touch_credit", ["zoho_lead_id", "model", "touch_seq", "touch_type", "content_id", "credit"], "touch"
     )
     first = {
@@ -140,9 +140,11 @@ def test_credits_of_two_touches(marts: Marts) -> None:
     }
 
 
-def test_which_first_visits_are_touches(marts: Marts) -> None:
-    """Unmatched, too old, at the creation or at no date: no touch. Ninety days to the second and no offset: one."""
-    rows = marts.cells("lead_touch_credit", ["zoho_lead_id", "model", "touch_type", "touch_at", "content_id"], "touch")
+def test_which_first_visits_are_touches(fact_marts: Marts) -> None:
+    """An unmatched, too old or undated visit is no touch, nor is one at the creation. Exactly ninety days before, it is."""
+    rows = fact_marts.cells(
+        "lead_touch_credit", ["zoho_lead_id", "model", "touch_type", "touch_at", "content_id"], "touch"
+    )
     linear = sorted(
         (row["zoho_lead_id"], row["touch_at"], row["content_id"]) for row in rows if row["model"] == "linear"
     )
@@ -160,8 +162,8 @@ def test_which_first_visits_are_touches(marts: Marts) -> None:
     ]
 
 
-def test_content_performance_counts_every_lead_once(marts: Marts) -> None:
-    marts.expect(
+def test_content_performance_counts_every_lead_once(fact_marts: Marts) -> None:
+    fact_marts.expect(
         "content_performance",
         "touch",
         """

@@ -8,8 +8,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from tests.golden.conftest import Builder
-from tests.golden.facts.reference import Item, Touch, credits_of, match
-from tests.golden.facts.tables import Marts
+from tests.golden.facts.facts_oracle import Item, Touch, credits_of, match
+from tests.golden.facts.text_tables import Marts
 
 SYNCED = datetime(2026, 6, 30, tzinfo=UTC)
 FIELDS = {
@@ -93,7 +93,7 @@ def _first_visit(rng: random.Random, created: datetime) -> Touch | None:
 
 
 class World:
-    """Channels with catalogues and leads, as raw text tables and as the reference sees them."""
+    """Channels with catalogues and leads, as raw text tables and as the oracle sees them."""
 
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
@@ -124,7 +124,7 @@ class World:
         }
 
     def touches(self, channel_id: str, lead_id: str) -> list[tuple[datetime, str | None]]:
-        """The touches that take credit: (when, content)."""
+        """Return the touches that take credit as (time, content)."""
         creation, first = self.leads[channel_id, lead_id]
         catalogue = self.catalogues[channel_id]
         found = [(creation.at, match(creation, catalogue)[1])]
@@ -151,8 +151,8 @@ WORLD = World(seed=20260630)
 RAW = WORLD.raw()
 
 
-def test_every_match_agrees(marts: Marts) -> None:
-    rows = marts.all_rows("lead_source_attribution")
+def test_every_match_agrees(fact_marts: Marts) -> None:
+    rows = fact_marts.all_rows("lead_source_attribution")
     assert len(rows) == CHANNELS * LEADS
     rules = set()
     for row in rows:
@@ -163,9 +163,9 @@ def test_every_match_agrees(marts: Marts) -> None:
     assert len(rules) == 8
 
 
-def test_every_credit_agrees(marts: Marts) -> None:
+def test_every_credit_agrees(fact_marts: Marts) -> None:
     found: dict[tuple[str, str, str], list[tuple[object, ...]]] = {}
-    for row in sorted(marts.all_rows("lead_touch_credit"), key=lambda row: row["touch_seq"]):
+    for row in sorted(fact_marts.all_rows("lead_touch_credit"), key=lambda row: row["touch_seq"]):
         key = (row["channel_id"], row["zoho_lead_id"], row["model"])
         found.setdefault(key, []).append((row["touch_at"].replace(tzinfo=UTC), row["content_id"], row["credit"]))
     expected = {}
@@ -178,8 +178,8 @@ def test_every_credit_agrees(marts: Marts) -> None:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
-def test_url_decoding_is_utf8(built: Builder, engine: str) -> None:
-    """An unmapped utm_source is the decoded text itself; what is no UTF-8 stays as it came."""
+def test_url_decoding_is_utf8(build_marts: Builder, engine: str) -> None:
+    """An unmapped utm_source becomes the decoded text itself. Text that is not UTF-8 stays as it is."""
     values = [quote_plus(text) for text in TEXTS] + ["%", "%c3%28", "%ed%a0%80", "%f0%9f", "%00x", "a%2Bb", "%C3%9F"]
     fields = "\n".join(f'c | {n} | 2026-06-01 00:00:00 | {{"S": "{value}"}}' for n, value in enumerate(values))
     raw = {
@@ -187,6 +187,6 @@ def test_url_decoding_is_utf8(built: Builder, engine: str) -> None:
         "channel_field_map": "channel_id | field_key | api_name | basis\nc | utm_source | S | set",
         "leads": f"channel_id | id | created_time | custom_fields\n{fields}",
     }
-    rows = {row["zoho_lead_id"]: row["lead_source"] for row in built(engine, raw, None).all_rows("lead")}
+    rows = {row["zoho_lead_id"]: row["lead_source"] for row in build_marts(engine, raw, None).all_rows("lead")}
     kept = ["%", "%c3(", "%ed%a0%80", "%f0%9f", "%00x", "a+b", "ß"]
     assert [rows[str(n)] for n in range(len(values))] == [*TEXTS, *kept]

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from tests.golden.insight.worlds import RawWorld, utc
+from tests.golden.insight.insight_world import RawWorld, utc
 
 BUILD = utc("2026-04-01 00:00")
 AS_OF = utc("2026-03-31 15:00")
@@ -36,7 +36,7 @@ def zones(world: RawWorld) -> None:
     world.channel("elapsed", utc("2026-03-20 15:00"), "America/New_York")
     world.lead("elapsed", "mature", utc("2026-03-20 15:00") - D30)
     world.lead("elapsed", "young", utc("2026-03-20 15:00") - D30 + SECOND)
-    # Lord Howe's clock goes back half an hour on 5 April 2026, 2:00 → 1:30; the weeks follow the wall
+    # Lord Howe's clock goes back half an hour on 5 April 2026, 2:00 → 1:30; the weeks follow wall-clock time
     world.channel("monday", utc("2026-03-29 13:00"), "Australia/Lord_Howe")  # Monday 30 March, 0:00 local
     for number in range(10):
         world.lead("monday", f"L{number}", utc("2026-03-29 12:59:59") - timedelta(days=number))
@@ -166,7 +166,7 @@ def no_data(world: RawWorld) -> None:
 
 
 def edge_world() -> RawWorld:
-    """All of them."""
+    """Return all edge channels as one raw world."""
     world = RawWorld()
     for part in (
         month_ends, zones, sources, windows, survival, trends, topics, no_data, unreadable_modules

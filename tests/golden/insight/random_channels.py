@@ -1,11 +1,11 @@
-"""Random channels, written as raw rows: many leads on the edges of windows, ties, censoring, odd zones."""
+"""Random channels as raw rows. They have many leads on the edges of windows, ties, censoring and unusual time zones."""
 
 import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.golden.insight.reference import Channel, Item, Lead
-from tests.golden.insight.worlds import RawWorld, utc
+from tests.golden.insight.insight_oracle import Channel, Item, Lead
+from tests.golden.insight.insight_world import RawWorld, utc
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Auckland", "America/St_Johns", "Asia/Kathmandu")
 TOPICS = ("Hiring", "Öko", "pricing", "a b", "Zoho")
@@ -15,7 +15,7 @@ NOON = utc("2026-03-31 09:30")
 
 
 def random_channel(seed: int, now: datetime = NOON) -> Channel:
-    """A channel of up to 60 leads; some are sparse, some busy, some without catalogue."""
+    """Return a channel of up to 60 leads. Some have few leads, some have many, some have no catalogue."""
     rng = random.Random(seed)
     as_of = now - timedelta(days=rng.randrange(0, 400), seconds=rng.randrange(0, 86_400))
     items = tuple(
@@ -32,7 +32,7 @@ def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, 
     created = as_of - timedelta(seconds=age)
 
     def later(start: datetime, most_days: int) -> datetime | None:
-        """An instant after `start`, often on a whole step, by as_of; else None."""
+        """Return an instant after `start` and up to as_of, often on a whole step, or None."""
         gap = 30 * 86_400 if rng.random() < 0.1 else rng.randrange(0, most_days * 86_400 // step + 1) * step
         instant = start + timedelta(seconds=gap)
         return instant if instant <= as_of else None
@@ -49,7 +49,7 @@ def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, 
 
 
 def raw_of(channels: list[Channel], rng: random.Random | None = None, **channel_options: Any) -> RawWorld:
-    """The channels as raw rows; with `rng` the rows of each table in another order."""
+    """Return the channels as raw rows. `rng` shuffles the rows of each table."""
     world = RawWorld()
     for channel in channels:
         write_channel(world, channel, **channel_options)

@@ -1,4 +1,4 @@
-"""Hundreds of random channels at once: every number beside the plain reference, every cell equal on both engines."""
+"""Random channels: every number is compared with the plain oracle, and both engines give the same cells."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -6,29 +6,25 @@ from typing import Any
 
 import pytest
 
-from tests.golden.insight import reference
+from tests.golden.insight import insight_oracle
+from tests.golden.insight.insight_world import Row, everything, run
 from tests.golden.insight.random_channels import NOON, random_channel, raw_of
-from tests.golden.insight.worlds import Row, everything, run
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 SEEDS = range(250)
 CHANNELS = {channel.channel_id: channel for channel in map(random_channel, SEEDS)}
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
-    from zoho_pipeline.settings import Settings
-    from zoho_pipeline.warehouse import open_warehouse
-
-    home = tmp_path_factory.mktemp("random")
-    warehouse = open_warehouse(Settings(home=home, warehouse_url=f"duckdb:///{home}/w.duckdb", registry_url=""))
+def tables(empty_warehouse: Callable[[str], Warehouse]) -> dict[str, list[Row]]:
+    warehouse = empty_warehouse("duckdb")
     raw_of(list(CHANNELS.values())).write(warehouse)
     run(warehouse, build_at=NOON)
     return everything(warehouse)
 
 
 def by(rows: list[Row], *columns: str) -> dict[str, dict[Any, Row]]:
-    """channel → key → row."""
+    """Return channel → key → row."""
     found: dict[str, dict[Any, Row]] = {key: {} for key in CHANNELS}
     for row in rows:
         key = tuple(row[name] for name in columns)
@@ -53,21 +49,21 @@ def test_conversion_rates(tables: dict[str, list[Row]]) -> None:
     got = by(tables["conversion_rate"], "stage", "definition", "dimension", "dimension_value")
     names = ("n_leads", "n_converted", "conversion_rate", "ci_low", "ci_high", "n_immature", "display_status")
     for key, channel in CHANNELS.items():
-        expected = {k: dict(zip(names, v, strict=True)) for k, v in reference.conversion_rate(channel).items()}
+        expected = {k: dict(zip(names, v, strict=True)) for k, v in insight_oracle.conversion_rate(channel).items()}
         assert_rows(got[key], expected, key)
 
 
 def test_times_to_first_contact(tables: dict[str, list[Row]]) -> None:
     got = by(tables["time_to_first_contact"], "dimension", "dimension_value")
     for key, channel in CHANNELS.items():
-        assert_rows(got[key], reference.time_to_first_contact(channel), key)
+        assert_rows(got[key], insight_oracle.time_to_first_contact(channel), key)
 
 
 def test_volumes(tables: dict[str, list[Row]]) -> None:
     got = by(tables["lead_volume"], "grain", "period_start")
     for key, channel in CHANNELS.items():
         expected = {
-            k: {"n_leads": n, "is_partial": running} for k, (n, running) in reference.lead_volume(channel).items()
+            k: {"n_leads": n, "is_partial": running} for k, (n, running) in insight_oracle.lead_volume(channel).items()
         }
         assert_rows(got[key], expected, key)
 
@@ -75,14 +71,14 @@ def test_volumes(tables: dict[str, list[Row]]) -> None:
 def test_topics(tables: dict[str, list[Row]]) -> None:
     got = by(tables["topic_performance"], "topic")
     for key, channel in CHANNELS.items():
-        assert_rows(got[key], reference.topics(channel), key)
+        assert_rows(got[key], insight_oracle.topics(channel), key)
 
 
 def test_insights(tables: dict[str, list[Row]]) -> None:
     got = by(tables["channel_insight"], "as_of_date")
     for key, channel in CHANNELS.items():
-        expected = reference.insight(channel)
-        ranks = {row["suggestion_rank"]: topic for topic, row in reference.topics(channel).items()}
+        expected = insight_oracle.insight(channel)
+        ranks = {row["suggestion_rank"]: topic for topic, row in insight_oracle.topics(channel).items()}
         expected |= {f"suggested_topic_{place}": ranks.get(place) for place in (1, 2, 3)}
         assert_rows(got[key], {channel.local(channel.as_of).date(): expected}, key)
 
@@ -106,10 +102,10 @@ def test_the_worlds_cover_what_is_intricate(tables: dict[str, list[Row]]) -> Non
     assert seen("topic_performance", "evidence") == {"strong", "directional"}
 
 
-def test_both_engines_give_the_same_cells(postgres: Warehouse, duckdb_at: Callable[[str], Warehouse]) -> None:
+def test_both_engines_give_the_same_cells(empty_warehouse: Callable[[str], Warehouse]) -> None:
     channels = list(CHANNELS.values())[:60]
     cells = []
-    for warehouse in (duckdb_at("duck"), postgres):
+    for warehouse in map(empty_warehouse, ("duckdb", "postgres")):
         raw_of(channels).write(warehouse)
         run(warehouse, build_at=NOON)
         cells.append(everything(warehouse))

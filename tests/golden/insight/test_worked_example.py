@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.golden.insight.worlds import INSIGHT_MARTS, RawWorld, one, run, table
-from zoho_pipeline.warehouse import Warehouse
+from tests.golden.insight.insight_world import INSIGHT_MARTS, RawWorld, one, run, table
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -58,7 +58,7 @@ def example() -> RawWorld:
 
 
 def page() -> list[tuple[str, str, dict[str, str]]]:
-    """(mart, condition, column → value as written) of each table of the page."""
+    """Return (mart, condition, column → value as text) of each table of the page."""
     found: list[tuple[str, str, dict[str, str]]] = []
     for mart, condition, lines in _SECTION.findall(PAGE.read_text(encoding="utf-8")):
         matches = [match for match in map(_LINE.match, lines.splitlines()) if match]
@@ -67,7 +67,7 @@ def page() -> list[tuple[str, str, dict[str, str]]]:
 
 
 def agrees(got: Any, written: str) -> bool:
-    """A fraction exactly, a decimal to the digits written, a word to the letter."""
+    """Compare a fraction exactly, a decimal to its written digits, and a word to the letter."""
     if written in ("null", "true", "false"):
         return got is {"null": None, "true": True, "false": False}[written]
     if isinstance(got, str) or got is None or isinstance(got, bool):

@@ -10,7 +10,7 @@ import pytest
 from zoho_pipeline.ingest.content.database import load_content_sql
 from zoho_pipeline.ingest.content.files import ContentError
 from zoho_pipeline.settings import Secret, Settings
-from zoho_pipeline.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 QUERY = "select id as content_id, kind as content_type, published as published_at, title, changed from articles"
 ARTICLES = "create table articles (id text, kind text, published text, title text, changed text)"

@@ -23,7 +23,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.purge import purge_channel
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
-from zoho_pipeline.warehouse import open_warehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 MODULES = ("Leads", "Contacts", "Deals")
 QUERY_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
@@ -179,6 +179,27 @@ class Lives(RuleBasedStateMachine):
         with suppress(PipelineError):
             self.bench.sync("Leads")
         self.sim.hub.hooks.clear()
+
+    @rule(seconds=st.sampled_from((-90_000, -300, -20, 20, 300, 90_000)), number=pick, amid=st.integers(0, 9))
+    def sync_under_a_wrong_date(self, seconds: int, number: int, amid: int) -> None:
+        """The Date header jumps, from the first call of a sync or from a later one, and an edit follows; then it is
+        right again."""
+        self.sim.on_call(amid + 1, lambda: self.sim.switches.update(date_offset=float(seconds)))
+        with suppress(PipelineError):
+            self.bench.sync(*MODULES)
+        self.edit_one(number)
+        self.sim.hub.hooks.clear()
+        self.sim.switches.update(date_offset=0.0)
+
+    @rule(kind=st.sampled_from(("header", "half", "twice", "repeated")), lies=st.booleans(), full=st.booleans())
+    def sync_by_short_files(self, kind: str, lies: bool, full: bool) -> None:
+        """Bulk files lack rows, or hold too many: what is called complete is whole all the same."""
+        self.sim.switches.update(bulk_file=kind, bulk_count_lies=lies)
+        report = self.bench.sync(*MODULES, full=full)
+        self.sim.switches.update(bulk_file="whole", bulk_count_lies=False)
+        if report.complete and not self.traceless:
+            for module in MODULES:
+                ledger.assert_equal(self.bench, module)
 
     @rule()
     @precondition(lambda self: hasattr(self, "bench"))

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 from zoho_pipeline.channels.errors import InvalidSetting
+from zoho_pipeline.settings import SQL_PROJECT
 
-SEED = Path(__file__).resolve().parents[3] / "dbt_like_sql" / "seeds" / "seed_parameters.csv"
+SEED = SQL_PROJECT / "seeds" / "seed_parameters.csv"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, ContentError, c
 from zoho_pipeline.ingest.load.dlt_source import explicit_dlt
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.settings import Secret, Settings
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 CURSORS = "content_cursors"
 """Key of the source's state: fingerprint of database, query and column → the largest value loaded."""

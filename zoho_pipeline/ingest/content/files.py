@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.settings import PipelineError, Settings
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 REQUIRED = ("content_id", "content_type", "published_at")
 COLUMNS = tuple(c.name for c in CONTENT_ITEMS.columns if c.name not in ("channel_id", "synced_at"))

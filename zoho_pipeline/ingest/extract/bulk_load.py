@@ -51,7 +51,6 @@ class BulkLoad:
         except Permanent as error:
             # also where a single field has no column in bulk: left out, its values would always be missing
             report.note(f"bulk refused: {error}")
-            report.took("bulk")
             self._checkpoints.change(bulk=None)
             return None
         report.took("bulk")

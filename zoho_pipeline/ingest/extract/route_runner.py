@@ -21,16 +21,23 @@ class RouteRunner:
     """Reads rows of one module as checkpoints, and counts them by queries.
 
     Attributes:
-        can_query: queries are allowed, and Zoho has not refused one.
+        can_query, can_bulk: queries and jobs are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, where one query of this sync has asked for them.
     """
 
     def __init__(
-        self, module: ModuleContext, checkpoints: Checkpoints, rows: RowFilter, fields: ModuleFields, can_query: bool
+        self,
+        module: ModuleContext,
+        checkpoints: Checkpoints,
+        rows: RowFilter,
+        fields: ModuleFields,
+        *,
+        can_query: bool,
+        can_bulk: bool,
     ) -> None:
         self._module, self._checkpoints, self._rows, self._fields = module, checkpoints, rows, fields
         self._client, self._spec, self._report = module.client, module.spec, module.report
-        self.can_query = can_query
+        self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
 
     def by_cheapest(
@@ -85,7 +92,9 @@ class RouteRunner:
     ) -> Generator[Checkpoint, None, datetime | None]:
         """By Bulk Read; from when on changes are still to be read (None: another route must read all)."""
         load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, since, resume)
-        return (yield from load.run())
+        reached = yield from load.run()
+        self.can_bulk = self.can_bulk and reached is not None
+        return reached
 
     def by_ids(self, ids: list[str]) -> Iterator[Checkpoint]:
         """These few records, and the end of the window."""
@@ -96,7 +105,7 @@ class RouteRunner:
                 self._fields.widen(ids[0])
             rows = list(by_id.fetch(self._client, self._spec.module, self._fields.plan, ids).values())
             if rows:
-                self._rows.convert(self._rows.wanted(Batch(rows, None, read_at), asked_for=True), read_at, tables)
+                self._rows.convert(self._rows.wanted(Batch(rows, None, read_at)), read_at, tables)
         yield self._checkpoints.at(tables, self._module.window.hi)
 
     def refuse_queries(self, refused: Permanent) -> None:
@@ -146,7 +155,7 @@ class RouteRunner:
             rows=rows,
             slices=len(plan.slices),
             coql=self.can_query and self._spec.reshape is None and coql_route.can_give_rows(module, plan),
-            bulk=bulk and self._module.can_bulk and self.can_query and module not in UNSUPPORTED_MODULES,
+            bulk=bulk and self.can_bulk and self.can_query and module not in UNSUPPORTED_MODULES,
             query_rows=self._query_rows(),
         )
 

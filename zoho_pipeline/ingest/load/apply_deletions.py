@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.queries import held, open_deletions, open_stays
 from zoho_pipeline.ingest.routes import by_id, deletions
 from zoho_pipeline.ingest.routes.deletions import Deletions
-from zoho_pipeline.warehouse import Connection
+from zoho_pipeline.warehouse.connection import Connection
 
 
 def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReader, batch: LoadBatch) -> None:

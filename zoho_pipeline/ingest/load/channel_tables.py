@@ -23,7 +23,8 @@ from zoho_pipeline.ingest.convert.business_hours import hours_row, interval_rows
 from zoho_pipeline.ingest.load.loader import Loader, tables_complete
 from zoho_pipeline.ingest.raw.small_tables import replace_rows, stored_rows
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import Connection, Warehouse
+from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 TABLES = (CHANNELS, CHANNEL_FIELD_MAP, CHANNEL_LEAD_SOURCE_MAP, CHANNEL_PARAMETERS, BUSINESS_HOURS, BUSINESS_INTERVALS)
 

@@ -20,7 +20,7 @@ from zoho_pipeline.ingest.raw.lookup_names import fill_names, fill_user_names, h
 from zoho_pipeline.ingest.raw.small_tables import insert_rows, replace_rows, upsert_rows
 from zoho_pipeline.ingest.report import SyncReport
 from zoho_pipeline.ingest.routes.reference_tables import read_users
-from zoho_pipeline.warehouse import Connection
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.zoho.errors import ZohoError
 
 log = logging.getLogger(__name__)

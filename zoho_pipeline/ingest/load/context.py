@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.report import Comparison, ModuleReport, SyncProgress
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceTables
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.warehouse import Warehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.connection.client import ZohoClient
 
 

@@ -23,7 +23,7 @@ from dlt.common.runtime.telemetry import stop_telemetry
 from dlt.extract import DltResource
 
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, Column, ColumnType, RawTable
-from zoho_pipeline.warehouse import RAW_SCHEMA
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 
 SOURCE_NAME = "zoho_crm"
 

@@ -5,13 +5,10 @@ warehouse, where a cursor becomes visible only once all rows before it are. So a
 newer rows.
 """
 
-import hashlib
 import logging
-import re
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +23,13 @@ from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
 from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho_crm
 from zoho_pipeline.ingest.load.work_folder import WorkFolder
 from zoho_pipeline.settings import PipelineError, Settings
-from zoho_pipeline.warehouse import LOAD_MEMORY, RAW_SCHEMA, Connection, Warehouse
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
 LOAD_WORKERS = 4
 LOAD_ATTEMPTS = 3
-SETUP_LOCK = 7_046_029_254_386_353_131
-"""An advisory lock's number, drawn by lot."""
 
 
 class LoadFailed(PipelineError):
@@ -107,28 +103,18 @@ class Loader:
         """Make every raw table that is not there yet, and add columns that a newer catalogue has."""
         if tables_complete(self._warehouse):
             return
-        with self._one_at_a_time():
+        with self._warehouse.creating_tables():
             missing = missing_tables(self._warehouse)
             if missing:
                 names = {table.name for table in missing}
                 self.load({table.name: [schema_of(table).empty_table()] for table in missing}, new=names)
-            self._index(missing)
-
-    @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
-        """On Postgres two first syncs may meet: `create … if not exists` of two sessions can still collide."""
-        if self._warehouse.dialect != "postgres":
-            yield
-            return
-        with self._warehouse.connect(read_only=False) as connection:
-            connection.execute(f"select pg_advisory_xact_lock({SETUP_LOCK})")
-            yield
+            self._warehouse.index_keys({table.name: table.key for table in missing})
 
     def _load_package(self, staged: Iterable[str]) -> LoadInfo:
-        memory: str | None = LOAD_MEMORY
+        limit_memory = True
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
-                with self._warehouse.lend(self._destination, memory) as session:
+                with self._warehouse.lend(self._destination, limit_memory=limit_memory) as session:
                     # with the file in hand: whoever has the lock by now cannot look into it before this load is in
                     self._ensure_alone()
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
@@ -143,7 +129,7 @@ class Loader:
                 log.warning(
                     "channel %s: the load met %s. Trying again.", self._channel_id, self._warehouse.hide(_cause(error))
                 )
-                memory = None if "out of memory" in _cause(error).lower() else memory
+                limit_memory = limit_memory and "out of memory" not in _cause(error).lower()
                 time.sleep(attempt)
         raise AssertionError("unreachable")
 
@@ -154,7 +140,7 @@ class Loader:
     def _drop_staged(self, session: Connection, tables: Iterable[str]) -> None:
         """Before the file is closed, which would write the staged rows to disk once more."""
         for table in tables:
-            session.execute(f"truncate {staging_schema(self._warehouse, self._channel_id)}.{table}")
+            session.execute(f"truncate {self._warehouse.staging_schema(self._channel_id)}.{table}")
 
     def _drop_loaded(self) -> None:
         """What the warehouse has needs no second copy: it would fill the disk, and a purge would not reach it."""
@@ -171,29 +157,14 @@ class Loader:
         return pipeline
 
     def _open(self) -> dlt.Pipeline:
-        destination = self._destination = self._warehouse.destination()
-        # Each channel stages in a schema of its own: two channels that load side by side would truncate
-        # each other's staged rows otherwise. On DuckDB they queue for the file, one is enough.
-        if self._warehouse.dialect == "postgres":
-            destination.config_params["staging_dataset_name_layout"] = f"%s_staging_{schema_suffix(self._channel_id)}"
+        self._destination = self._warehouse.destination(self._channel_id)
         pipeline: dlt.Pipeline = dlt.pipeline(
             self._name,
             pipelines_dir=str(self._folder.path),
-            destination=destination,
+            destination=self._destination,
             dataset_name=RAW_SCHEMA,
         )
         return pipeline
-
-    def _index(self, made: Sequence[RawTable]) -> None:
-        """On Postgres the merge looks rows up by key: without an index each step would scan the table."""
-        if self._warehouse.dialect != "postgres":
-            return
-        with self._warehouse.connect(read_only=False) as connection:
-            for table in made:
-                columns = ", ".join(table.key)
-                connection.execute(
-                    f"create unique index if not exists {table.name}_key on {RAW_SCHEMA}.{table.name} ({columns})"
-                )
 
 
 def pipeline_name(purpose: str, channel_id: str) -> str:
@@ -210,17 +181,6 @@ def missing_tables(warehouse: Warehouse) -> list[RawTable]:
 
 def tables_complete(warehouse: Warehouse) -> bool:
     return not missing_tables(warehouse)
-
-
-def schema_suffix(channel_id: str) -> str:
-    """A channel id as the tail of a schema name, within Postgres's 63 characters, and never two in one."""
-    plain = re.sub(r"[^a-z0-9]+", "_", channel_id.lower())[:24]
-    return f"{plain}_{hashlib.sha256(channel_id.encode()).hexdigest()[:8]}"
-
-
-def staging_schema(warehouse: Warehouse, channel_id: str) -> str:
-    suffix = f"_{schema_suffix(channel_id)}" if warehouse.dialect == "postgres" else ""
-    return f"{RAW_SCHEMA}_staging{suffix}"
 
 
 def _cause(error: BaseException) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from zoho_pipeline.channels.registry.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
-from zoho_pipeline.ingest.load.loader import pipeline_name, staging_schema
+from zoho_pipeline.ingest.load.loader import pipeline_name
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import MARTS_SCHEMA, RAW_SCHEMA, Warehouse
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, RAW_SCHEMA
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 STATE_TABLE = "_dlt_pipeline_state"
 PURPOSES = ("zoho_crm", "content")
@@ -50,8 +51,7 @@ def purge_channel(warehouse: Warehouse, channel_id: str, ensure_alone: Callable[
         for table_name, columns in connection.tables(MARTS_SCHEMA).items():
             if "channel_id" in columns:
                 connection.execute(f'delete from {MARTS_SCHEMA}."{table_name}" where channel_id = ?', (channel_id,))  # noqa: S608
-        if warehouse.dialect == "postgres":
-            connection.execute(f"drop schema if exists {staging_schema(warehouse, channel_id)} cascade")
+        warehouse.drop_staging(connection, channel_id)
         if ensure_alone is not None:
             ensure_alone()
     return deleted

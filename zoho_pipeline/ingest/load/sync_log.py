@@ -11,7 +11,8 @@ from zoho_pipeline.ingest.catalog.tables import SYNC_RUNS
 from zoho_pipeline.ingest.raw.small_tables import insert_rows
 from zoho_pipeline.ingest.report import ModuleReport, Outcome
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.warehouse import RAW_SCHEMA, Warehouse
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
+from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from zoho_pipeline.ingest.catalog.tables import DEAL_STAGE_HISTORY, DEALS, LEAD_STATUS_HISTORY, LEADS, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.raw.queries import values_of
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, RawTable
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 _NAME_COLUMNS: Mapping[str, str] = {
     "users": "full_name",

@@ -7,7 +7,7 @@ from typing import Any
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, RawTable
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Known
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 IDS_PER_QUERY = 5_000
 

@@ -16,7 +16,7 @@ from zoho_pipeline.ingest.raw.queries import (
     versions_since,
 )
 from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, Window
-from zoho_pipeline.warehouse import Connection
+from zoho_pipeline.warehouse.connection import Connection
 
 
 def read_baseline(

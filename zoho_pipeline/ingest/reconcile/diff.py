@@ -14,7 +14,7 @@ from zoho_pipeline.ingest.catalog.tables import RawTable
 from zoho_pipeline.ingest.routes.change_probe import QUERY_REFUSED
 from zoho_pipeline.ingest.routes.records_route import KeysetReader
 from zoho_pipeline.ingest.routes.window import Window, modified
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.read import coql

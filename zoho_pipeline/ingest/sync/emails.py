@@ -19,7 +19,7 @@ from zoho_pipeline.ingest.load.batch import LoadBatch
 from zoho_pipeline.ingest.load.commit import load
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.report import ModuleReport
-from zoho_pipeline.warehouse import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Retryable, ScopeMissing

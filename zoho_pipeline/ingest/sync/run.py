@@ -32,7 +32,8 @@ from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.ingest.sync.read_modules import MISSING, read_modules
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
-from zoho_pipeline.warehouse import Warehouse, WarehouseError
+from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import Retryable, ZohoError

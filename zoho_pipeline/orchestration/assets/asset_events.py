@@ -1,7 +1,7 @@
-"""What a sync tells Dagster: materialisations with their figures, and checks, channel by channel.
+"""What a sync logs to Dagster for one channel: materializations with their numbers, and check evaluations.
 
-Events are logged as each channel ends rather than yielded at the end of the run: what is done is
-shown, and stays, whatever becomes of the rest of the batch.
+The events are logged when a channel ends and not when the run ends. So the UI shows finished channels at once, and
+their events remain when a later channel of the batch ends the run.
 """
 
 import time
@@ -19,78 +19,85 @@ if TYPE_CHECKING:
 
 SYNCED, MATCHES_ZOHO, FRESH = "synced", "matches_zoho", "fresh"
 CHANNELS_KEY = raw_key("channels")
-MODULE_NAMES = frozenset(table.name for table in MODULE_TABLES)
-EVERY_SYNC = frozenset({"channels", "sync_runs"})
-"""Tables without a module that each sync writes to."""
+MODULE_TABLE_NAMES = frozenset(table.name for table in MODULE_TABLES)
+WRITTEN_BY_EVERY_SYNC = frozenset({"channels", "sync_runs"})
+"""Tables without a Zoho module that every sync writes to."""
 
 
-class Spent:
-    """Seconds of the clock, and of this process's CPU, in the block."""
+class Stopwatch:
+    """Measures a `with` block: `seconds` of elapsed time and `cpu_seconds` of this process."""
 
     def __enter__(self) -> Self:
-        self._began, self._used = time.monotonic(), time.process_time()
+        self._started, self._cpu_started = time.monotonic(), time.process_time()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.seconds, self.cpu = time.monotonic() - self._began, time.process_time() - self._used
+        self.seconds = time.monotonic() - self._started
+        self.cpu_seconds = time.process_time() - self._cpu_started
 
 
-def keep_connection(instance: dg.DagsterInstance) -> None:
+def keep_event_log_connection(instance: dg.DagsterInstance) -> None:
     """Let this process keep its connection to the event log, as Dagster's webserver does.
 
-    Otherwise Postgres is connected to anew three times an event: 18 ms, of hundreds of events a run, against 4.
+    Without it, Dagster connects to Postgres three times per event: 18 ms per event instead of 4, and a run writes
+    hundreds of events.
     """
     instance.event_log_storage.optimize_for_webserver(statement_timeout=600_000, pool_recycle=3_600, max_overflow=4)
 
 
-def log_sync(context: dg.OpExecutionContext, report: "SyncReport", tables: Iterable[str], *, whole: bool) -> None:
-    """A materialisation of this channel's partition for every table whose module did not fail.
+def log_materializations(
+    context: dg.OpExecutionContext, report: "SyncReport", tables: Iterable[str], *, all_tables: bool
+) -> None:
+    """Log a materialization of this channel's partition for each of `tables` whose module did not fail.
 
-    Of the tables that come along with a sync (users, stages, deletions …) only those that it wrote to; with
-    `whole`, as after a first sync, all. At 5,000 channels the others would be 50,000 events a night.
+    Tables without a module of their own (users, stages, deletions …) are logged only when the sync wrote to them, or
+    when `all_tables` is true, as after a first sync. With 5,000 channels, the rest would be 50,000 events per night.
     """
-    parts = {_table_of(module): module for module in report.modules}
-    written = _written(report)
+    modules = {_table_name(module): module for module in report.modules}
+    with_new_rows = _tables_with_new_rows(report)
     for table in sorted(tables):
-        part = parts.get(table)
-        if part.outcome == "failed" if part else not report.complete:
+        module = modules.get(table)
+        failed = module.outcome == "failed" if module else not report.complete
+        if failed:
             continue
-        if whole or table in MODULE_NAMES or table in written:
-            metadata = module_metadata(part) if part else {"run_id": report.run_id}
+        if all_tables or table in MODULE_TABLE_NAMES or table in with_new_rows:
+            metadata = module_metadata(module) if module else {"run_id": report.run_id}
             context.log_event(dg.AssetMaterialization(raw_key(table), partition=report.channel_id, metadata=metadata))
 
 
-def _table_of(module: "ModuleReport") -> str:
+def _table_name(module: "ModuleReport") -> str:
     return BY_MODULE[module.module].name if module.module in BY_MODULE else module.module
 
 
-def _written(report: "SyncReport") -> set[str]:
-    """The tables without a module of their own that got rows."""
-    rows = {"deleted_records": "deleted_rows", "rejected_records": "rejected_rows"}
-    found = {table for table, count in rows.items() if any(getattr(m, count) for m in report.modules)}
-    return found | {_table_of(m) for m in report.modules if m.rows} | EVERY_SYNC
+def _tables_with_new_rows(report: "SyncReport") -> set[str]:
+    counts = {"deleted_records": "deleted_rows", "rejected_records": "rejected_rows"}
+    found = {table for table, count in counts.items() if any(getattr(m, count) for m in report.modules)}
+    return found | {_table_name(m) for m in report.modules if m.rows} | WRITTEN_BY_EVERY_SYNC
 
 
-def log_synced(context: dg.OpExecutionContext, channel_id: str, trouble: str | None, spent: Spent) -> None:
-    """The channel's one clear event: its last sync completed, or why it did not, and what it took."""
-    figures = {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu, 3)}
-    log_check(context, CHANNELS_KEY, SYNCED, channel_id, trouble is None, {"reason": trouble or "complete"} | figures)
+def log_synced_check(
+    context: dg.OpExecutionContext, channel_id: str, failure_reason: str | None, duration: Stopwatch
+) -> None:
+    """Log check `synced` of one channel: whether its sync completed, why it did not, and how long it took."""
+    numbers = {"seconds": round(duration.seconds, 3), "cpu_seconds": round(duration.cpu_seconds, 3)}
+    metadata = {"reason": failure_reason or "complete"} | numbers
+    log_check_evaluation(context, CHANNELS_KEY, SYNCED, channel_id, failure_reason is None, metadata)
 
 
-def log_reconciled(context: dg.OpExecutionContext, report: "ReconcileReport") -> None:
-    """A check a module: no record differed, or how many did (they are repaired: severity is a warning)."""
-    for found in report.comparisons:
-        table = BY_MODULE.get(found.module)
+def log_matches_zoho_checks(context: dg.OpExecutionContext, report: "ReconcileReport") -> None:
+    """Log check `matches_zoho` per module. It warns and does not err, because the reconciliation repaired the rows."""
+    for comparison in report.comparisons:
+        table = BY_MODULE.get(comparison.module)
         if table is None:
             continue
         names = ("source_rows", "warehouse_rows", "added", "updated", "removed")
-        figures = {name: getattr(found, name) for name in names}
-        same = not (found.added or found.updated or found.removed)
-        metadata = {**figures, "route": found.route}
-        log_check(context, raw_key(table.name), MATCHES_ZOHO, report.channel_id, same, metadata, warn=True)
+        numbers = {name: getattr(comparison, name) for name in names}
+        equal = not (comparison.added or comparison.updated or comparison.removed)
+        metadata = {**numbers, "route": comparison.route}
+        log_check_evaluation(context, raw_key(table.name), MATCHES_ZOHO, report.channel_id, equal, metadata, warn=True)
 
 
-def log_check(
+def log_check_evaluation(
     context: dg.OpExecutionContext,
     asset: dg.AssetKey,
     name: str,
@@ -100,9 +107,9 @@ def log_check(
     *,
     warn: bool = False,
 ) -> None:
-    """One evaluation of a check for one channel."""
+    """Log one evaluation of a check for one channel. `warn`: a failed check is a warning instead of an error."""
     context.log_event(
-        AssetCheckEvaluation(  # type: ignore[arg-type]  # taken by the code, not yet by its annotation
+        AssetCheckEvaluation(  # type: ignore[arg-type]  # log_event accepts it, but its annotation does not say so yet
             asset_key=asset,
             check_name=name,
             passed=passed,
@@ -114,8 +121,8 @@ def log_check(
 
 
 def module_metadata(module: "ModuleReport") -> dict[str, Any]:
-    """The figures of one module's sync; the UI plots each of them over time."""
-    facts: dict[str, Any] = {
+    """The metadata of one module's materialization. The Dagster UI plots each number over time."""
+    metadata: dict[str, Any] = {
         "rows": module.rows,
         "deleted_rows": module.deleted_rows,
         "rejected_rows": module.rejected_rows,
@@ -127,8 +134,8 @@ def module_metadata(module: "ModuleReport") -> dict[str, Any]:
         "route": module.route or "none",
         "outcome": module.outcome,
     }
-    words = {"route_reason": module.route_reason, "detail": module.detail}
-    facts |= {name: text for name, text in words.items() if text}
+    texts = {"route_reason": module.route_reason, "detail": module.detail}
+    metadata |= {name: text for name, text in texts.items() if text}
     if module.window_end is not None:
-        facts["window_end"] = dg.MetadataValue.timestamp(module.window_end)
-    return facts
+        metadata["window_end"] = dg.MetadataValue.timestamp(module.window_end)
+    return metadata

@@ -1,4 +1,4 @@
-"""Names shared by assets and checks: asset keys, groups, owners, links to files."""
+"""Names that assets and checks share: asset keys, groups, owners, and links to source files."""
 
 from pathlib import Path
 
@@ -9,15 +9,16 @@ ENGINEERS, ANALYSTS = "team:data-engineering", "team:analytics"
 
 
 def zoho_key(module: str) -> dg.AssetKey:
-    """A module of the connected orgs, as Zoho names it."""
+    """The asset of a Zoho module, by Zoho's API name (`Leads`)."""
     return dg.AssetKey([ZOHO_GROUP, module])
 
 
 def raw_key(table: str) -> dg.AssetKey:
+    """The asset of a table of schema `zoho_raw` (`leads`)."""
     return dg.AssetKey([RAW_GROUP, table])
 
 
-def file_link(path: str | Path, line: int = 1) -> dict[str, dg.CodeReferencesMetadataValue]:
+def file_link(path: str | Path) -> dict[str, dg.CodeReferencesMetadataValue]:
     """Metadata that links an asset to the file that defines it."""
-    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=line, label=Path(path).name)
+    reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=Path(path).name)
     return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}

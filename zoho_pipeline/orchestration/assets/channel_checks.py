@@ -1,51 +1,54 @@
-"""Checks of the raw assets, one evaluation a channel: synced, fresh, and the same as Zoho id by id."""
+"""Checks of the raw assets with one evaluation per channel: `matches_zoho`, `synced` and `fresh`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
+from zoho_pipeline.channels.registry.model import PAUSED
 from zoho_pipeline.ingest.catalog.tables import MODULE_TABLES
 from zoho_pipeline.orchestration.assets.asset_events import (
     CHANNELS_KEY,
     FRESH,
     MATCHES_ZOHO,
     SYNCED,
-    Spent,
-    keep_connection,
-    log_check,
-    log_reconciled,
-    log_sync,
-    log_synced,
+    Stopwatch,
+    keep_event_log_connection,
+    log_check_evaluation,
+    log_matches_zoho_checks,
+    log_materializations,
+    log_synced_check,
 )
 from zoho_pipeline.orchestration.assets.asset_keys import raw_key
-from zoho_pipeline.orchestration.assets.raw_assets import incomplete
+from zoho_pipeline.orchestration.assets.raw_assets import sync_failure
 from zoho_pipeline.orchestration.assets.raw_specs import FAIL_AFTER, WARN_AFTER
 from zoho_pipeline.orchestration.channel_batch import (
     BatchConfig,
-    Trouble,
-    Work,
-    channels_of,
-    conclude,
-    guarded,
-    is_left_out,
-    patience,
-    remaining,
-    work_through,
+    ChannelFailure,
+    ChannelTask,
+    attempt,
+    channels_left_to_do,
+    channels_of_run,
+    raise_if_any_failed,
+    reason_to_skip,
+    run_batch,
+    wait_while_queue_is_empty,
 )
-from zoho_pipeline.orchestration.channel_summaries import Member, roster
+from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
 from zoho_pipeline.orchestration.partitions import channel_partitions
 from zoho_pipeline.orchestration.pools import SYNC_POOL
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.services import Services
 
 RECONCILE_OP, STATE_OP = "reconcile", "channel_state"
+_CHANNELS_NAMED_IN_LOG = 20
 
 
 def build_channel_checks() -> list[dg.AssetChecksDefinition]:
-    """`reconcile` (asks Zoho, repairs) and `channel_state` (asks the registry alone).
+    """`reconcile` (reads from Zoho and repairs) and `channel_state` (reads only the registry).
 
-    By partition, a preview in Dagster 1.13: without that, one evaluation would have to stand for all channels.
+    Checks with partitions are a preview in Dagster 1.13. Without them, one evaluation would cover all channels.
     """
     return [_reconcile(), _channel_state()]
 
@@ -55,124 +58,155 @@ def _spec(asset: dg.AssetKey, name: str, description: str) -> dg.AssetCheckSpec:
 
 
 def _reconcile() -> dg.AssetChecksDefinition:
-    said = (
-        "Compared id by id with Zoho, nothing differed; what differs is repaired and counted. Every Sunday, and "
-        "whenever job reconcile_channels is launched; a materialisation alone leaves it out, as it costs credits."
+    description = (
+        "Compares the table with Zoho id by id. It passes when nothing differs. Differences are counted and repaired. "
+        "It runs every Sunday and when somebody launches the job reconcile_channels. A materialization does not run "
+        "it, because it costs credits."
     )
 
     @dg.multi_asset_check(
         name=RECONCILE_OP,
-        specs=[_spec(raw_key(table.name), MATCHES_ZOHO, said) for table in MODULE_TABLES],
+        specs=[_spec(raw_key(table.name), MATCHES_ZOHO, description) for table in MODULE_TABLES],
         can_subset=True,
         pool=SYNC_POOL,
     )
     def reconcile(
-        context: dg.AssetCheckExecutionContext, config: BatchConfig, rooms: dg.ResourceParam[Rooms]
+        context: dg.AssetCheckExecutionContext, config: BatchConfig, services: dg.ResourceParam[Services]
     ) -> Iterator[Any]:
-        # Dagster plans it beside every materialisation of a table, and skips it there: the sync yields no output.
+        # Dagster adds this op to the plan of every materialization of a raw table. It skips the op there, because the
+        # sync op yields no output that the check could depend on.
         op = context.op_execution_context
-        keep_connection(op.instance)
-        channels = remaining(op, rooms, channels_of(op, config))
-        work = _reconciler(op, rooms, {key.asset_key.path[-1] for key in context.selected_asset_check_keys})
-        conclude(op, channels, work_through(channels, work, config.retry_waits, patience(op)))
+        keep_event_log_connection(op.instance)
+        channels = channels_left_to_do(op, services, channels_of_run(op, config))
+        task = _reconcile_task(op, services, {key.asset_key.path[-1] for key in context.selected_asset_check_keys})
+        failures = run_batch(channels, task, config.retry_waits, wait_while_queue_is_empty(op))
+        raise_if_any_failed(op, channels, failures)
         yield from ()
 
     return reconcile
 
 
-def _reconciler(context: dg.OpExecutionContext, rooms: Rooms, tables: set[str]) -> Work:
+def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: set[str]) -> ChannelTask:
     from zoho_pipeline.ingest.report import ReconcileReport
     from zoho_pipeline.ingest.sync.run import reconcile_channel
 
-    wanted = [str(table.module) for table in MODULE_TABLES if table.name in tables]
-    modules = None if len(wanted) == len(MODULE_TABLES) else wanted
+    selected = [str(table.module) for table in MODULE_TABLES if table.name in tables]
+    modules = None if len(selected) == len(MODULE_TABLES) else selected
 
-    def work(channel_id: str) -> Trouble | None:
+    def task(channel_id: str) -> ChannelFailure | None:
         reports: list[ReconcileReport] = []
 
-        def action() -> Trouble | None:
-            if why := is_left_out(rooms.registry.get(channel_id)):
-                context.log.info("channel %s %s: not reconciled", channel_id, why)
+        def reconcile() -> ChannelFailure | None:
+            if reason := reason_to_skip(services.registry.get(channel_id)):
+                context.log.info("Channel %s %s. It is not reconciled.", channel_id, reason)
                 return None
-            opened = (rooms.settings, rooms.registry, rooms.warehouse)
-            report = reconcile_channel(*opened, channel_id, modules=modules, limits=rooms.limits)
+            opened = (services.settings, services.registry, services.warehouse)
+            report = reconcile_channel(*opened, channel_id, modules=modules, limits=services.limits)
             reports.append(report)
-            return incomplete(report.sync)
+            return sync_failure(report.sync)
 
-        with Spent() as spent:
-            trouble = guarded(channel_id, action)
+        with Stopwatch() as duration:
+            failure = attempt(channel_id, reconcile)
         for report in reports:
-            log_sync(context, report.sync, tables, whole=False)
-            log_reconciled(context, report)
-        if reports or trouble:
-            log_synced(context, channel_id, trouble.reason if trouble else None, spent)
-        return trouble
+            log_materializations(context, report.sync, tables, all_tables=False)
+            log_matches_zoho_checks(context, report)
+        if reports or failure:
+            log_synced_check(context, channel_id, failure.reason if failure else None, duration)
+        return failure
 
-    return work
+    return task
 
 
 def _channel_state() -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=STATE_OP,
         specs=[
-            _spec(CHANNELS_KEY, SYNCED, "The channel's last sync read everything it may read."),
-            _spec(CHANNELS_KEY, FRESH, "The channel's last complete sync is at most 36 hours old (warns from 26 on)."),
+            _spec(CHANNELS_KEY, SYNCED, "The last sync of the channel read everything that its token may read."),
+            _spec(
+                CHANNELS_KEY,
+                FRESH,
+                "The last complete sync of the channel is at most 36 hours old. From 26 hours on, the check warns.",
+            ),
         ],
         can_subset=True,
     )
     def channel_state(
-        context: dg.AssetCheckExecutionContext, config: BatchConfig, rooms: dg.ResourceParam[Rooms]
+        context: dg.AssetCheckExecutionContext, config: BatchConfig, services: dg.ResourceParam[Services]
     ) -> Iterator[Any]:
         op = context.op_execution_context
-        keep_connection(op.instance)
-        named = bool(config.channels) or op.has_partition_key or op.has_partition_key_range
-        chosen = set(channels_of(op, config)) if named else None
-        names = {key.name for key in context.selected_asset_check_keys}
-        if FRESH in names:
-            _tell_fresh(op, rooms, chosen)
-        if SYNCED in names:
-            _tell_synced(op, rooms, chosen)
+        keep_event_log_connection(op.instance)
+        are_selected = bool(config.channels) or op.has_partition_key or op.has_partition_key_range
+        selected = set(channels_of_run(op, config)) if are_selected else None
+        check_names = {key.name for key in context.selected_asset_check_keys}
+        if FRESH in check_names:
+            _evaluate_fresh(op, services, selected)
+        if SYNCED in check_names:
+            _evaluate_synced(op, services, selected)
         yield from ()
 
     return channel_state
 
 
-def _tell_fresh(context: dg.OpExecutionContext, rooms: Rooms, chosen: set[str] | None) -> None:
-    """Evaluate; where all channels are looked at, one that was fresh and still is needs no further event."""
-    now, stale = rooms.registry.database.now(), []
-    known = _last_fresh(context.instance) if chosen is None else {}
-    for member in roster(rooms.registry):
-        if chosen is not None and member.id not in chosen:
+def _evaluate_fresh(context: dg.OpExecutionContext, services: Services, selected: set[str] | None) -> None:
+    """Log check `fresh` of the selected channels (None: all).
+
+    When all channels are selected, a channel that passed before and still passes gets no new event. With 5,000
+    channels, these would be 5,000 events per hour.
+    """
+    now, stale = services.registry.database.now(), []
+    passed_before = _last_fresh_results(context.instance) if selected is None else {}
+    for channel in read_channel_summaries(services.registry):
+        if selected is not None and channel.id not in selected:
             continue
-        passed, severe, figures = freshness(member, now)
-        if not passed:
-            stale.append(member.id)
-        if not (passed and known.get(member.id)):
-            log_check(context, CHANNELS_KEY, FRESH, member.id, passed, figures, warn=not severe)
+        result = freshness(channel, now)
+        if not result.passed:
+            stale.append(channel.id)
+        if not (result.passed and passed_before.get(channel.id)):
+            log_check_evaluation(
+                context, CHANNELS_KEY, FRESH, channel.id, result.passed, result.metadata, warn=not result.is_error
+            )
     if stale:
-        context.log.warning("%d channels are not fresh: %s", len(stale), ", ".join(stale[:20]))
+        names = ", ".join(stale[:_CHANNELS_NAMED_IN_LOG])
+        context.log.warning("%d channels have no recent complete sync: %s", len(stale), names)
 
 
-def _last_fresh(instance: dg.DagsterInstance) -> dict[str, bool]:
-    """Channel → whether its newest `fresh` evaluation passed."""
+def _last_fresh_results(instance: dg.DagsterInstance) -> dict[str, bool]:
+    """Channel id → whether its newest evaluation of check `fresh` passed."""
     infos = instance.event_log_storage.get_asset_check_partition_info([dg.AssetCheckKey(CHANNELS_KEY, FRESH)])
     return {str(info.partition_key): info.latest_execution_status.value == "SUCCEEDED" for info in infos}
 
 
-def _tell_synced(context: dg.OpExecutionContext, rooms: Rooms, chosen: set[str] | None) -> None:
-    registry = rooms.registry
-    for channel in registry.list() if chosen is None else [registry.get(name) for name in sorted(chosen)]:
+def _evaluate_synced(context: dg.OpExecutionContext, services: Services, selected: set[str] | None) -> None:
+    """Log check `synced` of the selected channels (None: all), from what the registry knows."""
+    registry = services.registry
+    channels = registry.list() if selected is None else [registry.get(channel_id) for channel_id in sorted(selected)]
+    for channel in channels:
         reason = "; ".join(channel.problems) or "complete"
-        log_check(context, CHANNELS_KEY, SYNCED, channel.id, not channel.problems, {"reason": reason}, warn=True)
+        passed = not channel.problems
+        log_check_evaluation(context, CHANNELS_KEY, SYNCED, channel.id, passed, {"reason": reason}, warn=True)
 
 
-def freshness(channel: Member, now: datetime) -> tuple[bool, bool, dict[str, Any]]:
-    """(passed, severe, figures) of a channel. A paused channel ages on purpose: it warns, never errs."""
-    at = channel.last_complete_sync_at
-    figures: dict[str, Any] = {"status": channel.status, "detail": channel.status_detail or ""}
-    if at is None:
-        late = now - channel.connected_at
-        return late <= WARN_AFTER, late > FAIL_AFTER and channel.status != "paused", figures | {"never_synced": True}
-    age = now - at
-    figures |= {"age_hours": round(age.total_seconds() / 3600, 2), "last_complete_sync": dg.MetadataValue.timestamp(at)}
-    return age <= WARN_AFTER, age > FAIL_AFTER and channel.status != "paused", figures
+@dataclass(frozen=True)
+class Freshness:
+    """The result of check `fresh`. `is_error`: a failed check is an error and not only a warning."""
+
+    passed: bool
+    is_error: bool
+    metadata: dict[str, Any]
+
+
+def freshness(channel: ChannelSummary, now: datetime) -> Freshness:
+    """Whether the last complete sync is recent enough (26 and 36 hours, see `raw_specs`).
+
+    Before the first sync, the age counts from the connection. A paused channel only warns: its pause is intended.
+    """
+    last_sync = channel.last_complete_sync_at
+    metadata: dict[str, Any] = {"status": channel.status, "detail": channel.status_detail or ""}
+    if last_sync is None:
+        age = now - channel.connected_at
+        metadata["never_synced"] = True
+    else:
+        age = now - last_sync
+        metadata["age_hours"] = round(age.total_seconds() / 3600, 2)
+        metadata["last_complete_sync"] = dg.MetadataValue.timestamp(last_sync)
+    return Freshness(age <= WARN_AFTER, age > FAIL_AFTER and channel.status != PAUSED, metadata)

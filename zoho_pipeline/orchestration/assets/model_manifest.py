@@ -1,8 +1,8 @@
-"""What Dagster shows of the SQL project, read from one file instead of parsing 80 SELECTs at each load.
+"""The manifest of the SQL project: what Dagster shows of each model, read from one JSON file.
 
-A code location is loaded by the webserver, the daemon and every run: parsing the models and tracing
-their columns costs 1.2 s of CPU each time, reading this file 10 ms. It stands in HOME/dagster and
-belongs to one state of the project's files; another state is another file.
+The webserver, the daemon and every run load the code location. To parse the models and trace the lineage of their
+columns costs 1.2 s of CPU each time; to read the manifest costs 10 ms. The file lies in HOME/dagster, and its name
+holds a hash of the project's files: when a file of the project changes, a new manifest replaces the old one.
 """
 
 import hashlib
@@ -15,21 +15,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.settings import SQL_PROJECT, PipelineError, Settings
 
 if TYPE_CHECKING:
     from zoho_pipeline.transform.project.project import Project
     from zoho_pipeline.transform.run.checks import Check
 
-SHIPPED = Path(__file__).resolve().parents[3] / "dbt_like_sql"
-"""The project that ships with the package, as `transform.project.shipped` has it: importing that parses SQL."""
+_FORMAT = 2  # of the JSON file: raise it when a field of the classes below changes
 
-_FORMAT = 2  # of the file: raised when a field of the classes below changes
+Severity = Literal["error", "warn"]
 
 
 @dataclass(frozen=True)
 class ColumnEntry:
-    """A documented column; `origins` are the (relation, column) pairs it derives from, one step back."""
+    """A column of a model. `origins`: the (relation, column) pairs that its SELECT reads for it."""
 
     name: str
     data_type: str
@@ -39,7 +38,10 @@ class ColumnEntry:
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model: what it reads and what its yml says. `layer` is staging, intermediate or marts."""
+    """A model with its yml docs. `layer` is the folder of the project that holds it (`staging`, `marts` …).
+
+    `text` is its SQL; `depends_on` names models and seeds; `raw_tables` names tables of schema `zoho_raw`.
+    """
 
     name: str
     layer: str
@@ -54,22 +56,22 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class CheckEntry:
-    """What Dagster shows as one check: a yml test or a singular test of a model.
+    """One asset check of a model: a yml test, or a singular test.
 
-    The not_null tests of a model are one check together: 230 of them, each an event planned and an event
-    evaluated, cost a refresh 6 s on SQLite; `tests` names them.
+    All not_null tests of a model form one check, and `tests` names them. As 230 checks of their own, each with a
+    planned event and an evaluation, they made a refresh on SQLite 6 s slower.
     """
 
     name: str
     model: str
-    severity: Literal["error", "warn"]
+    severity: Severity
     description: str
     tests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """Models in build order, the checks on them, and the seeds (name → file)."""
+class ModelManifest:
+    """The models in build order, their checks, and the seeds (name → path of the CSV file)."""
 
     fingerprint: str
     models: Mapping[str, ModelEntry]
@@ -77,24 +79,24 @@ class Catalogue:
     seeds: Mapping[str, str]
 
 
-def load_catalogue(settings: Settings) -> Catalogue:
-    """The catalogue of the shipped project: from its file in HOME, else made and kept there.
+def load_model_manifest(settings: Settings) -> ModelManifest:
+    """The manifest of the shipped project, from its file in HOME; the file is written when it is missing.
 
     Raises:
-        ProjectError: a model or its yml is wrong; the message names file and line.
+        ProjectError: a model or its yml is wrong. The message names the file and the line.
     """
-    stamp = _stamp(SHIPPED)
-    path = settings.home / "dagster" / f"models-{stamp}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        return _decoded(json.loads(path.read_text()))
-    made = _made(SHIPPED, stamp)
-    with suppress(OSError, PipelineError):  # a read-only HOME only costs the time again
-        _keep(settings, path, made)
-    return made
+    version = _project_version(SQL_PROJECT)
+    path = settings.home / "dagster" / f"models-{version}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):  # no file, or an unreadable one: it is written again
+        return _from_json(json.loads(path.read_text()))
+    manifest = _build_manifest(SQL_PROJECT, version)
+    with suppress(OSError, PipelineError):  # in a read-only HOME, every load builds the manifest again
+        _write(settings, path, manifest)
+    return manifest
 
 
-def _stamp(root: Path) -> str:
-    """Of every file's place, size and time, so that an edited model is read anew without hashing 100 files."""
+def _project_version(root: Path) -> str:
+    """A hash of the path, size and modification time of each file: it notices an edit without reading 100 files."""
     digest = hashlib.sha256(f"{_FORMAT} {root}".encode())
     for folder, _, names in sorted(os.walk(root)):
         for name in sorted(names):
@@ -104,26 +106,26 @@ def _stamp(root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _keep(settings: Settings, path: Path, made: Catalogue) -> None:
+def _write(settings: Settings, path: Path, manifest: ModelManifest) -> None:
     settings.ensure_home()
     path.parent.mkdir(mode=0o700, exist_ok=True)
     for old in path.parent.glob("models-*.json"):
         old.unlink(missing_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(asdict(made)))
+    draft.write_text(json.dumps(asdict(manifest)))
     draft.replace(path)
 
 
-def _decoded(data: Mapping[str, Any]) -> Catalogue:
-    return Catalogue(
+def _from_json(data: Mapping[str, Any]) -> ModelManifest:
+    return ModelManifest(
         fingerprint=data["fingerprint"],
-        models={name: _decoded_model(entry) for name, entry in data["models"].items()},
+        models={name: _model_from_json(entry) for name, entry in data["models"].items()},
         checks=tuple(CheckEntry(**(entry | {"tests": tuple(entry["tests"])})) for entry in data["checks"]),
         seeds=data["seeds"],
     )
 
 
-def _decoded_model(entry: dict[str, Any]) -> ModelEntry:
+def _model_from_json(entry: dict[str, Any]) -> ModelEntry:
     columns = tuple(
         ColumnEntry(c["name"], c["data_type"], c["description"], tuple((o[0], o[1]) for o in c["origins"]))
         for c in entry["columns"]
@@ -133,35 +135,35 @@ def _decoded_model(entry: dict[str, Any]) -> ModelEntry:
 
 
 @lru_cache(maxsize=2)
-def _made(root: Path, _stamp: str) -> Catalogue:
+def _build_manifest(root: Path, _version: str) -> ModelManifest:
     from zoho_pipeline.transform.project.lineage import project_lineage
     from zoho_pipeline.transform.project.project import Project
     from zoho_pipeline.transform.run.checks import project_checks
 
     project = Project.load(root)
     lineage = project_lineage(project)
-    return Catalogue(
+    return ModelManifest(
         fingerprint=project.fingerprint,
-        models={name: _model(project, name, lineage[name]) for name in project.models},
-        checks=tuple(_checks(check for check in project_checks(project) if check.model in project.models)),
+        models={name: _model_entry(project, name, lineage[name]) for name in project.models},
+        checks=tuple(_check_entries(check for check in project_checks(project) if check.model in project.models)),
         seeds={name: str(seed.path) for name, seed in project.seeds.items()},
     )
 
 
-def _checks(checks: Iterable["Check"]) -> Iterator[CheckEntry]:
-    together: dict[tuple[str, Literal["error", "warn"]], list[Check]] = {}
+def _check_entries(checks: Iterable["Check"]) -> Iterator[CheckEntry]:
+    not_null: dict[tuple[str, Severity], list[Check]] = {}
     for check in checks:
         if check.rule is not None and check.rule.kind == "not_null":
-            together.setdefault((check.model, check.severity), []).append(check)
+            not_null.setdefault((check.model, check.severity), []).append(check)
         else:
             yield CheckEntry(check.name, check.model, check.severity, check.description, (check.name,))
-    for (model, severity), parts in together.items():
-        columns = ", ".join(column for check in parts if check.rule for column in check.rule.columns)
+    for (model, severity), tests in not_null.items():
+        columns = ", ".join(column for test in tests if test.rule for column in test.rule.columns)
         name = "not_null" if severity == "error" else "not_null_warn"
-        yield CheckEntry(name, model, severity, f"never null: {columns}", tuple(check.name for check in parts))
+        yield CheckEntry(name, model, severity, f"never null: {columns}", tuple(test.name for test in tests))
 
 
-def _model(project: "Project", name: str, lineage: Mapping[str, Iterable[tuple[str, str]]]) -> ModelEntry:
+def _model_entry(project: "Project", name: str, lineage: Mapping[str, Iterable[tuple[str, str]]]) -> ModelEntry:
     model = project.models[name]
     documented = {column.name: column for column in model.docs.columns}
     columns = []

@@ -1,4 +1,4 @@
-"""Raw assets: one per table of schema `zoho_raw`, partitioned by channel, filled by one sync a channel."""
+"""Raw assets: one asset per table of schema `zoho_raw`, partitioned by channel. One sync per channel fills them all."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,40 +9,45 @@ import dagster as dg
 from pydantic import Field
 
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
-from zoho_pipeline.orchestration.assets.asset_events import Spent, keep_connection, log_sync, log_synced
+from zoho_pipeline.orchestration.assets.asset_events import (
+    Stopwatch,
+    keep_event_log_connection,
+    log_materializations,
+    log_synced_check,
+)
 from zoho_pipeline.orchestration.assets.raw_specs import raw_specs
 from zoho_pipeline.orchestration.channel_batch import (
     BatchConfig,
-    Trouble,
-    channels_of,
-    conclude,
-    guarded,
-    is_left_out,
-    patience,
-    remaining,
-    work_through,
+    ChannelFailure,
+    attempt,
+    channels_left_to_do,
+    channels_of_run,
+    raise_if_any_failed,
+    reason_to_skip,
+    run_batch,
+    wait_while_queue_is_empty,
 )
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN, channel_partitions
 from zoho_pipeline.orchestration.pools import SYNC_POOL
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.services import Services
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import SyncReport
 
 SYNC_OP = "zoho_raw"
-HASTY_ATTEMPTS = 3
-"""Tries of a call in a channel's first turn of a batch: all seven kept the others of the batch waiting for 41 s where a
-Zoho could not be reached. Its next turn, after theirs, is patient."""
+FIRST_TURN_ATTEMPTS = 3
+"""Attempts per HTTP call in a channel's first turn of a batch. With all seven, a Zoho that did not answer delayed the
+other channels by 41 s. The channel's next turn comes after theirs and uses all seven."""
 
 
 class SyncConfig(BatchConfig):
-    """What a sync run may be asked for."""
+    """The config of a sync run."""
 
-    full: bool = Field(default=False, description="Read every row again instead of what changed.")
+    full: bool = Field(default=False, description="Read every row again, not only the rows that changed.")
 
 
 def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
-    """The multi-asset of all raw tables: `dialect` is shown as the storage kind."""
+    """The multi-asset of all raw tables. `dialect` (`duckdb` or `postgres`) is shown as the storage kind."""
 
     @dg.multi_asset(
         name=SYNC_OP,
@@ -53,87 +58,101 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
         pool=SYNC_POOL,
     )
     def zoho_raw(
-        context: dg.AssetExecutionContext, config: SyncConfig, rooms: dg.ResourceParam[Rooms]
+        context: dg.AssetExecutionContext, config: SyncConfig, services: dg.ResourceParam[Services]
     ) -> Iterator[Any]:
         op = context.op_execution_context
-        keep_connection(op.instance)
+        keep_event_log_connection(op.instance)
         tables = {key.path[-1] for key in context.selected_asset_keys}
-        channels = remaining(op, rooms, channels_of(op, config))
-        hasty = set(channels) if len(channels) > 1 and op.run.parent_run_id is None else set[str]()
-        ask = Ask(tables, config.full, by_partition=not config.channels, hasty=hasty)
-        work = partial(_sync_and_tell, op, rooms, ask)
-        conclude(op, channels, work_through(channels, work, config.retry_waits, patience(op)))
+        channels = channels_left_to_do(op, services, channels_of_run(op, config))
+        shares_its_run = len(channels) > 1 and op.run.parent_run_id is None
+        request = SyncRequest(
+            tables,
+            config.full,
+            by_partition=not config.channels,
+            first_turn=set(channels) if shares_its_run else set(),
+        )
+        task = partial(_sync_channel, op, services, request)
+        failures = run_batch(channels, task, config.retry_waits, wait_while_queue_is_empty(op))
+        raise_if_any_failed(op, channels, failures)
         yield from ()
 
     return zoho_raw
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What a run was asked for.
+class SyncRequest:
+    """Which tables a run fills, and how.
 
     Attributes:
-        by_partition: somebody picked channels and tables, and wants to see each of them.
-        hasty: channels that had no turn yet, while others wait for theirs.
+        tables: names of the selected raw tables.
+        full: read every row again.
+        by_partition: a person selected channels and tables in the UI, and wants to see an event for each of them.
+        first_turn: the channels that had no turn yet in a run of several; each leaves the set at its first turn.
     """
 
     tables: set[str]
     full: bool
     by_partition: bool
-    hasty: set[str]
+    first_turn: set[str]
 
 
-def _sync_and_tell(context: dg.OpExecutionContext, rooms: Rooms, ask: Ask, channel_id: str) -> Trouble | None:
+def _sync_channel(
+    context: dg.OpExecutionContext, services: Services, request: SyncRequest, channel_id: str
+) -> ChannelFailure | None:
+    """Sync one channel and log its events; the task of the batch."""
     reports: list[SyncReport] = []
-    whole = ask.by_partition
+    all_tables = request.by_partition
 
-    def sync() -> Trouble | None:
-        nonlocal whole
-        channel = rooms.registry.get(channel_id)
-        if why := is_left_out(channel):
-            context.log.info("channel %s %s: not synced", channel_id, why)
+    def sync() -> ChannelFailure | None:
+        nonlocal all_tables
+        channel = services.registry.get(channel_id)
+        if reason := reason_to_skip(channel):
+            context.log.info("Channel %s %s. It is not synced.", channel_id, reason)
             return None
-        whole = whole or channel.last_complete_sync_at is None
-        report = _sync(rooms, channel_id, ask)
+        all_tables = all_tables or channel.last_complete_sync_at is None
+        report = _sync(services, channel_id, request)
         reports.append(report)
-        return incomplete(report)
+        return sync_failure(report)
 
-    with Spent() as spent:
-        trouble = guarded(channel_id, sync)
+    with Stopwatch() as duration:
+        failure = attempt(channel_id, sync)
     for report in reports:
-        log_sync(context, report, ask.tables, whole=whole)
-    if reports or trouble:
-        log_synced(context, channel_id, trouble.reason if trouble else None, spent)
-    return trouble
+        log_materializations(context, report, request.tables, all_tables=all_tables)
+    if reports or failure:
+        log_synced_check(context, channel_id, failure.reason if failure else None, duration)
+    return failure
 
 
-def incomplete(report: "SyncReport") -> Trouble | None:
-    """What kept a sync from its end. The credit budget is a lasting reason: it stays spent for hours."""
-    missing = [m for m in report.modules if m.outcome in ("failed", "stopped")]
-    if not missing:
+def sync_failure(report: "SyncReport") -> ChannelFailure | None:
+    """Why a sync is incomplete; None when it is complete.
+
+    The credit budget is a permanent reason, because Zoho counts the credits of the last 24 hours.
+    """
+    incomplete = [m for m in report.modules if m.outcome in ("failed", "stopped")]
+    if not incomplete:
         return None
-    reason = "; ".join(f"{m.module}: {m.detail or m.outcome}" for m in missing)
-    return Trouble(reason, lasting=all(m.outcome == "stopped" for m in missing))
+    reason = "; ".join(f"{m.module}: {m.detail or m.outcome}" for m in incomplete)
+    return ChannelFailure(reason, permanent=all(m.outcome == "stopped" for m in incomplete))
 
 
-def _sync(rooms: Rooms, channel_id: str, ask: Ask) -> "SyncReport":
+def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncReport":
     from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.ingest.sync.run import sync_channel
 
-    limits = rooms.limits or SyncLimits()
-    if channel_id in ask.hasty:
-        limits = replace(limits, pacing=replace(limits.pacing, attempts=HASTY_ATTEMPTS))
-    ask.hasty.discard(channel_id)
-    opened = (rooms.settings, rooms.registry, rooms.warehouse)
-    modules = None if _wants_everything(ask.tables) else _modules(ask.tables)
-    return sync_channel(*opened, channel_id, modules=modules, full=ask.full, limits=limits)
+    limits = services.limits or SyncLimits()
+    if channel_id in request.first_turn:
+        limits = replace(limits, pacing=replace(limits.pacing, attempts=FIRST_TURN_ATTEMPTS))
+    request.first_turn.discard(channel_id)
+    modules = None if _needs_whole_sync(request.tables) else _modules_of(request.tables)
+    opened = (services.settings, services.registry, services.warehouse)
+    return sync_channel(*opened, channel_id, modules=modules, full=request.full, limits=limits)
 
 
-def _wants_everything(tables: set[str]) -> bool:
-    """A table no module fills by itself (users, stages, deletions …) comes with a whole sync."""
-    by_module = {table.name for table in BY_MODULE.values()}
-    return not tables <= by_module
+def _needs_whole_sync(tables: set[str]) -> bool:
+    """Only a sync of all modules fills the tables without a module of their own (users, stages, deletions …)."""
+    with_module = {table.name for table in BY_MODULE.values()}
+    return not tables <= with_module
 
 
-def _modules(tables: set[str]) -> list[str]:
+def _modules_of(tables: set[str]) -> list[str]:
     return [module for module, table in BY_MODULE.items() if module and table.name in tables]

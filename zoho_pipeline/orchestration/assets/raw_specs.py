@@ -1,4 +1,4 @@
-"""What Dagster shows of Zoho's modules and of the raw tables: columns, where each comes from, freshness."""
+"""Asset specs of Zoho's modules and of the raw tables: columns, the origin of each column, freshness policy."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,29 +11,29 @@ from zoho_pipeline.orchestration.assets.asset_keys import ENGINEERS, RAW_GROUP, 
 from zoho_pipeline.orchestration.partitions import channel_partitions
 
 WARN_AFTER, FAIL_AFTER = timedelta(hours=26), timedelta(hours=36)
-"""A night and two hours of leeway; from 36 h on the models themselves call a channel's data stale."""
+"""A sync runs every night: 26 h allow a delay of two hours. From 36 h on, the models also call the data stale."""
 
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=FAIL_AFTER, warn_window=WARN_AFTER)
 
 DESCRIPTIONS: Mapping[str, str] = {
-    "channels": "What the models need of the registry: tenant, time zone, currency, last complete sync.",
-    "deleted_records": "Ids Zoho reported deleted; `restored_at` is null while they are.",
-    "content_items": "The content catalogue, loaded with `zoho-pipeline content load`.",
-    "sync_runs": "One row a channel, module and run: route, rows, credits, tokens, window, outcome.",
-    "rejected_records": "Values that did not fit their column, kept aside with the reason.",
-    "channel_field_map": "Which field of a lead holds UTM source, landing page and so on, per channel.",
-    "channel_lead_source_map": "Canonical lead source names set for a channel.",
-    "channel_parameters": "Parameters of the models set for a channel.",
-    "business_intervals": "Business hours unrolled to weekday and local seconds of the day.",
+    "channels": "The channels, as the models need them: tenant, time zone, currency, last complete sync.",
+    "deleted_records": "Ids that Zoho reported as deleted. `restored_at` is null while the record is deleted.",
+    "content_items": "The content items that `zoho-pipeline content load` loaded.",
+    "sync_runs": "One row per channel, module and run: route, rows, credits, tokens, window, outcome.",
+    "rejected_records": "Values that did not fit their column, with the reason.",
+    "channel_field_map": "Per channel: which field of a lead holds the UTM source, the landing page and so on.",
+    "channel_lead_source_map": "Per channel: the canonical names of its lead sources.",
+    "channel_parameters": "Per channel: the parameters of the models that a person set.",
+    "business_intervals": "Business hours as one row per interval: weekday, and local seconds since midnight.",
 }
 
 
 def zoho_specs() -> list[dg.AssetSpec]:
-    """Zoho's modules, where the graph begins; nothing here materialises them."""
+    """Specs of Zoho's modules, the start of the asset graph. No run materializes them."""
     return [
         dg.AssetSpec(
             zoho_key(str(table.module)),
-            description=f"Zoho CRM's module {table.module} in each connected org.",
+            description=f"The module {table.module} of Zoho CRM in each connected org.",
             group_name=ZOHO_GROUP,
             kinds={"zoho"},
             metadata={"dagster/column_schema": dg.TableSchema(columns=_zoho_columns(table))},
@@ -48,12 +48,12 @@ def _zoho_columns(table: RawTable) -> list[dg.TableColumn]:
 
 
 def raw_specs(dialect: str) -> list[dg.AssetSpec]:
-    """A spec for every raw table: description, Zoho module, typed columns with their origin, primary key."""
+    """One spec per raw table: description, Zoho module, typed columns with their origins, primary key."""
     return [_spec(table, dialect) for table in RAW_TABLES]
 
 
 def _spec(table: RawTable, dialect: str) -> dg.AssetSpec:
-    source = f"Zoho's module {table.module}, every record the token may see." if table.module else ""
+    source = f"Every record of Zoho's module {table.module} that the token may read." if table.module else ""
     metadata: dict[str, object] = {
         "dagster/column_schema": dg.TableSchema(columns=_columns(table)),
         "dagster/table_name": f"zoho_raw.{table.name}",

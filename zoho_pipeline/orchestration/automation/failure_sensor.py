@@ -1,4 +1,4 @@
-"""The run-failure hook: a line in the log, and a message to a webhook where one is set."""
+"""The run failure sensor: writes each failed run to the log, and posts it to a webhook when one is set."""
 
 import json
 import logging
@@ -10,20 +10,20 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 import dagster as dg
 
 from zoho_pipeline.logs import redact
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import LOOPBACK_HOSTS, Secret, SettingsError
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
-_LONGEST = 2_000
+_MAX_REASON_CHARACTERS = 2_000
 
 
-def checked_webhook(url: Secret | None) -> Secret | None:
-    """The webhook if it is one we send to: https, or plain http on loopback. It may carry a token: never shown.
+def require_safe_webhook(url: Secret | None) -> Secret | None:
+    """The webhook URL, when it is https, or plain http on loopback. It may hold a token, so no message shows it.
 
     Raises:
-        SettingsError: it is neither.
+        SettingsError: the URL is neither.
     """
     if url is None:
         return None
@@ -31,63 +31,71 @@ def checked_webhook(url: Secret | None) -> Secret | None:
     if not parts.hostname or not (
         parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
     ):
-        raise SettingsError("ZOHO_PIPELINE_FAILURE_WEBHOOK takes an https:// URL (plain http for loopback alone).")
+        raise SettingsError(
+            "ZOHO_PIPELINE_FAILURE_WEBHOOK must be an https:// URL. Plain http:// is allowed only for this machine "
+            "(127.0.0.1)."
+        )
     return url
 
 
-def build_failure_hook(webhook: Secret | None) -> dg.SensorDefinition:
-    """The sensor `run_failures`. A run that will be tried again is not told: only what stays failed is."""
+def build_failure_sensor(webhook: Secret | None) -> dg.SensorDefinition:
+    """The sensor `run_failures`. It does not report a run that Dagster will retry."""
 
     @dg.run_failure_sensor(
         name="run_failures",
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
-        description="Each run that failed for good: a log line, and a POST to ZOHO_PIPELINE_FAILURE_WEBHOOK if set.",
+        description="Reports each run that failed and will not be retried: a log line, and a POST to "
+        "ZOHO_PIPELINE_FAILURE_WEBHOOK if it is set.",
     )
-    def run_failures(context: dg.RunFailureSensorContext, rooms: dg.ResourceParam[Rooms]) -> dg.SkipReason | None:  # noqa: ARG001
+    def run_failures(
+        context: dg.RunFailureSensorContext,
+        services: dg.ResourceParam[Services],  # noqa: ARG001
+    ) -> dg.SkipReason | None:
         run = context.dagster_run
         if run.tags.get("dagster/will_retry") == "true":
-            return dg.SkipReason(f"Run {run.run_id} will be tried again.")
-        message = describe(run, context.failure_event)
+            return dg.SkipReason(f"Dagster will retry run {run.run_id}.")
+        message = failure_message(run, context.failure_event)
         context.log.error("%s", message["text"])
         log.error("%s", message["text"])
-        if webhook is not None and (problem := post(webhook, message)):
-            context.log.error("the failure webhook was not reached: %s", problem)
-            log.error("the failure webhook was not reached: %s", problem)
+        if webhook is not None and (problem := post_message(webhook, message)):
+            context.log.error("the failure webhook did not accept the message: %s", problem)
+            log.error("the failure webhook did not accept the message: %s", problem)
         return None
 
     return run_failures
 
 
-def describe(run: dg.DagsterRun, event: dg.DagsterEvent) -> dict[str, str]:
-    """What a person on call needs: which job, which run, why. `text` is what chat webhooks show."""
-    why = redact(_reason(event))[:_LONGEST]
-    text = f"{run.job_name} failed (run {run.run_id}): {why}"
-    return {"text": text, "job": run.job_name, "run_id": run.run_id, "reason": why}
+def failure_message(run: dg.DagsterRun, event: dg.DagsterEvent) -> dict[str, str]:
+    """What a person on call needs: `job`, `run_id`, `reason`, and `text`, the field that chat webhooks show."""
+    reason = redact(_reason(event))[:_MAX_REASON_CHARACTERS]
+    text = f"{run.job_name} failed (run {run.run_id}): {reason}"
+    return {"text": text, "job": run.job_name, "run_id": run.run_id, "reason": reason}
 
 
 def _reason(event: dg.DagsterEvent) -> str:
+    """The message of our own dg.Failure, else of the exception, else of the event."""
     data: Any = event.event_specific_data
-    step = getattr(data, "first_step_failure_event", None)
-    failed = getattr(step, "event_specific_data", None)
-    user = getattr(failed, "user_failure_data", None)
-    if user is not None and user.description:
-        return str(user.description)
-    error = getattr(failed, "error", None) or getattr(data, "error", None)
+    step_event = getattr(data, "first_step_failure_event", None)
+    step_failure = getattr(step_event, "event_specific_data", None)
+    user_failure = getattr(step_failure, "user_failure_data", None)
+    if user_failure is not None and user_failure.description:
+        return str(user_failure.description)
+    error = getattr(step_failure, "error", None) or getattr(data, "error", None)
     if error is None:
-        return event.message or "no reason is known"
+        return event.message or "the reason is unknown"
     return str(error.cause.message if error.cause else error.message)
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """A redirect could carry the message, and the URL's token, to another host."""
+    """Follows no redirect: it could send the message, and the token in the URL, to another host."""
 
     def redirect_request(self, *_args: Any, **_options: Any) -> None:
         return None
 
 
-def post(webhook: Secret, message: dict[str, str]) -> str | None:
-    """Send the message as JSON; None, or what went wrong (the URL is not in it)."""
+def post_message(webhook: Secret, message: dict[str, str]) -> str | None:
+    """Send the message as JSON. Returns None, or what went wrong, without the URL."""
     url = webhook.reveal()
     proxies = {} if urlsplit(url).hostname in LOOPBACK_HOSTS else getproxies()
     opener = build_opener(ProxyHandler(proxies), _NoRedirects)

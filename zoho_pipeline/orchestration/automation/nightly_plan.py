@@ -1,9 +1,9 @@
-"""Nights: when each channel's sync is due, worked out from the clock and what was already asked for.
+"""The nightly plan: which channels a tick of the schedule must sync, from the clock and the syncs requested so far.
 
-A channel's night begins at 01:00 in its zone (its own, or the deployment's) and has one sync. Channels
-are spread over the hour in steps of five minutes by a hash of their id: 5,000 of them must not start in
-one second. The answer depends on the runs of that night, not on which tick asks: a tick that was
-missed, or asked twice, changes nothing.
+Each channel has one sync per night. The night of a channel starts at 01:00 in its zone (its own, or the zone of the
+deployment). A hash of the channel id spreads the starts over the hour in slots of five minutes, so that 5,000
+channels do not start in the same second. The plan depends on the runs that this night has, and not on the tick that
+asks. So a tick that is missed or repeated changes nothing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,76 +13,77 @@ from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from zoho_pipeline.channels.registry.model import ACTIVE
-from zoho_pipeline.orchestration.channel_summaries import Member
+from zoho_pipeline.orchestration.channel_summaries import ChannelSummary
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
 
-STARTS = time(1, 0)
-STEP = timedelta(minutes=5)
-MOST_STEPS = 12  # within the hour
-OWN_ZONE = "channel"
-"""The value of the deployment's zone that means: each channel's own."""
+NIGHT_STARTS_AT = time(1, 0)
+SLOT = timedelta(minutes=5)
+MAX_SLOTS = 12  # one hour
+CHANNEL_ZONE = "channel"
+"""The value of ZOHO_PIPELINE_SCHEDULE_TIMEZONE that means: each channel's own zone."""
 
 
 @dataclass(frozen=True)
-class Night:
-    """A channel's sync of one local date."""
+class NightlySync:
+    """The sync of one channel in one night. `date` is the local date; `starts_at` is the start of its slot in UTC."""
 
     channel_id: str
     date: date
-    starts: datetime
+    starts_at: datetime
 
 
-def due(
-    channels: Iterable[Member], now: datetime, zone: str | None, asked: Mapping[date, Collection[str]]
-) -> list[Night]:
-    """The active channels whose night began by `now` and whose sync nobody asked for yet, earliest first.
+def due_syncs(
+    channels: Iterable[ChannelSummary],
+    now: datetime,
+    zone: str | None,
+    requested: Mapping[date, Collection[str]],
+) -> list[NightlySync]:
+    """The syncs of active channels whose slot has started and that no run was requested for, earliest first.
 
     Args:
-        zone: IANA name, `channel` for each channel's own, None for UTC.
-        asked: night → channels whose sync of that night was asked for.
+        zone: an IANA name, `channel` for each channel's own zone, or None for UTC.
+        requested: local date of the night → ids of the channels whose sync was requested.
     """
     active = [channel for channel in channels if channel.status == ACTIVE]
-    zones = {channel.id: _zone(channel, zone) for channel in active}
-    sizes: dict[ZoneInfo, int] = {}
-    for own in zones.values():
-        sizes[own] = sizes.get(own, 0) + 1
-    nights = [_night(channel, now, zones[channel.id], steps(sizes[zones[channel.id]])) for channel in active]
-    return sorted(
-        (
-            night
-            for channel, night in zip(active, nights, strict=True)
-            # one that was connected since has its first sync from the sensor
-            if night.starts >= channel.connected_at and night.channel_id not in asked.get(night.date, ())
-        ),
-        key=lambda night: (night.starts, night.channel_id),
-    )
+    zones = {channel.id: _zone_of(channel, zone) for channel in active}
+    channels_per_zone: dict[ZoneInfo, int] = {}
+    for own_zone in zones.values():
+        channels_per_zone[own_zone] = channels_per_zone.get(own_zone, 0) + 1
+    due = []
+    for channel in active:
+        own_zone = zones[channel.id]
+        sync = _latest_sync(channel, now, own_zone, slot_count(channels_per_zone[own_zone]))
+        # The sensor requests the first sync of a channel that was connected after its slot.
+        if sync.starts_at >= channel.connected_at and channel.id not in requested.get(sync.date, ()):
+            due.append(sync)
+    return sorted(due, key=lambda sync: (sync.starts_at, sync.channel_id))
 
 
-def steps(channels: int) -> int:
-    """Into how many starts a zone's channels are spread: as many as there are batches, twelve at most."""
-    return max(1, min(MOST_STEPS, -(-channels // MAX_CHANNELS_PER_RUN)))
+def slot_count(channels: int) -> int:
+    """The number of slots for the channels of one zone: one per full batch, at most twelve."""
+    return max(1, min(MAX_SLOTS, -(-channels // MAX_CHANNELS_PER_RUN)))
 
 
-def _night(channel: Member, now: datetime, zone: ZoneInfo, parts: int) -> Night:
-    """The newest night of a channel that began by `now`."""
-    offset = STEP * (crc32(channel.id.encode()) % parts)
+def _latest_sync(channel: ChannelSummary, now: datetime, zone: ZoneInfo, slots: int) -> NightlySync:
+    """The latest nightly sync of a channel whose slot has started by `now`."""
+    offset = SLOT * (crc32(channel.id.encode()) % slots)
     day = now.astimezone(zone).date()
-    starts = _begin(day, zone) + offset
-    if starts > now:
+    starts_at = _night_start(day, zone) + offset
+    if starts_at > now:
         day -= timedelta(days=1)
-        starts = _begin(day, zone) + offset
-    return Night(channel.id, day, starts)
+        starts_at = _night_start(day, zone) + offset
+    return NightlySync(channel.id, day, starts_at)
 
 
-def _begin(day: date, zone: ZoneInfo) -> datetime:
-    """01:00 of a local date as an instant (of two such hours the first; of none, an hour on)."""
-    return datetime.combine(day, STARTS, zone).astimezone(UTC)
+def _night_start(day: date, zone: ZoneInfo) -> datetime:
+    """01:00 of a local date, in UTC. When clocks change, it is the first of two such hours, or one hour later."""
+    return datetime.combine(day, NIGHT_STARTS_AT, zone).astimezone(UTC)
 
 
-def _zone(channel: Member, zone: str | None) -> ZoneInfo:
-    if zone != OWN_ZONE:
+def _zone_of(channel: ChannelSummary, zone: str | None) -> ZoneInfo:
+    if zone != CHANNEL_ZONE:
         return ZoneInfo(zone or "UTC")
     try:
         return ZoneInfo(channel.timezone)
-    except (ZoneInfoNotFoundError, ValueError):  # a name this machine's table lacks must not stop the others
+    except (ZoneInfoNotFoundError, ValueError):  # one unknown zone name must not stop the other channels
         return ZoneInfo("UTC")

@@ -1,4 +1,4 @@
-"""Schedules: the night's syncs, the week's insight and reconciliation, the hourly look at freshness."""
+"""Schedules: the nightly syncs, the weekly insight, the weekly reconciliation, the hourly freshness check."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -10,39 +10,44 @@ from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.orchestration.assets.channel_checks import RECONCILE_OP
 from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.assets.raw_specs import WARN_AFTER
-from zoho_pipeline.orchestration.automation.jobs import Job
-from zoho_pipeline.orchestration.automation.nightly_plan import OWN_ZONE, Night, due
-from zoho_pipeline.orchestration.channel_summaries import Member, roster
-from zoho_pipeline.orchestration.partitions import batches
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.automation.nightly_plan import CHANNEL_ZONE, NightlySync, due_syncs
+from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
+from zoho_pipeline.orchestration.instance.asset_job import AssetJob
+from zoho_pipeline.orchestration.partitions import split_into_batches
+from zoho_pipeline.orchestration.services import Services
 
 NIGHTLY_CRON = ["0 1 * * *", "5-55/5 1 * * *"]
-"""01:00 begins the night; the ticks after it ask for the channels that a hash of their id spreads over the hour."""
-NIGHTLY_CRON_OWN_ZONES = "*/5 * * * *"  # somewhere it is always 01:00
+"""The night starts at 01:00. The ticks after it request the channels of the later five-minute slots."""
+NIGHTLY_CRON_CHANNEL_ZONES = "*/5 * * * *"  # it is always 01:00 in some zone
 WEEKLY_CRON = "0 6 * * 1"
 RECONCILE_CRON = "0 4 * * 0"
 FRESHNESS_CRON = "30 * * * *"
 NIGHT_TAG = "zoho_pipeline/night"
-LAST = {"dagster/priority": "-1"}
+LOW_PRIORITY = {"dagster/priority": "-1"}
 
 
 def build_schedules(
-    sync: Job, reconcile: Job, weekly: Job, freshness: Job, zone: str | None
+    sync: AssetJob, reconcile: AssetJob, weekly: AssetJob, freshness: AssetJob, zone: str | None
 ) -> list[dg.ScheduleDefinition]:
-    """All of them run by default, in `zone` (None: UTC; `channel`: each channel's own night)."""
-    own = zone == OWN_ZONE
-    clock = "UTC" if own or zone is None else zone
+    """All schedules, switched on by default.
+
+    Args:
+        zone: the zone of their times: an IANA name, None for UTC, or `channel`: each channel's own night, and UTC
+            for the other schedules.
+    """
+    per_channel = zone == CHANNEL_ZONE
+    timezone = "UTC" if per_channel or zone is None else zone
     running = dg.DefaultScheduleStatus.RUNNING
     return [
-        _nightly(sync, zone, NIGHTLY_CRON_OWN_ZONES if own else NIGHTLY_CRON, clock),
-        _reconcile(reconcile, clock),
+        _nightly_sync(sync, zone, NIGHTLY_CRON_CHANNEL_ZONES if per_channel else NIGHTLY_CRON, timezone),
+        _weekly_reconcile(reconcile, timezone),
         dg.ScheduleDefinition(
             name="weekly_insight",
             job=weekly,
             cron_schedule=WEEKLY_CRON,
-            execution_timezone=clock,
+            execution_timezone=timezone,
             default_status=running,
-            description="Monday morning: the ChannelInsight of each channel, kept as the week's.",
+            description="Monday morning: builds the ChannelInsight of each channel and keeps it as the weekly one.",
         ),
         dg.ScheduleDefinition(
             name="freshness",
@@ -50,67 +55,72 @@ def build_schedules(
             cron_schedule=FRESHNESS_CRON,
             execution_timezone="UTC",
             default_status=running,
-            description="Every hour: which channels have no complete sync of the last day and a half.",
+            description="Every hour: finds the channels whose last complete sync is older than 26 hours.",
         ),
     ]
 
 
-def _nightly(sync: Job, zone: str | None, cron: str | list[str], clock: str) -> dg.ScheduleDefinition:
+def _nightly_sync(sync: AssetJob, zone: str | None, cron: str | list[str], timezone: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="nightly_sync",
         job=sync,
         cron_schedule=cron,
-        execution_timezone=clock,
+        execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="From 01:00 on every active channel once, spread over the hour; the marts follow by themselves.",
+        description="From 01:00 on: syncs every active channel once, spread over the hour. A sensor refreshes the "
+        "marts after the syncs.",
     )
     def nightly_sync(
-        context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
+        context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time.astimezone(UTC)
-        channels = roster(rooms.registry)
+        channels = read_channel_summaries(services.registry)
         if not any(channel.status == ACTIVE for channel in channels):
-            yield dg.SkipReason("No active channel. Connect one: zoho-pipeline connect ID.")
+            yield dg.SkipReason("There is no active channel. Connect one with: zoho-pipeline connect ID")
             return
-        nights = due(channels, now, zone, asked_for(context.instance, now))
-        if not nights:
-            yield dg.SkipReason("Every channel whose night has begun was asked for.")
-        yield from night_requests(nights, late(channels, now))
+        syncs = due_syncs(channels, now, zone, requested_syncs(context.instance, now))
+        if not syncs:
+            yield dg.SkipReason("The sync of every channel whose night has started was already requested.")
+        yield from nightly_run_requests(syncs, channels_without_recent_sync(channels, now))
 
     return nightly_sync
 
 
-def asked_for(instance: dg.DagsterInstance, now: datetime) -> dict[date, set[str]]:
-    """Night → channels, of the runs asked for in the last two days; repetitions of a run count with it."""
+def requested_syncs(instance: dg.DagsterInstance, now: datetime) -> dict[date, set[str]]:
+    """Local date of the night → ids of the channels that a run of the last two days has in its config.
+
+    A retry of a run has the same tag and config as the run, so it adds nothing.
+    """
     days = [(now + timedelta(days=n)).date() for n in (-2, -1, 0, 1)]
     runs = instance.get_runs(dg.RunsFilter(tags={NIGHT_TAG: [f"{day}" for day in days]}))
-    asked: dict[date, set[str]] = {}
+    requested: dict[date, set[str]] = {}
     for run in runs:
         channels = cast(Any, run.run_config)["ops"][SYNC_OP]["config"]["channels"]
-        asked.setdefault(date.fromisoformat(run.tags[NIGHT_TAG]), set()).update(channels)
-    return asked
+        requested.setdefault(date.fromisoformat(run.tags[NIGHT_TAG]), set()).update(channels)
+    return requested
 
 
-def late(channels: Iterable[Member], now: datetime) -> set[str]:
-    """The channels whose last night did not end well: what troubled them then may trouble them now."""
+def channels_without_recent_sync(channels: Iterable[ChannelSummary], now: datetime) -> set[str]:
+    """Ids of the channels whose last night failed. What stopped their sync then may stop it again now."""
     since = now - WARN_AFTER
     return {c.id for c in channels if (c.last_complete_sync_at or c.connected_at) < since}
 
 
-def night_requests(nights: Sequence[Night], late: Collection[str] = ()) -> Iterator[dg.RunRequest]:
-    """A run request for each batch of a night; the run key keeps one that was submitted from a second run.
+def nightly_run_requests(syncs: Sequence[NightlySync], low_priority: Collection[str] = ()) -> Iterator[dg.RunRequest]:
+    """One run request per batch of channels and night. The run key prevents a second run of the same batch.
 
-    Late channels have runs of their own behind all others: one whose Zoho does not answer costs minutes of waiting.
+    The channels in `low_priority` get runs of their own behind all others: a channel whose Zoho does not answer
+    costs minutes of waiting.
     """
-    for day in sorted({night.date for night in nights}):
-        channels = [night.channel_id for night in nights if night.date == day]
-        for batch in batches([channel for channel in channels if channel not in late]):
-            yield _night_request(day, batch, {})
-        for batch in batches([channel for channel in channels if channel in late]):
-            yield _night_request(day, batch, LAST)
+    for day in sorted({sync.date for sync in syncs}):
+        channels = [sync.channel_id for sync in syncs if sync.date == day]
+        for batch in split_into_batches([channel for channel in channels if channel not in low_priority]):
+            yield _nightly_run_request(day, batch, {})
+        for batch in split_into_batches([channel for channel in channels if channel in low_priority]):
+            yield _nightly_run_request(day, batch, LOW_PRIORITY)
 
 
-def _night_request(day: date, batch: list[str], tags: dict[str, str]) -> dg.RunRequest:
+def _nightly_run_request(day: date, batch: list[str], tags: dict[str, str]) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"nightly:{day}:{batch[0]}:{len(batch)}",
         run_config={"ops": {SYNC_OP: {"config": {"channels": batch}}}},
@@ -118,23 +128,24 @@ def _night_request(day: date, batch: list[str], tags: dict[str, str]) -> dg.RunR
     )
 
 
-def _reconcile(job: Job, clock: str) -> dg.ScheduleDefinition:
+def _weekly_reconcile(job: AssetJob, timezone: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="weekly_reconcile",
         job=job,
         cron_schedule=RECONCILE_CRON,
-        execution_timezone=clock,
+        execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Sunday: every record compared with Zoho id by id, differences repaired and counted.",
+        description="Sunday: compares every record with Zoho id by id, counts the differences and repairs them.",
     )
     def weekly_reconcile(
-        context: dg.ScheduleEvaluationContext, rooms: dg.ResourceParam[Rooms]
+        context: dg.ScheduleEvaluationContext, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        channels = [c.id for c in roster(rooms.registry) if c.status == ACTIVE and c.last_complete_sync_at]
+        summaries = read_channel_summaries(services.registry)
+        channels = [c.id for c in summaries if c.status == ACTIVE and c.last_complete_sync_at]
         if not channels:
-            yield dg.SkipReason("No active channel was ever synced.")
+            yield dg.SkipReason("No active channel has a complete sync yet.")
         week = f"{context.scheduled_execution_time:%Y-%m-%d}"
-        for batch in batches(channels):
+        for batch in split_into_batches(channels):
             yield dg.RunRequest(
                 run_key=f"reconcile:{week}:{batch[0]}:{len(batch)}",
                 run_config={"ops": {RECONCILE_OP: {"config": {"channels": batch}}}},

@@ -1,4 +1,4 @@
-"""Sensors: partitions follow the registry, a new channel gets its first sync, marts follow syncs."""
+"""Sensors: `channel_registry` (partitions and first syncs) and `marts_after_syncs` (the refresh of the marts)."""
 
 import hashlib
 import json
@@ -9,12 +9,13 @@ import dagster as dg
 
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
-from zoho_pipeline.orchestration.automation.jobs import MARTS_TAG, SYNC_TAG, Job
-from zoho_pipeline.orchestration.channel_summaries import Member, roster
-from zoho_pipeline.orchestration.partitions import batches, channel_partitions
-from zoho_pipeline.orchestration.services import Rooms
+from zoho_pipeline.orchestration.automation.jobs import MARTS_TAG, SYNC_TAG
+from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
+from zoho_pipeline.orchestration.instance.asset_job import AssetJob
+from zoho_pipeline.orchestration.partitions import channel_partitions, split_into_batches
+from zoho_pipeline.orchestration.services import Services
 
-UNFINISHED = [
+UNFINISHED_STATUSES = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -22,90 +23,95 @@ UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 STATE_TAG = "zoho_pipeline/state"
-FIRST = {"dagster/priority": "10"}  # a customer who has just connected is looking at an empty page
-ONE_BY_ONE = 5  # newcomers up to here get a run each, at once; more of them share runs
-LONGEST_WAIT = timedelta(minutes=30)  # syncs that go on all night must not keep the marts from moving
+HIGH_PRIORITY = {"dagster/priority": "10"}  # a customer who has just connected sees an empty page until the first sync
+MAX_RUNS_OF_ONE_CHANNEL = 5
+"""Up to this many new channels get a run each, which shows the first results soonest. More channels share runs."""
+MAX_WAIT_FOR_SYNCS = timedelta(minutes=30)  # syncs that last all night must not keep the marts out of date
 RETRY_AFTER = timedelta(hours=1)
 
 
-def build_sensors(sync: Job, marts: Job) -> list[dg.SensorDefinition]:
-    """`channel_registry` and `marts_after_syncs`, both running by default."""
+def build_sensors(sync: AssetJob, marts: AssetJob) -> list[dg.SensorDefinition]:
+    """`channel_registry` and `marts_after_syncs`, switched on by default."""
     return [_channel_registry(sync), _marts_after_syncs(marts)]
 
 
-def _channel_registry(sync: Job) -> dg.SensorDefinition:
+def _channel_registry(sync: AssetJob) -> dg.SensorDefinition:
     @dg.sensor(
         name="channel_registry",
         job=sync,
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="A partition for each connected channel; a channel that was never synced gets its first sync.",
+        description="Adds a partition for each connected channel, and requests the first sync of each new channel.",
     )
-    def channel_registry(context: dg.SensorEvaluationContext, rooms: dg.ResourceParam[Rooms]) -> dg.SensorResult:
-        channels = {channel.id: channel for channel in roster(rooms.registry)}
-        known = set(context.instance.get_dynamic_partitions(str(channel_partitions.name)))
-        waiting = never_synced(channels.values())
-        asked = json.loads(context.cursor or "{}")
-        newcomers = [c for c, connected in waiting.items() if asked.get(c) != connected]
-        partitions = list(_partition_requests(channels.keys(), known))
-        nothing = not newcomers and not partitions
+    def channel_registry(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> dg.SensorResult:
+        channels = read_channel_summaries(services.registry)
+        partitions = set(context.instance.get_dynamic_partitions(str(channel_partitions.name)))
+        waiting = channels_without_first_sync(channels)
+        requested = json.loads(context.cursor or "{}")
+        new = [channel_id for channel_id, connected in waiting.items() if requested.get(channel_id) != connected]
+        changes = list(_partition_changes({channel.id for channel in channels}, partitions))
+        nothing_to_do = not new and not changes
+        skip = dg.SkipReason("Every channel has its partition, and its first sync was requested.")
         return dg.SensorResult(
-            run_requests=list(first_syncs(newcomers, waiting)),
-            dynamic_partitions_requests=partitions,
-            # A channel leaves the cursor when its first sync has succeeded, or when it is connected anew.
+            run_requests=list(first_sync_requests(new, waiting)),
+            dynamic_partitions_requests=changes,
+            # A channel stays in the cursor until its first sync succeeds. A reconnect changes its value.
             cursor=json.dumps(waiting),
-            skip_reason=dg.SkipReason("Every channel has its partition and its first sync.") if nothing else None,
+            skip_reason=skip if nothing_to_do else None,
         )
 
     return channel_registry
 
 
-def never_synced(channels: Iterable[Member]) -> dict[str, str]:
-    """Active channel without a complete sync → when it was connected."""
+def channels_without_first_sync(channels: Iterable[ChannelSummary]) -> dict[str, str]:
+    """Id of each active channel without a complete sync → when it was connected (ISO 8601)."""
     return {
         c.id: c.connected_at.isoformat() for c in channels if c.status == ACTIVE and c.last_complete_sync_at is None
     }
 
 
-def first_syncs(newcomers: Sequence[str], connected: Mapping[str, str]) -> Iterator[dg.RunRequest]:
-    """Runs of their own for a few, batches for many. The run key holds the moment of connecting: once, and again
-    after a reconnect."""
-    if len(newcomers) <= ONE_BY_ONE:
-        for channel in newcomers:
-            yield dg.RunRequest(run_key=f"first:{channel}:{connected[channel]}", partition_key=channel, tags=FIRST)
+def first_sync_requests(channel_ids: Sequence[str], connected_at: Mapping[str, str]) -> Iterator[dg.RunRequest]:
+    """Run requests for the first syncs: one run per channel for a few channels, batches for many.
+
+    The run key holds the time of the connection. So a channel has one first sync, and another one after a reconnect.
+    """
+    if len(channel_ids) <= MAX_RUNS_OF_ONE_CHANNEL:
+        for channel_id in channel_ids:
+            key = f"first:{channel_id}:{connected_at[channel_id]}"
+            yield dg.RunRequest(run_key=key, partition_key=channel_id, tags=HIGH_PRIORITY)
         return
-    for batch in batches(newcomers):
-        key = fingerprint((channel, connected[channel]) for channel in batch)
+    for batch in split_into_batches(channel_ids):
+        key = f"first:{fingerprint((channel_id, connected_at[channel_id]) for channel_id in batch)}"
         config = {"ops": {SYNC_OP: {"config": {"channels": batch}}}}
-        yield dg.RunRequest(run_key=f"first:{key}", run_config=config, tags=FIRST)
+        yield dg.RunRequest(run_key=key, run_config=config, tags=HIGH_PRIORITY)
 
 
-def _partition_requests(
-    channels: Iterable[str], known: set[str]
+def _partition_changes(
+    channels: set[str], partitions: set[str]
 ) -> Iterator[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    there = set(channels)
-    if added := sorted(there - known):
+    if added := sorted(channels - partitions):
         yield channel_partitions.build_add_request(added)
-    if gone := sorted(known - there):
-        yield channel_partitions.build_delete_request(gone)
+    if removed := sorted(partitions - channels):
+        yield channel_partitions.build_delete_request(removed)
 
 
-def _marts_after_syncs(marts: Job) -> dg.SensorDefinition:
+def _marts_after_syncs(marts: AssetJob) -> dg.SensorDefinition:
     @dg.sensor(
         name="marts_after_syncs",
         job=marts,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Once the syncs under way have ended (or after half an hour), refreshes what they changed.",
+        description="Refreshes the marts when the running syncs have ended, or after half an hour.",
     )
     def marts_after_syncs(
-        context: dg.SensorEvaluationContext, rooms: dg.ResourceParam[Rooms]
+        context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]
     ) -> dg.SensorResult | dg.SkipReason:
-        state = fingerprint((c.id, f"{c.last_complete_sync_at}") for c in roster(rooms.registry) if c.synced)
+        channels = read_channel_summaries(services.registry)
+        state = fingerprint((c.id, f"{c.last_complete_sync_at}") for c in channels if c.has_synced)
         if state is None:
-            return dg.SkipReason("Nothing was ever synced.")
+            return dg.SkipReason("No channel was ever synced.")
         last = _last_refresh(context.instance)
-        if reason := _why_not_yet(context.instance, state, last, datetime.now(UTC)):
+        if reason := _reason_to_wait(context.instance, state, last, datetime.now(UTC)):
             return dg.SkipReason(reason)
         key = f"marts:{state}:{last.dagster_run.run_id if last else ''}"
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key, tags={STATE_TAG: state})])
@@ -118,24 +124,27 @@ def _last_refresh(instance: dg.DagsterInstance) -> dg.RunRecord | None:
     return records[0] if records else None
 
 
-def _why_not_yet(instance: dg.DagsterInstance, state: str, last: dg.RunRecord | None, now: datetime) -> str | None:
-    """What speaks against a refresh now. What was refreshed is read off the last run, so only success counts."""
-    since = now - last.create_timestamp.astimezone(UTC) if last else None
-    if last is not None and since is not None:
-        if last.dagster_run.status in UNFINISHED:
-            return "A refresh is under way."
+def _reason_to_wait(instance: dg.DagsterInstance, state: str, last: dg.RunRecord | None, now: datetime) -> str | None:
+    """Why the marts are not refreshed now; None when they are.
+
+    The state that was refreshed is a tag of the last run. So a refresh that failed does not count.
+    """
+    age = now - last.create_timestamp.astimezone(UTC) if last else None
+    if last is not None and age is not None:
+        if last.dagster_run.status in UNFINISHED_STATUSES:
+            return "A refresh is running."
         if last.dagster_run.tags.get(STATE_TAG) == state:
             if last.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
-                return "No sync since the last refresh."
-            if since < RETRY_AFTER:
-                return f"The last refresh ended {last.dagster_run.status.value}; tried again an hour after it."
-    busy = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED, tags=SYNC_TAG))
-    if busy and (since is None or since < LONGEST_WAIT):
-        return f"{busy} sync runs are under way: one refresh will follow them all."
+                return "There was no sync since the last refresh."
+            if age < RETRY_AFTER:
+                return f"The last refresh ended as {last.dagster_run.status.value}. It is retried one hour after it."
+    syncs = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED_STATUSES, tags=SYNC_TAG))
+    if syncs and (age is None or age < MAX_WAIT_FOR_SYNCS):
+        return f"{syncs} sync runs are queued or running. One refresh will follow them."
     return None
 
 
 def fingerprint(pairs: Iterable[tuple[str, str]]) -> str | None:
-    """A short hash of pairs in any order; None where there are none."""
-    text = "\n".join(f"{name} {at}" for name, at in sorted(pairs))
+    """A hash of 16 hex digits over the pairs in any order; None when there are no pairs."""
+    text = "\n".join(f"{name} {value}" for name, value in sorted(pairs))
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text else None

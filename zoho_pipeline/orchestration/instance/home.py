@@ -1,7 +1,7 @@
-"""The embedded Dagster instance: its state lives in HOME/dagster, beside everything else of ours.
+"""The folder of the embedded Dagster instance, HOME/dagster, with its `dagster.yaml`.
 
-Imports no Dagster: the command line prepares the folder before it starts `dagster dev`. As a program,
-`export DAGSTER_HOME=$(python -m zoho_pipeline.orchestration.instance)`, it prepares the folder and prints it.
+This module does not import Dagster, because the command line prepares the folder before it starts `dagster dev`.
+`export DAGSTER_HOME=$(python -m zoho_pipeline.orchestration.instance)` prepares the folder and prints its path.
 """
 
 import json
@@ -11,21 +11,21 @@ from pathlib import Path
 from zoho_pipeline.settings import Settings
 
 _DAGSTER_YAML = """\
-# The embedded instance: SQLite in this folder. For Postgres see deploy/dagster.yaml.
+# The embedded instance: SQLite files in this folder. For Postgres, see deploy/dagster.yaml.
 nux:
-  enabled: false  # no newsletter form over the first page
+  enabled: false  # hides the newsletter form on the first page
 telemetry:
   enabled: false
 python_logs:
-  # What the rooms log (a missing scope, a retry) stands in the run's own log.
+  # The log of a run shows what the pipeline logs (a missing scope, a retry).
   managed_python_loggers: [zoho_pipeline]
   python_log_level: INFO
 concurrency:
   runs:
     max_concurrent_runs: 3
   pools:
-    # One sync run (pool zoho_sync) and one refresh (pool marts) at a time: a DuckDB file takes one writer, and
-    # extraction is bounded by Zoho, not by us. A run waits in the queue, not as a process.
+    # One sync run (pool zoho_sync) and one refresh (pool marts) at a time, because a DuckDB file allows one writer
+    # and Zoho limits how fast we can read. A run waits in the queue, before its process starts.
     granularity: run
     default_limit: 1
 event_log_storage:
@@ -40,7 +40,7 @@ run_launcher:
   module: zoho_pipeline.orchestration.instance.run_launcher
   class: LocalRunLauncher
 run_monitoring:
-  # A run whose process died (killed, out of memory) is found and ended, so that it can be tried again.
+  # Finds a run whose process died (killed, out of memory), and ends it, so that it can be retried.
   enabled: true
   start_timeout_seconds: 300
   poll_interval_seconds: 30
@@ -60,20 +60,21 @@ retention:
 """
 
 
-_EVENTS_FOLDER = re.compile(r"(?<=    base_dir: ).*(?=  # this folder)")
+_EVENT_LOG_FOLDER = re.compile(r"(?<=    base_dir: ).*(?=  # this folder)")
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """HOME/dagster with a `dagster.yaml`; an existing one is the owner's and stays as it is.
+    """Create HOME/dagster and its `dagster.yaml`, and return the path of the folder.
 
-    But for the place of the event log, which Dagster wants absolute: it follows the folder when HOME is moved.
+    An existing `dagster.yaml` belongs to its owner and is not changed, except for the path of the event log. Dagster
+    needs that path to be absolute, so it is updated when HOME was moved.
     """
     folder = settings.ensure_home() / "dagster"
     folder.mkdir(mode=0o700, exist_ok=True)
     config = folder / "dagster.yaml"
     before = config.read_text() if config.exists() else _DAGSTER_YAML
-    place = json.dumps(str(folder.absolute() / "history" / "runs"))
-    after = _EVENTS_FOLDER.sub(lambda _: place, before)
+    event_log_folder = json.dumps(str(folder.absolute() / "history" / "runs"))
+    after = _EVENT_LOG_FOLDER.sub(lambda _: event_log_folder, before)
     if not config.exists() or after != before:
         config.write_text(after)
     return folder

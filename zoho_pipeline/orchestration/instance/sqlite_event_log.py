@@ -1,7 +1,7 @@
-"""Dagster's SQLite event log, with its connections kept open.
+"""Dagster's SQLite event log, extended so that it keeps its connections open.
 
-The one it ships with makes an engine and a connection for each event, twice: 12 ms of CPU. A batch of 100
-channels writes 1,500 events, three times what the start of its process costs; so kept, an event costs 4 ms.
+Dagster's own event log creates an engine and a connection twice per event, which costs 12 ms of CPU. A batch of 100
+channels writes 1,500 events: 18 s, three times the start of its process. With open connections an event costs 4 ms.
 """
 
 from collections import OrderedDict
@@ -15,12 +15,12 @@ from dagster._serdes import ConfigurableClassData
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-KEPT = 4  # databases at once: the index and the newest runs; a webserver looks at hundreds of runs
-BUSY_SECONDS = 60.0
+MAX_OPEN_DATABASES = 4  # the index and the newest runs; a webserver reads hundreds of runs
+LOCK_TIMEOUT_SECONDS = 60.0
 
 
 class EmbeddedEventLog(SqliteEventLogStorage):
-    """The event log of the embedded instance: a database a run, and an index over all."""
+    """The event log of the embedded instance: one database per run, and an index over all runs."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -44,15 +44,15 @@ class EmbeddedEventLog(SqliteEventLogStorage):
                 yield connection
 
     def _has_asset_key_col_on_connection(self, conn: "Connection", column_name: str) -> bool:
-        """Looked up once; a column that is there stays there."""
+        """Remembers a column that exists, because no migration removes one."""
         if column_name not in self._columns and super()._has_asset_key_col_on_connection(conn, column_name):
             self._columns.add(column_name)
         return column_name in self._columns
 
     def _engine(self, shard: str) -> "Engine":
         if shard not in self._engines:
-            self._engines[shard] = _made(self.conn_string_for_shard(shard))
-            if len(self._engines) > KEPT:
+            self._engines[shard] = _create_engine(self.conn_string_for_shard(shard))
+            if len(self._engines) > MAX_OPEN_DATABASES:
                 self._engines.popitem(last=False)[1].dispose()
         self._engines.move_to_end(shard)
         return self._engines[shard]
@@ -63,10 +63,10 @@ class EmbeddedEventLog(SqliteEventLogStorage):
             engine.dispose()
 
 
-def _made(url: str) -> "Engine":
+def _create_engine(url: str) -> "Engine":
     from sqlalchemy import create_engine
     from sqlalchemy.pool import QueuePool
 
-    # used by one thread at a time: under the lock of the log
-    arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+    # The lock of the event log lets one thread at a time use the connection.
+    arguments = {"timeout": LOCK_TIMEOUT_SECONDS, "check_same_thread": False}
     return create_engine(url, poolclass=QueuePool, pool_size=1, connect_args=arguments)

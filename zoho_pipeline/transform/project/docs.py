@@ -1,8 +1,8 @@
 """The yml beside the models, in dbt's schema format: descriptions, types, tests, config, sources.
 
-Read: `models:` and `seeds:` (name, description, config.severity, config.meta, columns, tests or
-data_tests) and `sources:` (the raw tables with their types). Anything else is refused with its file,
-because a misspelt test is a check that never runs.
+It reads `models:` and `seeds:` (name, description, config.severity, config.meta, columns, tests or
+data_tests) and `sources:` (the raw tables with their types). An unknown test is an error that names the
+file, because a misspelt test is a check that never runs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,13 @@ import yaml
 from zoho_pipeline.transform.errors import ProjectError
 
 Severity = Literal["error", "warn"]
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times faster
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one of libyaml is ten times faster
 KINDS = ("not_null", "unique", "accepted_values", "relationships", "unique_combination_of_columns")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A documented column; `data_type` in DuckDB's words, '' where the yml gives none."""
+class DocumentedColumn:
+    """A column as the yml documents it; `data_type` is DuckDB's name, '' where the yml gives none."""
 
     name: str
     description: str = ""
@@ -30,7 +30,7 @@ class Column:
 
 @dataclass(frozen=True)
 class YmlCheck:
-    """A test of the yml. `arguments` as dbt names them (values, to, field, combination_of_columns)."""
+    """A test of the yml. `arguments` have dbt's names (values, to, field, combination_of_columns)."""
 
     kind: str
     columns: tuple[str, ...]
@@ -41,10 +41,10 @@ class YmlCheck:
 
 @dataclass(frozen=True)
 class Docs:
-    """What the yml says of one model, seed or singular test."""
+    """What the yml says about one model, seed or singular test."""
 
     description: str = ""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[DocumentedColumn, ...] = ()
     checks: tuple[YmlCheck, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = "error"
@@ -65,23 +65,27 @@ class Docs:
 
 @dataclass(frozen=True)
 class ProjectDocs:
-    """All yml of a project: docs by model, seed or test name, raw columns by table name."""
+    """All yml of a project: docs by name of model, seed or test; raw columns by table name."""
 
     by_name: Mapping[str, Docs]
-    raw_tables: Mapping[str, tuple[Column, ...]]
+    raw_tables: Mapping[str, tuple[DocumentedColumn, ...]]
 
 
 def read_docs(root: Path) -> ProjectDocs:
-    """Every `*.yml` under `root`. ProjectError: not YAML, an unknown test, a name documented twice."""
+    """Read every `*.yml` under `root`.
+
+    Raises:
+        ProjectError: a file is no YAML, a test is unknown, or a name is documented twice.
+    """
     by_name: dict[str, Docs] = {}
-    raw_tables: dict[str, tuple[Column, ...]] = {}
+    raw_tables: dict[str, tuple[DocumentedColumn, ...]] = {}
     for path in sorted(root.rglob("*.yml")):
         content = _load(path)
         for section in ("models", "seeds", "data_tests", "tests"):
             for entry in _entries(content.get(section), path):
                 name = str(entry["name"])
                 if name in by_name:
-                    raise ProjectError(path, None, f"documents {name} again (first in {by_name[name].path}).")
+                    raise ProjectError(path, None, f"documents {name} again; the first place is {by_name[name].path}.")
                 by_name[name] = _docs(entry, path)
         for source in _entries(content.get("sources"), path):
             for table in _entries(source.get("tables"), path):
@@ -96,7 +100,7 @@ def _load(path: Path) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ProjectError(path, line, f"is not YAML: {error.problem}") from error
     if not isinstance(content or {}, dict):
-        raise ProjectError(path, 1, "is not a mapping with models:, seeds: or sources:.")
+        raise ProjectError(path, 1, "is not a mapping with models:, seeds: or sources: in it.")
     return content or {}
 
 
@@ -127,9 +131,9 @@ def _tests(entry: Mapping[str, Any]) -> list[Any]:
     return [*(entry.get("tests") or []), *(entry.get("data_tests") or [])]
 
 
-def _columns(entry: Mapping[str, Any], path: Path) -> tuple[Column, ...]:
+def _columns(entry: Mapping[str, Any], path: Path) -> tuple[DocumentedColumn, ...]:
     return tuple(
-        Column(str(c["name"]), _text(c.get("description")), str(c.get("data_type") or ""))
+        DocumentedColumn(str(c["name"]), _text(c.get("description")), str(c.get("data_type") or ""))
         for c in _entries(entry.get("columns"), path)
     )
 

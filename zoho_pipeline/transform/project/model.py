@@ -1,4 +1,4 @@
-"""One SQL file: what it holds, what it reads, how it reads in another dialect."""
+"""One SQL file: its SELECT, what the SELECT reads, and the same SELECT in another dialect."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.docs import Docs
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 
 SOURCE_DIALECT = "duckdb"
-RAW_SCHEMA = "zoho_raw"
 PROVIDED = frozenset({"run_parameters", "run_channels"})
-"""Relations the runner makes for every run."""
+"""Relations that each run creates, so that models can read them."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A relation a model reads: its bare name, or `zoho_raw.<table>`; and where it says so first."""
+    """A relation that a model reads: its bare name, or `zoho_raw.<table>`, and the first line that names it."""
 
     name: str
     line: int | None
@@ -33,7 +33,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Model:
-    """A SELECT in a file. `layer` is staging, intermediate, marts or tests (a singular test)."""
+    """A SELECT in a file. `layer` is staging, intermediate, metrics, marts or tests (a singular test)."""
 
     name: str
     path: Path
@@ -43,12 +43,12 @@ class Model:
 
     @cached_property
     def expression(self) -> exp.Query:
-        """The one SELECT of the file; ProjectError where there is none, or more than one statement."""
+        """The one SELECT of the file. ProjectError: there is none, or there is more than one statement."""
         return parse_one_select(self.text, self.path)
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
-        """What it reads, each once, in the order of the text; names of its own CTEs are not references."""
+        """What it reads, each relation once, in the order of the text; names of its own CTEs are not references."""
         found: dict[str, Reference] = {}
         for scope in traverse_scope(self.expression):
             for source in scope.sources.values():
@@ -84,13 +84,14 @@ class Model:
 
     @property
     def body(self) -> str:
-        """The text as the engine takes it: whole, so that its line numbers are the file's."""
+        """The whole text without the last semicolon, so that line numbers are those of the file."""
         return self.text.rstrip().rstrip(";")
 
     def sql(self, dialect: str, raw_prefix: str | None = None) -> str:
         """The SELECT in a dialect; with `raw_prefix`, `zoho_raw.x` is read as `<raw_prefix>x`.
 
-        sqlglot raises UnsupportedError where the dialect has no such construct.
+        Raises:
+            sqlglot.errors.UnsupportedError: the dialect has no such construct.
         """
         tree = self.expression.copy()
         if raw_prefix is not None:
@@ -101,26 +102,28 @@ class Model:
         return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
     def line_naming(self, word: str, nth: int = 0) -> int | None:
-        """The line of the file that names a word for the nth time (from 0), comments aside; of the first
-        where it does not so often; None where it does not at all."""
+        """The line of the file that names a word for the nth time (counted from 0, without comments).
+
+        Where the word occurs less often, it is the line of the first one; None where it does not occur.
+        """
         found = namings(self.text, word)
         return self.text.count("\n", 0, found[nth if nth < len(found) else 0]) + 1 if found else None
 
 
 def namings(text: str, word: str) -> list[int]:
-    """Where a text names a word, comments aside."""
+    """The offsets at which a text names a word outside comments."""
     pattern = rf"(?<!\w){re.escape(word)}(?!\w)"
     return [match.start() for match in re.finditer(pattern, strip_comments(text), re.IGNORECASE)]
 
 
 def strip_comments(text: str) -> str:
-    """The text with comments blanked out, every other character where it was."""
+    """The text with blanks instead of comments; every other character keeps its offset."""
     blank = re.compile(r"--[^\n]*|/\*.*?\*/|('(?:[^']|'')*')", re.DOTALL)
     return blank.sub(lambda m: m.group(0) if m.group(1) else re.sub(r"[^\n]", " ", m.group(0)), text)
 
 
 def parse_one_select(text: str, path: Path) -> exp.Query:
-    """The file's one SELECT in DuckDB's dialect, or ProjectError with the line."""
+    """The file's one SELECT, read in DuckDB's dialect. ProjectError: it is not one SELECT; names the line."""
     try:
         statements = [s for s in sqlglot.parse(text, dialect=SOURCE_DIALECT) if s is not None]
     except ParseError as error:

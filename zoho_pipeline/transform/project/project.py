@@ -1,4 +1,4 @@
-"""The SQL project: models and seeds in the order they must be built, with their docs and checks."""
+"""The SQL project: models and seeds in the order in which they are built, with their docs and checks."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -7,18 +7,21 @@ from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from zoho_pipeline.settings import UsageError
+from zoho_pipeline.settings import SQL_PROJECT, UsageError
 from zoho_pipeline.transform.errors import ProjectError
-from zoho_pipeline.transform.project.docs import Column, Docs, read_docs
+from zoho_pipeline.transform.project.docs import Docs, DocumentedColumn, read_docs
 from zoho_pipeline.transform.project.model import PROVIDED, Model
 
-LAYERS = ("staging", "intermediate", "marts")
+LAYERS = ("staging", "intermediate", "metrics", "marts")
+RANKS = ("staging", "intermediate", "marts/facts", "metrics", "marts")
+"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. What stands in
+`marts` but not in `marts/facts` (the insight) is the highest."""
 TESTS = "tests"
 
 
 @dataclass(frozen=True)
 class Seed:
-    """A CSV file that models read like a table; column types come from its yml."""
+    """A CSV file that models read as a table; column types come from its yml."""
 
     name: str
     path: Path
@@ -30,7 +33,7 @@ class Project:
     """A loaded project.
 
     Attributes:
-        models: by name, in build order (a model stands after everything it reads).
+        models: by name, in build order (a model comes after everything that it reads).
         tests: singular tests by name: SELECTs that return the failing rows.
         raw_tables: raw table → declared columns, from the yml's `sources:`.
     """
@@ -39,15 +42,16 @@ class Project:
     models: Mapping[str, Model]
     seeds: Mapping[str, Seed]
     tests: Mapping[str, Model]
-    raw_tables: Mapping[str, tuple[Column, ...]]
+    raw_tables: Mapping[str, tuple[DocumentedColumn, ...]]
 
     @classmethod
     def load(cls, root: Path | None = None) -> "Project":
-        """Read and check the whole project; default the one that ships with the package.
+        """Read and check the whole project at `root`; the default is the one that ships with the package.
 
-        ProjectError names file and line: not one SELECT, an unknown or doubled name, a cycle.
+        ProjectError names file and line: not one SELECT, an unknown or doubled name, a model that reads a
+        higher layer or (outside staging) a raw table, a cycle.
         """
-        root = root or shipped()
+        root = root or SQL_PROJECT
         stamp = tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in _files(root))
         return _load(root, stamp)
 
@@ -65,17 +69,20 @@ class Project:
         return {name: tuple(readers) for name, readers in found.items()}
 
     def ancestors(self, names: Iterable[str]) -> set[str]:
-        """The models and seeds that `names` need, `names` included."""
+        """The models and seeds that `names` need, and `names` themselves."""
         return _reach(names, lambda name: self.models[name].depends_on if name in self.models else ())
 
     def descendants(self, names: Iterable[str]) -> set[str]:
-        """The models that need one of `names`, `names` included."""
+        """The models that need one of `names`, and `names` themselves."""
         return _reach(names, lambda name: self.readers[name])
 
     def select(self, selection: str | Iterable[str]) -> set[str]:
-        """Model names of `lead+ +channel_insight`: `+m` with all it needs, `m+` with all that need it.
+        """The model names of a selection such as `lead+ +channel_insight`.
 
-        Names are separated by blanks or commas. UsageError: no such model.
+        `+m` is m with all that it needs, `m+` is m with all that need it. Names are separated by blanks or commas.
+
+        Raises:
+            UsageError: no model or seed has that name.
         """
         words = selection.replace(",", " ").split() if isinstance(selection, str) else list(selection)
         chosen: set[str] = set()
@@ -90,16 +97,11 @@ class Project:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of every file of the project: models, seeds, tests, yml."""
+        """A hash of all files of the project: models, seeds, tests and yml."""
         digest = hashlib.sha256()
         for path in _files(self.root):
             digest.update(f"{path.relative_to(self.root)}\0".encode() + path.read_bytes())
         return digest.hexdigest()
-
-
-def shipped() -> Path:
-    """The project that ships with the package: beside it, in a checkout and in an installed wheel alike."""
-    return Path(__file__).resolve().parents[3] / "dbt_like_sql"
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -118,6 +120,8 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
     _check_names(models, seeds, tests, docs.by_name)
     for model in (*models.values(), *tests.values()):
         _check_references(model, models, seeds, docs.raw_tables)
+    for model in models.values():
+        _check_layers(model, models, root)
     return Project(root, _ordered(models), seeds, tests, docs.raw_tables)
 
 
@@ -153,17 +157,46 @@ def _check_names(
 
 
 def _check_references(
-    model: Model, models: Mapping[str, Model], seeds: Mapping[str, Seed], raw: Mapping[str, tuple[Column, ...]]
+    model: Model,
+    models: Mapping[str, Model],
+    seeds: Mapping[str, Seed],
+    raw: Mapping[str, tuple[DocumentedColumn, ...]],
 ) -> None:
     known = models.keys() | seeds.keys() | PROVIDED
     for reference in model.references:
         if reference.is_raw:
-            if model.layer == "marts":
-                raise ProjectError(model.path, reference.line, f"reads {reference.name}; a mart reads models only.")
+            if model.layer not in ("staging", TESTS):
+                raise ProjectError(
+                    model.path,
+                    reference.line,
+                    f"reads {reference.name}; only staging reads raw tables. Read the staging model of that table.",
+                )
             if raw and reference.name.partition(".")[2] not in raw:
                 raise ProjectError(model.path, reference.line, f"reads {reference.name}, declared in no sources yml.")
         elif reference.name not in known:
             raise ProjectError(model.path, reference.line, f"reads {reference.name}, which is no model or seed.")
+
+
+def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None:
+    own = _folder(model, root)
+    for reference in model.references:
+        if reference.name in models and RANKS.index(other := _folder(models[reference.name], root)) > RANKS.index(own):
+            raise ProjectError(
+                model.path,
+                reference.line,
+                f"reads {reference.name}, which stands in {other}; a model in {own} reads only {_readable(own)}."
+                f" Move {model.name} to a higher layer or {reference.name} to a lower one.",
+            )
+
+
+def _folder(model: Model, root: Path) -> str:
+    """The folder of RANKS that the model stands in."""
+    is_fact = model.path.relative_to(root).parts[:2] == ("marts", "facts")
+    return "marts/facts" if is_fact else model.layer
+
+
+def _readable(folder: str) -> str:
+    return ", ".join(RANKS[: RANKS.index(folder) + 1])
 
 
 def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:
@@ -174,7 +207,7 @@ def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:
         circle: list[str] = error.args[1]
         first = models[circle[1]]  # graphlib lists each node before the one that needs it
         line = next((r.line for r in first.references if r.name == circle[0]), None)
-        raise ProjectError(first.path, line, f"stands in a circle: {' → '.join(reversed(circle))}.") from None
+        raise ProjectError(first.path, line, f"is part of a circle: {' → '.join(reversed(circle))}.") from None
     return {name: models[name] for name in order}
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from zoho_pipeline.transform.errors import ModelFailed
 from zoho_pipeline.transform.project.model import Model, namings
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.engine import Engine, quoted
+from zoho_pipeline.transform.run.engine import Engine, fill, quoted
 from zoho_pipeline.transform.run.seeds import load_seed
-from zoho_pipeline.warehouse import SqlError
+from zoho_pipeline.warehouse.connection import SqlError
 
 
 @dataclass(frozen=True)
 class ModelResult:
-    """A model that was built: its rows for the channels of the run, and how long it took."""
+    """A model that was built: the number of rows for the channels of the run, and the seconds it took."""
 
     name: str
     layer: str
@@ -24,7 +24,7 @@ class ModelResult:
 
 
 class DataBroke(Exception):
-    """A model met a value it could not handle; not for a person: the runner finds out whose value it is."""
+    """A model met a value that it could not handle. No user sees it: the run finds out whose value it is."""
 
     def __init__(self, model: Model, error: SqlError) -> None:
         super().__init__(str(error))
@@ -33,7 +33,7 @@ class DataBroke(Exception):
 
 @dataclass(frozen=True)
 class Parameters:
-    """The row of `run_parameters`. Times are UTC without zone."""
+    """The row of the relation `run_parameters`. Times are UTC without zone."""
 
     build_at: datetime
     as_of_requested: datetime | None
@@ -41,7 +41,7 @@ class Parameters:
 
 
 class Builder:
-    """Makes and drops the temporary tables of a run; keeps the order of the project."""
+    """Creates and drops the tables of a run, in the order of the project."""
 
     def __init__(self, engine: Engine, project: Project, parameters: Parameters) -> None:
         self.engine, self.project = engine, project
@@ -58,14 +58,16 @@ class Builder:
         )
 
     def for_channels(self, channels: Iterable[str]) -> None:
-        """Forget what was built; the next models are for these channels."""
+        """Drop what was built; the next models are built for these channels."""
         self._forget(0)
         fill(self.engine, "run_channels", channels)
 
     def build(self, names: Iterable[str], on_model: Callable[[ModelResult], None] | None = None) -> list[ModelResult]:
-        """Build models that are not built yet, in the project's order.
+        """Build the models that are not built yet, in the order of the project; after a failure, none of these exists.
 
-        ModelFailed: the SQL is wrong (file and line). DataBroke: it met a value it could not handle.
+        Raises:
+            ModelFailed: the SQL is wrong; names file and line.
+            DataBroke: a model met a value that it could not handle.
         """
         wanted = set(names) - set(self._built)
         models = [model for model in self.project.models.values() if model.name in wanted]
@@ -97,18 +99,20 @@ class Builder:
                 raise DataBroke(model, error) from error
             raise failure(self.engine, model, error) from error
         self._built.append(model.name)
-        if self.engine.dialect == "postgres":
-            self.engine.connection.execute(f"analyze {quoted(model.name)}")  # else the planner guesses 1 row joins
+        self.engine.analyze(model.name)
         return ModelResult(model.name, model.layer, rows, time.perf_counter() - started)
 
     def seed(self, name: str) -> None:
-        """Load a seed, once a run."""
+        """Load a seed, once per run."""
         if name not in self._seeds:
             load_seed(self.engine, self.project.seeds[name])
             self._seeds.add(name)
 
     def culprits(self, channels: Sequence[str], model: Model) -> set[str]:
-        """The channels whose data breaks a model or one it needs: halves of the set are tried, then theirs."""
+        """The channels whose data breaks a model, or one that it needs.
+
+        It builds the model for each half of the channels, and again for the halves of a half that broke.
+        """
         self.for_channels(channels)
         try:
             self.build(self.project.ancestors([model.name]))
@@ -120,22 +124,12 @@ class Builder:
         return set()
 
 
-def fill(engine: Engine, table: str, channels: Iterable[str]) -> None:
-    """Replace the rows of a one-column table of channel ids."""
-    engine.connection.execute(f"delete from {table}")  # noqa: S608
-    listed = sorted(channels)
-    if listed:
-        engine.connection.execute(f"insert into {table} values {', '.join(['(?)'] * len(listed))}", listed)  # noqa: S608
-    if engine.dialect == "postgres":
-        engine.connection.execute(f"analyze {table}")
-
-
 def _creation(engine: Engine, model: Model) -> str:
     return f"create {engine.place(model)} as {engine.model_sql(model)}"
 
 
 def _nth(engine: Engine, model: Model, error: SqlError) -> int:
-    """How often the statement names the word before the place of the error."""
+    """How often the statement names the word before the position of the error."""
     if error.position is None or error.near is None:
         return 0
     before = namings(_creation(engine, model)[: error.position], error.near)
@@ -143,9 +137,12 @@ def _nth(engine: Engine, model: Model, error: SqlError) -> int:
 
 
 def failure(engine: Engine, model: Model, error: SqlError) -> ModelFailed:
-    """The engine's complaint with the file's line: the engine's own on DuckDB, which reads the text as it
-    stands; elsewhere the line that names what it complained of, the as-many-eth time as the statement did."""
-    line = error.line if engine.dialect == "duckdb" else None
+    """The engine's error with the line of the file.
+
+    An engine that reads files verbatim names the line. For another one, it is the line of the word that the
+    engine names: if the statement names that word for the third time there, so does the file.
+    """
+    line = error.line if engine.reads_files_verbatim else None
     if line is None and error.near:
         line = model.line_naming(error.near, _nth(engine, model, error))
     reason = str(error).split("\nLINE ")[0].strip()

@@ -1,7 +1,7 @@
-"""Checks: the yml's tests and the SELECTs of `tests/`, written as SQL that counts failures per channel.
+"""Checks: the tests of the yml and the SELECTs of `tests/`, as SQL that counts failures per channel.
 
-A failure belongs to a channel wherever the rows carry `channel_id`, so that one channel's broken
-identity keeps back that channel's rows alone. Null and value tests of a model share one scan.
+Where the rows have a `channel_id`, a failure belongs to that channel, so that one channel's broken
+identity holds back the rows of that channel only. Null and value tests of a model share one scan.
 """
 
 import re
@@ -18,15 +18,19 @@ from zoho_pipeline.transform.project.model import SOURCE_DIALECT, Model
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import Engine, quoted
 
-AT_ONCE = 12
-"""How many queries go into one statement: more save little, and a large run holds their hash tables at once."""
+QUERIES_PER_STATEMENT = 12
+"""How many queries go into one statement. More of them save little, and the engine holds all their hash tables at
+once."""
 T = TypeVar("T")
 _REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)|(\w+)""")
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a model; `rule` is the yml's test, or None for a singular test (`test`)."""
+    """A check of a model: either a test of the yml (`rule`) or a singular test (`test`).
+
+    `parent` is the model or seed that a relationships test looks rows up in.
+    """
 
     name: str
     model: str
@@ -38,14 +42,14 @@ class Check:
 
     @property
     def reads(self) -> frozenset[str]:
-        """The models and seeds it looks at."""
+        """The models and seeds that it reads."""
         named = self.test.depends_on if self.test else (self.model, *([self.parent] if self.parent else []))
         return frozenset(named)
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`failures` rows broke the rule; `channels` names theirs ((None,) where rows carry no channel)."""
+    """`failures` rows broke the rule; they belong to `channels`, which is (None,) where rows have no channel."""
 
     name: str
     model: str
@@ -57,7 +61,7 @@ class CheckResult:
 
 
 def project_checks(project: Project) -> tuple[Check, ...]:
-    """Every check of a project, names unique; ProjectError where one names a missing model."""
+    """Every check of a project, under unique names. ProjectError: a check names a model that does not exist."""
     documented = [(m.name, m.docs) for m in project.models.values()]
     documented += [(s.name, s.docs) for s in project.seeds.values()]
     found = [_yml_check(project, name, rule) for name, docs in documented for rule in docs.checks]
@@ -65,7 +69,7 @@ def project_checks(project: Project) -> tuple[Check, ...]:
     for test in project.tests.values():
         models = [name for name in test.depends_on if name in project.models]
         if not models:
-            raise ProjectError(test.path, 1, "reads no model: nothing would be checked.")
+            raise ProjectError(test.path, 1, "reads no model, so that nothing would be checked.")
         last = max(models, key=order.index)
         found.append(Check(test.name, last, test.docs.severity, test.description, test=test))
     seen: Counter[str] = Counter()
@@ -83,14 +87,14 @@ def _yml_check(project: Project, model: str, rule: YmlCheck) -> Check:
         match = _REF.fullmatch(str(rule.arguments.get("to", "")).strip())
         parent = (match.group(1) or match.group(2)) if match else None
         if parent not in project.models and parent not in project.seeds:
-            raise ProjectError(path, None, f"{model}.{rule.columns[0]} relates to {parent}, which is no model or seed.")
+            raise ProjectError(path, None, f"{model}.{rule.columns[0]} refers to {parent}, which is no model or seed.")
     if rule.kind == "accepted_values" and not rule.arguments.get("values"):
         raise ProjectError(path, None, f"{model}.{rule.columns[0]} accepts no values; give values: […].")
     name = f"{rule.kind}_{model}_{'_'.join(rule.columns)}" + (f"_{parent}" if parent else "")
-    return Check(name, model, rule.severity, _words(rule, parent), rule=rule, parent=parent)
+    return Check(name, model, rule.severity, _description(rule, parent), rule=rule, parent=parent)
 
 
-def _words(rule: YmlCheck, parent: str | None) -> str:
+def _description(rule: YmlCheck, parent: str | None) -> str:
     columns = ", ".join(rule.columns)
     match rule.kind:
         case "not_null":
@@ -98,15 +102,18 @@ def _words(rule: YmlCheck, parent: str | None) -> str:
         case "accepted_values":
             return f"{columns} is one of {', '.join(map(str, rule.arguments['values']))}"
         case "relationships":
-            return f"every {columns} stands in {parent}"
+            return f"every {columns} exists in {parent}"
         case _:
             return f"{columns} is unique"
 
 
 def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
-    """Run checks against the tables of the run. SqlError: a check cannot run.
+    """Run checks on the tables of the run.
 
-    Most find nothing, so that many are asked in one statement: planning each alone took most of a small run.
+    Most checks find nothing, so many go into one statement: to plan each of them took most of a small run.
+
+    Raises:
+        SqlError: a check cannot run.
     """
     failed: dict[str, dict[str | None, int]] = {check.name: {} for check in checks}
     scans: dict[str, list[Check]] = {}
@@ -116,24 +123,24 @@ def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
             scans.setdefault(check.model, []).append(check)
         else:
             own.append(check)
-    for part in _parts(own):
-        queries = [_count_sql(engine, check) for check in part]
-        for place, channel, failures in _asked(engine, queries):
-            failed[part[place].name][channel] = int(failures)
-    for models in _parts(list(scans)):
+    for chunk in _chunks(own):
+        queries = [_count_sql(engine, check) for check in chunk]
+        for place, channel, failures in _fetch_numbered(engine, queries):
+            failed[chunk[place].name][channel] = int(failures)
+    for models in _chunks(list(scans)):
         screens = [_screen_sql(engine, model, scans[model]) for model in models]
-        for place, _, failures in _asked(engine, screens):
+        for place, _, failures in _fetch_numbered(engine, screens):
             if failures:
                 _scan(engine, models[place], scans[models[place]], failed)
     return [_result(check, failed[check.name]) for check in checks]
 
 
-def _parts(whole: Sequence[T]) -> list[Sequence[T]]:
-    return [whole[start : start + AT_ONCE] for start in range(0, len(whole), AT_ONCE)]
+def _chunks(whole: Sequence[T]) -> list[Sequence[T]]:
+    return [whole[start : start + QUERIES_PER_STATEMENT] for start in range(0, len(whole), QUERIES_PER_STATEMENT)]
 
 
-def _asked(engine: Engine, queries: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The rows of queries of the form (channel, count), each led by its query's place."""
+def _fetch_numbered(engine: Engine, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Run queries of the form (channel, failures) at once; rows are (place of the query, channel, failures)."""
     numbered = [
         f"select {place} as place, cast(q{place}.channel as varchar) as channel, q{place}.failures from (\n{query}\n)"  # noqa: S608
         f" as q{place} (channel, failures)"
@@ -143,7 +150,7 @@ def _asked(engine: Engine, queries: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def _scan(engine: Engine, model: str, group: Sequence[Check], failed: Mapping[str, dict[str | None, int]]) -> None:
-    """Count the failures of a model's null and value tests by channel."""
+    """Count the failures of a model's null and value tests per channel."""
     for channel, *counts in engine.connection.fetch(_scan_sql(engine, model, group))[1]:
         for check, failures in zip(group, counts, strict=True):
             if failures:
@@ -159,22 +166,22 @@ def _result(check: Check, failed: dict[str | None, int]) -> CheckResult:
 
 def _screen_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
     """How many rows of a model break any of its null and value tests."""
-    return f"select null, count(*) from {quoted(model)} where {_any(_conditions(engine, checks))}"  # noqa: S608
+    return f"select null, count(*) from {quoted(model)} where {_or(_conditions(engine, checks))}"  # noqa: S608
 
 
 def _scan_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
-    """One pass over a model for all its null and value tests: a row a channel that breaks one."""
+    """One scan of a model for all its null and value tests: one row per channel that breaks one."""
     conditions = _conditions(engine, checks)
     counts = [f"sum(case when {condition} then 1 else 0 end)" for condition in conditions]
     channel = _channel(engine, model)
-    return f"select {channel}, {', '.join(counts)} from {quoted(model)} where {_any(conditions)} group by 1"  # noqa: S608
+    return f"select {channel}, {', '.join(counts)} from {quoted(model)} where {_or(conditions)} group by 1"  # noqa: S608
 
 
 def _conditions(engine: Engine, checks: Iterable[Check]) -> list[str]:
     return [_broken(engine, check.rule) for check in checks if check.rule]
 
 
-def _any(conditions: Iterable[str]) -> str:
+def _or(conditions: Iterable[str]) -> str:
     return " or ".join(f"({condition})" for condition in conditions)
 
 
@@ -190,11 +197,11 @@ def _broken(engine: Engine, rule: YmlCheck) -> str:
 
 
 def _where(engine: Engine, rule: YmlCheck) -> str:
-    return f" and ({_transpiled(engine, rule.where)})" if rule.where else ""
+    return f" and ({_in_dialect(engine, rule.where)})" if rule.where else ""
 
 
 def _count_sql(engine: Engine, check: Check) -> str:
-    """`channel, failures` rows for the checks that need a query of their own."""
+    """The query for a check that needs one of its own; its rows are (channel, failures)."""
     if check.test is not None:
         channel = "channel_id" if "channel_id" in check.test.expression.named_selects else "null"
         return f"select {channel}, count(*) from (\n{engine.model_sql(check.test)}\n) as failing group by 1"  # noqa: S608
@@ -227,7 +234,7 @@ def _channel(engine: Engine, relation: str) -> str:
     return "channel_id" if _has_channel(engine, relation) else "null"
 
 
-def _transpiled(engine: Engine, condition: str) -> str:
+def _in_dialect(engine: Engine, condition: str) -> str:
     return sqlglot.parse_one(condition, dialect=SOURCE_DIALECT).sql(engine.dialect)
 
 

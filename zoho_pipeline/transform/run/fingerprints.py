@@ -1,10 +1,12 @@
-"""Which channels must be built again: a fingerprint per channel of everything its marts derive from.
+"""Which channels must be built again: one fingerprint per channel of everything that its marts derive from.
 
-It hashes the project's files, the channel's rows in every raw table that a model reads (of large tables
-their number and times, which every load stamps), and the rows of the models whose yml says
-`config.meta.decides_rebuild: true` (the channel's clock: a new as-of, or data gone stale, changes numbers
-although no row changed). Without such a model the build time itself is hashed in, and every run builds
-every channel: slower, never wrong.
+The fingerprint is a hash of three things:
+- the files of the project;
+- the channel's rows in every raw table that a model reads (in large tables, the number of rows and their times,
+  because each load stamps the rows that it writes);
+- the channel's rows in the models whose yml says `config.meta.decides_rebuild: true`. The channel's clock is one:
+  a new as-of time, or data that became stale, changes numbers although no row changed.
+Without such a model, the build time is hashed too, and each run builds every channel: that is slower, never wrong.
 """
 
 import hashlib
@@ -15,8 +17,8 @@ from zoho_pipeline.transform.run.build import Builder, Parameters
 from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, quoted
 
 
-def stored(engine: Engine) -> dict[str, str]:
-    """Channel → fingerprint of what is published."""
+def stored_fingerprints(engine: Engine) -> dict[str, str]:
+    """Channel → fingerprint of what is published; empty before the first transform."""
     if "channel_state" not in engine.published(STATE_SCHEMA):
         return {}
     table = engine.previous("channel_state", STATE_SCHEMA)
@@ -24,7 +26,7 @@ def stored(engine: Engine) -> dict[str, str]:
 
 
 def stored_marts(engine: Engine) -> set[str]:
-    """The marts of the last run: what may be dropped once no model makes it (other tables are not ours)."""
+    """The marts of the last run. Only these may be dropped when no model makes them; other tables are not ours."""
     if "published_marts" not in engine.published(STATE_SCHEMA):
         return set()
     table = engine.previous("published_marts", STATE_SCHEMA)
@@ -32,7 +34,11 @@ def stored_marts(engine: Engine) -> set[str]:
 
 
 def fingerprints(builder: Builder, channels: Collection[str], parameters: Parameters) -> dict[str, str]:
-    """Channel → fingerprint of what raw holds now. Raw must be open."""
+    """Channel → fingerprint of what raw holds now. Call it inside `engine.raw()`.
+
+    Raises:
+        DataBroke: a model that decides the rebuild met a value that it could not handle.
+    """
     project, engine = builder.project, builder.engine
     deciding = [m.name for m in project.models.values() if m.docs.meta.get("decides_rebuild")]
     shared = project.fingerprint + ("" if deciding else repr(parameters))
@@ -48,7 +54,7 @@ def fingerprints(builder: Builder, channels: Collection[str], parameters: Parame
 
 
 def _raw_queries(engine: Engine, project: Project) -> Iterable[str]:
-    """One query a raw table that models read: channel, rows, sum of the rows' hashes."""
+    """One query per raw table that models read; its rows are (channel, number of rows, sum of their hashes)."""
     read = {table for model in project.models.values() for table in model.raw_tables}
     for table in sorted(read & project.raw_tables.keys()):
         columns = project.raw_tables[table]

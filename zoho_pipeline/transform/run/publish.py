@@ -1,179 +1,168 @@
-"""Putting a run's rows into the marts: whose rows are replaced, whose stay.
+"""A publication carried out by SQL: which rows of a mart are replaced, and which stay.
 
-An ordinary mart holds the newest rows of each channel: those of the run's channels are replaced. A
-mart that keeps history replaces only the (channel, as_of_date) that the run produced. Channels that
-raw no longer has leave every mart. A mart whose columns changed is made anew; rows that stay take
-over the columns they share with it.
+An engine that publishes by SQL makes a subclass of `Publisher` that says where the marts are written.
 """
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
-from zoho_pipeline.transform.errors import ProjectError, TransformError
+from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.build import fill
-from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, quoted
-from zoho_pipeline.warehouse import MARTS_SCHEMA, SqlError
+from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, Publication, fill, quoted
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
+
+_MINE = "channel_id in (select channel_id from run__published)"
+_GONE = "channel_id in (select channel_id from run__removed)"
 
 
-@dataclass(frozen=True)
-class Publication:
-    """What one run publishes.
+class Publisher(ABC):
+    """One publication in one engine. Call `prepare`, then `complete_new_marts` or `change_marts`."""
 
-    Attributes:
-        marts: the marts it writes.
-        channels: whose rows it writes; removed: channels in the marts that raw no longer has.
-        kept: names of the marts that models still make; retired: marts of the last run that none makes.
-        held_back: channels whose rows were built but keep those of the last run.
-    """
+    lenient_cast: ClassVar[str]
+    """The engine's cast that gives null where a value does not fit; `cast` where it has none."""
 
-    marts: Mapping[str, Model]
-    channels: Collection[str]
-    removed: Collection[str]
-    kept: Collection[str]
-    retired: Collection[str]
-    held_back: Collection[str]
+    def __init__(self, engine: Engine, publication: Publication) -> None:
+        self.engine, self.connection, self.publication = engine, engine.connection, publication
+        self._before = engine.published(MARTS_SCHEMA)
+
+    @abstractmethod
+    def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        """The full name of a table that is written."""
+
+    def drop(self, name: str) -> None:
+        """Drop a mart that no model makes any more, or that a new table replaces."""
+        self.connection.execute(f"drop table if exists {self.target(name)}")
+
+    def finish(self, model: Model) -> None:  # noqa: B027 (most engines need nothing)
+        """Add what a new table of a mart needs besides its rows."""
+
+    def prepare(self) -> None:
+        """Name the channels and days that are replaced, in temporary tables; carry the sticky flags over."""
+        marts = self.publication.marts.values()
+        for model in marts:
+            _check_columns(model, self.engine.shape(model.name))
+        for table, channels in (
+            ("run__published", self.publication.channels),
+            ("run__removed", self.publication.removed),
+        ):
+            self.connection.execute(f"create temporary table {table} (channel_id varchar)")
+            fill(self.engine, table, channels)
+        dated = [
+            f"select channel_id, as_of_date from {quoted(model.name)}"  # noqa: S608
+            for model in marts
+            if model.docs.keeps_history
+        ]
+        none = "select cast(null as varchar) as channel_id, cast(null as date) as as_of_date where 1 = 0"
+        together = " union all ".join([none, *dated])
+        self.connection.execute(
+            f"create temporary table run__dates as select distinct d.channel_id, d.as_of_date from ({together}) as d"  # noqa: S608
+            f" where d.{_MINE}"
+        )
+        for model in marts:
+            if model.name in self._before:
+                self._keep_flags(model, self._before[model.name])
+
+    def complete_new_marts(self) -> None:
+        """The marts were built at their targets: take out rows that are held back, add the rows that stay."""
+        for model in self.publication.marts.values():
+            target = self.target(model.name)
+            if self.publication.held_back:
+                self.connection.execute(f"delete from {target} where not {_MINE}")  # noqa: S608
+            if self._before.get(model.name):
+                self._carry_over(model, target)
+        self._write_state()
+
+    def change_marts(self) -> None:
+        """The marts at the targets are those of the last run: replace the rows of the run's channels."""
+        for model in self.publication.marts.values():
+            if self._before.get(model.name) == self.engine.shape(model.name):
+                self._replace_rows(model)
+            else:
+                self._make_anew(model)
+        for name in self.publication.retired:
+            self.drop(name)
+        self._write_state()
+
+    def _replace_rows(self, model: Model) -> None:
+        target = self.target(model.name)
+        # two statements: joined by `or` they would read the whole mart where an index finds the rows
+        self.connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
+        if self.publication.removed:
+            self.connection.execute(f"delete from {target} where {_GONE}")  # noqa: S608
+        self.connection.execute(f"insert into {target} {self._new_rows(model)}")
+
+    def _make_anew(self, model: Model) -> None:
+        draft = self.target(f"{model.name}__new")
+        self.connection.execute(f"create table {draft} as {self._new_rows(model)}")
+        if self._before.get(model.name):
+            self._carry_over(model, draft)
+        self.drop(model.name)
+        self.connection.execute(f"alter table {draft} rename to {quoted(model.name)}")
+        self.finish(model)
+
+    def _new_rows(self, model: Model) -> str:
+        listed = ", ".join(map(quoted, self.engine.shape(model.name)))
+        return f"select {listed} from {quoted(model.name)} where {_MINE}"  # noqa: S608
+
+    def _carry_over(self, model: Model, draft: str) -> None:
+        """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""
+        shape, before = self.engine.shape(model.name), self._before[model.name]
+        shared = [name for name in shape if name in before]
+        stays = f"not m.{_GONE} and not {_replaced(model)}"
+
+        def copy(columns: Collection[str]) -> None:
+            listed = ", ".join(map(quoted, columns))
+            values = ", ".join(f"{self.lenient_cast}(m.{quoted(n)} as {shape[n]})" for n in columns)
+            self.connection.execute(
+                f"insert into {draft} ({listed}) select {values}"  # noqa: S608
+                f" from {self.engine.previous(model.name)} as m where {stays}"
+            )
+
+        try:
+            with self.engine.guarded():
+                copy(shared)
+        except SqlError:  # a cast that is not lenient: columns of another type start with null
+            copy([name for name in shared if before[name] == shape[name]])
+
+    def _keep_flags(self, model: Model, before: Mapping[str, str]) -> None:
+        """A flag that was true under a key stays true when the key is written again."""
+        key = [name for name in model.docs.primary_key if name in before]
+        if len(key) < len(model.docs.primary_key) or not key:
+            return
+        same = " and ".join(f"o.{quoted(n)} = {quoted(model.name)}.{quoted(n)}" for n in key)
+        for flag in (name for name in model.docs.sticky_flags if name in before):
+            self.connection.execute(
+                f"update {quoted(model.name)} set {quoted(flag)} = true where exists"  # noqa: S608
+                f" (select 1 from {self.engine.previous(model.name)} as o where {same} and o.{quoted(flag)})"
+            )
+
+    def _write_state(self) -> None:
+        fingerprints = sorted(self.publication.fingerprints.items())
+        self._rewrite("channel_state", "channel_id varchar, fingerprint varchar", fingerprints)
+        names = [(name,) for name in self.publication.names(self._before)]
+        self._rewrite("published_marts", "name varchar", names)
+
+    def _rewrite(self, name: str, columns: str, rows: Sequence[tuple[str, ...]]) -> None:
+        table = self.target(name, STATE_SCHEMA)
+        self.connection.execute(f"create table if not exists {table} ({columns})")
+        self.connection.execute(f"delete from {table}")  # noqa: S608
+        if rows:
+            one = f"({', '.join('?' * len(rows[0]))})"
+            values = [value for row in rows for value in row]
+            self.connection.execute(f"insert into {table} values {', '.join([one] * len(rows))}", values)  # noqa: S608
 
 
-def publish(engine: Engine, publication: Publication, state: Mapping[str, str]) -> None:
-    """Write the marts and the fingerprints of their channels; all of it appears at once."""
-    _prepare(engine, publication)
-    before = engine.published(MARTS_SCHEMA)
-    for model in publication.marts.values():
-        if model.name in before:
-            _keep_flags(engine, model, before[model.name])
-    with engine.publishing():
-        for model in publication.marts.values():
-            _write(engine, model, before.get(model.name), publication)
-        for name in publication.retired:
-            _drop(engine, name)
-        _write_state(engine, state, publication)
-
-
-def _prepare(engine: Engine, publication: Publication) -> None:
-    for table, channels in (("run__published", publication.channels), ("run__removed", publication.removed)):
-        engine.connection.execute(f"create temporary table {table} (channel_id varchar)")
-        fill(engine, table, channels)
-    dated = [
-        f"select channel_id, as_of_date from {quoted(m.name)}"  # noqa: S608
-        for m in publication.marts.values()
-        if m.docs.keeps_history
-    ]
-    none = "select cast(null as varchar) as channel_id, cast(null as date) as as_of_date where 1 = 0"
-    together = " union all ".join([none, *dated])
-    engine.connection.execute(
-        f"create temporary table run__dates as select distinct d.channel_id, d.as_of_date from ({together}) as d"  # noqa: S608
-        " where d.channel_id in (select channel_id from run__published)"
-    )
+def _check_columns(model: Model, shape: Mapping[str, str]) -> None:
+    for name in ("channel_id", "as_of_date") if model.docs.keeps_history else ("channel_id",):
+        if name not in shape:
+            raise ProjectError(model.path, None, f"has no column {name}; the rows of a mart belong to a channel.")
 
 
 def _replaced(model: Model) -> str:
-    """Which rows `m` of a mart the run's rows take the place of."""
+    """The condition on rows `m` of a mart that the rows of the run replace."""
     if model.docs.keeps_history:
         return (
             "exists (select 1 from run__dates as d where d.channel_id = m.channel_id and d.as_of_date = m.as_of_date)"
         )
-    return "m.channel_id in (select channel_id from run__published)"
-
-
-def _write(engine: Engine, model: Model, before: Mapping[str, str] | None, publication: Publication) -> None:
-    shape = engine.shape(model.name)
-    needed = ["channel_id", *(["as_of_date"] if model.docs.keeps_history else [])]
-    if missing := [name for name in needed if name not in shape]:
-        raise ProjectError(model.path, None, f"has no column {missing[0]}; a mart's rows belong to a channel.")
-    target, connection = engine.target(model.name), engine.connection
-    if engine.in_draft:
-        if publication.held_back:
-            connection.execute(f"delete from {target} where channel_id not in (select channel_id from run__published)")  # noqa: S608
-        if before:
-            _carry_over(engine, model, shape, before, target)
-        return
-    listed = ", ".join(map(quoted, shape))
-    mine = "channel_id in (select channel_id from run__published)"
-    new = f"select {listed} from {quoted(model.name)} where {mine}"  # noqa: S608
-    if before == shape:
-        # two statements: joined by `or` they would read the whole mart where an index finds the rows
-        connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
-        if publication.removed:
-            connection.execute(f"delete from {target} where channel_id in (select channel_id from run__removed)")  # noqa: S608
-        connection.execute(f"insert into {target} {new}")
-        return
-    draft = engine.target(f"{model.name}__new")
-    connection.execute(f"create table {draft} as {new}")
-    if before:
-        _carry_over(engine, model, shape, before, draft)
-    _drop(engine, model.name)
-    connection.execute(f"alter table {draft} rename to {quoted(model.name)}")
-    if engine.dialect == "postgres":
-        connection.execute(f"create index on {target} (channel_id)")
-        connection.execute(f"comment on table {target} is {_text(model.description)}")
-
-
-def _drop(engine: Engine, name: str) -> None:
-    """Drop a mart that is gone or is made anew. TransformError names the views on it, which nobody drops unasked."""
-    try:
-        engine.connection.execute(f"drop table if exists {engine.target(name)}")
-    except SqlError as error:
-        if error.kind != "DependentObjectsStillExist":
-            raise
-        on_it = re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["something"]
-        raise TransformError(
-            f"the columns of {MARTS_SCHEMA}.{name} changed, and {', '.join(on_it)} reads it. Drop that, run the "
-            "transform again, then make it anew. Nothing was published; the marts are those of the last run."
-        ) from error
-
-
-def _carry_over(engine: Engine, model: Model, shape: Mapping[str, str], before: Mapping[str, str], draft: str) -> None:
-    """Copy the rows that stay into the new shape; a value that no longer fits its column becomes null."""
-    old = engine.previous(model.name)
-    shared = [name for name in shape if name in before]
-    cast = "try_cast" if engine.dialect == "duckdb" else "cast"
-
-    stays = f"m.channel_id not in (select channel_id from run__removed) and not {_replaced(model)}"  # noqa: S608
-
-    def copy(columns: Collection[str]) -> None:
-        listed = ", ".join(map(quoted, columns))
-        values = ", ".join(f"{cast}(m.{quoted(n)} as {shape[n]})" for n in columns)
-        engine.connection.execute(
-            f"insert into {draft} ({listed}) select {values} from {old} as m where {stays}"  # noqa: S608
-        )
-
-    try:
-        with engine.guarded():
-            copy(shared)
-    except SqlError:  # Postgres has no try_cast: columns of another type start anew
-        copy([name for name in shared if before[name] == shape[name]])
-
-
-def _keep_flags(engine: Engine, model: Model, before: Mapping[str, str]) -> None:
-    """A flag that was once true under a key stays true when the key is written again."""
-    key = [name for name in model.docs.primary_key if name in before]
-    if len(key) < len(model.docs.primary_key) or not key:
-        return
-    same = " and ".join(f"o.{quoted(n)} = {quoted(model.name)}.{quoted(n)}" for n in key)
-    for flag in (name for name in model.docs.sticky_flags if name in before):
-        engine.connection.execute(
-            f"update {quoted(model.name)} set {quoted(flag)} = true where exists"  # noqa: S608
-            f" (select 1 from {engine.previous(model.name)} as o where {same} and o.{quoted(flag)})"
-        )
-
-
-def _write_state(engine: Engine, state: Mapping[str, str], publication: Publication) -> None:
-    _rewrite(engine, "channel_state", "channel_id varchar, fingerprint varchar", sorted(state.items()))
-    marts = sorted((engine.published(MARTS_SCHEMA).keys() & set(publication.kept)) | publication.marts.keys())
-    _rewrite(engine, "published_marts", "name varchar", [(name,) for name in marts])
-
-
-def _rewrite(engine: Engine, name: str, columns: str, rows: Sequence[tuple[str, ...]]) -> None:
-    table = engine.target(name, STATE_SCHEMA)
-    engine.connection.execute(f"create table if not exists {table} ({columns})")
-    engine.connection.execute(f"delete from {table}")  # noqa: S608
-    if rows:
-        one = f"({', '.join('?' * len(rows[0]))})"
-        values = [value for row in rows for value in row]
-        engine.connection.execute(f"insert into {table} values {', '.join([one] * len(rows))}", values)  # noqa: S608
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    return f"m.{_MINE}"

@@ -5,13 +5,17 @@ import csv
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.project import Seed
 from zoho_pipeline.transform.run.engine import Engine, quoted, type_in
-from zoho_pipeline.warehouse import SqlError
+from zoho_pipeline.warehouse.connection import SqlError
 
-_ROWS_A_STATEMENT = 500
+_ROWS_PER_STATEMENT = 500
 
 
 def load_seed(engine: Engine, seed: Seed) -> int:
-    """Make the seed's temporary table; the number of rows. ProjectError names the file, and the line of a bad row."""
+    """Create the temporary table of a seed and return the number of its rows.
+
+    Raises:
+        ProjectError: the file has no header, lacks a documented column, or holds a bad row; names the line.
+    """
     with seed.path.open(encoding="utf-8", newline="") as stream:
         reader = csv.reader(stream)
         header = next(reader, [])
@@ -20,7 +24,7 @@ def load_seed(engine: Engine, seed: Seed) -> int:
     if not header or len(set(header)) < len(header):
         raise ProjectError(seed.path, 1, "needs a header line of distinct column names.")
     if unknown := set(types) - set(header):
-        raise ProjectError(seed.path, 1, f"lacks the column {min(unknown)}, which its yml documents.")
+        raise ProjectError(seed.path, 1, f"lacks the column {min(unknown)}, which the yml documents.")
     for line, row in rows:
         if len(row) != len(header):
             raise ProjectError(seed.path, line, f"has {len(row)} fields; the header has {len(header)}.")
@@ -28,8 +32,8 @@ def load_seed(engine: Engine, seed: Seed) -> int:
     engine.connection.execute(
         f"create temporary table {quoted(seed.name)} ({', '.join(f'{quoted(n)} {t}' for n, t in named)})"
     )
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        _insert(engine, seed, [data_type for _, data_type in named], rows[start : start + _ROWS_A_STATEMENT])
+    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+        _insert(engine, seed, [data_type for _, data_type in named], rows[start : start + _ROWS_PER_STATEMENT])
     return len(rows)
 
 

@@ -1,8 +1,8 @@
-"""A transform: raw → marts, checked, published all at once.
+"""A transform: marts are built from raw tables, checked, and published all at once.
 
-Only channels whose rows can differ are built (`state`). A channel whose data breaks a model, or fails
-a check of severity error, keeps its last published rows; the others are published, and the report
-says who was left out and why.
+Only channels whose rows can differ are built (fingerprints.py). A channel whose data breaks a model, or
+fails a check of severity error, keeps its last published rows. The others are published, and the report
+says which channels were held back and why.
 """
 
 import time
@@ -15,10 +15,11 @@ from zoho_pipeline.transform.errors import ModelFailed, TransformFailed, at
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.build import Builder, DataBroke, ModelResult, Parameters, failure
 from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks, run_checks
-from zoho_pipeline.transform.run.engine import Engine, open_engine
-from zoho_pipeline.transform.run.fingerprints import fingerprints, stored, stored_marts
-from zoho_pipeline.transform.run.publish import Publication, publish
-from zoho_pipeline.warehouse import MARTS_SCHEMA, SqlError, Warehouse, open_warehouse
+from zoho_pipeline.transform.run.engine import Engine, Publication
+from zoho_pipeline.transform.run.fingerprints import fingerprints, stored_fingerprints, stored_marts
+from zoho_pipeline.transform.run.open_engine import open_engine
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 OnModel = Callable[[ModelResult], None]
 
@@ -28,10 +29,13 @@ class TransformReport:
     """What a transform did.
 
     Attributes:
-        channels: rebuilt; unchanged: left as they were because nothing of theirs changed;
-            removed: taken out of the marts because raw no longer has them.
-        held_back: channel → why its rows of the last run were kept.
-        published: the marts changed (false: nothing had to).
+        build_at: the time of the build, UTC without zone.
+        channels: the channels that were rebuilt.
+        unchanged: the channels that were not built, because nothing of theirs changed.
+        removed: the channels that left the marts, because raw no longer has them.
+        held_back: channel → why it keeps the rows of the last run.
+        published: whether the marts changed; false where nothing had to.
+        seconds: how long the transform took.
     """
 
     build_at: datetime
@@ -48,23 +52,19 @@ class TransformReport:
     def failed_checks(self) -> tuple[CheckResult, ...]:
         return tuple(c for c in self.checks if not c.passed and c.severity == "error")
 
-    @property
-    def warnings(self) -> tuple[CheckResult, ...]:
-        return tuple(c for c in self.checks if not c.passed and c.severity == "warn")
-
     def require_complete(self) -> None:
-        """TransformFailed naming checks and channels, where any was held back."""
+        """Raise TransformFailed, which names checks and channels, where a channel was held back."""
         if not self.held_back:
             return
         lines = [f"check {c.name} failed on {c.failures} rows{_of(c.channels)}" for c in self.failed_checks]
         lines += [f"{c}: {why}" for c, why in sorted(self.held_back.items()) if not why.startswith("check ")]
         kept = ", ".join(sorted(self.held_back))
-        raise TransformFailed("\n".join([*lines, f"Not published: {kept} (the marts keep their last rows)."]))
+        raise TransformFailed("\n".join([*lines, f"Not published: {kept}. The marts keep their last rows."]))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a run was asked for."""
+    """The arguments of a run, checked and resolved."""
 
     project: Project
     parameters: Parameters
@@ -77,7 +77,7 @@ class _Plan:
 
     @property
     def needed(self) -> set[str]:
-        """Models to build: the selected ones, what their checks look at, and what all of these read."""
+        """The models to build: the selected ones, what their checks read, and all that these need."""
         return self.project.ancestors([*self.selected, *(n for c in self.checks for n in c.reads)])
 
 
@@ -96,20 +96,24 @@ def transform(
     """Build, check and publish the marts.
 
     Args:
-        as_of: look at the data as of this instant (ISO 8601; without an offset it is UTC).
-        select: models to check and publish, e.g. `lead+`; what they read is built but not published.
-        channels: rebuild these alone (default: all that changed).
+        where: the warehouse, or the settings that name it.
+        project: the SQL project; the default is the one that ships with the package.
+        as_of: count the data as of this instant (ISO 8601; without an offset it is UTC).
+        select: the models to check and publish, e.g. `lead+`; what they read is built but not published.
+        channels: rebuild only these; the default is all that changed.
         full: rebuild every channel, changed or not.
-        weekly: mark this run's insight rows as weekly; rebuilds every channel.
-        build_at: the build's time (default now); tests give it.
-        on_model: called after each model.
+        weekly: mark the insight rows of this run as weekly; this rebuilds every channel.
+        build_at: the time of the build; the default is now. Tests give it.
+        on_model: is called after each model.
 
     Raises:
         ModelFailed: a model is wrong; nothing was published.
-        UsageError: unknown model or channel, unreadable `as_of`.
+        ProjectError: a file of the project is wrong; nothing was published.
+        UsageError: a model or channel is unknown, or `as_of` cannot be read.
+        WarehouseBusy: another transform, or a load, has held the warehouse for too long.
     """
     started = time.perf_counter()
-    warehouse = where if isinstance(where, Warehouse) else open_warehouse(where)
+    warehouse = open_warehouse(where) if isinstance(where, Settings) else where
     project = project or Project.load()
     selected = frozenset(project.select(select) if select else project.models)
     plan = _Plan(
@@ -128,14 +132,14 @@ def transform(
 
 
 def parse_as_of(value: datetime | str | None) -> datetime | None:
-    """An instant as UTC without zone; UsageError shows the form it takes."""
+    """An instant as UTC without zone. UsageError: it is not ISO 8601."""
     if value is None or isinstance(value, datetime):
         return _utc(value) if value else None
     try:
         return _utc(datetime.fromisoformat(value.strip()))
     except ValueError as error:
         raise UsageError(
-            f"--as-of is {value!r}. It takes ISO 8601, such as 2026-03-31T18:00:00+05:30 (without an offset: UTC)."
+            f"--as-of is {value!r}. It takes ISO 8601, such as 2026-03-31T18:00:00+05:30; without an offset it is UTC."
         ) from error
 
 
@@ -150,9 +154,9 @@ class _Run:
         self.plan, self.engine, self.project = plan, engine, plan.project
         self.builder = Builder(engine, plan.project, plan.parameters)
         self.held_back: dict[str, str] = {}
-        self.live: set[str] = set()
+        self.raw_channels: set[str] = set()
         self.fingerprints: dict[str, str] = {}
-        self.known = stored(engine)
+        self.published_fingerprints = stored_fingerprints(engine)
 
     def run(self) -> TransformReport:
         models: list[ModelResult] = []
@@ -161,61 +165,62 @@ class _Run:
             try:
                 with self.engine.raw():
                     chosen = self._chosen() if chosen is None else chosen
-                    going = chosen - self.held_back.keys()
-                    if self._nothing_to_do(going):
+                    building = chosen - self.held_back.keys()
+                    if self._nothing_to_do(building):
                         return self._report(chosen, [], [], published=False)
-                    if self._most(going):
-                        self.engine.draft_marts()
-                    self.builder.for_channels(going)
+                    if self._most_channels(building):
+                        self.engine.start_new_marts()
+                    self.builder.for_channels(building)
                     models = self.builder.build(self._reading_raw(), self.plan.on_model)
                 models += self.builder.build(self.plan.needed, self.plan.on_model)
                 break
             except DataBroke as broke:
-                self._hold_back_culprits(going, broke)
+                self._hold_back_culprits(building, broke)
         checks = self._check()
-        self._hold_back_failed(checks, going)
-        self._publish(going - self.held_back.keys())
+        self._hold_back_failed(checks, building)
+        self._publish(building - self.held_back.keys())
         return self._report(chosen, models, checks, published=True)
 
     def _chosen(self) -> set[str]:
-        """The channels to build: all, or those whose fingerprint differs from the published one."""
+        """The channels to build: all of them, or those whose fingerprint differs from the published one."""
         rows = self.engine.connection.fetch(f"select channel_id from {self.engine.raw_name('channels')}")[1]  # noqa: S608
-        self.live = {row[0] for row in rows}
-        wanted = self.live if self.plan.channels is None else set(self.plan.channels)
-        if unknown := wanted - self.live:
+        self.raw_channels = {row[0] for row in rows}
+        wanted = self.raw_channels if self.plan.channels is None else set(self.plan.channels)
+        if unknown := wanted - self.raw_channels:
             raise UsageError(f"the warehouse has no channel {min(unknown)!r}; sync it first.")
         if self.plan.whole_project:
             try:
-                self.fingerprints = fingerprints(self.builder, self.live, self.plan.parameters)
+                self.fingerprints = fingerprints(self.builder, self.raw_channels, self.plan.parameters)
             except DataBroke:
-                return set(wanted)  # whose value it is shows when the models are built
+                return set(wanted)  # the build of the models shows whose value it is
         if self.plan.full:
             return set(wanted)
-        return {c for c in wanted if self.known.get(c) is None or self.known[c] != self.fingerprints[c]}
+        return {c for c in wanted if self.published_fingerprints.get(c) != self.fingerprints[c]}
 
-    def _nothing_to_do(self, going: set[str]) -> bool:
+    def _nothing_to_do(self, building: set[str]) -> bool:
         published = self.engine.published(MARTS_SCHEMA)
         there = all(name in published for name in self.project.marts)
-        return self.plan.whole_project and not self.plan.full and not going and there and not self._removed()
+        return self.plan.whole_project and not self.plan.full and not building and there and not self._removed()
 
-    def _most(self, going: set[str]) -> bool:
-        """Whether so much is rebuilt that writing the marts anew costs less than changing a copy."""
-        return self.plan.whole_project and 2 * len(going) >= len(self.live | self.known.keys())
+    def _most_channels(self, building: set[str]) -> bool:
+        """Whether so many channels are rebuilt that new marts cost less than a changed copy."""
+        known = self.raw_channels | self.published_fingerprints.keys()
+        return self.plan.whole_project and 2 * len(building) >= len(known)
 
     def _removed(self) -> set[str]:
-        return self.known.keys() - self.live
+        return self.published_fingerprints.keys() - self.raw_channels
 
     def _reading_raw(self) -> set[str]:
-        """Models that read raw, and what those read: built while raw is held."""
+        """The models that read raw, and what those need: they are built while raw is open."""
         needed = self.plan.needed
         return self.project.ancestors(m.name for m in self.project.models.values() if m.name in needed and m.raw_tables)
 
-    def _hold_back_culprits(self, going: set[str], broke: DataBroke) -> None:
+    def _hold_back_culprits(self, building: set[str], broke: DataBroke) -> None:
         failed = failure(self.engine, broke.model, broke.error)
         with self.engine.raw():
-            culprits = self.builder.culprits(sorted(going), broke.model)
-        if not culprits or (culprits == going and len(going) > 1):
-            raise failed from broke.error  # every channel: the model is wrong, not the data
+            culprits = self.builder.culprits(sorted(building), broke.model)
+        if not culprits or (culprits == building and len(building) > 1):
+            raise failed from broke.error  # it breaks for every channel: the model is wrong, not the data
         why = f"{at(failed.path, failed.line)}: {failed.reason}"
         self.held_back |= dict.fromkeys(culprits, why)
 
@@ -227,29 +232,31 @@ class _Run:
         except SqlError as error:
             raise ModelFailed(self.project.root, None, f"a check cannot run: {error}") from error
 
-    def _hold_back_failed(self, checks: Sequence[CheckResult], going: set[str]) -> None:
+    def _hold_back_failed(self, checks: Sequence[CheckResult], building: set[str]) -> None:
         for check in checks:
             if not check.passed and check.severity == "error":
-                broken = going if None in check.channels else going & set(check.channels)
+                broken = building if None in check.channels else building & set(check.channels)
                 for channel in broken:
                     self.held_back.setdefault(channel, f"check {check.name} failed")
 
     def _publish(self, channels: set[str]) -> None:
-        # '' equals no fingerprint: a channel held back or built in part is built again, and known to be there
+        # '' equals no fingerprint: a channel that was held back, or built in part, is known and is built again
         state = dict.fromkeys(channels | self.held_back.keys(), "")
         gone = self._removed() if self.plan.whole_project else set()  # a selection leaves their rows in other marts
-        state |= {c: f for c, f in self.known.items() if c not in gone | self.held_back.keys()}
+        state |= {c: f for c, f in self.published_fingerprints.items() if c not in gone | self.held_back.keys()}
         if self.plan.whole_project:
             state |= {c: self.fingerprints.get(c, "") for c in channels}
-        publication = Publication(
-            marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
-            channels=channels,
-            removed=self._removed(),
-            kept=self.project.marts,
-            retired=stored_marts(self.engine) - self.project.marts.keys() if self.plan.whole_project else (),
-            held_back=self.held_back,
+        self.engine.publish(
+            Publication(
+                marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
+                channels=channels,
+                removed=self._removed(),
+                held_back=self.held_back,
+                kept=self.project.marts,
+                retired=stored_marts(self.engine) - self.project.marts.keys() if self.plan.whole_project else (),
+                fingerprints=state,
+            )
         )
-        publish(self.engine, publication, state)
 
     def _report(
         self, chosen: set[str], models: Sequence[ModelResult], checks: Sequence[CheckResult], *, published: bool
@@ -259,7 +266,7 @@ class _Run:
             models=tuple(models),
             checks=tuple(checks),
             channels=tuple(sorted(chosen - self.held_back.keys())),
-            unchanged=tuple(sorted(self.live - chosen)),
+            unchanged=tuple(sorted(self.raw_channels - chosen)),
             removed=tuple(sorted(self._removed())),
             held_back=self.held_back,
             published=published,

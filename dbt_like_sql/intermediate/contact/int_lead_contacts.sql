@@ -1,0 +1,76 @@
+-- One row per live lead: its first contact, and until when it was observed.
+with ranked as (
+    select
+        channel_id,
+        zoho_lead_id,
+        activity_type,
+        activity_id,
+        activity_at,
+        row_number() over (
+            partition by channel_id, zoho_lead_id
+            order by activity_at, length(activity_id), activity_id collate "C"
+        ) as activity_rank
+    from int_lead_activities
+),
+
+conversations as (
+    select
+        channel_id,
+        zoho_lead_id,
+        min(activity_at) as first_conversation_at
+    from int_lead_activities
+    where is_conversation
+    group by channel_id, zoho_lead_id
+),
+
+joined as (
+    select
+        leads.channel_id,
+        leads.zoho_lead_id,
+        leads.as_of_utc,
+        leads.timezone,
+        leads.created_at,
+        leads.activities_readable,
+        case when leads.is_converted and leads.converted_at <= leads.as_of_utc then leads.converted_at end
+            as converted_at,
+        firsts.activity_at as first_contact_at,
+        firsts.activity_id as first_contact_activity_id,
+        firsts.activity_type as first_contact_type,
+        conversations.first_conversation_at,
+        parameters.contact_early_seconds
+    from int_live_leads as leads
+    inner join int_parameters as parameters
+        on leads.channel_id = parameters.channel_id
+    left join ranked as firsts
+        on
+            leads.channel_id = firsts.channel_id
+            and leads.zoho_lead_id = firsts.zoho_lead_id
+            and firsts.activity_rank = 1
+    left join conversations
+        on
+            leads.channel_id = conversations.channel_id
+            and leads.zoho_lead_id = conversations.zoho_lead_id
+)
+
+select
+    channel_id,
+    zoho_lead_id,
+    as_of_utc,
+    timezone,
+    created_at,
+    first_contact_at,
+    first_contact_activity_id,
+    first_contact_type,
+    first_conversation_at,
+    -- If a contact is logged moments before the lead is created, its time is the creation of the lead.
+    case when first_contact_at < created_at then created_at else first_contact_at end as clock_stops_at,
+    case when converted_at is not null then greatest(converted_at, created_at) else as_of_utc end as censored_at,
+    case
+        when not activities_readable then null
+        when first_contact_at < created_at - contact_early_seconds * interval '1 second'
+            then 'contact_before_creation'
+        when first_contact_at is not null then 'contacted'
+        when converted_at is not null then 'converted_without_logged_contact'
+        else 'uncontacted'
+    end as contact_status
+from joined

@@ -1,0 +1,8 @@
+-- One row per raw lead, deleted or not. The live and the deleted leads together must be as many.
+select
+    source.channel_id,
+    source.id as zoho_lead_id,
+    source.created_time at time zone 'UTC' as created_at
+from zoho_raw.leads as source
+inner join run_channels as channels
+    on source.channel_id = channels.channel_id

@@ -1,0 +1,110 @@
+"""Every command has a help text, and the examples in it run as they are written."""
+
+import re
+import shlex
+import sqlite3
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tests.channels.wire import self_client_code
+from tests.cli.conftest import CLIENT, Answer, Built, Run
+from zoho_pipeline.cli import main
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
+
+NEED_A_PERSON = ("connect", "demo", "simulator")
+"""Commands that open a browser or run until Ctrl-C: only the arguments of their examples are checked here."""
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:
+    """The path and the command of each command below a group."""
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found += commands(command, (*path, name))
+        else:
+            found.append(((*path, name), command))
+    return found
+
+
+def examples() -> list[str]:
+    """Every line of the help texts that starts with the program, joined with the lines that continue it."""
+    found: list[str] = []
+    for _, command in commands(main):
+        text = (command.help or "").split("Example", 1)[1]
+        lines = re.sub(r"\\\n\s+", "", text).splitlines()
+        found += [line.strip() for line in lines if line.strip().startswith("zoho-pipeline ")]
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), commands(main), ids=lambda value: str(value))
+def test_every_command_has_help_with_an_example(path: tuple[str, ...], command: click.Command) -> None:
+    result = CliRunner().invoke(main, [*path, "--help"])
+    assert result.exit_code == 0
+    assert f"zoho-pipeline {' '.join(path)}" in (command.help or "").split("Example", 1)[1]
+    undescribed = [p.name for p in command.params if isinstance(p, click.Option) and not p.help]
+    assert not undescribed
+
+
+@pytest.mark.parametrize("group", [(), ("channels",), ("content",)])
+def test_no_short_help_is_cut_off_at_eighty_columns(group: tuple[str, ...]) -> None:
+    listed = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).output.split("Commands:")[1]
+    assert "..." not in listed
+
+
+def test_no_command_shows_help_and_exits_2(run: Run) -> None:
+    answer = run()
+    assert answer.code == 2
+    assert "Commands:" in answer.err
+
+
+def write_files(built: Built, example: str) -> None:
+    """Write the files that an example names to the working folder."""
+    # A user keeps 20 refresh tokens at Zoho, and a new one replaces the oldest.
+    if "token.txt" in example:
+        Path("token.txt").write_text(built.org.grant(*CLIENT, DEFAULT_SCOPES) + "\n")
+    if "code.txt" in example:
+        Path("code.txt").write_text(self_client_code(built.simulator, built.org).reveal() + "\n")
+    Path("fields.json").write_text('{"utm_source": "UTM_Source1"}')
+    Path("sources.csv").write_text("raw_value,lead_source\nPartner,Partners\n")
+    row = ("c1", "blog_post", "2026-01-05T10:00:00Z", 1)
+    Path("content.csv").write_text("content_id,content_type,published_at\n" + ",".join(row[:3]) + "\n")
+    import duckdb
+
+    duckdb.sql("copy (select * from 'content.csv') to 'content.parquet'")
+    with sqlite3.connect("site.db") as site:
+        site.execute("create table content (content_id, content_type, published_at, updated_at)")
+        site.execute("create table articles (id, kind, published_at)")
+        site.execute("insert into content values (?, ?, ?, ?)", row)
+        site.execute("insert into articles values (?, ?, ?)", row[:3])
+    site.close()
+    Path("url.txt").write_text("sqlite:///site.db\n")
+
+
+def run_example(run: Run, example: str) -> Answer:
+    """Run an example as a shell does. The simulator takes the place of Zoho's data center `in`."""
+    command, *redirected = re.split(r" ([<>]) ", re.sub(r"--data-center \w+", "--data-center sim", example))
+    words = shlex.split(command)[1:]
+    if redirected[:1] == ["<"]:
+        return run(*words, stdin=Path(redirected[1]).read_text())
+    return run(*words)
+
+
+@pytest.mark.parametrize("example", examples())
+def test_an_example_in_a_help_text_runs_as_it_is_written(built: Built, example: str) -> None:
+    words = shlex.split(example)[1:]
+    if words[0] in NEED_A_PERSON:
+        assert main.commands[words[0]].make_context(words[0], words[1:])
+        return
+    write_files(built, example)
+    if words[:2] == ["channels", "remove"]:  # it revokes the token of the channel, which other tests use
+        built.add("acme", built.org, " ".join(DEFAULT_SCOPES))
+    answer = run_example(built.run, example)
+    assert answer.code == 0, answer.err
+    assert answer.out
+
+
+def test_the_examples_are_found() -> None:
+    assert len(examples()) > 25

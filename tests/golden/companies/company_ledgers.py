@@ -1,0 +1,155 @@
+"""Companies of the simulator's generator as raw rows, straight from their ledgers, and as frames for the oracle."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from zoho_pipeline.ingest.catalog.tables import BY_NAME
+from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
+from zoho_pipeline.simulator import Simulator
+from zoho_pipeline.simulator.demo.company import Company, build_company
+
+MODULES = {
+    "leads": "Leads",
+    "deals": "Deals",
+    "contacts": "Contacts",
+    "calls": "Calls",
+    "events": "Events",
+    "tasks": "Tasks",
+}
+FIELDS = {
+    "utm_source": "UTM_Source1",
+    "utm_medium": "UTM_Medium1",
+    "utm_campaign": "UTM_Campaign1",
+    "utm_content": "UTM_Content1",
+    "activity_id": "Campaign_Activity",
+    "landing_url": "Landing_Page",
+    "referrer": "Referrer",
+    "first_visited_url": "First_Visited_URL",
+    "first_visited_time": "First_Visited_Time",
+}
+FIRST = datetime(2026, 6, 30, 12, tzinfo=UTC)
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """Many companies: Zoho's records by raw table. Each record has its channel under `channel`."""
+
+    as_of: dict[str, datetime]
+    records: dict[str, dict[str, list[Row]]]
+    content: dict[str, list[Row]]
+
+    def frame(self, table: str) -> pd.DataFrame:
+        """Return all records of a table."""
+        rows = [{"channel": channel, **row} for channel, tables in self.records.items() for row in tables[table]]
+        return pd.DataFrame(rows)
+
+    def items(self) -> pd.DataFrame:
+        """Return the items of all catalogues."""
+        return pd.DataFrame([{"channel": channel, **row} for channel, rows in self.content.items() for row in rows])
+
+    def raw(self) -> dict[str, list[Row] | pa.Table]:
+        """Return the raw tables that a sync of these companies would leave, without stage history."""
+        tables: dict[str, list[Row] | pa.Table] = {
+            name: pa.concat_tables(
+                to_arrow(BY_NAME[name], tables[name], channel_id=channel, synced_at=self.as_of[channel]).table
+                for channel, tables in self.records.items()
+            )
+            for name in MODULES
+        }
+        tables["channels"] = [
+            {"channel_id": channel, "timezone": "Asia/Kolkata", "currency": "INR", "last_complete_sync_at": as_of}
+            for channel, as_of in self.as_of.items()
+        ]
+        tables["channel_field_map"] = [
+            {"channel_id": channel, "field_key": key, "api_name": name, "basis": "set"}
+            for channel in self.as_of
+            for key, name in FIELDS.items()
+        ]
+        tables["deal_stages"] = [
+            {"channel_id": channel, "pipeline": "Standard (Standard)", "stage": stage, "forecast_type": meaning}
+            for channel in self.as_of
+            for stage, meaning in STAGES.items()
+        ]
+        tables["content_items"] = [
+            {"channel_id": channel, **row} for channel, rows in self.content.items() for row in rows
+        ]
+        return tables
+
+
+STAGES = {
+    "Qualification": "Open",
+    "Needs Analysis": "Open",
+    "Proposal/Price Quote": "Open",
+    "Negotiation/Review": "Open",
+    "Closed Won": "Closed Won",
+    "Closed Lost": "Closed Lost",
+}
+
+
+def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
+    """Return one company per seed. Each is a channel with its own as_of."""
+    as_of: dict[str, datetime] = {}
+    records: dict[str, dict[str, list[Row]]] = {}
+    content: dict[str, list[Row]] = {}
+    with Simulator.start(port=0) as simulator:
+        for seed in seeds:
+            now = FIRST - timedelta(seconds=random.Random(seed).randrange(300 * 86_400))
+            company: Company = build_company(simulator, seed=seed, now=now, leads=leads)
+            channel = f"s{seed:05d}"
+            as_of[channel] = now
+            records[channel] = {name: company.org.rows(module) for name, module in MODULES.items()}
+            content[channel] = [dict(row) for row in company.content]
+            disturb(random.Random(seed), now, records[channel], content[channel])
+    return Ledgers(as_of, records, content)
+
+
+def disturb(rng: random.Random, now: datetime, tables: dict[str, list[Row]], items: list[Row]) -> None:
+    """Add what the generator never makes: items published late or without ids, incomplete visits, early calls."""
+    for item in items:
+        if rng.random() < 0.3:
+            published = now - timedelta(days=rng.randrange(200), hours=rng.randrange(24))
+            item["published_at"] = published.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if rng.random() < 0.3:
+            item["source_activity_id"] = None
+        if rng.random() < 0.3:
+            item["utm_content"] = f"Part {rng.randrange(6)}"
+    created = {}
+    for lead in tables["leads"]:
+        created[lead["id"]] = datetime.fromisoformat(lead["Created_Time"])
+        if rng.random() < 0.4:
+            lead |= _half_known(rng, rng.choice(items))
+    for call in tables["calls"]:
+        about = (call["What_Id"] or {}).get("id")
+        if rng.random() < 0.1:
+            call["Call_Type"] = rng.choice(("Inbound", "Missed", "Outbound"))
+            call["Call_Duration_in_seconds"] = rng.choice((0, 30))
+        if about in created and rng.random() < 0.1:
+            started = created[about] - timedelta(seconds=rng.choice((0, 299, 300, 301, 4000)))
+            call["Call_Start_Time"] = started.isoformat()
+
+
+def _half_known(rng: random.Random, item: Row) -> Row:
+    """Return the fields of a visit that came through an item, as incomplete as a form may store them."""
+    known: Row = dict.fromkeys((*list(FIELDS.values())[:5], "Landing_Page", "Referrer"))
+    campaign = rng.choice((item["utm_campaign"], "another"))
+    match rng.randrange(5):
+        case 0:
+            host, _, path = str(item["canonical_url"]).removeprefix("https://").partition("/")
+            known["Referrer"] = f"http://{host.upper()}/{path}"
+        case 1:
+            known["UTM_Campaign1"] = campaign and f" {campaign.upper()} "
+        case 2:
+            known |= {"UTM_Content1": item["utm_content"], "UTM_Campaign1": campaign}
+        case 3:
+            known["UTM_Source1"], known["UTM_Medium1"] = item["utm_source"], item["utm_medium"]
+            known["UTM_Campaign1"] = item["utm_campaign"]
+        case _:
+            known["Landing_Page"] = f"{item['canonical_url']}/?a&utm_content=Part%20{rng.randrange(6)}#top"
+    return known

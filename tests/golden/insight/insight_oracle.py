@@ -1,0 +1,330 @@
+"""The numbers of the insight in plain Python, written from the specification, with exact fractions.
+
+It uses no SQL and shares nothing with the models.
+The input is what is known of each lead. The output has the columns of the marts.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+DAY = 86_400
+Z = 1.959963984540054
+NONE = "(none)"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A content item of the catalogue."""
+
+    content_id: str
+    content_type: str
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """What is known of a lead. Instants are UTC. `contacts` are the times of its outbound calls."""
+
+    lead_id: str
+    created: datetime
+    source: str
+    item: Item | None = None
+    converted: datetime | None = None
+    linked: datetime | None = None
+    won: datetime | None = None
+    contacts: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel with everything that the insight needs."""
+
+    channel_id: str
+    as_of: datetime
+    timezone: str
+    items: tuple[Item, ...]
+    leads: tuple[Lead, ...]
+
+    def local(self, instant: datetime) -> datetime:
+        return instant.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None)
+
+    def age(self, lead: Lead) -> int:
+        return int((self.as_of - lead.created).total_seconds())
+
+    def younger_than(self, days: int) -> list[Lead]:
+        return [lead for lead in self.leads if 0 <= self.age(lead) < days * DAY]
+
+
+def wilson(rate: float, n: int) -> tuple[float, float]:
+    """Return the bounds, which are the roots p of (rate − p)² = z² p (1 − p) / n."""
+    a, b, c = 1 + Z * Z / n, -(2 * rate + Z * Z / n), rate * rate
+    root = math.sqrt(max(b * b - 4 * a * c, 0.0))
+    return max(0.0, (-b - root) / (2 * a)), min(1.0, (-b + root) / (2 * a))
+
+
+def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fraction]]:
+    """Return (t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
+    curve, s = [], Fraction(1)
+    times = sorted(seconds for seconds, _ in observations)
+    for moment in sorted({seconds for seconds, happened in observations if happened}):
+        at_risk = len(times) - bisect_left(times, moment)
+        events = sum(1 for seconds, happened in observations if happened and seconds == moment)
+        s *= 1 - Fraction(events, at_risk)
+        curve.append((moment, s))
+    return curve
+
+
+def percentile(values: Sequence[int], share: Fraction) -> Fraction:
+    """Interpolate between the two neighbours of the position share × (n − 1)."""
+    ordered = sorted(values)
+    position = share * (len(ordered) - 1)
+    low = math.floor(position)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (position - low) * (ordered[high] - ordered[low])
+
+
+def hours(seconds: Fraction | int | None) -> Decimal | None:
+    if seconds is None:
+        return None
+    exact = Fraction(seconds) / 3600
+    with_digits = Decimal(exact.numerator * 10**12 // exact.denominator).scaleb(-12)  # far below any half
+    return with_digits.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def memberships(channel: Channel, lead: Lead) -> list[tuple[str, str]]:
+    item = lead.item
+    topics = item.topics if item and item.topics else (NONE,)
+    return [
+        ("all", "all"),
+        ("lead_source", lead.source),
+        ("content_type", item.content_type if item else NONE),
+        ("content", item.content_id if item else NONE),
+        *(("topic", topic) for topic in topics),
+    ]
+
+
+def values(channel: Channel) -> set[tuple[str, str]]:
+    """Return every (dimension, value) that must have a row."""
+    found = {("all", "all"), ("content_type", NONE), ("content", NONE), ("topic", NONE)}
+    found |= {("lead_source", lead.source) for lead in channel.leads}
+    for item in channel.items:
+        found |= {("content", item.content_id), ("content_type", item.content_type)}
+        found |= {("topic", topic) for topic in item.topics}
+    return found
+
+
+def reached(channel: Channel, lead: Lead, stage: str) -> int | None:
+    """Return the seconds from creation to the stage if it was reached by as_of."""
+    instant = {"any_conversion": lead.converted, "deal": lead.linked, "won": lead.won}[stage]
+    if instant is None or instant > channel.as_of:
+        return None
+    return max(0, int((instant - lead.created).total_seconds()))
+
+
+def _reaching(channel: Channel, leads: Iterable[Lead], stage: str, limit: float = math.inf) -> int:
+    """Return how many leads reached the stage within `limit` seconds of their creation."""
+    times = (reached(channel, lead, stage) for lead in leads)
+    return sum(1 for seconds in times if seconds is not None and seconds <= limit)
+
+
+def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | None:
+    observations = []
+    for lead in leads:
+        seconds = reached(channel, lead, stage)
+        if seconds is not None and seconds <= 30 * DAY:
+            observations.append((seconds, True))
+        else:
+            observations.append((min(channel.age(lead), 30 * DAY), False))
+    curve = survival(observations)
+    last = curve[-1][1] if curve else Fraction(1)
+    followed = max((seconds for seconds, _ in observations), default=0) >= 30 * DAY
+    return float(1 - last) if followed or last == 0 else None
+
+
+def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
+    """Return (stage, definition, dimension, value) → n, x, rate, low, high, immature, status."""
+    rows = {}
+    recent = channel.younger_than(90)
+    for dimension, value in values(channel):
+        here = [lead for lead in recent if (dimension, value) in memberships(channel, lead)]
+        start = 60 if dimension == "all" else 90
+        young = [lead for lead in here if channel.age(lead) < 30 * DAY]
+        matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < start * DAY]
+        for stage in ("any_conversion", "deal", "won"):
+            counted = {
+                "matured_30d": (len(matured), _reaching(channel, matured, stage, 30 * DAY), 0),
+                "rolling_30d": (len(young), _reaching(channel, young, stage), len(young)),
+                "km_30d": (len(here), _reaching(channel, here, stage, 30 * DAY), len(young)),
+                "ever": (len(here), _reaching(channel, here, stage), len(young)),
+            }
+            for definition, (n, x, immature) in counted.items():
+                rate = _km_rate(channel, here, stage) if definition == "km_30d" else x / n if n else None
+                rate = None if n == 0 else rate
+                low, high = (None, None) if rate is None else wilson(rate, n)
+                status = "no_leads" if n == 0 else "insufficient" if n < 5 else "small_sample" if n < 30 else "ok"
+                rows[stage, definition, dimension, value] = (n, x, rate, low, high, immature, status)
+    return rows
+
+
+@dataclass(frozen=True)
+class Contact:
+    """The first contact of a lead, and how long the lead was observed."""
+
+    seconds: int | None
+    observed: int | None
+    waiting: bool
+
+
+def first_contact(channel: Channel, lead: Lead) -> Contact:
+    happened = [instant for instant in lead.contacts if instant <= channel.as_of]
+    if happened:
+        seconds = int((min(happened) - lead.created).total_seconds())
+        return Contact(None, None, False) if seconds < -300 else Contact(max(0, seconds), max(0, seconds), False)
+    if lead.converted and lead.converted <= channel.as_of:
+        return Contact(None, int((lead.converted - lead.created).total_seconds()), False)
+    return Contact(None, channel.age(lead), True)
+
+
+def time_to_first_contact(channel: Channel) -> dict[tuple[str, str], dict[str, Any]]:
+    rows = {}
+    for dimension, value in values(channel):
+        here = [lead for lead in channel.younger_than(90) if (dimension, value) in memberships(channel, lead)]
+        seen = [(channel.age(lead), first_contact(channel, lead)) for lead in here]
+        times = [contact.seconds for _, contact in seen if contact.seconds is not None]
+        clocked = [(age, contact) for age, contact in seen if contact.observed is not None]
+        waits = [contact.observed or 0 for _, contact in seen if contact.waiting]
+        curve = survival([(contact.observed or 0, contact.seconds is not None) for _, contact in clocked])
+        half = next((moment for moment, s in curve if s <= Fraction(1, 2)), None)
+        rows[dimension, value] = {
+            "n_leads": len(here),
+            "n_contacted": len(times),
+            "contacted_rate": len(times) / len(here) if here else None,
+            "avg_contacted_hours": hours(Fraction(sum(times), len(times))) if times else None,
+            "median_contacted_hours": hours(percentile(times, Fraction(1, 2))) if times else None,
+            "p95_contacted_hours": hours(percentile(times, Fraction(95, 100))) if times else None,
+            "km_median_hours": hours(half),
+            "km_median_status": "no_leads" if not clocked else "ok" if half is not None else "not_reached",
+            "within_1h_rate": _within(clocked, 3600),
+            "within_24h_rate": _within(clocked, DAY),
+            "n_uncontacted": len(waits),
+            "oldest_uncontacted_hours": hours(max(waits)) if waits else None,
+        }
+    return rows
+
+
+def _within(clocked: Sequence[tuple[int, Contact]], limit: int) -> float | None:
+    old = [contact for age, contact in clocked if age >= limit]
+    return sum(1 for c in old if c.seconds is not None and c.seconds <= limit) / len(old) if old else None
+
+
+def month_start(moment: datetime, back: int = 0) -> datetime:
+    months = moment.year * 12 + moment.month - 1 - back
+    return datetime.combine(date(months // 12, months % 12 + 1, 1), time())
+
+
+def lead_volume(channel: Channel) -> dict[tuple[str, date], tuple[int, bool]]:
+    """Return (grain, first day) → leads, running."""
+    now = channel.local(channel.as_of)
+    locals_ = [channel.local(lead.created) for lead in channel.leads]
+    rows = {}
+    for grain, start, longest in (("week", _monday, 7), ("month", _first_of_month, 31)):
+        day = min([start(moment) for moment in locals_] or [start(now)])
+        while day <= start(now):
+            rows[grain, day] = (sum(1 for moment in locals_ if start(moment) == day), day == start(now))
+            day = start(datetime.combine(day, time()) + timedelta(longest))
+    return rows
+
+
+def _first_of_month(moment: datetime) -> date:
+    return moment.date().replace(day=1)
+
+
+def _monday(moment: datetime) -> date:
+    return moment.date() - timedelta(moment.weekday())
+
+
+def topics(channel: Channel, min_leads: int = 5) -> dict[str, dict[str, Any]]:
+    matured = [lead for lead in channel.younger_than(90) if channel.age(lead) >= 30 * DAY]
+    base = Fraction(_reaching(channel, matured, "deal", 30 * DAY), len(matured)) if matured else None
+    rows: dict[str, dict[str, Any]] = {}
+    for topic in {topic for item in channel.items for topic in item.topics}:
+        here = [lead for lead in matured if lead.item and topic in lead.item.topics]
+        n, x = len(here), _reaching(channel, here, "deal", 30 * DAY)
+        shrunk = (x + 10 * base) / (n + 10) if base is not None else None
+        lift = shrunk / base if shrunk is not None and base else None
+        low = wilson(x / n, n)[0] if n else None
+        rows[topic] = {
+            "n_leads": n,
+            "n_converted": x,
+            "conversion_rate": x / n if n else None,
+            "n_content": len({lead.item for lead in here}),
+            "shrunk_rate": shrunk,
+            "lift": lift,
+            "evidence": "strong" if low is not None and base is not None and low > base else "directional",
+            "single_item": len({lead.item for lead in here}) == 1,
+            "candidate": n >= min_leads and x >= 1 and lift is not None and lift > 1,
+        }
+    ranked = sorted(
+        (topic for topic in rows if rows[topic].pop("candidate")),
+        key=lambda t: (rows[t]["evidence"] != "strong", -(rows[t]["lift"] or 0), -rows[t]["n_leads"], t),
+    )
+    for topic, row in rows.items():
+        row["suggestion_rank"] = ranked.index(topic) + 1 if topic in ranked[:3] else None
+        row["is_suggested"] = topic in ranked[:3]
+    return rows
+
+
+def insight(channel: Channel) -> dict[str, Any]:
+    now = channel.local(channel.as_of)
+    created = [(channel.local(lead.created), lead.source) for lead in channel.leads]
+    this_month, last_month = month_start(now), month_start(now, 1)
+    last_day = (this_month - timedelta(1)).day
+    point = now.replace(year=last_month.year, month=last_month.month, day=min(now.day, last_day))
+    this = [source for moment, source in created if moment >= this_month]
+    last = [source for moment, source in created if last_month <= moment < this_month]
+    same = sum(1 for moment, _ in created if last_month <= moment < this_month and moment <= point)
+    chosen = this or last
+    known = sorted({s for s in chosen if s != "Unknown"}, key=lambda s: (-chosen.count(s), s))
+    monday = datetime.combine(_monday(now), time())
+    a = sum(1 for moment, _ in created if monday - timedelta(28) <= moment < monday)
+    b = sum(1 for moment, _ in created if monday - timedelta(56) <= moment < monday - timedelta(28))
+    row: dict[str, Any] = {
+        "leads_this_month": len(this),
+        "leads_last_month_same_point": same,
+        "leads_last_month_full": len(last),
+        "leads_change_rate": (len(this) - same) / same if same else None,
+        "change_status": "ok" if same else "new" if this else "no_leads_either_month",
+        "top_sources_period": "this_month" if this else "last_month",
+        "top_sources_tie_at_cutoff": len(known) > 3 and chosen.count(known[3]) == chosen.count(known[2]),
+        "other_sources_leads": sum(map(chosen.count, known[3:])),
+        "unknown_source_leads": chosen.count("Unknown"),
+        "trend_direction": _trend(a, b),
+        "topic_status": _topic_status(channel),
+    }
+    for place in range(3):
+        row[f"top_source_{place + 1}"] = known[place] if place < len(known) else None
+        row[f"top_source_{place + 1}_leads"] = chosen.count(known[place]) if place < len(known) else None
+    return row
+
+
+def _trend(a: int, b: int) -> str:
+    if a + b < 10:
+        return "insufficient_data"
+    z = (a - b) / math.sqrt(a + b)
+    return "up" if z >= 1.645 else "down" if z <= -1.645 else "flat"
+
+
+def _topic_status(channel: Channel) -> str:
+    matured = [lead for lead in channel.younger_than(90) if channel.age(lead) >= 30 * DAY]
+    if not matured:
+        return "no_matured_leads"
+    if not _reaching(channel, matured, "deal", 30 * DAY):
+        return "no_conversions_in_matured_cohort"
+    return "ok" if any(row["is_suggested"] for row in topics(channel).values()) else "insufficient_data"

@@ -1,0 +1,106 @@
+"""Mutants of the SQL of the insight: each must change a number of the worlds that the other tests use."""
+
+import pytest
+
+from tests.golden.insight.edge_channels import BUILD, edge_world
+from tests.golden.insight.insight_world import INSIGHT_MARTS
+from tests.golden.insight.test_worked_example import example
+from tests.golden.sql_lab import Row, SqlLab
+
+MUTANTS = {
+    "months of UTC": (
+        "metric_month_counts",
+        "date_trunc('month', as_of_local) as this_month",
+        "date_trunc('month', as_of_utc) as this_month",
+    ),
+    "a month is thirty days": (
+        "metric_month_counts",
+        "as_of_local - interval '1 month' as same_point",
+        "as_of_local - interval '30 days' as same_point",
+    ),
+    "zero for no data": (
+        "channel_insight",
+        "case when clock.has_data then cast(months.leads_this_month as bigint) end",
+        "cast(months.leads_this_month as bigint)",
+    ),
+    "ever instead of 30 days": (
+        "metric_conversion_counts",
+        "is_in_cohort and is_reached_30d",
+        "is_in_cohort and is_reached",
+    ),
+    "converted is a deal": (
+        "metric_lead_conversions",
+        "attribution.has_deal,\n        attribution.deal_linked_at,",
+        "attribution.is_converted as has_deal,\n        attribution.converted_at as deal_linked_at,",
+    ),
+    "leads without time enough": (
+        "metric_lead_window",
+        "created_at <= clock.as_of_utc - interval '30 days' as is_mature",
+        "created_at <= clock.as_of_utc as is_mature",
+    ),
+    "a window closed at both ends": (
+        "metric_lead_window",
+        "created_at > clock.as_of_utc - interval '60 days'",
+        "created_at >= clock.as_of_utc - interval '60 days'",
+    ),
+    "censored leads forgotten": (
+        "metric_survival_steps",
+        "count(*) as n_leaving",
+        "sum(case when observations.is_event then 1 else 0 end) as n_leaving",
+    ),
+    "a survival nobody watched": (
+        "metric_conversion_survival",
+        "when reaches_30d = 1 then",
+        "else",
+    ),
+    "z of 1.96": ("metric_rates", "1.959963984540054", "1.96"),
+    "early contacts on the clock": (
+        "metric_contact_facts",
+        "contacts.contact_status <> 'contact_before_creation'",
+        "contacts.contact_status <> ''",
+    ),
+    "young leads in the first hour's share": (
+        "metric_contact_times",
+        "contacts.is_on_clock and contacts.is_1h_old then 1",
+        "contacts.is_on_clock then 1",
+    ),
+    "Unknown is a source like others": (
+        "metric_top_sources",
+        "leads.lead_source <> 'Unknown' as is_known",
+        "true as is_known",
+    ),
+    "the running week in the trend": (
+        "metric_month_counts",
+        "date_trunc('week', as_of_local) as this_week",
+        "date_trunc('week', as_of_local) + interval '7 days' as this_week",
+    ),
+    "a topic at the base rate suggested": ("topic_performance", "and lift > 1", "and lift >= 1"),
+    "lift before evidence": ("topic_performance", "case when evidence = 'strong' then 0 else 1 end,", ""),
+    "empty weeks left out": (
+        "lead_volume",
+        "left join counts\n    on\n        periods.channel_id",
+        "inner join counts\n    on\n        periods.channel_id",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def insight_lab() -> SqlLab:
+    both = example()
+    for name, rows in edge_world().rows.items():
+        both.rows[name] += rows
+    return SqlLab(both.rows, BUILD)
+
+
+@pytest.fixture(scope="module")
+def right_marts(insight_lab: SqlLab) -> dict[str, list[Row]]:
+    assert insight_lab.failing() == []
+    return insight_lab.marts()
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_shows(name: str, insight_lab: SqlLab, right_marts: dict[str, list[Row]]) -> None:
+    with insight_lab.mutated(*MUTANTS[name]) as marts:
+        assert any(
+            mart in INSIGHT_MARTS and sorted(insight_lab.rows(mart), key=repr) != right_marts[mart] for mart in marts
+        )

@@ -1,0 +1,216 @@
+"""Mutants of the SQL of the facts: each must break a row that a pair of CSV files expects."""
+
+import pytest
+
+from tests.golden.pairs.csv_pairs import BUILD_AT, broken, expectations, given
+from tests.golden.sql_lab import SqlLab
+
+MUTANTS = {
+    "months of UTC": (
+        "lead_source_attribution",
+        "date_trunc('month', leads.created_local)",
+        "date_trunc('month', leads.created_at)",
+    ),
+    "deleted leads counted": ("stg_leads", "where deleted.record_id is null", ""),
+    "restored leads left out": ("stg_deleted_records", "where source.restored_at is null", ""),
+    "leads in the bin counted": ("int_live_leads", "not in ('trash', 'draft')", "not in ('draft')"),
+    "leads after as_of counted": (
+        "int_live_leads",
+        "and coalesce(leads.created_at <= clock.as_of_utc, true)",
+        "",
+    ),
+    "converted is a deal": (
+        "int_lead_outcomes",
+        "then figures.zoho_lead_id is not null end as has_deal",
+        "then leads.is_converted end as has_deal",
+    ),
+    "ever instead of 30 days": (
+        "int_lead_outcomes",
+        "coalesce(figures.deal_linked_at <= leads.created_at + interval '30 days', false)",
+        "coalesce(figures.deal_linked_at is not null, false)",
+    ),
+    "hard-coded stage names": (
+        "int_stage_meanings",
+        "when lower(trim(forecast_type)) = 'closed won' then 'won'",
+        "when lower(trim(stage)) = 'closed won' then 'won'",
+    ),
+    "the first win of a re-opened deal": (
+        "int_stage_meanings",
+        "when lower(trim(forecast_type)) = 'open' then 'open'",
+        "when lower(trim(forecast_type)) = 'open' then 'won'",
+    ),
+    "currency ignored": ("int_deals", "'divide' then quotient", "'divide' then amount"),
+    "foreign amount without a rate taken as home": (
+        "int_deals",
+        "when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount",
+        "else amount",
+    ),
+    "deals before the conversion's hour": (
+        "int_lead_deals",
+        "- parameters.deal_before_conversion_seconds * interval '1 second'",
+        "- interval '1 day'",
+    ),
+    "a deal under the first lead of a contact": (
+        "int_lead_deals",
+        "abs(date_diff('second', converted_at, deal_created_at))",
+        "converted_at",
+    ),
+    "deals joined by contact alone": (
+        "int_lead_deals",
+        "leads.channel_id = deals.channel_id\n            and leads.converted_contact_id",
+        "leads.converted_contact_id",
+    ),
+    "lead-id-only join": (
+        "int_lead_activities",
+        "parties.channel_id = links.channel_id\n        and parties.party_id",
+        "parties.party_id",
+    ),
+    "ids of another module": (
+        "int_lead_activities",
+        "and coalesce(links.linked_module, parties.party_module) = parties.party_module",
+        "",
+    ),
+    "the contact's past counted": (
+        "int_lead_activities",
+        "and coalesce(links.activity_at >= parties.counts_from, true)",
+        "",
+    ),
+    "scheduled calls as contact": ("int_activities", "not did_not_happen\n        and (", "("),
+    "future activities as contact": ("int_activities", "made.activity_at <= clock.as_of_utc\n    and ", ""),
+    "missed calls as contact": (
+        "int_activities",
+        "call_type = 'outbound' or",
+        "call_type in ('outbound', 'missed') or",
+    ),
+    "unanswered calls as contact": ("int_activities", "call_type = 'inbound' and duration_seconds > 0", "true"),
+    "cancelled meetings as contact": ("int_activities", "where not coalesce(is_cancelled, false)", ""),
+    "meetings count when booked": (
+        "int_activities",
+        "event_id as activity_id,\n        started_at",
+        "event_id as activity_id,\n        created_at",
+    ),
+    "open tasks as contact": ("int_activities", "where lower(trim(status)) = 'completed'", ""),
+    "due dates as contact": (
+        "int_activities",
+        "task_id,\n        closed_at,",
+        "task_id,\n        cast(due_date as timestamp) as closed_at,",
+    ),
+    "any task as contact": (
+        "int_activities",
+        "on strpos(tasks.words, (' ' || kinds.phrase || ' ')) > 0",
+        "on true",
+    ),
+    "parts of words as task kinds": ("int_activities", "(' ' || kinds.phrase || ' ')", "kinds.phrase"),
+    "received mail as contact": ("int_activities", "emails.is_sent\n        and ", ""),
+    "workflow mail as contact": ("int_activities", "and automatic.email_source is null", ""),
+    "a note as contact": (
+        "int_activities",
+        "from contact_tasks\n",
+        "from contact_tasks\n    union all select channel_id, 'note', note_id, created_at, false, null, parent_id,"
+        " parent_module from stg_notes\n",
+    ),
+    "early contacts by a second more": (
+        "int_lead_contacts",
+        "first_contact_at < created_at - contact",
+        "first_contact_at <= created_at - contact",
+    ),
+    "converted leads wait on": (
+        "int_lead_contacts",
+        "when converted_at is not null then 'converted_without_logged_contact'",
+        "",
+    ),
+    "holidays open": ("int_business_openings", "where not days.is_holiday", ""),
+    "office hours of UTC": (
+        "int_business_openings",
+        "((cast(local_date as timestamp) + end_second * interval '1 second') at time zone timezone)",
+        "((cast(local_date as timestamp) + end_second * interval '1 second') at time zone 'UTC')",
+    ),
+    "case-sensitive UTM": ("int_match_values", "lower(trim(replace(raw_value, '+', ' ')))", "trim(raw_value)"),
+    "UTM left encoded": (
+        "int_normal_values",
+        "coalesce(decoded.decoded_value, match_values.encoded_value) as value",
+        "match_values.encoded_value as value",
+    ),
+    "parameters not anchored": ("int_touch_inputs", "'&utm_content='", "'utm_content='"),
+    "publish date ignored": ("int_touch_matches", "and touch_keys.touch_at >= content_keys.eligible_from", ""),
+    "published by the touch itself": (
+        "int_content_keys",
+        "content.published_at - parameters.content_grace_hours * interval '1 hour'",
+        "content.published_at",
+    ),
+    "paths in lower case": ("int_normal_urls", "rtrim(path, '/') as path", "lower(rtrim(path, '/')) as path"),
+    "clash ignored": (
+        "int_touch_matches",
+        "when is_campaign_clash then 0.85 else 0.95",
+        "when false then 0.85 else 0.95",
+    ),
+    "a guess among several campaigns": (
+        "int_touch_matches",
+        "where is_single or match_rule = 'utm_triple'",
+        "where is_single or match_rule in ('utm_triple', 'utm_campaign')",
+    ),
+    "ambiguous before referrer": ("int_touch_matches", "rule_order else 7 end", "rule_order else 4 end"),
+    "another channel's catalogue": (
+        "int_touch_matches",
+        "touch_keys.channel_id = content_keys.channel_id\n            and touch_keys.kind",
+        "touch_keys.kind",
+    ),
+    "unmatched visits take credit": ("lead_touch_credit", "or matches.content_id is not null", "or true"),
+    "visits of any age": (
+        "int_touch_inputs",
+        "and fields.first_visited_at >= fields.created_at - parameters.touch_window_days * interval '1 day'",
+        "",
+    ),
+    "a lost cent": (
+        "lead_touch_credit",
+        "case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end",
+        "rounded_revenue",
+    ),
+    "revenue of the converted deal alone": (
+        "int_lead_outcomes",
+        "sum(case when deal_state = 'won' then home_amount end) as won_revenue_all",
+        "sum(case when deal_state = 'won' and link_basis = 'converted_deal' then home_amount end) as won_revenue_all",
+    ),
+    "utm before the picklist": (
+        "int_lead_sources",
+        "coalesce(declared_source, observed_source, 'Unknown')",
+        "coalesce(observed_source, declared_source, 'Unknown')",
+    ),
+    "-None- is a source": ("int_lead_sources", "not in ('', '-none-')", "not in ('')"),
+    "common names before the channel's": (
+        "int_lead_sources",
+        "coalesce(observed_own.lead_source, observed_common.lead_source,",
+        "coalesce(observed_common.lead_source, observed_own.lead_source,",
+    ),
+    "zero for no data": (
+        "content_performance",
+        "case when clock.has_data then coalesce(totals.leads, 0) end as leads",
+        "coalesce(totals.leads, 0) as leads",
+    ),
+    "stale an hour too soon": (
+        "int_channel_clock",
+        "stale_after_hours * interval",
+        "(stale_after_hours - 1) * interval",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def facts_lab() -> SqlLab:
+    return SqlLab(given(), BUILD_AT)
+
+
+def _broken(facts_lab: SqlLab, mart: str) -> list[str]:
+    rows = facts_lab.rows(mart)
+    return [wrong for expected in expectations() if expected.mart == mart for wrong in broken(expected, rows)]
+
+
+def test_the_right_models_break_nothing(facts_lab: SqlLab) -> None:
+    assert [_broken(facts_lab, mart) for mart in facts_lab.project.marts if _broken(facts_lab, mart)] == []
+    assert facts_lab.failing() == []
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mistake_breaks_a_row(name: str, facts_lab: SqlLab) -> None:
+    with facts_lab.mutated(*MUTANTS[name]) as marts:
+        assert any(_broken(facts_lab, mart) for mart in marts)

@@ -1,0 +1,107 @@
+"""The layout can be held in the head: small folders, short modules, a door sign on each folder, no import cycle."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "zoho_pipeline"
+SQL = ROOT / "dbt_like_sql"
+MOST_MODULES = 12
+MOST_LINES = 350
+
+
+def folders() -> list[Path]:
+    return sorted({path.parent for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts})
+
+
+def shown(folder: Path) -> str:
+    return folder.relative_to(ROOT).as_posix()
+
+
+def modules(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of ours that a file imports at its top, by dotted name."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("zoho_pipeline"):
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("folder", folders(), ids=shown)
+def test_a_folder_holds_few_modules(folder: Path) -> None:
+    assert len(modules(folder)) <= MOST_MODULES, [path.name for path in modules(folder)]
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SQL.rglob("*.sql")}), ids=shown)
+def test_a_folder_of_models_holds_few_models(folder: Path) -> None:
+    most = 30 if folder.name == "tests" else MOST_MODULES  # singular tests are a flat list by dbt's custom
+    assert len(list(folder.glob("*.sql"))) <= most
+
+
+def test_no_module_is_long() -> None:
+    lines = {shown(path): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert lines
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+
+
+@pytest.mark.parametrize("folder", folders(), ids=shown)
+def test_a_folder_has_a_door_sign(folder: Path) -> None:
+    """What belongs here, what does not, who calls it, which file to read first: four lines at least."""
+    sign = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    if folder.name == "versions":  # Alembic's folder: each file is one step
+        assert sign
+        return
+    lines = [line for line in sign.splitlines() if line.strip()]
+    assert len(lines) >= 4, f"{shown(folder)}: {sign!r}"
+    first = re.search(r"\b[Rr]ead(?: first:)?\s+`?([\w/]+\.py)", sign)
+    assert first, f"{shown(folder)}: the sign names no file to read first"
+    assert (folder / first.group(1)).exists(), f"{shown(folder)}: {first.group(1)} does not exist"
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Cycles between files, imports under TYPE_CHECKING and inside functions included."""
+    names = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph = {name: imports_of(path) & names.keys() - {name} for name, path in names.items()}
+    # a package's door sign imports nothing but what it re-exports; a file may import its own package's names
+    state: dict[str, int] = {}
+    trail: list[str] = []
+
+    def visit(name: str) -> None:
+        state[name] = 1
+        trail.append(name)
+        for other in sorted(graph[name]):
+            if state.get(other) == 1:
+                raise AssertionError(" → ".join([*trail[trail.index(other) :], other]))
+            if other not in state:
+                visit(other)
+        trail.pop()
+        state[name] = 2
+
+    for name in sorted(graph):
+        if name not in state:
+            visit(name)
+
+
+def test_tests_patch_nothing_of_ours() -> None:
+    """The outside world is faked at the wire. `socket.socket` is the only thing that a test may patch."""
+    found = []
+    for path in (ROOT / "tests").rglob("*.py"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if (
+                re.search(r"\bpatch(?:ed)?\.setattr\(|mock\.patch", line)
+                and "socket.socket" not in line
+                and path != Path(__file__)
+            ):
+                found.append(f"{shown(path)}:{number}: {line.strip()}")
+    assert not found, "\n".join(found)

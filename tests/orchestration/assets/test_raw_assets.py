@@ -1,0 +1,100 @@
+"""Sync runs: a batch of channels is one run, and a channel that fails does not stop the others."""
+
+import dagster as dg
+
+from tests.orchestration.conftest import Deployment
+from zoho_pipeline.ingest.report import ModuleReport, SyncReport
+from zoho_pipeline.orchestration.assets.raw_assets import sync_failure
+from zoho_pipeline.orchestration.channel_batch import ChannelFailure
+from zoho_pipeline.simulator import Simulator
+from zoho_pipeline.warehouse.warehouse import open_warehouse
+
+LEADS = dg.AssetKey(["zoho_raw", "leads"])
+
+
+def count(deployment: Deployment, sql: str) -> int:
+    with open_warehouse(deployment.settings).connect() as connection:
+        return int(connection.rows(sql)[0]["n"])
+
+
+def failure_text(result: dg.ExecuteInProcessResult) -> str:
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    return str(failure.step_failure_data.user_failure_data)
+
+
+def test_one_partition_syncs_one_channel_and_logs_its_numbers(deployment: Deployment) -> None:
+    deployment.add_partitions()
+    result = deployment.run("sync_channels", partition_key="acme")
+    assert result.success
+    assert deployment.instance.get_materialized_partitions(LEADS) == {"acme"}
+    assert count(deployment, "select count(*) as n from zoho_raw.leads where channel_id = 'acme'") == 5
+    event = deployment.instance.get_latest_materialization_event(LEADS)
+    assert event is not None
+    assert event.asset_materialization is not None
+    metadata = event.asset_materialization.metadata
+    assert metadata["rows"].value == 5
+    assert metadata["outcome"].value == "complete"
+    assert int(str(metadata["credits"].value)) >= 1
+
+
+def test_a_batch_is_one_run_and_fills_every_raw_table(deployment: Deployment) -> None:
+    deployment.add_partitions()
+    deployment.registry.pause("bolt")
+    result = deployment.sync()
+    assert result.success
+    for key in deployment.defs.resolve_asset_graph().get_all_asset_keys():
+        if key.path[0] == "zoho_raw":
+            assert deployment.instance.get_materialized_partitions(key) == {"acme"}, f"{key}: bolt is paused"
+    checks = [e for e in result.all_events if e.event_type_value == "ASSET_CHECK_EVALUATION"]
+    assert {e.event_specific_data.partition for e in checks} == {"acme"}
+    everything = "\n".join(str(e) for e in deployment.instance.all_logs(result.run_id))
+    assert "test-client-secret" not in everything
+    assert "1000." not in everything.replace("1000.TESTCLIENT", "")
+
+
+def test_a_permanent_failure_stops_no_other_channel_and_is_not_retried(deployment: Deployment) -> None:
+    deployment.add_partitions()
+    org = deployment.orgs["acme"]
+    org.deactivate_user(org.admin)  # Zoho then refuses the tokens of this user
+    result = deployment.sync()
+    assert not result.success
+    assert deployment.instance.get_materialized_partitions(LEADS) == {"bolt"}
+    assert deployment.registry.get("acme").status == "reconnect_needed"
+    assert deployment.check_results("synced") == {"acme": False, "bolt": True}
+    assert "acme" in failure_text(result)
+    assert "bolt" not in failure_text(result)
+    run = deployment.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["dagster/max_retries"] == "0", "Dagster does not retry the run either"
+    again = deployment.sync("acme")
+    assert again.success, "a run skips a channel that must be connected again, and does not fail every night"
+
+
+def test_a_channel_whose_zoho_does_not_answer_does_not_delay_the_others(
+    in_memory: Deployment, simulator: Simulator
+) -> None:
+    """Its first turn ends after three attempts of a call. Its next turn comes after the others, and succeeds."""
+    in_memory.add_partitions()
+    simulator.faults.next(3, "server_error", path="/crm/v7/org")
+    assert in_memory.sync("acme", "bolt").success
+    synced_at = {channel.id: channel.modules["Leads"].synced_at for channel in in_memory.registry.list()}
+    assert synced_at["bolt"] < synced_at["acme"]
+    runs = "select run_id, outcome from zoho_raw.sync_runs where channel_id = 'acme' and module = 'Leads'"
+    with open_warehouse(in_memory.settings).connect() as connection:
+        assert {row["outcome"] for row in connection.rows(runs)} == {"complete"}
+
+
+def test_a_run_that_names_no_channel_says_how_to_name_one(in_memory: Deployment) -> None:
+    result = in_memory.run("sync_channels")
+    assert not result.success
+    assert "channels: [id, …]" in failure_text(result)
+
+
+def test_a_spent_budget_is_permanent_and_a_failed_module_is_transient() -> None:
+    def report(*outcomes: str) -> SyncReport:
+        modules = [ModuleReport(f"M{n}", outcome=o, detail=f"why {n}") for n, o in enumerate(outcomes)]  # type: ignore[arg-type]
+        return SyncReport("acme", "run", modules)
+
+    assert sync_failure(report("complete", "skipped")) is None
+    assert sync_failure(report("complete", "stopped")) == ChannelFailure("M1: why 1", permanent=True)
+    assert sync_failure(report("failed", "stopped")) == ChannelFailure("M0: why 0; M1: why 1", permanent=False)

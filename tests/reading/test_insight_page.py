@@ -1,0 +1,136 @@
+"""The insight's page: in markdown as in the terminal, and its chart."""
+
+import base64
+import struct
+import zlib
+from typing import Any
+
+import pytest
+
+from zoho_pipeline.reading.chart import BAR_COLOUR, BAR_WIDTH, GAP_WIDTH, HEIGHT, PALE_COLOUR, bars
+from zoho_pipeline.reading.insight import chart
+from zoho_pipeline.reading.insight_page import markdown, render
+
+WEEKS = [
+    {"grain": "week", "period_start": f"2026-04-{day:02}", "n_leads": day, "is_partial": day == 27}
+    for day in (6, 13, 20, 27)
+]
+INSIGHT: dict[str, Any] = {
+    "channel_id": "tea_co",
+    "as_of_date": "2026-05-01",
+    "as_of_utc": "2026-05-01T12:00:00",
+    "data_status": "ok",
+    "timezone": "Asia/Kolkata",
+    "change_status": "ok",
+    "leads_change_rate": 0.5,
+    "leads_this_month": 1200,
+    "leads_last_month_same_point": 800,
+    "leads_last_month_full": 1500,
+    "top_sources_period": "this_month",
+    "top_source_1": "Fairs | <b>shows</b>",
+    "top_source_1_leads": 600,
+    "top_source_2": "Web",
+    "top_source_2_leads": 150,
+    "top_source_3": None,
+    "top_source_3_leads": None,
+    "other_sources_leads": 0,
+    "unknown_source_leads": 50,
+    "trend_direction": "up",
+    "conversion_rate_30d": 0.25,
+    "conversion_rate_30d_n": 40,
+    "conversion_rate_30d_x": 10,
+    "conversion_rate_30d_ci_low": 0.14,
+    "conversion_rate_30d_ci_high": 0.4,
+    "conversion_rate_30d_km": None,
+    "median_hours_to_first_contact": 2.5,
+    "avg_hours_to_first_contact": 50.0,
+    "contacted_rate": 0.8,
+    "km_median_hours_to_first_contact": 3.0,
+    "topic_status": "ok",
+    "suggested_topic_1": "a*b",
+    "suggested_topic_1_reason": "5 of 9 converted.",
+    "suggested_topic_2": None,
+    "suggested_topic_3": None,
+    "lead_volume": WEEKS,
+    "time_to_first_contact": [
+        {"dimension": "all", "n_leads": 10, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0},
+    ],
+}
+
+
+def test_markdown_says_what_the_page_says() -> None:
+    page = markdown(INSIGHT)
+    lines = page.splitlines()
+    assert lines[0] == r"# tea\_co · Friday 1 May 2026"
+    assert [line for line in lines if line.startswith("## ")] == [
+        *("## Leads", "## Sources", "## Weeks", "## Conversion", "## First contact", "## Topics")
+    ]
+    assert "**1,200** leads this month, 50 % more than the 800 by the same point last month" in page
+    assert r"| Fairs \| \<b\>shows\</b\> | ████████████████████████████ | 600 (75 %) |" in lines
+    assert lines[lines.index("| source | | leads |") + 1] == "|---|---|---|"
+    assert "**25.0 %** of matured leads got a deal within 30 days (10 of 40; 95 % interval 14.0 % to 40.0 %)." in page
+    assert r"**a\*b**: 5 of 9 converted." in page
+    plain = page.replace("**", "").replace("\\", "")
+    terminal = [line.strip() for line in render(INSIGHT, width=400).splitlines() if "█" not in line]
+    assert [line for line in terminal if line not in plain] == []
+
+
+def pixels(uri: str) -> list[bytes]:
+    """The rows of an 8-bit RGB PNG without filters, checksums checked."""
+    kind, _, data = uri.partition(",")
+    assert kind == "data:image/png;base64"
+    png = base64.b64decode(data)
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    at, chunks = 8, {}
+    while at < len(png):
+        (size,) = struct.unpack(">I", png[at : at + 4])
+        name, body = png[at + 4 : at + 8], png[at + 8 : at + 8 + size]
+        assert struct.unpack(">I", png[at + 8 + size : at + 12 + size])[0] == zlib.crc32(name + body)
+        chunks[name] = body
+        at += 12 + size
+    width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
+    plain = zlib.decompress(chunks[b"IDAT"])
+    assert len(plain) == height * (3 * width + 1)
+    return [plain[row * (3 * width + 1) + 1 : (row + 1) * (3 * width + 1)] for row in range(height)]
+
+
+def test_no_data_is_not_told_as_zero() -> None:
+    told = render({**INSIGHT, "data_status": "never_synced", "leads_this_month": None})
+    assert "never synced yet" in told
+    assert "there is no data" in told
+    assert all(title not in told for title in ("Weeks", "Conversion", "First contact", "Topics"))
+
+
+def test_what_cannot_be_read_is_unknown_not_none() -> None:
+    blind = {
+        "conversion_rate_30d": None,
+        "conversion_rate_30d_x": None,
+        "contacted_rate": None,
+        "median_hours_to_first_contact": None,
+        "topic_status": "insufficient_data",
+        "suggested_topic_1": None,
+        "time_to_first_contact": [{"dimension": "all", "n_leads": 10, "n_contacted": None, "n_uncontacted": None}],
+    }
+    told = render({**INSIGHT, **blind})
+    assert told.count("deals cannot be read") == 2
+    assert "no activity can be read" in told
+    assert all(words not in told for words in ("30 days old", "has been contacted", "waiting", "Too few"))
+    assert "1,200 leads" in told
+
+
+@pytest.mark.parametrize("counts", [[6, 13, 20, 27], [0, 1, 1000], [0, 0], [], [5]])
+def test_bars_stand_as_high_as_their_counts(counts: list[int]) -> None:
+    rows = pixels(bars(counts, pale_last=True))
+    assert len(rows) == HEIGHT
+    for place, count in enumerate(counts):
+        middle = 3 * (GAP_WIDTH + place * (BAR_WIDTH + GAP_WIDTH) + BAR_WIDTH // 2)
+        colour = PALE_COLOUR if place == len(counts) - 1 else BAR_COLOUR
+        height = sum(row[middle : middle + 3] == colour for row in rows)
+        wanted = (HEIGHT - 1) * count / max(counts) if any(counts) else 0
+        assert abs(height - wanted) <= 1
+        assert (height > 0) is (count > 0)
+
+
+def test_the_chart_is_of_the_weeks_and_the_running_one_is_pale() -> None:
+    assert chart(INSIGHT) == bars([6, 13, 20, 27], pale_last=True)
+    assert chart({"lead_volume": []}) == bars([])

@@ -1,0 +1,215 @@
+"""DuckDB builds in memory and publishes a new file.
+
+It spills to disk beside the warehouse. The warehouse file is held only while raw is read, and the marts go
+into a draft: a file of its own that takes the place of the published one. Where most channels are rebuilt, the
+draft begins empty and the marts are built in it at once: copying them from temporary tables cost a sixth of a
+full run.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from zoho_pipeline.transform.errors import TransformError
+from zoho_pipeline.transform.project.docs import DocumentedColumn
+from zoho_pipeline.transform.project.model import Model
+from zoho_pipeline.transform.run.engine import (
+    BUSY,
+    STATE_SCHEMA,
+    Publication,
+    RawColumns,
+    quoted,
+    raw_view,
+    text_literal,
+    time_columns,
+)
+from zoho_pipeline.transform.run.publish import Publisher
+from zoho_pipeline.warehouse.connection import (
+    LOCK_SECONDS,
+    MARTS_SCHEMA,
+    RAW_SCHEMA,
+    Connection,
+    Dialect,
+    WarehouseBusy,
+)
+from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+
+WHOLE_ROWS = 200_000
+"""Up to so many rows of a table are hashed whole, which also sees an edit by hand. Hashing whole rows of a million
+leads took 0.2 s of a run of one channel."""
+
+
+@contextmanager
+def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> Iterator["DuckDBEngine"]:
+    """The engine; one transform at a time has it.
+
+    Raises:
+        WarehouseBusy: another transform has run for LOCK_SECONDS.
+        TransformError: the folder cannot be written.
+    """
+    final = warehouse.published_path
+    lock = FileLock(f"{final}.lock", mode=0o600)
+    spill = final.with_name(f"{final.name}.spill")
+    draft = _draft_of(final)
+    try:
+        final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire(timeout=LOCK_SECONDS)
+    except Timeout as error:
+        raise WarehouseBusy(BUSY) from error
+    except OSError as error:
+        raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
+    try:
+        _remove(draft)
+        with closing_duckdb(duckdb.connect(":memory:")) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute(f"set temp_directory = {text_literal(str(spill))}")
+            yield DuckDBEngine(connection, warehouse, raw_columns)
+    finally:
+        _remove(draft)
+        shutil.rmtree(spill, ignore_errors=True)
+        lock.release()
+
+
+class DuckDBEngine:
+    """Builds in memory; `warehouse`, `published` and `draft` are attached files. An `Engine`."""
+
+    dialect: ClassVar[Dialect] = "duckdb"
+    reads_files_verbatim = True
+
+    def __init__(self, connection: Connection, warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> None:
+        self.connection, self._warehouse, self._raw_columns = connection, warehouse, raw_columns
+        self._final = warehouse.published_path
+        self._draft = _draft_of(self._final)
+        self._marts_are_new = False
+        self._shapes: dict[str, dict[str, str]] = {}
+        self._published: dict[str, dict[str, dict[str, str]]] = {}
+        self._has_published = self._final.exists()
+        if self._has_published:
+            connection.execute(f"attach {text_literal(str(self._final))} as published (read_only)")
+
+    @contextmanager
+    def raw(self) -> Iterator[None]:
+        path = self._warehouse.path
+        with self._warehouse.exclusive():
+            there = path.exists()
+            if there:
+                self.connection.execute(f"attach {text_literal(str(path))} as warehouse (read_only)")
+            present = self._tables("warehouse", RAW_SCHEMA) if there else {}
+            self.connection.execute(f"create schema {RAW_SCHEMA}")
+            for table, columns in self._raw_columns.items():
+                source = f"warehouse.{RAW_SCHEMA}.{quoted(table)}"
+                select = raw_view("duckdb", source, present.get(table), columns)
+                self.connection.execute(f"create view {self.raw_name(table)} as {select}")
+            try:
+                yield
+            finally:
+                self.connection.execute(f"drop schema {RAW_SCHEMA} cascade")
+                if there:
+                    self.connection.execute("detach warehouse")
+
+    def raw_name(self, table: str) -> str:
+        return f"{RAW_SCHEMA}.{quoted(table)}"
+
+    def model_sql(self, model: Model) -> str:
+        return model.body
+
+    def row_hash(self, alias: str, columns: tuple[DocumentedColumn, ...], rows: int) -> str:
+        hashed = columns if rows <= WHOLE_ROWS else time_columns(columns) or columns
+        return f"hash({', '.join(f'{alias}.{quoted(c.name)}' for c in hashed)})"
+
+    def start_new_marts(self) -> None:
+        # in an empty draft; models find the marts by their bare names
+        if not self._marts_are_new:
+            self._open_draft()
+            self.connection.execute(f"set search_path = 'memory.main,draft.{MARTS_SCHEMA}'")
+            self._marts_are_new = True
+
+    def place(self, model: Model) -> str:
+        drafted = self._marts_are_new and model.layer == "marts"
+        return f"table {_drafted(model.name)}" if drafted else f"temporary table {quoted(model.name)}"
+
+    def create(self, statement: str) -> int:
+        self._shapes = {}
+        return int(self.connection.fetch(statement)[1][0][0])
+
+    def analyze(self, relation: str) -> None:
+        """Nothing: DuckDB keeps its statistics by itself."""
+
+    def guarded(self) -> AbstractContextManager[None]:
+        return nullcontext()  # a failed statement leaves the session as it was
+
+    def shape(self, relation: str) -> dict[str, str]:
+        if relation not in self._shapes:
+            drafted = self._tables("draft", MARTS_SCHEMA) if self._marts_are_new else {}
+            self._shapes = self._tables("temp", "main") | drafted
+        return self._shapes[relation]
+
+    def published(self, schema: str) -> dict[str, dict[str, str]]:
+        if schema not in self._published:
+            self._published[schema] = self._tables("published", schema) if self._has_published else {}
+        return self._published[schema]
+
+    def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        return f"published.{schema}.{quoted(name)}"
+
+    def publish(self, publication: Publication) -> None:
+        # in the draft the marts were built in, else in a copy of the published file
+        publisher = _DraftPublisher(self, publication)
+        publisher.prepare()
+        if self._marts_are_new:
+            publisher.complete_new_marts()
+        else:
+            _remove(self._draft)
+            if self._has_published:
+                shutil.copyfile(self._final, self._draft)
+            self._open_draft()
+            publisher.change_marts()
+        self.connection.execute("reset search_path")
+        self.connection.execute("checkpoint draft")
+        self.connection.execute("detach draft")
+        self._draft.chmod(0o600)
+        os.replace(self._draft, self._final)
+
+    def _open_draft(self) -> None:
+        self.connection.execute(f"attach {text_literal(str(self._draft))} as draft")
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            self.connection.execute(f"create schema if not exists draft.{schema}")
+
+    def _tables(self, catalog: str, schema: str) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        query = (
+            "select table_name, column_name, data_type from duckdb_columns()"
+            " where database_name = ? and schema_name = ? order by table_name, column_index"
+        )
+        for table, column, data_type in self.connection.fetch(query, (catalog, schema))[1]:
+            found.setdefault(table, {})[column] = data_type
+        return found
+
+
+class _DraftPublisher(Publisher):
+    """Writes the marts in the draft."""
+
+    lenient_cast = "try_cast"
+
+    def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
+        return _drafted(name, schema)
+
+
+def _drafted(name: str, schema: str = MARTS_SCHEMA) -> str:
+    return f"draft.{schema}.{quoted(name)}"
+
+
+def _draft_of(published: Path) -> Path:
+    return published.with_name(f"{published.name}.draft")
+
+
+def _remove(path: Path) -> None:
+    for leftover in (path, path.with_name(f"{path.name}.wal")):
+        leftover.unlink(missing_ok=True)

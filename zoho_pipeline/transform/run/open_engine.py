@@ -1,0 +1,30 @@
+"""The engine of a warehouse: one line per kind of warehouse."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoho_pipeline.transform.errors import TransformError
+from zoho_pipeline.transform.run.duckdb_engine import open_duckdb_engine
+from zoho_pipeline.transform.run.engine import Engine, RawColumns
+from zoho_pipeline.transform.run.postgres_engine import open_postgres_engine
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
+from zoho_pipeline.warehouse.warehouse import Warehouse
+
+
+@contextmanager
+def open_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[Engine]:
+    """The engine of a warehouse. One transform at a time has it, others wait.
+
+    Raises:
+        WarehouseBusy: another transform is still running after LOCK_SECONDS.
+    """
+    match warehouse:
+        case DuckDBWarehouse():
+            with open_duckdb_engine(warehouse, raw_columns) as engine:
+                yield engine
+        case PostgresWarehouse():
+            with open_postgres_engine(warehouse, raw_columns) as engine:
+                yield engine
+        case _:
+            raise TransformError(f"no transform engine is known for {warehouse.url}.")

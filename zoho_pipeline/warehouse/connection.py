@@ -1,0 +1,102 @@
+"""A session in the warehouse, the names of its schemas, and what can go wrong there.
+
+WarehouseError
+├── UnknownWarehouse   the URL names no engine that we know (wrong use, exit code 2)
+├── WarehouseBusy      another process holds the warehouse
+└── SqlError           the engine refused or broke off a statement
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from zoho_pipeline.settings import PipelineError, UsageError
+
+RAW_SCHEMA = "zoho_raw"
+MARTS_SCHEMA = "marts"
+LOCK_SECONDS = 600.0
+"""How long a writer waits for another: the longest load step measured (1 M rows, merged) is far below."""
+
+Dialect = Literal["duckdb", "postgres"]
+"""The SQL that an engine speaks, under sqlglot's name."""
+
+
+class WarehouseError(PipelineError):
+    """The warehouse cannot be used; the message says what to do."""
+
+
+class UnknownWarehouse(WarehouseError, UsageError):
+    """The URL names no engine that we know, or lacks a part that the engine needs."""
+
+
+class WarehouseBusy(WarehouseError):
+    """Another process holds the warehouse."""
+
+
+class SqlError(WarehouseError):
+    """The engine refused or broke off a statement.
+
+    Attributes:
+        line: 1-based line within the statement, where the engine names it.
+        near: the word at that place, or a name that the message quotes; None where there is none.
+        position: 0-based offset of that word in the statement, where the engine names it (Postgres does).
+        kind: the engine's class of error, e.g. `ConversionException`, `UndefinedColumn`.
+        of_data: the statement is sound, but it met a value that it could not handle (a cast, a division).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        near: str | None = None,
+        position: int | None = None,
+        kind: str = "",
+        of_data: bool = False,
+    ) -> None:
+        super().__init__(message)
+        quoted = re.search(r"[\"'](\w+)[\"']", message)
+        self.line, self.near = line, near or (quoted.group(1) if quoted else None)
+        self.position, self.kind, self.of_data = position, kind, of_data
+
+
+class Connection(ABC):
+    """A session in the warehouse, in time zone UTC. `?` marks a parameter on every engine.
+
+    Attributes:
+        raw: the driver's own connection.
+    """
+
+    dialect: ClassVar[Dialect]
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    @abstractmethod
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """Run one statement and return the number of rows it changed (-1 where the engine does not say).
+
+        Raises:
+            SqlError: the engine refused the statement.
+        """
+
+    @abstractmethod
+    def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows of one query. SqlError: the engine refused it."""
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """One dict per row. Timestamps have zone UTC where the column has a zone, decimals are `Decimal`."""
+        names, rows = self.fetch(sql, params)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def tables(self, schema: str = RAW_SCHEMA) -> dict[str, dict[str, str]]:
+        """Table → column → type (by the engine's name) of a schema; empty where the schema does not exist."""
+        found: dict[str, dict[str, str]] = {}
+        query = (
+            "select table_name, column_name, data_type from information_schema.columns"
+            " where table_schema = ? order by table_name, ordinal_position"
+        )
+        for table, column, data_type in self.fetch(query, (schema,))[1]:
+            found.setdefault(str(table), {})[str(column)] = str(data_type)
+        return found

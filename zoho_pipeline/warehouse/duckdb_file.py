@@ -1,0 +1,98 @@
+"""The DuckDB file of a warehouse: one lock for all who use it, and one way to open it.
+
+While one process has a DuckDB file open for writing, no other process can open it, not even to read.
+So every use of the file takes the lock file beside it (`hold`), and a file that a foreign program has
+open is waited for; then the error names that program.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import local
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from zoho_pipeline.warehouse.connection import WarehouseBusy, WarehouseError
+
+_held = local()
+
+
+class DuckDBFile:
+    """A DuckDB file at `path`. Nothing is opened or made before a method is called."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def hold(self, timeout: float) -> Iterator[None]:
+        """Hold the lock file. WarehouseBusy: another process or thread has held it for `timeout` seconds.
+
+        Held per thread: a thread that has it may take it again, another thread waits.
+        """
+        depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
+        self.make_folder()
+        key = self.path.resolve()
+        if depths.get(key):
+            depths[key] += 1
+            try:
+                yield
+            finally:
+                depths[key] -= 1
+            return
+        lock = FileLock(f"{self.path}.lock", mode=0o600)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout as error:
+            raise WarehouseBusy(
+                f"another zoho-pipeline has held {self.path} for {timeout:.0f} s. Let it finish, then try again."
+            ) from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        depths[key] = 1
+        try:
+            yield
+        finally:
+            depths[key] = 0
+            lock.release()
+
+    def open(self, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
+        """Open the file, time zone UTC; wait while another process (or another thread of this one) has it open.
+
+        Raises:
+            WarehouseBusy: it is still open elsewhere after `timeout` seconds.
+            WarehouseError: it is no DuckDB file, or the system refuses to open it.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                raw = duckdb.connect(str(self.path), read_only=read_only)
+                raw.execute("set TimeZone = 'UTC'")
+                return raw
+            except (duckdb.IOException, duckdb.ConnectionException) as error:
+                if "Could not set lock" not in str(error) and "different configuration" not in str(error):
+                    raise self._unusable(error) from error
+                if time.monotonic() >= deadline:
+                    holder = re.search(r"held in (.+? \(PID \d+\))", str(error))
+                    raise WarehouseBusy(
+                        f"{self.path} is open in {holder.group(1) if holder else 'another program'}. Close it there. "
+                        "To read beside a running pipeline, use `zoho-pipeline sql` or the published file."
+                    ) from error
+                time.sleep(0.1)
+            except duckdb.Error as error:
+                raise self._unusable(error) from error
+
+    def make_folder(self) -> None:
+        """Make the file's folder, mode 700. WarehouseError: it cannot be made."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> WarehouseError:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip().splitlines()[0]
+        return WarehouseError(
+            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_WAREHOUSE."
+        )

@@ -1,0 +1,188 @@
+"""A warehouse in a Postgres database: channels load side by side, and people read the marts in place."""
+
+import getpass
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, quote_plus
+
+import psycopg2
+
+from zoho_pipeline.settings import Secret
+from zoho_pipeline.warehouse.connection import (
+    LOCK_SECONDS,
+    MARTS_SCHEMA,
+    RAW_SCHEMA,
+    Connection,
+    Dialect,
+    UnknownWarehouse,
+    WarehouseError,
+)
+from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+
+_TABLES_LOCK = 7_046_029_254_386_353_131
+"""The number of an advisory lock, drawn by lot."""
+_NOT_POSTGRES = (
+    "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
+    "(percent-encode special characters of the password)."
+)
+
+
+class PostgresWarehouse:
+    """`postgresql://…`. The methods are those of the protocol `Warehouse`.
+
+    Args:
+        url: the URL without its password.
+        dsn: the URL with its password.
+        sql_role: the role that queries of people take on; None: the user of the URL.
+    """
+
+    dialect: ClassVar[Dialect] = "postgres"
+
+    def __init__(self, url: str, dsn: Secret, sql_role: str | None = None) -> None:
+        self.url, self._dsn, self._sql_role = url, dsn, sql_role
+
+    @classmethod
+    def from_url(cls, url: str, sql_role: str | None = None) -> "PostgresWarehouse":
+        """The warehouse of a libpq URL; a driver's name in the scheme (`postgresql+psycopg2`) is ignored."""
+        dsn = f"postgresql://{url.partition('://')[2]}"
+        try:
+            int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
+        except (psycopg2.ProgrammingError, ValueError):
+            raise UnknownWarehouse(_NOT_POSTGRES) from None
+        return cls(_without_password(dsn), Secret(dsn), sql_role)
+
+    def __repr__(self) -> str:
+        return f"PostgresWarehouse({self.url})"
+
+    @property
+    def takes_parquet(self) -> bool:
+        # dlt hands ADBC a URL with bare spaces, which libpq refuses: with a space in the user, the password or an
+        # option, rows go into Postgres as SQL, about ten times slower.
+        return not any(" " in value for value in self._parsed().values())
+
+    def destination(self, channel_id: str | None = None) -> "Destination[Any, Any]":
+        from dlt.destinations import postgres as dlt_postgres
+        from dlt.destinations.impl.postgres.configuration import PostgresCredentials
+
+        credentials = PostgresCredentials()
+        for name, value in self._dlt_parts().items():
+            setattr(credentials, name, value)
+        credentials.session_timezone = "UTC"
+        made = dlt_postgres(credentials=credentials)
+        if channel_id is not None:
+            suffix = self.staging_schema(channel_id).removeprefix(RAW_SCHEMA)
+            made.config_params["staging_dataset_name_layout"] = f"%s{suffix}"
+        return made
+
+    @contextmanager
+    def lend(
+        self,
+        destination: "Destination[Any, Any]",  # noqa: ARG002
+        *,
+        limit_memory: bool = True,  # noqa: ARG002
+    ) -> Iterator[Connection | None]:
+        # dlt opens its own sessions; a server that cannot be reached gives one line here, not a step's traceback
+        with self.connect():
+            pass
+        yield None
+
+    @contextmanager
+    def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:  # noqa: ARG002
+        try:
+            raw = psycopg2.connect(self._dsn.reveal(), connect_timeout=15, application_name="zoho-pipeline")
+        except psycopg2.Error as error:
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            raise WarehouseError(
+                f"cannot connect to {self.url}: {reason}. Check ZOHO_PIPELINE_WAREHOUSE and that the server runs."
+            ) from None
+        try:
+            raw.set_session(readonly=read_only)
+            connection = PostgresConnection(raw)
+            connection.execute("set timezone to 'UTC'")
+            raw.commit()
+            yield connection
+            raw.commit()
+        finally:
+            raw.close()  # rolls back what was not committed
+
+    @contextmanager
+    def published(self) -> Iterator[Connection | None]:
+        with self.connect(read_only=True) as connection:
+            if not connection.tables(MARTS_SCHEMA):
+                yield None
+                return
+            connection.execute(f"set search_path to {MARTS_SCHEMA}")
+            yield connection
+
+    @contextmanager
+    def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
+        schema = RAW_SCHEMA if raw else MARTS_SCHEMA
+        with self.connect(read_only=True) as connection:
+            exists = bool(connection.tables(schema))
+        dsn = self._dsn.reveal()
+        yield {"engine": "postgres", "dsn": dsn, "schema": schema, "role": self._sql_role} if exists else None
+
+    @contextmanager
+    def creating_tables(self) -> Iterator[None]:
+        # two first syncs may meet, and `create … if not exists` of two sessions can still collide
+        with self.connect(read_only=False) as connection:
+            connection.execute(f"select pg_advisory_xact_lock({_TABLES_LOCK})")
+            yield
+
+    def index_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        # dlt's merge looks rows up by key: without an index each step would scan the table
+        with self.connect(read_only=False) as connection:
+            for table, columns in keys.items():
+                connection.execute(
+                    f"create unique index if not exists {table}_key on {RAW_SCHEMA}.{table} ({', '.join(columns)})"
+                )
+
+    def staging_schema(self, channel_id: str) -> str:
+        # Two channels that load side by side would truncate each other's staged rows: each has its own schema.
+        # The name stays within Postgres's 63 characters, and the hash keeps two channels apart.
+        plain = re.sub(r"[^a-z0-9]+", "_", channel_id.lower())[:24]
+        return f"{RAW_SCHEMA}_staging_{plain}_{hashlib.sha256(channel_id.encode()).hexdigest()[:8]}"
+
+    def drop_staging(self, connection: Connection, channel_id: str) -> None:
+        connection.execute(f"drop schema if exists {self.staging_schema(channel_id)} cascade")
+
+    def hide(self, text: str) -> str:
+        secret = self._parsed().get("password")
+        for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
+            text = text.replace(written, "***")
+        return text
+
+    def _parsed(self) -> dict[str, str]:
+        return dict(psycopg2.extensions.parse_dsn(self._dsn.reveal()))
+
+    def _dlt_parts(self) -> dict[str, Any]:
+        """The fields of dlt's credentials; options of libpq are in `query`."""
+        parts: dict[str, Any] = self._parsed()
+        user = parts.pop("user", None) or getpass.getuser()
+        if parts.get("host", "/").startswith("/"):  # the folder of a socket goes into the query, where libpq looks last
+            parts["host"], host = parts.get("host", "/var/run/postgresql"), "localhost"
+        else:
+            host = parts.pop("host")
+        known: dict[str, Any] = {"host": host, "port": int(parts.pop("port", 5432)), "username": user}
+        # dlt asks for a password even where the server trusts the socket
+        known |= {"database": parts.pop("dbname", user), "password": parts.pop("password", "")}
+        return known | {"query": parts}
+
+
+def _without_password(dsn: str) -> str:
+    """The URL as it may be shown; UnknownWarehouse where it is unclear which part of it is the password.
+
+    libpq and Python split a URL differently at a bare @, #, ? or / of a password, and one of them would show it.
+    """
+    authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
+    user, at_sign, host = authority.partition("@")
+    if any(mark in authority for mark in "# ") or "@" in host or "@" in rest:
+        raise UnknownWarehouse(_NOT_POSTGRES)
+    shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority
+    return f"postgresql://{shown}" + re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", rest)

@@ -1,0 +1,110 @@
+"""What each warehouse engine does in its own way (`Warehouse`), and the engine that a URL names (`open_warehouse`).
+
+A new engine is a file with a class of these methods, a line in `open_warehouse`, and a file beside
+`transform/run/engine.py` that builds and publishes marts there.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse.connection import LOCK_SECONDS, Connection, Dialect, UnknownWarehouse
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
+
+if TYPE_CHECKING:
+    from dlt.common.destination import Destination
+
+
+class Warehouse(Protocol):
+    """Where raw tables and marts live. `open_warehouse` makes one."""
+
+    @property
+    def url(self) -> str:
+        """The URL, safe to print: a password in it is replaced by `***`."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL that the engine speaks, under sqlglot's name."""
+
+    @property
+    def takes_parquet(self) -> bool:
+        """Whether dlt can load Parquet files into it; if not, rows go in as SQL."""
+
+    def destination(self, channel_id: str | None = None) -> "Destination[Any, Any]":
+        """The dlt destination. It carries its credentials, so that dlt takes none from the environment.
+
+        With `channel_id`, rows are staged in `staging_schema(channel_id)`.
+        """
+
+    def lend(
+        self, destination: "Destination[Any, Any]", *, limit_memory: bool = True
+    ) -> AbstractContextManager[Connection | None]:
+        """Hold the warehouse for one step of dlt with `destination`, one that `destination()` made.
+
+        It yields the session in which dlt works, or None where dlt opens sessions of its own.
+
+        Args:
+            limit_memory: the engine may use only the memory of an ordinary load, where it runs in our process.
+
+        Raises:
+            WarehouseBusy: another process holds the warehouse.
+            WarehouseError: the warehouse cannot be reached.
+        """
+
+    def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> AbstractContextManager[Connection]:
+        """A session; with `read_only=False` the block is one transaction, rolled back on an exception.
+
+        Where the engine takes one writer, the writer's lock is held for the block. A warehouse that does not
+        exist yet reads as an empty one.
+
+        Raises:
+            WarehouseBusy: another process has held the warehouse for `timeout` seconds.
+            WarehouseError: the warehouse cannot be reached.
+        """
+
+    def published(self) -> AbstractContextManager[Connection | None]:
+        """A read-only session in the published marts, whose names need no schema; None before the first transform."""
+
+    def query_place(self, raw: bool) -> AbstractContextManager[dict[str, Any] | None]:
+        """How the process that runs a query of a person opens the marts (or the raw tables, with `raw`).
+
+        None: there are no such tables yet. The raw tables cannot be written while the block lasts where the engine
+        takes one writer. The dict may hold a password: it goes through a pipe, never into an argument list.
+        """
+
+    def creating_tables(self) -> AbstractContextManager[None]:
+        """A block in which no other process creates raw tables."""
+
+    def index_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Index the keys of raw tables (table → columns), where the engine needs that to merge rows."""
+
+    def staging_schema(self, channel_id: str) -> str:
+        """The schema in which dlt stages the rows of a channel before it merges them."""
+
+    def drop_staging(self, connection: Connection, channel_id: str) -> None:
+        """Drop what `staging_schema` keeps of the channel, in a transaction of `connect`."""
+
+    def hide(self, text: str) -> str:
+        """A message of the engine, with the password replaced by `***` however it is written there."""
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """The warehouse of `settings.warehouse_url`: `duckdb:///path` or `postgresql://…`.
+
+    Nothing is opened or made yet.
+
+    Raises:
+        UnknownWarehouse: the URL is of another kind, or it lacks a path.
+    """
+    kind = settings.warehouse_url.partition("://")[0]
+    if kind == "duckdb":
+        return DuckDBWarehouse.from_url(settings.warehouse_url)
+    if kind.partition("+")[0] in ("postgresql", "postgres"):
+        return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
+    known = f" ({kind!r})" if re.fullmatch(r"[a-z0-9+]{1,20}", kind) else ""  # else it may be anything, a password too
+    raise UnknownWarehouse(
+        f"ZOHO_PIPELINE_WAREHOUSE is of an unknown kind{known}. It takes duckdb:///path or postgresql://…"
+    )

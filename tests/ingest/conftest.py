@@ -111,7 +111,7 @@ def bench(
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
     made = SyncBench(simulator, org, settings, Registry(settings), open_warehouse(settings))
-    if made.warehouse.path is not None:
+    if isinstance(made.warehouse, DuckDBWarehouse):
         shutil.copy(raw_tables, made.warehouse.path)
     made.connect()
     return made

@@ -100,7 +100,7 @@ def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: SyncBench, call:
     message = "FIELD_NOT_SUPPORTED: the field Description is not supported"
     bench.sim.on_call(call, lambda: bench.org.bulk.fail_next.append(message), path="/bulk/")
     (part,) = bench.sync("Leads").modules
-    assert (part.outcome, part.route) == ("complete", "bulk+records")
+    assert (part.outcome, part.route) == ("complete", "records")
     assert "bulk refused" in part.detail
     assert "FIELD_NOT_SUPPORTED" in part.detail
     ledger.assert_equal(bench, "Leads")

@@ -1,7 +1,6 @@
 """Sync runs: a batch of channels is one run, and a channel that fails does not stop the others."""
 
 import dagster as dg
-import pytest
 
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
@@ -72,10 +71,9 @@ def test_a_permanent_failure_stops_no_other_channel_and_is_not_retried(deploymen
 
 
 def test_a_channel_whose_zoho_does_not_answer_does_not_delay_the_others(
-    in_memory: Deployment, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    in_memory: Deployment, simulator: Simulator
 ) -> None:
     """Its first turn ends after three attempts of a call. Its next turn comes after the others, and succeeds."""
-    monkeypatch.setattr("zoho_pipeline.zoho.connection.client.BACKOFF_FIRST", 0.001)
     in_memory.add_partitions()
     simulator.faults.next(3, "server_error", path="/crm/v7/org")
     assert in_memory.sync("acme", "bolt").success

@@ -47,7 +47,7 @@ class Checkpoints:
         for batch in batches:
             reached = batch.reached
             self.state = with_proof(self.state, map(modified, batch.rows[-1:]))
-            pending += self._rows.wanted(batch, asked_for=since is None)
+            pending += self._rows.wanted(batch if since is None else self._rows.news(batch))
             read_at = read_at or batch.read_at
             if len(pending) >= limits.rows_per_table:
                 loaded += self._rows.convert(pending, read_at, tables)

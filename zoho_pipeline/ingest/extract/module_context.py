@@ -19,7 +19,6 @@ class ModuleContext:
         client: counts the credits of this module.
         baseline: what the warehouse held when the sync began.
         full: every row is read, whatever the cursor says.
-        can_bulk: the connection may use Bulk Read for this module.
         advance: shows the number of rows that came in.
     """
 
@@ -31,5 +30,4 @@ class ModuleContext:
     report: ModuleReport
     limits: SyncLimits
     full: bool = False
-    can_bulk: bool = False
     advance: Callable[[int], object] = int

@@ -26,13 +26,15 @@ class ModuleReader:
         unchanged: one query showed that nothing has changed.
     """
 
-    def __init__(self, module: ModuleContext, state: ModuleState, *, can_query: bool) -> None:
+    def __init__(self, module: ModuleContext, state: ModuleState, *, can_query: bool, can_bulk: bool) -> None:
         self.module = module
         self.spec, self.client, self.report, self.baseline = module.spec, module.client, module.report, module.baseline
         self.rows = RowFilter(module)
         self.checkpoints = Checkpoints(module, state, self.rows)
         self.fields = ModuleFields(module, self.checkpoints)
-        self.routes = RouteRunner(module, self.checkpoints, self.rows, self.fields, can_query)
+        self.routes = RouteRunner(
+            module, self.checkpoints, self.rows, self.fields, can_query=can_query, can_bulk=can_bulk
+        )
         self.unchanged = False
 
     @property

@@ -21,18 +21,23 @@ class RouteRunner:
     """Reads rows of one module as checkpoints, and counts them by queries.
 
     Attributes:
-        can_query: queries are allowed, and Zoho has not refused one.
-        can_bulk: jobs are allowed, and none has failed in this sync.
+        can_query, can_bulk: queries and jobs are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, where one query of this sync has asked for them.
     """
 
     def __init__(
-        self, module: ModuleContext, checkpoints: Checkpoints, rows: RowFilter, fields: ModuleFields, can_query: bool
+        self,
+        module: ModuleContext,
+        checkpoints: Checkpoints,
+        rows: RowFilter,
+        fields: ModuleFields,
+        *,
+        can_query: bool,
+        can_bulk: bool,
     ) -> None:
         self._module, self._checkpoints, self._rows, self._fields = module, checkpoints, rows, fields
         self._client, self._spec, self._report = module.client, module.spec, module.report
-        self.can_query = can_query
-        self.can_bulk = module.can_bulk
+        self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
 
     def by_cheapest(
@@ -100,7 +105,7 @@ class RouteRunner:
                 self._fields.widen(ids[0])
             rows = list(by_id.fetch(self._client, self._spec.module, self._fields.plan, ids).values())
             if rows:
-                self._rows.convert(self._rows.wanted(Batch(rows, None, read_at), asked_for=True), read_at, tables)
+                self._rows.convert(self._rows.wanted(Batch(rows, None, read_at)), read_at, tables)
         yield self._checkpoints.at(tables, self._module.window.hi)
 
     def refuse_queries(self, refused: Permanent) -> None:

@@ -1,6 +1,7 @@
 """Rows between a route and a checkpoint: which of them count, which values do not fit, which records came back."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -35,13 +36,9 @@ class RowFilter:
         self.converted_ids: set[str] = set()
         self.after_clock: datetime | None = None
 
-    def wanted(self, batch: Batch, *, asked_for: bool = False) -> list[Row]:
-        """Rows that existed when the sync began. Those created later belong to the next sync.
-
-        asked_for: the records were asked for by their ids, so a version that is held counts too: a conversion need not
-            move Modified_Time.
-        """
-        rows = [row for row in batch.rows if not self.born_later(row) and (asked_for or not self.is_known(row))]
+    def wanted(self, batch: Batch) -> list[Row]:
+        """Rows that existed when the sync began. Those created later belong to the next sync."""
+        rows = [row for row in batch.rows if not self.born_later(row)]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         known = self._module.baseline.deletions
@@ -71,10 +68,14 @@ class RowFilter:
         if created is not None and created > self._module.window.clock() + SKEW:
             self.after_clock = max(created, self.after_clock or created)
 
-    def is_known(self, row: Row) -> bool:
-        """Whether the warehouse holds this version, of a row so far below the cursor that no other value is new."""
+    def news(self, batch: Batch) -> Batch:
+        """A batch of changes, without the versions that are held and lie so far below the cursor that no other value
+        can be new."""
         again = self._module.baseline.again
-        return again is not None and modified(row) < again and not self.is_change(row) and not self._unsettled(row)
+        if again is None:
+            return batch
+        kept = [row for row in batch.rows if modified(row) >= again or self.is_change(row) or self._unsettled(row)]
+        return replace(batch, rows=kept)
 
     def _unsettled(self, row: Row) -> bool:
         unsettled = self._module.baseline.unsettled

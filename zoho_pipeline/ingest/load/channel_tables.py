@@ -1,6 +1,6 @@
 """What the models need of the registry, as raw tables: zone, currency, maps, parameters, hours set by hand.
 
-Written when they differ: at the end of a sync, and before a transform, so that `channels set` shows in
+The tables are written when they differ: at the end of a sync, and before a transform, so that `channels set` shows in
 the next numbers without a sync.
 """
 
@@ -30,7 +30,7 @@ TABLES = (CHANNELS, CHANNEL_FIELD_MAP, CHANNEL_LEAD_SOURCE_MAP, CHANNEL_PARAMETE
 
 
 def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> None:
-    """Bring the tables of all channels up to date; makes the raw tables where there are none."""
+    """Bring the tables of all channels up to date. Raw tables that do not exist are created."""
     if not tables_complete(warehouse):
         Loader(settings, warehouse, "registry", purpose="setup").ensure_tables()
     with warehouse.connect(read_only=False) as connection:
@@ -39,7 +39,7 @@ def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> Non
 
 
 def publish_channel(connection: Connection, channel: Channel, found: Mapping[str, str] | None = None) -> None:
-    """One channel's rows. `found`: the field map a sync discovered; None keeps what the last one found."""
+    """One channel's rows. `found`: the field map that a sync discovered; None keeps the one of the last sync."""
     now = datetime.now(UTC)
     if found is None:
         stored = stored_rows(connection, CHANNEL_FIELD_MAP, channel.id)
@@ -74,7 +74,7 @@ def _channel_columns(channel: Channel) -> dict[str, Any]:
 
 
 def _publish_hours(connection: Connection, channel: Channel, now: datetime) -> None:
-    """Hours set by hand take the place of Zoho's; once unset, the next sync brings Zoho's back."""
+    """Hours set by hand replace those of Zoho. Once they are unset, the next sync brings Zoho's hours back."""
     if channel.business_hours is not None:
         document = channel.business_hours
         replace_rows(connection, BUSINESS_HOURS, channel.id, [hours_row(document, channel.id, "set", now)])

@@ -44,9 +44,9 @@ _DLT_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
 def zoho_crm(
     tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None, new: Collection[str] = ()
 ) -> list[DltResource]:
-    """One bounded step: raw table name → its Arrow tables, and what the source's state becomes with them.
+    """One load: raw table name → its Arrow tables, and the source's state that is true with them.
 
-    `new`: tables none of whose rows is in the warehouse yet; theirs are appended, not merged.
+    `new`: tables whose rows are all new to the warehouse; they are appended, not merged.
     """
     resources = [
         _resource(BY_NAME[name], parts, "append" if name in new else disposition_of(BY_NAME[name]))
@@ -58,12 +58,12 @@ def zoho_crm(
 
 
 def columns_of(raw: RawTable) -> dict[str, Any]:
-    """dlt's column hints; nullability and types equal the Arrow schema, or dlt warns on every load."""
+    """dlt's column hints. Nullability and types equal the Arrow schema, else dlt warns at every load."""
     return {column.name: _hints(column, raw) for column in raw.columns}
 
 
 def disposition_of(raw: RawTable) -> Any:
-    """Upsert on the key. Where rows carry Modified_Time, one that is older than the stored row is left out."""
+    """Upsert on the key. Where rows have a Modified_Time, a row that is older than the stored one is left out."""
     merge: dict[str, Any] = {"disposition": "merge", "strategy": "upsert"}
     names = {column.name for column in raw.columns}
     if "modified_time" in names:
@@ -74,9 +74,9 @@ def disposition_of(raw: RawTable) -> Any:
 def newest_wins(raw: RawTable) -> str:
     """SQL over the staged rows: false for one that is an earlier version of the row already stored.
 
-    Earlier is: modified earlier and not read later, or of the same version and read earlier. A row read
-    later always wins over one modified later but read earlier: what Zoho shows last is what holds
-    (a restored backup may carry an older Modified_Time).
+    A row is earlier if it was modified earlier and not read later, or has the same version and was read earlier. A row
+    that was read later always wins over one that was modified later but read earlier: what Zoho shows last counts (a
+    restored backup may have an older Modified_Time).
     """
     same = " AND ".join(f"stored.{key} = {raw.name}.{key}" for key in raw.key)
     earlier = (
@@ -114,13 +114,13 @@ _lock = Lock()
 
 
 class ExplicitContext(RunContext):
-    """A run context without providers: a `.dlt/config.toml` nearby or a stray variable changes nothing."""
+    """A run context without providers: a `.dlt/config.toml` nearby or a variable of the environment changes nothing."""
 
     def initial_providers(self) -> list[ConfigProvider]:
         return []
 
     def initialize_runtime(self, runtime_config: RuntimeConfiguration | None = None) -> None:
-        del runtime_config  # whatever was found lying about
+        del runtime_config  # what dlt found in the surroundings
         quiet = RuntimeConfiguration()
         quiet.dlthub_telemetry = False
         quiet.log_level = "WARNING"
@@ -129,10 +129,10 @@ class ExplicitContext(RunContext):
 
 
 def explicit_dlt() -> None:
-    """Make this process's dlt explicit; done once, any number of calls.
+    """Give dlt everything explicitly in this process. Further calls do nothing.
 
-    The context is put in place before dlt makes one of its own: that one reads the surroundings and starts to report
-    usage to dlt's makers at once, and turning it off afterwards comes too late.
+    The context is set before dlt makes one of its own: that one reads the surroundings and starts to report usage to
+    dlt's makers at once, and it would be too late to turn that off afterwards.
     """
     with _lock:
         container = Container()
@@ -140,14 +140,14 @@ def explicit_dlt() -> None:
             context: Any = container[PluggableRunContext]
             if isinstance(context.context, ExplicitContext):
                 return
-            stop_telemetry()  # somebody's own dlt in this process
+            stop_telemetry()  # other code in this process has used dlt before
             context.reload(ExplicitContext("."))
         else:
             container[PluggableRunContext] = PluggableRunContext(ExplicitContext("."))
 
 
 def _hand_over_logging() -> None:
-    """dlt's own handler would print past our redaction: its records go to the root logger instead."""
+    """dlt's own handler would print without our redaction. So its records go to the root logger."""
     logger = dlt_logger.LOGGER
     if isinstance(logger, logging.Logger):
         logger.handlers.clear()

@@ -1,8 +1,7 @@
-"""The loading side of a sync: one dlt pipeline a channel, a chain of short runs, each of them whole or not there.
+"""The loader: one dlt pipeline per channel, and a chain of short runs. Each run is visible as a whole or not at all.
 
-A run that dies leaves nothing to resume: its working folder is dropped and the state is taken from the
-warehouse, where a cursor becomes visible only once all rows before it are. So an old package can never overwrite
-newer rows.
+A run that dies leaves nothing to resume: its work folder is removed, and the state is taken from the warehouse, where a
+cursor becomes visible only when all rows before it are visible. So an old package can never overwrite newer rows.
 """
 
 import logging
@@ -33,16 +32,16 @@ LOAD_ATTEMPTS = 3
 
 
 class LoadFailed(PipelineError):
-    """A step could not be loaded; nothing of it is visible and the cursors stand where they stood."""
+    """A load failed; nothing of it is visible, and the cursors did not move."""
 
 
 class Loader:
-    """Loads bounded steps of one channel into the warehouse and keeps the cursors that belong to them.
+    """Loads batches of one channel into the warehouse, and keeps the cursors that belong to them.
 
     `state` is the source's state as the warehouse has it: change a copy and hand it to `load`.
 
     Args:
-        lock: keeps other loaders of this channel and purpose away. Each load looks first whether it still does.
+        lock: keeps other loaders of this channel and purpose out. Each load first checks that it still does.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Loader:
 
     @property
     def state(self) -> dict[str, Any]:
-        """A copy of the source's state as of the last completed step."""
+        """A copy of the source's state after the last completed load."""
         sources = self._pipeline.state.get("sources") or {}
         return dict(sources.get(SOURCE_NAME) or {})
 
@@ -73,14 +72,14 @@ class Loader:
         state: Mapping[str, Any] | None = None,
         new: Collection[str] = (),
     ) -> None:
-        """One step: these tables and this state; the state counts only once all of them are in.
+        """One load: these tables and this state. The state counts only when all of the tables are in.
 
         `new`: tables none of whose rows can be in the warehouse yet, which are appended to.
         The warehouse is held for the load alone, not while the package is written.
 
         Raises:
-            LockLost: another process may be loading; nothing of this step was loaded.
-            LoadFailed: after several tries; the package is dropped.
+            LockLost: another process may be loading; nothing of this load is visible.
+            LoadFailed: after several attempts; the package was removed.
         """
         self._ensure_alone()
         pipeline = self._pipeline
@@ -100,7 +99,7 @@ class Loader:
             ) from error
 
     def ensure_tables(self) -> None:
-        """Make every raw table that is not there yet, and add columns that a newer catalogue has."""
+        """Create the raw tables that do not exist yet, and add the columns that a newer catalogue has."""
         if tables_complete(self._warehouse):
             return
         with self._warehouse.creating_tables():
@@ -123,7 +122,7 @@ class Loader:
                 self._drop_loaded()
                 return info
             except PipelineStepFailed as error:
-                # a package whose jobs failed for good is gone; one that met a busy file is still pending
+                # a package whose jobs failed permanently is gone; one that met a busy file is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise
                 log.warning(
@@ -138,18 +137,18 @@ class Loader:
             self._lock.ensure_held()
 
     def _drop_staged(self, session: Connection, tables: Iterable[str]) -> None:
-        """Before the file is closed, which would write the staged rows to disk once more."""
+        """Done before the file is closed, which would write the staged rows to disk once more."""
         for table in tables:
             session.execute(f"truncate {self._warehouse.staging_schema(self._channel_id)}.{table}")
 
     def _drop_loaded(self) -> None:
-        """What the warehouse has needs no second copy: it would fill the disk, and a purge would not reach it."""
+        """Rows in the warehouse need no second copy: it would fill the disk, and a purge would not remove it."""
         loaded = Path(self._pipeline.working_dir) / "load" / "loaded"
         for package in loaded.iterdir() if loaded.is_dir() else ():
             shutil.rmtree(package, ignore_errors=True)
 
     def _restored(self) -> dlt.Pipeline:
-        """A pipeline whose local folder is new and whose state is the warehouse's."""
+        """A pipeline with an empty work folder and the state that the warehouse has."""
         self._folder.clear()
         pipeline = self._open()
         with self._warehouse.lend(self._destination):
@@ -168,12 +167,12 @@ class Loader:
 
 
 def pipeline_name(purpose: str, channel_id: str) -> str:
-    """dlt's name of a channel's pipeline: dlt takes no dot, and a channel id has no tilde."""
+    """dlt's name of a channel's pipeline: dlt refuses a dot, and a channel id has no tilde."""
     return f"{purpose}__{channel_id.replace('.', '~')}"
 
 
 def missing_tables(warehouse: Warehouse) -> list[RawTable]:
-    """Raw tables that are not there, or lack a column of the catalogue."""
+    """Raw tables that do not exist, or lack a column of the catalogue."""
     with warehouse.connect() as connection:
         there = connection.tables(RAW_SCHEMA)
     return [table for table in RAW_TABLES if {c.name for c in table.columns} - set(there.get(table.name, {}))]

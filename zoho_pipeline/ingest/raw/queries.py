@@ -1,4 +1,4 @@
-"""Questions to the raw tables that a sync asks about one channel, in SQL that both engines take."""
+"""Questions of a sync to the raw tables of one channel, in SQL that both engines take."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ IDS_PER_QUERY = 5_000
 
 
 def known_deletions(connection: Connection, channel_id: str, module: str) -> dict[str, Known]:
-    """Deletions of a module that have not been undone."""
+    """Deletions of a module that were not undone, by id."""
     rows = connection.rows(
         f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
         " where channel_id = ? and module = ? and restored_at is null",
@@ -23,7 +23,7 @@ def known_deletions(connection: Connection, channel_id: str, module: str) -> dic
 
 
 def held(connection: Connection, table: RawTable, channel_id: str, ids: Collection[str]) -> set[str]:
-    """Which of these ids the table has, deleted ones too."""
+    """Which of these ids the table has, also those of deleted records."""
     return {row["id"] for row in _by_ids(connection, table, "id", channel_id, ids)}
 
 
@@ -48,7 +48,7 @@ def versions_since(
 
 
 def latest_change(connection: Connection, table: RawTable, channel_id: str) -> datetime | None:
-    """The latest modified_time of a channel's rows, deleted ones too."""
+    """The latest modified_time of a channel's rows, also of deleted records; None: there are no rows."""
     rows = connection.rows(
         f"select max(modified_time) as latest from {RAW_SCHEMA}.{table.name} where channel_id = ?",  # noqa: S608
         (channel_id,),

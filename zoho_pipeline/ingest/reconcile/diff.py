@@ -1,8 +1,7 @@
-"""Source and warehouse, id by id: what only one of them has, and which versions differ.
+"""Zoho and the warehouse, id by id: what only one of them has, and which versions differ.
 
-Some changes leave no trace at all: a merge whose loser is in no list, a restore that moves no time, a
-record that a sharing rule shows or hides. So ids are compared, by the cheapest route, and what differs
-is repaired in the same run.
+Some changes leave no trace: a merge whose loser is in no list, a restore that moves no time, a record that a sharing
+rule shows or hides. So ids are compared, by the cheapest route, and what differs is repaired in the same sync.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +32,8 @@ class Version:
 
 @dataclass
 class Difference:
-    """What a comparison found. `unknown`: ids only Zoho shows; `vanished`: ids only the warehouse shows."""
+    """What a comparison found. `unknown`: ids that only Zoho shows. `vanished`: ids that only the warehouse has.
+    `stale`: ids with another version in the warehouse."""
 
     route: str
     source_rows: int = 0
@@ -62,7 +62,7 @@ def source_versions(
 def stored_versions(
     connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime
 ) -> dict[str, Version]:
-    """Every record the warehouse holds and does not know deleted, created before an instant."""
+    """Every live record of the warehouse, created before an instant: id → version."""
     converted = "t.converted_date_time" if table.name == "leads" else "null"
     rows = connection.rows(
         f"select t.id, t.modified_time as changed, {converted} as converted from {RAW_SCHEMA}.{table.name} t"  # noqa: S608
@@ -75,7 +75,7 @@ def stored_versions(
 
 
 def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, Version], hi: datetime) -> Difference:
-    """What differs. A record changed since the window's end is not stale: it is the next run's."""
+    """What differs. A record changed since the end of the window is not stale: it belongs to the next sync."""
     end = int(hi.timestamp())
     both = source.keys() & stored.keys()
     return Difference(

@@ -59,7 +59,7 @@ class BulkCheckpoint:
 
 
 class BulkReader:
-    """Reads a module whole; `checkpoint` is true once the last batch is loaded."""
+    """Reads all rows of a module; `checkpoint` is true once the last batch is loaded."""
 
     def __init__(
         self,
@@ -77,18 +77,19 @@ class BulkReader:
         self.resumed = False
         """Whether the rows were taken from a job that an earlier sync had made."""
         self.first = True
-        """Whether the batch is of the first job that this run read: only its rows are all of one instant."""
+        """Whether the batch is of the first job that this sync read: only its rows are all of one instant."""
         self._total = 0
 
     def read(self) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
         """Batches of text columns, and the progress that is true once each is loaded.
 
-        Raises JobFailed and other Permanent errors, also for a field that bulk has no column for: another
-        route must do.
+        Raises:
+            JobFailed and other Permanent errors, also for a field that bulk has no column for: another route must be
+            taken.
         """
         done = self._begin()
         while True:
-            # Zoho prepares the next file while this one is loaded: some 4 s of each 200,000 rows
+            # Zoho prepares the next file while this one is loaded: about 4 s per 200,000 rows
             ahead = bulk.create_job(self._client, self._module, page_token=done.next_page_token) if done.more else None
             yield from self._file(done)
             if ahead is None:
@@ -98,8 +99,8 @@ class BulkReader:
             done = bulk.poll(self._client, ahead.id)
 
     def _file(self, job: bulk.BulkJob) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
-        """The rows of one job's file that are not loaded yet. A file that holds other rows than its job says is
-        fetched once more, and then refused: it may be well-formed and still lack half of them."""
+        """The rows of one job's file that are not loaded yet. A file with another number of rows than its job says is
+        downloaded once more, and then refused: it may be well-formed and still lack half of the rows."""
         assert self.checkpoint is not None
         for _ in range(2):
             held = 0
@@ -120,7 +121,7 @@ class BulkReader:
         raise JobFailed(f"the file of bulk job {job.id} holds {held} rows, and the job says {job.count}.")
 
     def _begin(self) -> bulk.BulkJob:
-        """The completed job to read from: the one a crash left behind, else a new one."""
+        """The completed job to read from: the one that a crash left, else a new one."""
         names = ("id", *self._plan.names)
         if self.checkpoint is not None and self.checkpoint.fields != names:
             self.checkpoint = None  # its file lacks a field that has appeared since
@@ -142,9 +143,9 @@ class BulkReader:
 
 
 def _blocks(zipped: Path) -> Iterator[pa.Table]:
-    """The CSV inside in blocks; every column is text, an empty one null.
+    """The CSV inside, in blocks. Every column is text; an empty value is null.
 
-    The CSV cannot tell null and '' apart, and lists give null.
+    The CSV has one form for null and '', and lists give null.
     """
     with bulk.open_csv(zipped) as stream:
         if not (header := stream.peek(1 << 16).split(b"\n", 1)[0].strip()):  # type: ignore[attr-defined]

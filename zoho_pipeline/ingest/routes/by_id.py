@@ -1,4 +1,4 @@
-"""Whole records by id, for the few that nothing else brought: up to 100 a call."""
+"""Whole records by id, for the few that no other call brought: up to 100 per call."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ IDS_PER_CALL = 100
 
 
 def fetch(client: ZohoClient, module: str, plan: FieldPlan, ids: Iterable[str]) -> dict[str, Row]:
-    """id → record, of those that are there for this user; all of a record's fields are of one version."""
+    """id → record, of those that this user sees; all fields of a record are of one version."""
     wanted = sorted(set(ids))
     found: dict[str, Row] = {}
     for start in range(0, len(wanted), IDS_PER_CALL):
@@ -35,7 +35,7 @@ def _some(client: ZohoClient, module: str, plan: FieldPlan, ids: list[str]) -> d
 
 
 def _slice(client: ZohoClient, module: str, names: Iterable[str], ids: list[str]) -> dict[str, Row] | None:
-    """One slice of fields of these records; None where the list call does not take ids (each is got alone then)."""
+    """One slice of fields of these records; None where the list call refuses ids (then each is read alone)."""
     params = {"fields": ",".join(names), "ids": ",".join(ids)}
     if module == "Leads":
         params["converted"] = "both"

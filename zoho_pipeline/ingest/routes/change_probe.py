@@ -16,7 +16,7 @@ from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import module_path
 
 QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
-"""What a query may be refused with while lists still answer: no reason to call the module missing."""
+"""Refusals of a query while lists still answer: they do not mean that the module is missing."""
 
 CONVERTED = "Converted_Date_Time"
 
@@ -64,7 +64,7 @@ class KnownDifference:
 
 
 def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
-    """What Zoho has; ScopeMissing, InvalidRequest and others where the module cannot be queried."""
+    """The totals at Zoho; ScopeMissing, InvalidRequest and others where the module cannot be queried."""
     where = f"Created_Time < '{format_time(created_before)}'"
     columns = ["COUNT(id)", "MAX(Modified_Time)"]
     if module == "Leads":
@@ -83,7 +83,7 @@ def count_only(client: ZohoClient, module: str, created_before: datetime) -> int
 
 
 def converted_since(client: ZohoClient, since: datetime) -> set[str]:
-    """Ids of the leads converted at or after an instant: a conversion need not move Modified_Time."""
+    """Ids of the leads converted at or after an instant. A conversion need not move Modified_Time."""
     found: set[str] = set()
     after, limit = "0", 200
     while True:

@@ -1,9 +1,8 @@
-"""Route `coql`: full rows by queries, up to 2,000 a call for one to three credits.
+"""Route `coql`: full rows by queries, up to 2,000 per call for one to three credits.
 
-The walk is a keyset on (Modified_Time, id): an edit only ever moves a row forward. Below the instant that is
-final nothing can change any more; from there on a row may slip behind the key within its second, so that
-stretch is read again until two readings agree. Lookups come as bare ids: names are filled in the warehouse
-(`lookup_names`).
+The walk is a keyset on (Modified_Time, id): an edit can only move a row forward. Below the final instant nothing can
+change any more. From there on a row may move behind the key within its second, so that stretch is read again until two
+readings agree. Lookups come as bare ids: their names are filled in the warehouse (`raw/lookup_names`).
 """
 
 from collections.abc import Generator, Iterator
@@ -22,10 +21,10 @@ from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import Page, Row
 
 REFUSALS = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
-"""What a query may meet although lists of the same module work: another route takes over."""
+"""Errors of a query although lists of the same module work: another route is taken."""
 
 LISTED_ROWS = 200
-"""Rows of a look for changes: one credit."""
+"""Rows of the query that looks for changes: one credit."""
 MOST_TAIL_WALKS = 8
 MOST_TAIL_PAGES = 50
 _FOREVER = timedelta(days=3_650)
@@ -34,7 +33,7 @@ _PARENTS_WITH_MODULE = frozenset({"Notes"})
 
 @dataclass(frozen=True)
 class Listed:
-    """Ids and versions changed since an instant; `whole`: they are all."""
+    """Ids and versions changed since an instant; `whole`: there are no others."""
 
     rows: list[Row]
     whole: bool
@@ -42,7 +41,7 @@ class Listed:
 
 
 def can_give_rows(module: str, plan: FieldPlan) -> bool:
-    """Whether a query gives every field of the plan: some are refused, and a note's parent lacks its module."""
+    """Whether a query gives every field of the plan: some fields are refused, and a note's parent lacks its module."""
     refused = coql.UNSUPPORTED_FIELDS.get(module, frozenset())
     return module not in _PARENTS_WITH_MODULE and not refused & set(plan.names) and len(plan.names) < coql.MOST_FIELDS
 
@@ -65,9 +64,9 @@ def count_changes(client: ZohoClient, module: str, since: datetime | None, until
 
 
 class QueryReader:
-    """Reads one module upwards from an instant by queries, to the end of what there is.
+    """Reads one module upwards from an instant by queries, to its last record.
 
-    `most` is the largest page the org has taken so far; it shrinks where the org refuses 2,000.
+    `most` is the largest page that the org took so far; it becomes smaller where the org refuses 2,000 rows.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class QueryReader:
             before = found
 
     def _walk(self, since: datetime | None) -> Generator[Batch, None, bool]:
-        """The walk; whether a row may have slipped behind its key."""
+        """The walk; returns whether a row may have moved behind its key."""
         after: coql.Keyset | None = None
         tail = 0
         while True:
@@ -140,7 +139,7 @@ def _about_rows(error: InvalidRequest) -> bool:
 
 
 def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
-    """BadAnswer for a page that is not in the order asked for: it would let the cursor pass unread rows."""
+    """BadAnswer for a page in another order than was asked for: with it the cursor would pass unread rows."""
     if not all(row["id"].isdigit() for row in rows):
         raise InvalidRequest(f"COQL on {module}: ids that are no numbers have no order.", "INVALID_QUERY")
     keys = [(modified(row), int(row["id"])) for row in rows]

@@ -1,8 +1,8 @@
 """Deletions: their own list, their own cursor on `deleted_time`, and what has come back.
 
-A restored record leaves Zoho's list of deletions, and Zoho may not move its Modified_Time. So the list
-is asked for from the oldest deletion in the recycle bin that we hold, where that still fits a page:
-whatever is missing from it has come back, or is gone for good, and a single GET tells which.
+A restored record leaves Zoho's list of deletions, and Zoho may not move its Modified_Time. So the list is asked for
+from the oldest deletion in the recycle bin that the warehouse holds, where that still fits a page. What is missing from
+the list was restored or permanently deleted, and a single GET shows which.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from zoho_pipeline.zoho.read import deleted, records
 from zoho_pipeline.zoho.read.pages import Page, Row
 
 PAGE_ROOM = 150
-"""Known deletions that a look for restores may bring back beside new ones: one page, one call."""
+"""Known deletions that are listed again beside new ones, to find restores: one page, one call."""
 
 MOST_WALKS = 10
 MOST_GETS = 200
@@ -34,13 +34,13 @@ class Known:
 
 @dataclass
 class Deletions:
-    """What the list of deletions said.
+    """What the list of deletions showed.
 
     Attributes:
         listed: id → Zoho's entry, the newest of each id.
         since: everything deleted at or after it is in `listed`.
         whole: False if Zoho did not show the whole list (a cap on pages): ids must be compared.
-        restored: id → the record, of those that are live again though nothing else said so.
+        restored: id → the record, of those that are live again although no other call showed it.
         asked_at: Zoho's clock as the last answer showed it.
     """
 
@@ -64,7 +64,7 @@ def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> dat
 
 
 def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, Known]) -> Deletions:
-    """The list from `since` on, and which of the known deletions have been undone."""
+    """The list from `since` on, and which of the known deletions were undone."""
     found = Deletions(since=since)
     before: set[str] | None = None
     for _ in range(MOST_WALKS):
@@ -153,5 +153,5 @@ def _part(value: Any, name: str) -> str | None:
 
 
 def is_news(row: Row, known: Known | None) -> bool:
-    """Whether an entry says something else than what the warehouse holds."""
+    """Whether an entry differs from the deletion that the warehouse holds."""
     return known is None or known.deleted_time != deleted_at(row) or known.deletion_type != row.get("type")

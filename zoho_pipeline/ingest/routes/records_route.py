@@ -1,10 +1,10 @@
-"""Route `records`: Get Records by keyset on Modified_Time, 200 rows a call.
+"""Route `records`: Get Records by keyset on Modified_Time, 200 rows per call.
 
-Offset pages skip a row whenever an edit moves another out of an earlier page. So every call here is a
-first page: ascending, from the last Modified_Time seen. What was below it has been read, or was edited
-since and comes again further up. Only where one second fills a whole page are page tokens used, inside
-that second, and the walk is repeated until two walks agree: a row can be skipped in a walk only if
-another left during it, and then the next walk lacks the one that left.
+Offset pages skip a row whenever an edit moves another row out of an earlier page. So every call here is a first page:
+ascending, from the last Modified_Time seen. What was below it has been read, or was edited since and comes again
+further up. Page tokens are used only where one second fills a whole page, and only inside that second. That walk is
+repeated until two walks agree: a row can be skipped in a walk only if another row left during it, and then the next
+walk lacks the row that left.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from zoho_pipeline.zoho.read.pages import Page, Row
 
 MOST_WALKS = 20
 MOST_TAIL_PAGES = 1_000
-"""Pages read beyond the window's end: what is edited faster than it can be read is the next run's."""
+"""Pages read beyond the end of the window: what is edited faster than it can be read belongs to the next sync."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class _Answer:
 
 
 class KeysetReader:
-    """Reads one module upwards from an instant, to the end of what there is.
+    """Reads one module upwards from an instant, to its last record.
 
-    Beyond the window's `hi` it reads on: a record that was edited during the sync stands there, and
-    its earlier state cannot be had any more.
+    It reads on beyond the window's `hi`: a record that was edited during the sync is there, and Zoho does not show its
+    earlier version any more.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class KeysetReader:
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
         self.inclusive = inclusive
-        """Whether If-Modified-Since has been seen to include its own second; no source settles it."""
+        """Whether If-Modified-Since was seen to include its own second; no source says whether it does."""
 
     def read(self, since: datetime | None) -> Iterator[Batch]:
         """All batches from `since` (inclusive) on, in the order of change.
 
-        A version of a record is given once, unless it was read too young to be final.
+        A version of a record is given once, unless it was read before its second was over.
         """
         seen: dict[str, str] = {}
         tail, known_at = 0, None
@@ -116,10 +116,10 @@ class KeysetReader:
             token = answer.token
 
     def _first_page(self, since: datetime | None, probe: bool) -> _Answer:
-        """The page that begins at `since`. If the header turns out to exclude its own second, it is asked
-        for one second earlier, which is right either way but may bring a crowded second once more.
+        """The page that begins at `since`. If the header excludes its own second, the page is asked for one second
+        earlier. That is right in both cases, but it may bring a crowded second once more.
 
-        probe: a record of that very second has just been seen, so its absence would tell.
+        probe: a record of that very second was just seen, so its absence shows that the header excludes it.
         """
         if since is None or self.inclusive:
             return self._page(since)
@@ -147,8 +147,8 @@ class KeysetReader:
     def _joined(self, rows: list[Row], first: datetime, last: datetime, names: tuple[str, ...]) -> list[Row]:
         """The rows with a further slice of their fields, read over the same stretch of time.
 
-        A record edited between the two calls shows another version there: it is left out here, and
-        comes again further up with its new time.
+        A record that was edited between the two calls has another version there. It is left out here, and comes again
+        further up with its new time.
         """
         missing = {row["id"]: row for row in rows}
         joined: dict[str, Row] = {}
@@ -179,7 +179,7 @@ class KeysetReader:
 
 
 def check_order(rows: list[Row], module: str) -> None:
-    """BadAnswer for a page that is not in ascending order: it would let the cursor pass unread rows."""
+    """BadAnswer for a page that is not in ascending order: with it the cursor would pass unread rows."""
     times = [modified(row) for row in rows]
     if any(later < earlier for earlier, later in pairwise(times)):
         raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was asked for.")
@@ -194,15 +194,15 @@ def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, 
 
 
 def _fresh(rows: list[Row], seen: dict[str, str], trusted: datetime) -> list[Row]:
-    """Rows whose version has not been given yet. Only final ones are remembered: a second edit within the
-    same second has the same Modified_Time."""
+    """Rows whose version was not given yet. Only final versions are remembered: a second edit within the same second
+    has the same Modified_Time."""
     fresh = [row for row in rows if seen.get(row["id"]) != row["Modified_Time"]]
     seen.update((row["id"], row["Modified_Time"]) for row in fresh if modified(row) < trusted)
     return fresh
 
 
 def _forget(seen: dict[str, str], since: datetime | None) -> None:
-    """Drop versions that cannot come again, now and then: memory stays bounded whatever the size."""
+    """Forget versions that cannot come again, now and then: memory stays bounded whatever the size."""
     if since is None or len(seen) < 20_000:
         return
     for id_ in [id_ for id_, text in seen.items() if parse_time(text) < since - 2 * SECOND]:

@@ -1,8 +1,8 @@
 """Which route reads a module, by what it costs: the fewest credits that still bring every field.
 
-records   200 rows a call; a sorted call is 1 or 3 credits (sources differ: 3 is assumed)
-coql      2,000 rows a call for 3 credits; lookups without names, some fields refused
-bulk      200,000 rows a job for 50 credits, some polls and a download; not for notes
+records   200 rows per call; a sorted call costs 1 or 3 credits (sources differ: 3 is assumed)
+coql      2,000 rows per call for 3 credits; lookups come without names, some fields are refused
+bulk      200,000 rows per job for 50 credits, some polls and a download; not for notes
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Route = Literal["records", "coql", "bulk"]
 
 @dataclass(frozen=True)
 class RouteOptions:
-    """What may be taken. `rows` is None where they cannot be counted; `slices` of 50 fields lists need."""
+    """Which routes are possible. `rows` is None where they cannot be counted; `slices`: calls per page of a list."""
 
     rows: int | None
     slices: int = 1
@@ -33,7 +33,7 @@ class Choice:
 
 
 def choose(options: RouteOptions, limits: SyncLimits) -> Choice:
-    """The cheapest route that brings the rows whole."""
+    """The cheapest route that brings every field of the rows, and the reason in words."""
     rows = options.rows
     if rows is None:
         return Choice("records", "rows cannot be counted")

@@ -22,7 +22,7 @@ OVERLAP_ROWS = 190
 SECOND = timedelta(seconds=1)
 
 SKEW = timedelta(seconds=60)
-"""Zoho's servers may differ by less than this: what is further ahead of a clock was stamped by another one."""
+"""Zoho's servers differ by less than this. What is further ahead of a clock was stamped by another clock."""
 
 
 class Window:
@@ -31,8 +31,8 @@ class Window:
     Args:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
         lag: seconds a write may take to become visible.
-        last_read: when the newest rows we hold were read. `now` never falls behind it: of two readings of one
-            version the later wins, also on a clock that stands still or was set back.
+        last_read: when the newest rows in the warehouse were read. `now` is never before it: of two readings of one
+            version the later one wins, also on a clock that stands still or was set back.
     """
 
     def __init__(

@@ -93,11 +93,11 @@ def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleRe
         report=report,
         limits=sync.limits,
         full=sync.full,
-        can_bulk=spec.reshape is None and sync.channel.allows("bulk", spec.module),
         advance=partial(sync.progress.advance, spec.module),
     )
     state = watermarks.corrected(sync.state.of(spec.module), sync.window.hi)
-    return ModuleReader(module, state, can_query=sync.channel.allows("coql", spec.module))
+    can_bulk = spec.reshape is None and sync.channel.allows("bulk", spec.module)
+    return ModuleReader(module, state, can_query=sync.channel.allows("coql", spec.module), can_bulk=can_bulk)
 
 
 def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iterable[Checkpoint]:

@@ -32,11 +32,11 @@ class _Broken:
 
 
 class Interrupted(PipelineError):
-    """The work was stopped because the run could not go on."""
+    """The work was stopped because the sync could not go on."""
 
 
 class _Cancelled(Exception):
-    """Unwinds a work that is not wanted any more."""
+    """Ends a work that is not needed any more."""
 
 
 class WorkerPool:

@@ -177,7 +177,7 @@ def test_a_sync_beside_another_says_that_it_waits(built: Built) -> None:
     other.join()
     watch.join()
     assert answer.code == 0, answer.err
-    assert "channel acme is in use by another process" in answer.err
+    assert "channel acme is being worked on by another process" in answer.err
 
 
 def test_a_paused_channel_is_left_out(built: Built) -> None:

@@ -51,13 +51,15 @@ class BulkLoad:
         except Permanent as error:
             # also where a single field has no column in bulk: left out, its values would always be missing
             report.note(f"bulk refused: {error}")
-            self._checkpoints.change(bulk=None)
+            self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
         hi = min(reader.checkpoint.hi, module.window.hi)
         if reader.resumed:  # its end is of another sync's clock: below what that sync read nothing can be missing
             hi = min(hi, self._checkpoints.state.proved or EVER)
-        self._checkpoints.change(bulk=None, cursor=hi, final_to=min(hi, self._checkpoints.final_to()))
+        self._checkpoints.state = replace(
+            self._checkpoints.state, bulk=None, cursor=hi, final_to=min(hi, self._checkpoints.final_to())
+        )
         yield Checkpoint(module.spec.module, {}, self._checkpoints.state)
         return hi
 
@@ -75,7 +77,9 @@ class BulkLoad:
             below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), False))
             self._ids += below.chunks
             self._below += len(below)
-        self._checkpoints.change(bare_names=True, bulk=replace(done, below=self._below))
+        self._checkpoints.state = replace(
+            self._checkpoints.state, bare_names=True, bulk=replace(done, below=self._below)
+        )
         if first:
             self._checkpoints.state = with_proof(self._checkpoints.state, [pc.max(changed).as_py()])
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)

@@ -1,7 +1,7 @@
 """Checkpoints: a bounded part of a module's rows, with the state that is true once they are in the warehouse."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -66,10 +66,6 @@ class Checkpoints:
             cursor, final_to = min(reached, window.hi), min(reached, self.final_to())
             self.state = self.state.advanced(cursor, final_to, window.now())
         return Checkpoint(self._module.spec.module, tables, self.state)
-
-    def change(self, **values: object) -> None:
-        """Give the state other values: names of `ModuleState`."""
-        self.state = replace(self.state, **values)  # type: ignore[arg-type]
 
     def zoho_was_at(self, at: datetime | None) -> None:
         """Zoho answered a question at this instant of its clock. The latest one counts."""

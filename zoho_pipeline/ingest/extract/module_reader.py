@@ -1,6 +1,7 @@
 """The story of one module in one sync: deletions → probe → route → rows. Runs in a thread and talks to Zoho only."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from zoho_pipeline.ingest.extract import watermarks
@@ -57,7 +58,9 @@ class ModuleReader:
         hi = self.module.window.hi
         self.report.window_start, self.report.window_end = since, hi
         # kept with the first checkpoint: a first load that is resumed still learns what was deleted since its start
-        self.checkpoints.change(deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name)
+        self.checkpoints.state = replace(
+            self.checkpoints.state, deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name
+        )
         self.module.window.settle()
         if since is None:
             yield from self._everything()
@@ -67,7 +70,7 @@ class ModuleReader:
     def reread(self) -> Iterator[Checkpoint]:
         """Every row once more, whatever the cursor says, by another route than those that left a difference."""
         self.fields.ensure()
-        self.checkpoints.change(bulk=None)
+        self.checkpoints.state = replace(self.state, bulk=None)
         taken = self.report.route.split("+")
         if "coql" in taken:
             yield from self.routes.by_lists(None)

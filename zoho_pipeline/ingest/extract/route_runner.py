@@ -1,6 +1,7 @@
 """Runs the routes of one module: the cheapest one first, another one where Zoho refuses it."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from zoho_pipeline.ingest.extract.bulk_load import BulkLoad
@@ -76,14 +77,14 @@ class RouteRunner:
         most = self._query_rows()
         place = (self._client, self._spec.module, self._fields.plan, self._module.window)
         reader = QueryReader(*place, self._checkpoints.final_to(), most, self._module.limits)
-        self._checkpoints.change(bare_names=True)
+        self._checkpoints.state = replace(self._checkpoints.state, bare_names=True)
         try:
             yield from self._checkpoints.of_batches(reader.read(since), since)
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return False
         if reader.most != most:
-            self._checkpoints.change(query_rows=reader.most)
+            self._checkpoints.state = replace(self._checkpoints.state, query_rows=reader.most)
         self._report.took("coql")
         return True
 
@@ -188,4 +189,4 @@ class RouteRunner:
 
     def _remember(self, reader: KeysetReader) -> None:
         if reader.inclusive:
-            self._checkpoints.change(inclusive=True)
+            self._checkpoints.state = replace(self._checkpoints.state, inclusive=True)

@@ -1,6 +1,7 @@
 """The fields of a module in this sync, and what has changed about them since the last one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from zoho_pipeline.ingest.catalog.field_selection import (
@@ -46,7 +47,7 @@ class ModuleFields:
         if not self.plan.names:
             self.plan = self._module.spec.plan or self._read()
             if self.metas:
-                self._checkpoints.change(fields_at=self._module.window.hi)
+                self._checkpoints.state = replace(self._checkpoints.state, fields_at=self._module.window.hi)
         return self.plan
 
     @property
@@ -68,7 +69,7 @@ class ModuleFields:
         wider = plan_from_record(spec.table, whole or ())
         if not set(wider.names) - set(self.plan.names):
             return False
-        self._checkpoints.change(names=wider.names)
+        self._checkpoints.state = replace(self._checkpoints.state, names=wider.names)
         self.plan = wider
         return True
 
@@ -86,7 +87,7 @@ class ModuleFields:
         picks = picks_of(self.metas, spec.table.api_fields)
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
             self._module.report.note(change)
-        self._checkpoints.change(fields=dict(plan.types), picks=picks)
+        self._checkpoints.state = replace(self._checkpoints.state, fields=dict(plan.types), picks=picks)
         return plan
 
 

@@ -25,7 +25,7 @@ from zoho_pipeline.warehouse.warehouse import open_warehouse
 NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
-MOST_EXECUTED = 74
+MOST_EXECUTED = 73
 """Today's figure. A change that needs one more module says why and raises it; one that needs fewer lowers it."""
 
 

@@ -1,4 +1,4 @@
-"""The token source: one token for everybody, requested from the simulator."""
+"""The token source requests one token from the simulator, and all callers share it."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ Env = Callable[..., dict[str, str]]
 
 
 class Time:
-    """A clock of ours that a test moves."""
+    """A local clock that a test moves."""
 
     def __init__(self) -> None:
         self.shift = timedelta()
@@ -58,7 +58,7 @@ def org(simulator: Simulator) -> Org:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def registry(request: pytest.FixtureRequest, simulator: Simulator, org: Org, settings_env: Env) -> Registry:
-    """A registry with channel `acme`, verified, whose first access token is used up."""
+    """A registry with the verified channel `acme`, whose first access token has expired."""
     postgres = request.param == "postgres"
     extra = {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_url")} if postgres else {}
     registry = Registry(settings_for(simulator, settings_env, **extra))
@@ -68,7 +68,7 @@ def registry(request: pytest.FixtureRequest, simulator: Simulator, org: Org, set
 
 
 def dead_token(simulator: Simulator) -> None:
-    """From now on the stored token is refused."""
+    """From now on Zoho refuses the stored token."""
     simulator.expire_access_tokens()
 
 
@@ -103,12 +103,12 @@ def test_many_threads_share_one_request(registry: Registry, simulator: Simulator
     sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(4)]
     barrier = Barrier(16)
 
-    def ask(number: int) -> Secret:
+    def request(number: int) -> Secret:
         barrier.wait()
         return sources[number % 4].current().value
 
     with ThreadPoolExecutor(16) as pool:
-        tokens = set(pool.map(ask, range(16)))
+        tokens = set(pool.map(request, range(16)))
     assert len(tokens) == 1
     assert len(token_requests(simulator)) == 1
 
@@ -146,7 +146,7 @@ with open_client(settings, registry, "acme") as client:
 def test_many_processes_at_once_share_one_request(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:
-    """All hold a token that Zoho no longer takes, all see the 401, one asks for the next."""
+    """All hold a token that Zoho no longer accepts, and all see the 401. One of them requests the next token."""
     dead_token(simulator)
     centers = json.dumps(dict(registry.settings.data_centers))
     env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url, ZOHO_PIPELINE_DATA_CENTERS=centers)
@@ -155,7 +155,7 @@ def test_many_processes_at_once_share_one_request(
         subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, text=True)
         for _ in range(5)
     ]
-    for asker in askers:  # all are up and wait: now together
+    for asker in askers:  # all processes have started and wait; now they begin together
         assert asker.stdin is not None
         asker.stdin.write("\n")
         asker.stdin.flush()
@@ -166,8 +166,8 @@ def test_many_processes_at_once_share_one_request(
 def test_a_process_killed_during_its_request_stops_nobody(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:
-    """It dies with the lock held and its request in flight. When no answer can come any more, the next one sends a
-    request, and both count."""
+    """It dies while it holds the lock and its request is in flight. When no answer can come any more, the next process
+    sends a request, and both requests count."""
     dead_token(simulator)
     simulator.faults.next(1, "slow", "/oauth/v2/token", seconds=5)
     centers = json.dumps(dict(registry.settings.data_centers))
@@ -180,7 +180,7 @@ def test_a_process_killed_during_its_request_stops_nobody(
         while not simulator.faults.fired:
             sleep(0.02)
         asker.kill()
-    with registry.database.write() as connection:  # the time that a request can take passes
+    with registry.database.write() as connection:  # wait as long as a request can take
         sent = update(requests_table).where(requests_table.c.under_way)
         assert connection.execute(sent.values(requested_at=registry.database.now() - LONGEST_REQUEST)).rowcount == 1
     with open_client(registry.settings, registry, "acme") as client:
@@ -188,14 +188,14 @@ def test_a_process_killed_during_its_request_stops_nobody(
     since = datetime.now(UTC) - HOUR
     assert (
         registry.token_budget.requests(registry.token_store.fingerprint("acme"), since) == 3
-    )  # the registration's too
+    )  # the request of the registration counts too
 
 
 @pytest.mark.parametrize("registry", ["postgres"], indirect=True)
 def test_a_request_whose_lock_was_lost_is_waited_for(
     registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its request is on the way when the session of its lock ends: the next one takes its token and asks for none."""
+    """Its request is in flight when the session of its lock ends. The next process uses that token."""
     caplog.set_level("INFO")
     sources = [StoredTokenSource(registry, "acme") for _ in range(2)]
     held = sources[0].current()
@@ -211,8 +211,8 @@ def test_a_request_whose_lock_was_lost_is_waited_for(
     assert "waiting for the answer" in caplog.text
 
 
-def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry, simulator: Simulator) -> None:
-    """A process that lost its lock stores its token between the other's look and its count."""
+def test_a_token_stored_since_the_last_read_spends_no_request(registry: Registry, simulator: Simulator) -> None:
+    """A process that lost its lock stores its token after the other one read the registry and before it counts."""
     store, center = registry.token_store, DataCenters.with_added(registry.settings.data_centers).get(DC)
     stored = store.access_token("acme")
     assert stored is not None
@@ -227,7 +227,7 @@ def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry
 def test_hosts_whose_clocks_are_off_share_a_token(
     registry: Registry, simulator: Simulator, postgres_url: str, hours: int
 ) -> None:
-    """Seen from here the database's clock is hours off, as it is for a host whose own clock is wrong."""
+    """The database's clock differs from ours by hours, as it does for a host whose own clock is wrong."""
     skew_clock(postgres_url, hours)
     there = registry.database.now()
     assert abs(there - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
@@ -237,10 +237,10 @@ def test_hosts_whose_clocks_are_off_share_a_token(
         users.current(client)
     stored = right.token_store.access_token("acme")
     assert stored is not None
-    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # the database's hour
+    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # an hour by the database's clock
     assert StoredTokenSource(right, "acme").current() == stored
     before = len(token_requests(simulator))
-    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, none here
+    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, and no time passes here
     assert StoredTokenSource(right, "acme").current() != stored
     assert len(token_requests(simulator)) == before + 1
     right.add_credits("acme", 5)
@@ -251,18 +251,18 @@ def test_hosts_whose_clocks_are_off_share_a_token(
 
 def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator: Simulator) -> None:
     source = StoredTokenSource(registry, "acme")
-    for _ in range(9):  # the registration was the first
+    for _ in range(9):  # the registration sent the first request
         source.refused(source.current())
     for anybody in (source, StoredTokenSource(registry, "acme")):
         with pytest.raises(TokenThrottled, match="10 were requested in ten minutes") as caught:
             anybody.refused(source.current())
         assert 0 < caught.value.retry_after <= 605
     assert len(token_requests(simulator)) == 9
-    assert source.current()  # the token at hand is handed out all the same
+    assert source.current()  # the stored token is still handed out
 
 
-def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Registry, simulator: Simulator) -> None:
-    """Fifteen nights in a row, within a few of our seconds: each takes one token."""
+def test_a_zoho_whose_clock_is_moved_gets_the_requests_it_allows(registry: Registry, simulator: Simulator) -> None:
+    """Fifteen nights follow each other within a few of our seconds. Each requests one token."""
     for _ in range(15):
         simulator.clock.advance(86_400)
         with open_client(registry.settings, registry, "acme") as client:
@@ -271,7 +271,7 @@ def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Re
     assert {call.status for call in token_requests(simulator)} == {200}
 
 
-def test_access_denied_is_not_asked_into(registry: Registry, simulator: Simulator) -> None:
+def test_after_access_denied_no_request_is_sent(registry: Registry, simulator: Simulator) -> None:
     time = Time()
     source = StoredTokenSource(registry, "acme", clock=time)
     held = source.current()
@@ -303,7 +303,7 @@ def test_a_revoked_refresh_token_asks_for_a_person_and_a_new_one_ends_it(
     assert registry.get("acme").status == "active"
 
 
-def test_a_wrong_secret_that_is_mended_needs_no_new_connection(registry: Registry, org: Org) -> None:
+def test_a_wrong_secret_that_is_corrected_needs_no_new_connection(registry: Registry, org: Org) -> None:
     wrong = Registry(replace(registry.settings, client_secret=Secret("wrong")))
     source = StoredTokenSource(wrong, "acme")
     with pytest.raises(ReconnectNeeded, match="ZOHO_CLIENT_SECRET"):
@@ -321,7 +321,7 @@ def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, s
 
     def think() -> None:
         barrier.wait()
-        sleep(0.5)  # time for the eight to come in behind the first
+        sleep(0.5)  # time for the eight threads to queue behind the first one
 
     simulator.on_call(1, think, "/oauth/v2/token")
     simulator.faults.next(99, "server_error", "/oauth/v2/token")
@@ -334,11 +334,13 @@ def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, s
 
     with ThreadPoolExecutor(9) as pool:
         list(pool.map(complain, [False] + [True] * 8))
-    # one that came too late to share may have asked on its own, and the rest shared that
+    # a thread that came too late may have sent its own request, and the rest shared that one
     assert len(token_requests(simulator)) <= 2
 
 
-def test_an_accounts_server_that_is_away_costs_nothing(registry: Registry, simulator: Simulator) -> None:
+def test_an_unreachable_accounts_server_costs_no_request_of_the_budget(
+    registry: Registry, simulator: Simulator
+) -> None:
     source = StoredTokenSource(registry, "acme")
     held = source.current()
     simulator.stop()
@@ -356,11 +358,11 @@ def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry,
 
 
 def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Simulator, org: Org) -> None:
-    """An added centre on another port: the stored token's address is no longer its own, and sees nothing."""
+    """A data center is added on another port. The old address of the stored token then receives no request."""
     with Simulator.start() as other:
         moved = Registry(replace(registry.settings, data_centers={DC: other.url}))
         other.add_client("1000.TESTCLIENT", "test-client-secret-0123456789")
-        with pytest.raises(RefreshTokenRevoked):  # asked there, and only there
+        with pytest.raises(RefreshTokenRevoked):  # requested there, and only there
             StoredTokenSource(moved, "acme").current()
         with pytest.raises(RefreshTokenRevoked), open_client(moved.settings, moved, "acme"):
             pytest.fail("there is no token for it")
@@ -368,7 +370,7 @@ def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Sim
     assert simulator.requests == []
 
 
-def test_a_hiccup_of_the_accounts_server_does_not_cost_the_call(registry: Registry, simulator: Simulator) -> None:
+def test_a_short_failure_of_the_accounts_server_fails_no_call(registry: Registry, simulator: Simulator) -> None:
     dead_token(simulator)
     simulator.faults.next(1, "bad_gateway", "/oauth/v2/token")
     with open_client(registry.settings, registry, "acme") as client:
@@ -399,13 +401,13 @@ def test_clients_of_one_org_share_its_limits(registry: Registry, org: Org) -> No
     assert limits.concurrency == 20
     assert limits.daily_credits == 51_000
     assert limits.own_credits == registry.credits_used("acme") == 4
-    for unknown in (None, "galactic"):  # a small guess at the credits would stop syncs that may go on
+    for unknown in (None, "galactic"):  # a low guess of the credits would stop syncs that may continue
         limits = org_limits_of(registry.settings, registry, replace(one, org_id=None, edition=unknown))
         assert (limits.daily_credits, limits.concurrency) == (None, 5)
 
 
-def test_no_token_stands_in_the_registry_in_clear(registry: Registry) -> None:
-    """The whole file, not the columns that we think of."""
+def test_no_token_is_stored_unencrypted_in_the_registry(registry: Registry) -> None:
+    """It searches the whole file, not only the columns that we think of."""
     source = StoredTokenSource(registry, "acme")
     secrets = [
         source.refused(source.current()).value,

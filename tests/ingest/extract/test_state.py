@@ -1,4 +1,4 @@
-"""The state of a channel: what earlier releases stored still loads, and nothing is lost on the way through."""
+"""The state of a channel: states of earlier releases still load, and a load and a store lose nothing."""
 
 import json
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ def stored(name: str) -> dict[str, Any]:
 
 @given(module_states)
 def test_a_state_comes_back_as_it_was_stored(state: dict[str, Any]) -> None:
-    """Keys of a newer release among them."""
+    """Keys of a newer release are kept too."""
     assert ModuleState.from_json(state).to_json() == state
     assert ModuleState.from_json(ModuleState.from_json(state).to_json()) == ModuleState.from_json(state)
 

@@ -1,4 +1,4 @@
-"""The client at the wire: sign-in, what each answer means, what is tried again, and what is never told."""
+"""The client at the wire: sign-in, the meaning of each answer, retries, and what is never logged."""
 
 import logging
 import traceback
@@ -85,7 +85,7 @@ def test_an_answer_without_a_clock_fails_loudly() -> None:
 # Sign-in
 
 
-def test_one_new_look_when_a_token_is_refused() -> None:
+def test_a_refused_token_is_renewed_once() -> None:
     wire, tokens = Wire(error("INVALID_TOKEN", 401), OK), Tokens()
     assert client_on(wire, tokens).get(LEADS).status == 200
     assert tokens.refusals == [f"1000.{1:032x}.{1:032x}"]
@@ -99,7 +99,7 @@ def test_a_token_that_died_meanwhile_gets_one_more_look() -> None:
     assert [r.headers["Authorization"][-1] for r in wire.seen] == ["1", "2", "3"]
 
 
-def test_a_post_keeps_its_body_over_the_new_look() -> None:
+def test_a_post_keeps_its_body_over_a_renewed_token() -> None:
     wire = Wire(error("INVALID_TOKEN", 401), OK)
     client_on(wire).post("/crm/v7/coql", json={"select_query": "x"})
     assert [r.content for r in wire.seen] == [b'{"select_query":"x"}'] * 2
@@ -126,28 +126,28 @@ COQL = "/crm/v7/coql"
 
 
 def test_a_scope_found_missing_is_not_asked_for_again() -> None:
-    told: list[str] = []
+    lacking: list[str] = []
     wire = Wire(MISMATCH)
-    client = client_on(wire, on_lacking=told.append)
+    client = client_on(wire, on_lacking=lacking.append)
     for view in (client, client.metered(), client.metered()):
         with pytest.raises(errors.ScopeMissing, match=r"ZohoCRM\.coql\.READ"):
             view.post(COQL, json={})
-    assert (len(wire.seen), told) == (1, ["ZohoCRM.coql.READ"])
+    assert (len(wire.seen), lacking) == (1, ["ZohoCRM.coql.READ"])
     with pytest.raises(errors.ScopeMissing):
-        client_on(wire, lacking=told).post(COQL, json={})
+        client_on(wire, lacking=lacking).post(COQL, json={})
     assert len(wire.seen) == 1
 
 
 @pytest.mark.parametrize("path", ["/crm/v7/Leads", "/crm/v7/Leads/1/Notes", "/crm/v7/settings/holidays", COQL])
 def test_a_refusal_that_shows_no_missing_scope_is_not_remembered(path: str) -> None:
-    """Of a record it is the module's; a query is refused for its module where the scope of queries is granted."""
-    told: list[str] = []
+    """For a record the scope of its module is missing. For a query too, if the scope of queries is granted."""
+    lacking: list[str] = []
     wire = Wire(MISMATCH)
-    client = client_on(wire, granted=("ZohoCRM.coql.ALL",), on_lacking=told.append)
+    client = client_on(wire, granted=("ZohoCRM.coql.ALL",), on_lacking=lacking.append)
     for _ in range(2):
         with pytest.raises(errors.ScopeMissing):
             client.get(path)
-    assert (len(wire.seen), told) == (2, [])
+    assert (len(wire.seen), lacking) == (2, [])
 
 
 def test_a_foreign_401_neither_mints_nor_passes() -> None:
@@ -176,14 +176,14 @@ def test_a_source_that_needs_a_person_is_not_asked_twice() -> None:
         assert wire.seen == []
 
 
-def test_an_accounts_server_that_stumbles_is_waited_for() -> None:
+def test_a_short_failure_of_the_accounts_server_is_waited_for() -> None:
     wire = Wire(OK)
     client = client_on(wire, Unable(errors.ServerFault("500")))
     client.get(LEADS)
     assert client.naps == [1.0]  # type: ignore[attr-defined]
 
 
-# What answers mean
+# The meaning of answers
 
 MEANINGS: list[tuple[httpx.Response, type[errors.ZohoError]]] = [
     (error("NO_PERMISSION", 403, details={"permissions": ["Crm_Implied_View_Leads"]}), errors.NoPermission),
@@ -266,7 +266,7 @@ PASSING: dict[str, tuple[Reply, type[errors.ZohoError]]] = {
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_passing_faults_are_outlasted_by_reads(name: str) -> None:
+def test_reads_are_retried_until_a_short_fault_ends(name: str) -> None:
     fault, _ = PASSING[name]
     wire = Wire(fault, fault, answer({"data": [{"id": "1"}]}))
     client = client_on(wire)
@@ -340,7 +340,7 @@ def test_the_budget_sends_nothing() -> None:
     assert wire.seen == []
 
 
-def test_a_dripping_answer_ends() -> None:
+def test_an_answer_that_arrives_too_slowly_ends() -> None:
     class Drip(httpx.SyncByteStream):
         def __iter__(self) -> Any:
             while True:
@@ -396,7 +396,7 @@ def test_what_is_no_download(tmp_path: Path, reply: httpx.Response, expected: ty
     assert list(tmp_path.iterdir()) == []
 
 
-# Silence
+# Secrets in messages and logs
 
 TOKEN = f"1000.{1:032x}.{1:032x}"
 
@@ -415,6 +415,6 @@ def test_no_token_in_messages_tracebacks_or_logs(reply: Reply, caplog: pytest.Lo
     caplog.set_level(logging.DEBUG)
     with pytest.raises(errors.ZohoError) as caught:
         client_on(Wire(reply), pacing=Pacing(attempts=2)).get(LEADS, {"page_token": "secret-page-token"})
-    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
-    assert TOKEN not in told
-    assert f"{1:032x}" not in told
+    written = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
+    assert TOKEN not in written
+    assert f"{1:032x}" not in written

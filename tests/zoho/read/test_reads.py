@@ -1,4 +1,4 @@
-"""The reads at the wire: what they ask for, and answers that keep the form but break the promise."""
+"""The reads at the wire: what they request, and answers that have the right form but a wrong content."""
 
 import io
 import zipfile
@@ -93,7 +93,7 @@ BROKEN_PAGES = [
         lambda c: list(related_lists.notes(c, "Leads", "1")),
     ],
 )
-def test_half_a_promise_is_no_page(read: Callable[[ZohoClient], Any], body: dict[str, Any]) -> None:
+def test_an_incomplete_answer_is_not_a_page(read: Callable[[ZohoClient], Any], body: dict[str, Any]) -> None:
     with pytest.raises(errors.BadAnswer):
         read(client_on(Wire(answer(body))))
 
@@ -183,7 +183,7 @@ def test_the_first_page_is_the_cheap_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["id; drop", "a b", "1a", "", "Owner.", "x'", "a,b"])
-def test_no_text_but_a_name_stands_in_a_query(name: str) -> None:
+def test_only_names_are_put_into_a_query(name: str) -> None:
     wire = Wire(answer(page()))
     with pytest.raises(errors.InvalidRequest):
         coql.changes(client_on(wire), "Leads", (name,), since=SINCE, until=UNTIL)
@@ -294,7 +294,7 @@ def test_a_next_job_sends_the_token_alone() -> None:
     assert orjson.loads(wire.seen[0].content) == {"query": {"page_token": "tok"}}
 
 
-def test_a_lost_job_is_asked_for_once_more_and_no_oftener() -> None:
+def test_a_lost_job_is_created_once_more_and_not_again() -> None:
     wire = Wire(error("INTERNAL_ERROR", 500), answer(ADDED, 201))
     assert bulk.create_job(client_on(wire), "Leads").id == "7"
     wire = Wire(error("INTERNAL_ERROR", 500))
@@ -334,7 +334,7 @@ def test_a_failed_or_endless_job_says_so() -> None:
 @pytest.mark.parametrize(
     "reply", [answer({"data": []}), answer({}), state("COMPLETED", more_records=True), answer({"data": [{"id": "7"}]})]
 )
-def test_what_is_no_job(reply: Any) -> None:
+def test_answers_that_are_not_a_job(reply: Any) -> None:
     with pytest.raises(errors.BadAnswer):
         bulk.status(client_on(Wire(reply)), "7")
 
@@ -356,7 +356,7 @@ def test_a_file_that_is_not_there_yet_is_asked_for_again(tmp_path: Path) -> None
 
 
 def test_a_throttled_download_waits_until_its_minute_is_over(tmp_path: Path) -> None:
-    """Eleven results in a minute: the client's own tries are spent, and it goes on waiting."""
+    """Eleven results are requested in a minute. The retries of the client are used up, and it continues to wait."""
     busy = error("TOO_MANY_REQUESTS", 429)
     file = answer(zipped(**{"7.csv": b"Id\n1\n"}), Content_Type="application/zip")
     client = client_on(Wire(busy, busy, busy, busy, file), pacing=Pacing(attempts=2))
@@ -381,8 +381,8 @@ def zipped(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_download_stays_at_home(tmp_path: Path) -> None:
-    """The path is ours: a `download_url` that points elsewhere is never followed with a token."""
+def test_a_download_never_leaves_the_api_domain(tmp_path: Path) -> None:
+    """We build the path: a `download_url` of another host is never called with a token."""
     wire = Wire(answer(zipped(**{"7.csv": b"Id\n1\n"}), Content_Type="application/zip"))
     path = bulk.download(client_on(wire), "7", tmp_path / "7.zip")
     assert str(wire.seen[0].url) == "https://www.zohoapis.com/crm/bulk/v7/read/7/result"

@@ -184,7 +184,7 @@ def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None
             raise ProjectError(
                 model.path,
                 reference.line,
-                f"reads {reference.name}, which stands in {other}; a model in {own} reads only {_readable(own)}."
+                f"reads {reference.name}, which is in {other}; a model in {own} reads only {_readable(own)}."
                 f" Move {model.name} to a higher layer or {reference.name} to a lower one.",
             )
 

@@ -1,7 +1,7 @@
-"""The walk of one changed lead: how many modules of ours a newcomer must hold to follow it.
+"""The walk of one changed lead: how many of our modules a newcomer must know to follow it.
 
-An incremental sync of one changed lead is profiled. Counted are the modules that handle the record itself (a frame
-whose arguments, locals or return value hold it), and all modules that execute.
+The test profiles an incremental sync of one changed lead. It counts the modules that handle the record itself (the
+arguments, locals or return value of a frame contain it), and all modules that execute.
 """
 
 import json
@@ -30,7 +30,7 @@ MOST_EXECUTED = 74
 
 
 class Walk:
-    """A profiler of this thread and of those that start meanwhile."""
+    """A profiler of this thread, and of the threads that start while it runs."""
 
     def __init__(self) -> None:
         self.executed: set[str] = set()
@@ -63,7 +63,7 @@ class Walk:
 
 
 def holds(value: Any, depth: int = 0) -> bool:
-    """Whether the record is in a value, up to four levels deep."""
+    """Return whether a value contains the record, up to four levels deep."""
     if isinstance(value, str):
         return NAME in value
     if isinstance(value, bytes):

@@ -62,7 +62,7 @@ def walk_changes(
             return
         last = coql.last_of(page)
         if last is None or (after is not None and not _is_after(last, after)):
-            raise BadAnswer(f"COQL on {module}: more records follow, but the page does not lead on.")
+            raise BadAnswer(f"COQL on {module}: more records follow, but the page has no new row.")
         after, turn = last, turn + 1
 
 

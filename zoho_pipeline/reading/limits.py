@@ -1,4 +1,4 @@
-"""What a person's query may spend."""
+"""The limits of a query of a person."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ START_SECONDS = 60.0
 @dataclass(frozen=True)
 class Limits:
     """Attributes:
-    seconds: for planning, running and fetching together; more is refused by `query` where raw is read.
-    rows: that may be held.
-    answer_bytes: that the answer may have as JSON.
-    memory_mb: for the engine: all of DuckDB; one sort or hash table has 1/16 of it on Postgres.
-    threads: that compute.
+    seconds: for planning, running and fetching together. On raw tables `query` refuses a longer time.
+    rows: the most rows that are kept.
+    answer_bytes: the largest answer, as JSON.
+    memory_mb: for the engine. DuckDB has all of it; on Postgres one sort or hash table has 1/16 of it.
+    threads: the threads of the engine.
     """
 
     seconds: float = SECONDS

@@ -54,7 +54,7 @@ class Switches:
     lacking: str = ""  # parts of paths, separated by commas, that answer 404 INVALID_URL_PATTERN
 
     # The Date header
-    date_offset: float = 0.0  # seconds by which it stands ahead of the clock that stamps records; negative: behind
+    date_offset: float = 0.0  # seconds by which it is ahead of the clock that dates records; negative: behind
 
     # Limits
     enforce_credits: bool = True

@@ -14,8 +14,8 @@ from zoho_pipeline.transform.project.model import PROVIDED, Model
 
 LAYERS = ("staging", "intermediate", "metrics", "marts")
 RANKS = ("staging", "intermediate", "marts/facts", "metrics", "marts")
-"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. What stands in
-`marts` but not in `marts/facts` (the insight) is the highest."""
+"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. Files that
+are in `marts` but not in `marts/facts` (the insight) are the highest layer."""
 TESTS = "tests"
 
 
@@ -190,7 +190,7 @@ def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None
 
 
 def _folder(model: Model, root: Path) -> str:
-    """The folder of RANKS that the model stands in."""
+    """The folder of RANKS that the model is in."""
     is_fact = model.path.relative_to(root).parts[:2] == ("marts", "facts")
     return "marts/facts" if is_fact else model.layer
 

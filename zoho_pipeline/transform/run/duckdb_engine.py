@@ -42,8 +42,8 @@ from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 WHOLE_ROWS = 200_000
-"""Up to so many rows of a table are hashed whole, which also sees an edit by hand. Hashing whole rows of a million
-leads took 0.2 s of a run of one channel."""
+"""Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
+whole rows of a million leads took 0.2 s of a run of one channel."""
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Engine(Protocol):
         """Renew the planner's statistics of a table of the run, where the engine needs them."""
 
     def guarded(self) -> AbstractContextManager[None]:
-        """A block; if it fails, the session goes on with the tables that it had before the block."""
+        """A block. If it fails, the session continues with the tables that it had before the block."""
 
     def shape(self, relation: str) -> dict[str, str]:
         """Column → type of a table of the run."""

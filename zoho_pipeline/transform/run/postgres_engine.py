@@ -31,8 +31,8 @@ from zoho_pipeline.warehouse.connection import (
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 
 WHOLE_ROWS = 10_000
-"""Up to so many rows of a table are hashed whole, which also sees an edit by hand. Hashing whole rows of a million
-leads took 3 s of a run of one channel."""
+"""Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
+whole rows of a million leads took 3 s of a run of one channel."""
 _ADVISORY_KEY = 7_346_021_190  # any number; all transforms of a database share it
 
 

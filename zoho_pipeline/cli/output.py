@@ -27,7 +27,7 @@ format_option = click.option(
 
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal or break a line, and that JSON does not escape by itself."""
+"""Characters that control a terminal or break a line, and that JSON does not escape by itself."""
 
 
 def say(text: str, *, err: bool = False) -> None:

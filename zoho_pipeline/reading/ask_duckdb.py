@@ -13,7 +13,7 @@ from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 OPEN_SECONDS = 10.0
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
-"""MULTI is PIVOT, which asks for its columns first. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
+"""MULTI is PIVOT, which first reads its columns. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
 
 
 def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:

@@ -51,8 +51,8 @@ where (p.provolatile = 'v' and (n.nspname = 'pg_catalog' or not l.lanpltrusted)
   and p.proname <> all(%s)
   and p.prorettype::regtype::text not in ('tsm_handler', 'index_am_handler', 'table_am_handler', 'trigger', 'internal')
 """
-"""Functions of the server, or in a language without bounds, that are volatile; and those that run a text.
-What no query can call (the handler `system` of a sample) is no name to watch for."""
+"""Volatile functions of the server or in an untrusted language, and functions that run a text as SQL. Functions that no
+query can call (such as the handler `system` of a sample) are left out."""
 
 
 def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
@@ -147,7 +147,7 @@ def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limit
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip()
         raise QueryError(
-            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be taken on: {reason}. Create it, and grant it to the "
+            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be used: {reason}. Create it, and grant it to the "
             "warehouse's user."
         ) from error
 

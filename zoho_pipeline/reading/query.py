@@ -3,7 +3,8 @@
 The engine decides whether a statement only reads, and never a pattern over the text. DuckDB's own parser names the kind
 of the statement, the file is attached read-only, no other file can be read and the configuration is locked
 (`ask_duckdb`). Postgres prepares the text as the query of a cursor, by the extended protocol, in a read-only
-transaction (`ask_postgres`). The statement runs in a separate process (`sandbox`), which may write no file and is killed when its time is over.
+transaction (`ask_postgres`). The statement runs in a separate process (`sandbox`), which may write no file and is
+killed when its time is over.
 """
 
 import json

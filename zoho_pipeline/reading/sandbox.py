@@ -18,10 +18,10 @@ from zoho_pipeline.reading.limits import START_SECONDS, Limits
 from zoho_pipeline.settings import PipelineError
 
 BESIDES_MB = 512
-"""Python, the drivers and a batch, beside what the engine may use."""
+"""The memory of Python, the drivers and a batch, in addition to the memory of the engine."""
 
 GRACE_SECONDS = 2.0
-"""Who asked ends this process when its time is over; should they be gone, the alarm clock does, this much later."""
+"""The parent process ends this process after its time. Without the parent, an alarm ends it this much later."""
 
 
 def main() -> NoReturn:

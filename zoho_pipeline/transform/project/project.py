@@ -106,7 +106,7 @@ class Project:
 
 def _files(root: Path) -> Iterator[Path]:
     if not root.is_dir():
-        raise ProjectError(root, None, "is not a folder; the SQL project should stand there.")
+        raise ProjectError(root, None, "is not a folder; it should contain the SQL project.")
     for suffix in ("*.sql", "*.yml", "*.csv"):
         yield from sorted(root.rglob(suffix))
 

@@ -26,7 +26,7 @@ REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MIN_KEY_LENGTH = 32
 SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
-"""The SQL models that ship with the package: beside it, in a checkout and in an installed wheel alike."""
+"""The SQL models of the package. They are beside it, in a checkout and in an installed wheel."""
 
 
 class PipelineError(Exception):

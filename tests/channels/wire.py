@@ -48,7 +48,7 @@ class Person:
     user: User
     decision: str = "accept"
     change: dict[str, str | None] = field(default_factory=dict)
-    """Parameters of the callback to change, or to drop (None)."""
+    """The parameters of the callback that are changed, or dropped (None)."""
     target: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     pages: list[httpx.Response] = field(default_factory=list)

@@ -26,7 +26,7 @@ NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
 MOST_EXECUTED = 74
-"""Today's figure. A change that needs one more module says why and raises it; one that needs fewer lowers it."""
+"""The present number. If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
 
 
 class Walk:

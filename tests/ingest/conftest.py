@@ -25,7 +25,7 @@ CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
 ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 QUICK = SyncLimits(pacing=Pacing(backoff_first=0.001, backoff_most=0.001, job_first_wait=0.001))
-"""The product's limits without its waits."""
+"""The limits of the product, without its waits."""
 
 
 @pytest.fixture(autouse=True)

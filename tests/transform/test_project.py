@@ -120,7 +120,7 @@ def test_a_cycle_is_refused_with_its_path(project: MakeProject) -> None:
         "marts/two.sql": "select channel_id from three",
         "marts/three.sql": "select channel_id from one",
     }
-    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a circle: \w+ → \w+ → \w+ → \w+\."):
+    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a cycle: \w+ → \w+ → \w+ → \w+\."):
         project(changes)
 
 

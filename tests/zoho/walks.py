@@ -11,7 +11,7 @@ from zoho_pipeline.zoho.read.pages import Page, module_path
 from zoho_pipeline.zoho.read.records import Converted, SortBy, SortOrder, get_page
 
 PAGE_SIZES = (200, 1_000, 2_000)
-"""Rows of the first, second and every later call: most runs find little, and 200 rows cost one credit of three."""
+"""Rows per call: first, second, all later ones. Most runs find few rows, and 200 rows cost one credit, not three."""
 
 
 def walk_records(

@@ -1,4 +1,4 @@
-"""Behaviour of Zoho that no public source settles. Each is a switch: a client must be right with any value."""
+"""Points of Zoho's behaviour that no public source settles. Each is a switch, and a client must work with any value."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,7 +8,7 @@ from zoho_pipeline.simulator.wire import SimulatorError
 
 @dataclass
 class Switches:
-    """How this simulator behaves where real orgs may differ. A value may change at any time."""
+    """The behaviour of this simulator in points in which real orgs may differ. A value may change at any time."""
 
     # What moves Modified_Time, and what shows in the list of deletions
     conversion_bumps_modified: bool = True

@@ -136,7 +136,7 @@ def _take(settings: Settings) -> None:
 def test_waiting_ends(settings: Settings) -> None:
     database = Database(settings)
     with exclusive(database, "name", 0), pytest.raises(LockTimeout), exclusive(Database(settings), "name", 0.2):
-        pytest.fail("two hold it")
+        pytest.fail("two hold the lock")
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

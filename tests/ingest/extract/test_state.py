@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.extract.state import ChannelState, EmailState, ModuleS
 from zoho_pipeline.ingest.load.loader import Loader
 
 FIRST_RELEASE = Path(__file__).parent / "states_of_the_first_release"
-"""What commit 7b54c59 stored: after a complete sync with e-mails, amid a bulk load, and without metadata."""
+"""States that commit 7b54c59 stored: after a complete sync with e-mails, during a bulk load, and without metadata."""
 
 instants = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
 texts = st.text(max_size=5)

@@ -32,10 +32,10 @@ FAULTS = (
     "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
 )  # fmt: skip
 SMALL = replace(QUICK, job_credits=1, rows_per_load=50)
-"""Where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
+"""If Bulk Read is allowed, it is used from forty rows on, and a load has fifty rows."""
 pick = st.integers(0, 10**6)
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=5)
-"""Without NUL, which no warehouse takes in a text and raw leaves out."""
+"""Texts without NUL: Postgres accepts no NUL in a text, and raw leaves it out."""
 
 
 class Lives(RuleBasedStateMachine):

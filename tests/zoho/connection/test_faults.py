@@ -82,7 +82,7 @@ LASTING: dict[str, tuple[type[errors.ZohoError], ...]] = {
 
 
 SLOW_SHOWN_ON = ("list", "coql", "bulk")
-"""Reads that prove the time-out when every answer is late: each costs three of them."""
+"""The reads that are tested with late answers. Each of them costs three time-outs."""
 
 
 @pytest.fixture(scope="module")

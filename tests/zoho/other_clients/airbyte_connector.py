@@ -18,7 +18,7 @@ from source_zoho_crm import SourceZohoCrm  # type: ignore[import-not-found, unus
 from source_zoho_crm.api import ZohoAPI  # type: ignore[import-not-found, unused-ignore]
 
 MOST_ROWS = 2_000
-"""Its eleventh page of 200 is refused by Zoho (DISCRETE_PAGINATION_LIMIT_EXCEEDED), and the connector with it."""
+"""Zoho refuses the eleventh page of 200 rows (DISCRETE_PAGINATION_LIMIT_EXCEEDED), and then the connector fails."""
 
 
 def main(url: str, client_id: str, client_secret: str, what: str = "seen") -> None:

@@ -110,7 +110,7 @@ def test_a_page_that_is_not_full_may_leave_unsaid_that_it_is_the_last(body: dict
 
 
 @pytest.mark.parametrize("token", [None, "same"])
-def test_a_walk_never_runs_in_a_circle_or_stops_short(token: str | None) -> None:
+def test_a_walk_never_repeats_a_page_and_never_stops_early(token: str | None) -> None:
     for walk in (
         lambda c: list(walk_records(c, "Leads", ("A",))),
         lambda c: list(related_lists.list(c, "Leads", "1", "Tasks", ("A",))),

@@ -1,4 +1,4 @@
-"""Which columns a column of a model comes from, one step back."""
+"""The columns from which a column of a model is computed, one step back."""
 
 from contextlib import suppress
 

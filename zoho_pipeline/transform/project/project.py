@@ -204,10 +204,10 @@ def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        first = models[circle[1]]  # graphlib lists each node before the one that needs it
-        line = next((r.line for r in first.references if r.name == circle[0]), None)
-        raise ProjectError(first.path, line, f"is part of a circle: {' → '.join(reversed(circle))}.") from None
+        cycle: list[str] = error.args[1]
+        first = models[cycle[1]]  # graphlib lists each node before the one that needs it
+        line = next((r.line for r in first.references if r.name == cycle[0]), None)
+        raise ProjectError(first.path, line, f"is part of a cycle: {' → '.join(reversed(cycle))}.") from None
     return {name: models[name] for name in order}
 
 

@@ -1,4 +1,4 @@
-"""Which channels must be built again: one fingerprint per channel of everything that its marts derive from.
+"""Finds the channels that must be built again: each channel has one fingerprint of all data of its marts.
 
 The fingerprint is a hash of three things:
 - the files of the project;

@@ -1,7 +1,7 @@
-"""Races: how fast the pipeline is beside the plainest way to do the same.
+"""Benchmarks: how fast the pipeline is, compared with the plainest way to do the same work.
 
-`python -m benchmarks [name …]` (`make bench`) runs every module here that has a `race()` or `main()`, or the named
-ones, prints a line a figure and fails where a bar does not hold. README.md says what is raced.
+`python -m benchmarks [name …]` (`make bench`) runs every module here that has a `measure()` or a `main()`, or the
+named ones. It prints one line per figure, and fails if a bar does not hold. README.md says what is measured.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,11 @@ class Figure:
     """One measured figure.
 
     Attributes:
-        what: what was done; ours and against: what each side took, in words (`12.3 s`).
-        ratio: ours by the other's; bar: the most (or, with `at_least`, the least) it may be. None: told only.
+        what: what was done.
+        ours, against: what each side took, as a text (`12.3 s`).
+        ratio: our value divided by the other one.
+        bar: the largest ratio that is allowed (with `at_least`: the smallest). None: the ratio is only printed.
+        at_least: the bar is a lower limit.
     """
 
     what: str

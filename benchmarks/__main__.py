@@ -1,4 +1,4 @@
-"""Runs the races: all of them, or those named on the command line."""
+"""Runs the benchmarks: all of them, or those named on the command line."""
 
 import argparse
 import importlib
@@ -10,33 +10,33 @@ import benchmarks
 from benchmarks import Figure
 
 
-def races() -> dict[str, ModuleType]:
-    """The modules here that race: those with a `race` that yields figures, or a `main` that prints its own."""
+def benchmark_modules() -> dict[str, ModuleType]:
+    """The modules with a `measure` that yields figures, or a `main` that prints its own, by name."""
     names = [info.name for info in pkgutil.iter_modules(benchmarks.__path__) if not info.name.startswith("_")]
     modules = {name: importlib.import_module(f"benchmarks.{name}") for name in names}
-    return {name: module for name, module in modules.items() if hasattr(module, "race") or hasattr(module, "main")}
+    return {name: module for name, module in modules.items() if hasattr(module, "measure") or hasattr(module, "main")}
 
 
 def run(module: ModuleType) -> int:
-    """Race, a line a figure; how many bars do not hold."""
-    if not hasattr(module, "race"):
+    """Run a benchmark, print one line per figure, and return how many bars do not hold."""
+    if not hasattr(module, "measure"):
         module.main()
         return 0
     missed = 0
-    for figure in module.race():
+    for figure in module.measure():
         print(f"  {_line(figure)}", flush=True)
         missed += not figure.holds
     return missed
 
 
 def main() -> int:
-    """Exit code 0, 1 where a bar does not hold, 2 for an unknown name."""
-    known = races()
+    """Return the exit code: 0, 1 if a bar does not hold, 2 for an unknown name."""
+    known = benchmark_modules()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     parser.add_argument("name", nargs="*", help=f"default: all ({', '.join(known)})")
     wanted = parser.parse_args().name or list(known)
     if unknown := [name for name in wanted if name not in known]:
-        parser.error(f"no race is called {unknown[0]}. There are: {', '.join(known)}.")
+        parser.error(f"no benchmark is called {unknown[0]}. The benchmarks are: {', '.join(known)}.")
     missed = 0
     for name in wanted:
         print(name, flush=True)
@@ -45,11 +45,11 @@ def main() -> int:
 
 
 def _line(figure: Figure) -> str:
-    told = f"{figure.what}: {figure.ours} against {figure.against}, {figure.ratio:.3g} ×"
+    line = f"{figure.what}: {figure.ours} against {figure.against}, {figure.ratio:.3g} ×"
     if figure.bar is None:
-        return told
-    side = "at least" if figure.at_least else "at most"
-    return f"{told} ({side} {figure.bar:.3g}: {'holds' if figure.holds else 'MISSED'})"
+        return line
+    limit = "at least" if figure.at_least else "at most"
+    return f"{line} ({limit} {figure.bar:.3g}: {'holds' if figure.holds else 'MISSED'})"
 
 
 if __name__ == "__main__":

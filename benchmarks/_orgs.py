@@ -1,6 +1,6 @@
-"""`python -m benchmarks._orgs COUNT LEADS`: a simulator in a process of its own with many small orgs.
+"""`python -m benchmarks._orgs COUNT LEADS`: a simulator with many small orgs, in a separate process.
 
-Prints one JSON line (url, tokens); the end of its input ends it.
+It prints one JSON line (url, tokens). It ends when its standard input is closed.
 """
 
 import json
@@ -16,28 +16,28 @@ CLIENT, CLIENT_SECRET = "1000.BENCH", "bench-client-secret-0123456789"
 
 @dataclass(frozen=True)
 class Orgs:
-    """A running simulator process and a refresh token for each of its orgs."""
+    """A running simulator process, and one refresh token per org."""
 
     url: str
     tokens: list[str]
     process: "subprocess.Popen[str]"
 
     def end(self) -> None:
-        """From now on nobody answers there."""
+        """Kill the process: from now on nobody answers at the URL."""
         self.process.kill()
         self.process.wait()
 
 
 @contextmanager
-def served(count: int, leads: int) -> Iterator[Orgs]:
-    """So many orgs with so many leads each."""
+def running_orgs(count: int, leads: int) -> Iterator[Orgs]:
+    """Run a simulator with `count` orgs, each with `leads` leads."""
     command = [sys.executable, "-m", "benchmarks._orgs", str(count), str(leads)]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        printed = json.loads(process.stdout.readline())
         try:
-            yield Orgs(told["url"], told["tokens"], process)
+            yield Orgs(printed["url"], printed["tokens"], process)
         finally:
             process.kill()
 

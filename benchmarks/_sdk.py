@@ -1,13 +1,13 @@
-"""Leads read by Zoho's official Python SDK, nothing done to them: its own objects, 200 rows a call."""
+"""Reads leads with Zoho's official Python SDK and does nothing with them: its own objects, 200 rows per call."""
 
 from pathlib import Path
 
-from benchmarks._floors import Spent, timed
-from benchmarks._serving import CLIENT, CLIENT_SECRET, Served
+from benchmarks._baselines import Spent, timed
+from benchmarks._simulator_process import CLIENT, CLIENT_SECRET, RunningSimulator
 
 
-def read_by_sdk(zoho: Served, rows: int, folder: Path) -> Spent:
-    """What the SDK takes for so many leads (2,000 at most), its start apart."""
+def read_by_sdk(zoho: RunningSimulator, rows: int, folder: Path) -> Spent:
+    """Measure how long the SDK takes to read `rows` leads (2,000 at most), without its start."""
     from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
     from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
     from zohocrmsdk.src.com.zoho.crm.api import ParameterMap
@@ -30,7 +30,7 @@ def read_by_sdk(zoho: Served, rows: int, folder: Path) -> Spent:
         answer = RecordOperations("Leads").get_records(parameters)
         return len(answer.get_object().get_data())
 
-    page(1)  # reads the metadata of the module into files of its own
+    page(1)  # it first stores the metadata of the module in its own files
     read: list[int] = []
     spent = timed(lambda: read.extend(page(number) for number in range(1, rows // 200 + 1)))
     if sum(read) != rows:

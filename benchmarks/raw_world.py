@@ -1,7 +1,7 @@
-"""A large raw world for the transform's race, written by SQL straight into `zoho_raw`: the same rows every time.
+"""Test data for the benchmark of the transform: SQL writes it straight into `zoho_raw`, the same rows every time.
 
-Each lead has a call, every third a task and a note, every fourth a meeting, every fifth a contact and a deal;
-each channel has 200 content items. Three time zones.
+Each lead has a call, every third a task and a note, every fourth a meeting, every fifth a contact and a deal.
+Each channel has 200 content items. The channels are in three time zones.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ ZONES = "case i % 3 when 0 then 'Asia/Kolkata' when 1 then 'America/New_York' el
 
 
 def fill(warehouse: Warehouse, channels: int, leads: int) -> None:
-    """Make the raw tables and write `channels` channels of `leads` leads with their activities."""
+    """Make the raw tables and write `channels` channels with `leads` leads each, and their activities."""
     with warehouse.connect(read_only=False) as connection:
         connection.execute("create schema zoho_raw")
         for table, columns in Project.load().raw_tables.items():
@@ -43,12 +43,12 @@ def fill(warehouse: Warehouse, channels: int, leads: int) -> None:
         _records(writer, leads)
     if warehouse.dialect == "postgres":
         with warehouse.connect(read_only=False) as connection:
-            for table in Project.load().raw_tables:  # as a server's autovacuum would have by the time of a transform
+            for table in Project.load().raw_tables:  # on a server, autovacuum has done this before a transform starts
                 connection.execute(f"analyze zoho_raw.{table}")
 
 
 def touch(warehouse: Warehouse, channel: str, days: int) -> None:
-    """A load of one channel: some of its leads change, and its last sync is later."""
+    """Write what a load of one channel writes: some of its leads change, and its last sync is later."""
     with warehouse.connect(read_only=False) as connection:
         later = f"{NOW} + {days} * interval '1 minute'"
         connection.execute(
@@ -62,7 +62,7 @@ def touch(warehouse: Warehouse, channel: str, days: int) -> None:
 
 
 class _Writer:
-    """Inserts rows into a raw table, a row for each `i` of a series in each channel."""
+    """Inserts rows into a raw table: in each channel, one row per `i` of a series."""
 
     def __init__(self, connection: Connection, channels: int) -> None:
         self._connection, self._channels = connection, channels

@@ -177,7 +177,7 @@ def walk(visitor: Walk, channel: str, change: Callable[[], object] = lambda: Non
 
     Args:
         channel: the id of a channel that has its first sync behind it, or soon.
-        change: changes records at Zoho before the sync by hand, so that this sync has something to read.
+        change: changes records at Zoho before the sync that a person starts, so that this sync has something to read.
     """
     visitor.go("/asset-groups", "zoho_raw", "staging", "marts", "insight")
     partition = f"/assets/zoho_raw/leads?view=partitions&partition={channel}"

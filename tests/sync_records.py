@@ -1,4 +1,4 @@
-"""Sync results for tests that need a channel with a past, without a sync."""
+"""Stores sync results for tests that need a channel with earlier syncs, without a sync."""
 
 from datetime import datetime
 from typing import Any

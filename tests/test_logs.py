@@ -1,4 +1,4 @@
-"""Nothing that looks like a secret gets through a log line, a logged exception included."""
+"""Secrets are redacted in log lines and in logged exceptions."""
 
 import logging
 
@@ -22,7 +22,7 @@ TOKEN = "1000.0123456789abcdef0123456789abcdef.fedcba9876543210fedcba9876543210"
         f"?code={TOKEN}&location=in",
     ],
 )
-def test_secrets_are_struck_out(text: str) -> None:
+def test_secrets_are_redacted(text: str) -> None:
     shown = redact(text)
     assert "0123456789abcdef0123456789abcdef" not in shown
     assert "***" in shown
@@ -34,7 +34,7 @@ def test_secrets_are_struck_out(text: str) -> None:
     st.text(max_size=20),
     st.text(max_size=20),
 )
-def test_a_token_is_struck_out_wherever_it_stands(a: str, b: str, before: str, after: str) -> None:
+def test_a_token_is_redacted_wherever_it_is(a: str, b: str, before: str, after: str) -> None:
     shown = redact(f"{before} 1000.{a}.{b} {after}")
     assert a not in shown
     assert b not in shown
@@ -57,7 +57,7 @@ def test_an_exception_is_redacted_with_its_record(capsys: pytest.CaptureFixture[
     finally:
         root.handlers[:] = kept
         root.setLevel(level)
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert "ValueError: refused ***" in told.err
-    assert TOKEN not in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "ValueError: refused ***" in printed.err
+    assert TOKEN not in printed.err

@@ -1,4 +1,4 @@
-"""Settings: each bad value is one message that names its variable; secrets do not show themselves."""
+"""Settings: a bad value gives one message that names its variable, and secrets are not shown."""
 
 import os
 import stat
@@ -16,7 +16,7 @@ def test_defaults_live_in_the_data_folder_of_the_working_folder() -> None:
     assert settings.warehouse_url == f"duckdb:///{settings.home}/warehouse.duckdb"
     assert settings.registry_url == f"sqlite:///{settings.home}/registry.sqlite"
     assert settings.log_level == "INFO"
-    assert not settings.home.exists(), "loading settings makes nothing"
+    assert not settings.home.exists(), "loading settings creates nothing"
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_no_secret_shows_in_the_settings() -> None:
     assert "s3cret" not in f"{settings!r} {settings.client_secret} {settings.client_secret:>20}"
 
 
-def test_the_sealing_key_is_made_once_and_is_its_owners_alone(home: Path) -> None:
+def test_the_encryption_key_is_made_once_and_is_its_owners_alone(home: Path) -> None:
     made: list[tuple[Secret, ...]] = []
     barrier = threading.Barrier(8)
 
@@ -104,10 +104,10 @@ def test_the_sealing_key_is_made_once_and_is_its_owners_alone(home: Path) -> Non
     for thread in threads:
         thread.join()
     assert len(made) == 8
-    assert len(set(made)) == 1, "eight at once agree on one key"
+    assert len(set(made)) == 1, "eight processes at the same time use one key"
     assert stat.S_IMODE((home / "secret.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert os.listdir(home) == ["secret.key"], "no draft is left behind"
+    assert os.listdir(home) == ["secret.key"], "no temporary file is left behind"
 
 
 def test_several_keys_are_newest_first() -> None:

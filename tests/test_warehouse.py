@@ -1,4 +1,4 @@
-"""The warehouse: URLs, one writer, strangers, transactions, and the dlt destination on both engines."""
+"""The warehouse: URLs, one writer, files held by other programs, transactions, and the dlt destination."""
 
 import re
 import subprocess
@@ -43,7 +43,7 @@ def make_table(warehouse: Warehouse) -> None:
         assert connection.execute("insert into zoho_raw.t values (?, ?), (2, '50%?')", (1, "what?")) == 2
 
 
-def test_a_duckdb_url_is_a_file_with_its_published_twin(file: DuckDBWarehouse, tmp_path: Path) -> None:
+def test_a_duckdb_url_is_a_file_and_the_published_file_beside_it(file: DuckDBWarehouse, tmp_path: Path) -> None:
     assert (file.dialect, file.path) == ("duckdb", tmp_path / "deep" / "warehouse.duckdb")
     assert file.published_path == tmp_path / "deep" / "warehouse.published.duckdb"
     assert DuckDBWarehouse.from_url("duckdb:///data/w.duckdb").path == Path.cwd() / "data" / "w.duckdb"
@@ -78,14 +78,14 @@ def test_no_password_is_ever_shown(url: str) -> None:
         "mysql:me:S3cretPw@h/d", "postgresql://me:S3cretPw%@h/d",
     ],
 )  # fmt: skip
-def test_a_url_whose_password_is_unclear_is_refused_unseen(url: str) -> None:
+def test_a_url_with_an_ambiguous_password_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(UnknownWarehouse) as caught:
         at(url)
     assert "S3c" not in str(caught.value)
     assert "tPw" not in str(caught.value)
 
 
-def test_every_password_of_a_url_is_struck_out() -> None:
+def test_every_password_of_a_url_is_redacted() -> None:
     shown = at("postgresql://me:a@h/d?sslpassword=S3c&password=S3c&sslmode=disable").url
     assert shown == "postgresql://me:***@h/d?sslpassword=***&password=***&sslmode=disable"
     assert at("postgresql://me@/d?host=/run/pg").url == "postgresql://me@/d?host=/run/pg"
@@ -132,7 +132,7 @@ def test_reading_cannot_write(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize("sql", ["select cast(b as integer) from zoho_raw.t", "select (select a from zoho_raw.t) as a"])
-def test_trouble_with_data_is_told_from_wrong_sql(warehouse: Warehouse, sql: str) -> None:
+def test_errors_of_data_differ_from_wrong_sql(warehouse: Warehouse, sql: str) -> None:
     make_table(warehouse)
     with warehouse.connect() as connection, pytest.raises(SqlError) as caught:
         connection.fetch(sql)
@@ -169,7 +169,7 @@ def test_writers_take_turns_and_a_thread_may_enter_twice(file: DuckDBWarehouse) 
 
 
 def _in_thread(act: Callable[[], object]) -> None:
-    """Run in another thread; raise here what it raised there."""
+    """Run in another thread, and raise in this thread what it raised."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -185,7 +185,7 @@ def _in_thread(act: Callable[[], object]) -> None:
         raise raised[0]
 
 
-def test_a_file_a_stranger_holds_is_waited_for_then_named(file: DuckDBWarehouse) -> None:
+def test_a_file_that_another_program_holds_is_waited_for_then_named(file: DuckDBWarehouse) -> None:
     make_table(file)
     code = f"import duckdb, sys; c = duckdb.connect({str(file.path)!r}); print('open', flush=True); sys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stranger:
@@ -255,7 +255,7 @@ def test_parquet_is_loaded_where_dlts_url_can_be_read(url: str, takes: bool) -> 
     assert at(url).takes_parquet is takes
 
 
-def test_an_engines_words_are_told_without_the_password() -> None:
+def test_the_message_of_an_engine_is_shown_without_the_password() -> None:
     warehouse = at("postgresql://u:a%20b%2Fc%2B@h/db")
     for written in ("a b/c+", "a%20b%2Fc%2B", "a b%2Fc+", "a+b%2Fc%2B"):
         assert warehouse.hide(f'spaces in "{written}"') == 'spaces in "***"'
@@ -270,7 +270,7 @@ def test_a_server_that_refuses_is_named_before_dlt_tries(postgres_url: str) -> N
 
 
 def test_nothing_branches_on_the_name_of_the_engine() -> None:
-    """What differs between engines is a method; import contracts hold the classes of engines to their own files."""
+    """A difference between engines is a method. Import contracts keep the classes of engines in their own files."""
     package = Path(zoho_pipeline.__file__).parent
     branches = [
         f"{path.relative_to(package)}:{number}"

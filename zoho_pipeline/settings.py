@@ -26,7 +26,7 @@ REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MIN_KEY_LENGTH = 32
 SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
-"""The SQL models that ship with the package: beside it, in a checkout and in an installed wheel alike."""
+"""The SQL models of the package. They are beside it, in a checkout and in an installed wheel."""
 
 
 class PipelineError(Exception):
@@ -292,7 +292,7 @@ def _timezone(value: str | None) -> str | None:
 
 
 def _role(value: str | None) -> str | None:
-    """A Postgres role's name; `none` is no role but the way back to the session's own."""
+    """The name of a Postgres role. `none` is not a role: it means the own role of the session."""
     name = (value or "").strip()
     if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
         raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")

@@ -1,4 +1,4 @@
-"""What the tests of this room share: a registry on either engine, and connections to put into it."""
+"""Fixtures of the tests of `channels`: a registry on each engine, and connections to store in it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ CONNECTION = OrgConnection(
 
 @pytest.fixture(autouse=True)
 def _umask() -> Iterator[None]:
-    """HOME's umask is the process's: given back, or a Postgres that a later test starts could not read its own data."""
+    """Restore the umask of the process. Otherwise a Postgres that a later test starts could not read its own data."""
     before = os.umask(0o022)
     os.umask(before)
     yield
@@ -44,7 +44,7 @@ def sqlite_settings(settings_env: Callable[..., dict[str, str]]) -> Settings:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def settings(request: pytest.FixtureRequest, settings_env: Callable[..., dict[str, str]]) -> Settings:
-    """Settings whose registry is a SQLite file in HOME, and then again a Postgres."""
+    """Settings with a SQLite file in HOME as the registry, and then with a Postgres."""
     if request.param == "sqlite":
         return load_settings(settings_env())
     return load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=request.getfixturevalue("postgres_url")))
@@ -57,7 +57,7 @@ def registry(settings: Settings) -> Registry:
 
 @pytest.fixture
 def add(registry: Registry) -> Callable[..., Channel]:
-    """`add(id, **changes to the connection)` registers without asking Zoho."""
+    """`add(id, **changes to the connection)` registers a channel without a call to Zoho."""
 
     def build(channel_id: str = "acme", token: Secret = REFRESH, **changes: object) -> Channel:
         return registry.add(channel_id, token, replace(CONNECTION, **changes))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The commands as processes, a consent by HTTP and by a real browser, all of it logged: and no secret in anything."""
+"""Commands run as processes, with a consent by HTTP and by a real browser. No secret is in anything they write."""
 
 import json
 import os
@@ -22,7 +22,7 @@ CHROMEDRIVER = shutil.which("chromedriver")
 
 
 class Machine:
-    """Runs commands in a HOME of their own; `said` is everything they wrote."""
+    """Runs commands in their own HOME. `said` is everything that they wrote."""
 
     def __init__(self, env: dict[str, str], folder: Path) -> None:
         self._env, self._folder = {**os.environ, **env}, folder
@@ -34,7 +34,7 @@ class Machine:
         return done.returncode
 
     def connect(self, channel: str, visit: Callable[[str], object], *more: str) -> tuple[int, str]:
-        """`connect` with `visit` at the browser; its exit code and what it wrote after the URL."""
+        """Run `connect` with `visit` as the browser. Return its exit code and what it wrote after the URL."""
         words = (*RUN, "connect", channel, "--data-center", "sim", "--port", "0", "--no-browser", *more)
         with subprocess.Popen(
             words, env=self._env, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -1,4 +1,4 @@
-"""A simulator as a data centre of its own, and a person at its consent page."""
+"""A simulator as a separate data center, and a person at its consent page."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ DC = "sim"
 
 
 def settings_for(simulator: Simulator, env: Callable[..., dict[str, str]], **extra: str) -> Settings:
-    """Settings that know the simulator as data centre `sim`."""
+    """Settings in which the simulator is the data center `sim`."""
     simulator.add_client(CLIENT_ID, CLIENT_SECRET)
     return load_settings(env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"{DC}": "{simulator.url}"}}', **extra))
 
 
 def refresh_token(org: Org, scopes: str = SCOPES, user: User | None = None) -> Secret:
-    """A refresh token made outside: what `channels add` is given."""
+    """A refresh token that was made elsewhere, as `channels add` receives it."""
     return Secret(org.grant(CLIENT_ID, CLIENT_SECRET, scopes, *([user] if user else [])))
 
 
@@ -36,29 +36,29 @@ def self_client_code(simulator: Simulator, org: Org) -> Secret:
 
 
 def token_requests(simulator: Simulator) -> list[Any]:
-    """Calls that asked for an access token, whatever came of them."""
+    """The calls that requested an access token, whatever their result."""
     return [call for call in simulator.requests if call.path.endswith("/oauth/v2/token")]
 
 
 @dataclass
 class Person:
-    """Plays the browser: opens the authorisation URL, decides, follows back to the callback."""
+    """Plays the browser: opens the authorisation URL, decides, and follows the redirect to the callback."""
 
     org: Org
     user: User
     decision: str = "accept"
     change: dict[str, str | None] = field(default_factory=dict)
-    """Parameters of the callback to change, or to drop (None)."""
+    """The parameters of the callback that are changed, or dropped (None)."""
     target: str = ""
-    asked: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
     pages: list[httpx.Response] = field(default_factory=list)
 
     def callback(self, url: str) -> dict[str, str]:
-        """Consent at `url`; the parameters that Zoho sends back."""
-        self.asked = dict(parse_qsl(urlsplit(url).query))
+        """Consent at `url`, and return the parameters that Zoho sends back."""
+        self.parameters = dict(parse_qsl(urlsplit(url).query))
         shown = httpx.get(url, trust_env=False)
         assert shown.status_code == 200, shown.text
-        form = self.asked | {"choice": f"{self.org.id}:{self.user.id}", "decision": self.decision}
+        form = self.parameters | {"choice": f"{self.org.id}:{self.user.id}", "decision": self.decision}
         answer = httpx.post(url.split("?")[0], data=form, trust_env=False)
         assert answer.status_code == 302, answer.text
         self.target, _, query = answer.headers["location"].partition("?")
@@ -66,7 +66,7 @@ class Person:
         return {name: value for name, value in params.items() if value is not None}
 
     def __call__(self, url: str) -> bool:
-        """Open the browser: the whole way, to the page that the callback shows."""
+        """Open the browser and go on to the page that the callback shows."""
         params = self.callback(url)
         self.pages.append(httpx.get(f"{self.target}?{urlencode(params)}", trust_env=False))
         return True

@@ -199,8 +199,8 @@ def test_content_can_come_from_a_database(built: Built, tmp_path: Path) -> None:
         built.run("content", "load", "acme", *where, "--incremental", "changed", "--format", "json").json["rows"] == 1
     )
     (tmp_path / "url.txt").write_text(f"sqlite:///{tmp_path}/site.db\n")
-    asked = ("--url-file", tmp_path / "url.txt", "--query", "select content_id, published_at from articles")
-    answer = built.run("content", "load", "acme", *asked)
+    options = ("--url-file", tmp_path / "url.txt", "--query", "select content_id, published_at from articles")
+    answer = built.run("content", "load", "acme", *options)
     assert (answer.code, "content_type is missing" in answer.err) == (1, True)
     for wrong in (where[:2], where[2:], (*where, "--query", "select 1"), ("content.csv", *where), ()):
         assert built.run("content", "load", "acme", *wrong).code == 2

@@ -15,7 +15,7 @@ from zoho_pipeline.cli import main
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 NEED_A_PERSON = ("connect", "demo", "simulator")
-"""Commands that open a browser or run until Ctrl-C: only the arguments of their examples are checked here."""
+"""Commands that open a browser or run until Ctrl-C. This test only checks the arguments of their examples."""
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:

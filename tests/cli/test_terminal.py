@@ -1,4 +1,4 @@
-"""What Zoho, a catalogue or a query names cannot steer the terminal of who reads it."""
+"""Texts from Zoho, from a catalogue or from a query cannot send control sequences to the terminal."""
 
 import csv
 import io
@@ -47,23 +47,23 @@ EVIL = "\x1b]0;owned\x07\x1b[31mred\x1b[0m\x9b2J\x1b[2J\rforged\x08\x7f\u202eabc
         ("क्‍ष ज़ é 👩‍👩‍👧 ‌", "क्‍ष ज़ é 👩‍👩‍👧 ‌"),
     ],
 )
-def test_what_would_steer_is_left_out(text: str, left: str) -> None:
+def test_control_sequences_are_left_out(text: str, left: str) -> None:
     assert printable(text) == left
 
 
-def test_one_line_stays_one() -> None:
+def test_one_line_stays_one_line() -> None:
     assert printable("a\r\nb\nc\td\u2029e", one_line=True) == "a b c d e"
 
 
 @given(st.text(st.characters(), max_size=60))
-def test_nothing_that_steers_is_ever_left(text: str) -> None:
+def test_no_control_character_is_ever_left(text: str) -> None:
     assert not STEERING.search(printable(text))
     assert not re.search(r"[\n\t\v\u2028\u2029]", printable(text, one_line=True))
     assert printable(printable(text)) == printable(text)
 
 
 @given(st.text("\x1b[]0;31m\x07\x9b\\Pa", max_size=30))
-def test_what_is_left_of_a_sequence_makes_no_new_one(text: str) -> None:
+def test_the_rest_of_a_sequence_makes_no_new_one(text: str) -> None:
     assert not STEERING.search(printable(text))
 
 
@@ -75,7 +75,7 @@ def test_a_table_shows_no_control_character(capsys: pytest.CaptureFixture[str]) 
     assert "two lines" in out
 
 
-def test_json_escapes_what_would_steer_and_stays_true(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_escapes_control_characters_and_keeps_the_value(capsys: pytest.CaptureFixture[str]) -> None:
     print_json([{"a": EVIL, EVIL: "\u2028"}])
     out = capsys.readouterr().out
     assert not STEERING.search(out)
@@ -88,7 +88,7 @@ def test_csv_in_a_pipe_keeps_every_character(capsys: pytest.CaptureFixture[str])
     assert list(csv.reader(io.StringIO(capsys.readouterr().out, newline=""))) == [["a"], [value]]
 
 
-def test_csv_on_a_terminal_steers_nothing() -> None:
+def test_csv_on_a_terminal_has_no_control_sequence() -> None:
     leader, follower = pty.openpty()
     code = "from zoho_pipeline.cli.output import print_csv; print_csv(['a'], [['\\x1b[31mred\\x9b2J']])"
     subprocess.run([sys.executable, "-c", code], stdout=follower, check=True)
@@ -97,7 +97,7 @@ def test_csv_on_a_terminal_steers_nothing() -> None:
     os.close(leader)
 
 
-def test_messages_and_errors_steer_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_messages_and_errors_have_no_control_sequence(capsys: pytest.CaptureFixture[str]) -> None:
     say(EVIL)
     say(EVIL, err=True)
     captured = capsys.readouterr()
@@ -114,12 +114,12 @@ def test_messages_and_errors_steer_nothing(capsys: pytest.CaptureFixture[str]) -
         assert not STEERING.search(result.stderr)
 
 
-def test_log_lines_steer_nothing() -> None:
+def test_log_lines_have_no_control_sequence() -> None:
     record = logging.LogRecord("a", logging.WARNING, "", 1, "Zoho said %s", (EVIL,), None)
     assert not STEERING.search(RedactingFormatter("%(message)s").format(record))
 
 
-def test_an_org_with_an_evil_name_steers_nothing(run: Run, simulator: Simulator, tmp_path: Path) -> None:
+def test_an_org_with_an_evil_name_sends_no_control_sequence(run: Run, simulator: Simulator, tmp_path: Path) -> None:
     org = simulator.add_org(name="Acme\x1b[2J\u202e", time_zone="Asia/Kolkata", currency="INR")
     org.insert_many("Leads", [{"Last_Name": "R\x1b[31mao", "Company": "x", "Lead_Source": "Par\x1b]0;t\x07tner\u202e"}])
     token = tmp_path / "token"

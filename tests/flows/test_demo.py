@@ -1,4 +1,4 @@
-"""`demo`, whole, as a person runs it; then its numbers against the simulator's own state."""
+"""Runs the whole `demo` as a person does, then compares its numbers with the state of the simulator."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.by_hand import ByHand
+from tests.flows.insight_numbers import InsightOracle
 from zoho_pipeline.cli.demo.place import demo_home, fresh_place, known_place
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.simulator import Simulator
@@ -22,14 +22,14 @@ PROGRAM = "from zoho_pipeline.cli import main; main()"
 
 
 @dataclass(frozen=True)
-class Told:
-    """A finished demo: its HOME, and what it said."""
+class FinishedDemo:
+    """A finished demo: its HOME, and what it printed."""
 
     home: Path
     out: str
 
-    def ask(self, *arguments: str) -> Any:
-        """A command on the demo's HOME, as JSON."""
+    def run_json(self, *arguments: str) -> Any:
+        """Run a command on the HOME of the demo and return its JSON."""
         done = command(self.home, *arguments, "--format", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -43,19 +43,19 @@ def command(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> FinishedDemo:
     home = tmp_path_factory.mktemp("demo") / "home"
-    # settings of a real pipeline beside it: the demo must not notice them
+    # the settings of a real pipeline in the same folder: the demo must ignore them
     (home.parent / ".env").write_text(
         "ZOHO_PIPELINE_WAREHOUSE=postgresql://nobody@127.0.0.1:1/none\nZOHO_CLIENT_ID=real\n"
     )
     done = command(home, "demo", ZOHO_PIPELINE_REGISTRY="postgresql://nobody@127.0.0.1:1/none")
     (home.parent / ".env").unlink()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return Told(home, done.stdout)
+    return FinishedDemo(home, done.stdout)
 
 
-def test_it_tells_the_whole_story(told: Told) -> None:
+def test_it_prints_every_step(demo: FinishedDemo) -> None:
     parts = [
         "Connected: Kaveri Systems",
         "content items loaded",
@@ -65,31 +65,31 @@ def test_it_tells_the_whole_story(told: Told) -> None:
         "Second sync",
     ]
     parts += ["The insight before and after", "Try next", "demo --ui", "insight demo"]
-    places = [told.out.find(part) for part in parts]
+    places = [demo.out.find(part) for part in parts]
     assert -1 not in places, dict(zip(parts, places, strict=True))
     assert places == sorted(places)
-    assert "1000." not in told.out, "a token was shown"
+    assert "1000." not in demo.out, "a token was shown"
 
 
-def test_the_second_sync_moved_only_what_changed(told: Told) -> None:
+def test_the_second_sync_moved_only_what_changed(demo: FinishedDemo) -> None:
     query = (
         "select module, rows, deleted_rows, outcome, rank() over (order by started_at) > 1 as again "
         "from zoho_raw.sync_runs where module in ('Leads', 'Contacts', 'Deals', 'Tasks', 'Notes') order by started_at"
     )
-    runs = told.ask("sql", "--raw", query)
+    runs = demo.run_json("sql", "--raw", query)
     second = {run["module"]: run["rows"] for run in runs[-5:]}
     assert {run["outcome"] for run in runs} == {"complete"}
     assert second == {"Leads": 10, "Contacts": 1, "Deals": 1, "Tasks": second["Tasks"], "Notes": second["Notes"]}
-    assert second["Tasks"] + second["Notes"] < 10, "the converted lead's own, moved to its contact"
+    assert second["Tasks"] + second["Notes"] < 10, "the activities of the converted lead, which moved to its contact"
     assert [run["deleted_rows"] for run in runs if run["module"] == "Leads"][-1] == 1
 
 
-def test_its_numbers_are_those_of_the_simulator(told: Told) -> None:
-    insight = told.ask("insight", "demo")
+def test_its_numbers_are_those_of_the_simulator(demo: FinishedDemo) -> None:
+    insight = demo.run_json("insight", "demo")
     as_of = datetime.fromisoformat(insight["as_of_utc"])
     as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
-    with Simulator.start(state=known_place(told.home).state) as simulator:
-        expected = ByHand(simulator.orgs[0], as_of).numbers()
+    with Simulator.start(state=known_place(demo.home).state) as simulator:
+        expected = InsightOracle(simulator.orgs[0], as_of).numbers()
     assert len(expected) >= 10
     found = {name: insight[name] for name in expected}
     assert found == {
@@ -97,8 +97,8 @@ def test_its_numbers_are_those_of_the_simulator(told: Told) -> None:
     }
 
 
-def test_they_are_worth_looking_at(told: Told) -> None:
-    insight = told.ask("insight", "demo")
+def test_its_numbers_differ_enough_to_be_interesting(demo: FinishedDemo) -> None:
+    insight = demo.run_json("insight", "demo")
     assert insight["data_status"] == "ok"
     assert 0.03 <= insight["conversion_rate_30d"] <= 0.3
     assert 1 <= insight["median_hours_to_first_contact"] <= 48
@@ -107,8 +107,8 @@ def test_they_are_worth_looking_at(told: Told) -> None:
     assert "correlation" in insight["suggested_topic_1_reason"]
 
 
-def test_every_raw_row_is_the_simulators(told: Told) -> None:
-    with Simulator.start(state=known_place(told.home).state) as simulator:
+def test_every_raw_row_is_the_simulators(demo: FinishedDemo) -> None:
+    with Simulator.start(state=known_place(demo.home).state) as simulator:
         org = simulator.orgs[0]
         live = {
             module: len(org.rows(module))
@@ -120,36 +120,36 @@ def test_every_raw_row_is_the_simulators(told: Told) -> None:
             "where not exists (select 1 from zoho_raw.deleted_records d "
             f"where d.channel_id = r.channel_id and d.module = '{module}' and d.id = r.id and d.restored_at is null)"
         )
-        assert told.ask("sql", "--raw", query) == [{"n": expected}], module
+        assert demo.run_json("sql", "--raw", query) == [{"n": expected}], module
 
 
-def test_what_it_leaves_is_private(told: Told) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [told.home, *told.home.rglob("*")]}
+def test_what_it_leaves_is_private(demo: FinishedDemo) -> None:
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [demo.home, *demo.home.rglob("*")]}
     assert {"demo.json", "simulator.json", "warehouse.published.duckdb"} <= modes.keys()
     assert all(mode & 0o077 == 0 for mode in modes.values()), modes
 
 
-def test_the_simulator_comes_back_and_syncs_on(told: Told) -> None:
-    place = known_place(told.home)
+def test_the_simulator_starts_again_and_syncs_continue(demo: FinishedDemo) -> None:
+    place = known_place(demo.home)
     with Simulator.start(place.port, state=place.state):
-        done = command(told.home, "sync", "--modules", "Leads", "--format", "json", **place.environment)
+        done = command(demo.home, "sync", "--modules", "Leads", "--format", "json", **place.environment)
     assert done.returncode == 0, done.stderr
     [report] = json.loads(done.stdout)
     assert [module["rows"] for module in report["modules"]] == [0]
 
 
-def test_starting_over_keeps_only_dagsters_history(told: Told, tmp_path: Path) -> None:
-    """Runs last: it clears the demo's HOME, as repeating the demo does."""
-    (told.home / "dagster").mkdir(exist_ok=True)
-    place = fresh_place(told.home)
-    assert {path.name for path in told.home.iterdir()} <= {"dagster", "demo.json", "secret.key"}
-    assert place.settings().warehouse_url == f"duckdb:///{told.home}/warehouse.duckdb"
+def test_starting_over_keeps_only_dagsters_history(demo: FinishedDemo, tmp_path: Path) -> None:
+    """Runs last, because it clears the HOME of the demo, as a second run of the demo does."""
+    (demo.home / "dagster").mkdir(exist_ok=True)
+    place = fresh_place(demo.home)
+    assert {path.name for path in demo.home.iterdir()} <= {"dagster", "demo.json", "secret.key"}
+    assert place.settings().warehouse_url == f"duckdb:///{demo.home}/warehouse.duckdb"
     with pytest.raises(PipelineError, match="did not finish"):
-        known_place(told.home)
+        known_place(demo.home)
     with pytest.raises(PipelineError, match="no demo in"):
         known_place(tmp_path)
 
 
-def test_home_is_data_demo_unless_told_otherwise() -> None:
+def test_home_is_data_demo_by_default() -> None:
     assert demo_home({}) == Path("data/demo").absolute()
     assert demo_home({"ZOHO_PIPELINE_HOME": "/x/y"}) == Path("/x/y")

@@ -1,4 +1,4 @@
-"""The generated company: the same from the same seed, whole in every part, and worth looking at."""
+"""The generated company: the same seed gives the same company, it has every kind of record, and its numbers differ."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -102,7 +102,7 @@ def test_deals_are_won_lost_open_again_and_in_dollars(company: Company) -> None:
     assert dollars
     assert all(deal["Exchange_Rate"] == 0.0119 for deal in dollars)
     converted = {lead["Converted_Deal"]["id"] for lead in company.org.rows("Leads") if lead["Converted_Deal"]}
-    assert len(converted) < len(deals), "some deals are made by hand, later"
+    assert len(converted) < len(deals), "some deals are made by a person, later"
 
 
 def test_activities_are_of_every_kind(company: Company) -> None:
@@ -150,7 +150,7 @@ def test_a_morning_changes_three_things() -> None:
     [
         ("2026-06-17T10:00:00+05:30", 2.0, "2026-06-17T12:00:00+05:30"),
         ("2026-06-17T17:30:00+05:30", 2.0, "2026-06-18T10:30:00+05:30"),
-        ("2026-06-19T18:00:00+05:30", 1.0, "2026-06-22T10:00:00+05:30"),  # over a weekend
+        ("2026-06-19T18:00:00+05:30", 1.0, "2026-06-22T10:00:00+05:30"),  # across a weekend
         ("2026-06-20T12:00:00+05:30", 0.0, "2026-06-22T09:30:00+05:30"),
         ("2026-06-17T06:00:00+05:30", 9.5, "2026-06-18T10:00:00+05:30"),
     ],

@@ -1,4 +1,4 @@
-"""The rooms import in one direction; the lock is exact and knows no address."""
+"""The rooms import in one direction. The lock file is exact and contains no address."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_the_contracts_see_every_room() -> None:
-    """An exhaustive layers contract fails for a room nobody named; this holds the list against the folder."""
+    """An exhaustive layers contract fails for a room that it does not name. This compares its list with the folder."""
     text = (ROOT / "pyproject.toml").read_text()
     layers = re.search(r"^layers = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     assert layers

@@ -1,4 +1,4 @@
-"""The docs keep up: a command, option, setting, table or model that they do not mention fails here."""
+"""The docs are complete: a command, option, setting, table or model that they do not mention fails a test."""
 
 import re
 from pathlib import Path
@@ -26,7 +26,7 @@ def command_names(group: click.Group = main, before: str = "") -> list[str]:
 
 
 def settings() -> list[str]:
-    """Every variable the settings module reads, by the names that stand in it."""
+    """Every variable that the settings module reads, by the names in its source."""
     text = (ROOT / "zoho_pipeline" / "settings.py").read_text()
     ours = set(re.findall(r"\{PREFIX\}([A-Z_]+)", text)) | set(re.findall(r'\(values, "([A-Z_]+)"', text))
     return sorted({PREFIX + name for name in ours} | set(re.findall(r'"(ZOHO_CLIENT_[A-Z]+)"', text)))

@@ -1,4 +1,4 @@
-"""docs/zoho-facts.md holds what docstrings cite: graded facts with sources, and every switch of the simulator."""
+"""docs/zoho-facts.md has what docstrings cite: facts with grades and sources, and every switch of the simulator."""
 
 import re
 from dataclasses import fields
@@ -22,7 +22,7 @@ _CITATION = re.compile(r"docs/zoho-facts\.md, sections? (\d+(?:\.\d+)?(?:(?:, | 
 def sections() -> dict[str, str]:
     """The text below each numbered heading, up to the next one."""
     parts = _HEADING.split(PAGE)
-    assert len(set(parts[1::2])) == len(parts[1::2]), "a number comes twice"
+    assert len(set(parts[1::2])) == len(parts[1::2]), "a number is used twice"
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -33,7 +33,7 @@ def bullets(text: str) -> list[str]:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of each table row; heads and rules left out."""
+    """The cells of each table row, without the header and the separator."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     ruled = {number for number, line in enumerate(lines) if set(line) <= set("|-: ")}
     kept = [line for number, line in enumerate(lines) if number not in ruled and number + 1 not in ruled]
@@ -45,7 +45,7 @@ def source_names() -> list[str]:
 
 
 def cited(path: Path) -> list[str]:
-    """Numbers of the sections that a file cites; a citation may be broken over two lines."""
+    """The numbers of the sections that a file cites. A citation may continue on the next line."""
     text = re.sub(r"\s+", " ", path.read_text())
     return [number for numbers in _CITATION.findall(text) for number in re.findall(r"\d+(?:\.\d+)?", numbers)]
 
@@ -86,7 +86,7 @@ def test_every_fact_has_a_grade_and_a_known_source(number: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A default as the page shows it; '' where any words will do."""
+    """A default as the page shows it, or '' if the page may use any words."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What a new process does: help without the heavy libraries, the Dagster code location whole."""
+"""A new process shows help without the heavy libraries, and loads the whole Dagster code location."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ def test_the_code_location_loads(tmp_path: object) -> None:
 
 
 def test_the_definitions_validate(tmp_path: Path) -> None:
-    """Dagster's own check, with the workspace file a deployment uses."""
+    """Dagster's own check, with the workspace file that a deployment uses."""
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", str(root / "workspace.yaml")]
     env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(root)}

@@ -1,4 +1,4 @@
-"""Nothing of the machine it was written on, no secret, no unfinished work stands in the repository."""
+"""The repository contains no path of the machine it was written on, no secret and no unfinished work."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SELF = Path(__file__).resolve()
 
-# Each pattern is split where it would find itself.
+# Each pattern is split, so that it does not find itself.
 FORBIDDEN = {
     "a path of one machine": r"/(?:ho" r"me|Us" r"ers)/[a-z]+/|/ro" r"ot/",
     "a package index": r"files\.python"
@@ -48,7 +48,7 @@ def test_no_state_is_tracked() -> None:
 
 
 def test_modules_stay_readable() -> None:
-    """Modules seldom exceed 400 lines: beyond 450 one is two."""
+    """A module has at most 450 lines, and seldom more than 400."""
     long = [p for p in tracked() if p.suffix == ".py" and "zoho_pipeline" in p.parts and len(_lines(p)) > 500]
     assert not long, [f"{p.name}: {len(_lines(p))}" for p in long]
 

@@ -31,7 +31,7 @@ from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 from zoho_pipeline.zoho.read.currencies import currencies
 
-def asked(sql, raw=False):
+def query_rows(sql, raw=False):
     return query(settings, sql, raw=raw).rows
 
 with Simulator.start() as sim:
@@ -54,10 +54,10 @@ with Simulator.start() as sim:
         money = currencies(client)
     print(json.dumps({
         "incomplete": [f"{m.module}: {m.detail}" for m in report.modules if m.outcome != "complete"],
-        "products": asked("select product_name, unit_price, product_active from products", raw=True),
-        "regions": asked("select region from lead order by region"),
-        "countries": asked("select country, n_leads from lead_country order by country"),
-        "company_rate": asked("select company_rate from channel_insight"),
+        "products": query_rows("select product_name, unit_price, product_active from products", raw=True),
+        "regions": query_rows("select region from lead order by region"),
+        "countries": query_rows("select country, n_leads from lead_country order by country"),
+        "company_rate": query_rows("select company_rate from channel_insight"),
         "assets": [name for name in load_model_manifest(settings).models if "country" in name],
         "currencies": money,
     }))
@@ -66,7 +66,7 @@ with Simulator.start() as sim:
 
 @dataclass(frozen=True)
 class Block:
-    """One code block of a recipe: which file it goes into, and where."""
+    """One code block of a recipe: the file that it goes into, and the place in it."""
 
     recipe: str
     file: str
@@ -74,7 +74,7 @@ class Block:
     text: str
 
     def apply(self, root: Path) -> None:
-        """Carry the block out in a copy; AssertionError where its place does not exist exactly once."""
+        """Write the block into a copy. AssertionError if its place does not exist exactly once."""
         path = root / self.file
         if self.place == "new":
             assert not path.exists(), f"{self.recipe}: {self.file} exists already"
@@ -105,7 +105,7 @@ def blocks() -> list[Block]:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository with every recipe carried out."""
+    """A copy of the repository in which every recipe is carried out."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("zoho_pipeline", "dbt_like_sql", "docs"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "images"))
@@ -116,7 +116,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the changed program shows: one sync and one transform of a small org."""
+    """The results of the changed program: one sync and one transform of a small org."""
     home = tmp_path_factory.mktemp("home")
     env = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")} | {
         "PYTHONPATH": str(copy)

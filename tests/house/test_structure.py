@@ -1,4 +1,4 @@
-"""The layout can be held in the head: small folders, short modules, a door sign on each folder, no import cycle."""
+"""The layout is small enough to remember: small folders, short modules, a door sign per folder, no import cycle."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 def imports_of(path: Path) -> set[str]:
-    """The modules of ours that a file imports at its top, by dotted name."""
+    """The dotted names of our modules that a file imports at its top."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("zoho_pipeline"):
@@ -42,7 +42,7 @@ def test_a_folder_holds_few_modules(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in SQL.rglob("*.sql")}), ids=shown)
 def test_a_folder_of_models_holds_few_models(folder: Path) -> None:
-    most = 30 if folder.name == "tests" else MOST_MODULES  # singular tests are a flat list by dbt's custom
+    most = 30 if folder.name == "tests" else MOST_MODULES  # singular tests are a flat list, as is usual in dbt
     assert len(list(folder.glob("*.sql"))) <= most
 
 
@@ -54,7 +54,7 @@ def test_no_module_is_long() -> None:
 
 @pytest.mark.parametrize("folder", folders(), ids=shown)
 def test_a_folder_has_a_door_sign(folder: Path) -> None:
-    """What belongs here, what does not, who calls it, which file to read first: four lines at least."""
+    """It says what belongs here, what does not, who calls it, and which file to read first, in at least four lines."""
     sign = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     if folder.name == "versions":  # Alembic's folder: each file is one step
         assert sign
@@ -67,13 +67,13 @@ def test_a_folder_has_a_door_sign(folder: Path) -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    """Cycles between files, imports under TYPE_CHECKING and inside functions included."""
+    """No cycles between files. Imports under TYPE_CHECKING and inside functions count too."""
     names = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(ROOT).with_suffix("").parts
         names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     graph = {name: imports_of(path) & names.keys() - {name} for name, path in names.items()}
-    # a package's door sign imports nothing but what it re-exports; a file may import its own package's names
+    # the __init__.py of a package imports only what it re-exports; a file may import names of its own package
     state: dict[str, int] = {}
     trail: list[str] = []
 

@@ -1,7 +1,7 @@
-"""The walk of one changed lead: how many modules of ours a newcomer must hold to follow it.
+"""The walk of one changed lead: how many of our modules a newcomer must know to follow it.
 
-An incremental sync of one changed lead is profiled. Counted are the modules that handle the record itself (a frame
-whose arguments, locals or return value hold it), and all modules that execute.
+The test profiles an incremental sync of one changed lead. It counts the modules that handle the record itself (the
+arguments, locals or return value of a frame contain it), and all modules that execute.
 """
 
 import json
@@ -26,11 +26,11 @@ NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
 MOST_EXECUTED = 73
-"""Today's figure. A change that needs one more module says why and raises it; one that needs fewer lowers it."""
+"""The present number. If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
 
 
 class Walk:
-    """A profiler of this thread and of those that start meanwhile."""
+    """A profiler of this thread, and of the threads that start while it runs."""
 
     def __init__(self) -> None:
         self.executed: set[str] = set()
@@ -63,7 +63,7 @@ class Walk:
 
 
 def holds(value: Any, depth: int = 0) -> bool:
-    """Whether the record is in a value, up to four levels deep."""
+    """Return whether a value contains the record, up to four levels deep."""
     if isinstance(value, str):
         return NAME in value
     if isinstance(value, bytes):

@@ -1,4 +1,4 @@
-"""A channel on the simulator, synced over real HTTP into a real warehouse."""
+"""Fixtures of the tests of `ingest`: a channel on the simulator is synced over real HTTP into a real warehouse."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ CLIENT, CLIENT_SECRET = "1000.TESTCLIENT", "test-client-secret-0123456789"
 PLAIN_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
 ALL_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 QUICK = SyncLimits(pacing=Pacing(backoff_first=0.001, backoff_most=0.001, job_first_wait=0.001))
-"""The product's limits without its waits."""
+"""The limits of the product, without its waits."""
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ class SyncBench:
         return reconcile_channel(*opened, self.channel_id, modules=modules or None, limits=self.limits)
 
     def limit(self, **values: Any) -> None:
-        """Give the next syncs other limits: names of `SyncLimits`."""
+        """Give the next syncs other limits, by the names of `SyncLimits`."""
         self.limits = replace(self.limits, **values)
 
     def rows(self, sql: str, *params: Any) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ class SyncBench:
             return connection.rows(sql, params)
 
     def live(self, table: str, module: str) -> dict[str, dict[str, Any]]:
-        """Rows of a raw table that are not deleted, by id."""
+        """Return the rows of a raw table that are not deleted, by id."""
         sql = (
             f"select t.* from zoho_raw.{table} t left join zoho_raw.deleted_records d on d.channel_id = t.channel_id"
             " and d.module = ? and d.id = t.id and d.restored_at is null where t.channel_id = ? and d.id is null"
@@ -86,7 +86,7 @@ def warehouse_env(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def raw_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A DuckDB file with all raw tables, made once: making them costs two seconds."""
+    """A DuckDB file with all raw tables. It is made once, because that takes two seconds."""
     home = tmp_path_factory.mktemp("template") / "home"
     settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)})
     before = os.umask(0o077)

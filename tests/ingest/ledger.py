@@ -1,4 +1,4 @@
-"""Raw against the simulator's ledger: the same records, the same values, nothing else."""
+"""Compares the raw tables with the ledger of the simulator: the same records, the same values, nothing else."""
 
 import json
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ IGNORED = ("synced_at", "custom_fields", "channel_id")
 
 
 def assert_equal(bench: SyncBench, module: str, user: Any = None) -> None:
-    """Every live record of the ledger is a live row with its values, and no other row is live."""
+    """Assert that the live rows are the live records of the ledger, with the same values."""
     table = BY_MODULE[module]
     ledger = {row["id"]: row for row in bench.org.rows(module, user)}
     live = bench.live(table.name, module)
@@ -38,7 +38,7 @@ def describe(stored: Any, ledger: Any) -> str:
 
 
 def plain(record: Row, name: str, part: str) -> Any:
-    """A ledger value in the form `comparable` gives stored ones."""
+    """Return a value of the ledger in the form that `comparable` gives to stored values."""
     value = record.get(name)
     if part in ("id", "name"):
         return value.get(part) if isinstance(value, dict) else None

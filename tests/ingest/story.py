@@ -1,6 +1,6 @@
-"""`python -m tests.ingest.story`: a short life of an org that every known mistake of an ingestion gets wrong.
+"""`python -m tests.ingest.story`: a short life of an org. Every known mistake of an ingestion fails it.
 
-Run on copies of the package in which one mistake was made on purpose (test_mutants_sync); raw must equal
+It runs on copies of the package in which one mistake was made on purpose (test_mutants_sync). Raw must equal
 the ledger after each sync.
 """
 
@@ -46,7 +46,7 @@ def by_lists(bench: SyncBench) -> None:
     old = int(sim.clock.seconds()) - 1_000_000
     ties = [{"Last_Name": f"L{n}", "Created_Time": old + n // 3, "Modified_Time": old + n // 3} for n in range(650)]
     ids = org.insert_many("Leads", ties)
-    sim.faults.next(50, "server_error", path="/crm/v7/Leads", after=2)  # breaks off in the middle
+    sim.faults.next(50, "server_error", path="/crm/v7/Leads", after=2)  # the sync stops in the middle
     with suppress(PipelineError):
         bench.sync("Leads")
     sim.faults.clear()
@@ -55,7 +55,7 @@ def by_lists(bench: SyncBench) -> None:
     org.convert(ids[5], deal={"Stage": "Qualification"})
     org.delete("Leads", ids[6])
     check(bench)
-    late = int(sim.clock.seconds()) - 100  # stamped before the last sync, visible only now
+    late = int(sim.clock.seconds()) - 100  # its Modified_Time is before the last sync, and it is visible only now
     org.insert("Leads", {"Last_Name": "Late", "Created_Time": late, "Modified_Time": late})
     check(bench)
     sim.clock.advance(86_400)

@@ -1,4 +1,4 @@
-"""`python -m tests.ingest.syncing COMMAND HOME SIMULATOR_URL WAREHOUSE ROUTE`: a sync in a process of its own.
+"""`python -m tests.ingest.syncing COMMAND HOME SIMULATOR_URL WAREHOUSE ROUTE`: a sync in a separate process.
 
 COMMAND is `sync` or `reconcile`, WAREHOUSE is a URL or `-` (DuckDB in HOME), ROUTE is `records` or `bulk`. The
 checkpoints are small, so that a test that kills the process finds many of them. Failures end it as in the CLI.
@@ -34,7 +34,7 @@ def environment(home: str, url: str, warehouse: str = "-") -> dict[str, str]:
 
 @click.group(cls=Program)
 def main() -> None:
-    """One sync or reconciliation of the channel `acme`."""
+    """Run one sync or one reconciliation of the channel `acme`."""
 
 
 @main.command()

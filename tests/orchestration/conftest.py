@@ -96,6 +96,6 @@ def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]
 
 @pytest.fixture
 def in_memory(deployment: Deployment) -> Iterator[Deployment]:
-    """The same deployment on an instance in memory: a refresh writes 500 events, which cost seconds on SQLite."""
+    """The same deployment on an instance in memory: on SQLite, the 500 events of a refresh take seconds."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield replace(deployment, instance=instance)

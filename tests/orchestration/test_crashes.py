@@ -1,4 +1,4 @@
-"""Crash drills with real processes: whatever is killed during a sync, the next start completes it, once.
+"""Crash drills with real processes: if a process is killed during a sync, the next start completes the sync once.
 
 They cost two minutes of CPU, so only `make drill` runs them.
 """
@@ -60,7 +60,7 @@ class Drill:
         self.simulator.faults.next(400, "slow", path="/crm/v7", seconds=0.5)
 
     def started_run(self, channel_id: str) -> dg.DagsterRun:
-        """The sync run of a channel, when it has started to read from Zoho."""
+        """Return the sync run of a channel as soon as it has started to read from Zoho."""
 
         def running() -> dg.DagsterRun | None:
             filters = dg.RunsFilter(statuses=STARTED, tags={"dagster/partition": channel_id})
@@ -92,7 +92,7 @@ class Drill:
 
 
 def wait_for(condition: Callable[[], T | None], what: str) -> T:
-    """The first value of the condition that is true; AssertionError after the timeout."""
+    """Return the first true value of the condition. AssertionError after the timeout."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         found = condition()
@@ -167,7 +167,7 @@ def test_nothing_is_lost_when_daemon_and_code_server_are_killed(drill: Drill) ->
     drill.production.kill("code")
     pid = drill.pid(run)
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)  # as when the whole machine stops
+    os.kill(pid, signal.SIGKILL)  # as if the whole machine stopped
     drill.production.start("code", "daemon")
     check_complete(drill, "daemon", 6)
 

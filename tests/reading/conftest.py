@@ -1,4 +1,4 @@
-"""The small SQL project of the transform tests, whose marts are read here."""
+"""Fixtures of the tests of `reading`: the small SQL project of the transform tests, whose marts are read."""
 
 from tests.transform.conftest import duckdb_warehouse, project, raw, warehouse
 

@@ -1,4 +1,4 @@
-"""The insight's page: in markdown as in the terminal, and its chart."""
+"""The page of the insight, which is the same in markdown and in the terminal, and its chart."""
 
 import base64
 import struct
@@ -76,7 +76,7 @@ def test_markdown_says_what_the_page_says() -> None:
 
 
 def pixels(uri: str) -> list[bytes]:
-    """The rows of an 8-bit RGB PNG without filters, checksums checked."""
+    """Return the rows of an 8-bit RGB PNG without filters, after checking its checksums."""
     kind, _, data = uri.partition(",")
     assert kind == "data:image/png;base64"
     png = base64.b64decode(data)
@@ -94,11 +94,11 @@ def pixels(uri: str) -> list[bytes]:
     return [plain[row * (3 * width + 1) + 1 : (row + 1) * (3 * width + 1)] for row in range(height)]
 
 
-def test_no_data_is_not_told_as_zero() -> None:
-    told = render({**INSIGHT, "data_status": "never_synced", "leads_this_month": None})
-    assert "never synced yet" in told
-    assert "there is no data" in told
-    assert all(title not in told for title in ("Weeks", "Conversion", "First contact", "Topics"))
+def test_no_data_is_not_shown_as_zero() -> None:
+    page = render({**INSIGHT, "data_status": "never_synced", "leads_this_month": None})
+    assert "never synced yet" in page
+    assert "there is no data" in page
+    assert all(title not in page for title in ("Weeks", "Conversion", "First contact", "Topics"))
 
 
 def test_what_cannot_be_read_is_unknown_not_none() -> None:
@@ -111,15 +111,15 @@ def test_what_cannot_be_read_is_unknown_not_none() -> None:
         "suggested_topic_1": None,
         "time_to_first_contact": [{"dimension": "all", "n_leads": 10, "n_contacted": None, "n_uncontacted": None}],
     }
-    told = render({**INSIGHT, **blind})
-    assert told.count("deals cannot be read") == 2
-    assert "no activity can be read" in told
-    assert all(words not in told for words in ("30 days old", "has been contacted", "waiting", "Too few"))
-    assert "1,200 leads" in told
+    page = render({**INSIGHT, **blind})
+    assert page.count("deals cannot be read") == 2
+    assert "no activity can be read" in page
+    assert all(words not in page for words in ("30 days old", "has been contacted", "waiting", "Too few"))
+    assert "1,200 leads" in page
 
 
 @pytest.mark.parametrize("counts", [[6, 13, 20, 27], [0, 1, 1000], [0, 0], [], [5]])
-def test_bars_stand_as_high_as_their_counts(counts: list[int]) -> None:
+def test_bars_are_as_high_as_their_counts(counts: list[int]) -> None:
     rows = pixels(bars(counts, pale_last=True))
     assert len(rows) == HEIGHT
     for place, count in enumerate(counts):

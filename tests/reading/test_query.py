@@ -1,4 +1,4 @@
-"""A person's query: read-only, on the published marts or on raw."""
+"""A query of a person is read-only. It reads the published marts or the raw tables."""
 
 import threading
 from collections.abc import Callable
@@ -78,14 +78,14 @@ def test_no_other_file_can_be_reached(
         query(duckdb_warehouse, f"select * from read_csv('{tmp_path}/secret.csv')", raw=on_raw)
 
 
-def test_a_question_before_any_answer_says_what_to_run(warehouse: Warehouse) -> None:
+def test_a_query_before_the_first_transform_says_what_to_run(warehouse: Warehouse) -> None:
     with pytest.raises(NotPublished, match="zoho-pipeline transform"):
         query(warehouse, "select 1")
     with pytest.raises(QueryError, match="zoho-pipeline sync"):
         query(warehouse, "select 1", raw=True)
 
 
-def test_the_engines_complaint_is_passed_on(marts: Warehouse) -> None:
+def test_the_error_of_the_engine_is_shown(marts: Warehouse) -> None:
     with pytest.raises(QueryError, match="laeds"):
         query(marts, "select laeds from insight")
     endless = (

@@ -1,4 +1,4 @@
-"""No text of a person writes, reaches another file or acts beside the transaction, on either engine."""
+"""No query of a person writes, reads another file or acts outside the transaction, on either engine."""
 
 import os
 from collections.abc import Callable
@@ -130,7 +130,7 @@ ON_DUCKDB = (
 
 @pytest.fixture
 def place(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Warehouse:
-    """Raw and marts; on Postgres a sequence and a function that deletes, too."""
+    """A warehouse with raw tables and marts, on Postgres also with a sequence and a function that deletes."""
     transform(warehouse, project=project())
     raw.run("create sequence zoho_raw.numbers")
     if warehouse.dialect == "postgres":
@@ -142,7 +142,7 @@ def place(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Wa
 
 
 def state(warehouse: Warehouse) -> object:
-    """What a query could have changed: rows, tables, the sequence, slots and large objects of the server."""
+    """Return what a query could have changed: rows, tables, the sequence, slots and large objects of the server."""
     with warehouse.connect() as connection:
         found = [connection.fetch("select * from zoho_raw.leads order by 1, 2")[1], connection.tables()]
         if warehouse.dialect == "postgres":
@@ -165,17 +165,17 @@ def test_what_does_not_read_is_refused_and_changes_nothing(place: Warehouse) -> 
         assert caught.value.exit_code == 2, text
         assert "zoho_pipeline_query no scroll" not in str(caught.value), text
     assert state(place) == before
-    assert not os.listdir()  # the working folder: nothing was exported or logged
+    assert not os.listdir()  # the working folder: no file was exported or logged
 
 
 @pytest.mark.parametrize(
     "text", [f"select 1; {DELETE}", DELETE, "select E'a'\n'\\' , '; commit; drop schema marts --'"]
 )
-def test_the_published_door_is_as_narrow(place: Warehouse, text: str) -> None:
+def test_queries_on_the_published_marts_are_refused_alike(place: Warehouse, text: str) -> None:
     before = state(place)
     for on_marts in (text, text.replace("zoho_raw.leads", "marts.lead")):
         if place.dialect == "duckdb" and "E'a'" in text:
-            query(place, on_marts)  # DuckDB reads it as two texts of one SELECT, rightly
+            query(place, on_marts)  # DuckDB correctly reads it as two texts of one SELECT
         else:
             with pytest.raises(QueryError):
                 query(place, on_marts)
@@ -247,7 +247,7 @@ def at(url: str, home: Path, **more: str) -> Warehouse:
     return open_warehouse(Settings(home=home, warehouse_url=url, registry_url="", **more))  # type: ignore[arg-type]
 
 
-def test_a_role_without_rights_is_taken_on_and_not_left(postgres_url: str, tmp_path: Path) -> None:
+def test_a_query_takes_a_role_without_rights_and_cannot_leave_it(postgres_url: str, tmp_path: Path) -> None:
     Raw(at(postgres_url, tmp_path))
     reader = "reader " + tmp_path.name
     admin = psycopg2.connect(postgres_url)

@@ -1,4 +1,4 @@
-"""The process of a query: confined, and gone by itself when nobody waits for it any more."""
+"""The process of a query is confined, and it ends by itself when nobody waits for it any more."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ def test_it_answers_in_lines_of_json(file: Path) -> None:
     assert parts == [{"ready": True}, {"columns": ["id"]}, {"rows": [[1]]}, {"end": True}]
 
 
-def test_it_ends_by_itself_when_who_asked_is_gone(file: Path) -> None:
+def test_it_ends_by_itself_when_its_parent_has_ended(file: Path) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     orphan.communicate(request(file, ENDLESS, seconds=0.2), timeout=60)
     assert orphan.returncode != 0
@@ -65,7 +65,7 @@ def test_a_module_in_the_working_folder_is_not_run(file: Path, monkeypatch: pyte
     assert query(warehouse, "from lead").rows == [[1]]
 
 
-def test_a_file_that_is_none_is_named(file: Path) -> None:
+def test_a_file_that_is_no_database_is_named(file: Path) -> None:
     warehouse = DuckDBWarehouse("", file.with_name("b.duckdb"))
     warehouse.published_path.write_bytes(b"no database" * 1000)
     with pytest.raises(WarehouseError, match=r"b\.published\.duckdb"):

@@ -1,4 +1,4 @@
-"""A bare client for the simulator's own tests: httpx and a token, nothing of the pipeline."""
+"""A bare client for the tests of the simulator: httpx and a token, and no code of the pipeline."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ CLIENT = {"client_id": "1000.CLIENT", "client_secret": "s3cret"}
 
 
 class Api:
-    """Calls a simulator with one access token; paths are below `/crm/v7`."""
+    """Calls a simulator with one access token. Paths are relative to `/crm/v7`."""
 
     def __init__(self, sim: Simulator, refresh_token: str) -> None:
         self.http = httpx.Client(base_url=sim.url, timeout=10, verify=False)  # no CA file to load for loopback
@@ -41,7 +41,7 @@ class Api:
         return self.http.post("/crm/bulk/v7/read", json={"query": query}, headers=self.headers)
 
     def walk(self, module: str, **params: Any) -> list[dict[str, Any]]:
-        """All rows of a module by page tokens."""
+        """Return all rows of a module, by page tokens."""
         rows: list[dict[str, Any]] = []
         while True:
             answer = self.get(f"/{module}", **params)
@@ -56,11 +56,11 @@ class Api:
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
-    """Status and error code of a refusal."""
+    """Return the status and the error code of a refusal."""
     return answer.status_code, answer.json()["code"]
 
 
 def leads(count: int, **values: Any) -> list[dict[str, Any]]:
-    """Leads a second apart from 2026-01-05T00:00:00Z on."""
+    """Add leads, one per second from 2026-01-05T00:00:00Z on."""
     first = 1_767_571_200
     return [{"Last_Name": f"Lead {n:05}", "Created_Time": first + n, **values} for n in range(count)]

@@ -1,4 +1,4 @@
-"""The clock, and instants on the wire."""
+"""The clock of the simulator, and how instants are written in answers."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ def test_set_moves_and_time_goes_on() -> None:
     assert clock.now().date().isoformat() == "2026-01-02"
 
 
-def test_a_frozen_clock_stands_until_moved_and_resumes_from_there() -> None:
+def test_a_frozen_clock_stops_until_it_is_moved_and_resumes_from_there() -> None:
     clock = Clock()
     clock.freeze("2026-01-01T00:00:00Z")
     assert clock.seconds() == clock.seconds() == 1_767_225_600

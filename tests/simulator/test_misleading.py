@@ -1,4 +1,4 @@
-"""What misleads a client without an error: Date headers that are wrong, bulk files that lack rows."""
+"""Answers that mislead a client without an error: wrong Date headers, and bulk files that lack rows."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -13,12 +13,12 @@ from zoho_pipeline.simulator import Org, Simulator
 
 
 def ahead(simulator: Simulator, answer: httpx.Response) -> float:
-    """Seconds by which an answer's Date stands ahead of the clock."""
+    """The seconds by which the Date of an answer is ahead of the clock."""
     shown = parsedate_to_datetime(answer.headers["date"])
     return (shown - simulator.clock.now().replace(microsecond=0)).total_seconds()
 
 
-def test_the_date_header_stands_beside_the_clock_until_it_is_put_right(api: Api, simulator: Simulator) -> None:
+def test_the_date_header_differs_from_the_clock_until_it_is_corrected(api: Api, simulator: Simulator) -> None:
     simulator.clock.freeze("2026-01-01T00:00:00Z")
     order(simulator, "switches", date_offset=86_400)
     lead = order(simulator, "insert", module="Leads", values={"Last_Name": "stamped by the clock"})
@@ -52,10 +52,10 @@ def test_a_bulk_file_lacks_rows_or_has_too_many(
     org.insert_many("Leads", leads(7))
     order(simulator, "switches", bulk_file=kind, bulk_count_lies=lies)
     job = create(api, fields=["Last_Name"])
-    told = poll(api, job)
+    finished = poll(api, job)
     header, rows = download(api, job)
-    assert (told["state"], header, len(rows)) == ("COMPLETED", ["Id", "Last_Name"], held)
-    assert told["result"]["count"] == (held if lies else 7)
+    assert (finished["state"], header, len(rows)) == ("COMPLETED", ["Id", "Last_Name"], held)
+    assert finished["result"]["count"] == (held if lies else 7)
 
 
 def test_a_bulk_page_comes_a_second_time(api: Api, org: Org, simulator: Simulator) -> None:

@@ -98,7 +98,7 @@ def write_project(root: Path, changes: Mapping[str, str | None] | None = None) -
 
 
 class Raw:
-    """Writes rows into `zoho_raw` the way a load does: stamped."""
+    """Writes rows into `zoho_raw` as a load does, with `synced_at`."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse, self._stamp = warehouse, 0
@@ -118,7 +118,7 @@ class Raw:
         self._run((sql, *params))
 
     def _run(self, *statements: tuple[object, ...]) -> None:
-        """All in one connection: to open and close the file costs more than to write a row."""
+        """Run all statements in one connection, because opening and closing the file costs more than writing a row."""
         with self._warehouse.connect(read_only=False) as connection:
             for sql, *params in statements:
                 connection.execute(str(sql), params)
@@ -157,7 +157,7 @@ def duckdb_warehouse(tmp_path: Path) -> DuckDBWarehouse:
 
 @pytest.fixture
 def raw(warehouse: Warehouse) -> Raw:
-    """Two channels, a and b, with two leads and one."""
+    """Two channels: a with two leads, and b with one."""
     raw = Raw(warehouse)
     for channel_id in ("a", "b"):
         raw.channel(channel_id)
@@ -169,7 +169,7 @@ def raw(warehouse: Warehouse) -> Raw:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Callable[..., Project]:
-    """`project({file: text})` → the small project with files changed."""
+    """`project({file: text})` → the small project with changed files."""
 
     def build(changes: Mapping[str, str | None] | None = None) -> Project:
         return write_project(tmp_path / "sql", changes)

@@ -1,5 +1,6 @@
-"""Would the models run elsewhere? Each must parse and be written in other engines' SQL without a
-construct sqlglot calls unsupported there. That is all this says: no such engine is asked."""
+"""Checks that sqlglot can parse each model and write it in the SQL of other engines.
+
+A construct that sqlglot reports as unsupported fails the check. The models are not run on those engines."""
 
 from collections.abc import Iterable
 
@@ -11,12 +12,12 @@ ELSEWHERE = ("snowflake", "bigquery", "databricks")
 
 
 def unsupported(project: Project, dialects: Iterable[str] = ELSEWHERE) -> list[str]:
-    """`model: dialect: reason` for each model (singular tests included) that cannot be written there."""
+    """Return `model: dialect: reason` for each model (or singular test) that cannot be written in a dialect."""
     found = []
     for model in (*project.models.values(), *project.tests.values()):
         for dialect in dialects:
             try:
                 model.sql(dialect)
-            except (SqlglotError, ValueError) as error:  # an unsupported JSON path is a bare ValueError
+            except (SqlglotError, ValueError) as error:  # sqlglot raises a bare ValueError for an unsupported JSON path
                 found.append(f"{model.name}: {dialect}: {error}")
     return found

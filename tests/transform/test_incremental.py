@@ -1,4 +1,4 @@
-"""Whatever changes, in whatever order: the marts after incremental runs hold the rows of a full rebuild."""
+"""After incremental runs, the marts have the rows of a full rebuild, whatever changes in whatever order."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,7 +30,7 @@ CHANGES = st.one_of(
 
 
 def change(raw: Raw, what: str, channel: str, *how: Any) -> None:
-    """One change of raw, as a load, a repair or a purge makes it."""
+    """Make one change of the raw tables, as a load, a repair or a purge does."""
     match what:
         case "lead":
             raw.lead(channel, how[0], amount=how[1])

@@ -1,4 +1,4 @@
-"""Loading a project: order, references, docs, and everything that is refused with file and line."""
+"""Loading a project: the order of models, references, docs, and errors with file and line."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from zoho_pipeline.transform.run.checks import project_checks
 MakeProject = Callable[..., Project]
 
 
-def test_a_model_stands_after_what_it_reads(project: MakeProject) -> None:
+def test_a_model_comes_after_the_models_that_it_reads(project: MakeProject) -> None:
     models = project()
     order = list(models.models)
     for model in models.models.values():
@@ -26,7 +26,7 @@ def test_a_model_stands_after_what_it_reads(project: MakeProject) -> None:
     assert models.readers["lead"] == ("insight",)
 
 
-def test_names_of_ctes_are_no_references(project: MakeProject) -> None:
+def test_names_of_ctes_are_not_references(project: MakeProject) -> None:
     sql = """
         with recursive stg_channels as (select channel_id, 1 as n from stg_leads
             union all select channel_id, n + 1 from stg_channels where n < 3),
@@ -82,22 +82,22 @@ def test_a_wrong_file_is_refused_by_name_and_line(project: MakeProject, file: st
         (
             "staging/x.sql",
             "int_clock",
-            "int_clock, which stands in intermediate; a model in staging reads only staging.",
+            "int_clock, which is in intermediate; a model in staging reads only staging.",
         ),
         (
             "intermediate/part/x.sql",
             "fact",
-            "fact, which stands in marts/facts; a model in intermediate reads only staging, intermediate. Move x to",
+            "fact, which is in marts/facts; a model in intermediate reads only staging, intermediate. Move x to",
         ),
         (
             "marts/facts/x.sql",
             "metric",
-            "metric, which stands in metrics; a model in marts/facts reads only staging, intermediate, marts/facts.",
+            "metric, which is in metrics; a model in marts/facts reads only staging, intermediate, marts/facts.",
         ),
         (
             "metrics/part/x.sql",
             "lead",
-            "lead, which stands in marts; a model in metrics reads only staging, intermediate, marts/facts, metrics.",
+            "lead, which is in marts; a model in metrics reads only staging, intermediate, marts/facts, metrics.",
         ),
     ],
 )
@@ -114,13 +114,13 @@ def test_a_model_that_reads_a_higher_layer_is_refused(project: MakeProject, file
         project({**layers, file: f"select channel_id\nfrom {read}"})
 
 
-def test_a_circle_is_refused_with_its_way(project: MakeProject) -> None:
+def test_a_cycle_is_refused_with_its_path(project: MakeProject) -> None:
     changes = {
         "marts/one.sql": "select channel_id\nfrom two",
         "marts/two.sql": "select channel_id from three",
         "marts/three.sql": "select channel_id from one",
     }
-    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a circle: \w+ → \w+ → \w+ → \w+\."):
+    with pytest.raises(ProjectError, match=r"(one|two|three)\.sql:\d: is part of a cycle: \w+ → \w+ → \w+ → \w+\."):
         project(changes)
 
 

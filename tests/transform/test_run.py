@@ -1,4 +1,4 @@
-"""A transform on both engines: what it publishes, whose rows it replaces, what stops it."""
+"""A transform on both engines: what it publishes, which rows it replaces, and what stops it."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -147,7 +147,7 @@ def test_history_whose_type_no_longer_fits_becomes_null(warehouse: Warehouse, ra
     assert [row[2] for row in read(warehouse, INSIGHT)] == [None, 2, 1]
 
 
-def test_a_mart_without_a_model_is_dropped_and_strangers_stay(
+def test_a_mart_without_a_model_is_dropped_and_other_tables_stay(
     warehouse: Warehouse, raw: Raw, project: MakeProject
 ) -> None:
     transform(warehouse, project=project())
@@ -172,7 +172,7 @@ def test_a_wrong_model_names_file_and_line_and_publishes_nothing(
     assert len(read(warehouse, LEADS)) == 3
 
 
-def test_one_channels_unreadable_value_keeps_back_that_channel_alone(
+def test_an_unreadable_value_of_one_channel_keeps_back_only_that_channel(
     warehouse: Warehouse, raw: Raw, project: MakeProject
 ) -> None:
     models = project()
@@ -191,7 +191,7 @@ def test_one_channels_unreadable_value_keeps_back_that_channel_alone(
         *(("a", "1"), ("a", "2"), ("a", "3")),
         *(("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")),
     ]
-    assert set(transform(warehouse, project=models).held_back) == {"b"}, "it is reported until it is mended"
+    assert set(transform(warehouse, project=models).held_back) == {"b"}, "it is reported until the value is corrected"
     raw.lead("b", "2", amount="3")
     assert transform(warehouse, project=models).channels == ("b",)
 
@@ -281,7 +281,7 @@ def test_a_selection_publishes_its_models_alone(warehouse: Warehouse, raw: Raw, 
     assert [c.model for c in report.checks] == []
     assert len(read(warehouse, LEADS)) == 3
     assert read(warehouse, INSIGHT)[0][2] == 3
-    assert transform(warehouse, project=models).channels == ("a",), "a selection counts for no whole run"
+    assert transform(warehouse, project=models).channels == ("a",), "a run of a selection does not count as a whole run"
     assert len(read(warehouse, LEADS)) == 4
     with pytest.raises(UsageError, match="no model is called 'laed'"):
         transform(warehouse, project=models, select="laed+")

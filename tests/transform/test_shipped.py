@@ -1,4 +1,4 @@
-"""The SQL project that ships: it loads, builds on both engines, and reads as other engines' SQL."""
+"""The SQL project of the package loads, builds on both engines, and can be written in the SQL of other engines."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ NOON = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
 
 def fill(warehouse: Warehouse, table: str, rows: list[dict[str, Any]]) -> None:
-    """Rows into a raw table, made with every declared column where it is missing."""
+    """Insert rows into a raw table, and first create it with every declared column if it is missing."""
     columns = {c.name: type_in(warehouse.dialect, c.data_type) for c in Project.load().raw_tables[table]}
     with warehouse.connect(read_only=False) as connection:
         connection.execute("create schema if not exists zoho_raw")
@@ -81,7 +81,7 @@ def test_every_mart_names_its_key_and_every_check_its_model() -> None:
     assert all(check.model in project.models or check.model in project.seeds for check in project_checks(project))
 
 
-def test_the_page_tells_the_rows(warehouse: Warehouse) -> None:
+def test_the_page_shows_the_rows(warehouse: Warehouse) -> None:
     company(warehouse)
     report = transform(warehouse, build_at=NOON)
     report.require_complete()
@@ -113,7 +113,7 @@ def test_a_channel_that_never_synced_has_a_page_too(warehouse: Warehouse) -> Non
         read(warehouse, "other")
 
 
-def test_data_gone_stale_is_built_again_and_says_so(duckdb_warehouse: Warehouse) -> None:
+def test_stale_data_is_built_again_and_says_so(duckdb_warehouse: Warehouse) -> None:
     company(duckdb_warehouse)
     transform(duckdb_warehouse, build_at=NOON)
     assert "tea" in transform(duckdb_warehouse, build_at=NOON + timedelta(hours=1)).unchanged
@@ -126,7 +126,7 @@ def test_an_insight_before_any_transform_says_what_to_run(warehouse: Warehouse) 
         read(warehouse, "tea")
 
 
-def test_a_sparkline_runs_from_nothing_to_the_largest() -> None:
+def test_a_sparkline_goes_from_zero_to_the_largest_value() -> None:
     assert spark([0, 5, 10]) == "▁▅█"
     assert spark([0, 0]) == "▁▁"
     assert spark([]) == ""

@@ -1,9 +1,9 @@
-"""One org to read from: the simulator's, or a real Zoho's when three variables are set.
+"""One org to read from: an org of the simulator, or of a real Zoho when three variables are set.
 
-    ZOHO_LIVE_CLIENT_ID, ZOHO_LIVE_CLIENT_SECRET, ZOHO_LIVE_REFRESH_TOKEN   an app and a grant of a sandbox
-    ZOHO_LIVE_DATA_CENTER                                                   where it lives; default us
+    ZOHO_LIVE_CLIENT_ID, ZOHO_LIVE_CLIENT_SECRET, ZOHO_LIVE_REFRESH_TOKEN   a client and a grant of a sandbox
+    ZOHO_LIVE_DATA_CENTER                                                   its data center (default: us)
 
-The contract tests only read, so any org will do; one with some leads, converted ones too, shows the most.
+The contract tests only read, so any org can be used. An org with some leads, also converted ones, tests the most.
 """
 
 import os
@@ -31,14 +31,14 @@ CLIENT_SECRET = "test-client-secret-0123456789"
 ALL_SCOPES = (*DEFAULT_SCOPES, "ZohoCRM.modules.emails.READ", "ZohoSearch.securesearch.READ")
 
 _LIVE_NAMES = ("ZOHO_LIVE_CLIENT_ID", "ZOHO_LIVE_CLIENT_SECRET", "ZOHO_LIVE_REFRESH_TOKEN")
-# Read before the fixture of the whole suite wipes them.
+# Read them before the fixture of the whole suite removes them.
 _LIVE = {name: os.environ.get(name, "") for name in _LIVE_NAMES}
 _LIVE_CENTER = os.environ.get("ZOHO_LIVE_DATA_CENTER", "us")
 _CONNECT = socket.socket.connect
 
 
 class MintingTokens:
-    """The simplest honest token source: one token, minted over HTTP, and again when it is refused."""
+    """The simplest real token source: it requests one token over HTTP, and another one when the token is refused."""
 
     def __init__(self, center: DataCenter, client_id: str, secret: Secret, refresh_token: Secret) -> None:
         self._center, self._client_id, self._secret, self._refresh_token = center, client_id, secret, refresh_token
@@ -65,7 +65,7 @@ class MintingTokens:
 
 @dataclass
 class Zoho:
-    """A connection to read through. `org` is the simulator's handle, None on a real Zoho."""
+    """A connection to read through. `org` is the handle of the simulator; None on a real Zoho."""
 
     client: ZohoClient
     tokens: MintingTokens
@@ -75,7 +75,7 @@ class Zoho:
 
 
 def connect(simulator: Any, org: Any, *, scopes: tuple[str, ...] = ALL_SCOPES, user: Any = None, **more: Any) -> Zoho:
-    """A connection to an org of the simulator; waits are kept, not slept, unless `sleep` is given."""
+    """Connect to an org of the simulator. Waits are recorded and not slept, unless `sleep` is given."""
     refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(scopes), user)
     center = DataCenters.with_added({"sim": simulator.url}).get("sim")
     tokens = MintingTokens(center, CLIENT_ID, Secret(CLIENT_SECRET), Secret(refresh_token))
@@ -86,7 +86,7 @@ def connect(simulator: Any, org: Any, *, scopes: tuple[str, ...] = ALL_SCOPES, u
 
 
 def fill(org: Any) -> None:
-    """450 leads over three pages (ties in one second, some converted, some deleted) and what hangs on them."""
+    """Add 450 leads on three pages (some of one second, some converted, some deleted) and their related records."""
     start = datetime(2026, 3, 1, 9, tzinfo=UTC)
     leads = org.insert_many(
         "Leads",
@@ -144,7 +144,7 @@ def org(simulator: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def filled() -> Iterator[tuple[Any, Any]]:
-    """One filled simulator a test module: the tests on it only read."""
+    """One filled simulator per test module: its tests only read."""
     from zoho_pipeline.simulator import Simulator
 
     with Simulator.start(port=0) as simulator:
@@ -155,7 +155,7 @@ def filled() -> Iterator[tuple[Any, Any]]:
 
 @pytest.fixture(params=["simulator", pytest.param("live", marks=pytest.mark.live)])
 def zoho(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Zoho]:
-    """A connection whose org must only be read: the simulator's filled one, then a real one."""
+    """A connection whose org must only be read: first the filled org of the simulator, then a real one."""
     simulated = request.param == "simulator"
     found = connect(*request.getfixturevalue("filled")) if simulated else _live(monkeypatch)
     with found.client:
@@ -165,7 +165,7 @@ def zoho(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 def _live(monkeypatch: pytest.MonkeyPatch) -> Zoho:
     absent = [name for name, value in _LIVE.items() if not value]
     if absent:
-        pytest.skip(f"a real Zoho is asked only when {', '.join(absent)} is set")
+        pytest.skip(f"a real Zoho is read only if {', '.join(absent)} is set")
     monkeypatch.setattr(socket.socket, "connect", _CONNECT)
     client_id, secret, refresh_token = (_LIVE[name] for name in _LIVE_NAMES)
     tokens = MintingTokens(DataCenters().get(_LIVE_CENTER), client_id, Secret(secret), Secret(refresh_token))

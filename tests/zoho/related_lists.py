@@ -1,4 +1,4 @@
-"""Related lists of a record, which the product does not read: the notes of a lead, its tasks."""
+"""Reads related lists of a record, such as the notes and tasks of a lead. The product does not read them."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def get_page(
     page_token: str | None = None,
     per_page: int = MOST_PER_PAGE,
 ) -> Page:
-    """One page of a related list; `fields` are mandatory here too."""
+    """Return one page of a related list. `fields` are mandatory here too."""
     path = module_path(module, record_id(id), module_path(related).rpartition("/")[2])
     params: dict[str, Any] = {"fields": ",".join(fields), "per_page": per_page}
     if page_token is not None:
@@ -51,7 +51,7 @@ def list(
     *,
     modified_since: datetime | None = None,
 ) -> Iterator[Row]:
-    """All rows of a related list, over all pages."""
+    """Return all rows of a related list, from all pages."""
     token: str | None = None
     while True:
         page = get_page(client, module, id, related, fields, modified_since=modified_since, page_token=token)
@@ -64,5 +64,5 @@ def list(
 
 
 def notes(client: ZohoClient, module: str, id: str, *, modified_since: datetime | None = None) -> Iterator[Row]:
-    """The notes of a record: open to every user, unlike the list of all notes, which is the administrators'."""
+    """Return the notes of a record. Every user may read them; only administrators may list all notes."""
     return list(client, module, id, "Notes", NOTE_FIELDS, modified_since=modified_since)

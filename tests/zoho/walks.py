@@ -1,4 +1,4 @@
-"""Walks over whole modules, for tests: the product reads by routes of its own (`zoho_pipeline/ingest/routes`)."""
+"""Reads whole modules for tests. The product has its own routes (`zoho_pipeline/ingest/routes`)."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from zoho_pipeline.zoho.read.pages import Page, module_path
 from zoho_pipeline.zoho.read.records import Converted, SortBy, SortOrder, get_page
 
 PAGE_SIZES = (200, 1_000, 2_000)
-"""Rows of the first, second and every later call: most runs find little, and 200 rows cost one credit of three."""
+"""Rows per call: first, second, all later ones. Most runs find few rows, and 200 rows cost one credit, not three."""
 
 
 def walk_records(
@@ -24,9 +24,9 @@ def walk_records(
     sort_order: SortOrder | None = None,
     converted: Converted | None = None,
 ) -> Iterator[Page]:
-    """All pages from the first on, by page tokens (100,000 rows at most, then InvalidRequest).
+    """Yield all pages by page tokens (100,000 rows at most, then InvalidRequest).
 
-    Rows that change while it walks may move: bound the window and read the overlap again.
+    Rows that change during the walk may move. So limit the window, and read the overlap again.
     """
     token: str | None = None
     while True:
@@ -51,7 +51,7 @@ def walk_records(
 def walk_changes(
     client: ZohoClient, module: str, fields: Sequence[str], *, since: datetime | None, until: datetime
 ) -> Iterator[Page]:
-    """All pages of a window, small ones first. Rows that change meanwhile leave it: they are the next one's."""
+    """Yield all pages of a window, small ones first. Rows that change during the walk belong to the next window."""
     after: Keyset | None = None
     turn = 0
     while True:
@@ -62,7 +62,7 @@ def walk_changes(
             return
         last = coql.last_of(page)
         if last is None or (after is not None and not _is_after(last, after)):
-            raise BadAnswer(f"COQL on {module}: more records follow, but the page does not lead on.")
+            raise BadAnswer(f"COQL on {module}: more records follow, but the page has no new row.")
         after, turn = last, turn + 1
 
 
@@ -71,7 +71,7 @@ def _is_after(row: Keyset, other: Keyset) -> bool:
 
 
 def count_records(client: ZohoClient, module: str, *, criteria: str | None = None, cvid: str | None = None) -> int:
-    """How many records match `criteria` (`(Created_Time:greater_than:…)`) or the view, not both.
+    """Count the records that match `criteria` (`(Created_Time:greater_than:…)`) or the view, but not both.
 
     Needs ZohoSearch.securesearch.READ, which the default scopes leave out. The number lags by 1 to 10 minutes.
     """

@@ -1,4 +1,4 @@
-"""A Zoho of two lines for what the simulator has no reason to do: it plays answers and keeps every request."""
+"""A minimal Zoho for answers that the simulator never gives: it plays answers and keeps every request."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
 def answer(body: Any = None, status: int = 200, **headers: str) -> httpx.Response:
-    """An answer with Zoho's headers; `x_name=` becomes header `x-name`, None no body."""
+    """Make an answer with Zoho's headers. `x_name=` becomes the header `x-name`; None means no body."""
     named = {"Date": DATE, **{key.replace("_", "-"): value for key, value in headers.items()}}
     if body is None:
         return httpx.Response(status, headers=named)
@@ -32,24 +32,24 @@ def answer(body: Any = None, status: int = 200, **headers: str) -> httpx.Respons
 def error(
     code: str, status: int = 400, message: str = "no", details: dict[str, Any] | None = None, **headers: str
 ) -> httpx.Response:
-    """Zoho's error body."""
+    """Make an answer with the error body of Zoho."""
     return answer({"code": code, "details": details or {}, "message": message, "status": "error"}, status, **headers)
 
 
 class Wire(httpx.BaseTransport):
-    """Plays `replies` in order, the last one for ever; `seen` are the requests that reached it."""
+    """Plays `replies` in order and repeats the last one. `seen` are the requests that it received."""
 
     def __init__(self, *replies: Reply) -> None:
         self._replies = list(replies)
         self.seen: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        # A copy: the second look of a sign-in changes the request it already sent.
+        # A copy, because a second sign-in changes the request that was already sent.
         self.seen.append(httpx.Request(request.method, request.url, headers=request.headers, content=request.read()))
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if isinstance(reply, Exception):
             raise reply
-        if isinstance(reply, httpx.Response):  # a response can be read once: play a copy
+        if isinstance(reply, httpx.Response):  # a response can be read only once, so a copy is played
             return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
         return reply(request)
 
@@ -67,7 +67,7 @@ class Broken(httpx.SyncByteStream):
 
 @dataclass
 class Tokens:
-    """A token source that counts: `minted` tokens so far, 1000.<n>."""
+    """A token source that counts: it has handed out `minted` tokens so far, 1000.<n>."""
 
     minted: int = 0
     refusals: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Tokens:
 
 
 def client_on(wire: Wire, tokens: Tokens | None = None, **more: Any) -> ZohoClient:
-    """A client whose waits are kept in `client.naps` instead of slept."""
+    """A client that records its waits in `client.naps` and does not sleep."""
     naps: list[float] = []
     more.setdefault("limits", OrgLimits(concurrency=5))
     client = ZohoClient(

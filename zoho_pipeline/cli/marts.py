@@ -94,7 +94,7 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
         say(render(found))
 
 
-@click.command(short_help="Ask the published marts a question.")
+@click.command(short_help="Run a query on the published marts.")
 @click.argument("query", metavar='"SELECT …"')
 @click.option("--raw", is_flag=True, help="Read zoho_raw in the warehouse itself, not the published marts.")
 @click.option(
@@ -118,7 +118,7 @@ def show_insight(session: Session, channel_id: str, output: str = "table") -> No
     help="How many rows the answer may have: 1,000,000 by default.",
 )
 def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int | None) -> None:
-    """Ask the published marts a question; cannot write and never blocks a running pipeline.
+    """Run one read-only query on the published marts. It never blocks a running pipeline.
 
     With --raw the query runs on zoho_raw in the warehouse itself: it waits for a load in progress and may
     take 30 seconds at most. A query that takes too long, too much memory or too many rows is stopped.

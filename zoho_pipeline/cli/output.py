@@ -27,11 +27,11 @@ format_option = click.option(
 
 
 _UNESCAPED = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Characters that steer a terminal or break a line, and that JSON does not escape by itself."""
+"""Characters that control a terminal or break a line, and that JSON does not escape by itself."""
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print a line for people, on stdout or stderr, without control characters that would steer their terminal.
+    """Print a line for people, on stdout or stderr, without control characters that would change their terminal.
 
     Every word that a command prints goes through here, because names and messages of Zoho, of a catalogue or of an
     engine are part of it.
@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """Replaces NaN and infinities by None: Python would write them as `NaN`, which is not JSON."""
+    """Replace NaN and infinities by None, because Python would write them as `NaN`, which is not JSON."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

@@ -19,22 +19,22 @@ class SyncLimits:
         queued_checkpoints: checkpoints that wait for the loader. With a slow warehouse the readers wait instead of
             filling memory.
         rows_per_table: records that are converted into one Arrow table at once.
-        rows_per_checkpoint, bytes_per_checkpoint: a checkpoint ends at the first of the two that is reached. Memory
-            stays bounded whatever the size of a module, and whatever the size of its texts (20 kB were met).
+        rows_per_checkpoint, bytes_per_checkpoint: a checkpoint ends when it reaches one of the two. So memory stays
+            bounded for modules of any size and for long texts (real texts had up to 20 kB).
         rows_per_bulk_batch: rows of a bulk file in one checkpoint.
-        most_unsettled: rows of seconds that were not over when they were read, which the next sync reads once more.
-            A second with more of them comes from an import, or from a clock that stands still.
-        smaller_query: rows per COQL query where an org has the older limit.
+        most_unsettled: rows of seconds that were not over when they were read. The next sync reads them again.
+            A second with more of them comes from an import, or from a clock that is frozen.
+        smaller_query: rows per COQL query if an org has the older limit.
 
     Attributes of the loading:
-        rows_per_load: rows of one load, a full row group of DuckDB. A load costs 0.4 s of CPU whatever it holds; a
-            crash reads at most one load again.
-        bytes_per_load: is reached before `rows_per_load` where rows have 500 bytes or more. A merge takes about six
-            times as much memory.
+        rows_per_load: rows of one load, a full row group of DuckDB. A load costs 0.4 s of CPU, whatever its size. After
+            a crash, at most one load is read again.
+        bytes_per_load: this limit is reached before `rows_per_load` if rows have 500 bytes or more. A merge takes about
+            six times as much memory.
 
     Attributes of the choice of a route (see `routes/route_choice`), in credits and rows:
-        queries_from: rows from which queries are taken. Below it lists cost little, and they bring the names of
-            lookups.
+        queries_from: the number of rows from which queries are used. For fewer rows lists cost little, and they give
+            the names of lookups.
         list_credits, list_rows: the price of one sorted list call (sources say 1 or 3; 3 is assumed), and its rows.
         job_credits, job_rows: the price of one Bulk Read job (50, about five polls and one download), and its rows.
 
@@ -42,7 +42,7 @@ class SyncLimits:
         most_repairs: records that are fetched by id, one hundred per call. Beyond it, reading the whole module again
             is cheaper.
         repair_rounds: readings of one repair: by bulk, by queries, by lists, and by id for the few that are left.
-        most_asked: differing records that one query is asked about once more: the number that `in` takes.
+        most_asked: differing records that one query reads once more: the number that `in` accepts.
 
     Attributes of the e-mails:
         leads_per_email_checkpoint: leads whose e-mails are read before they are loaded.

@@ -1,4 +1,4 @@
-"""What a sync or a reconciliation did: one entry per module, as `sync_runs` keeps it and the commands print it."""
+"""The report of a sync or a reconciliation: one entry per module, which `sync_runs` keeps and the commands print."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -9,10 +9,10 @@ from zoho_pipeline.channels.registry.model import Outcome as Outcome
 
 @dataclass
 class ModuleReport:
-    """How one module (or reference table: users, deal_stages …) went.
+    """The result of one module (or of a reference table: users, deal_stages …).
 
-    `rows` counts records that are new or changed since the last sync. `window_end` is exclusive. `detail` tells a
-    person what is missing or has changed shape. `seconds` is the time from the start of the reading to its end.
+    `rows` counts records that are new or changed since the last sync. `window_end` is exclusive. `detail` says
+    what is missing and which fields have changed. `seconds` is the time from the start of the reading to its end.
     """
 
     module: str
@@ -31,7 +31,7 @@ class ModuleReport:
     detail: str = ""
 
     def note(self, text: str) -> None:
-        """Add a text to `detail`, each text once."""
+        """Add a text to `detail`. Each text is added once."""
         if text and text not in self.detail:
             self.detail = f"{self.detail}; {text}" if self.detail else text
 
@@ -61,7 +61,7 @@ class SyncReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison of one module id by id found and repaired: counts of records."""
+    """The numbers of records that a comparison of one module id by id found and repaired."""
 
     module: str
     route: str
@@ -74,7 +74,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What a reconciliation found and repaired, and the sync that went before it.
+    """What a reconciliation found and repaired, and the sync before it.
 
     `repaired` counts the records that differed. `complete`: every readable module was compared.
     """
@@ -107,7 +107,7 @@ class ReconcileReport:
 
 
 class SyncProgress(Protocol):
-    """Receives the progress of a sync while it runs; called from the threads of its modules."""
+    """Receives the progress of a sync while it runs. The threads of its modules call it."""
 
     def advance(self, module: str, rows: int) -> None: ...
 

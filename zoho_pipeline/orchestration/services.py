@@ -28,7 +28,7 @@ class Services:
 
     @property
     def dialect(self) -> str:
-        """`duckdb` or `postgres`, read from the URL: to ask the warehouse would import its drivers at each load."""
+        """`duckdb` or `postgres`, read from the URL, because the warehouse would import its drivers at each load."""
         return "postgres" if self.settings.warehouse_url.startswith("postgres") else "duckdb"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A query of a person on a DuckDB file, in the sandbox's process."""
+"""Runs a query of a person on a DuckDB file, in the process of the sandbox."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,11 @@ from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 OPEN_SECONDS = 10.0
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
-"""MULTI is PIVOT, which asks for its columns first. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
+"""MULTI is PIVOT, which first reads its columns. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
 
 
 def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
-    """An empty list when the file is open, then the column names, then batches of rows.
+    """Yield an empty list when the file is open, then the column names, then batches of rows.
 
     Args:
         request: `sql`; `path` of the file; `name` of its catalogue; `schema` whose tables need no prefix.
@@ -37,9 +37,9 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
 
 
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
-    """The file attached read-only to an instance in memory, which spills nothing and keeps its configuration."""
+    """Attach the file read-only to an instance in memory, which spills nothing and keeps its configuration."""
     path, name = Path(request["path"]), request["name"].replace('"', '""')
-    DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line where it cannot be opened
+    DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
     connection = duckdb.connect(":memory:")
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{limits.memory_mb}MiB'")
@@ -52,17 +52,17 @@ def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnectio
         "max_temp_directory_size": "'0 bytes'",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "python_enable_replacements": "false",  # else a name may be a variable of this program
+        "python_enable_replacements": "false",  # otherwise a name may be a variable of this program
         "enable_external_access": "false",
         "lock_configuration": "true",
     }.items():
         connection.execute(f"set {setting} = {value}")
-    connection.execute("begin transaction read only")  # the instance in memory could be written, and is not either
+    connection.execute("begin transaction read only")  # otherwise a query could write to the instance in memory
     return connection
 
 
 def _one_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The only statement of the text, as DuckDB's parser has it; QueryError unless it reads."""
+    """The only statement of the text, by DuckDB's parser. QueryError: it does not only read."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError("give one statement, such as: select * from channel_insight")

@@ -1,14 +1,15 @@
-"""A query of a person on Postgres, in the sandbox's process.
+"""Runs a query of a person on Postgres, in the process of the sandbox.
 
-The server refuses what does not read; this program only chooses the sentence in which it asks:
+The server refuses everything that does not only read. This program only chooses the form of the statement:
 
-- The text goes through Parse of the extended protocol, which takes one statement and no second.
-- It stands behind `declare … cursor for`: the server's own grammar takes SELECT, VALUES, TABLE and WITH there, and so
-  must what an EXPLAIN explains. A text that begins with SHOW stands alone: that word decides in the same grammar.
-- The transaction is read-only and has its snapshot (our own queries took it), so that nothing in it can make it
-  read-write again. It is never committed, and the session ends with it.
-- What acts beside any transaction (files, other sessions, locks, settings) are functions. The server's catalogue
-  names them: a text in which one of these names stands anywhere, be it in a comment, is refused.
+- The text goes through Parse of the extended protocol, which accepts only one statement.
+- The text comes after `declare … cursor for`: there the grammar of the server accepts only SELECT, VALUES, TABLE and
+  WITH. The same holds for the statement that an EXPLAIN explains. A text that begins with SHOW is sent alone, because
+  this word decides its kind in the same grammar.
+- The transaction is read-only and has its snapshot already (our own queries took it), so that nothing in it can make
+  it read-write again. It is never committed, and the session ends with it.
+- Only functions act outside a transaction (on files, other sessions, locks, settings). The catalogue of the server
+  names them. A text that contains one of these names anywhere, also in a comment, is refused.
 """
 
 import re
@@ -40,7 +41,7 @@ _HARMLESS = (
     *("pg_relation_size", "pg_table_size", "pg_indexes_size", "pg_total_relation_size", "pg_database_size"),
     *("pg_is_in_recovery", "pg_backend_pid", "pg_postmaster_start_time", "pg_column_size"),
 )
-"""Volatile by the catalogue, yet they only tell."""
+"""Functions that the catalogue calls volatile, although they only give information."""
 _ACTING = """
 select distinct lower(p.proname) from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang
@@ -50,15 +51,15 @@ where (p.provolatile = 'v' and (n.nspname = 'pg_catalog' or not l.lanpltrusted)
   and p.proname <> all(%s)
   and p.prorettype::regtype::text not in ('tsm_handler', 'index_am_handler', 'table_am_handler', 'trigger', 'internal')
 """
-"""Functions of the server, or in a language without bounds, that are volatile; and those that run a text.
-What no query can call (the handler `system` of a sample) is no name to watch for."""
+"""Volatile functions of the server or in an untrusted language, and functions that run a text as SQL. Functions that no
+query can call (such as the handler `system` of a sample) are left out."""
 
 
 def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
-    """An empty list when the session is open, then the column names, then batches of rows.
+    """Yield an empty list when the session is open, then the column names, then batches of rows.
 
     Args:
-        request: `sql`; `dsn`; `schema` whose tables need no prefix; `role` to take on, or None.
+        request: `sql`; `dsn`; `schema` whose tables need no prefix; `role` that the session takes, or None.
     """
     with closing(_opened(request)) as connection:
         yield []
@@ -69,7 +70,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
             _begin(connection, request, limits)
             _refuse_acting(connection, text)
             if explain:
-                # What it explains must stand in a cursor too: EXPLAIN ANALYZE would run a CREATE TABLE AS.
+                # The explained statement must be valid in a cursor too: EXPLAIN ANALYZE would run a CREATE TABLE AS.
                 text = text[explain.end() :]
                 _extended(connection, _DECLARE + text)
                 connection.execute(f"close {CURSOR}")
@@ -105,7 +106,7 @@ def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
 
 
 def _lenient(loader: type[Any]) -> type[Any]:
-    """A loader that leaves as text what Python has no value for: infinity, years before 1 or beyond 9999."""
+    """A loader that keeps values as text that Python cannot express: infinity, years before 1 or after 9999."""
 
     class Lenient(Loader):
         def __init__(self, oid: int, context: Any = None) -> None:
@@ -122,16 +123,16 @@ def _lenient(loader: type[Any]) -> type[Any]:
 
 
 def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limits: Limits) -> None:
-    """A read-only transaction with its limits and its role. Nothing is set beyond it: a pooler may give the
-    session to someone else."""
+    """Begin a read-only transaction with its limits and its role. Settings end with the transaction, because a pooler
+    may give the session to another client."""
     connection.execute("begin transaction isolation level repeatable read, read only")
     milliseconds = str(max(1, int(limits.seconds * 1000)))
     must = {"standard_conforming_strings": "on", "statement_timeout": milliseconds, "timezone": "UTC"}
     for name, value in {**must, "search_path": request["schema"]}.items():
         connection.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
-    may = {  # an older server has no such setting, or leaves it to superusers
+    may = {  # an older server does not have this setting, or allows it only to superusers
         "idle_in_transaction_session_timeout": milliseconds,
-        "client_connection_check_interval": "1000",  # the query of a killed client ends too
+        "client_connection_check_interval": "1000",  # then the query of a killed client ends too
         "work_mem": f"{max(1, limits.memory_mb // 16)}MB",
         "max_parallel_workers_per_gather": str(limits.threads - 1),
         "temp_file_limit": f"{limits.memory_mb}MB",
@@ -146,15 +147,15 @@ def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limit
     except psycopg.Error as error:
         reason = (error.diag.message_primary or str(error)).strip()
         raise QueryError(
-            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be taken on: {reason}. Create it, and grant it to the "
+            f"the role of ZOHO_PIPELINE_SQL_ROLE cannot be used: {reason}. Create it, and grant it to the "
             "warehouse's user."
         ) from error
 
 
 def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
-    """QueryError where the text names a function that acts.
+    """Raise QueryError if the text names a function that acts outside the transaction.
 
-    The names are looked for in the whole text, however it is quoted: there is no tokenizer to deceive.
+    The names are searched in the whole text, also in quotes, so that no tokenizer can be deceived.
     """
     lowered = text.lower()
     if re.search(r"u&\s*\"", lowered):
@@ -166,8 +167,8 @@ def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
 
 
 def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Cursor[Any]":
-    """Send by the extended protocol: psycopg takes the simple one, which runs several statements, unless a parameter or
-    a binary result is wanted."""
+    """Send by the extended protocol. psycopg uses the simple one, which runs several statements, unless a query has a
+    parameter or a binary result."""
     return connection.execute(text, binary=True)
 
 
@@ -176,7 +177,7 @@ def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
 
 
 def _said(error: psycopg.Error, prefix: str, text: str) -> str:
-    """The server's complaint, its place counted in the person's own text."""
+    """The error message of the server, with its position in the text of the person."""
     message = (error.diag.message_primary or str(error)).strip()
     if "multiple commands" in message:
         return "give one statement, such as: select * from channel_insight"

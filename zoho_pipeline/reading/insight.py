@@ -1,6 +1,6 @@
 """A channel's newest insight with its lists, ready for JSON (`read`), and a picture of its weeks (`chart`).
 
-`insight_page` makes a page of it.
+`insight_page` makes a page from it.
 """
 
 from collections.abc import Mapping, Sequence

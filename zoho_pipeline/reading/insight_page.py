@@ -34,8 +34,8 @@ def render(insight: Mapping[str, Any], width: int | None = None, color: bool | N
 
     Args:
         insight: what `insight.read` returns.
-        width: characters per line; the default is the terminal's width, or 100 where there is no colour.
-        color: whether to use ANSI colours; the default is yes where stdout is a terminal.
+        width: characters per line; the default is the terminal's width, or 100 without colours.
+        color: whether to use ANSI colours; the default is yes if stdout is a terminal.
     """
     if color is None:
         color = sys.stdout.isatty()
@@ -94,7 +94,7 @@ def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text |
     sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
     for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
         yield title, section(insight)
-        if insight["leads_this_month"] is None:  # without data, the other sections would have nothing true to say
+        if insight["leads_this_month"] is None:  # without data, the other sections would show wrong numbers
             return
 
 

@@ -1,28 +1,28 @@
-"""What a person's query may spend."""
+"""The limits of a query of a person."""
 
 from dataclasses import dataclass
 
 SECONDS = 60.0
 RAW_SECONDS = 30.0
-"""A query on raw holds the warehouse file; a load waits behind it no longer than this."""
+"""A query on raw locks the warehouse file, and a load waits for it at most this long."""
 ROWS = 1_000_000
 ANSWER_BYTES = 256 * 2**20
-"""Of an answer as JSON; as Python objects it takes some five times as much."""
+"""The size of an answer as JSON. As Python objects it takes about five times as much."""
 MEMORY_MB = 1024
 THREADS = 2
 BATCH = 500
 START_SECONDS = 60.0
-"""For the process to start and to open the warehouse. The time of the query begins after that."""
+"""The seconds for the process to start and to open the warehouse. The time of the query begins after that."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """Attributes:
-    seconds: for planning, running and fetching together; more is refused by `query` where raw is read.
-    rows: that may be held.
-    answer_bytes: that the answer may have as JSON.
-    memory_mb: for the engine: all of DuckDB; one sort or hash table has 1/16 of it on Postgres.
-    threads: that compute.
+    seconds: for planning, running and fetching together. On raw tables `query` refuses a longer time.
+    rows: the most rows that are kept.
+    answer_bytes: the largest answer, as JSON.
+    memory_mb: for the engine. DuckDB has all of it; on Postgres one sort or hash table has 1/16 of it.
+    threads: the threads of the engine.
     """
 
     seconds: float = SECONDS

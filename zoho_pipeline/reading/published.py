@@ -14,8 +14,8 @@ NOT_PUBLISHED = "there are no marts yet. Run `zoho-pipeline sync`, then `zoho-pi
 def connect(warehouse: Warehouse) -> Iterator[Connection]:
     """A read-only connection to the published marts; their names need no schema.
 
-    On DuckDB it reads the file that was published last when it was opened, whatever is published meanwhile,
-    and it can reach no other file.
+    On DuckDB it reads the file that was the newest when it was opened, also if another one is published later, and
+    it can read no other file.
 
     Raises:
         NotPublished: no transform has run yet.

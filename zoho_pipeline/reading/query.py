@@ -1,9 +1,10 @@
 """One read-only statement of a person, on the published marts or (`raw=True`) on the raw tables.
 
-The engine decides what reads, never a pattern over the text: DuckDB's own parser names the statement, the file is
-attached read-only, no other file can be reached and the configuration is locked (`ask_duckdb`); Postgres prepares the
-text as the query of a cursor, by the extended protocol, in a read-only transaction (`ask_postgres`). The statement
-runs in a process of its own (`sandbox`), which may write no file and is killed when its time is over.
+The engine decides whether a statement only reads, and never a pattern over the text. DuckDB's own parser names the kind
+of the statement, the file is attached read-only, no other file can be read and the configuration is locked
+(`ask_duckdb`). Postgres prepares the text as the query of a cursor, by the extended protocol, in a read-only
+transaction (`ask_postgres`). The statement runs in a separate process (`sandbox`), which may write no file and is
+killed when its time is over.
 """
 
 import json
@@ -43,11 +44,11 @@ def query(
     """Run one query.
 
     Args:
-        raw: read `zoho_raw` in the warehouse itself: waits for a load in progress, and has at most 30 seconds.
-        limits: what the query may spend; `timeout` alone sets its seconds.
+        raw: read `zoho_raw` in the warehouse itself. The query waits for a running load, and has at most 30 seconds.
+        limits: the limits of the query. `timeout` sets only its seconds.
 
     Raises:
-        QueryError: not one read-only statement, the engine refused it, or it came to a limit.
+        QueryError: it is not one read-only statement, the engine refused it, or it reached a limit.
         NotPublished: no transform has run yet.
         WarehouseError: the warehouse cannot be opened.
     """
@@ -72,7 +73,7 @@ def _place(warehouse: Warehouse, raw: bool) -> Iterator[dict[str, Any]]:
 
 
 def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
-    """The answer of a process of its own. Its request goes by standard input: a process list shows no password."""
+    """The answer of a separate process. Its standard input has the request, so no process list shows a password."""
     command = [sys.executable, "-P", "-c", _START, *(os.path.abspath(path) for path in sys.path)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -93,11 +94,11 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
             process.stdin.write(json.dumps(request).encode())
             process.stdin.close()
         except BrokenPipeError:
-            pass  # it ended at once; what it left is judged below
+            pass  # it ended at once; its output is checked below
         if first := process.stdout.readline():
             if refused := json.loads(first).get("refused"):
-                raise WarehouseError(refused)  # it could not open the place
-            # It is ready: the query's time begins.
+                raise WarehouseError(refused)  # it could not open the file or the session
+            # It is ready. The time of the query begins.
             timer.cancel()
             timer = threading.Timer(limits.seconds, stop)
             timer.daemon = True
@@ -113,12 +114,12 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
     if answer is None and late.is_set():
         raise QueryError(_too_long(limits, raw))
     if answer is None:
-        raise QueryError(limits.out_of_memory)  # the engine could not even say so
+        raise QueryError(limits.out_of_memory)  # the engine could not even report it
     return answer
 
 
 def _read(stream: Any, limits: Limits) -> QueryResult | None:
-    """The answer, batch by batch; None where the process ended before its last line."""
+    """Read the answer, batch by batch. None if the process ended before its last line."""
     columns: list[str] = []
     rows: list[list[Any]] = []
     left = limits.answer_bytes

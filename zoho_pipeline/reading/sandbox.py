@@ -1,10 +1,10 @@
-"""The process in which a person's query runs: bounded memory, no file can be written, and it may be killed.
+"""The process of a query of a person. Its memory is bounded, it can write no file, and it may be killed.
 
-It is told what to do by one JSON object on standard input and answers in JSON lines: `{"ready": true}`, then
+It receives one JSON object on standard input and answers in JSON lines: `{"ready": true}`, then
 `{"columns": […]}`, `{"rows": [[…]]}` for each batch, `{"end": true}`; or `{"refused": "why"}`.
 
-DuckDB's own limits do not suffice: the memory of `repeat('x', 2000000000)` is not counted, and no interruption reaches
-the engine within one value. Measured: 14 s after a limit of 2 s, and 3.9 GB under a limit of 512 MB.
+DuckDB's own limits are not enough: the memory of `repeat('x', 2000000000)` is not counted, and the engine cannot be
+interrupted within one value. Measured: 14 s with a limit of 2 s, and 3.9 GB with a limit of 512 MB.
 """
 
 import json
@@ -18,14 +18,14 @@ from zoho_pipeline.reading.limits import START_SECONDS, Limits
 from zoho_pipeline.settings import PipelineError
 
 BESIDES_MB = 512
-"""Python, the drivers and a batch, beside what the engine may use."""
+"""The memory of Python, the drivers and a batch, in addition to the memory of the engine."""
 
 GRACE_SECONDS = 2.0
-"""Who asked ends this process when its time is over; should they be gone, the alarm clock does, this much later."""
+"""The parent process ends this process after its time. Without the parent, an alarm ends it this much later."""
 
 
 def main() -> NoReturn:
-    """Read the request, answer it, end without ceremony."""
+    """Read the request, answer it, and end at once."""
     request = json.load(sys.stdin.buffer)
     limits = Limits(**request.pop("limits"))
     signal.setitimer(signal.ITIMER_REAL, START_SECONDS + GRACE_SECONDS)
@@ -37,7 +37,7 @@ def main() -> NoReturn:
     except MemoryError:
         _send({"refused": limits.out_of_memory})
     sys.stdout.flush()
-    os._exit(0)  # destructors of engines in a broken state may hang
+    os._exit(0)  # destructors of an engine in a broken state may hang
 
 
 def _answer(request: dict[str, Any], limits: Limits) -> None:
@@ -55,7 +55,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> None:
         held += len(rows)
         _send({"rows": rows})
         if held > limits.rows:
-            break  # who reads this says so
+            break  # the reader of this pipe reports it
     _send({"end": True})
 
 
@@ -63,8 +63,8 @@ def _confine(limits: Limits) -> None:
     sys.dont_write_bytecode = True
     wanted = {
         "RLIMIT_DATA": (limits.memory_mb + BESIDES_MB) * 2**20,
-        "RLIMIT_FSIZE": 0,  # of any file, wherever it stands
-        "RLIMIT_CORE": 0,  # a core would hold the rows
+        "RLIMIT_FSIZE": 0,  # for any file, in any folder
+        "RLIMIT_CORE": 0,  # a core dump would contain the rows
     }
     for name, value in wanted.items():
         _, hard = resource.getrlimit(getattr(resource, name))

@@ -1,4 +1,4 @@
-"""Database values as JSON has them."""
+"""Converts database values to values that JSON has."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal

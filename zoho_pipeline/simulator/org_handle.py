@@ -33,7 +33,7 @@ class OrgHandle:
     def __repr__(self) -> str:
         return f"<OrgHandle {self.id} {self.name}>"
 
-    # What the org is
+    # The properties of the org
 
     @property
     def id(self) -> str:
@@ -249,7 +249,7 @@ class OrgHandle:
     def _at(self, moment: Any) -> int:
         return self._shared.clock.epoch() if moment is None else to_epoch(moment)
 
-    # The ledger: what a client must find
+    # The ledger: the rows that a client must find
 
     def rows(self, module: str, user: User | str | None = None, *, zone: str | None = None) -> list[dict[str, Any]]:
         """Every live row that `user` (default: the admin) sees, converted leads too, by ascending id.
@@ -275,7 +275,7 @@ class OrgHandle:
     def _renderer(self, store: ModuleStore, names: Sequence[str], zone: str) -> Renderer:
         return Renderer(self.state, self._shared.switches, store, names, zone, single=True)
 
-    # What clients have used
+    # The credits and calls that clients have used
 
     @property
     def credits_used(self) -> int:

@@ -1,4 +1,4 @@
-"""Behaviour of Zoho that no public source settles. Each is a switch: a client must be right with any value."""
+"""Points of Zoho's behaviour that no public source settles. Each is a switch, and a client must work with any value."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,7 +8,7 @@ from zoho_pipeline.simulator.wire import SimulatorError
 
 @dataclass
 class Switches:
-    """How this simulator behaves where real orgs may differ. A value may change at any time."""
+    """The behaviour of this simulator in points in which real orgs may differ. A value may change at any time."""
 
     # What moves Modified_Time, and what shows in the list of deletions
     conversion_bumps_modified: bool = True
@@ -54,7 +54,7 @@ class Switches:
     lacking: str = ""  # parts of paths, separated by commas, that answer 404 INVALID_URL_PATTERN
 
     # The Date header
-    date_offset: float = 0.0  # seconds by which it stands ahead of the clock that stamps records; negative: behind
+    date_offset: float = 0.0  # seconds by which it is ahead of the clock that dates records; negative: behind
 
     # Limits
     enforce_credits: bool = True

@@ -1,4 +1,4 @@
-"""What goes over the wire: a request as handlers see it, an answer, and the errors that Zoho answers with."""
+"""The HTTP messages: a request as handlers see it, an answer, and the errors of Zoho."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

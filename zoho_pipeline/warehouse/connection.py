@@ -16,7 +16,7 @@ from zoho_pipeline.settings import PipelineError, UsageError
 RAW_SCHEMA = "zoho_raw"
 MARTS_SCHEMA = "marts"
 LOCK_SECONDS = 600.0
-"""How long a writer waits for another: the longest load step measured (1 M rows, merged) is far below."""
+"""The seconds that a writer waits for another one. The longest measured load step (1 M rows, merged) is far shorter."""
 
 Dialect = Literal["duckdb", "postgres"]
 """The SQL that an engine speaks, under sqlglot's name."""

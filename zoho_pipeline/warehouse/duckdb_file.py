@@ -1,8 +1,8 @@
-"""The DuckDB file of a warehouse: one lock for all who use it, and one way to open it.
+"""The DuckDB file of a warehouse: one lock for all its users, and one way to open it.
 
 While one process has a DuckDB file open for writing, no other process can open it, not even to read.
-So every use of the file takes the lock file beside it (`hold`), and a file that a foreign program has
-open is waited for; then the error names that program.
+So every use of the file takes the lock file beside it (`hold`). If another program has the file open, we wait; then
+the error names that program.
 """
 
 import re
@@ -21,7 +21,7 @@ _held = local()
 
 
 class DuckDBFile:
-    """A DuckDB file at `path`. Nothing is opened or made before a method is called."""
+    """A DuckDB file at `path`. Nothing is opened or created before a method is called."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class DuckDBFile:
     def hold(self, timeout: float) -> Iterator[None]:
         """Hold the lock file. WarehouseBusy: another process or thread has held it for `timeout` seconds.
 
-        Held per thread: a thread that has it may take it again, another thread waits.
+        The lock belongs to a thread: this thread may take it again, and another thread waits.
         """
         depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
         self.make_folder()
@@ -59,7 +59,7 @@ class DuckDBFile:
             lock.release()
 
     def open(self, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
-        """Open the file, time zone UTC; wait while another process (or another thread of this one) has it open.
+        """Open the file in time zone UTC. Wait while another process (or another thread of this one) has it open.
 
         Raises:
             WarehouseBusy: it is still open elsewhere after `timeout` seconds.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
 LOAD_MEMORY = "256MB"
-"""What DuckDB may use for a load. Its own default, 80 % of the machine, is left to a load that needs more."""
+"""The memory that DuckDB may use for a load. A load that needs more gets DuckDB's default, 80 % of the machine."""
 
 
 class DuckDBWarehouse:
@@ -66,9 +66,9 @@ class DuckDBWarehouse:
 
     @contextmanager
     def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-        """Hold the file: no process of ours and no foreign program has it open. WarehouseBusy after `timeout` seconds.
+        """Lock the file, so that no other process or program has it open. WarehouseBusy after `timeout` seconds.
 
-        Held per thread: a thread that has it may take it again (`connect` does), another thread waits.
+        The lock belongs to a thread: this thread may take it again (`connect` does), and another thread waits.
         """
         with self._file.hold(timeout):
             if self.path.exists():
@@ -109,11 +109,11 @@ class DuckDBWarehouse:
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:
-        # The session reads the file that was published last when it was opened, whatever is published meanwhile.
+        # The session reads the newest file at the time when it was opened, also if another one is published later.
         if not self.published_path.exists():
             yield None
             return
-        # Attached to a fresh instance: two openings of one path in one process would share the older file.
+        # Attached to a new instance, because two openings of one path in one process would share the older file.
         with closing_duckdb(duckdb.connect(":memory:")) as connection:
             connection.execute("set TimeZone = 'UTC'")
             path = str(self.published_path).replace("'", "''")

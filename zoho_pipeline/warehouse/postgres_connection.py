@@ -48,7 +48,7 @@ def _translated(sql: str) -> Iterator[None]:
 
 
 def _call(sql: str, params: Sequence[Any]) -> tuple[str, Sequence[Any] | None]:
-    """psycopg2's form: `?` outside quotes → `%s`, every `%` doubled; unchanged where nothing is bound."""
+    """The statement in psycopg2's form: `?` outside quotes → `%s`, every `%` doubled. Unchanged without parameters."""
     if not params:
         return sql, None
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
 _TABLES_LOCK = 7_046_029_254_386_353_131
-"""The number of an advisory lock, drawn by lot."""
+"""The number of an advisory lock, chosen at random."""
 _NOT_POSTGRES = (
     "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
     "(percent-encode special characters of the password)."
@@ -87,7 +87,7 @@ class PostgresWarehouse:
         *,
         limit_memory: bool = True,  # noqa: ARG002
     ) -> Iterator[Connection | None]:
-        # dlt opens its own sessions; a server that cannot be reached gives one line here, not a step's traceback
+        # dlt opens its own sessions. Here an unreachable server gives one line instead of the traceback of a step
         with self.connect():
             pass
         yield None
@@ -130,7 +130,7 @@ class PostgresWarehouse:
 
     @contextmanager
     def creating_tables(self) -> Iterator[None]:
-        # two first syncs may meet, and `create … if not exists` of two sessions can still collide
+        # two first syncs may run together, and `create … if not exists` in two sessions can still conflict
         with self.connect(read_only=False) as connection:
             connection.execute(f"select pg_advisory_xact_lock({_TABLES_LOCK})")
             yield
@@ -165,7 +165,7 @@ class PostgresWarehouse:
         """The fields of dlt's credentials; options of libpq are in `query`."""
         parts: dict[str, Any] = self._parsed()
         user = parts.pop("user", None) or getpass.getuser()
-        if parts.get("host", "/").startswith("/"):  # the folder of a socket goes into the query, where libpq looks last
+        if parts.get("host", "/").startswith("/"):  # the folder of a socket goes into the query, which libpq reads last
             parts["host"], host = parts.get("host", "/var/run/postgresql"), "localhost"
         else:
             host = parts.pop("host")
@@ -176,7 +176,7 @@ class PostgresWarehouse:
 
 
 def _without_password(dsn: str) -> str:
-    """The URL as it may be shown; UnknownWarehouse where it is unclear which part of it is the password.
+    """The URL without its password. UnknownWarehouse: it is unclear which part of the URL is the password.
 
     libpq and Python split a URL differently at a bare @, #, ? or / of a password, and one of them would show it.
     """

@@ -1,4 +1,4 @@
-"""What each warehouse engine does in its own way (`Warehouse`), and the engine that a URL names (`open_warehouse`).
+"""The protocol of a warehouse engine (`Warehouse`), and the function that opens the engine of a URL.
 
 A new engine is a file with a class of these methods, a line in `open_warehouse`, and a file beside
 `transform/run/engine.py` that builds and publishes marts there.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Warehouse(Protocol):
-    """Where raw tables and marts live. `open_warehouse` makes one."""
+    """A warehouse with raw tables and marts. `open_warehouse` makes one."""
 
     @property
     def url(self) -> str:
@@ -42,7 +42,7 @@ class Warehouse(Protocol):
     def lend(
         self, destination: "Destination[Any, Any]", *, limit_memory: bool = True
     ) -> AbstractContextManager[Connection | None]:
-        """Hold the warehouse for one step of dlt with `destination`, one that `destination()` made.
+        """Lock the warehouse for one step of dlt with `destination`, which `destination()` made.
 
         It yields the session in which dlt works, or None where dlt opens sessions of its own.
 
@@ -57,7 +57,7 @@ class Warehouse(Protocol):
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> AbstractContextManager[Connection]:
         """A session; with `read_only=False` the block is one transaction, rolled back on an exception.
 
-        Where the engine takes one writer, the writer's lock is held for the block. A warehouse that does not
+        If the engine allows one writer only, the block holds the lock of the writer. A warehouse that does not
         exist yet reads as an empty one.
 
         Raises:
@@ -94,7 +94,7 @@ class Warehouse(Protocol):
 def open_warehouse(settings: Settings) -> Warehouse:
     """The warehouse of `settings.warehouse_url`: `duckdb:///path` or `postgresql://…`.
 
-    Nothing is opened or made yet.
+    It does not connect and creates nothing.
 
     Raises:
         UnknownWarehouse: the URL is of another kind, or it lacks a path.
@@ -104,7 +104,9 @@ def open_warehouse(settings: Settings) -> Warehouse:
         return DuckDBWarehouse.from_url(settings.warehouse_url)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
-    known = f" ({kind!r})" if re.fullmatch(r"[a-z0-9+]{1,20}", kind) else ""  # else it may be anything, a password too
+    known = (
+        f" ({kind!r})" if re.fullmatch(r"[a-z0-9+]{1,20}", kind) else ""
+    )  # otherwise it may be anything, also a password
     raise UnknownWarehouse(
         f"ZOHO_PIPELINE_WAREHOUSE is of an unknown kind{known}. It takes duckdb:///path or postgresql://…"
     )

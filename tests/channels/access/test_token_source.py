@@ -1,4 +1,4 @@
-"""The token source: one token for everybody, requested from the simulator."""
+"""The token source requests one token from the simulator, and all callers share it."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,7 @@ Env = Callable[..., dict[str, str]]
 
 
 class Time:
-    """A clock of ours that a test moves."""
+    """A local clock that a test moves."""
 
     def __init__(self) -> None:
         self.shift = timedelta()
@@ -74,12 +74,12 @@ def test_many_threads_share_one_request(registry: Registry, simulator: Simulator
     sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(4)]
     barrier = Barrier(16)
 
-    def ask(number: int) -> Secret:
+    def request(number: int) -> Secret:
         barrier.wait()
         return sources[number % 4].current().value
 
     with ThreadPoolExecutor(16) as pool:
-        tokens = set(pool.map(ask, range(16)))
+        tokens = set(pool.map(request, range(16)))
     assert len(tokens) == 1
     assert len(token_requests(simulator)) == 1
 
@@ -104,7 +104,7 @@ def test_a_refused_token_is_replaced_once_for_all_who_hold_it(registry: Registry
 def test_a_request_whose_lock_was_lost_is_waited_for(
     registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its request is on the way when the session of its lock ends: the next one takes its token and asks for none."""
+    """Its request is in flight when the session of its lock ends. The next process uses that token."""
     caplog.set_level("INFO")
     sources = [StoredTokenSource(registry, "acme") for _ in range(2)]
     held = sources[0].current()
@@ -120,8 +120,8 @@ def test_a_request_whose_lock_was_lost_is_waited_for(
     assert "waiting for the answer" in caplog.text
 
 
-def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry, simulator: Simulator) -> None:
-    """A process that lost its lock stores its token between the other's look and its count."""
+def test_a_token_stored_since_the_last_read_spends_no_request(registry: Registry, simulator: Simulator) -> None:
+    """A process that lost its lock stores its token after the other one read the registry and before it counts."""
     store, center = registry.token_store, DataCenters.with_added(registry.settings.data_centers).get(DC)
     stored = store.access_token("acme")
     assert stored is not None
@@ -136,7 +136,7 @@ def test_a_token_stored_since_the_last_look_spends_no_request(registry: Registry
 def test_hosts_whose_clocks_are_off_share_a_token(
     registry: Registry, simulator: Simulator, postgres_url: str, hours: int
 ) -> None:
-    """Seen from here the database's clock is hours off, as it is for a host whose own clock is wrong."""
+    """The database's clock differs from ours by hours, as it does for a host whose own clock is wrong."""
     skew_clock(postgres_url, hours)
     there = registry.database.now()
     assert abs(there - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
@@ -146,10 +146,10 @@ def test_hosts_whose_clocks_are_off_share_a_token(
         users.current(client)
     stored = right.token_store.access_token("acme")
     assert stored is not None
-    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # the database's hour
+    assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # an hour by the database's clock
     assert StoredTokenSource(right, "acme").current() == stored
     before = len(token_requests(simulator))
-    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, none here
+    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, and no time passes here
     assert StoredTokenSource(right, "acme").current() != stored
     assert len(token_requests(simulator)) == before + 1
     right.add_credits("acme", 5)
@@ -160,18 +160,18 @@ def test_hosts_whose_clocks_are_off_share_a_token(
 
 def test_never_an_eleventh_request_in_ten_minutes(registry: Registry, simulator: Simulator) -> None:
     source = StoredTokenSource(registry, "acme")
-    for _ in range(9):  # the registration was the first
+    for _ in range(9):  # the registration sent the first request
         source.refused(source.current())
     for anybody in (source, StoredTokenSource(registry, "acme")):
         with pytest.raises(TokenThrottled, match="10 were requested in ten minutes") as caught:
             anybody.refused(source.current())
         assert 0 < caught.value.retry_after <= 605
     assert len(token_requests(simulator)) == 9
-    assert source.current()  # the token at hand is handed out all the same
+    assert source.current()  # the stored token is still handed out
 
 
-def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Registry, simulator: Simulator) -> None:
-    """Fifteen nights in a row, within a few of our seconds: each takes one token."""
+def test_a_zoho_whose_clock_is_moved_gets_the_requests_it_allows(registry: Registry, simulator: Simulator) -> None:
+    """Fifteen nights follow each other within a few of our seconds. Each requests one token."""
     for _ in range(15):
         simulator.clock.advance(86_400)
         with open_client(registry.settings, registry, "acme") as client:
@@ -180,7 +180,7 @@ def test_a_zoho_whose_clock_is_moved_is_asked_as_often_as_it_allows(registry: Re
     assert {call.status for call in token_requests(simulator)} == {200}
 
 
-def test_access_denied_is_not_asked_into(registry: Registry, simulator: Simulator) -> None:
+def test_after_access_denied_no_request_is_sent(registry: Registry, simulator: Simulator) -> None:
     time = Time()
     source = StoredTokenSource(registry, "acme", clock=time)
     held = source.current()
@@ -212,7 +212,7 @@ def test_a_revoked_refresh_token_asks_for_a_person_and_a_new_one_ends_it(
     assert registry.get("acme").status == "active"
 
 
-def test_a_wrong_secret_that_is_mended_needs_no_new_connection(registry: Registry, org: Org) -> None:
+def test_a_wrong_secret_that_is_corrected_needs_no_new_connection(registry: Registry, org: Org) -> None:
     wrong = Registry(replace(registry.settings, client_secret=Secret("wrong")))
     source = StoredTokenSource(wrong, "acme")
     with pytest.raises(ReconnectNeeded, match="ZOHO_CLIENT_SECRET"):
@@ -230,7 +230,7 @@ def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, s
 
     def think() -> None:
         barrier.wait()
-        sleep(0.5)  # time for the eight to come in behind the first
+        sleep(0.5)  # time for the eight threads to queue behind the first one
 
     simulator.on_call(1, think, "/oauth/v2/token")
     simulator.faults.next(99, "server_error", "/oauth/v2/token")
@@ -243,11 +243,13 @@ def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, s
 
     with ThreadPoolExecutor(9) as pool:
         list(pool.map(complain, [False] + [True] * 8))
-    # one that came too late to share may have asked on its own, and the rest shared that
+    # a thread that came too late may have sent its own request, and the rest shared that one
     assert len(token_requests(simulator)) <= 2
 
 
-def test_an_accounts_server_that_is_away_costs_nothing(registry: Registry, simulator: Simulator) -> None:
+def test_an_unreachable_accounts_server_costs_no_request_of_the_budget(
+    registry: Registry, simulator: Simulator
+) -> None:
     source = StoredTokenSource(registry, "acme")
     held = source.current()
     simulator.stop()
@@ -265,11 +267,11 @@ def test_a_token_that_is_refused_at_once_ends_in_a_reconnect(registry: Registry,
 
 
 def test_a_data_centre_that_moved_is_followed(registry: Registry, simulator: Simulator, org: Org) -> None:
-    """An added centre on another port: the stored token's address is no longer its own, and sees nothing."""
+    """A data center is added on another port. The old address of the stored token then receives no request."""
     with Simulator.start() as other:
         moved = Registry(replace(registry.settings, data_centers={DC: other.url}))
         other.add_client("1000.TESTCLIENT", "test-client-secret-0123456789")
-        with pytest.raises(RefreshTokenRevoked):  # asked there, and only there
+        with pytest.raises(RefreshTokenRevoked):  # requested there, and only there
             StoredTokenSource(moved, "acme").current()
         with pytest.raises(RefreshTokenRevoked), open_client(moved.settings, moved, "acme"):
             pytest.fail("there is no token for it")

@@ -1,4 +1,4 @@
-"""The simulator as a data centre, an empty registry, and a person with a browser."""
+"""The simulator as a data center, an empty registry, and a person with a browser."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ CALLBACK = "http://localhost:8414/callback"
 
 
 def ignore(url: str) -> None:
-    """Announce to nobody."""
+    """Show the URL to nobody."""
 
 
 def consent(registry: Registry, person: Person, channel_id: str = "acme", **options: Any) -> dict[str, str]:
-    """The parameters of a callback, as a web service's route would get them."""
+    """The parameters of a callback, as the route of a web service would receive them."""
     return person.callback(authorize(registry, channel_id, redirect_uri=CALLBACK, data_center=DC, **options).url)
 
 

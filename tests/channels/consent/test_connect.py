@@ -41,7 +41,7 @@ from zoho_pipeline.zoho.errors import (
     UnknownDataCenter,
 )
 
-# The browser's way
+# Consent in the browser
 
 
 def test_the_browser_flow_ends_in_a_verified_channel(registry: Registry, person: Person, simulator: Simulator) -> None:
@@ -50,9 +50,9 @@ def test_the_browser_flow_ends_in_a_verified_channel(registry: Registry, person:
         registry, "acme", data_center=DC, tenant="t1", port=0, announce=announced.append, open_browser=person
     )
     assert announced[0].startswith(f"{simulator.url}/oauth/v2/auth?")
-    assert person.asked["access_type"] == "offline"
-    assert person.asked["prompt"] == "consent"
-    assert person.asked["scope"].split(",") == list(scopes.DEFAULT_SCOPES)
+    assert person.parameters["access_type"] == "offline"
+    assert person.parameters["prompt"] == "consent"
+    assert person.parameters["scope"].split(",") == list(scopes.DEFAULT_SCOPES)
     assert (channel.org_name, channel.timezone, channel.currency) == ("Acme", "America/New_York", "USD")
     assert (channel.edition, channel.is_admin, channel.user_name) == ("professional", True, "Asha Admin")
     assert (channel.data_center, channel.api_domain, channel.tenant) == (DC, simulator.url, "t1")
@@ -63,7 +63,7 @@ def test_the_browser_flow_ends_in_a_verified_channel(registry: Registry, person:
     assert page.status_code == 200
     assert "Channel acme is connected to Acme" in page.text
     assert page.headers["cache-control"] == "no-store"
-    # the access token of the exchange is kept: no second one is asked for
+    # the access token of the exchange is kept, so no second one is requested
     assert len(token_requests(simulator)) == 1
     verify(registry, "acme")
     assert len(token_requests(simulator)) == 1
@@ -90,17 +90,17 @@ def test_scopes_that_the_answer_does_not_name_are_those_asked_for(
 
 
 def test_the_home_data_centre_of_the_callback_wins(registry: Registry, person: Person, simulator: Simulator) -> None:
-    """Asked at one centre, sent on to another: the code is exchanged there and only there."""
+    """The consent begins at one data center, which redirects to another. The code is exchanged only at the latter."""
     with Simulator.start() as home:
         home.add_client(CLIENT_ID, CLIENT_SECRET)
         theirs = home.add_org("Home", location="home")
         both = Registry(replace(registry.settings, data_centers={DC: simulator.url, "home": home.url}))
-        asked = authorize(both, "acme", redirect_uri=CALLBACK, data_center=DC)
-        moved = asked.url.replace(simulator.url, home.url)
+        authorization = authorize(both, "acme", redirect_uri=CALLBACK, data_center=DC)
+        moved = authorization.url.replace(simulator.url, home.url)
         params = Person(theirs, theirs.admin).callback(moved)
         assert (params["location"], params["accounts-server"]) == ("home", home.url)
         assert finish(both, params).data_center == "home"
-        # a location alone will do where no server is named
+        # a location is enough if the callback names no server
         again = Person(theirs, theirs.admin, change={"accounts-server": None}).callback(
             authorize(both, "acme", redirect_uri=CALLBACK, data_center=DC).url.replace(simulator.url, home.url)
         )
@@ -120,7 +120,7 @@ def test_the_home_data_centre_of_the_callback_wins(registry: Registry, person: P
 def test_a_forged_accounts_server_sees_no_secret(
     registry: Registry, person: Person, simulator: Simulator, forged: str
 ) -> None:
-    """At the wire: a server that listens on loopback, is not in the table, and must not be asked."""
+    """A server listens on loopback and is not in the table of data centers. It must receive no request."""
     params = consent(registry, person)
     with Simulator.start() as thief, pytest.raises(UnknownDataCenter):
         finish(registry, params | {"accounts-server": thief.url if "127.0.0.1:1" in forged else forged})
@@ -140,7 +140,7 @@ def test_a_foreign_api_domain_sees_no_token(registry: Registry, person: Person, 
     assert registry.list() == ()
 
 
-# Each its own message
+# Each failure has its own message
 
 
 def test_denial(registry: Registry, person: Person, simulator: Simulator) -> None:
@@ -165,7 +165,7 @@ def test_a_callback_that_was_not_started_here(registry: Registry, person: Person
     with pytest.raises(StateForged):
         finish(registry, {name: value for name, value in params.items() if name != "state"})
     assert token_requests(simulator) == []
-    assert finish(registry, params).id == "acme"  # none of that used it up
+    assert finish(registry, params).id == "acme"  # none of these used up the state
 
 
 def test_a_consent_that_took_too_long(registry: Registry, person: Person, simulator: Simulator) -> None:

@@ -48,11 +48,11 @@ def test_a_refresh_token_at_hand(registry: Registry, simulator: Simulator, org: 
     assert (channel.org_name, channel.timezone, channel.tenant) == ("Acme", "UTC", "t")
     assert channel.scopes == tuple(SCOPES.split())
     assert registry.token_store.refresh_token("acme") == token
-    # repeated it reconnects, with the access token that is still live
+    # a second registration reconnects, with the access token that is still valid
     again = register_from_refresh_token(registry, "acme", token, data_center=DC)
     assert (again.tenant, again.timezone) == ("t", "UTC")
     assert len(token_requests(simulator)) == 1
-    # one that Zoho has ended meanwhile is replaced on the way
+    # an access token that Zoho has ended since then is replaced
     simulator.expire_access_tokens()
     register_from_refresh_token(registry, "acme", token, data_center=DC)
     assert len(token_requests(simulator)) == 2
@@ -63,7 +63,7 @@ def test_without_the_org_scope_the_zone_is_the_users_and_the_currency_waits(regi
     channel = register_from_refresh_token(registry, "acme", token, data_center=DC)
     assert (channel.timezone, channel.currency, channel.org_id) == ("Asia/Tokyo", None, None)
     assert any("--currency" in hint for hint in channel.hints)
-    # another user, who sees the org, might be of any: that cannot be told
+    # another user, who can see the org, might belong to any org: the two cannot be told apart
     with pytest.raises(OtherOrg, match="is connected to user"):
         register_from_refresh_token(registry, "acme", refresh_token(org), data_center=DC)
 
@@ -83,8 +83,8 @@ def test_a_scope_that_zoho_did_not_name_is_found_missing_once(
                 zoho_org.get(client)
             with pytest.raises(ScopeMissing):
                 metadata.fields(client, "Leads")
-    asked = [call.path for call in simulator.requests if call.status == 401]
-    assert asked == ["/crm/v7/org", "/crm/v7/settings/fields"]
+    refused_paths = [call.path for call in simulator.requests if call.status == 401]
+    assert refused_paths == ["/crm/v7/org", "/crm/v7/settings/fields"]
     assert registry.get("acme").missing_scopes == ("ZohoCRM.org.READ", "ZohoCRM.settings.fields.READ")
     # a scope mismatch is no reason for a new token
     assert token_requests(simulator) == []
@@ -111,7 +111,7 @@ def test_a_grant_code_of_a_self_client(registry: Registry, person: Person, simul
         register_from_grant_code(registry, "acme", code, data_center=DC)
 
 
-# Afterwards
+# After the registration
 
 
 def test_verify_takes_over_what_changed(registry: Registry, org: Org) -> None:
@@ -178,7 +178,7 @@ def test_remove_keeps_everything_when_zoho_cannot_be_asked(registry: Registry, s
 def test_nothing_secret_reaches_log_or_message(
     registry: Registry, person: Person, simulator: Simulator, caplog: pytest.LogCaptureFixture, capfd: Any
 ) -> None:
-    """Everything a connection writes under full debug logging, and every message it can end with."""
+    """It searches everything that a connection writes with debug logging, and every message that it can end with."""
     caplog.set_level(logging.DEBUG)
     said: list[str] = []
     params = consent(registry, person)
@@ -198,7 +198,7 @@ def test_nothing_secret_reaches_log_or_message(
     shown = [*said, out, err, *(page.text for page in person.pages)]
     for secret in [*tokens, CLIENT_SECRET]:
         assert secret not in "\n".join([*shown, *(record.getMessage() for record in caplog.records)])
-    # the person's own browser is httpx too, and logs where it goes: codes are looked for in all but that
+    # the browser of the test is httpx too, and logs its URLs: codes are searched in everything except its lines
     ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     for code in simulator.hub.tokens.codes:
         assert code not in "\n".join([*shown, *ours])

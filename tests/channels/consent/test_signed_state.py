@@ -1,4 +1,4 @@
-"""The state of a consent: only ours, only lately."""
+"""The state of a consent is accepted only if we signed it, and only until it expires."""
 
 import pytest
 from hypothesis import given
@@ -43,7 +43,7 @@ def test_one_changed_letter_is_forged(position: int, letter: str) -> None:
     if changed == state:
         return
     try:
-        # the last letter of each part carries unused bits: another spelling of the same bytes is no forgery
+        # the last letter of each part has unused bits: another spelling of the same bytes is not a forgery
         assert read_state(OURS, changed, now=0) == REQUEST
     except StateForged:
         return

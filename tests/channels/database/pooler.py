@@ -1,4 +1,4 @@
-"""A pooler in front of Postgres, as small as a test needs it: it understands messages, not SQL.
+"""A small pooler in front of Postgres for tests. It understands the messages of the protocol, but no SQL.
 
 In transaction mode, all clients use one session of the server, one transaction after another. In session mode, each
 client has its own session.
@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 
-NO_ENCRYPTION = (80877103, 80877104)  # codes of SSLRequest and GSSENCRequest
+NO_ENCRYPTION = (80877103, 80877104)  # the codes of SSLRequest and GSSENCRequest
 ROLLBACK = b"Q" + struct.pack("!i", 13) + b"ROLLBACK\0"
 
 
@@ -26,13 +26,13 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 
 def _message(connection: socket.socket) -> bytes:
-    """A message with a type: one byte, a length that counts itself, and the rest."""
+    """Read a message: one byte for its type, a length that includes itself, and the content."""
     head = _read(connection, 5)
     return head + _read(connection, struct.unpack("!i", head[1:])[0] - 4)
 
 
 def _until_ready(server: socket.socket) -> bytes:
-    """All messages up to the one that says that the server is ready; its last byte is the state of the transaction."""
+    """Read all messages up to the one that says that the server is ready. Its last byte is the transaction state."""
     messages = _message(server)
     last = messages
     while last[:1] != b"Z":
@@ -42,7 +42,7 @@ def _until_ready(server: socket.socket) -> bytes:
 
 
 def _startup(client: socket.socket) -> bytes:
-    """The startup message of a client, after its wish for encryption was refused."""
+    """Read the startup message of a client, after refusing its request for encryption."""
     while True:
         head = _read(client, 8)
         size, code = struct.unpack("!ii", head)
@@ -53,21 +53,21 @@ def _startup(client: socket.socket) -> bytes:
 
 @dataclass
 class Session:
-    """A session of the server, and the messages with which it began."""
+    """A session of the server, and the messages that the server sent at its start."""
 
     server: socket.socket
     greeting: bytes
     turn: Lock = field(default_factory=Lock)
 
     def answer(self, message: bytes) -> tuple[bytes, bool]:
-        """What the server answers, and whether a transaction is open afterwards."""
+        """Return the answer of the server, and whether a transaction is open afterwards."""
         self.server.sendall(message)
         answer = _until_ready(self.server)
         return answer, answer[-1:] != b"I"
 
 
 class Pooler:
-    """Listens on loopback; `transaction_mode` makes all clients share one session."""
+    """Listens on loopback. With `transaction_mode`, all clients share one session."""
 
     def __init__(self, server: tuple[str, int], *, transaction_mode: bool) -> None:
         self._server, self._shares = server, transaction_mode
@@ -120,7 +120,7 @@ class Pooler:
 
 @contextmanager
 def running_pooler(host: str, port: int, *, transaction_mode: bool) -> Iterator[int]:
-    """The port of a pooler in front of a server."""
+    """Run a pooler in front of a server and yield its port."""
     pooler = Pooler((host, port), transaction_mode=transaction_mode)
     thread = Thread(target=pooler.serve, daemon=True)
     thread.start()

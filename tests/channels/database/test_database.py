@@ -1,4 +1,4 @@
-"""Opening the registry: permissions, migrations by many at once, places that cannot be used."""
+"""Opening the registry: permissions, migrations by many processes at once, places that cannot be used."""
 
 import stat
 import subprocess
@@ -50,7 +50,7 @@ def test_many_processes_may_open_a_new_registry_at_once(
         subprocess.Popen([sys.executable, "-W", "error", "-c", OPEN], env=env, stdin=subprocess.PIPE, cwd=Path.cwd())
         for _ in range(4)
     ]
-    for opener in openers:  # all are up and wait: now together
+    for opener in openers:  # all processes have started and wait; now they begin together
         assert opener.stdin is not None
         opener.stdin.close()
     assert [opener.wait() for opener in openers] == [0] * 4

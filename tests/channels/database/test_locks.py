@@ -1,4 +1,4 @@
-"""Locks, over threads and over processes, on both engines."""
+"""Locks between threads and between processes, on both engines."""
 
 import shutil
 import subprocess
@@ -85,14 +85,14 @@ def test_a_failure_inside_gives_the_lock_back(settings: Settings) -> None:
         pass
 
 
-def test_one_at_a_time_and_everyone_in_the_end(settings: Settings) -> None:
+def test_one_holds_the_lock_at_a_time_and_everyone_gets_it(settings: Settings) -> None:
     database, barrier, guard = Database(settings), Barrier(8), Lock()
     turns: list[int] = []
 
     def work(number: int) -> None:
         barrier.wait()
         with exclusive(database, "name", wait=60):
-            assert guard.acquire(blocking=False), "two at once"
+            assert guard.acquire(blocking=False), "two threads hold the lock at the same time"
             turns.append(number)
             guard.release()
 
@@ -102,7 +102,7 @@ def test_one_at_a_time_and_everyone_in_the_end(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("settings", ["postgres"], indirect=True)
-def test_a_lock_whose_session_ended_is_lost_for_good(settings: Settings) -> None:
+def test_a_lock_whose_session_ended_stays_lost(settings: Settings) -> None:
     with channel_lock(settings, "acme", wait=0) as lock:
         lock.ensure_held()
         assert end_lock_sessions(settings.registry_url) == 1
@@ -122,7 +122,7 @@ def test_a_lock_whose_file_was_removed_is_lost(sqlite_settings: Settings, again:
         lock.ensure_held()
         shutil.rmtree(folder)
         with ThreadPoolExecutor(1) as pool:
-            if again:  # another one holds a file of the same name
+            if again:  # another process holds a file of the same name
                 pool.submit(_take, sqlite_settings).result()
             with pytest.raises(LockLost, match="replaced" if again else "removed"):
                 lock.ensure_held()
@@ -136,7 +136,7 @@ def _take(settings: Settings) -> None:
 def test_waiting_ends(settings: Settings) -> None:
     database = Database(settings)
     with exclusive(database, "name", 0), pytest.raises(LockTimeout), exclusive(Database(settings), "name", 0.2):
-        pytest.fail("two hold it")
+        pytest.fail("two hold the lock")
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

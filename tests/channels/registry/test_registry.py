@@ -35,7 +35,7 @@ def test_an_added_channel_comes_back_as_it_went_in(registry: Registry) -> None:
     assert registry.token_store.refresh_token("acme") == REFRESH
 
 
-def test_who_waited_longest_is_first_whatever_came_of_it(registry: Registry, add: Add) -> None:
+def test_the_channel_that_waited_longest_is_first_whatever_its_result(registry: Registry, add: Add) -> None:
     for name in ("done-early", "new", "failed-late", "another-new"):
         add(name)
     record_sync(registry, "done-early", "Leads", NOON, "complete")
@@ -46,12 +46,12 @@ def test_who_waited_longest_is_first_whatever_came_of_it(registry: Registry, add
     assert longest_waiting_first(registry.list())[-1].id == "done-early"
 
 
-def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) -> None:
+def test_an_unknown_channel_is_named_with_the_known_ones(registry: Registry, add: Add) -> None:
     with pytest.raises(UnknownChannel, match="No channel is registered yet"):
         registry.get("acme")
     add("beta")
     add("acme")
-    for ask in (
+    for call in (
         registry.get,
         registry.pause,
         registry.remove,
@@ -59,7 +59,7 @@ def test_no_channel_is_named_with_those_there_are(registry: Registry, add: Add) 
         registry.credits_used,
     ):
         with pytest.raises(UnknownChannel, match="acme2"):
-            ask("acme2")
+            call("acme2")
     with pytest.raises(UnknownChannel, match="Known channels: acme, beta"):
         registry.get("acme2")
 
@@ -105,7 +105,7 @@ def test_a_paused_channel_stays_paused_through_a_reconnect(registry: Registry, a
     assert registry.get("acme").status == "active"
 
 
-def test_resume_does_not_stand_in_for_a_reconnect(registry: Registry, add: Add) -> None:
+def test_resume_does_not_replace_a_reconnect(registry: Registry, add: Add) -> None:
     add()
     registry.set_reconnect_needed("acme", "the token was revoked.")
     with pytest.raises(ChannelError, match=r"connected again first.*the token was revoked"):
@@ -166,7 +166,7 @@ def test_a_sync_moves_the_bound_only_forward_and_only_when_complete(registry: Re
 
 
 def test_a_bound_from_after_zohos_clock_is_moved_back(registry: Registry, add: Add) -> None:
-    """It came of a clock that was ahead; also a sync that failed shows it."""
+    """The bound came from a clock that was ahead. A failed sync shows this too."""
     add("acme")
     record_sync(registry, "acme", "Leads", NOON + timedelta(days=1), "complete")
     record_sync(registry, "acme", "Calls", NOON - timedelta(days=1), "complete")
@@ -224,7 +224,7 @@ def test_scopes_say_what_a_channel_may(registry: Registry, add: Add) -> None:
     assert learnt.missing_scopes == ("ZohoCRM.bulk.READ", "ZohoCRM.coql.READ")
     assert not learnt.allows("coql", "Leads")
     assert learnt.allows("records", "Leads")
-    # a verification asks with the same grant: what was missing stays missing
+    # a verification uses the same grant, so what was missing stays missing
     verified = registry.refresh_connection("acme", replace(CONNECTION, scopes=None))
     assert verified.missing_scopes == learnt.missing_scopes
 
@@ -286,4 +286,4 @@ def test_opening_with_a_new_key_first_encrypts_everything_again(
     assert only_new.token_store.access_token("acme") == token
     assert Registry(replace(settings, given_keys=(new, old))).token_store.encrypt_again() == 0
     with pytest.raises(DecryptionError, match="ZOHO_PIPELINE_SECRET_KEY"):
-        registry.token_store.refresh_token("acme")  # this one still holds the old key alone
+        registry.token_store.refresh_token("acme")  # this registry object still has only the old key

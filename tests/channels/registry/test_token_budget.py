@@ -1,4 +1,4 @@
-"""The budget of token requests: ten in ten minutes, whatever happens in between."""
+"""The budget of token requests: at most ten in any ten minutes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def test_the_eleventh_waits_until_the_first_is_ten_minutes_old(registry: Registr
     assert registry.token_budget.requests("f", NOON) == LIMIT
     registry.token_budget.spend("f", NOON + WINDOW)
     with pytest.raises(TokenThrottled):
-        registry.token_budget.spend("f", NOON + WINDOW)  # the second one still counts
+        registry.token_budget.spend("f", NOON + WINDOW)  # the second request still counts
 
 
 def test_another_process_sees_the_same_count_and_another_token_has_its_own(
@@ -40,7 +40,7 @@ def test_another_process_sees_the_same_count_and_another_token_has_its_own(
     Registry(settings).token_budget.spend("other", NOON)
 
 
-def test_access_denied_closes_the_way_for_ten_minutes(registry: Registry) -> None:
+def test_access_denied_stops_requests_for_ten_minutes(registry: Registry) -> None:
     registry.token_budget.spend("f", NOON)
     registry.token_budget.block("f", NOON, 60)
     with pytest.raises(TokenThrottled, match="it refused the last request"):
@@ -52,14 +52,14 @@ def test_access_denied_closes_the_way_for_ten_minutes(registry: Registry) -> Non
 
 
 def test_ten_minutes_by_zohos_own_clock_are_enough(registry: Registry) -> None:
-    """A laptop that slept, or a simulator whose clock was moved: Zoho counts by its own time."""
+    """A laptop may have slept, or the clock of a simulator was moved. Zoho counts by its own time."""
     later = NOON + timedelta(days=30)
     for number in range(LIMIT):
         registry.token_budget.spend("f", NOON, later + number * SECOND)
     with pytest.raises(TokenThrottled):
         registry.token_budget.spend("f", NOON, later + WINDOW - SECOND)
     with pytest.raises(TokenThrottled):
-        registry.token_budget.spend("f", NOON)  # Zoho's time is not known here: ours counts
+        registry.token_budget.spend("f", NOON)  # Zoho's time is not known here, so our time counts
     registry.token_budget.spend("f", NOON, later + WINDOW)
     registry.token_budget.block("f", NOON, 0, later)
     with pytest.raises(TokenThrottled):

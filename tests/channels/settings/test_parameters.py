@@ -50,7 +50,7 @@ def test_bad_parameters_are_named_with_what_fits(given: str, says: str) -> None:
         parse_parameters([given])
 
 
-def test_the_seed_rules_where_it_is_there_and_the_list_here_where_it_is_not(tmp_path: Path) -> None:
+def test_the_seed_decides_if_it_exists_and_otherwise_the_list_in_python(tmp_path: Path) -> None:
     assert known_parameters(tmp_path / "absent.csv") == RULES
     seed = tmp_path / "seed_parameters.csv"
     seed.write_text("name,default_value,type,description\nbrand_new,x,text,\ntopic_min_leads,5,integer,\n")

@@ -1,4 +1,4 @@
-"""Settings of a channel: a file is accepted whole, or refused with the reason."""
+"""Settings of a channel: a file is accepted as a whole, or refused with a reason."""
 
 import json
 from collections.abc import Callable

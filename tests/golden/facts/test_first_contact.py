@@ -1,10 +1,10 @@
-"""First contact: which activities count, whose they are, business hours across clock changes and holidays."""
+"""First contact: which activities count, to which lead they belong, business hours across clock changes and holidays."""
 # ruff: noqa: E501 (tables)
 
 from tests.golden.facts.text_tables import Marts
 
 # berlin: clocks go forward on Sunday 29 March; default hours, Monday to Friday 9 to 18.
-# kolkata: half-hour offset, business hours of its own. ny: open all day, clocks go back on 1 November.
+# kolkata: half-hour offset, its own business hours. ny: open all day, clocks go back on 1 November.
 RAW = {
     "channels": """
         channel_id | timezone         | last_complete_sync_at
@@ -141,7 +141,7 @@ def test_conversations_are_two_way(fact_marts: Marts) -> None:
     }
 
 
-def test_hours_of_its_own_in_a_half_hour_zone(fact_marts: Marts) -> None:
+def test_own_business_hours_in_a_half_hour_zone(fact_marts: Marts) -> None:
     """Saturday 19:15 to Monday 10:15, open 10:00 to 19:30: a quarter of an hour on either day."""
     fact_marts.expect(
         "lead_first_contact",

@@ -26,7 +26,7 @@ def zones(world: RawWorld) -> None:
     world.channel("kolkata", AS_OF, "Asia/Kolkata")
     world.lead("kolkata", "feb", utc("2026-02-28 18:29:59"))
     world.lead("kolkata", "mar", utc("2026-02-28 18:30:00"))
-    world.channel("april", utc("2026-03-31 19:00"), "Asia/Kolkata")  # half past midnight of 1 April there
+    world.channel("april", utc("2026-03-31 19:00"), "Asia/Kolkata")  # 00:30 of 1 April in that zone
     world.lead("april", "mar", utc("2026-03-31 18:29:59"))
     world.lead("april", "apr", utc("2026-03-31 18:30:00"))
     # New York moves its clock on Sunday 8 March 2026 at 2:00
@@ -78,7 +78,7 @@ def windows(world: RawWorld) -> None:
 
 
 def survival(world: RawWorld) -> None:
-    world.channel("young", AS_OF)  # one converted, one watched for ten days: nobody knows of day 30
+    world.channel("young", AS_OF)  # one lead converted, one was observed for ten days: day 30 is unknown
     for name, age in (("a", 20), ("b", 10)):
         world.lead("young", name, AS_OF - timedelta(age), converted=AS_OF - timedelta(15) if name == "a" else None)
     world.channel("all_convert", AS_OF)
@@ -127,7 +127,7 @@ def topics(world: RawWorld) -> None:
         world.content("five_topics", f"c{number}", "video", name)
         leads("five_topics", f"c{number}", 5 if name != "c" else 4, 3 if name != "e" else 4)
     leads("five_topics", None, 200, 0)
-    world.channel("evidence", AS_OF)  # p0 = 190 / 405 = 0.469: 4 of 5 has the higher lift, 116 of 200 the evidence
+    world.channel("evidence", AS_OF)  # p0 = 190 / 405 = 0.469: 4 of 5 has the higher lift, 116 of 200 has more evidence
     for content, topic, n, x in (("c1", "few", 5, 4), ("c2", "many", 200, 116)):
         world.content("evidence", content, "video", topic)
         leads("evidence", content, n, x)

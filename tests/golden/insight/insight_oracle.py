@@ -1,7 +1,7 @@
 """The numbers of the insight in plain Python, written from the specification, with exact fractions.
 
 It uses no SQL and shares nothing with the models.
-The input is what is known of each lead. The output has the columns of the marts.
+The input is the known data of each lead. The output has the columns of the marts.
 """
 
 import math
@@ -94,7 +94,7 @@ def hours(seconds: Fraction | int | None) -> Decimal | None:
     if seconds is None:
         return None
     exact = Fraction(seconds) / 3600
-    with_digits = Decimal(exact.numerator * 10**12 // exact.denominator).scaleb(-12)  # far below any half
+    with_digits = Decimal(exact.numerator * 10**12 // exact.denominator).scaleb(-12)  # far smaller than any half
     return with_digits.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 

@@ -126,8 +126,8 @@ def test_kaplan_meier_where_all_convert(edges: Warehouse) -> None:
 def test_when_a_won_deal_was_won(edges: Warehouse) -> None:
     assert rate(edges, "wins", "ever", "won")["n_converted"] == 3
     assert rate(edges, "wins", "rolling_30d", "won")["n_converted"] == 3
-    assert rate(edges, "wins", "km_30d", "won")["n_converted"] == 2  # the undated one was won nobody knows when
-    assert rate(edges, "wins", "ever", "deal")["n_converted"] == 4  # lost is a deal
+    assert rate(edges, "wins", "km_30d", "won")["n_converted"] == 2  # it is unknown when the undated one was won
+    assert rate(edges, "wins", "ever", "deal")["n_converted"] == 4  # a lost deal is a deal
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_no_data_is_not_zero(edges: Warehouse, channel: str, status: str, day: i
     assert row["top_sources_tie_at_cutoff"] is False
     rest = row.keys() - keys - words.keys() - {"top_sources_tie_at_cutoff"}
     assert {name for name in rest if row[name] is not None} == set()
-    assert row["as_of_date"].day == day  # of Auckland, where the build's instant is already 1 April
+    assert row["as_of_date"].day == day  # in Auckland, the instant of the build is already 1 April
     for mart in ("conversion_rate", "time_to_first_contact", "lead_volume"):
         rows = table(edges, mart, f"channel_id = '{channel}'")
         assert {row["n_leads"] for row in rows} == {None}

@@ -43,7 +43,7 @@ def shifted(channel: Channel, by: timedelta) -> Channel:
 
 
 def test_a_week_later_only_dates_differ() -> None:
-    # zones without clock changes; business hours and months are not shifted along, weeks are
+    # zones without clock changes: the shift moves weeks, but not business hours and months
     zones = ["UTC", "Asia/Kolkata", "Asia/Kathmandu"] * 10
     channels = [replace(channel, timezone=zone) for channel, zone in zip(CHANNELS, zones, strict=True)]
     before = in_lab(channels)

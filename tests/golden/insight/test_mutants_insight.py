@@ -99,7 +99,7 @@ def right_marts(insight_lab: SqlLab) -> dict[str, list[Row]]:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_a_mistake_shows(name: str, insight_lab: SqlLab, right_marts: dict[str, list[Row]]) -> None:
+def test_a_mistake_changes_a_number(name: str, insight_lab: SqlLab, right_marts: dict[str, list[Row]]) -> None:
     with insight_lab.mutated(*MUTANTS[name]) as marts:
         assert any(
             mart in INSIGHT_MARTS and sorted(insight_lab.rows(mart), key=repr) != right_marts[mart] for mart in marts

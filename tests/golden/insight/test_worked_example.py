@@ -32,7 +32,7 @@ def example() -> RawWorld:
     world.content("acme", "c2", "video", "Payroll")
     world.content("acme", "c3", "newsletter", None)
     rows: list[tuple[str, str, str | None, str | None, str | None, str | None, str | None, str | None]] = [
-        # id, created, source, content, converted, stage of its deal, won, called
+        # columns: id, created, source, content, converted, stage of its deal, won, called
         ("L1", "02-05 10:00", "Expo", "c1", "02-12 10:00", "Done", "02-20 10:00", "02-05 10:30"),
         ("L2", "02-10 10:00", "Expo", "c1", "02-25 10:00", "Gone", None, "02-10 12:00"),
         ("L3", "01-31 10:00", "LinkedIn", "c2", "02-10 10:00", None, None, None),
@@ -67,7 +67,7 @@ def page() -> list[tuple[str, str, dict[str, str]]]:
 
 
 def agrees(got: Any, written: str) -> bool:
-    """Compare a fraction exactly, a decimal to its written digits, and a word to the letter."""
+    """Compare a fraction exactly, a decimal to its written digits, and a word exactly."""
     if written in ("null", "true", "false"):
         return got is {"null": None, "true": True, "false": False}[written]
     if isinstance(got, str) or got is None or isinstance(got, bool):

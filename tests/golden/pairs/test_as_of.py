@@ -1,4 +1,4 @@
-"""An explicit as-of leaves out what happened after it; states are today's. It is case `deals`, five weeks earlier."""
+"""An explicit as-of leaves out later events, but states are those of today. It is case `deals`, five weeks earlier."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ def test_deals_made_later_are_left_out(as_of_lab: SqlLab) -> None:
         "01", "02", "03", "04", "05", "08", "09", "13", "14"
     }  # fmt: skip
     assert (found["01"]["n_deals"], found["01"]["won_revenue_all"]) == (1, Decimal("50000000.00"))
-    assert found["10"]["is_converted"], "conversion is a state: it happened a week after as_of"
+    assert found["10"]["is_converted"], "conversion is a state, although it happened a week after as_of"
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_deals_made_later_are_left_out(as_of_lab: SqlLab) -> None:
     [
         ("any_conversion", "ever", 14, 1),
         ("any_conversion", "rolling_30d", 12, 12 / 14),  # 10 and 11 converted on 1 June
-        ("any_conversion", "km_30d", 12, None),  # nobody was watched for 30 days
+        ("any_conversion", "km_30d", 12, None),  # no lead was observed for 30 days
         ("deal", "ever", 9, 9 / 14),
         ("won", "ever", 3, 3 / 14),
         ("won", "rolling_30d", 1, 1 / 14),  # 4 at the end of that day, 14 in June

@@ -39,7 +39,7 @@ def test_other_channels_change_nothing(lab_marts: Marts) -> None:
 def test_a_week_later_only_dates_differ(lab_marts: Marts) -> None:
     later = {name: [_later(name, row) for row in rows] for name, rows in given().items()}
     shifted = SqlLab(later, BUILD_AT + WEEK).marts()
-    for mart in set(lab_marts) - {"lead_volume", "channel_insight"}:  # months do not shift by weeks
+    for mart in set(lab_marts) - {"lead_volume", "channel_insight"}:  # a shift by weeks does not move months
         assert _timeless(shifted[mart], WEEK) == _timeless(lab_marts[mart], timedelta()), mart
 
 

@@ -1,4 +1,4 @@
-"""Which fields are asked for, and which of them hold what."""
+"""Which fields a sync requests, and which field has which meaning."""
 
 from zoho_pipeline.ingest.catalog.field_map import discover, merged
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
@@ -30,7 +30,7 @@ def test_slices_hold_fifty_fields_and_all_carry_the_time() -> None:
     assert {name for part in slices for name in part} == {"Modified_Time", *names}
 
 
-def test_changes_of_shape_are_told() -> None:
+def test_changes_of_the_schema_are_reported() -> None:
     plan = FieldPlan((), {"A": "text", "B": "integer", "C": "text"}, "metadata")
     assert plan.changes_since({"A": "text", "B": "text", "D": "text"}) == [
         "field C appeared",

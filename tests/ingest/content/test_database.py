@@ -1,4 +1,4 @@
-"""The content catalogue from a database: a table or a query, incremental, refused whole, passwords unseen."""
+"""The content catalogue from a database: a table or a query, incremental loads, refused loads, hidden passwords."""
 
 import sqlite3
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 @pytest.fixture
 def load(tmp_path: Path, warehouse: Warehouse) -> Load:
-    """`load(url, query=…)` for the channel acme."""
+    """`load(url, query=…)` loads the catalogue of the channel `acme`."""
     settings = Settings(
         home=tmp_path / "home", warehouse_url=warehouse.url, registry_url=f"sqlite:///{tmp_path}/registry.sqlite"
     )
@@ -114,7 +114,9 @@ def test_a_colon_and_a_percent_in_a_query_are_text(load: Load, site: Site, wareh
         ({}, "give either a query or a table"),
     ],
 )
-def test_a_wrong_question_is_said(load: Load, site: Site, warehouse: Warehouse, how: dict[str, str], said: str) -> None:
+def test_a_wrong_query_is_reported(
+    load: Load, site: Site, warehouse: Warehouse, how: dict[str, str], said: str
+) -> None:
     with pytest.raises(ContentError) as caught:
         load(site.url, **how)
     assert said in str(caught.value)

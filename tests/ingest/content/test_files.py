@@ -1,4 +1,4 @@
-"""The content catalogue: three formats, updates, and files that are refused whole."""
+"""The content catalogue from files: three formats, updates, and files that are refused as a whole."""
 
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def test_a_file_of_another_form_says_which_it_takes(tmp_path: Path, data: bytes,
 
 
 @pytest.mark.parametrize("name", ["content.xlsx", "missing.csv"])
-def test_an_unknown_or_absent_file_is_said(tmp_path: Path, name: str) -> None:
+def test_an_unknown_or_absent_file_is_reported(tmp_path: Path, name: str) -> None:
     if name.endswith("xlsx"):
         write(tmp_path, "x", name)
     with pytest.raises(ContentError, match=name):

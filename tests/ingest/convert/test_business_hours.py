@@ -1,4 +1,4 @@
-"""Business hours as Zoho gives them, unrolled to seconds of the week."""
+"""Business hours in the form of Zoho, converted to seconds of the week."""
 
 from typing import Any
 
@@ -34,6 +34,6 @@ def test_business_hours_are_unrolled(document: dict[str, Any], expected: list[tu
 
 
 @pytest.mark.parametrize("timing", [["09:00"], ["nine", "ten"], ["09:00", "25:00"]])
-def test_hours_that_are_none_are_refused(timing: list[str]) -> None:
+def test_invalid_hours_are_refused(timing: list[str]) -> None:
     with pytest.raises(ValueError):
         intervals(NINE_TO_SIX | {"daily_timing": timing})

@@ -1,4 +1,4 @@
-"""JSON and CSV → Arrow: every type, values that do not fit, and what is left as it is."""
+"""JSON and CSV → Arrow: every type, values that do not fit, and values that stay as they are."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -70,7 +70,7 @@ def test_a_value_that_does_not_fit_is_kept_aside(field: str, value: Any, reason:
     assert json.loads(rejected.value) == value
 
 
-def test_a_changed_type_is_taken_where_it_can_be_told() -> None:
+def test_a_changed_type_is_converted_if_it_is_unambiguous() -> None:
     row = first(LEADS, City=["Pune", "Goa"], State={"name": "MH", "id": "3"}, Country=91, No_of_Employees="12")
     assert (row["city"], row["state"], row["country"], row["no_of_employees"]) == ("Pune;Goa", "MH", "91", 12)
 
@@ -110,7 +110,7 @@ def test_any_offset_becomes_utc(moment: datetime, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("raw", RAW_TABLES, ids=lambda raw: raw.name)
-def test_the_declared_schema_is_what_dlt_is_told(raw: RawTable) -> None:
+def test_the_declared_schema_is_what_dlt_receives(raw: RawTable) -> None:
     hints = columns_of(raw)
     assert [f.name for f in schema_of(raw)] == list(hints)
     assert all(hints[f.name]["nullable"] == f.nullable for f in schema_of(raw))
@@ -158,7 +158,7 @@ def test_csv_values_that_do_not_fit_are_kept_aside_too() -> None:
 
 
 def test_csv_texts_lose_their_nul_as_json_texts_do() -> None:
-    """Postgres takes none: one in a name failed the load of a whole module."""
+    """Postgres does not accept NUL. One NUL in a name failed the load of a whole module."""
     csv = pa.table({"Id": ["1"], "Company": ["a\0b"], "Note_Of_Theirs": ["c\0d"]})
     got = csv_to_arrow(LEADS, csv, {"Note_Of_Theirs": "text"}, channel_id="acme", synced_at=NOW).table
     assert got["company"].to_pylist() == ["ab"]

@@ -1,4 +1,4 @@
-"""Changes of shape: rows keep flowing, what changed is told once in sync_runs, nothing is dropped in silence."""
+"""Schema drift: rows are still loaded, and sync_runs reports each change once. Nothing is dropped without a report."""
 
 import json
 
@@ -13,7 +13,7 @@ def detail(bench: SyncBench, module: str = "Leads") -> str:
     return rows[-1]["detail"] or ""
 
 
-def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: SyncBench) -> None:
+def test_schema_changes_are_reported_and_rows_are_still_loaded(bench: SyncBench) -> None:
     org = bench.org
     bench.connect(ALL_SCOPES)
     for name in ("Old", "Kind", "Secret"):
@@ -30,7 +30,7 @@ def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: SyncBench) -> No
     org.set_picks("Leads", "Lead_Status", [Pick("Contacted", "Reached"), "Lost Lead"])
     org.update("Leads", lead, {"Fresh": "new", "Kind": 8})
     assert bench.sync("Leads").complete
-    told = detail(bench)
+    details = detail(bench)
     for part in (
         "field Fresh appeared",
         "field Old is gone or hidden",
@@ -39,17 +39,17 @@ def test_changes_of_shape_are_told_and_rows_keep_flowing(bench: SyncBench) -> No
         "Lead_Status: 'Contacted' is shown as 'Reached' now",
         "Lead_Status: value 'Junk Lead' is gone",
     ):
-        assert part in told
+        assert part in details
     stored = {i: json.loads(row["custom_fields"]) for i, row in bench.live("leads", "Leads").items()}
     assert (stored[lead]["Fresh"], stored[lead]["Kind"]) == ("new", 8)
     assert not {"Old", "Secret"} & stored[lead].keys()
-    assert stored[other]["Old"] == "x"  # not read again: history keeps its values
+    assert stored[other]["Old"] == "x"  # not read again, because history keeps its values
     org.update("Leads", lead, {"Company": "C"})
     bench.sync("Leads")
     assert "appeared" not in detail(bench)
 
 
-def test_a_quiet_module_tells_its_shape_once_a_day(bench: SyncBench) -> None:
+def test_a_module_without_changes_reads_its_fields_once_per_day(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.sync("Leads")
@@ -61,7 +61,7 @@ def test_a_quiet_module_tells_its_shape_once_a_day(bench: SyncBench) -> None:
     assert (part.route, part.detail) == ("unchanged", "field Fresh appeared")
 
 
-def test_a_module_switched_off_is_told_and_taken_up_again(bench: SyncBench) -> None:
+def test_a_module_that_is_switched_off_is_reported_and_later_read_again(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
     bench.sync("Deals")
@@ -74,7 +74,7 @@ def test_a_module_switched_off_is_told_and_taken_up_again(bench: SyncBench) -> N
     ledger.assert_equal(bench, "Deals")
 
 
-def test_renamed_values_are_told_by_their_actual_value() -> None:
+def test_renamed_values_are_reported_by_their_actual_value() -> None:
     assert renamed({}, {"Stage": {"a": "A"}}) == []
     assert renamed({"Stage": {"a": "A", "b": "B"}}, {"Stage": {"a": "Z", "c": "C"}}) == [
         "Stage: 'a' is shown as 'Z' now",

@@ -1,4 +1,4 @@
-"""The state of a channel: what earlier releases stored still loads, and nothing is lost on the way through."""
+"""The state of a channel: states of earlier releases still load, and a load and a store lose nothing."""
 
 import json
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.extract.state import ChannelState, EmailState, ModuleS
 from zoho_pipeline.ingest.load.loader import Loader
 
 FIRST_RELEASE = Path(__file__).parent / "states_of_the_first_release"
-"""What commit 7b54c59 stored: after a complete sync with e-mails, amid a bulk load, and without metadata."""
+"""States that commit 7b54c59 stored: after a complete sync with e-mails, during a bulk load, and without metadata."""
 
 instants = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001
 texts = st.text(max_size=5)
@@ -45,7 +45,7 @@ def stored(name: str) -> dict[str, Any]:
 
 @given(module_states)
 def test_a_state_comes_back_as_it_was_stored(state: dict[str, Any]) -> None:
-    """Keys of a newer release among them."""
+    """Keys of a newer release are kept too."""
     assert ModuleState.from_json(state).to_json() == state
     assert ModuleState.from_json(ModuleState.from_json(state).to_json()) == ModuleState.from_json(state)
 

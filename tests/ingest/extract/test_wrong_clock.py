@@ -1,4 +1,4 @@
-"""Zoho's `Date` header is wrong for a while: nothing is lost, and no mark stays ahead of the time."""
+"""Zoho's `Date` header is wrong for some time: nothing is lost, and no watermark stays ahead of the time."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], 
 
 
 def leads(bench: SyncBench, count: int, company: str = "C") -> list[str]:
-    """Leads of the last hours, a minute apart, none of them newer than five minutes."""
+    """Add leads of the last hours, one minute apart. None of them is newer than five minutes."""
     now = bench.sim.clock.epoch()
     stamps = [now - 300 - 60 * n for n in range(count)]
     rows = [{"Last_Name": f"L{at}", "Company": company, "Created_Time": at, "Modified_Time": at} for at in stamps]
@@ -28,7 +28,7 @@ def edit(bench: SyncBench, ids: list[str], company: str) -> None:
 
 
 def marks(bench: SyncBench) -> dict[str, datetime]:
-    """Every instant in the state of Leads."""
+    """Return every instant in the state of Leads."""
     state = Loader(bench.settings, bench.warehouse, bench.channel_id).state["modules"]["Leads"]
     names = ("cursor", "final_to", "deleted_cursor", "fields_at", "proved", "deleted_from")
     return {name: datetime.fromisoformat(state[name]) for name in names if state.get(name)}
@@ -39,7 +39,7 @@ def zoho_now(bench: SyncBench) -> datetime:
 
 
 def check(bench: SyncBench) -> None:
-    """A sync under the right clock: raw is the ledger, and no mark is ahead of the time."""
+    """Sync with the right clock: raw equals the ledger, and no watermark is ahead of the time."""
     report = bench.sync("Leads")
     assert report.complete, report
     ledger.assert_equal(bench, "Leads")
@@ -60,7 +60,7 @@ def test_edits_after_a_sync_under_a_wrong_date_are_found(
     ids = leads(bench, 250)
     if not first:
         check(bench)
-    for turn in range(2):  # the wrong clock stays for several runs
+    for turn in range(2):  # the clock is wrong for several runs
         bench.sim.switches.update(date_offset=offset)
         bench.sync("Leads")
         edit(bench, ids[turn * 5 : turn * 5 + 5], f"wrong {turn}")
@@ -73,7 +73,7 @@ def test_edits_after_a_sync_under_a_wrong_date_are_found(
 @both_engines
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
 def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBench, scopes: str) -> None:
-    """A run a week later sees a cursor that looks right; newer edits hide the older from count and latest change."""
+    """A run a week later sees a cursor that looks right. Newer edits hide older ones from the comparison."""
     bench.connect(scopes)
     ids = leads(bench, 250)
     bench.sim.switches.update(date_offset=DAY)
@@ -88,7 +88,7 @@ def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBenc
 
 @pytest.mark.parametrize("run", ["full", "reconcile"])
 @pytest.mark.parametrize("offset", [DAY, -DAY], ids=["ahead", "behind"])
-def test_full_and_reconcile_do_not_believe_a_wrong_date_either(bench: SyncBench, run: str, offset: float) -> None:
+def test_full_and_reconcile_do_not_trust_a_wrong_date_either(bench: SyncBench, run: str, offset: float) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     check(bench)
@@ -108,7 +108,7 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: S
     ids = leads(bench, 250)
     bench.sim.switches.update(date_offset=DAY, bulk_rows=100)
     bench.limit(rows_per_load=50)
-    bench.sim.faults.next(60, "server_error", path="/result", after=1)  # breaks off after the first file
+    bench.sim.faults.next(60, "server_error", path="/result", after=1)  # the sync stops after the first file
     assert not bench.sync("Leads").complete
     bench.sim.faults.clear()
     edit(bench, ids[:5], "after the job")
@@ -117,7 +117,7 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: S
 
 
 def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
-    """A proxy with a clock of its own answers once."""
+    """A proxy with a different clock answers once."""
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     for seconds in (DAY, -DAY, 120.0):
@@ -129,7 +129,7 @@ def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> No
 
 
 @pytest.mark.parametrize("seconds", [DAY, -DAY])
-def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: SyncBench, seconds: float) -> None:
+def test_a_clock_that_jumps_during_a_run_fails_it_and_moves_no_cursor(bench: SyncBench, seconds: float) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     check(bench)
@@ -145,7 +145,7 @@ def test_a_clock_that_jumps_amid_a_run_fails_it_and_moves_nothing(bench: SyncBen
     check(bench)
 
 
-def test_answers_without_a_date_go_by_those_that_had_one(bench: SyncBench) -> None:
+def test_answers_without_a_date_use_the_date_of_earlier_ones(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     for kind in ("no_date", "bad_date"):
@@ -156,7 +156,7 @@ def test_answers_without_a_date_go_by_those_that_had_one(bench: SyncBench) -> No
     check(bench)
 
 
-def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: SyncBench) -> None:
+def test_the_last_complete_sync_is_corrected_by_the_next_run(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     leads(bench, 3)
     bench.sim.switches.update(date_offset=DAY)
@@ -168,14 +168,14 @@ def test_the_last_complete_sync_is_put_right_by_the_next_run(bench: SyncBench) -
     latest = zoho_now(bench) + timedelta(seconds=2)
     bounds = [part.upper_bound for part in bench.registry.get("acme").modules.values() if part.upper_bound]
     assert max(bounds) <= latest
-    told = bench.rows("select last_complete_sync_at as at from zoho_raw.channels")[0]["at"]
-    assert told is None or told <= latest
+    last_complete = bench.rows("select last_complete_sync_at as at from zoho_raw.channels")[0]["at"]
+    assert last_complete is None or last_complete <= latest
     fields = Loader(bench.settings, bench.warehouse, "acme").state["modules"]["Contacts"]["fields_at"]
     assert datetime.fromisoformat(fields) <= latest
 
 
 def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBench) -> None:
-    """A Date that is behind holds back what was created since: it is said, and read once the clock is right."""
+    """A Date that is behind hides newer records. The sync reports it, and reads them when the clock is right again."""
     bench.connect(QUERIES)
     leads(bench, 10)
     bench.sim.switches.update(date_offset=-DAY)
@@ -188,7 +188,7 @@ def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBenc
 
 
 def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncBench) -> None:
-    """Its stamps were ahead too: rows that are held are newer than what is edited now."""
+    """Its Modified_Time was ahead too: the stored rows seem newer than the current edits."""
     bench.connect(QUERIES)
     ids = leads(bench, 30)
     bench.sim.clock.advance(DAY)
@@ -210,7 +210,7 @@ def test_a_run_with_nothing_new_still_costs_three_credits(bench: SyncBench) -> N
         bench.org.delete("Leads", id_)
     check(bench)
     bench.sim.clock.advance(3_600)
-    check(bench)  # lists so many deletions once more
+    check(bench)  # it lists this many deletions again
     for _ in range(3):
         bench.sim.clock.advance(3_600)
         (part,) = bench.sync("Leads").modules

@@ -1,4 +1,4 @@
-"""One load: each key once, and which tables can be appended to."""
+"""One load: it contains each key once, and some tables can be appended to."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Settings of a channel as raw tables, and the removal of its rows."""
+"""The settings of a channel become raw tables, and its rows can be removed."""
 
 from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.load.channel_tables import publish
@@ -13,8 +13,8 @@ NINE_TO_SIX = {
 
 
 def test_the_registry_is_published_and_purged(bench: SyncBench) -> None:
-    set_by_hand = {"lead_source_map": {"fb": "Facebook"}, "parameters": {"topic_min_leads": "1"}}
-    bench.registry.store_settings("acme", business_hours=NINE_TO_SIX, **set_by_hand)
+    set_by_user = {"lead_source_map": {"fb": "Facebook"}, "parameters": {"topic_min_leads": "1"}}
+    bench.registry.store_settings("acme", business_hours=NINE_TO_SIX, **set_by_user)
     publish(bench.settings, bench.registry, bench.warehouse)
     publish(bench.settings, bench.registry, bench.warehouse)
     assert [row["timezone"] for row in bench.rows("select timezone from zoho_raw.channels")] == ["Asia/Kolkata"]

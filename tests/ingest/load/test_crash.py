@@ -1,4 +1,4 @@
-"""kill -9 at any instant, then a rerun: equal to the source, with at most one step read again."""
+"""A sync is killed at any instant and run again: raw equals the source, and at most one step is read twice."""
 
 import os
 import select
@@ -29,7 +29,7 @@ def start(bench: SyncBench, route: str = "records", **environment: str) -> "subp
 
 
 def kill_when(killed: "subprocess.Popen[bytes]", reached: Callable[[], bool]) -> None:
-    """SIGKILL at the moment something has happened, or at the end if it never does."""
+    """Send SIGKILL when the condition becomes true, or at the end if it never does."""
     deadline = time.monotonic() + 120
     try:
         while killed.poll() is None and not reached() and time.monotonic() < deadline:
@@ -51,7 +51,7 @@ def insert_old(bench: SyncBench, rows: int) -> None:
 
 
 def loaded(bench: SyncBench) -> int:
-    with suppress(PipelineError, duckdb.Error):  # the other process may hold the file
+    with suppress(PipelineError, duckdb.Error):  # the other process may have the file open
         return int(bench.rows("select count(*) as n from zoho_raw.leads")[0]["n"]) if tables(bench) else 0
     return 0
 
@@ -80,7 +80,7 @@ def test_a_killed_sync_loses_nothing(bench: SyncBench, stage: str) -> None:
 @pytest.mark.parametrize("route", ["records", "bulk"])
 @pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5, 2.2, 3.0])
 def test_kills_at_any_instant_lose_nothing(bench: SyncBench, route: str, delay: float) -> None:
-    """The instant is counted from the first call: reading, packing, loading and merging are all hit."""
+    """The instant is counted from the first call, so that kills hit reading, packing, loading and merging."""
     bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
     insert_old(bench, 3_000)
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_kills_at_any_instant_lose_nothing(bench: SyncBench, route: str, delay: 
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 def test_a_killed_first_load_goes_on_where_it_was(bench: SyncBench) -> None:
-    """The second process reads on from the last loaded step."""
+    """The second process continues after the last loaded step."""
     insert_old(bench, 3_000)
     kill_when(start(bench), lambda: loaded(bench) > 0)
     there = loaded(bench)
@@ -139,7 +139,7 @@ def test_an_older_package_cannot_overwrite_newer_rows(bench: SyncBench) -> None:
 
 
 def test_a_sync_reports_to_nobody(bench: SyncBench) -> None:
-    """dlt tells its makers of each run unless it is told not to before it first looks around."""
+    """dlt sends telemetry about each run, unless this is switched off before dlt reads its configuration."""
     insert_old(bench, 3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""First loads in several steps: rows are appended while they are new, names are there, nothing comes twice."""
+"""First loads in several steps: new rows are appended, names are filled in, and no row is loaded twice."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect
 
 @pytest.fixture
 def small_jobs(bench: SyncBench) -> SyncBench:
-    """Bulk Read for a few rows, many jobs, a load for each."""
+    """Limits for many small Bulk Read jobs, with one load per job."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(bulk_rows=1_000, page_tokens="offset")
     bench.limit(job_credits=1, queries_from=10**9, rows_per_load=900)
@@ -22,7 +22,7 @@ def small_jobs(bench: SyncBench) -> SyncBench:
 
 @both
 def test_a_record_that_two_jobs_show_is_there_once(small_jobs: SyncBench) -> None:
-    """A restore between two jobs moves every row by one: the last of the first file is the first of the second."""
+    """A restore between two jobs moves every row by one: the last row of one file is the first of the next."""
     bench = small_jobs
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(2_500)])
     bench.org.delete("Leads", ids[0])
@@ -52,14 +52,14 @@ def insert_contacts(bench: SyncBench) -> None:
     bench.org.insert_many("Contacts", [row] * 1_200)
 
 
-def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_jobs: SyncBench) -> None:
+def test_names_are_filled_also_after_a_crash_before_that_step(small_jobs: SyncBench) -> None:
     bench = small_jobs
     insert_contacts(bench)
     first = bench.sync()
     assert next(part.route for part in first.modules if part.module == "Contacts") == "bulk"
     assert "Contacts" in marks(bench)
     assert bench.rows(NAMED) == NAMES
-    with bench.warehouse.connect(read_only=False) as connection:  # as if the run had died before its last words
+    with bench.warehouse.connect(read_only=False) as connection:  # as if the run had been killed before its last step
         connection.execute("update zoho_raw.contacts set owner_name = null, account_name_name = null")
     bench.sync()
     assert bench.rows(NAMED) == NAMES
@@ -68,7 +68,7 @@ def test_names_are_there_and_a_crash_before_they_were_filled_is_mended(small_job
 
 
 def test_names_that_come_later_are_filled_then(small_jobs: SyncBench) -> None:
-    """The parent's module was not read at first, and users could not be."""
+    """The module of the parent was not read at first, and users could not be read."""
     bench = small_jobs
     insert_contacts(bench)
     bench.sim.on_call(1, lambda: bench.sim.faults.next(50, "scope", path="/users"), path="/bulk/")
@@ -92,8 +92,8 @@ def test_loads_are_bounded_by_bytes_too(bench: SyncBench) -> None:
 
 
 @pytest.mark.parametrize("call", [2, 4])
-def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: SyncBench, call: int) -> None:
-    """The first job, or the second when the first one's rows are in: a field without a column fails the whole job."""
+def test_after_a_failed_job_another_route_is_used(small_jobs: SyncBench, call: int) -> None:
+    """The first job fails, or the second one after the first was loaded: a field without a column fails a whole job."""
     bench = small_jobs
     bench.sim.switches.update(bulk_mode="polls", bulk_polls=1)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": f"d {n}"} for n in range(1_500)])
@@ -107,7 +107,7 @@ def test_a_job_that_fails_gives_way_to_other_routes(small_jobs: SyncBench, call:
 
 
 def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> None:
-    """It broke off after one file, and a field was shown to the user since: the files lack it."""
+    """The sync stopped after one file, and then a field was shown to the user. The files lack this field."""
     bench = small_jobs
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": f"C{n}"} for n in range(2_500)])
     bench.org.admin.hide_field("Leads", "Company")
@@ -133,7 +133,7 @@ def test_thousands_that_differ_are_read_again_in_bounded_loads(small_jobs: SyncB
     before = bench.rows(count)[0]["n"]
     (part,) = bench.sync("Leads").modules
     assert part.outcome == "complete"
-    assert 2_490 <= part.rows <= 2_500, "each counted once"
+    assert 2_490 <= part.rows <= 2_500, "each row is counted once"
     assert bench.rows(count)[0]["n"] - before >= 3
     ledger.assert_equal(bench, "Leads")
 
@@ -148,21 +148,21 @@ def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(bench: SyncB
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb"], indirect=True)
 def test_a_load_that_fails_ends_the_run_and_is_accounted_for(small_jobs: SyncBench) -> None:
-    """Nobody goes on waiting for another module's job, which may take Zoho an hour."""
+    """The run does not wait for the job of another module, which may take Zoho an hour."""
     bench = small_jobs
     bench.limit(pacing=replace(bench.limits.pacing, job_first_wait=1.0))
     bench.sync("Leads")
     bench.sim.switches.update(bulk_mode="time", bulk_seconds=45.0)
     bench.org.insert_many("Contacts", [{"Last_Name": f"C{n}"} for n in range(300)])
     bench.org.insert_many("Notes", [{"Note_Title": f"N{n}"} for n in range(1_200)])
-    with bench.warehouse.connect(read_only=False) as connection:  # somebody made a view of the table
+    with bench.warehouse.connect(read_only=False) as connection:  # somebody created a view on the table
         connection.execute("alter table zoho_raw.notes rename to notes_of_old")
         connection.execute("create view zoho_raw.notes as select * from zoho_raw.notes_of_old")
     del bench.sim.requests[:]
     with pytest.raises(LoadFailed):
         bench.sync("Contacts", "Notes")
     polls = [call for call in bench.sim.requests if call.method == "GET" and "/bulk/" in call.path]
-    assert len(polls) <= 4, "waiting for the job to its end asks seven times"
-    told = bench.rows("select module, outcome from zoho_raw.sync_runs where outcome = 'failed' order by module")
-    assert [row["module"] for row in told] == ["Contacts", "Notes"]
+    assert len(polls) <= 4, "a wait to the end of the job would poll seven times"
+    failed_runs = bench.rows("select module, outcome from zoho_raw.sync_runs where outcome = 'failed' order by module")
+    assert [row["module"] for row in failed_runs] == ["Contacts", "Notes"]
     assert bench.registry.get("acme").modules["Notes"].outcome == "failed"

@@ -1,4 +1,4 @@
-"""History that is inferred where Zoho keeps none."""
+"""History that is inferred if Zoho keeps none."""
 
 import pytest
 

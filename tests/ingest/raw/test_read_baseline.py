@@ -1,4 +1,4 @@
-"""From where changes are read."""
+"""The instant from which changes are read."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-def test_the_overlap_shrinks_where_many_rows_lie_in_it() -> None:
+def test_the_overlap_shrinks_if_it_contains_many_rows() -> None:
     few = [("1", NOON - timedelta(seconds=3))]
     assert overlap_start(NOON, few) == NOON - OVERLAP
     many = [(str(n), NOON - timedelta(seconds=n)) for n in range(1, OVERLAP_ROWS + 2)]

@@ -1,4 +1,4 @@
-"""Well-formed bulk files that lack rows, and differences that no repair ends: neither is called complete."""
+"""Valid bulk files that lack rows, and differences that no repair removes. Neither sync is reported as complete."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], 
 
 @pytest.fixture(autouse=True)
 def _jobs_for_few(bench: SyncBench) -> None:
-    """A job for any number of rows, queries for a hundred, repairs by id for twenty."""
+    """Limits: a job for any number of rows, queries up to a hundred rows, repairs by id up to twenty."""
     bench.limit(job_credits=0, queries_from=100, most_repairs=20)
 
 
@@ -23,7 +23,7 @@ def misprint(bench: SyncBench, kind: str, lies: bool = False) -> None:
 
 
 def furnish(bench: SyncBench) -> list[str]:
-    """Two hundred and fifty leads that a connection with every scope reads."""
+    """Add 250 leads, which a connection with every scope reads."""
     bench.connect(ALL_SCOPES)
     return bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(250)])
 
@@ -49,7 +49,7 @@ def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: SyncBe
 def test_values_that_a_bad_file_lacks_are_read_by_another_route(
     bench: SyncBench, run: str, kind: str, lies: bool
 ) -> None:
-    """The count is right, for every record is held already: it is the values that are old."""
+    """The count is right, because every record is stored already. Only the values are old."""
     ids = furnish(bench)
     check(bench)
     bench.sim.clock.advance(3_600)
@@ -63,7 +63,7 @@ def test_values_that_a_bad_file_lacks_are_read_by_another_route(
 
 
 def test_a_file_that_is_short_once_is_fetched_again(bench: SyncBench) -> None:
-    """The second download brings the rest, and fifty credits are not spent twice."""
+    """The second download has all rows, and the fifty credits of a job are not spent twice."""
     furnish(bench)
     misprint(bench, "half")
     bench.sim.on_call(1, lambda: mend(bench), path="/result", after=True)
@@ -73,7 +73,7 @@ def test_a_file_that_is_short_once_is_fetched_again(bench: SyncBench) -> None:
 
 
 def mend(bench: SyncBench) -> None:
-    """The file of every job is whole from now on."""
+    """From now on the file of every job has all rows."""
     bench.sim.switches.update(bulk_file="whole")
     rows = bench.org.modules["Leads"].rows
     for job in bench.org.bulk.jobs.values():
@@ -82,7 +82,7 @@ def mend(bench: SyncBench) -> None:
 
 
 def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_night(bench: SyncBench) -> None:
-    """Queries count and list a record that no other call shows: said each night, compared once."""
+    """Queries count and list a record that no other call shows. Each sync reports it, and it is compared once."""
     bench.limit(queries_from=10**6)
     ids = furnish(bench)[:1]
     bench.connect(QUERIES)
@@ -103,7 +103,7 @@ def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_nig
 
 
 def test_a_record_that_queries_alone_hide_is_compared_once(bench: SyncBench) -> None:
-    """What a call by id shows is no difference: the run is complete, and the next ones do not compare."""
+    """A record that a call by id shows is no difference: the run is complete, and later runs do not compare."""
     ids = furnish(bench)
     bench.connect(QUERIES)
     bench.sim.switches.update(queries_hide=ids[-1])

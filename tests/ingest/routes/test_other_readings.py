@@ -1,4 +1,4 @@
-"""Days of syncs against the other reading of every fact that no source settles: raw is the ledger all the same."""
+"""Some facts about Zoho can be read in two ways. Syncs over several days give the ledger with the other reading too."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ READINGS: dict[str, dict[str, Any]] = {
 
 
 def live(bench: SyncBench) -> None:
-    """Some leads, more than one page, with what hangs on them."""
+    """Add leads for more than one page, with their related records."""
     org = bench.org
     ids = org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Acme"} for n in range(230)])
     org.convert(ids[0], deal={"Deal_Name": "D", "Amount": 10.5})
@@ -38,7 +38,7 @@ def live(bench: SyncBench) -> None:
 
 
 def change(bench: SyncBench) -> None:
-    """What a day brings: edits, a conversion, a deletion, a restore, new rows."""
+    """Make the changes of one day: edits, a conversion, a deletion, a restore, new rows."""
     org = bench.org
     ids = sorted(id_ for id_, row in org.modules["Leads"].rows.items() if not row.get("Converted__s"))
     org.update("Leads", ids[5], {"Last_Name": "Changed"})

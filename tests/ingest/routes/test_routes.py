@@ -1,4 +1,4 @@
-"""Routes: the same rows whichever is taken, the cheapest that can be, and the choice is told."""
+"""Every route gives the same rows. The planner takes the cheapest possible route and reports its choice."""
 
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], 
 
 
 def furnish(bench: SyncBench) -> None:
-    """A small org in which every type of field has a value and a null."""
+    """Fill a small org in which every type of field has a value and a null."""
     org = bench.org
     org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
     org.add_custom_field("Leads", "Score", "Score", "integer")
@@ -62,13 +62,13 @@ ROUTES = {
 
 @both_engines
 def test_every_route_gives_the_rows_that_lists_give(bench: SyncBench) -> None:
-    """Types, nulls and names alike, whichever way the rows came."""
+    """Types, nulls and names are the same on every route."""
     furnish(bench)
     compare_routes(bench, "leads", "contacts", "accounts", "deals", "calls")
 
 
 def compare_routes(bench: SyncBench, *names: str, modules: tuple[str, ...] = ()) -> None:
-    """A first load by lists, then by each other route: every cell of these tables is equal."""
+    """Load by lists first, then by each other route. Every cell of these tables is equal."""
     bench.connect(PLAIN_SCOPES)
     bench.sync(*modules)
     by_lists = {name: table_of(bench, name) for name in names}
@@ -135,7 +135,7 @@ MEMO_FIELDS = {
     phases=[Phase.explicit, Phase.generate],
 )
 @given(rows=LEADS)
-def test_any_rows_come_alike_by_every_route(bench: SyncBench, rows: list[dict[str, Any]]) -> None:
+def test_random_rows_are_the_same_by_every_route(bench: SyncBench, rows: list[dict[str, Any]]) -> None:
     if not bench.org.rows("Leads"):
         for name, data_type in MEMO_FIELDS.items():
             bench.org.add_custom_field("Leads", name, name, data_type)
@@ -145,7 +145,7 @@ def test_any_rows_come_alike_by_every_route(bench: SyncBench, rows: list[dict[st
 
 
 @pytest.mark.parametrize("rows", [0, 1, 900, 1_500, 9_000, 30_000, 100_000, 900_000])
-def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
+def test_the_planner_takes_the_cheapest_route(rows: int) -> None:
     everything = route_choice.choose(route_choice.RouteOptions(rows, coql=True, bulk=True), SyncLimits())
     assert everything.route == ("records" if rows < 1_000 else "coql" if rows <= 36_000 else "bulk")
     assert str(rows) in everything.reason
@@ -154,7 +154,7 @@ def test_the_planner_takes_the_cheapest_way(rows: int) -> None:
 
 
 def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: SyncBench) -> None:
-    """At the simulator's own counter, at the dearer price of a sorted call."""
+    """By the simulator's own counter, at the higher price of a sorted call."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3, bulk_mode="polls", bulk_polls=3)
     start = int(bench.sim.clock.seconds()) - 10_000_000
@@ -175,13 +175,13 @@ def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: S
     (second,) = bench.sync("Leads").modules
     assert (second.rows, second.route) == (0, "unchanged")
     assert second.credits <= 3
-    told = bench.rows("select route, route_reason from zoho_raw.sync_runs where module = 'Leads' order by started_at")
-    assert [row["route"] for row in told] == ["bulk", "unchanged"]
-    assert all(row["route_reason"] for row in told)
+    runs = bench.rows("select route, route_reason from zoho_raw.sync_runs where module = 'Leads' order by started_at")
+    assert [row["route"] for row in runs] == ["bulk", "unchanged"]
+    assert all(row["route_reason"] for row in runs)
 
 
 def spent_on_rows(bench: SyncBench) -> int:
-    """Credits at the simulator's own counter, metadata apart."""
+    """Return the credits by the simulator's own counter, without those for metadata."""
     parts = ("/Leads", "/coql", "/bulk/")
     return sum(call.credits for call in bench.sim.requests if any(part in call.path for part in parts))
 
@@ -194,7 +194,7 @@ def insert_spread(bench: SyncBench, module: str, rows: int, start: int) -> None:
 
 @pytest.mark.parametrize("rows", [30, 450])
 def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows: int) -> None:
-    """Everything lies within the last seconds, and nothing has changed."""
+    """All records are a few seconds old, and nothing has changed."""
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(sorted_read_credits=3)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(rows)])
@@ -210,7 +210,7 @@ def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows:
 @pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
 @pytest.mark.parametrize("rows", [3, 250])
 def test_a_second_edit_within_one_stamped_second_is_found(bench: SyncBench, scopes: str, rows: int) -> None:
-    """On a clock that stands still an edit may carry the very Modified_Time that is held already."""
+    """If the clock is frozen, an edit may have the same Modified_Time as the stored row."""
     bench.connect(scopes)
     bench.sim.clock.freeze()
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(rows)])
@@ -227,8 +227,8 @@ def test_a_second_edit_within_one_stamped_second_is_found(bench: SyncBench, scop
     assert quiet.rows == 0
 
 
-def test_a_refused_query_gives_way_to_lists(bench: SyncBench) -> None:
-    """INVALID_QUERY in the middle: what was read stands, lists read the rest, and it is told."""
+def test_after_a_refused_query_lists_are_used(bench: SyncBench) -> None:
+    """INVALID_QUERY in the middle of a read: the rows read so far are kept, lists read the rest, and it is reported."""
     bench.connect(ALL_SCOPES)
     start = int(bench.sim.clock.seconds()) - 10_000
     insert_spread(bench, "Leads", 500, start)
@@ -284,7 +284,7 @@ TRACELESS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("change", TRACELESS)
-def test_a_change_without_trace_shows_in_the_count(bench: SyncBench, change: str) -> None:
+def test_a_change_that_moves_no_time_is_found_by_the_count(bench: SyncBench, change: str) -> None:
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(merge_bumps_modified=False, restore_bumps_modified=False)
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(6)])

@@ -1,4 +1,4 @@
-"""Several channels: side by side on Postgres, and what stops one stops no other."""
+"""Several channels are synced at the same time on Postgres, and a failure of one stops no other."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +23,7 @@ def several(bench: SyncBench, count: int) -> list[str]:
 
 @pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 def test_channels_load_side_by_side(bench: SyncBench) -> None:
-    """Orgs that share ids, synced at once by threads of one process."""
+    """Threads of one process sync orgs with the same ids at the same time."""
     names = several(bench, 4)
 
     def sync(name: str) -> bool:
@@ -42,8 +42,8 @@ def test_channels_load_side_by_side(bench: SyncBench) -> None:
     ]
 
 
-def test_used_up_credits_stop_one_channel_and_are_said(bench: SyncBench) -> None:
-    """A day-long 429 and our own budget: the rows that are in stand, the others' syncs go on."""
+def test_used_up_credits_stop_one_channel_and_are_reported(bench: SyncBench) -> None:
+    """With a day-long 429, and with our own budget: loaded rows are kept, and the syncs of other channels continue."""
     first, second, third = several(bench, 3)
     over_budget = bench.sim.orgs[2]
     over_budget.state.credits.spend(bench.sim.clock.epoch(), int(over_budget.credit_limit * 0.9))
@@ -51,17 +51,17 @@ def test_used_up_credits_stop_one_channel_and_are_said(bench: SyncBench) -> None
     for name in (first, second):
         if name == second:
             bench.sim.faults.clear()
-        with suppress(CreditsExhausted):  # where not even the user can be asked for
+        with suppress(CreditsExhausted):  # if not even the user can be read
             report = sync_channel(bench.settings, bench.registry, bench.warehouse, name, limits=bench.limits)
             stopped = [part for part in report.modules if part.outcome == "stopped"]
             assert stopped
             assert all("credits" in part.detail for part in stopped)
         assert bench.registry.get(name).last_complete_sync_at is None
-    told = bench.rows(
+    runs = bench.rows(
         "select outcome, detail from zoho_raw.sync_runs where channel_id = ? and module = 'Leads'", second
     )
-    assert [row["outcome"] for row in told] == ["stopped"]
-    assert "credits" in told[0]["detail"]
+    assert [row["outcome"] for row in runs] == ["stopped"]
+    assert "credits" in runs[0]["detail"]
     assert bench.registry.get(second).modules["Leads"].outcome == "stopped"
     report = sync_channel(bench.settings, bench.registry, bench.warehouse, third, limits=bench.limits)
     assert report.complete

@@ -1,4 +1,4 @@
-"""E-mails: only where asked for, only of leads that something happened to, and in bounded steps."""
+"""E-mails are read only if a setting says so, only for changed leads, and in bounded steps."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def part(bench: SyncBench) -> Any:
     return next((p for p in bench.sync().modules if p.module == "Emails"), None)
 
 
-def test_emails_are_read_where_asked_for(bench: SyncBench) -> None:
+def test_emails_are_read_if_a_setting_says_so(bench: SyncBench) -> None:
     bench.limit(leads_per_email_checkpoint=2)
     bench.connect(SCOPES)
     bench.sim.clock.advance(-100_000)
@@ -46,10 +46,10 @@ def test_emails_are_read_where_asked_for(bench: SyncBench) -> None:
     assert calls(bench) == 2
 
 
-def test_emails_without_their_scope_are_said(bench: SyncBench) -> None:
+def test_a_missing_scope_of_emails_is_reported(bench: SyncBench) -> None:
     bench.registry.store_settings("acme", parameters={"sync_emails": "true"})
     bench.connect("ZohoCRM.modules.leads.READ,ZohoCRM.users.READ")
     bench.org.insert("Leads", {"Last_Name": "L"})
-    told = part(bench)
-    assert told.outcome == "skipped"
-    assert "ZohoCRM.modules.emails.READ" in told.detail
+    report = part(bench)
+    assert report.outcome == "skipped"
+    assert "ZohoCRM.modules.emails.READ" in report.detail

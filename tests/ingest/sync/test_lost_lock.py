@@ -1,4 +1,4 @@
-"""The lock is lost in the middle of a sync: that sync ends, and the one that began meanwhile finishes."""
+"""The lock is lost in the middle of a sync: that sync ends, and the sync that began after it finishes."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def warehouse_env(request: pytest.FixtureRequest, postgres_url: str) -> dict[str
 
 
 def start(bench: SyncBench, command: str) -> "subprocess.Popen[str]":
-    """The command in a process of its own, with small checkpoints."""
+    """Start the command in a separate process, with small checkpoints."""
     settings = bench.settings
     warehouse = "-" if bench.warehouse.dialect == "duckdb" else settings.warehouse_url
     route = ["records"] if command == "sync" else []
@@ -35,7 +35,7 @@ def start(bench: SyncBench, command: str) -> "subprocess.Popen[str]":
 
 
 def begun(bench: SyncBench, command: str) -> "subprocess.Popen[str]":
-    """The command, with its first rows loaded and the next answer of Zoho slow in coming."""
+    """Start the command, and return when its first rows are loaded. The next answer of Zoho is slow."""
     bench.sim.faults.next(1, "slow", "/v7/Leads", after=4, seconds=6)
     process = start(bench, command)
     while not bench.sim.faults.fired:
@@ -66,6 +66,6 @@ def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: SyncBench,
     runs = bench.rows("select outcome, detail from zoho_raw.sync_runs where module = 'Leads' order by outcome")
     assert [run["outcome"] for run in runs] == ["complete", "failed"]
     assert "lock" in runs[1]["detail"]
-    assert bench.registry.get("acme").modules["Leads"] == status  # the registry tells of the run that finished
+    assert bench.registry.get("acme").modules["Leads"] == status  # the registry has the result of the run that finished
     assert bench.sync("Leads").complete
     ledger.assert_equal(bench, "Leads")

@@ -1,4 +1,4 @@
-"""What cannot be read is said and left out; what breaks is reported and loses nothing."""
+"""A sync reports and leaves out what it cannot read. It also reports failures, and they lose nothing."""
 
 import logging
 
@@ -14,7 +14,7 @@ def outcome(bench: SyncBench, module: str) -> tuple[str, str]:
     return row["outcome"], row["detail"] or ""
 
 
-def test_a_missing_scope_is_said_everywhere(bench: SyncBench, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_scope_is_reported_everywhere(bench: SyncBench, caplog: pytest.LogCaptureFixture) -> None:
     bench.connect("ZohoCRM.modules.leads.READ,ZohoCRM.modules.deals.READ,ZohoCRM.users.READ")
     bench.org.insert("Leads", {"Last_Name": "L"})
     with caplog.at_level(logging.WARNING):
@@ -24,11 +24,11 @@ def test_a_missing_scope_is_said_everywhere(bench: SyncBench, caplog: pytest.Log
     assert "scope ZohoCRM.modules.contacts.READ" in outcome(bench, "Contacts")[1]
     assert any("Contacts" in line and "scope" in line for line in caplog.messages)
     problems = bench.registry.get("acme").problems
-    assert any("Contacts" in told and "scope" in told for told in problems)
+    assert any("Contacts" in problem and "scope" in problem for problem in problems)
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_missing_module_is_said(bench: SyncBench) -> None:
+def test_a_missing_module_is_reported(bench: SyncBench) -> None:
     bench.org.remove_module("Campaigns")
     report = bench.sync()
     assert report.complete
@@ -36,9 +36,11 @@ def test_a_missing_module_is_said(bench: SyncBench) -> None:
     assert "module Campaigns" in outcome(bench, "Campaigns")[1]
 
 
-def test_users_are_kept_where_the_deleted_ones_are_refused(bench: SyncBench) -> None:
+def test_users_are_kept_if_the_deleted_ones_are_refused(bench: SyncBench) -> None:
     bench.org.add_user(first_name="Ravi")
-    bench.sim.faults.next(1, "no_permission", path="/crm/v7/users", after=2)  # own user, all users, then the deleted
+    bench.sim.faults.next(
+        1, "no_permission", path="/crm/v7/users", after=2
+    )  # the current user, all users, then the deleted users
     assert bench.sync().complete
     assert {row["is_deleted"] for row in bench.rows("select is_deleted from zoho_raw.users")} == {False}
     assert len(bench.rows("select id from zoho_raw.users")) == 2

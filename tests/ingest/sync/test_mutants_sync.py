@@ -1,4 +1,4 @@
-"""Eight mutants: mistakes that ingestions make, each in a copy of the package. The story catches each of them."""
+"""Eight mutants, which are typical mistakes of an ingestion, each in a copy of the package. The story fails on each."""
 
 import os
 import shutil

@@ -1,6 +1,6 @@
-"""Nothing lost, nothing phantom: random lives of an org, interleaved with syncs, faults and crashes.
+"""Random lives of an org, with syncs, faults and crashes in between: no record is lost, and none is invented.
 
-After each completed sync, raw equals the simulator's ledger. The variables LIVES and LIVES_STEPS make it
+After each complete sync, raw equals the ledger of the simulator. The variables LIVES and LIVES_STEPS make the test
 long: 200 lives of 30 steps are thousands of events.
 """
 
@@ -32,14 +32,14 @@ FAULTS = (
     "wrong_content_type", "empty_body", "expired_token", "scope", "no_permission",
 )  # fmt: skip
 SMALL = replace(QUICK, job_credits=1, rows_per_load=50)
-"""Where Bulk Read is allowed it is taken for forty rows, and a load holds fifty."""
+"""If Bulk Read is allowed, it is used from forty rows on, and a load has fifty rows."""
 pick = st.integers(0, 10**6)
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=5)
-"""Without NUL, which no warehouse takes in a text and raw leaves out."""
+"""Texts without NUL: Postgres accepts no NUL in a text, and raw leaves it out."""
 
 
 class Lives(RuleBasedStateMachine):
-    """One org, one channel; every rule is something that happens to real ones."""
+    """One org and one channel. Every rule is something that happens to real orgs."""
 
     scopes = QUERY_SCOPES
     switches: dict[str, Any] = {}  # noqa: RUF012
@@ -82,7 +82,7 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "sim"):
             self.sim.stop()
-        if hasattr(self, "bench"):  # a life of its own, also in a database that others lived in
+        if hasattr(self, "bench"):  # its own life, also in a database that other lives used
             purge_channel(self.bench.warehouse, "acme")
 
     @property
@@ -132,8 +132,8 @@ class Lives(RuleBasedStateMachine):
         self.sim.clock.advance(seconds)
 
     @rule(calls=st.lists(st.integers(1, 14), max_size=3, unique=True), number=pick)
-    def sync_amid_changes(self, calls: list[int], number: int) -> None:
-        """Records change between two calls of a sync; then a quiet one has to make it whole."""
+    def sync_during_changes(self, calls: list[int], number: int) -> None:
+        """Records change between two calls of a sync. A later sync without changes must find them all."""
         changes = (self.edit_one, self.delete_one, self.create_one)
         for turn, call in enumerate(calls):
             self.sim.on_call(call, lambda change=changes[(number + turn) % 3]: change(number), path="/Leads")
@@ -154,7 +154,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(number=pick)
     def hide_or_show(self, number: int) -> None:
-        """The connected user may see fewer records, or all again: nothing tells it."""
+        """The connected user may see fewer records, or all again. Zoho does not report this."""
         ids = list(self.org.modules["Leads"].rows)
         self.org.admin.show_rows("Leads", set(ids))
         if ids and number % 2:
@@ -163,18 +163,18 @@ class Lives(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(FAULTS), after=st.integers(0, 6), times=st.integers(1, 9))
     def sync_with_faults(self, kind: str, after: int, times: int) -> None:
-        """A few are ridden out, many fail the module; either way nothing is lost."""
+        """Retries get past a few faults, and many faults fail the module. In both cases nothing is lost."""
         self.sim.faults.next(times, kind, after=after)
         with suppress(PipelineError):
             self.bench.sync(*MODULES)
         self.sim.faults.clear()
-        # a process believes for a while that credits are used up; the next one asks (a budget has its own limits)
+        # a process remembers for a while that credits are used up; the next one asks Zoho (a budget has its own limits)
         settings = self.bench.settings
         self.bench.settings = replace(settings, credit_budget=settings.credit_budget + 1e-9)
 
     @rule(after=st.integers(1, 8))
     def sync_broken_off(self, after: int) -> None:
-        """Zoho refuses in the middle: the sync fails or reports it, and loses nothing."""
+        """Zoho refuses a call in the middle. The sync fails or reports it, and loses nothing."""
         self.sim.on_call(after, lambda: self.sim.expire_access_tokens(), path="/Leads")
         with suppress(PipelineError):
             self.bench.sync("Leads")
@@ -182,8 +182,9 @@ class Lives(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((-90_000, -300, -20, 20, 300, 90_000)), number=pick, amid=st.integers(0, 9))
     def sync_under_a_wrong_date(self, seconds: int, number: int, amid: int) -> None:
-        """The Date header jumps, from the first call of a sync or from a later one, and an edit follows; then it is
-        right again."""
+        """The Date header jumps, from the first call of a sync or from a later one, and an edit follows.
+
+        Then the header is right again."""
         self.sim.on_call(amid + 1, lambda: self.sim.switches.update(date_offset=float(seconds)))
         with suppress(PipelineError):
             self.bench.sync(*MODULES)
@@ -193,7 +194,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(("header", "half", "twice", "repeated")), lies=st.booleans(), full=st.booleans())
     def sync_by_short_files(self, kind: str, lies: bool, full: bool) -> None:
-        """Bulk files lack rows, or hold too many: what is called complete is whole all the same."""
+        """Bulk files lack rows, or have too many. A sync that is reported as complete has all rows."""
         self.sim.switches.update(bulk_file=kind, bulk_count_lies=lies)
         report = self.bench.sync(*MODULES, full=full)
         self.sim.switches.update(bulk_file="whole", bulk_count_lies=False)
@@ -204,7 +205,7 @@ class Lives(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: hasattr(self, "bench"))
     def check(self) -> None:
-        """A sync with nothing else going on: raw is the ledger."""
+        """Sync while nothing else happens: raw equals the ledger."""
         if self.traceless:
             self.bench.reconcile(*MODULES)
             self.traceless = False
@@ -216,13 +217,13 @@ class Lives(RuleBasedStateMachine):
 
 
 class PlainLives(Lives):
-    """The same without queries: everything by Get Records."""
+    """The same without queries: Get Records reads everything."""
 
     scopes = PLAIN_SCOPES
 
 
 class JobLives(Lives):
-    """The same with Bulk Read for whatever is many: files of sixty rows, several loads a sync."""
+    """The same with Bulk Read for many rows: files of sixty rows, several loads per sync."""
 
     scopes = ALL_SCOPES
     switches = {"bulk_rows": 60, "bulk_downloads_per_minute": 10**6}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""A sync end to end over the wire: what Zoho would show is what raw holds."""
+"""A sync from end to end over HTTP: raw has what Zoho shows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The nightly plan: one sync per channel and night from 01:00 of its zone, even when ticks are missed or repeated."""
+"""The nightly plan: one sync per channel and night, from 01:00 in its zone, even if ticks are missed or repeated."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The consent page: accept, reject, grant codes, refresh tokens only where Zoho gives them."""
+"""The consent page: accept, reject, grant codes, and refresh tokens in the cases in which Zoho gives one."""
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +25,7 @@ def registered(simulator: Simulator, org: Org) -> Simulator:
 
 
 def consent(sim: Simulator, decision: str = "accept", org: Org | None = None, **changes: str) -> dict[str, str]:
-    """Press a button of the page; the callback's parameters."""
+    """Press a button of the page and return the parameters of the callback."""
     chosen = org or sim.orgs[0]
     form = ASKED | changes | {"choice": f"{chosen.id}:{chosen.admin.id}", "decision": decision}
     form = {k: v for k, v in form.items() if v}
@@ -111,7 +111,7 @@ def test_a_refresh_token_needs_offline_and_the_first_consent_or_a_prompt(registe
         return "refresh_token" in exchange(registered, consent(registered, **changes)["code"])
 
     assert not refreshed(access_type="", prompt="")
-    assert not refreshed(prompt="")  # consented before, so no first consent any more
+    assert not refreshed(prompt="")  # the user consented before, so this is not the first consent
     assert refreshed(prompt="consent")
     registered.switches.drop_refresh_token = True
     assert not refreshed(prompt="consent")
@@ -141,7 +141,7 @@ def test_more_than_ten_codes_in_ten_minutes_are_denied(registered: Simulator) ->
     assert "code" in consent(registered)
 
 
-def test_a_callback_can_be_told_to_lie(registered: Simulator) -> None:
+def test_a_callback_can_be_given_wrong_parameters(registered: Simulator) -> None:
     registered.switches.update(callback_location="eu", callback_accounts_server="https://accounts.evil.example")
     callback = consent(registered)
     assert (callback["location"], callback["accounts-server"]) == ("eu", "https://accounts.evil.example")

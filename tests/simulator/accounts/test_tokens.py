@@ -1,4 +1,4 @@
-"""The token endpoint: what it grants, how it refuses, its limits."""
+"""The token endpoint: what it grants, how it refuses a request, and its limits."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def test_a_refresh_answers_a_token_and_never_a_new_refresh_token(api: Api, simul
     assert "refresh_token" not in body
 
 
-def test_parameters_may_stand_in_the_query_string(api: Api) -> None:
+def test_parameters_may_be_in_the_query_string(api: Api) -> None:
     params = {"grant_type": "refresh_token", "refresh_token": api.refresh_token} | CLIENT
     assert "access_token" in api.http.post("/oauth/v2/token", params=params).json()
 
@@ -44,7 +44,7 @@ def test_failures_are_bodies_with_an_error(
 
 def test_the_eleventh_mint_in_ten_minutes_is_refused_and_asking_prolongs(api: Api, simulator: Simulator) -> None:
     simulator.clock.freeze()
-    for _ in range(9):  # the fixture minted one
+    for _ in range(9):  # the fixture requested one
         assert "access_token" in api.mint()
     assert api.mint()["error"] == "Access Denied"
     simulator.clock.advance(599)

@@ -72,7 +72,7 @@ def test_how_values_are_written(api: Api, org: Org) -> None:
     assert [empty[name] for name in ("Account_Name", "Amount", "Closing_Date", "Tag", "Next_Step")] == [""] * 5
 
 
-def test_converted_leads_are_there_and_told_by_a_field(api: Api, org: Org) -> None:
+def test_converted_leads_are_included_and_marked_by_a_field(api: Api, org: Org) -> None:
     ids = org.insert_many("Leads", leads(2))
     org.convert(ids[1])
     assert [row["$converted"] for row in read(api, fields=["$converted"])] == ["false", "true"]
@@ -136,7 +136,7 @@ def test_progress_by_polls(api: Api, org: Org, simulator: Simulator) -> None:
     states = [poll(api, job) for _ in range(5)]
     assert [s["state"] for s in states] == ["QUEUED", "IN PROGRESS", "IN PROGRESS", "COMPLETED", "COMPLETED"]
     assert "result" not in states[2]
-    assert download(api, job)[1][0]["City"] == "late"  # rows are those of the moment it ran
+    assert download(api, job)[1][0]["City"] == "late"  # the rows are those of the moment at which the job ran
 
 
 def test_progress_by_time_one_job_after_the_other(api: Api, org: Org, simulator: Simulator) -> None:
@@ -194,7 +194,7 @@ def test_jobs_are_their_users_own(api: Api, org: Org, connect: Any) -> None:
     assert code_of(connect(org.add_user()).get(f"/crm/bulk/v7/read/{job}")) == (404, "RESOURCE_NOT_FOUND")
 
 
-def test_prices_and_downloads_a_minute(api: Api, org: Org, simulator: Simulator) -> None:
+def test_prices_and_downloads_per_minute(api: Api, org: Org, simulator: Simulator) -> None:
     simulator.clock.freeze()
     before = org.credits_used
     job = create(api, fields=["City"])

@@ -103,7 +103,7 @@ def test_joins_follow_lookups(api: Api, org: Org) -> None:
 def test_order_limit_and_offset(api: Api, org: Org, people: list[str]) -> None:
     assert names(api, ANY, "order by Annual_Revenue desc limit 2") == ["Zed", "O'Neil"]
     assert names(api, ANY, "order by Lead_Source asc, Last_Name desc") == ["Zed", "Rao", "O'Neil"]
-    assert names(api, ANY, "order by City asc") == ["O'Neil", "Rao", "Zed"]  # empty last
+    assert names(api, ANY, "order by City asc") == ["O'Neil", "Rao", "Zed"]  # nulls come last
     assert names(api, ANY, "order by id desc limit 1 offset 1") == ["O'Neil"]
     assert names(api, ANY, "order by id asc limit 1, 2") == ["O'Neil", "Zed"]
     first = api.coql(f"select id from Leads where {ANY} limit 2").json()
@@ -229,7 +229,7 @@ TREES = st.recursive(
 
 
 def holds(tree: Comparison | Group, row: dict[str, int]) -> bool:
-    """The tree's meaning, said a second time."""
+    """A second implementation of the meaning of a condition tree."""
     if isinstance(tree, Group):
         return (all if tree.operator == "and" else any)(holds(part, row) for part in tree.parts)
     if tree.path == "City":

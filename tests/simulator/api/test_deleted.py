@@ -11,7 +11,7 @@ def ids_of(api: Api, **params: str) -> list[str]:
     return [entry["id"] for entry in answer.json()["data"]] if answer.status_code == 200 else []
 
 
-def test_an_entry_tells_when_what_and_by_whom(api: Api, org: Org, simulator: Simulator) -> None:
+def test_an_entry_says_when_what_and_by_whom(api: Api, org: Org, simulator: Simulator) -> None:
     simulator.clock.freeze("2026-03-01T00:00:00Z")
     lead = org.insert("Leads", {"Last_Name": "Rao"})
     org.delete("Leads", lead)
@@ -101,7 +101,7 @@ def test_a_restored_row_leaves_the_list_and_is_back(api: Api, org: Org, simulato
 
 
 @pytest.mark.parametrize("listed", [True, False])
-def test_whether_a_merge_stands_in_the_list_is_a_switch(api: Api, org: Org, simulator: Simulator, listed: bool) -> None:
+def test_whether_a_merge_is_in_the_list_is_a_switch(api: Api, org: Org, simulator: Simulator, listed: bool) -> None:
     simulator.switches.merge_in_deleted = listed
     winner, loser = org.insert_many("Leads", leads(2))
     org.merge("Leads", winner, loser)

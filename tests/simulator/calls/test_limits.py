@@ -1,4 +1,4 @@
-"""Credits, simultaneous calls, faults to order, hooks, the log."""
+"""Credits, simultaneous calls, ordered faults, hooks, and the log of calls."""
 
 import threading
 from collections import Counter
@@ -167,7 +167,7 @@ def test_hooks_run_at_their_call_before_or_after(api: Api, org: Org, simulator: 
     assert [count() for _ in range(4)] == [0, 1, 1, 2]
 
 
-def test_the_log_tells_what_was_asked_and_no_secret(api: Api, org: Org, simulator: Simulator) -> None:
+def test_the_log_has_each_request_and_no_secret(api: Api, org: Org, simulator: Simulator) -> None:
     api.get("/Leads", since="2026-01-01T00:00:00Z", fields="id")
     api.coql("select id from Leads where id != '1' limit 300")
     minted, listed, queried = simulator.requests

@@ -1,4 +1,4 @@
-"""Page tokens: walks, walls, bindings, and the drift of rows that move under a walk."""
+"""Page tokens: walks over all pages, their limits and bindings, and rows that move during a walk."""
 
 from collections.abc import Callable
 
@@ -93,7 +93,14 @@ def test_an_edit_in_mid_walk_skips_a_row_by_offset(api: Api, org: Org, simulator
     ids = org.insert_many("Leads", leads(6))
     simulator.on_call(2, lambda: org.update("Leads", ids[0], {"City": "moved"}), "/Leads")
     rows = api.walk("Leads", fields="id", per_page=2, sort_by="Modified_Time", sort_order="asc")
-    assert ids_of(rows) == [ids[0], ids[1], ids[3], ids[4], ids[5], ids[0]]  # ids[2] slid into the page read before
+    assert ids_of(rows) == [
+        ids[0],
+        ids[1],
+        ids[3],
+        ids[4],
+        ids[5],
+        ids[0],
+    ]  # ids[2] moved to the page that was read before
 
 
 def test_a_new_row_in_mid_walk_doubles_one_in_descending_order(api: Api, org: Org, simulator: Simulator) -> None:
@@ -116,7 +123,7 @@ def test_whether_a_deletion_makes_a_walk_skip_is_a_switch(
 
 
 def test_a_token_survives_a_saved_simulator(api: Api, org: Org, simulator: Simulator) -> None:
-    """Tokens carry their place themselves; only snapshots are remembered by the simulator."""
+    """A token contains its own position. The simulator remembers only snapshots."""
     ids = org.insert_many("Leads", leads(3))
     token = api.get("/Leads", fields="id", per_page=2, sort_order="asc").json()["info"]["next_page_token"]
     simulator.hub.page_snapshots.clear()

@@ -1,4 +1,4 @@
-"""The outer form of answers, by switch: a client of our own tests must see each form for real."""
+"""The form of answers, which switches change. The client of these tests must really receive each form."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def test_nothing_as_an_empty_list(simulator: Simulator, api: Api) -> None:
     assert api.coql("select id from Leads where id > 0").json()["data"] == []
 
 
-def test_a_last_page_that_says_nothing(simulator: Simulator, org: Org, api: Api) -> None:
+def test_a_last_page_without_more_records(simulator: Simulator, org: Org, api: Api) -> None:
     org.insert_many("Leads", leads(3))
     simulator.switches.info_on_last_page = False
     assert api.get("/Leads", fields="id", per_page=2).json()["info"]["more_records"] is True
@@ -67,7 +67,7 @@ def test_a_query_for_too_many_rows_is_refused_or_cut(simulator: Simulator, org: 
     assert (len(answer["data"]), answer["info"]["more_records"]) == (2, True)
 
 
-def test_a_file_that_comes_late(simulator: Simulator, org: Org, connect: Callable[..., Api]) -> None:
+def test_a_file_that_is_ready_late(simulator: Simulator, org: Org, connect: Callable[..., Api]) -> None:
     org.insert_many("Leads", leads(1))
     simulator.switches.bulk_result_after = 1
     api = connect()

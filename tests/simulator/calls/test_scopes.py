@@ -1,4 +1,4 @@
-"""Scopes per family, and what a user's profile and sharing let through."""
+"""The scopes of each family of calls, and what the profile and the sharing rules of a user allow."""
 
 from collections.abc import Callable
 

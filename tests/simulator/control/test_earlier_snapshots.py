@@ -1,7 +1,7 @@
-"""A snapshot written by the simulator of version 0.1.0 (`FORMAT` 1) still loads, and the story goes on from it.
+"""A snapshot written by the simulator of version 0.1.0 (`FORMAT` 1) still loads, and the simulator continues from it.
 
-`snapshots/format_1.jsonl` is that file; `format_1_rows.json` holds the rows of every module as that simulator
-showed them. Neither is written again: a new format gets a file of its own.
+`snapshots/format_1.jsonl` is that file. `format_1_rows.json` has the rows of every module as that simulator showed
+them. Neither is written again: a new format gets its own file.
 """
 
 import json
@@ -60,7 +60,7 @@ def test_the_refresh_token_still_works(restored: Simulator, acme: Org) -> None:
     ]
 
 
-def test_the_story_goes_on(acme: Org) -> None:
+def test_the_simulator_continues(acme: Org) -> None:
     acme.restore("Leads", DELETED)
     assert acme.row("Leads", DELETED)["Last_Name"] == "Lead 2"
     stays = [

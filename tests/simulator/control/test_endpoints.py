@@ -18,7 +18,7 @@ def order(sim: Simulator, operation: str, **arguments: Any) -> Any:
     return answer.json()["result"]
 
 
-def test_a_whole_story_over_http(simulator: Simulator) -> None:
+def test_the_life_of_an_org_over_http(simulator: Simulator) -> None:
     made = order(simulator, "add_org", name="Acme", time_zone="UTC", currency="EUR")
     order(simulator, "add_custom_field", module="Leads", api_name="utm", label="UTM", org=made["id"])
     lead = order(simulator, "insert", module="Leads", values={"Last_Name": "Rao", "utm": "google"})
@@ -36,14 +36,14 @@ def test_a_whole_story_over_http(simulator: Simulator) -> None:
     assert len(api.walk("Leads", fields="id", converted="both")) == 2
     assert order(simulator, "credits") == {"used": 1, "limit": 51_000}
     assert order(simulator, "credits", limit=7)["limit"] == 7
-    (told,) = order(simulator, "orgs")
-    assert (told["currency"], told["rows"]["Leads"], told["users"][0]["id"]) == ("EUR", 2, made["admin"])
+    (org,) = order(simulator, "orgs")
+    assert (org["currency"], org["rows"]["Leads"], org["users"][0]["id"]) == ("EUR", 2, made["admin"])
     assert [call["path"] for call in order(simulator, "requests")] == ["/oauth/v2/token", "/crm/v7/Leads"]
     order(simulator, "clear_requests")
     assert order(simulator, "requests") == []
 
 
-def test_people_and_sight_over_http(simulator: Simulator) -> None:
+def test_users_and_visibility_over_http(simulator: Simulator) -> None:
     order(simulator, "add_org")
     user = order(simulator, "add_user", first_name="Ravi", time_zone="UTC")
     order(simulator, "update_user", user=user, last_name="Rao")
@@ -111,7 +111,7 @@ def test_shape_changes_over_http(simulator: Simulator) -> None:
         ("on_call", {"k": 1, "do": [{"op": "explode"}]}, "unknown operation explode"),
     ],
 )
-def test_wrong_orders_are_400_and_say_why(
+def test_wrong_requests_are_400_and_say_why(
     simulator: Simulator, operation: str, arguments: dict[str, Any], words: str
 ) -> None:
     simulator.add_org()
@@ -120,7 +120,7 @@ def test_wrong_orders_are_400_and_say_why(
     assert words in answer.json()["error"]
 
 
-def test_without_an_org_orders_say_so(simulator: Simulator) -> None:
+def test_requests_without_an_org_say_so(simulator: Simulator) -> None:
     answer = HTTP.post(f"{simulator.url}/_control/rows", json={"module": "Leads"})
     assert "no org yet" in answer.json()["error"]
 

@@ -36,7 +36,7 @@ def test_a_saved_simulator_comes_back_whole(simulator: Simulator, tmp_path: Path
             assert copy.rows(module) == org.rows(module)
         assert copy.rows("Leads", user.id) == []
         assert (again.clock.epoch(), again.switches.bulk_rows) == (simulator.clock.epoch(), 77)
-        assert copy.credits_used == org.credits_used == 0  # the clock moved on by years
+        assert copy.credits_used == org.credits_used == 0  # the clock had been moved by years
         revived = Api(again, api.refresh_token)
         assert len(revived.walk("Leads", fields="id", converted="both")) == 3
         assert revived.get(f"/Leads/{ids[1]}/Emails").json()["Emails"][0]["subject"] == "mail"

@@ -1,4 +1,4 @@
-"""What happens to rows: defaults, edits, conversion, merge, and the histories Zoho keeps by itself."""
+"""Changes of rows: defaults, edits, conversion, merge, and the histories that Zoho keeps by itself."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def test_an_edit_moves_modified_time_unless_it_leaves_no_trace(org: Org, simulat
     assert (row["City"], row["Full_Name"], row["Modified_Time"]) == (None, "New", "2026-03-01T05:30:00+05:30")
 
 
-def test_impossible_orders_are_named(org: Org) -> None:
+def test_impossible_changes_are_refused_by_name(org: Org) -> None:
     (lead,) = org.insert_many("Leads", leads(1))
     for wrong, words in (
         (lambda: org.insert("Leads", {"Lst_Name": "x"}), "no field Lst_Name"),
@@ -77,7 +77,7 @@ def test_many_leads_may_convert_into_one_contact_without_a_deal(org: Org) -> Non
     assert org.row("Leads", second)["Converted_Deal"] is None
 
 
-def test_old_orgs_have_the_detail_alone(org: Org, simulator: Simulator) -> None:
+def test_old_orgs_have_only_the_detail(org: Org, simulator: Simulator) -> None:
     simulator.switches.converted_detail_only = True
     (lead,) = org.insert_many("Leads", leads(1))
     made = org.convert(lead, at="2026-01-15T12:00:00Z", deal={})
@@ -123,7 +123,7 @@ def stays(org: Org, module: str = "DealHistory", value: str = "Stage") -> list[t
     return [(r[value], r["Moved_To__s"], r["Modified_Time"][:10]) for r in org.rows(module, zone="UTC")]
 
 
-def test_stage_history_is_one_row_a_stay(org: Org) -> None:
+def test_stage_history_has_one_row_per_stay(org: Org) -> None:
     deal = org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification", "Created_Time": "2026-01-01T00:00:00Z"})
     org.update("Deals", deal, {"Next_Step": "call", "Modified_Time": "2026-01-02T00:00:00Z"})
     org.update("Deals", deal, {"Stage": "Closed Won", "Modified_Time": "2026-01-11T00:00:00Z"})

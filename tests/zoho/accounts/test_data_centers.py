@@ -1,4 +1,4 @@
-"""The table of data centres and its refusals."""
+"""The table of data centers, and what it refuses."""
 
 import pytest
 from hypothesis import given
@@ -78,7 +78,7 @@ def test_forged_accounts_servers_are_refused(server: str) -> None:
 @pytest.mark.parametrize(
     "domain",
     [
-        "https://www.zohoapis.com",  # another centre's
+        "https://www.zohoapis.com",  # the server of another data center
         "https://www.zohoapis.in.evil.example",
         "https://evil.example",
         "http://www.zohoapis.in",
@@ -125,7 +125,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_slips_through(text: str) -> None:
-    """Whatever is thrown at it, only an exact member passes, and nothing but the refusal is raised."""
+    """Only an exact member of the table passes, and no other exception than the refusal is raised."""
     servers = {c.accounts_server for c in BUILT_IN}
     for candidate in (text, "https://" + text, "https://accounts.zoho.com" + text):
         try:

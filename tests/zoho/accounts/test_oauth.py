@@ -1,4 +1,4 @@
-"""OAuth at the wire: what is sent where, and what each body means."""
+"""OAuth at the wire: what is sent to which server, and what each body means."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -138,7 +138,7 @@ def test_error_bodies_whatever_the_status(
         with pytest.raises(expected) as caught:
             call(wire)  # type: ignore[operator]
         assert type(caught.value) is expected
-        assert len(wire.seen) == 1, "a refused mint is never tried again here"
+        assert len(wire.seen) == 1, "a refused token request is never retried here"
 
 
 def test_the_throttle_says_how_long() -> None:
@@ -196,7 +196,7 @@ def test_a_foreign_api_domain_is_refused_before_a_token_leaves(domain: str) -> N
 
 
 def test_a_forged_accounts_server_sees_no_request() -> None:
-    """What `connect` does with a callback: look the server up first, and only then send the secret."""
+    """As `connect` does with a callback: it looks the server up first, and only then sends the secret."""
     wire = Wire(answer(GOOD))
     for forged in (
         "https://accounts.zoho.in.evil.example",
@@ -246,7 +246,7 @@ def test_a_server_that_echoes_secrets_cannot_put_them_into_messages(
     assert secret not in repr(caught.value)
 
 
-def test_tokens_never_show_themselves() -> None:
+def test_tokens_are_never_shown() -> None:
     grant = exchange(Wire(answer(GOOD)))
     assert "1000.access.token" not in repr(grant)
     assert "1000.new.refresh" not in repr(grant)

@@ -1,4 +1,4 @@
-"""What a grant covers, and what a need lacks."""
+"""What a grant covers, and which needed scopes it lacks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The client at the wire: sign-in, what each answer means, what is tried again, and what is never told."""
+"""The client at the wire: sign-in, the meaning of each answer, retries, and what is never logged."""
 
 import logging
 import traceback
@@ -82,7 +82,7 @@ def test_an_answer_without_a_clock_fails_loudly() -> None:
         client_on(Wire(silent)).get(LEADS)
 
 
-# What answers mean
+# The meaning of answers
 
 MEANINGS: list[tuple[httpx.Response, type[errors.ZohoError]]] = [
     (error("NO_PERMISSION", 403, details={"permissions": ["Crm_Implied_View_Leads"]}), errors.NoPermission),
@@ -165,7 +165,7 @@ PASSING: dict[str, tuple[Reply, type[errors.ZohoError]]] = {
 
 
 @pytest.mark.parametrize("name", PASSING)
-def test_passing_faults_are_outlasted_by_reads(name: str) -> None:
+def test_reads_are_retried_until_a_short_fault_ends(name: str) -> None:
     fault, _ = PASSING[name]
     wire = Wire(fault, fault, answer({"data": [{"id": "1"}]}))
     client = client_on(wire)
@@ -239,7 +239,7 @@ def test_the_budget_sends_nothing() -> None:
     assert wire.seen == []
 
 
-def test_a_dripping_answer_ends() -> None:
+def test_an_answer_that_arrives_too_slowly_ends() -> None:
     class Drip(httpx.SyncByteStream):
         def __iter__(self) -> Any:
             while True:
@@ -295,7 +295,7 @@ def test_what_is_no_download(tmp_path: Path, reply: httpx.Response, expected: ty
     assert list(tmp_path.iterdir()) == []
 
 
-# Silence
+# Secrets in messages and logs
 
 TOKEN = f"1000.{1:032x}.{1:032x}"
 
@@ -314,6 +314,6 @@ def test_no_token_in_messages_tracebacks_or_logs(reply: Reply, caplog: pytest.Lo
     caplog.set_level(logging.DEBUG)
     with pytest.raises(errors.ZohoError) as caught:
         client_on(Wire(reply), pacing=Pacing(attempts=2)).get(LEADS, {"page_token": "secret-page-token"})
-    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
-    assert TOKEN not in told
-    assert f"{1:032x}" not in told
+    written = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caplog.text
+    assert TOKEN not in written
+    assert f"{1:032x}" not in written

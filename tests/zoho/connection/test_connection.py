@@ -1,4 +1,4 @@
-"""A connection over its life on the simulator: tokens, refusals, limits, credits, Zoho's clock."""
+"""A connection to the simulator: tokens, refusals, limits, credits, and Zoho's clock."""
 
 import threading
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def test_legacy_lives_in_milliseconds(simulator: Any, org: Any) -> None:
 
 
 def test_a_foreign_api_domain_never_gets_the_token(simulator: Any, org: Any) -> None:
-    """Two servers: the first names the second as its API; the second hears nothing."""
+    """Two servers: the first names the second as its API. The second receives no request."""
     from zoho_pipeline.simulator import Simulator
 
     with Simulator.start() as foreign:
@@ -89,7 +89,7 @@ def test_a_foreign_api_domain_never_gets_the_token(simulator: Any, org: Any) -> 
 
 
 def test_a_forged_accounts_server_never_gets_the_secret(simulator: Any) -> None:
-    """What a callback names is looked up in the table before anything is sent to it."""
+    """The server in a callback is looked up in the table before anything is sent to it."""
     from zoho_pipeline.simulator import Simulator
 
     centers = DataCenters.with_added({"sim": simulator.url})
@@ -163,7 +163,7 @@ def test_an_old_page_token_is_its_own_error(org: Any, connected: Connected) -> N
     zoho = connected(org)
     page = records.get_page(zoho.client, "Leads", FIELDS, per_page=2)
     zoho.simulator.clock.advance(86_500)
-    later = connected(org)  # the first client would see the clock jump
+    later = connected(org)  # otherwise the first client would see the clock jump
     with pytest.raises(errors.PageTokenExpired):
         records.get_page(later.client, "Leads", FIELDS, per_page=2, page_token=page.next_page_token)
 
@@ -235,7 +235,7 @@ def test_sorted_reads_stay_within_the_sub_limit(simulator: Any, org: Any, connec
 
 
 def test_our_count_of_credits_is_never_below_zohos(org: Any, connected: Connected, tmp_path: Path) -> None:
-    """Where sources differ we take the dearer price, so the budget can only stop early."""
+    """If sources differ, we assume the higher price. So the budget can only stop too early."""
     org.insert_many("Leads", [{"Last_Name": str(n)} for n in range(250)])
     zoho = connected(org)
     zoho.simulator.switches.sorted_read_credits = 3
@@ -263,7 +263,7 @@ def test_the_budget_leaves_the_rest_to_others(org: Any, connected: Connected) ->
     assert org.credits_used == 16
 
 
-def test_others_use_is_heard_through_the_header(org: Any, connected: Connected) -> None:
+def test_the_credits_of_others_are_counted_through_the_header(org: Any, connected: Connected) -> None:
     org.credit_limit_override = 20
     ours = connected(org, limits=OrgLimits(concurrency=5, daily_credits=20, budget=0.8))
     theirs = connected(org, limits=OrgLimits(concurrency=5))
@@ -274,7 +274,7 @@ def test_others_use_is_heard_through_the_header(org: Any, connected: Connected) 
     assert ours.client.limits.remaining == 4
 
 
-def test_used_up_credits_are_told_from_a_busy_moment(org: Any, connected: Connected) -> None:
+def test_used_up_credits_differ_from_a_busy_moment(org: Any, connected: Connected) -> None:
     org.credit_limit_override = 3
     zoho = connected(org, limits=OrgLimits(concurrency=5, budget=1.0))
     with pytest.raises(errors.CreditsExhausted):
@@ -282,7 +282,7 @@ def test_used_up_credits_are_told_from_a_busy_moment(org: Any, connected: Connec
     assert zoho.naps == []
 
 
-# The way there
+# Proxies
 
 
 def test_a_proxy_of_the_environment_never_sees_loopback(

@@ -1,4 +1,4 @@
-"""The fault matrix: every read × everything that can go wrong ends complete, or fails loudly."""
+"""The fault matrix: with every fault, every read either is complete or raises an error."""
 
 import csv
 import io
@@ -82,12 +82,12 @@ LASTING: dict[str, tuple[type[errors.ZohoError], ...]] = {
 
 
 SLOW_SHOWN_ON = ("list", "coql", "bulk")
-"""Reads that prove the time-out when every answer is late: each costs three of them."""
+"""The reads that are tested with late answers. Each of them costs three time-outs."""
 
 
 @pytest.fixture(scope="module")
 def expected(filled: tuple[Any, Any]) -> dict[str, Any]:
-    """What each read gives when all is well (made when first asked for), and the lead they read."""
+    """The result of each read without faults (made at the first use), and the lead that they read."""
     return {}
 
 
@@ -95,7 +95,7 @@ def expected(filled: tuple[Any, Any]) -> dict[str, Any]:
 def faulty(filled: tuple[Any, Any]) -> Iterator[Zoho]:
     simulator, acme = filled
     simulator.switches.bulk_downloads_per_minute = 1_000
-    # Impatient, so that a slow answer is one that failed.
+    # Short timeouts, so that a slow answer counts as a failure.
     found = connect(simulator, acme, timeout=httpx.Timeout(0.25), pacing=Pacing(attempts=3))
     with found.client:
         yield found
@@ -103,7 +103,7 @@ def faulty(filled: tuple[Any, Any]) -> Iterator[Zoho]:
 
 
 def good(zoho: Zoho, expected: dict[str, Any], read: str) -> tuple[str, Any]:
-    """The lead to read and what the read gives without faults."""
+    """The lead to read, and the result of the read without faults."""
     if "lead" not in expected:
         expected["lead"] = lead_20(zoho.client)
     if read not in expected:
@@ -130,12 +130,12 @@ def test_a_passing_fault_changes_nothing(
 def test_a_lasting_fault_fails_loudly(faulty: Zoho, expected: dict[str, Any], read: str, kind: str) -> None:
     path, call = READS[read]
     lead, _ = good(faulty, expected, read)
-    users.current(faulty.client)  # an answer without X-API-CREDITS-REMAINING: a 429 after it is a busy moment
+    users.current(faulty.client)  # an answer without X-API-CREDITS-REMAINING: a 429 after it means a busy moment
     faulty.simulator.faults.next(99, kind, path, seconds=0.6)
     with pytest.raises(LASTING[kind]) as caught:
         call(faulty.client, lead)
     assert "\n" not in str(caught.value)
     if kind in ("credits", "scope", "no_permission", "expired_token"):
         assert faulty.naps == []
-    elif read != "bulk":  # its first call makes a job, which is no read to be tried for a minute
+    elif read != "bulk":  # its first call creates a job, and only reads are retried for a minute
         assert len(faulty.naps) == 2

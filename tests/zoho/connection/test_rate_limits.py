@@ -1,4 +1,4 @@
-"""Calls at once, credits, the budget, and the two meanings of 429."""
+"""Simultaneous calls, credits, the budget, and the two meanings of 429."""
 
 import threading
 
@@ -106,7 +106,7 @@ def test_never_more_at_once_than_the_edition_and_the_sub_limit_allow(params: dic
         thread.start()
     for _ in range(most):
         assert full.acquire(timeout=10)
-    assert not full.acquire(timeout=0.05), "one more got in"
+    assert not full.acquire(timeout=0.05), "one more call was let in"
     go_on.set()
     for thread in threads:
         thread.join(10)
@@ -196,7 +196,7 @@ def test_what_a_429_means() -> None:
     assert type(OrgLimits().refusal(None, last_try=True, metered=False)) is short
     relaxed = OrgLimits()
     spend(relaxed, 1)
-    assert type(relaxed.refusal(None, last_try=True)) is short, "less than half were used a moment ago"
+    assert type(relaxed.refusal(None, last_try=True)) is short, "a moment ago, less than half of the credits were used"
     spent = OrgLimits(daily_credits=10, budget=1.0)
     spend(spent, 10)
     assert type(spent.refusal(None, last_try=False)) is day

@@ -1,4 +1,4 @@
-"""Zoho's wire format of time, and its clock."""
+"""The format in which Zoho writes times, and Zoho's clock."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -34,7 +34,7 @@ def test_samples_of_one_instant(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-05-01T10:00:00", "yesterday", "", None, 7, "2026-13-01T00:00:00Z"])
-def test_what_is_no_instant(text: object) -> None:
+def test_texts_that_are_not_an_instant(text: object) -> None:
     with pytest.raises(BadAnswer):
         parse_time(text)  # type: ignore[arg-type]
 
@@ -58,7 +58,7 @@ def test_date_headers(text: str | None, instant: datetime | None) -> None:
     assert parse_date_header(text) == instant
 
 
-def test_the_clock_runs_by_what_elapsed_here() -> None:
+def test_the_clock_runs_by_the_time_elapsed_here() -> None:
     ticks = iter((100.0, 107.5, 200.0, 200.5))
     clock = ServerClock(monotonic=lambda: next(ticks))
     clock.observe(datetime(2026, 1, 1, tzinfo=UTC))
@@ -76,10 +76,10 @@ def test_the_clock_runs_by_what_elapsed_here() -> None:
         (112, 100, 0, True),
         (-9, 1, 0, False),
         (-12, 1, 0, True),
-        (-20, 60, 30, False),  # written when the request came in, half a minute ago
+        (-20, 60, 30, False),  # written when the request arrived, half a minute ago
         (86_400, 1, 0, True),
         (-86_400, 1, 0, True),
-        (36_030, 36_000, 0, False),  # our clock is slow by a thousandth over ten hours
+        (36_030, 36_000, 0, False),  # over ten hours, our clock is slow by one thousandth
     ],
 )
 def test_a_date_that_the_time_passed_does_not_explain_is_not_taken_over(

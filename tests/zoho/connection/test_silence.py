@@ -1,4 +1,4 @@
-"""Nothing the run writes holds a secret: logs of every library at DEBUG, exceptions, URLs, what the server logged."""
+"""Nothing that a run writes contains a secret: logs of every library at DEBUG, exceptions, URLs, the server's log."""
 
 import logging
 import traceback
@@ -20,7 +20,7 @@ from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 
 
 class Remembering(MintingTokens):
-    """Keeps every access token it ever handed out, to look for them afterwards."""
+    """Keeps every access token that it handed out, so that the test can search for them."""
 
     def __init__(self, *of: Any) -> None:
         super().__init__(*of)
@@ -32,14 +32,14 @@ class Remembering(MintingTokens):
         return token
 
 
-def attempt(call: Callable[[], Any], told: list[str]) -> None:
+def attempt(call: Callable[[], Any], written: list[str]) -> None:
     try:
         call()
     except Exception as error:
-        told += traceback.format_exception(error)
-        told.append(repr(error) + str(error.args))
+        written += traceback.format_exception(error)
+        written.append(repr(error) + str(error.args))
         for linked in (error.__context__, error.__cause__):
-            told.append(repr(linked))
+            written.append(repr(linked))
 
 
 def test_no_secret_in_anything_that_was_written(
@@ -49,7 +49,7 @@ def test_no_secret_in_anything_that_was_written(
     for name in ("httpx", "httpcore", "hpack", "zoho_pipeline"):
         caplog.set_level(logging.DEBUG, name)
     simulator, org = filled
-    told: list[str] = []
+    written: list[str] = []
     secrets = {CLIENT_SECRET, "wrong-client-secret-9876", "1000.fedcba9876543210.0123456789abcdef"}
 
     refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(ALL_SCOPES))
@@ -60,25 +60,25 @@ def test_no_secret_in_anything_that_was_written(
 
     lead = lead_20(client)
     for path, call in READS.values():
-        attempt(lambda call=call: call(client, lead), told)  # type: ignore[misc]
+        attempt(lambda call=call: call(client, lead), written)  # type: ignore[misc]
         for kind in (*PASSING, *LASTING):
             if kind == "slow":
                 continue
             simulator.faults.next(2, kind, path)
-            attempt(lambda call=call: call(client, lead), told)  # type: ignore[misc]
+            attempt(lambda call=call: call(client, lead), written)  # type: ignore[misc]
             simulator.faults.clear()
     with oauth.new_http(center.accounts_server) as http:
         bad_secret, bad_token = Secret("wrong-client-secret-9876"), Secret("1000.fedcba9876543210.0123456789abcdef")
-        attempt(lambda: oauth.refresh(http, center, CLIENT_ID, bad_secret, Secret(refresh_token)), told)
-        attempt(lambda: oauth.refresh(http, center, CLIENT_ID, Secret(CLIENT_SECRET), bad_token), told)
-        attempt(lambda: oauth.exchange_code(http, center, CLIENT_ID, Secret(CLIENT_SECRET), bad_token, None), told)
-        attempt(lambda: oauth.revoke(http, center, bad_token), told)
-        attempt(lambda: oauth.revoke(http, center, Secret(refresh_token)), told)
+        attempt(lambda: oauth.refresh(http, center, CLIENT_ID, bad_secret, Secret(refresh_token)), written)
+        attempt(lambda: oauth.refresh(http, center, CLIENT_ID, Secret(CLIENT_SECRET), bad_token), written)
+        attempt(lambda: oauth.exchange_code(http, center, CLIENT_ID, Secret(CLIENT_SECRET), bad_token, None), written)
+        attempt(lambda: oauth.revoke(http, center, bad_token), written)
+        attempt(lambda: oauth.revoke(http, center, Secret(refresh_token)), written)
     client.close()
 
     secrets |= tokens.given
     assert len(secrets) > 5
-    written = caplog.text + "".join(told) + "".join(capfd.readouterr()) + repr(simulator.hub.requests)
+    written = caplog.text + "".join(written) + "".join(capfd.readouterr()) + repr(simulator.hub.requests)
     assert "httpx" in caplog.text
     assert "httpcore" in caplog.text
     assert "zoho_pipeline.zoho.connection.client" in caplog.text
@@ -88,8 +88,8 @@ def test_no_secret_in_anything_that_was_written(
     assert found == []
 
 
-def test_every_error_of_the_family_is_told_in_one_line() -> None:
-    """What the family's own constructors say, ready for a terminal."""
+def test_every_zoho_error_is_one_line() -> None:
+    """Each class of ZohoError gives one line that a terminal can show."""
     samples: list[errors.ZohoError] = [
         errors.ScopeMissing("GET /x", ("ZohoCRM.org.READ",)),
         errors.ScopeMissing("GET /x"),

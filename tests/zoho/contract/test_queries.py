@@ -1,4 +1,4 @@
-"""The contract of COQL, Bulk Read and count, as the simulator and a real Zoho both must keep it."""
+"""The contract of COQL, Bulk Read and count. The simulator and a real Zoho must both keep it."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ FIELDS = ("Last_Name", "Email", "Modified_Time", "Converted__s", "Owner")
 
 
 def window(zoho: Zoho) -> tuple[datetime, datetime]:
-    """From the beginning to a minute before Zoho's now."""
+    """The window from the beginning to one minute before the time of Zoho's clock."""
     records.get_page(zoho.client, "Leads", ("Last_Name",), per_page=1)
     return datetime(2000, 1, 1, tzinfo=UTC), zoho.client.server_time - timedelta(minutes=1)
 
@@ -39,11 +39,11 @@ def test_a_window_by_keyset_equals_the_list(zoho: Zoho) -> None:
     assert len(rows) == len({row["id"] for row in rows})
     if zoho.org is not None:
         assert [len(page.rows) for page in pages] == [200, 246]
-        assert set(rows[0]["Owner"]) == {"id"}, "lookups are bare ids here"
+        assert set(rows[0]["Owner"]) == {"id"}, "a query gives lookups as bare ids"
 
 
 def test_a_keyset_leads_through_ties(zoho: Zoho) -> None:
-    """Ten rows a second, three a page: every page starts inside a second."""
+    """Ten rows per second, three per page: every page starts inside a second."""
     since, until = window(zoho)
     after, seen = None, []
     for _ in range(12):

@@ -1,4 +1,4 @@
-"""The contract of the record routes, as the simulator and a real Zoho both must keep it. Reads only."""
+"""The contract of the record routes. The simulator and a real Zoho must both keep it. The tests only read."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -77,7 +77,7 @@ def test_modified_since_is_a_lower_bound(zoho: Zoho) -> None:
     times = [parse_time(row["Modified_Time"]) for page in pages for row in page.rows]
     assert min(times) >= bound
     if zoho.org is not None:
-        assert min(times) == bound, "the bound itself is in it"
+        assert min(times) == bound, "the list includes the bound itself"
 
 
 def test_a_page_token_is_bound_to_its_parameters(zoho: Zoho) -> None:
@@ -137,7 +137,7 @@ def test_a_record_that_is_not_there_is_none(zoho: Zoho) -> None:
     assert records.get_one(zoho.client, "Leads", "999999999999999999") is None
 
 
-def test_ids_that_are_none_never_reach_a_path(zoho: Zoho) -> None:
+def test_invalid_ids_never_reach_a_path(zoho: Zoho) -> None:
     assert records.get_one(zoho.client, "Leads", "1/../../org") is None
 
 

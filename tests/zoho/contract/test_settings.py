@@ -1,4 +1,4 @@
-"""The contract of metadata, users and org, as the simulator and a real Zoho both must keep it."""
+"""The contract of metadata, users and org. The simulator and a real Zoho must both keep it."""
 
 import pytest
 

@@ -1,8 +1,8 @@
-"""What Airbyte's connector reads: `PYTHON airbyte_connector.py URL CLIENT_ID CLIENT_SECRET [timed]`, the refresh
-token on standard input. Prints one JSON line: what it saw, or with `timed` how long it read leads, its start apart.
+"""Reads an org with Airbyte's connector: `PYTHON airbyte_connector.py URL CLIENT_ID CLIENT_SECRET [timed]`.
 
-Run by the interpreter of an environment of its own (its dependencies do not go with ours). The one thing
-changed is its table of addresses, which knows Zoho's data centres alone.
+The refresh token is on standard input. It prints one JSON line: what it read, or with `timed` how long it read leads,
+without its start. The interpreter of a separate environment runs it, because its dependencies conflict with ours. Only
+its table of addresses is changed, because it has only Zoho's data centers.
 """
 
 import json
@@ -18,7 +18,7 @@ from source_zoho_crm import SourceZohoCrm  # type: ignore[import-not-found, unus
 from source_zoho_crm.api import ZohoAPI  # type: ignore[import-not-found, unused-ignore]
 
 MOST_ROWS = 2_000
-"""Its eleventh page of 200 is refused by Zoho (DISCRETE_PAGINATION_LIMIT_EXCEEDED), and the connector with it."""
+"""Zoho refuses the eleventh page of 200 rows (DISCRETE_PAGINATION_LIMIT_EXCEEDED), and then the connector fails."""
 
 
 def main(url: str, client_id: str, client_secret: str, what: str = "seen") -> None:

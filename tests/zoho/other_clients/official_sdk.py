@@ -1,7 +1,7 @@
-"""Reads an org with Zoho's own SDK and prints what it saw as JSON; run as a process of its own.
+"""Reads an org with Zoho's own SDK in a separate process, and prints what it read as JSON.
 
-The SDK keeps its state in module globals and a log handler; nothing of it may reach other tests.
-Usage: official_sdk.py URL CLIENT_ID CLIENT_SECRET FOLDER, the refresh token on standard input.
+The SDK keeps its state in module globals and in a log handler, and these must not affect other tests.
+Usage: official_sdk.py URL CLIENT_ID CLIENT_SECRET FOLDER, with the refresh token on standard input.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Outside proof: Airbyte's connector reads from the simulator what our client reads from it.
+"""An independent check: Airbyte's connector reads the same from the simulator as our client.
 
-Optional: the connector wants Python 3.9 to 3.11 and libraries that do not go with ours, so it lives in an
-environment of its own, whose interpreter AIRBYTE_PYTHON names.
+It is optional. The connector needs Python 3.9 to 3.11 and libraries that conflict with ours, so it is installed in a
+separate environment. AIRBYTE_PYTHON names the interpreter of that environment.
 """
 
 import json
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def seen(filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the connector, in a process of its own, saw of the filled org."""
+    """What the connector read of the filled org, in a separate process."""
     simulator, org = filled
     refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(ALL_SCOPES))
     script = Path(__file__).with_name("airbyte_connector.py")
@@ -55,7 +55,7 @@ def test_it_connects_and_finds_the_modules(seen: dict[str, Any], filled: tuple[A
 
 
 def test_it_reads_the_leads_that_are_not_converted(seen: dict[str, Any], filled: tuple[Any, Any]) -> None:
-    """Converted ones it misses (airbytehq/airbyte#39398): it never asks for them."""
+    """It misses converted leads (airbytehq/airbyte#39398), because it never requests them."""
     fields = ("Last_Name", "Company", "Email", "Owner", "Created_Time", "Modified_Time")
     with connect(*filled).client as client:
         pages = walk_records(client, "Leads", fields, converted="false")

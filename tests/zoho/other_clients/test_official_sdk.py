@@ -1,4 +1,4 @@
-"""Outside proof: Zoho's own SDK reads from the simulator what our client reads from it."""
+"""An independent check: Zoho's own SDK reads the same from the simulator as our client."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ pytest.importorskip("zohocrmsdk", reason="Zoho's SDK (zohocrmsdk8-0) is not inst
 
 @pytest.fixture(scope="module")
 def seen(filled: tuple[Any, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the SDK, in a process of its own, saw of the filled org."""
+    """What the SDK read of the filled org, in a separate process."""
     simulator, org = filled
     refresh_token = org.grant(CLIENT_ID, CLIENT_SECRET, " ".join(ALL_SCOPES))
     folder = tmp_path_factory.mktemp("sdk")
@@ -47,7 +47,7 @@ def test_leads(seen: dict[str, Any], client: ZohoClient) -> None:
         row = ours[lead["id"]]
         assert (lead["name"], lead["company"], lead["owner"]) == (row["Last_Name"], row["Company"], row["Owner"]["id"])
         assert lead["converted"] is row["Converted__s"]
-        # The SDK gives local times of this machine.
+        # The SDK gives times in the zone of this machine.
         assert datetime.fromisoformat(lead["created"]).astimezone() == datetime.fromisoformat(row["Created_Time"])
 
 

@@ -26,7 +26,7 @@ class _Form(HTMLParser):
 
 
 def accept(url: str, user_id: str) -> Thread:
-    """Accept the consent at `url` as this user, in a thread of its own, as a browser beside the command would."""
+    """Accept the consent at `url` as this user, in a separate thread, as a browser beside the command would."""
     thread = Thread(target=_accept, args=(url, user_id), daemon=True)
     thread.start()
     return thread

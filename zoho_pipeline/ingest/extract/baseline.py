@@ -1,4 +1,4 @@
-"""What the warehouse held of a module when a sync began (`raw/read_baseline` reads it)."""
+"""The rows of a module that the warehouse had when a sync began (`raw/read_baseline` reads them)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +10,22 @@ from zoho_pipeline.ingest.routes.deletions import Known
 
 @dataclass(frozen=True)
 class Baseline:
-    """The rows of one channel and module at the start.
+    """The rows of one channel and module at the start of a sync.
 
     Attributes:
-        since: everything changed before it is in the warehouse; None: nothing is.
-        recent: id → modified_time of rows at or after `since`. Reading one of these versions again is no change.
+        since: the warehouse has everything that was changed before it. None: it has nothing.
+        recent: id → modified_time of rows at or after `since`. A second reading of one of these versions is no change.
         deletions: the deletions of the module that have not been undone, by id.
         empty: the channel has no row in the table.
         totals: count and latest change of the live rows; None for modules without a list of deletions.
-        unsettled: from here on a second may not have been over when it was read. Such rows are read again although
-            their Modified_Time is the one held. None: there are none.
+        unsettled: from this instant on, a second may not have been over when it was read. Its rows are read again
+            although their Modified_Time is the stored one. None: there are no such rows.
         too_many: there are too many unsettled rows to read them again.
         converted: leads that are known to have been converted at or after `since`.
-        proved: everything stamped before it is in, whatever a clock said (see `watermarks`). None: no row was read.
-        again: rows from here on are loaded again although their version is held. None: all rows from `since` on.
-        ahead: the state has an instant later than this sync's own clock, so one of the two clocks is wrong.
+        proved: the warehouse has every record with an earlier Modified_Time, also if a clock was wrong (see
+            `watermarks`). None: no row was read.
+        again: rows from this instant on are loaded again although their version is stored. None: all rows from `since`.
+        ahead: the state has an instant that is later than the clock of this sync, so one of the two clocks is wrong.
     """
 
     since: datetime | None

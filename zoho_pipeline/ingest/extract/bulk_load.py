@@ -1,4 +1,4 @@
-"""Bulk Read as a part of a sync: batches of its files → checkpoints that a crash resumes."""
+"""Bulk Read as a part of a sync: batches of its files → checkpoints at which the sync resumes after a crash."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -19,7 +19,7 @@ from zoho_pipeline.zoho.errors import CreditsExhausted, JobFailed, Permanent
 
 
 class BulkLoad:
-    """Reads the rows of a module changed since an instant (None: all rows) by jobs."""
+    """Reads by jobs the rows of a module that were changed since an instant (None: all rows)."""
 
     def __init__(
         self,
@@ -37,7 +37,10 @@ class BulkLoad:
         self._ids: list[pa.Array] = []
 
     def run(self) -> Generator[Checkpoint, None, datetime | None]:
-        """From when on changes are still to be read; None where Zoho refused and another route must read all."""
+        """Read all files. Returns the instant from which changes must still be read.
+
+        Returns None if Zoho refused a job; then another route must read everything.
+        """
         module, report = self._module, self._module.report
         place = (module.client, module.spec.module, self._plan, module.window, module.limits)
         reader = BulkReader(*place, self._resume, since=self._since)
@@ -49,13 +52,15 @@ class BulkLoad:
         except CreditsExhausted:
             raise
         except Permanent as error:
-            # also where a single field has no column in bulk: left out, its values would always be missing
+            # also if only one field has no column in bulk: without the field, its values would always be missing
             report.note(f"bulk refused: {error}")
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
         hi = min(reader.checkpoint.hi, module.window.hi)
-        if reader.resumed:  # its end is of another sync's clock: below what that sync read nothing can be missing
+        if (
+            reader.resumed
+        ):  # its end is from the clock of another sync: nothing is missing below the watermark of that sync
             hi = min(hi, self._checkpoints.state.proved or EVER)
         self._checkpoints.state = replace(
             self._checkpoints.state, bulk=None, cursor=hi, final_to=min(hi, self._checkpoints.final_to())
@@ -85,11 +90,11 @@ class BulkLoad:
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)
 
     def _compare_count(self, done: BulkCheckpoint) -> None:
-        """JobFailed where Zoho counts more records changed before the window's end than the files held.
+        """Raise JobFailed if Zoho counts more records changed before the end of the window than the files have.
 
-        The job's own count may be as wrong as its file. What was changed before the end can leave this count, by an
-        edit or a deletion, and not join it. Into an empty table it is not asked: there the count of all rows, which
-        is compared in the end, shows the same.
+        The count of the job may be as wrong as its file. An edit or a deletion can remove a record from Zoho's count,
+        but nothing can add one. For an empty table this query is not needed: there the count of all rows, which is
+        compared at the end, shows the same.
         """
         if self._below is None or not self._is_counted:
             return

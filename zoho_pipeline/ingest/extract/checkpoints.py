@@ -17,7 +17,7 @@ from zoho_pipeline.zoho.read.pages import Row
 
 @dataclass
 class Checkpoint:
-    """Rows of one module up to a point, by raw table, and the state that is true once they are in."""
+    """Rows of one module up to a point, by raw table, and the state that is true once they are loaded."""
 
     module: str
     tables: Tables
@@ -28,8 +28,8 @@ class Checkpoints:
     """Cuts the batches of a route into checkpoints, and keeps the state of the module.
 
     Attributes:
-        state: what the next checkpoint carries.
-        zoho_at: Zoho's clock at the last question that shows what can still change; None: none was asked.
+        state: the state for the next checkpoint.
+        zoho_at: Zoho's clock at the last query that shows what can still change. None: there was no query.
     """
 
     def __init__(self, module: ModuleContext, state: ModuleState, rows: RowFilter) -> None:
@@ -38,7 +38,7 @@ class Checkpoints:
         self.zoho_at: datetime | None = None
 
     def of_batches(self, batches: Iterable[Batch], since: datetime | None) -> Iterator[Checkpoint]:
-        """All rows of a route that reads in the order of change, from an instant to the end of the window."""
+        """Cut the batches of a route that reads in the order of change, from an instant to the end of the window."""
         limits = self._module.limits
         pending: list[Row] = []
         tables: Tables = {}
@@ -60,7 +60,7 @@ class Checkpoints:
         yield self.at(tables, self._module.window.hi)
 
     def at(self, tables: Tables, reached: datetime | None) -> Checkpoint:
-        """These rows; everything that was changed before `reached` is in with them (None: nothing is known)."""
+        """Make a checkpoint of these rows. With them, everything changed before `reached` is loaded (None: unknown)."""
         if reached is not None:
             window = self._module.window
             cursor, final_to = min(reached, window.hi), min(reached, self.final_to())
@@ -68,19 +68,19 @@ class Checkpoints:
         return Checkpoint(self._module.spec.module, tables, self.state)
 
     def zoho_was_at(self, at: datetime | None) -> None:
-        """Zoho answered a question at this instant of its clock. The latest one counts."""
+        """Zoho answered a query at this instant of its clock. The latest answer counts."""
         self.zoho_at = max(filter(None, (self.zoho_at, at)), default=None)
 
     def final_to(self) -> datetime:
-        """Below this instant nothing that is read from now on can still change in silence.
+        """The instant below which rows that are read from now on cannot change without a new Modified_Time.
 
-        Zoho's clock has been seen to stand beyond it. A clock that stands still, or that was set by hand, may stamp a
-        later edit with a second that was read already.
+        Zoho's clock has shown a later time. A clock that is frozen, or that a person has set, may give a later edit the
+        second of an earlier reading.
         """
         window = self._module.window
         return min(window.hi, (self.zoho_at or window.hi - SECOND) - window.lag)
 
 
 def bytes_of(tables: Mapping[str, Iterable[pa.Table]]) -> int:
-    """What Arrow holds of these rows."""
+    """The number of bytes that these rows take in Arrow."""
     return sum(part.nbytes for parts in tables.values() for part in parts)

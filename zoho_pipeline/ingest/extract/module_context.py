@@ -1,4 +1,4 @@
-"""What the parts that read one module share."""
+"""The context that the parts which read one module share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class ModuleContext:
 
     Attributes:
         client: counts the credits of this module.
-        baseline: what the warehouse held when the sync began.
-        full: every row is read, whatever the cursor says.
-        advance: shows the number of rows that came in.
+        baseline: the rows that the warehouse had when the sync began.
+        full: every row is read, and the cursor is ignored.
+        advance: shows the number of rows that were read.
     """
 
     spec: ModuleSpec

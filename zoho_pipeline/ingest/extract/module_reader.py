@@ -1,4 +1,4 @@
-"""The story of one module in one sync: deletions → probe → route → rows. Runs in a thread and talks to Zoho only."""
+"""Reads one module in one sync: deletions → probe → route → rows. It runs in a thread and calls only Zoho."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,10 +19,10 @@ from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermissio
 
 
 class ModuleReader:
-    """Reads one module. What it found beside rows is in its attributes at the end.
+    """Reads one module. Its attributes have the other results at the end.
 
     Attributes:
-        module: what its parts share; `spec`, `client`, `report` and `baseline` are taken from it.
+        module: the context of its parts. `spec`, `client`, `report` and `baseline` come from it.
         checkpoints, rows, fields, routes: its parts.
         unchanged: one query showed that nothing has changed.
     """
@@ -45,19 +45,19 @@ class ModuleReader:
 
     @property
     def deletions(self) -> Deletions | None:
-        """The list of deletions; None until it was read, and where it cannot be read."""
+        """The list of deletions. None before it was read, and if it cannot be read."""
         return self.rows.deletions
 
     def read(self) -> Iterator[Checkpoint]:
-        """Every row that is new or changed, in checkpoints that each leave a true cursor.
+        """Yield every new or changed row, in checkpoints. After each checkpoint the cursor is true.
 
         Raises:
-            ZohoError: what was yielded before stays; the cursor is that of the last checkpoint.
+            ZohoError: the checkpoints yielded before stay valid, and the cursor is that of the last one.
         """
         since = None if self.module.full else self.baseline.since
         hi = self.module.window.hi
         self.report.window_start, self.report.window_end = since, hi
-        # kept with the first checkpoint: a first load that is resumed still learns what was deleted since its start
+        # stored with the first checkpoint, so that a resumed first load also reads what was deleted since its start
         self.checkpoints.state = replace(
             self.checkpoints.state, deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name
         )
@@ -68,7 +68,7 @@ class ModuleReader:
             yield from self._changes(since)
 
     def reread(self) -> Iterator[Checkpoint]:
-        """Every row once more, whatever the cursor says, by another route than those that left a difference."""
+        """Yield every row again, without the cursor, by another route than those that left a difference."""
         self.fields.ensure()
         self.checkpoints.state = replace(self.state, bulk=None)
         taken = self.report.route.split("+")
@@ -79,7 +79,7 @@ class ModuleReader:
             yield from self.routes.by_cheapest(None, rows, "too many differ", bulk="bulk" not in taken)
 
     def deletions_watermark(self) -> datetime | None:
-        """The watermark of the list of deletions, true once this sync's deletions are in."""
+        """The watermark of the list of deletions. It is true once the deletions of this sync are loaded."""
         found = self.deletions
         if found is None or not found.whole:
             return None
@@ -90,10 +90,10 @@ class ModuleReader:
         why = "everything, as asked" if self.module.full else "first load"
         self.fields.ensure()
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
-        self._read_deletions()  # after the rows: what was deleted while they were read
+        self._read_deletions()  # after the rows, to find what was deleted while they were read
 
     def _changes(self, since: datetime) -> Iterator[Checkpoint]:
-        """Deletions, then one query that shows whether anything has changed, then the changes."""
+        """Read the deletions, then one query that shows whether anything has changed, then the changes."""
         self._read_deletions()
         there = self.routes.totals()
         if there is not None and self._is_unchanged(there):
@@ -117,7 +117,7 @@ class ModuleReader:
         return self.checkpoints.at({}, self.module.window.hi)
 
     def _rows_since(self, since: datetime) -> Iterator[Checkpoint]:
-        """What changed since an instant: a few records by their ids, many by the cheapest route."""
+        """Read what changed since an instant: a few records by their ids, many by the cheapest route."""
         if not self.routes.can_query:
             self.fields.ensure()
             self.report.route_reason = "changes since the last sync"
@@ -141,7 +141,7 @@ class ModuleReader:
         yield from self.routes.by_cheapest(since, self.routes.count(since), "changes since the last sync")
 
     def _conversions(self, since: datetime) -> Iterator[Checkpoint]:
-        """Leads converted in the window whose Modified_Time did not move: no list of changes shows them."""
+        """Read leads that were converted in the window without a new Modified_Time: no list of changes shows them."""
         if self.spec.module != "Leads" or not self.routes.can_query:
             return
         try:
@@ -154,7 +154,7 @@ class ModuleReader:
             yield from self.routes.by_ids(sorted(ids))
 
     def _is_unchanged(self, there: Totals) -> bool:
-        """Whether one query shows what the warehouse holds, and no deletion or restore is new."""
+        """Whether one query shows the same totals as the warehouse, and no deletion or restore is new."""
         found = self.deletions
         if found is None or found.restored or not found.whole:
             return False

@@ -1,4 +1,4 @@
-"""What a sync reads record by record: the catalogue's modules, and Zoho's history modules."""
+"""The modules that a sync reads record by record: those of the catalogue, and Zoho's history modules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from zoho_pipeline.zoho.read.pages import Row
 class ModuleSpec:
     """A Zoho module and the raw table that it fills.
 
-    `plan` is given where the fields are known beforehand. `reshape` turns a record into a dict keyed by our own
+    `plan` is given if the fields are known beforehand. `reshape` turns a record into a dict keyed by our own
     columns. `constants` are columns with one value in every row.
     """
 
@@ -34,7 +34,7 @@ class ModuleSpec:
     has_deletions: bool = True
 
     def convert(self, rows: Sequence[Row], channel_id: str, synced_at: datetime) -> Converted:
-        """Records as Zoho sent them → a table of the catalogue's schema, and the values that did not fit."""
+        """Convert records of Zoho to a table with the schema of the catalogue, and the values that did not fit."""
         shaped = rows if self.reshape is None else [self.reshape(row) for row in rows]
         return to_arrow(self.table, shaped, channel_id=channel_id, synced_at=synced_at, constants=self.constants)
 
@@ -67,7 +67,7 @@ def deal_history() -> ModuleSpec:
 
 
 def lead_history(module: str) -> ModuleSpec:
-    """An org's own history of the lead status, under the name the org has for it."""
+    """An org's own history of the lead status. Each org has its own name for it."""
     names = ("Modified_Time", "Full_Name", "Lead_Status", "Moved_To__s", *_DURATIONS)
 
     def reshape(row: Row) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs the routes of one module: the cheapest one first, another one where Zoho refuses it."""
+"""Runs the routes of one module: the cheapest one first, and another one if Zoho refuses it."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
@@ -22,8 +22,8 @@ class RouteRunner:
     """Reads rows of one module as checkpoints, and counts them by queries.
 
     Attributes:
-        can_query, can_bulk: queries and jobs are allowed, and Zoho has refused none.
-        there: count and latest change at Zoho, where one query of this sync has asked for them.
+        can_query, can_bulk: queries (jobs) are allowed, and Zoho has refused none.
+        there: count and latest change at Zoho, if a query of this sync has read them.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class RouteRunner:
     def by_cheapest(
         self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
     ) -> Iterator[Checkpoint]:
-        """All rows changed since an instant (None: all rows), by the route with the fewest credits.
+        """Yield all rows changed since an instant (None: all rows), by the route with the fewest credits.
 
         Args:
-            rows: how many there are; None: they cannot be counted.
-            why: why they are read, for the report.
-            bulk: False where a job must not be taken.
+            rows: the number of these rows. None: they cannot be counted.
+            why: the reason for reading them, for the report.
+            bulk: False if no job may be used.
         """
         limits = self._module.limits
         resume = None if self._module.full else self._checkpoints.state.bulk
@@ -68,12 +68,12 @@ class RouteRunner:
         yield from self.by_lists(since)
 
     def by_lists(self, since: datetime | None) -> Iterator[Checkpoint]:
-        """All rows changed since an instant (None: all rows), by lists."""
+        """Yield all rows changed since an instant (None: all rows), by lists."""
         self._report.took("records")
         yield from self._checkpoints.of_batches(self._list_batches(since), since)
 
     def by_queries(self, since: datetime | None) -> Generator[Checkpoint, None, bool]:
-        """By queries; False where Zoho refused them: what was read stays, and lists must read all of it."""
+        """Yield the same rows by queries. Returns False if Zoho refused one; then lists must read everything again."""
         most = self._query_rows()
         place = (self._client, self._spec.module, self._fields.plan, self._module.window)
         reader = QueryReader(*place, self._checkpoints.final_to(), most, self._module.limits)
@@ -91,14 +91,17 @@ class RouteRunner:
     def by_job(
         self, since: datetime | None, resume: BulkCheckpoint | None
     ) -> Generator[Checkpoint, None, datetime | None]:
-        """By Bulk Read; from when on changes are still to be read (None: another route must read all)."""
+        """Yield the same rows by Bulk Read. Returns the instant from which changes must still be read.
+
+        Returns None if another route must read everything.
+        """
         load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, since, resume)
         reached = yield from load.run()
         self.can_bulk = self.can_bulk and reached is not None
         return reached
 
     def by_ids(self, ids: list[str]) -> Iterator[Checkpoint]:
-        """These few records, and the end of the window."""
+        """Yield these few records, in a checkpoint at the end of the window."""
         tables: Tables = {}
         if ids:
             plan, read_at = self._fields.ensure(), self._module.window.now()
@@ -110,12 +113,12 @@ class RouteRunner:
         yield self._checkpoints.at(tables, self._module.window.hi)
 
     def refuse_queries(self, refused: Permanent) -> None:
-        """Zoho refused a query: this sync asks none any more for the module."""
+        """Remember that Zoho refused a query: this sync sends no further query for the module."""
         self.can_query = False
         self._report.note(f"queries refused: {refused}")
 
     def totals(self) -> Totals | None:
-        """Count and latest change at Zoho; None where it cannot be queried, or has no list of deletions."""
+        """Count and latest change at Zoho. None if the module cannot be queried, or has no list of deletions."""
         if not self.can_query or not self._spec.has_deletions:
             return None
         try:
@@ -128,12 +131,12 @@ class RouteRunner:
         return found
 
     def count(self, since: datetime | None) -> int | None:
-        """How many records were changed since an instant (None: all records); None where that cannot be queried."""
+        """The number of records changed since an instant (None: all records). None if this cannot be queried."""
         if not self.can_query:
             return None
         if since is None and self._spec.has_deletions:
             found = self.totals()
-            self.there = None  # rows come after it: what is deleted meanwhile is not among them
+            self.there = None  # the rows are read later, and those deleted until then are not among them
             return found.count if found else None
         try:
             return coql_route.count_changes(self._client, self._spec.module, since)
@@ -142,7 +145,7 @@ class RouteRunner:
             return None
 
     def _nothing_since(self, since: datetime) -> bool:
-        """Whether one query shows that nothing was changed or converted from an instant on."""
+        """Whether one query shows that nothing was changed or converted since an instant."""
         if since < self._module.window.hi:
             return False
         there = self.totals()
@@ -161,11 +164,11 @@ class RouteRunner:
         )
 
     def _query_rows(self) -> int:
-        """The largest page of a query that the org has taken so far."""
+        """The largest page of a query that the org has accepted so far."""
         return self._checkpoints.state.query_rows or self._client.pacing.query_rows
 
     def _list_batches(self, since: datetime | None) -> Iterator[Batch]:
-        """Batches of lists. Without metadata, the first changed record shows which other fields there are."""
+        """Yield the batches of lists. Without metadata, the first changed record shows which other fields exist."""
         looked = self._fields.complete
         reader = self._list_reader()
         for batch in reader.read(since):

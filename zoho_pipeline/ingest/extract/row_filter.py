@@ -1,4 +1,4 @@
-"""Rows between a route and a checkpoint: which of them count, which values do not fit, which records came back."""
+"""Rows between a route and a checkpoint: which rows count, which values do not fit, which records were restored."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,9 +24,9 @@ class RowFilter:
 
     Attributes:
         deletions: the list of deletions, once it was read.
-        live_again: id → when it was seen alive, of records that are known or listed as deleted.
-        converted_ids: leads that were seen converted; they need no question of their own.
-        after_clock: when a record was created that Zoho's clock (the `Date` header) has not reached yet.
+        live_again: id → when the record was seen alive, for records that are known or listed as deleted.
+        converted_ids: leads that were read as converted; they need no separate query.
+        after_clock: the latest creation that is later than Zoho's clock (the `Date` header). None: there is none.
     """
 
     def __init__(self, module: ModuleContext) -> None:
@@ -37,7 +37,7 @@ class RowFilter:
         self.after_clock: datetime | None = None
 
     def wanted(self, batch: Batch) -> list[Row]:
-        """Rows that existed when the sync began. Those created later belong to the next sync."""
+        """The rows that existed when the sync began. Rows created later belong to the next sync."""
         rows = [row for row in batch.rows if not self.born_later(row)]
         changed = sum(1 for row in rows if self.is_change(row))
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
@@ -64,13 +64,12 @@ class RowFilter:
         return created is None or created >= window.hi
 
     def note_created(self, created: datetime | None) -> None:
-        """Remember the creation of a record that lies ahead of Zoho's clock."""
+        """Remember the creation of a record if it is later than Zoho's clock."""
         if created is not None and created > self._module.window.clock() + SKEW:
             self.after_clock = max(created, self.after_clock or created)
 
     def news(self, batch: Batch) -> Batch:
-        """A batch of changes, without the versions that are held and lie so far below the cursor that no other value
-        can be new."""
+        """A batch of changes without the stored versions that are so far below the cursor that no value can be new."""
         again = self._module.baseline.again
         if again is None:
             return batch
@@ -86,11 +85,11 @@ class RowFilter:
         return self._module.baseline.recent.get(row["id"]) != modified(row)
 
     def must_read(self, rows: Iterable[Row]) -> list[str]:
-        """Ids of listed versions that differ from those held, or may differ within their second."""
+        """The ids of listed versions that differ from the stored ones, or may differ within their second."""
         return [row["id"] for row in rows if not self.born_later(row) and (self.is_change(row) or self._unsettled(row))]
 
     def convert(self, rows: list[Row], read_at: datetime, tables: Tables) -> int:
-        """Add these records to the tables; the number of records."""
+        """Add these records to the tables, and return their number."""
         spec = self._module.spec
         converted = spec.convert(rows, self._module.channel_id, read_at)
         tables.setdefault(spec.table.name, []).append(converted.table)
@@ -98,7 +97,7 @@ class RowFilter:
         return len(rows)
 
     def reject(self, rejected: list[Rejection], at: datetime, tables: Tables) -> None:
-        """Keep values that did not fit beside the rows, and count them."""
+        """Store the values that did not fit in `rejected_records`, and count them."""
         if rejected:
             self._module.report.rejected_rows += len(rejected)
             kept = rejections(self._module.channel_id, self._module.spec.module, rejected, at)

@@ -1,4 +1,4 @@
-"""The fields of a module in this sync, and what has changed about them since the last one."""
+"""The fields of a module in this sync, and their changes since the last sync."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,20 +17,20 @@ from zoho_pipeline.zoho.read import metadata, records
 from zoho_pipeline.zoho.read.metadata import FieldMeta
 
 MOST_VALUES = 200
-"""Values of a picklist that are watched; longer ones are lists of countries and the like."""
+"""The largest picklist whose values are compared. Longer ones are lists of countries and the like."""
 
 FIELDS_EVERY = timedelta(hours=24)
-"""How often the fields of a module are read in which nothing changes; else they are read before its rows."""
+"""How often the fields of a module are read if none of its rows change. Otherwise they are read before its rows."""
 
 Picks = Mapping[str, Mapping[str, str]]
 
 
 class ModuleFields:
-    """Which fields a sync asks for.
+    """The fields that a sync reads.
 
     Attributes:
-        plan: without names until `ensure` was called.
-        metas: the metadata that the plan comes from; None where it cannot be read.
+        plan: the field plan; it has no names before `ensure` was called.
+        metas: the metadata from which the plan is made. None if it cannot be read.
     """
 
     def __init__(self, module: ModuleContext, checkpoints: Checkpoints) -> None:
@@ -39,10 +39,10 @@ class ModuleFields:
         self.metas: list[FieldMeta] | None = None
 
     def ensure(self) -> FieldPlan:
-        """The plan. At the first call the metadata is read, and the report says what has changed since the last sync.
+        """Return the plan. The first call reads the metadata and reports the changes since the last sync.
 
         Raises:
-            ModuleMissing: the org has no such module (any more), or hides it.
+            ModuleMissing: the org does not have the module (any more), or hides it.
         """
         if not self.plan.names:
             self.plan = self._module.spec.plan or self._read()
@@ -52,18 +52,18 @@ class ModuleFields:
 
     @property
     def due(self) -> bool:
-        """Whether the fields are to be read although nothing has changed."""
-        seen = self._checkpoints.state.fields_at
-        fresh = seen is not None and timedelta(0) <= self._module.window.hi - seen < FIELDS_EVERY
+        """Whether the fields must be read although nothing has changed."""
+        read_at = self._checkpoints.state.fields_at
+        fresh = read_at is not None and timedelta(0) <= self._module.window.hi - read_at < FIELDS_EVERY
         return self._module.spec.plan is None and not fresh
 
     @property
     def complete(self) -> bool:
-        """Whether the plan names every field; else a record may show more (see `widen`)."""
+        """Whether the plan names every field. If not, a record may show more fields (see `widen`)."""
         return self.plan.basis == "metadata" or self._module.spec.plan is not None
 
     def widen(self, id_: str) -> bool:
-        """Add the fields that a single record shows to the plan; whether there were any."""
+        """Add the fields that a single record shows to the plan. Returns whether there were new ones."""
         spec = self._module.spec
         whole = records.get_one(self._module.client, spec.module, id_)
         wider = plan_from_record(spec.table, whole or ())
@@ -78,7 +78,9 @@ class ModuleFields:
         try:
             self.metas = metadata.fields(self._module.client, spec.module)
         except ModuleMissing as error:
-            raise ModuleMissing(spec.module, "the metadata does not know it") from error  # names the path else
+            raise ModuleMissing(
+                spec.module, "the metadata does not know it"
+            ) from error  # otherwise it would name the path
         except (ScopeMissing, NoPermission, NotSupported):
             return FieldPlan(state.names) if state.names else plan_from_catalogue(spec.table)
         if not self.metas:
@@ -92,7 +94,7 @@ class ModuleFields:
 
 
 def picks_of(metas: Sequence[FieldMeta], names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Field → actual value → what people see, of the catalogue's picklists."""
+    """Field → actual value → the text that people see, for the picklists of the catalogue."""
     return {
         meta.api_name: {value.actual_value: value.display_value for value in meta.pick_list_values}
         for meta in metas
@@ -101,11 +103,11 @@ def picks_of(metas: Sequence[FieldMeta], names: Sequence[str]) -> dict[str, dict
 
 
 def renamed(before: Picks, now: Picks) -> list[str]:
-    """What a person should know of picklists: a value that is shown under another name, is gone, or is new."""
-    told = []
+    """Changes of picklists, as texts for a person: a value has another display name, is gone, or is new."""
+    changes = []
     for name in sorted(before.keys() & now.keys()):
         was, is_ = before[name], now[name]
-        told += [f"{name}: {v!r} is shown as {is_[v]!r} now" for v in was.keys() & is_.keys() if was[v] != is_[v]]
-        told += [f"{name}: value {value!r} is gone" for value in sorted(was.keys() - is_.keys())]
-        told += [f"{name}: value {value!r} is new" for value in sorted(is_.keys() - was.keys())]
-    return told
+        changes += [f"{name}: {v!r} is shown as {is_[v]!r} now" for v in was.keys() & is_.keys() if was[v] != is_[v]]
+        changes += [f"{name}: value {value!r} is gone" for value in sorted(was.keys() - is_.keys())]
+        changes += [f"{name}: value {value!r} is new" for value in sorted(is_.keys() - was.keys())]
+    return changes

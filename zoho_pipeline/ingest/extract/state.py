@@ -1,7 +1,7 @@
-"""What a sync remembers until the next one. dlt stores it beside the rows, so that it is always true for them.
+"""The state that a sync keeps for the next one. dlt stores it beside the rows, so that the two always agree.
 
-The keys in the JSON are those of the first release. A key that this release does not know is kept as it is: after a
-downgrade and an upgrade nothing of the newer release is lost.
+The keys in the JSON are those of the first release. A key that this release does not know is kept as it is, so that
+nothing of a newer release is lost after a downgrade and an upgrade.
 """
 
 from collections.abc import Mapping
@@ -14,30 +14,30 @@ from zoho_pipeline.ingest.routes.change_probe import KnownDifference
 from zoho_pipeline.ingest.routes.window import parse
 
 EMAILS = "Emails"
-"""The entry of the e-mails, among those of the modules."""
+"""The key of the state of the e-mails, which is stored among the modules."""
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ModuleState:
-    """What a sync remembers of one module. Instants are aware; in the JSON they are ISO texts.
+    """The state of one module. Instants have a time zone; in the JSON they are ISO texts.
 
     Attributes:
         table: the raw table of the module.
-        cursor: everything that was changed before it is in the table.
-        final_to: below it a second was over when it was read. From it on rows are read once more.
+        cursor: the table has everything that was changed before it.
+        final_to: every second below it was over when it was read. Rows from here on are read once more.
         read_at: when the newest rows were read, by Zoho's clock.
-        proved: like `cursor`, but by the stamps of the records (see `watermarks`).
-        deleted_cursor, deleted_from: the same two for the list of deletions.
+        proved: like `cursor`, but by the Modified_Time of the records (see `watermarks`).
+        deleted_cursor, deleted_from: cursor and watermark of the list of deletions.
         fields, picks, fields_at: data type by field, shown text by value by picklist, and when both were read.
-        names: fields that a single record showed, where the metadata cannot be read.
-        query_rows: the largest page of a query that the org took, where it refused a larger one.
+        names: the fields that a single record showed, if the metadata cannot be read.
+        query_rows: the largest page of a query that the org accepted, if it refused a larger one.
         inclusive: If-Modified-Since was seen to include its own second.
         bare_names: rows came with bare ids of lookups; names may be missing.
         absent: the org has no such history module.
         doubt: the next sync compares the module id by id.
-        compared: what the last comparison id by id left.
+        compared: the difference that the last comparison id by id left.
         bulk: the Bulk Read job that a sync has begun to load.
         unknown: keys of a newer release.
     """
@@ -63,12 +63,12 @@ class ModuleState:
     unknown: Json = field(default_factory=dict)
 
     def advanced(self, to: datetime, final_to: datetime, read_at: datetime) -> Self:
-        """The state once everything changed before `to` is in; below `final_to` nothing can change in silence."""
+        """The state once everything changed before `to` is loaded. Rows below `final_to` can only change visibly."""
         return replace(self, cursor=to, final_to=final_to, read_at=read_at)
 
     @classmethod
     def from_json(cls, stored: Json) -> Self:
-        """The state as any release stored it."""
+        """Read a state that any release stored."""
         found: dict[str, Any] = {name: value for name, value in stored.items() if name in _KNOWN}
         found |= {name: parse(found[name]) for name in _INSTANTS & found.keys()}
         if found.get("names") is not None:
@@ -80,16 +80,16 @@ class ModuleState:
         return cls(**found, unknown={name: value for name, value in stored.items() if name not in _KNOWN})
 
     def to_json(self) -> dict[str, Any]:
-        """The state as it is stored; what is None or false is left out."""
-        told = {name: getattr(self, name) for name in _KNOWN}
+        """The state as it is stored, without values that are None or false."""
+        values = {name: getattr(self, name) for name in _KNOWN}
         return dict(self.unknown) | {
-            name: _plain(value) for name, value in told.items() if value is not None and value is not False
+            name: _plain(value) for name, value in values.items() if value is not None and value is not False
         }
 
 
 @dataclass(frozen=True)
 class EmailState:
-    """How far the e-mails of leads are in: leads read up to `cursor`, and of those of that instant up to id `id`."""
+    """How far e-mails are loaded: of the leads read before `cursor`, and of those read at `cursor` up to id `id`."""
 
     cursor: datetime | None = None
     id: str = ""
@@ -104,7 +104,7 @@ class EmailState:
 
 @dataclass(frozen=True)
 class ChannelState:
-    """The state of a channel: of each module by name, and of the e-mails where they are read."""
+    """The state of a channel: one state per module, by name, and the state of the e-mails if they are read."""
 
     modules: Mapping[str, ModuleState] = field(default_factory=dict)
     emails: EmailState | None = None
@@ -114,7 +114,7 @@ class ChannelState:
 
     @classmethod
     def from_json(cls, stored: Json) -> Self:
-        """The state of the dlt source `zoho_crm`."""
+        """Read the state of the dlt source `zoho_crm`."""
         found = dict(stored.get("modules") or {})
         emails = found.pop(EMAILS, None)
         modules = {module: ModuleState.from_json(state) for module, state in found.items()}

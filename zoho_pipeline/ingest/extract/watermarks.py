@@ -1,16 +1,16 @@
-"""Watermarks: how far a sync got, by the stamps of the records themselves. A wrong clock cannot spoil them.
+"""Watermarks: how far a sync got, by the Modified_Time of the records. A wrong clock cannot make them wrong.
 
-A cursor is a time that the `Date` header told. Where that clock was ahead by a day, everything that is changed within
-that day lies below the cursor and would never be read. The stamps of records come from another clock, Zoho's own. A
-record stamped S was read at S or later, so whatever is changed after that reading is stamped S or later. Routes read
-in the order of change, so everything stamped below the last record they gave is in. That instant is the watermark
-`proved`, and changes are read from the cursor or from the watermark, whichever is earlier. Below the cursor nothing
-lies at or after the watermark unless the clock was wrong, so it costs nothing.
+A cursor is a time from the `Date` header. If that clock was ahead by a day, everything that is changed within that day
+is below the cursor and would never be read. The Modified_Time of records comes from another clock, Zoho's own. A record
+with Modified_Time S was read at S or later, so every change after that reading has a Modified_Time of S or later.
+Routes read in the order of change, so every record below the last record that they gave is loaded. That instant is the
+watermark `proved`. Changes are read from the cursor or from the watermark, whichever is earlier. No record is both
+below the cursor and at or above the watermark unless the clock was wrong, so this costs nothing.
 
 Only a reading in that order may move the watermark. A record fetched by its id may be newer than others that have not
-been read, and so may one of a second bulk file.
+been read, and so may a record of a second bulk file.
 
-The list of deletions has a watermark of the same kind, `deleted_from`, moved by the times of deletions.
+The list of deletions has a watermark of the same kind, `deleted_from`, which the times of deletions move.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,14 +23,14 @@ from zoho_pipeline.ingest.routes.window import OVERLAP, SECOND, SKEW
 from zoho_pipeline.zoho.read.pages import Row
 
 EVER = datetime(1971, 1, 1, tzinfo=UTC)
-"""Before every record."""
+"""An instant before every record."""
 
 
 def is_ahead(state: ModuleState, hi: datetime) -> bool:
-    """Whether an instant that a clock told is later than this sync's own clock: then one of the two was or is wrong.
+    """Whether a stored instant is later than the clock of this sync: then one of the two clocks was or is wrong.
 
-    Zoho's own clock may have been set back too, stamps and all. What was edited since may then be stamped below what
-    is held, where only a comparison id by id finds it.
+    Zoho's own clock may have been set back too, and Modified_Time with it. A newer edit may then have an earlier
+    Modified_Time than the stored row, and only a comparison id by id finds it.
     """
     return any(at is not None and at > hi + SKEW for at in (state.cursor, state.deleted_cursor))
 
@@ -42,7 +42,7 @@ def with_proof(state: ModuleState, stamps: Iterable[datetime | None]) -> ModuleS
 
 
 def corrected(state: ModuleState, hi: datetime) -> ModuleState:
-    """The state without instants after the end of the window, and in doubt where there was one: see `is_ahead`."""
+    """The state without instants after the end of the window. It is in doubt if there was one: see `is_ahead`."""
     if not is_ahead(state, hi):
         return state
 
@@ -62,7 +62,7 @@ def corrected(state: ModuleState, hi: datetime) -> ModuleState:
 
 
 def deletions_since(state: ModuleState, proved: datetime | None, hi: datetime) -> datetime:
-    """The instant before which every deletion is in; `proved` is of the syncs before."""
+    """The instant before which every deletion is loaded. `proved` comes from the syncs before."""
     assert state.deleted_cursor is not None
     listed = state.deleted_from
     shown = [at for at in (proved, listed + OVERLAP if listed else None) if at is not None]
@@ -70,14 +70,16 @@ def deletions_since(state: ModuleState, proved: datetime | None, hi: datetime) -
 
 
 def deleted_from(state: ModuleState, listed: Mapping[str, Row], proved: datetime | None) -> datetime | None:
-    """From where the next sync lists deletions at the latest: the overlap before the newest, or a page of them.
+    """The latest instant from which the next sync may list deletions: the newest less the overlap, or one page of them.
 
-    A second that fills the page is taken to be over, or it would be listed each night. `proved` is a watermark from
-    before the list was read. None: nothing is known.
+    A second that fills the page counts as over, because it would be listed in every sync otherwise. `proved` is a
+    watermark from before the list was read. None: nothing is known.
     """
     times = sorted(map(deleted_at, listed.values()), reverse=True)
     shown = [state.deleted_from, proved - OVERLAP if proved else None]
     if times:
         page = times[PAGE_ROOM - 1 : PAGE_ROOM]
-        shown.append(max([times[0] - OVERLAP, *(at + 2 * SECOND for at in page)]))  # the list is asked a second earlier
+        shown.append(
+            max([times[0] - OVERLAP, *(at + 2 * SECOND for at in page)])
+        )  # the list is read from one second earlier
     return max((at for at in shown if at is not None), default=None)

@@ -1,4 +1,4 @@
-"""What ended: deletions against what the warehouse holds, deletions that were undone, and stays that were left."""
+"""Rows that ended: new deletions of stored rows, deletions that were undone, and stays that have ended."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,10 +19,10 @@ from zoho_pipeline.warehouse.connection import Connection
 
 
 def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReader, batch: LoadBatch) -> None:
-    """Add what has been deleted of the rows that the warehouse holds, and what has come back."""
+    """Add the deletions of stored rows, and the deletions that were undone."""
     found = reader.deletions or Deletions()
     known, module, table = reader.baseline.deletions, reader.spec.module, reader.spec.table
-    # on an incremental sync the list was read before the rows: what was seen alive since has come back
+    # an incremental sync reads the list before the rows: a record seen alive since then was restored
     alive = reader.rows.live_again.keys() if reader.baseline.since is not None else set()
     listed = {id_: row for id_, row in found.listed.items() if id_ not in alive}
     news = {id_: row for id_, row in listed.items() if deletions.is_news(row, known.get(id_))}
@@ -46,15 +46,15 @@ def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReade
 def restored_rows(
     connection: Connection, channel_id: str, module: str, back: dict[str, datetime]
 ) -> list[dict[str, Any]]:
-    """The stored deletions of these records, ended: id → when the record was seen alive."""
+    """The stored deletions of these records, with their end: id → when the record was seen alive."""
     stored = open_deletions(connection, channel_id, module, back)
     return [row | {"restored_at": back[row["id"]], "synced_at": back[row["id"]]} for row in stored]
 
 
 def ended_stays(connection: Connection, reader: ModuleReader, batch: LoadBatch) -> set[str]:
-    """Stored stays of a history that ended: a later one of the same parent is about to be loaded.
+    """The ids of stored stays that have ended, because a later stay of the same parent is about to be loaded.
 
-    Zoho fills in where a stay moved to without moving its Modified_Time, which is when it began.
+    When a stay ends, Zoho fills in the next stage. The Modified_Time of the stay does not change: it is its start.
     """
     table = reader.spec.table
     parts = batch.tables.get(table.name)
@@ -66,7 +66,7 @@ def ended_stays(connection: Connection, reader: ModuleReader, batch: LoadBatch) 
 
 
 def read_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: LoadBatch) -> None:
-    """Add these records as they are now."""
+    """Read these records again and add them."""
     if not ids:
         return
     now = sync.window.now()

@@ -1,4 +1,4 @@
-"""One load: checkpoints of several modules, each key once, and which of its tables can be appended to."""
+"""One load: checkpoints of several modules with each key once, and the tables to which rows can be appended."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class LoadBatch:
     emails: EmailState | None = None
 
     def add(self, checkpoint: Checkpoint) -> None:
-        """Add a checkpoint. Its state takes the place of an earlier one of the module."""
+        """Add a checkpoint. Its state replaces an earlier state of the module."""
         self.put(checkpoint.tables)
         self.states[checkpoint.module] = checkpoint.state
 
@@ -36,12 +36,12 @@ class LoadBatch:
         return sum(part.num_rows for parts in self.tables.values() for part in parts)
 
     def is_full(self, limits: SyncLimits) -> bool:
-        """Whether this is enough for a load: memory stays bounded whatever is read."""
+        """Whether the batch is large enough for a load. This keeps memory bounded."""
         return self.rows >= limits.rows_per_load or bytes_of(self.tables) >= limits.bytes_per_load
 
 
 def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:
-    """One table with the last row of each key; the order of the others stays."""
+    """One table with the last row of each key. The order of the rows stays."""
     table = pa.concat_tables(parts)
     names = [name for name in raw.key if name != "channel_id"]
     if not names:
@@ -56,19 +56,19 @@ def newest_by_key(raw: RawTable, parts: list[pa.Table]) -> pa.Table:
 
 
 class AppendTracker:
-    """Which tables of a load can be appended to: those where no row's key is in the warehouse yet.
+    """Finds the tables of a load to which rows can be appended: the warehouse has none of their keys yet.
 
-    Appending skips the staged copy and the merge, which is over half of what a first load costs the engine. It is
-    right only while the channel had no row in the table when the sync began (the channel's lock keeps others out) and
-    no id of this sync comes twice: Zoho's pages may show a record again where others were deleted or restored between
-    them. So the ids that a sync has loaded into tables that were empty are remembered, eight bytes each.
+    Appending skips the staged copy and the merge, which are more than half of the engine's cost of a first load. It is
+    correct only if the channel had no row in the table when the sync began (the lock of the channel keeps others out)
+    and if no id of this sync comes twice. Zoho's pages may show a record again when other records were deleted or
+    restored between them. So the ids that a sync loads into empty tables are remembered, with eight bytes each.
     """
 
     def __init__(self, empty: Iterable[str]) -> None:
         self._seen: dict[str, list[pa.Array]] = {name: [] for name in empty}
 
     def appendable(self, tables: Mapping[str, pa.Table]) -> set[str]:
-        """The names of the tables whose rows are all new, each key once; their rows count as seen from now on."""
+        """The names of the tables whose rows are all new, with each key once. Their rows now count as loaded."""
         return {name for name, table in tables.items() if self._are_new(name, table)}
 
     def _are_new(self, name: str, table: pa.Table) -> bool:
@@ -77,7 +77,7 @@ class AppendTracker:
             return False
         try:
             ids = table["id"].combine_chunks().cast(pa.int64())
-        except pa.ArrowInvalid:  # an id that is no number of Zoho's: nothing can be said about this table any more
+        except pa.ArrowInvalid:  # an id is not one of Zoho's numbers, so this table cannot be checked any more
             del self._seen[name]
             return False
         new = not seen or not pc.any(pc.is_in(ids, value_set=pa.concat_arrays(seen))).as_py()

@@ -1,4 +1,4 @@
-"""What the models need of the registry, as raw tables: zone, currency, maps, parameters, hours set by hand.
+"""Raw tables with what the models need of the registry: zone, currency, maps, parameters, hours set by a person.
 
 The tables are written when they differ: at the end of a sync, and before a transform, so that `channels set` shows in
 the next numbers without a sync.
@@ -39,7 +39,7 @@ def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> Non
 
 
 def publish_channel(connection: Connection, channel: Channel, found: Mapping[str, str] | None = None) -> None:
-    """One channel's rows. `found`: the field map that a sync discovered; None keeps the one of the last sync."""
+    """Write the rows of one channel. `found` is the field map that a sync discovered; None keeps the last one."""
     now = datetime.now(UTC)
     if found is None:
         stored = stored_rows(connection, CHANNEL_FIELD_MAP, channel.id)
@@ -74,7 +74,7 @@ def _channel_columns(channel: Channel) -> dict[str, Any]:
 
 
 def _publish_hours(connection: Connection, channel: Channel, now: datetime) -> None:
-    """Hours set by hand replace those of Zoho. Once they are unset, the next sync brings Zoho's hours back."""
+    """Write the hours that a person set instead of Zoho's. After they are unset, the next sync loads Zoho's hours."""
     if channel.business_hours is not None:
         document = channel.business_hours
         replace_rows(connection, BUSINESS_HOURS, channel.id, [hours_row(document, channel.id, "set", now)])

@@ -1,4 +1,4 @@
-"""Checkpoints into the warehouse, and the end of a sync: reference tables, names, the log of the run."""
+"""Loads checkpoints into the warehouse, and ends a sync: reference tables, names, the log of the run."""
 
 import logging
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def load(sync: SyncContext, batch: LoadBatch) -> None:
-    """One dlt run: the rows of the batch, the history that they show, and the states that are true with them."""
+    """Run dlt once: load the rows of the batch, the history that they show, and the states that are true with them."""
     tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in batch.tables.items() if parts}
     state = ChannelState({**sync.state.modules, **batch.states}, batch.emails or sync.state.emails)
     _infer_history(sync, tables)
@@ -36,11 +36,11 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
         new = sync.appends.appendable(tables)
         sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
         sync.state = state
-        pa.default_memory_pool().release_unused()  # Arrow keeps freed pages: the peak would grow with each load
+        pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
 
 
 def last_load(sync: SyncContext, batch: LoadBatch) -> None:
-    """The last checkpoints, with the deletions of every module that was read to its end."""
+    """Load the last checkpoints, with the deletions of every module that was read to its end."""
     ended: dict[str, set[str]] = {}
     with sync.warehouse.connect() as connection:
         for module, reader in sync.readers.items():
@@ -63,7 +63,7 @@ def last_load(sync: SyncContext, batch: LoadBatch) -> None:
 
 
 def finish(sync: SyncContext) -> SyncReport:
-    """Write the reference tables and the log of the run; raises what made it impossible to go on."""
+    """Write the reference tables and the log of the run. Raises the error that stopped the sync, if there is one."""
     reports = list(sync.reports.values())
     finished_at = sync.registry.database.now()
     if reports:
@@ -86,7 +86,7 @@ def finish(sync: SyncContext) -> SyncReport:
 
 
 def _write_references(sync: SyncContext, connection: Connection) -> None:
-    """The reference tables as they are at Zoho, and the values that did not fit."""
+    """Write the reference tables as they are at Zoho, and the values that did not fit."""
     for part, found in sync.references.items():
         for name, rows in found.tables.items():
             replace_rows(connection, BY_NAME[name], sync.channel.id, rows)
@@ -96,7 +96,7 @@ def _write_references(sync: SyncContext, connection: Connection) -> None:
 
 
 def _infer_history(sync: SyncContext, tables: dict[str, pa.Table]) -> None:
-    """Add the stays that these rows show, where Zoho keeps no history of its own."""
+    """Add the stays that these rows show, for tables without a history at Zoho."""
     known = {reader.spec.table.name for reader in sync.readers.values() if not reader.baseline.empty}
     rules = [
         rule
@@ -121,9 +121,9 @@ def _is_inferred(sync: SyncContext, history: str) -> bool:
 
 
 def _name_users(sync: SyncContext, tables: dict[str, pa.Table], batch: LoadBatch) -> None:
-    """Names of users for rows that came with bare ids. Where users are still being read, `finish` fills them."""
+    """Fill in the names of users in rows that came with ids only. If users are still being read, `finish` does this."""
     if USERS.name not in sync.reports and has_bare_names(batch.states) and not sync.users_asked:
-        sync.users_asked = True  # where they are refused, not once for each load: `finish` tries again
+        sync.users_asked = True  # if Zoho refuses them, they are not requested for each load: `finish` tries again
         _read_users_for_names(sync, batch.states)
     users = sync.references[USERS.name].tables[USERS.name] if USERS.name in sync.references else []
     for module, reader in sync.readers.items() if users else ():
@@ -133,7 +133,7 @@ def _name_users(sync: SyncContext, tables: dict[str, pa.Table], batch: LoadBatch
 
 
 def _read_users_for_names(sync: SyncContext, states: Mapping[str, ModuleState]) -> None:
-    """A sync of some modules reads no users, except where rows came without names."""
+    """Read the users in a sync of some modules, which otherwise reads none, because rows came without names."""
     if USERS.name in sync.references or not has_bare_names(states):
         return
     own = sync.client.metered()
@@ -149,7 +149,7 @@ def _read_users_for_names(sync: SyncContext, states: Mapping[str, ModuleState]) 
 
 
 def _found_fields(sync: SyncContext) -> dict[str, str] | None:
-    """The field map that this sync could discover; None where it saw no fields of leads."""
+    """The field map that this sync discovered. None if it read no fields of leads."""
     leads = sync.readers.get("Leads")
     if leads is None:
         return None
@@ -160,6 +160,6 @@ def _found_fields(sync: SyncContext) -> dict[str, str] | None:
 
 
 def _tokens(sync: SyncContext) -> int:
-    """Requests for access tokens since the start of the sync."""
+    """The number of requests for access tokens since the start of the sync."""
     fingerprint = sync.registry.token_store.fingerprint(sync.channel.id)
     return sync.registry.token_budget.requests(fingerprint, sync.started_at)

@@ -1,4 +1,4 @@
-"""What the parts of one sync share."""
+"""The context that the parts of one sync share."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,13 +24,13 @@ class SyncContext:
     """One sync of one channel, from its start to its report.
 
     Attributes:
-        state: as the last load left it in the warehouse.
+        state: the state that the last load stored in the warehouse.
         full: every row is read again. `reconcile`: every module is compared with Zoho id by id.
         readers: by module. `references`: the reference tables that were read, by name. `reports`: of both.
-        comparisons: what was compared id by id, by module.
+        comparisons: the results of comparisons id by id, by module.
         appends: remembers which tables were empty when the sync began.
-        users_asked: the users were asked for, although this sync does not read all tables.
-        fatal: what ended the reading of all modules.
+        users_asked: users were read, although this sync does not read all tables.
+        fatal: the error that ended the reading of all modules.
     """
 
     registry: Registry

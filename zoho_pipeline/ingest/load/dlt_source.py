@@ -1,9 +1,9 @@
 """The dlt source `zoho_crm`: a resource for every raw table, merged on its key, typed by the catalogue.
 
-Rows are read before dlt sees anything (threads, routes, windows). A resource yields the Arrow tables of one load, and
+Rows are read before dlt starts (threads, routes, windows). A resource yields the Arrow tables of one load, and
 the source's state takes the cursors that go with them. dlt makes state visible only when the whole package is in, so a
 cursor can never be ahead of its rows. `explicit_dlt` keeps dlt from reading config files and the environment, and from
-telling its makers of each run.
+sending telemetry about each run.
 """
 
 import logging
@@ -46,7 +46,7 @@ def zoho_crm(
 ) -> list[DltResource]:
     """One load: raw table name → its Arrow tables, and the source's state that is true with them.
 
-    `new`: tables whose rows are all new to the warehouse; they are appended, not merged.
+    `new`: tables whose rows are all new to the warehouse. They are appended and not merged.
     """
     resources = [
         _resource(BY_NAME[name], parts, "append" if name in new else disposition_of(BY_NAME[name]))
@@ -58,12 +58,12 @@ def zoho_crm(
 
 
 def columns_of(raw: RawTable) -> dict[str, Any]:
-    """dlt's column hints. Nullability and types equal the Arrow schema, else dlt warns at every load."""
+    """dlt's column hints. Nullability and types equal the Arrow schema, because dlt warns at every load otherwise."""
     return {column.name: _hints(column, raw) for column in raw.columns}
 
 
 def disposition_of(raw: RawTable) -> Any:
-    """Upsert on the key. Where rows have a Modified_Time, a row that is older than the stored one is left out."""
+    """Upsert on the key. If rows have a Modified_Time, a row that is older than the stored one is left out."""
     merge: dict[str, Any] = {"disposition": "merge", "strategy": "upsert"}
     names = {column.name for column in raw.columns}
     if "modified_time" in names:
@@ -72,7 +72,7 @@ def disposition_of(raw: RawTable) -> Any:
 
 
 def newest_wins(raw: RawTable) -> str:
-    """SQL over the staged rows: false for one that is an earlier version of the row already stored.
+    """SQL condition on a staged row: false if it is an earlier version of the stored row.
 
     A row is earlier if it was modified earlier and not read later, or has the same version and was read earlier. A row
     that was read later always wins over one that was modified later but read earlier: what Zoho shows last counts (a
@@ -114,13 +114,13 @@ _lock = Lock()
 
 
 class ExplicitContext(RunContext):
-    """A run context without providers: a `.dlt/config.toml` nearby or a variable of the environment changes nothing."""
+    """A run context without providers, so that no `.dlt/config.toml` and no environment variable changes anything."""
 
     def initial_providers(self) -> list[ConfigProvider]:
         return []
 
     def initialize_runtime(self, runtime_config: RuntimeConfiguration | None = None) -> None:
-        del runtime_config  # what dlt found in the surroundings
+        del runtime_config  # the values that dlt found in files and the environment
         quiet = RuntimeConfiguration()
         quiet.dlthub_telemetry = False
         quiet.log_level = "WARNING"
@@ -129,10 +129,10 @@ class ExplicitContext(RunContext):
 
 
 def explicit_dlt() -> None:
-    """Give dlt everything explicitly in this process. Further calls do nothing.
+    """Give dlt its whole configuration in this process. Further calls do nothing.
 
-    The context is set before dlt makes one of its own: that one reads the surroundings and starts to report usage to
-    dlt's makers at once, and it would be too late to turn that off afterwards.
+    The context is set before dlt makes its own one. That one reads files and the environment, and sends telemetry at
+    once, so that it would be too late to switch this off afterwards.
     """
     with _lock:
         container = Container()
@@ -147,7 +147,7 @@ def explicit_dlt() -> None:
 
 
 def _hand_over_logging() -> None:
-    """dlt's own handler would print without our redaction. So its records go to the root logger."""
+    """Send dlt's log records to the root logger, because dlt's own handler would print them without our redaction."""
     logger = dlt_logger.LOGGER
     if isinstance(logger, logging.Logger):
         logger.handlers.clear()

@@ -1,7 +1,7 @@
 """The loader: one dlt pipeline per channel, and a chain of short runs. Each run is visible as a whole or not at all.
 
-A run that dies leaves nothing to resume: its work folder is removed, and the state is taken from the warehouse, where a
-cursor becomes visible only when all rows before it are visible. So an old package can never overwrite newer rows.
+A run that is killed leaves nothing to resume. Its work folder is removed, and the state comes from the warehouse, where
+a cursor becomes visible only with all rows before it. So an old package can never overwrite newer rows.
 """
 
 import logging
@@ -34,16 +34,16 @@ _LOCK = ".lock"
 
 
 class LoadFailed(PipelineError):
-    """A load failed; nothing of it is visible, and the cursors did not move."""
+    """A load failed. Nothing of it is visible, and the cursors did not move."""
 
 
 class Loader:
     """Loads batches of one channel into the warehouse, and keeps the cursors that belong to them.
 
-    `state` is the source's state as the warehouse has it: change a copy and hand it to `load`.
+    `state` is the state of the source in the warehouse: change a copy of it and pass the copy to `load`.
 
     Args:
-        lock: keeps other loaders of this channel and purpose out. Each load first checks that it still does.
+        lock: keeps out other loaders of this channel and purpose. Each load first checks that the lock still holds.
     """
 
     def __init__(
@@ -74,19 +74,19 @@ class Loader:
         state: Mapping[str, Any] | None = None,
         new: Collection[str] = (),
     ) -> None:
-        """One load: these tables and this state. The state counts only when all of the tables are in.
+        """Load these tables and this state. The state counts only when all of the tables are loaded.
 
-        `new`: tables none of whose rows can be in the warehouse yet, which are appended to.
-        The warehouse is held for the load alone, not while the package is written.
+        `new`: tables whose rows cannot be in the warehouse yet; their rows are appended.
+        The warehouse is locked only for the load, and not while the package is written.
 
         Raises:
-            LockLost: another process may be loading; nothing of this load is visible.
-            LoadFailed: after several attempts; the package was removed.
+            LockLost: another process may be loading. Nothing of this load is visible.
+            LoadFailed: several attempts failed. The package was removed.
         """
         self._ensure_alone()
         pipeline = self._pipeline
         try:
-            # on Postgres rows go in by binary COPY (ADBC), 20 times faster than as SQL; it takes no empty file
+            # Postgres loads rows by binary COPY (ADBC), 20 times faster than as SQL; COPY accepts no empty file
             filled = any(part.num_rows for parts in tables.values() for part in parts)
             binary = filled and self._warehouse.takes_parquet
             pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if binary else None)
@@ -116,7 +116,7 @@ class Loader:
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
                 with self._warehouse.lend(self._destination, limit_memory=limit_memory) as session:
-                    # with the file in hand: whoever has the lock by now cannot look into it before this load is in
+                    # the file is open here: another process with the lock cannot read it before this load ends
                     self._ensure_alone()
                     info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
                     if session is not None:
@@ -124,7 +124,7 @@ class Loader:
                 self._drop_loaded()
                 return info
             except PipelineStepFailed as error:
-                # a package whose jobs failed permanently is gone; one that met a busy file is still pending
+                # a package whose jobs failed permanently is removed; one that found the file busy is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise
                 log.warning(
@@ -139,18 +139,18 @@ class Loader:
             self._lock.ensure_held()
 
     def _drop_staged(self, session: Connection, tables: Iterable[str]) -> None:
-        """Done before the file is closed, which would write the staged rows to disk once more."""
+        """Drop the staged rows before the file is closed, which would write them to disk once more."""
         for table in tables:
             session.execute(f"truncate {self._warehouse.staging_schema(self._channel_id)}.{table}")
 
     def _drop_loaded(self) -> None:
-        """Rows in the warehouse need no second copy: it would fill the disk, and a purge would not remove it."""
+        """Remove the loaded package: a second copy would fill the disk, and a purge would not remove it."""
         loaded = Path(self._pipeline.working_dir) / "load" / "loaded"
         for package in loaded.iterdir() if loaded.is_dir() else ():
             shutil.rmtree(package, ignore_errors=True)
 
     def _restored(self) -> dlt.Pipeline:
-        """A pipeline with an empty work folder and the state that the warehouse has."""
+        """A pipeline with an empty work folder and the state of the warehouse."""
         self._folder.clear()
         pipeline = self._open()
         with self._warehouse.lend(self._destination):
@@ -217,7 +217,7 @@ def pipeline_name(purpose: str, channel_id: str) -> str:
 
 
 def missing_tables(warehouse: Warehouse) -> list[RawTable]:
-    """Raw tables that do not exist, or lack a column of the catalogue."""
+    """The raw tables that do not exist, or lack a column of the catalogue."""
     with warehouse.connect() as connection:
         there = connection.tables(RAW_SCHEMA)
     return [table for table in RAW_TABLES if {c.name for c in table.columns} - set(there.get(table.name, {}))]

@@ -1,4 +1,4 @@
-"""Remove a channel's rows: raw tables, cursors, staging schema, and what a killed load left on disk."""
+"""Removes the rows of a channel: raw tables, cursors, staging schema, and files that a killed load left on disk."""
 
 import shutil
 from collections.abc import Callable
@@ -15,11 +15,11 @@ PURPOSES = ("zoho_crm", "content")
 
 
 def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str) -> int:
-    """`purge_channel` and `drop_local` while nobody else loads rows of the channel; returns the number of deleted rows.
+    """Run `purge_channel` and `drop_local` while nobody else loads rows of the channel. Returns the deleted rows.
 
     Raises:
         ChannelBusy: a sync or a load of the content catalogue is running; nothing was deleted.
-        LockLost: one may have begun meanwhile; nothing was deleted.
+        LockLost: another one may have begun since then; nothing was deleted.
     """
     with channel_lock(settings, channel_id) as rows, channel_lock(settings, channel_id, kind="content") as content:
 
@@ -33,9 +33,9 @@ def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str) -> in
 
 
 def purge_channel(warehouse: Warehouse, channel_id: str, ensure_alone: Callable[[], None] | None = None) -> int:
-    """Delete all raw rows and cursors of a channel in one transaction; returns the number of deleted rows.
+    """Delete all raw rows and cursors of a channel in one transaction. Returns the number of deleted rows.
 
-    A later sync of the same id starts from nothing. `ensure_alone` is called before the deletions are committed.
+    A later sync of the same id reads everything again. `ensure_alone` is called before the deletions are committed.
     """
     deleted = 0
     names = [pipeline_name(purpose, channel_id) for purpose in PURPOSES]
@@ -58,6 +58,6 @@ def purge_channel(warehouse: Warehouse, channel_id: str, ensure_alone: Callable[
 
 
 def drop_local(settings: Settings, channel_id: str) -> None:
-    """Delete the work folders of the channel in HOME: a killed load may have left rows there."""
+    """Delete the work folders of the channel in HOME, because a killed load may have left rows there."""
     for purpose in PURPOSES:
         shutil.rmtree(settings.home / "dlt" / pipeline_name(purpose, channel_id), ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The log of the runs: a row per module in `sync_runs`, and the status of each module in the registry."""
+"""The log of the runs: one row per module in `sync_runs`, and the status of each module in the registry."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +17,7 @@ from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
 def record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport], hi: datetime | None) -> None:
-    """Tell the registry how each module went; `hi` is the end of the window (None: nothing was read)."""
+    """Store the result of each module in the registry. `hi` is the end of the window (None: nothing was read)."""
     registry.record_syncs(
         channel_id,
         [
@@ -45,13 +45,13 @@ def record_failure(
     started_at: datetime,
     error: PipelineError,
 ) -> None:
-    """Log a run that read nothing (token revoked, credits used up, Zoho out of reach, load failed), per module."""
+    """Log a run that read nothing (token revoked, credits used up, Zoho not reachable, load failed), per module."""
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
-    if not isinstance(error, LockLost):  # else the status of the channel belongs to another run
+    if not isinstance(error, LockLost):  # otherwise the status of the channel belongs to another run
         record(registry, channel_id, reports, None)
     with warehouse.connect(read_only=False) as connection:
-        if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # not before the first run that gets through
+        if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # the tables do not exist before the first successful run
             now = registry.database.now()
             insert_rows(connection, SYNC_RUNS, [row(channel_id, run_id, started_at, report, now) for report in reports])
 

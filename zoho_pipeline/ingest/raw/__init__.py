@@ -1,6 +1,6 @@
-"""Questions to the raw tables, in SQL that both engines take.
+"""Queries on the raw tables, in SQL that both engines understand.
 
-Here belongs what a sync must know of the warehouse: baselines, known deletions, names, inferred history, small tables.
+Here belongs what a sync reads from the warehouse: baselines, known deletions, names, inferred history, small tables.
 Writing rows of Zoho belongs to `load`, comparing all ids to `reconcile`. `load`, `sync` and `reconcile` call it.
 Read `read_baseline.py` first, then `queries.py`.
 """

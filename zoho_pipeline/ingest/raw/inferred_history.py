@@ -1,7 +1,7 @@
-"""History where Zoho keeps none: a status that two successive syncs saw differently.
+"""History for tables without a history at Zoho: two successive syncs found different values of a status.
 
-A stay is known to have begun at the latest when the record was modified with it; what came and went
-between two syncs is not rule. Such rows are marked `observed`.
+A stay began at the latest when the record was modified with it. A stay that began and ended between two syncs is not
+found. Such rows are marked `observed`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 @dataclass(frozen=True)
 class HistoryRule:
-    """Which column of which table makes which history; `parent` is the column of the history with the record's id."""
+    """A column of a table, and the history made from it. `parent` is the column of the history with the record's id."""
 
     source: RawTable
     column: str
@@ -34,7 +34,7 @@ HISTORY_RULES: Mapping[str, HistoryRule] = {
 
 
 def infer_stays(connection: Connection, rule: HistoryRule, channel_id: str, incoming: pa.Table) -> pa.Table:
-    """Rows of the history: stays that begin or end with the rows about to be loaded, against the stored ones."""
+    """The rows of the history: stays that begin or end with the rows about to be loaded."""
     columns = incoming.select(["id", rule.column, "modified_time"]).to_pylist()
     stored = values_of(connection, rule.source, rule.column, channel_id, [row["id"] for row in columns])
     moved = [row for row in columns if row["id"] in stored and stored[row["id"]][0] != row[rule.column]]
@@ -63,7 +63,7 @@ def _stays(
 
 
 def _running(connection: Connection, rule: HistoryRule, channel_id: str, parents: list[str]) -> dict[str, datetime]:
-    """Record id → when its inferred stay that has not ended began."""
+    """Record id → the start of its inferred stay that has not ended."""
     rows = connection.rows(
         f"select {rule.parent} as parent, max(modified_time) as began from {RAW_SCHEMA}.{rule.history.name}"  # noqa: S608
         f" where channel_id = ? and basis = 'observed' and moved_to is null and {rule.parent} = any(?)"

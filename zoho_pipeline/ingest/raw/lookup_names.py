@@ -1,7 +1,7 @@
-"""Names of lookups that a route gave as bare ids: they are filled from users and from the parents' own rows.
+"""Names of lookups that a route gave as ids only: they are filled from users and from the rows of the parents.
 
-A module whose rows came so is marked (`bare_names` in its state). As long as a marked module has an id without a name,
-every sync tries to name it: after a crash, after a sync that could not read users, when a parent's module came later.
+A module with such rows is marked (`bare_names` in its state). As long as a marked module has an id without a name,
+every sync tries to fill it: after a crash, after a sync that could not read users, when a parent was loaded later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,12 +42,12 @@ _PARENTS: Mapping[str, tuple[str, ...]] = {
 
 
 def has_bare_names(states: Mapping[str, ModuleState]) -> bool:
-    """Whether rows of a module came with bare ids of lookups."""
+    """Whether rows of a module came with ids of lookups and without their names."""
     return any(state.bare_names for state in states.values())
 
 
 def with_named(connection: Connection, channel_id: str, state: ChannelState) -> ChannelState:
-    """The state, in which modules are not marked any more where every id has its name."""
+    """The state in which modules are not marked any more if every id has its name."""
     modules = dict(state.modules)
     for module, found in state.modules.items():
         if found.bare_names and not _has_nameless(connection, BY_NAME[found.table or ""], channel_id):
@@ -66,9 +66,9 @@ def _has_nameless(connection: Connection, raw: RawTable, channel_id: str) -> boo
 
 
 def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows of a table with the names of owner, creator and modifier where they have none.
+    """Rows of a table with missing names of owner, creator and modifier filled in.
 
-    Done before the rows are loaded: afterwards it would be an update of every row.
+    This is done before the rows are loaded. Afterwards it would be an update of every row.
     """
     ids = pa.array([user["id"] for user in users], pa.string())
     names = pa.array([user["full_name"] for user in users], pa.string())
@@ -82,8 +82,8 @@ def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str,
 
 
 def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:
-    """Give every lookup of a table that has an id and no name its name, where we hold the parent."""
-    if not _has_nameless(connection, raw, channel_id):  # one look at the table instead of one for each lookup
+    """Fill in the name of every lookup of a table that has an id and no name, if the parent is stored."""
+    if not _has_nameless(connection, raw, channel_id):  # one query on the table instead of one per lookup
         return
     for column in raw.columns:
         if column.part != "name":

@@ -1,4 +1,4 @@
-"""Questions of a sync to the raw tables of one channel, in SQL that both engines take."""
+"""Queries of a sync on the raw tables of one channel, in SQL that both engines understand."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
@@ -13,7 +13,7 @@ IDS_PER_QUERY = 5_000
 
 
 def known_deletions(connection: Connection, channel_id: str, module: str) -> dict[str, Known]:
-    """Deletions of a module that were not undone, by id."""
+    """The deletions of a module that were not undone, by id."""
     rows = connection.rows(
         f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
         " where channel_id = ? and module = ? and restored_at is null",
@@ -23,7 +23,7 @@ def known_deletions(connection: Connection, channel_id: str, module: str) -> dic
 
 
 def held(connection: Connection, table: RawTable, channel_id: str, ids: Collection[str]) -> set[str]:
-    """Which of these ids the table has, also those of deleted records."""
+    """Those of these ids that the table has, also of deleted records."""
     return {row["id"] for row in _by_ids(connection, table, "id", channel_id, ids)}
 
 
@@ -103,7 +103,7 @@ def open_deletions(connection: Connection, channel_id: str, module: str, ids: Co
 def open_stays(
     connection: Connection, history: RawTable, parent: str, channel_id: str, parents: Collection[str]
 ) -> set[str]:
-    """Ids of the stays of these parents that Zoho tracks and that have not ended."""
+    """The ids of the stays of these parents that Zoho tracks and that have not ended."""
     rows = connection.rows(
         f"select id from {RAW_SCHEMA}.{history.name} where channel_id = ? and moved_to is null and basis = 'tracker'"  # noqa: S608
         f" and {parent} = any(?)",

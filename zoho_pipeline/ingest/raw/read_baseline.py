@@ -1,4 +1,4 @@
-"""Read what the warehouse holds of a module at the start of a sync, and from where its changes must be read."""
+"""Reads the stored rows of a module at the start of a sync, and the instant from which changes must be read."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from zoho_pipeline.warehouse.connection import Connection
 def read_baseline(
     connection: Connection, channel_id: str, spec: ModuleSpec, state: ModuleState, window: Window, limits: SyncLimits
 ) -> Baseline:
-    """What a channel's rows of one module are at the start of a sync."""
+    """Read the rows of one channel and module at the start of a sync."""
     hi, lag, table = window.hi, window.lag, spec.table
     known = known_deletions(connection, channel_id, spec.module) if spec.has_deletions else {}
     empty = is_empty(connection, table, channel_id)
@@ -59,7 +59,7 @@ def read_baseline(
 
 
 def overlap_start(cursor: datetime, newest: list[tuple[str, datetime]]) -> datetime:
-    """The cursor less the overlap, or less of it where more rows lie in the overlap than fit one page.
+    """The cursor less the overlap, or less a shorter overlap if the rows of the whole one do not fit on one page.
 
     `newest`: (id, modified_time) of the rows at or after cursor − overlap, newest first.
     """

@@ -1,7 +1,7 @@
-"""Raw tables of a few rows per channel, replaced whole in one transaction, and only when they differ.
+"""Raw tables with a few rows per channel. They are replaced as a whole in one transaction, and only if they differ.
 
-These are users, stages, business hours, holidays and what the registry knows. A dlt run for each would cost half a
-second, and an upsert would keep rows that are gone.
+These are users, stages, business hours, holidays and the tables from the registry. A dlt run for each would cost half a
+second, and an upsert would keep rows that no longer exist.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ ROWS_PER_INSERT = 100
 
 
 def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[dict[str, Any]]:
-    """The channel's rows of a table; [] where the table is not there yet."""
+    """The channel's rows of a table; [] if the table does not exist yet."""
     if raw.name not in connection.tables(RAW_SCHEMA):
         return []
     columns = ", ".join(column.name for column in raw.columns)
@@ -26,7 +26,7 @@ def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[
 
 
 def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether anything but `synced_at` is different."""
+    """Whether the rows differ in anything except `synced_at`."""
     names = [column.name for column in raw.columns if column.name != "synced_at"]
 
     def content(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
@@ -36,7 +36,7 @@ def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence
 
 
 def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Replace the channel's rows of a table by these; whether they differed. Keys must be unique."""
+    """Replace the channel's rows of a table if they differ. Returns whether they did. Keys must be unique."""
     if not differs(raw, stored_rows(connection, raw, channel_id), rows):
         return False
     connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = ?", (channel_id,))  # noqa: S608
@@ -45,7 +45,7 @@ def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: S
 
 
 def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows in the place of those with the same keys. Keys must be unique."""
+    """Insert rows, and replace the rows with the same keys. Keys must be unique."""
     same = " and ".join(f"{name} = ?" for name in raw.key)
     for row in rows:
         connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where {same}", [row[name] for name in raw.key])  # noqa: S608

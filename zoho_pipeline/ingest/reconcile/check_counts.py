@@ -1,4 +1,4 @@
-"""After the checkpoints are in: do count and latest change of the live records agree with Zoho?"""
+"""Compares count and latest change of the live records with Zoho, after the checkpoints are loaded."""
 
 import logging
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def check_counts(sync: SyncContext) -> None:
     """Compare count and latest change of every module that was read to its end, and repair those that differ.
 
-    With `sync.reconcile` the ids are compared whatever the counts say. So are those of a module in doubt (see
+    With `sync.reconcile` the ids are compared even if the counts agree. So are the ids of a module in doubt (see
     `watermarks.corrected`). A module that still differs after its repair, or cannot be compared, is not complete.
     """
     for module, reader in sync.readers.items():
@@ -56,7 +56,7 @@ def _check_clock(reader: ModuleReader, report: ModuleReport) -> None:
 def _is_in_doubt(sync: SyncContext, reader: ModuleReader) -> bool:
     if not sync.state.of(reader.spec.module).doubt:
         return False
-    reader.report.note("an earlier sync, or this one, met a wrong clock, or left a difference: compared id by id")
+    reader.report.note("an earlier sync or this one had a wrong clock or left a difference: compared id by id")
     return True
 
 

@@ -1,4 +1,4 @@
-"""Zoho and the warehouse, id by id: what only one of them has, and which versions differ.
+"""Compares Zoho and the warehouse id by id: records that only one of them has, and versions that differ.
 
 Some changes leave no trace: a merge whose loser is in no list, a restore that moves no time, a record that a sharing
 rule shows or hides. So ids are compared, by the cheapest route, and what differs is repaired in the same sync.
@@ -32,7 +32,7 @@ class Version:
 
 @dataclass
 class Difference:
-    """What a comparison found. `unknown`: ids that only Zoho shows. `vanished`: ids that only the warehouse has.
+    """The result of a comparison. `unknown`: ids that only Zoho shows. `vanished`: ids that only the warehouse has.
     `stale`: ids with another version in the warehouse."""
 
     route: str
@@ -75,7 +75,7 @@ def stored_versions(
 
 
 def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, Version], hi: datetime) -> Difference:
-    """What differs. A record changed since the end of the window is not stale: it belongs to the next sync."""
+    """The differences. A record changed since the end of the window is not stale: it belongs to the next sync."""
     end = int(hi.timestamp())
     both = source.keys() & stored.keys()
     return Difference(
@@ -107,7 +107,7 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
             return
         last = page.rows[-1]["id"] if page.rows else after
         if int(last) <= int(after):
-            raise BadAnswer(f"COQL on {module}: more records follow, but the page does not lead on.")
+            raise BadAnswer(f"COQL on {module}: more records follow, but the page has no new row.")
         after = last
 
 

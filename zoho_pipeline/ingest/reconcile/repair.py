@@ -1,4 +1,4 @@
-"""Compare one module with Zoho id by id, and repair what differs."""
+"""Compares one module with Zoho id by id, and repairs what differs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,10 +26,10 @@ _VERSION = FieldPlan(("Modified_Time",))
 
 
 def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
-    """Compare ids and versions of one module, fetch what is missing or stale, mark what is gone.
+    """Compare ids and versions of one module, fetch missing and stale records, and mark records that no longer exist.
 
-    Many records are read again by another route than the one that left the difference, then by the next one; a few
-    are read by their ids. What differs after all that makes the module's outcome `failed`.
+    Many records are read again by another route than the one that left the difference, then by the next route. A few
+    are read by their ids. If a difference remains after that, the outcome of the module is `failed`.
     """
     module, client, limits = reader.spec.module, reader.client, sync.limits
     route, source = diff.source_versions(client, module, sync.window, by_query=reader.routes.can_query)
@@ -73,19 +73,19 @@ def _difference(sync: SyncContext, reader: ModuleReader, route: str, source: Map
 
 
 def _really_left(reader: ModuleReader, route: str, ids: set[str], most: int) -> set[str]:
-    """Those of the differing records that are still there: one may have been deleted since it was listed."""
+    """Those of the differing records that still exist: one may have been deleted since it was listed."""
     if not ids or len(ids) > most or route != "coql":
         return ids
     return ids & change_probe.listed(reader.client, reader.spec.module, ids)
 
 
 def _conclude(sync: SyncContext, reader: ModuleReader, found: Difference, left: set[str], more: int) -> None:
-    """Remember what the comparison left, and say it."""
+    """Store the differences that the comparison left, and report them."""
     spec, report, words = reader.spec, reader.report, ""
     if left:
         some = ", ".join(sorted(left)[:3]) + (" …" if len(left) > 3 else "")
         words = (
-            f"{len(left)} of {found.source_rows} records are not as Zoho tells ({some}). Run `zoho-pipeline reconcile "
+            f"{len(left)} of {found.source_rows} records differ from Zoho ({some}). Run `zoho-pipeline reconcile "
             f"{sync.channel.id}`; if they remain, ask an administrator of Zoho whether the connected user may read them"
         )
         report.outcome = "failed"
@@ -129,7 +129,7 @@ def _live_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: L
 
 
 def _read_all_again(sync: SyncContext, reader: ModuleReader, wanted: set[str]) -> None:
-    """Every row of the module, in loads of the usual size."""
+    """Read every row of the module again, in loads of the usual size."""
     batch = LoadBatch()
     for checkpoint in reader.reread():
         batch.add(checkpoint)
@@ -151,7 +151,7 @@ def _put_rows(sync: SyncContext, reader: ModuleReader, rows: Mapping[str, Any]) 
 
 
 def _vanished_rows(sync: SyncContext, reader: ModuleReader, gone: set[str]) -> list[dict[str, Any]]:
-    """Rows of `deleted_records` for what is gone: as Zoho's list of deletions has it, else `vanished`."""
+    """Rows of `deleted_records` for records that are gone: from Zoho's list of deletions, else as `vanished`."""
     module, now, clock = reader.spec.module, sync.window.now(), sync.window.clock()
     listed = read_deletions(reader.client, module, since_of(clock, {}, clock), {}).listed
     rows = []

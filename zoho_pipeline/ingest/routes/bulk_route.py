@@ -1,7 +1,7 @@
 """Route `bulk`: whole modules by Bulk Read, fifty credits for up to 200,000 rows.
 
-The job is made once the window is settled, so that its snapshot holds everything below `hi`. What changed after it is
-read by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
+The job is created once the window is settled, so that its snapshot has everything below `hi`. Later changes are read
+by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ BLOCK_BYTES = 16 << 20
 
 @dataclass(frozen=True)
 class BulkCheckpoint:
-    """How far a bulk read is: the job, the rows of its file that are loaded, the end of the window it belongs to.
+    """How far a bulk read is: the job, the loaded rows of its file, and the end of its window.
 
-    `below`: rows of all its files modified before `hi`; None where the release that stored it did not count them.
+    `below`: the rows of all its files modified before `hi`. None if the release that stored it did not count them.
     """
 
     job: str
@@ -39,7 +39,7 @@ class BulkCheckpoint:
     below: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The checkpoint as the state stores it."""
+        """The checkpoint in the form in which the state stores it."""
         stored = {
             "job": self.job,
             "rows": self.rows,
@@ -51,7 +51,7 @@ class BulkCheckpoint:
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:
-        """The checkpoint as any release stored it; None where there is none."""
+        """Read a checkpoint that any release stored; None if there is none."""
         if not isinstance(stored, dict):
             return None
         hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
@@ -75,21 +75,21 @@ class BulkReader:
         self._since, self._limits = since, limits
         self.checkpoint = resume
         self.resumed = False
-        """Whether the rows were taken from a job that an earlier sync had made."""
+        """Whether the rows come from a job that an earlier sync created."""
         self.first = True
-        """Whether the batch is of the first job that this sync read: only its rows are all of one instant."""
+        """Whether the batch is from the first job of this sync: only its rows all have the state of one instant."""
         self._total = 0
 
     def read(self) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
-        """Batches of text columns, and the progress that is true once each is loaded.
+        """Yield batches of text columns, and with each the checkpoint that is true once it is loaded.
 
         Raises:
-            JobFailed and other Permanent errors, also for a field that bulk has no column for: another route must be
-            taken.
+            JobFailed and other Permanent errors, also for a field without a column in bulk: another route must be
+            used.
         """
         done = self._begin()
         while True:
-            # Zoho prepares the next file while this one is loaded: about 4 s per 200,000 rows
+            # Zoho prepares the next file while this one is loaded, which takes about 4 s per 200,000 rows
             ahead = bulk.create_job(self._client, self._module, page_token=done.next_page_token) if done.more else None
             yield from self._file(done)
             if ahead is None:
@@ -99,8 +99,10 @@ class BulkReader:
             done = bulk.poll(self._client, ahead.id)
 
     def _file(self, job: bulk.BulkJob) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
-        """The rows of one job's file that are not loaded yet. A file with another number of rows than its job says is
-        downloaded once more, and then refused: it may be well-formed and still lack half of the rows."""
+        """The rows of one job's file that are not loaded yet.
+
+        If the file has another number of rows than its job says, it is downloaded once more and then refused: it may be
+        well-formed and still lack half of the rows."""
         assert self.checkpoint is not None
         for _ in range(2):
             held = 0
@@ -121,10 +123,10 @@ class BulkReader:
         raise JobFailed(f"the file of bulk job {job.id} holds {held} rows, and the job says {job.count}.")
 
     def _begin(self) -> bulk.BulkJob:
-        """The completed job to read from: the one that a crash left, else a new one."""
+        """The completed job to read from: the job that a crash left, else a new one."""
         names = ("id", *self._plan.names)
         if self.checkpoint is not None and self.checkpoint.fields != names:
-            self.checkpoint = None  # its file lacks a field that has appeared since
+            self.checkpoint = None  # its file lacks a field that was added later
         if self.checkpoint is not None:
             try:
                 found = bulk.poll(self._client, self.checkpoint.job)
@@ -143,9 +145,9 @@ class BulkReader:
 
 
 def _blocks(zipped: Path) -> Iterator[pa.Table]:
-    """The CSV inside, in blocks. Every column is text; an empty value is null.
+    """Read the CSV in the zip in blocks. Every column is text; an empty value is null.
 
-    The CSV has one form for null and '', and lists give null.
+    The CSV has the same form for null and '', and lists give null.
     """
     with bulk.open_csv(zipped) as stream:
         if not (header := stream.peek(1 << 16).split(b"\n", 1)[0].strip()):  # type: ignore[attr-defined]

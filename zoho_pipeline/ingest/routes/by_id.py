@@ -1,4 +1,4 @@
-"""Whole records by id, for the few that no other call brought: up to 100 per call."""
+"""Whole records by id, for the few that no other call gave: up to 100 per call."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ IDS_PER_CALL = 100
 
 
 def fetch(client: ZohoClient, module: str, plan: FieldPlan, ids: Iterable[str]) -> dict[str, Row]:
-    """id → record, of those that this user sees; all fields of a record are of one version."""
+    """Id → record, for the records that this user sees. All fields of a record are of one version."""
     wanted = sorted(set(ids))
     found: dict[str, Row] = {}
     for start in range(0, len(wanted), IDS_PER_CALL):
@@ -30,12 +30,12 @@ def _some(client: ZohoClient, module: str, plan: FieldPlan, ids: list[str]) -> d
         if len(parts) == len(slices) and len({part.get("Modified_Time") for part in parts}) == 1:
             found[id_] = {name: value for part in parts for name, value in part.items()}
         elif parts and (row := records.get_one(client, module, id_)) is not None:
-            found[id_] = row  # edited between two slices
+            found[id_] = row  # it was edited between two slices
     return found
 
 
 def _slice(client: ZohoClient, module: str, names: Iterable[str], ids: list[str]) -> dict[str, Row] | None:
-    """One slice of fields of these records; None where the list call refuses ids (then each is read alone)."""
+    """One slice of fields of these records. None if the list call refuses ids; then each record is read alone."""
     params = {"fields": ",".join(names), "ids": ",".join(ids)}
     if module == "Leads":
         params["converted"] = "both"

@@ -1,7 +1,7 @@
-"""The unchanged probe: one aggregate query tells how many records there are and when one changed last.
+"""The unchanged probe: one aggregate query gives the number of records and the latest change.
 
-The query costs one credit, whatever the module's size. Where queries know no MAX, the count alone is asked for, and
-changes are looked for by reading. The answer is compared with the same totals of the warehouse.
+The query costs one credit, whatever the size of the module. If queries do not support MAX, only the count is read, and
+changes are found by reading. The answer is compared with the same totals of the warehouse.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,16 +16,16 @@ from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import module_path
 
 QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
-"""Refusals of a query while lists still answer: they do not mean that the module is missing."""
+"""Errors of a query while lists still work: they do not mean that the module is missing."""
 
 CONVERTED = "Converted_Date_Time"
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Live records created before the window's end: how many, the latest change, the latest conversion.
+    """The live records created before the end of the window: their number, the latest change, the latest conversion.
 
-    `changed` is None where only the count is known. `asked_at` is Zoho's clock as the answer showed it.
+    `changed` is None if only the count is known. `asked_at` is Zoho's clock as the answer showed it.
     """
 
     count: int
@@ -39,8 +39,8 @@ class KnownDifference:
     """A difference between Zoho and the warehouse that a comparison id by id has explained, or could not repair.
 
     Attributes:
-        more: by how many records the warehouse holds more than a query counts.
-        latest: the latest change at Zoho and in the warehouse, as texts; None where they agree.
+        more: the number of records that the warehouse has beyond the count of a query.
+        latest: the latest change at Zoho and in the warehouse, as texts. None if they agree.
         left: records that still differ; `words` names them for a person.
     """
 
@@ -51,7 +51,7 @@ class KnownDifference:
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:
-        """The difference as the state stored it; None where there is none."""
+        """Read the difference from the state; None if there is none."""
         if not stored:
             return None
         latest = stored.get("latest")
@@ -64,7 +64,7 @@ class KnownDifference:
 
 
 def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
-    """The totals at Zoho; ScopeMissing, InvalidRequest and others where the module cannot be queried."""
+    """The totals at Zoho. Raises ScopeMissing, InvalidRequest and others if the module cannot be queried."""
     where = f"Created_Time < '{format_time(created_before)}'"
     columns = ["COUNT(id)", "MAX(Modified_Time)"]
     if module == "Leads":
@@ -83,7 +83,7 @@ def count_only(client: ZohoClient, module: str, created_before: datetime) -> int
 
 
 def converted_since(client: ZohoClient, since: datetime) -> set[str]:
-    """Ids of the leads converted at or after an instant. A conversion need not move Modified_Time."""
+    """The ids of the leads converted at or after an instant. A conversion may leave Modified_Time unchanged."""
     found: set[str] = set()
     after, limit = "0", 200
     while True:
@@ -94,29 +94,29 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
             return found
         last = page.rows[-1]["id"] if page.rows else after
         if not last.isdigit() or int(last) <= int(after):
-            raise BadAnswer("COQL on Leads: more conversions follow, but the page does not lead on.")
+            raise BadAnswer("COQL on Leads: more conversions follow, but the page has no new row.")
         after, limit = last, client.pacing.query_rows
 
 
 def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
-    """Which of these ids a query shows now; fifty at most."""
+    """Those of these ids that a query shows now. At most fifty ids can be given."""
     name = module_path(module).rpartition("/")[2]
     text = f"select id from {name} where id in ({', '.join(sorted(ids))}) limit 200"  # noqa: S608
     return {row["id"] for row in coql.query(client, text).rows}
 
 
 def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDifference | None = None) -> str:
-    """What differs between Zoho and the warehouse, in words; empty where nothing differs.
+    """The difference between Zoho and the warehouse, as a text; empty if there is none.
 
     Args:
         there, here: totals of the live records created before `hi`; `there` was asked at or after `hi`.
-        compared: what an earlier comparison id by id left. The same difference again is no news.
+        compared: the difference that an earlier comparison id by id left. It is not reported again.
     """
     if there.count + (compared.more if compared else 0) != here.count:
         return f"{there.count} live records at Zoho, {here.count} here"
     if there.changed is None or there.changed >= hi:
-        return ""  # a record was edited since: what was read may be from before or after that edit
-    # a latest change here at or after `hi` was read after Zoho was asked
+        return ""  # a record was edited since then: it may have been read before or after that edit
+    # a latest change here at or after `hi` was read after the query
     same = here.changed is not None and (there.changed == here.changed or here.changed >= hi)
     if same or (compared and _pair(there, here) == compared.latest):
         return ""
@@ -124,10 +124,10 @@ def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDiffere
 
 
 def left_by(there: Totals | None, here: Totals, more: int, left: int, words: str) -> KnownDifference | None:
-    """What a comparison id by id left; None where it left nothing.
+    """The difference that a comparison id by id left; None if it left none.
 
     Args:
-        more: records of the warehouse that Zoho shows by id and in no query.
+        more: the number of stored records that Zoho shows by id and in no query.
         left: records that still differ. `words` names them for a person.
     """
     latest = None
@@ -148,7 +148,7 @@ def _shown(at: datetime | None) -> str:
 
 
 def _read(row: Mapping[str, Any], module: str) -> Totals:
-    """The one row of an aggregate. Each API version spells its keys in another way."""
+    """The one row of an aggregate. Each API version spells its keys differently."""
     found: dict[str, Any] = {}
     for key, value in row.items():
         lowered = key.lower()
@@ -156,7 +156,7 @@ def _read(row: Mapping[str, Any], module: str) -> Totals:
             if part in lowered:
                 found[part] = value
     if not str(found.get("count", "")).isdigit() or "modified_time" not in found:
-        raise BadAnswer(f"COQL on {module}: an aggregate came back without its parts.")
+        raise BadAnswer(f"COQL on {module}: the answer to an aggregate lacks a value.")
     return Totals(int(found["count"]), _instant(found["modified_time"]), _instant(found.get("converted_date_time")))
 
 

@@ -1,8 +1,8 @@
 """Route `coql`: full rows by queries, up to 2,000 per call for one to three credits.
 
 The walk is a keyset on (Modified_Time, id): an edit can only move a row forward. Below the final instant nothing can
-change any more. From there on a row may move behind the key within its second, so that stretch is read again until two
-readings agree. Lookups come as bare ids: their names are filled in the warehouse (`raw/lookup_names`).
+change any more. From there on a row may move behind the key within its second, so these rows are read again until two
+readings agree. Lookups come as ids without names, which are filled in the warehouse (`raw/lookup_names`).
 """
 
 from collections.abc import Generator, Iterator
@@ -21,10 +21,10 @@ from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import Page, Row
 
 REFUSALS = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
-"""Errors of a query although lists of the same module work: another route is taken."""
+"""Errors of a query although lists of the same module work: another route is used."""
 
 LISTED_ROWS = 200
-"""Rows of the query that looks for changes: one credit."""
+"""The number of rows of the query that finds changes. It costs one credit."""
 MOST_TAIL_WALKS = 8
 MOST_TAIL_PAGES = 50
 _FOREVER = timedelta(days=3_650)
@@ -33,7 +33,7 @@ _PARENTS_WITH_MODULE = frozenset({"Notes"})
 
 @dataclass(frozen=True)
 class Listed:
-    """Ids and versions changed since an instant; `whole`: there are no others."""
+    """The ids and versions changed since an instant. `whole`: there are no others."""
 
     rows: list[Row]
     whole: bool
@@ -41,13 +41,13 @@ class Listed:
 
 
 def can_give_rows(module: str, plan: FieldPlan) -> bool:
-    """Whether a query gives every field of the plan: some fields are refused, and a note's parent lacks its module."""
+    """Whether a query gives every field of the plan. Queries refuse some fields, and the module of a note's parent."""
     refused = coql.UNSUPPORTED_FIELDS.get(module, frozenset())
     return module not in _PARENTS_WITH_MODULE and not refused & set(plan.names) and len(plan.names) < coql.MOST_FIELDS
 
 
 def list_changes(client: ZohoClient, module: str, since: datetime, window: Window, *, created: bool) -> Listed:
-    """Ids and versions of what changed at or after `since`, one credit. `created`: the module has Created_Time."""
+    """The ids and versions changed at or after `since`, for one credit. `created`: the module has Created_Time."""
     names = ("Modified_Time", "Created_Time") if created else ("Modified_Time",)
     page = coql.changes(client, module, names, since=since, until=window.hi + _FOREVER, limit=LISTED_ROWS)
     _check(page.rows, module, None)
@@ -55,7 +55,7 @@ def list_changes(client: ZohoClient, module: str, since: datetime, window: Windo
 
 
 def count_changes(client: ZohoClient, module: str, since: datetime | None, until: datetime | None = None) -> int:
-    """How many records were changed at or after an instant and before another (None: ever), one credit."""
+    """The number of records changed at or after one instant and before another (None: no limit), for one credit."""
     bounds = [
         f"Modified_Time {sign} '{format_time(at)}'" for sign, at in ((">=", since), ("<", until)) if at is not None
     ]
@@ -66,7 +66,7 @@ def count_changes(client: ZohoClient, module: str, since: datetime | None, until
 class QueryReader:
     """Reads one module upwards from an instant by queries, to its last record.
 
-    `most` is the largest page that the org took so far; it becomes smaller where the org refuses 2,000 rows.
+    `most` is the largest page that the org has accepted so far. It becomes smaller if the org refuses 2,000 rows.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class QueryReader:
         self._smaller = limits.smaller_query
 
     def read(self, since: datetime | None) -> Iterator[Batch]:
-        """All batches from `since` (inclusive) on, in the order of change; raises REFUSALS before the first."""
+        """Yield all batches from `since` (inclusive) on, in the order of change. Raises REFUSALS before the first."""
         slipped = yield from self._walk(since)
         before: dict[str, str] | None = None
         for _ in range(MOST_TAIL_WALKS if slipped else 0):
@@ -98,7 +98,7 @@ class QueryReader:
             before = found
 
     def _walk(self, since: datetime | None) -> Generator[Batch, None, bool]:
-        """The walk; returns whether a row may have moved behind its key."""
+        """Walk once. Returns whether a row may have moved behind its key."""
         after: coql.Keyset | None = None
         tail = 0
         while True:
@@ -117,7 +117,7 @@ class QueryReader:
             after = last
 
     def _tail(self) -> Iterator[Batch]:
-        """Everything from the final instant on, once more."""
+        """Read everything from the final instant on once more."""
         yield from self._walk(self._final_to)
 
     def _page(self, since: datetime | None, after: coql.Keyset | None) -> Page:
@@ -134,15 +134,17 @@ class QueryReader:
 
 
 def _about_rows(error: InvalidRequest) -> bool:
-    told = f"{error} {error.details}".lower()
-    return not any(clause in told for clause in ("select", "offset", "where", "order"))
+    text = f"{error} {error.details}".lower()
+    return not any(clause in text for clause in ("select", "offset", "where", "order"))
 
 
 def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
-    """BadAnswer for a page in another order than was asked for: with it the cursor would pass unread rows."""
+    """Raise BadAnswer for a page in another order than requested: the cursor would pass rows that were not read."""
     if not all(row["id"].isdigit() for row in rows):
-        raise InvalidRequest(f"COQL on {module}: ids that are no numbers have no order.", "INVALID_QUERY")
+        raise InvalidRequest(
+            f"COQL on {module}: an id is not a number, so that the rows have no order.", "INVALID_QUERY"
+        )
     keys = [(modified(row), int(row["id"])) for row in rows]
     first = [(after.modified_time, int(after.id))] if after else []
     if any(later <= earlier for earlier, later in pairwise([*first, *keys])):
-        raise BadAnswer(f"COQL on {module}: the rows are not in the order of (Modified_Time, id) that was asked for.")
+        raise BadAnswer(f"COQL on {module}: the rows are not in the requested order of (Modified_Time, id).")

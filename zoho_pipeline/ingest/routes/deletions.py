@@ -1,8 +1,8 @@
-"""Deletions: their own list, their own cursor on `deleted_time`, and what has come back.
+"""Deletions: they have their own list and their own cursor on `deleted_time`. Restored records are found too.
 
-A restored record leaves Zoho's list of deletions, and Zoho may not move its Modified_Time. So the list is asked for
-from the oldest deletion in the recycle bin that the warehouse holds, where that still fits a page. What is missing from
-the list was restored or permanently deleted, and a single GET shows which.
+A restored record leaves Zoho's list of deletions, and Zoho may leave its Modified_Time unchanged. So the list is read
+from the oldest stored deletion that is still in the recycle bin, if that fits on a page. A record that is missing from
+the list was restored or permanently deleted, and a single GET shows which of the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from zoho_pipeline.zoho.read import deleted, records
 from zoho_pipeline.zoho.read.pages import Page, Row
 
 PAGE_ROOM = 150
-"""Known deletions that are listed again beside new ones, to find restores: one page, one call."""
+"""The number of known deletions that are listed again beside new ones, to find restores: one page, one call."""
 
 MOST_WALKS = 10
 MOST_GETS = 200
@@ -26,7 +26,7 @@ MOST_GETS = 200
 
 @dataclass(frozen=True)
 class Known:
-    """A deletion the warehouse holds and that is not restored."""
+    """A stored deletion that has not been undone."""
 
     deleted_time: datetime | None
     deletion_type: str | None
@@ -34,13 +34,13 @@ class Known:
 
 @dataclass
 class Deletions:
-    """What the list of deletions showed.
+    """The content of the list of deletions.
 
     Attributes:
-        listed: id → Zoho's entry, the newest of each id.
+        listed: id → Zoho's newest entry of this id.
         since: everything deleted at or after it is in `listed`.
         whole: False if Zoho did not show the whole list (a cap on pages): ids must be compared.
-        restored: id → the record, of those that are live again although no other call showed it.
+        restored: id → the record, for records that are live again although no other call showed it.
         asked_at: Zoho's clock as the last answer showed it.
     """
 
@@ -52,7 +52,7 @@ class Deletions:
 
 
 def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> datetime:
-    """From when to ask: the cursor less the overlap, or the oldest deletion that could still be undone."""
+    """The instant from which the list is read: cursor less overlap, or the oldest deletion that can be undone."""
     base = cursor - OVERLAP
     horizon = now - deleted.RECYCLE_BIN_DAYS + timedelta(days=1)
     in_bin = [
@@ -64,13 +64,13 @@ def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> dat
 
 
 def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, Known]) -> Deletions:
-    """The list from `since` on, and which of the known deletions were undone."""
+    """Read the list from `since` on, and find the known deletions that were undone."""
     found = Deletions(since=since)
     before: set[str] | None = None
     for _ in range(MOST_WALKS):
         listed, pages, found.whole, found.asked_at = _walk(client, module, since)
         found.listed |= listed
-        # a restore between two pages moves rows forward: one page is one instant, more are walked again
+        # a restore between two pages moves rows forward: one page is one instant, several pages are read again
         if pages == 1 or not found.whole or set(listed) == before:
             found.listed = listed
             break
@@ -101,7 +101,7 @@ def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, R
         if not page.more:
             return listed, number, True, asked_at
         if not page.rows or (number > 1 and not fresh):
-            raise BadAnswer(f"{module}/deleted: more deletions follow, but page {number} brings none.")
+            raise BadAnswer(f"{module}/deleted: more deletions follow, but page {number} has none.")
 
 
 def _page(client: ZohoClient, module: str, since: datetime, number: int) -> Page:
@@ -125,7 +125,7 @@ def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known:
 
 
 def deleted_at(row: Row) -> datetime:
-    """When an entry of the list was deleted."""
+    """The time of the deletion of an entry."""
     return parse_time(row.get("deleted_time") or "")
 
 
@@ -153,5 +153,5 @@ def _part(value: Any, name: str) -> str | None:
 
 
 def is_news(row: Row, known: Known | None) -> bool:
-    """Whether an entry differs from the deletion that the warehouse holds."""
+    """Whether an entry differs from the stored deletion."""
     return known is None or known.deleted_time != deleted_at(row) or known.deletion_type != row.get("type")

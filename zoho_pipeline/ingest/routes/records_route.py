@@ -1,10 +1,10 @@
 """Route `records`: Get Records by keyset on Modified_Time, 200 rows per call.
 
-Offset pages skip a row whenever an edit moves another row out of an earlier page. So every call here is a first page:
-ascending, from the last Modified_Time seen. What was below it has been read, or was edited since and comes again
-further up. Page tokens are used only where one second fills a whole page, and only inside that second. That walk is
-repeated until two walks agree: a row can be skipped in a walk only if another row left during it, and then the next
-walk lacks the row that left.
+Pages by number skip a row whenever an edit moves another row out of an earlier page. So every call here reads a first
+page: ascending, from the last Modified_Time that was read. A row below it has been read, or it was edited since then
+and comes again later. Page tokens are used only if one second fills a whole page, and only inside that second. That
+walk is repeated until two walks agree: a walk can skip a row only if another row left during it, and then the next walk
+lacks the row that left.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from zoho_pipeline.zoho.read.pages import Page, Row
 
 MOST_WALKS = 20
 MOST_TAIL_PAGES = 1_000
-"""Pages read beyond the end of the window: what is edited faster than it can be read belongs to the next sync."""
+"""The most pages that are read beyond the end of the window. Later edits belong to the next sync."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one page; everything modified before `reached` has been read. `read_at` is Zoho's clock."""
+    """The rows of one page. Everything modified before `reached` has been read. `read_at` is Zoho's clock."""
 
     rows: list[Row]
     reached: datetime | None
@@ -45,8 +45,8 @@ class _Answer:
 class KeysetReader:
     """Reads one module upwards from an instant, to its last record.
 
-    It reads on beyond the window's `hi`: a record that was edited during the sync is there, and Zoho does not show its
-    earlier version any more.
+    It also reads beyond `hi`, the end of the window. A record that was edited during the sync is there, and Zoho does
+    not show its earlier version any more.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class KeysetReader:
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
         self.inclusive = inclusive
-        """Whether If-Modified-Since was seen to include its own second; no source says whether it does."""
+        """Whether an answer showed that If-Modified-Since includes its own second. No source says whether it does."""
 
     def read(self, since: datetime | None) -> Iterator[Batch]:
-        """All batches from `since` (inclusive) on, in the order of change.
+        """Yield all batches from `since` (inclusive) on, in the order of change.
 
-        A version of a record is given once, unless it was read before its second was over.
+        Each version of a record is given once, except if it was read before its second was over.
         """
         seen: dict[str, str] = {}
         tail, known_at = 0, None
@@ -84,7 +84,7 @@ class KeysetReader:
             _forget(seen, since)
 
     def _same_second(self, since: datetime, second: datetime, seen: dict[str, str]) -> Iterator[Batch]:
-        """Everything up to `second`, which alone fills more than a page: token walks until two agree."""
+        """Read a second that fills more than a page: walk by tokens until two walks agree."""
         before: set[str] | None = None
         for _ in range(MOST_WALKS):
             found: set[str] = set()
@@ -101,7 +101,7 @@ class KeysetReader:
             before = found
         raise BadAnswer(
             f"{self._module}: {len(before or ())} records share {second.isoformat()} and keep changing while they are "
-            "read. Run the sync again when the import or mass update is through."
+            "read. Run the sync again after the import or mass update."
         )
 
     def _walk(self, since: datetime | None) -> Iterator[_Answer]:
@@ -119,7 +119,7 @@ class KeysetReader:
         """The page that begins at `since`. If the header excludes its own second, the page is asked for one second
         earlier. That is right in both cases, but it may bring a crowded second once more.
 
-        probe: a record of that very second was just seen, so its absence shows that the header excludes it.
+        probe: a record of this second was just read, so its absence shows that the header excludes the second.
         """
         if since is None or self.inclusive:
             return self._page(since)
@@ -134,7 +134,7 @@ class KeysetReader:
         return answer
 
     def _page(self, since: datetime | None, token: str | None = None) -> _Answer:
-        """One page of all fields: slices of at most 50, joined where they show the same version of a record."""
+        """One page of all fields: slices of at most 50 fields, joined if they show the same version of a record."""
         first, *others = self._plan.slices
         page = self._call(first, since, token)
         check_order(page.rows, self._module)
@@ -145,10 +145,10 @@ class KeysetReader:
         return _Answer(rows, last, page.more, page.next_page_token)
 
     def _joined(self, rows: list[Row], first: datetime, last: datetime, names: tuple[str, ...]) -> list[Row]:
-        """The rows with a further slice of their fields, read over the same stretch of time.
+        """Add another slice of fields to the rows, read for the same period.
 
         A record that was edited between the two calls has another version there. It is left out here, and comes again
-        further up with its new time.
+        later with its new time.
         """
         missing = {row["id"]: row for row in rows}
         joined: dict[str, Row] = {}
@@ -179,14 +179,14 @@ class KeysetReader:
 
 
 def check_order(rows: list[Row], module: str) -> None:
-    """BadAnswer for a page that is not in ascending order: with it the cursor would pass unread rows."""
+    """Raise BadAnswer for a page that is not in ascending order: the cursor would pass rows that were not read."""
     times = [modified(row) for row in rows]
     if any(later < earlier for earlier, later in pairwise(times)):
-        raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was asked for.")
+        raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was requested.")
 
 
 def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, settled: bool) -> datetime | None:
-    """Up to where everything has been read; never back, and never past what can be trusted."""
+    """The instant up to which everything has been read. It never moves back, and never beyond a trusted reading."""
     if last is None:
         return since
     last = last if settled else min(last, trusted)
@@ -194,15 +194,15 @@ def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, 
 
 
 def _fresh(rows: list[Row], seen: dict[str, str], trusted: datetime) -> list[Row]:
-    """Rows whose version was not given yet. Only final versions are remembered: a second edit within the same second
-    has the same Modified_Time."""
+    """The rows whose version was not given yet. Only final versions are remembered, because a second edit within the
+    same second has the same Modified_Time."""
     fresh = [row for row in rows if seen.get(row["id"]) != row["Modified_Time"]]
     seen.update((row["id"], row["Modified_Time"]) for row in fresh if modified(row) < trusted)
     return fresh
 
 
 def _forget(seen: dict[str, str], since: datetime | None) -> None:
-    """Forget versions that cannot come again, now and then: memory stays bounded whatever the size."""
+    """Forget versions that cannot come again, from time to time. So memory stays bounded for modules of any size."""
     if since is None or len(seen) < 20_000:
         return
     for id_ in [id_ for id_, text in seen.items() if parse_time(text) < since - 2 * SECOND]:

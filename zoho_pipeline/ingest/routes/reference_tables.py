@@ -1,4 +1,4 @@
-"""The small tables beside the modules, read whole: users, deal stages, business hours, holidays."""
+"""The small tables beside the modules, which are read as a whole: users, deal stages, business hours, holidays."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ from zoho_pipeline.zoho.read import metadata, users
 Rows = list[dict[str, Any]]
 
 HOLIDAY_YEARS_BACK = 1
-"""Insights reach 90 days back, so in January the holidays of the last year count."""
+"""Insights cover 90 days, so in January the holidays of the last year count too."""
 
 
 @dataclass(frozen=True)
 class ReferenceTables:
-    """Raw tables of a channel, whole, as they are at Zoho; values that did not fit; what a person should know."""
+    """The reference tables of a channel as they are at Zoho, the values that did not fit, and notes for the report."""
 
     tables: Mapping[str, Rows]
     rejected: tuple[Rejection, ...] = ()
@@ -45,7 +45,7 @@ ReferenceReader = Callable[[ZohoClient, Channel, datetime], ReferenceTables]
 
 
 def read_users(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
-    """All users and the deleted ones: old records have owners that are only among these."""
+    """All users, also deleted ones, because old records have owners that were deleted."""
     everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
     note = ""
     try:
@@ -57,7 +57,7 @@ def read_users(client: ZohoClient, channel: Channel, now: datetime) -> Reference
 
 
 def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
-    """Stages by pipeline; without that scope the values of the picklist, under no pipeline."""
+    """Stages by pipeline. Without that scope, the values of the picklist, without a pipeline."""
     deal_fields: list[metadata.FieldMeta] = []
     note = ""
     try:
@@ -89,9 +89,9 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Referenc
 
 
 def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
-    """The org's hours and their intervals; hours set by hand stay as they are.
+    """The org's business hours and their intervals. Hours that a person set stay as they are.
 
-    Hours with a day or a time that is none have no intervals: which of the others hold cannot be known.
+    If a day or a time is invalid, the hours have no intervals, because it is unknown which of the others are right.
     """
     if channel.business_hours is not None:
         return ReferenceTables({}, route="set")
@@ -110,7 +110,7 @@ def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> 
 
 
 def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
-    """Holidays of the years that windows and this year's reports touch, by the channel's calendar."""
+    """The holidays of the years that windows and reports of this year need, by the calendar of the channel."""
     year = now.astimezone(ZoneInfo(channel.timezone)).year
     found = {
         str(row.get("id")): row
@@ -140,7 +140,7 @@ def _typed(
     given = list(rows)
     converted = to_arrow(raw, given, channel_id=channel.id, synced_at=now)
     rejected = converted.rejected
-    if rejected and "id" not in raw.key:  # each is told by the key of its row instead
+    if rejected and "id" not in raw.key:  # without an id, the key of its row identifies a value
         names = raw.key[1:]
         rejected = [
             replace(found, id="/".join(str(row[name]) for name in names))

@@ -1,4 +1,4 @@
-"""Which route reads a module, by what it costs: the fewest credits that still bring every field.
+"""Chooses the route that reads a module: the one with the fewest credits that still gives every field.
 
 records   200 rows per call; a sorted call costs 1 or 3 credits (sources differ: 3 is assumed)
 coql      2,000 rows per call for 3 credits; lookups come without names, some fields are refused
@@ -17,7 +17,7 @@ Route = Literal["records", "coql", "bulk"]
 
 @dataclass(frozen=True)
 class RouteOptions:
-    """Which routes are possible. `rows` is None where they cannot be counted; `slices`: calls per page of a list."""
+    """The possible routes. `rows` is None if they cannot be counted. `slices`: calls per page of a list."""
 
     rows: int | None
     slices: int = 1
@@ -33,7 +33,7 @@ class Choice:
 
 
 def choose(options: RouteOptions, limits: SyncLimits) -> Choice:
-    """The cheapest route that brings every field of the rows, and the reason in words."""
+    """The cheapest route that gives every field of the rows, and the reason as a text."""
     rows = options.rows
     if rows is None:
         return Choice("records", "rows cannot be counted")
@@ -43,5 +43,5 @@ def choose(options: RouteOptions, limits: SyncLimits) -> Choice:
     if options.bulk:
         prices["bulk"] = limits.job_credits * max(ceil(rows / limits.job_rows), 1)
     route = min(prices, key=lambda name: prices[name])
-    told = ", ".join(f"{name} {price}" for name, price in sorted(prices.items(), key=lambda item: item[1]))
-    return Choice(route, f"{rows} rows, credits about: {told}")
+    listed = ", ".join(f"{name} {price}" for name, price in sorted(prices.items(), key=lambda item: item[1]))
+    return Choice(route, f"{rows} rows, credits about: {listed}")

@@ -1,9 +1,9 @@
 """The window of a sync: [cursor − overlap, hi), on Zoho's own clock, and where a record is in it.
 
 `hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed before the start
-is below it (Zoho stamps whole seconds). A write may become visible a moment after its stamp. So what was read at time T
-is only trusted below T − lag, and the end of the window is read once Zoho's clock has passed hi + lag. That moment is
-computed once, in real time: a clock that stands still (a simulator's) or is set back cannot hang a sync.
+is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time. So a reading
+at time T is only trusted below T − lag, and the end of the window is read once Zoho's clock has passed hi + lag. That
+moment is computed once, in real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
 """
 
 import time
@@ -14,15 +14,15 @@ from zoho_pipeline.zoho.connection.server_clock import parse_time
 from zoho_pipeline.zoho.read.pages import Row
 
 OVERLAP = timedelta(minutes=5)
-"""Is read again below the cursor: writes may become visible minutes late (imports, replicas)."""
+"""The period below the cursor that is read again: writes may become visible minutes late (imports, replicas)."""
 
 OVERLAP_ROWS = 190
-"""Not more rows of the overlap than fit a page beside what is new: a sync without changes needs one call."""
+"""The most rows of the overlap: they fit on a page beside new rows, so that a sync without changes needs one call."""
 
 SECOND = timedelta(seconds=1)
 
 SKEW = timedelta(seconds=60)
-"""Zoho's servers differ by less than this. What is further ahead of a clock was stamped by another clock."""
+"""The clocks of Zoho's servers differ by less than this. A time further ahead of a clock comes from another clock."""
 
 
 class Window:
@@ -30,9 +30,9 @@ class Window:
 
     Args:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
-        lag: seconds a write may take to become visible.
+        lag: the seconds that a write may take to become visible.
         last_read: when the newest rows in the warehouse were read. `now` is never before it: of two readings of one
-            version the later one wins, also on a clock that stands still or was set back.
+            version the later one wins, also if the clock is frozen or was set back.
     """
 
     def __init__(
@@ -52,35 +52,35 @@ class Window:
         self._settled_at = self._started + (self.hi + self.lag - self._server_time).total_seconds()
 
     def now(self) -> datetime:
-        """The stamp of a reading: Zoho's clock, but never before the newest reading of an earlier sync."""
+        """The time of a reading: Zoho's clock, but never before the newest reading of an earlier sync."""
         return self._from + timedelta(seconds=self._monotonic() - self._started)
 
     def clock(self) -> datetime:
-        """Zoho's clock, estimated from its start and the time elapsed here."""
+        """Zoho's clock, estimated from its value at the start and the time elapsed here."""
         return self._server_time + timedelta(seconds=self._monotonic() - self._started)
 
     @property
     def settled(self) -> bool:
-        """Whether everything stamped below `hi` has become visible."""
+        """Whether every write with a time below `hi` has become visible."""
         return self._monotonic() >= self._settled_at
 
     def settle(self) -> None:
-        """Wait until it has."""
+        """Wait until every write below `hi` has become visible."""
         left = self._settled_at - self._monotonic()
         while left > 0:
             self._sleep(left)
             left = self._settled_at - self._monotonic()
 
     def trusted(self, asked_at: datetime, settled: bool) -> datetime:
-        """What a read asked for at `asked_at` shows below this instant is final."""
+        """The instant below which the rows of a read at `asked_at` are final."""
         return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
 
 
 def modified(row: Row) -> datetime:
-    """A record's Modified_Time as an instant; BadAnswer where it has none."""
+    """The Modified_Time of a record as an instant. BadAnswer: it has none."""
     return parse_time(row.get("Modified_Time") or "")
 
 
 def parse(text: str | None) -> datetime | None:
-    """An instant of the state back into a datetime."""
+    """Parse an instant of the state."""
     return datetime.fromisoformat(text) if text else None

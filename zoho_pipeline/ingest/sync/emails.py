@@ -1,8 +1,8 @@
-"""E-mails of leads, where a channel asks for them (`channels set ID --param sync_emails=true`).
+"""E-mails of leads, if the settings of a channel request them (`channels set ID --param sync_emails=true`).
 
-Zoho has no list of all e-mails. They cost one call per lead, so they are read only where they are switched on, and
-only for leads that were read since the last time (new or changed) or have an activity that was. Each checkpoint covers
-a bounded number of leads; after a budget stop or a crash the next sync goes on from the last one.
+Zoho has no list of all e-mails. They cost one call per lead, so they are read only if they are switched on, and only
+for leads that were read since the last time (new or changed), or with an activity that was. Each checkpoint covers
+a bounded number of leads; after a budget stop or a crash, the next sync continues after the last checkpoint.
 """
 
 import time
@@ -32,13 +32,13 @@ _ACTIVITIES = ("calls", "events", "tasks")
 
 
 def wanted(channel: Channel) -> bool:
-    """Whether the channel asks for e-mails."""
+    """Whether the settings of the channel request e-mails."""
     return str(channel.parameters.get(PARAMETER, "")).strip().lower() in ("true", "1", "yes", "on")
 
 
 def sync_emails(sync: SyncContext) -> None:
-    """Bring the e-mails of the leads that were read since the last time; the report says how it went."""
-    report = sync.reports[MODULE] = ModuleReport(MODULE, route="related", route_reason="one call a lead")
+    """Load the e-mails of the leads that were read since the last time, and add the result to the report."""
+    report = sync.reports[MODULE] = ModuleReport(MODULE, route="related", route_reason="one call per lead")
     report.window_end = sync.window.hi
     client, started = sync.client.metered(), time.monotonic()
     try:
@@ -58,7 +58,7 @@ def sync_emails(sync: SyncContext) -> None:
 
 
 def _leads(sync: SyncContext) -> Iterator[tuple[EmailState, list[str]]]:
-    """Ids of the leads to ask about, a bounded number at a time, and the state once their e-mails are in."""
+    """Yield ids of leads, a bounded number at a time, with the state that is true once their e-mails are loaded."""
     while True:
         state, most = sync.state.emails or EmailState(), sync.limits.leads_per_email_checkpoint
         with sync.warehouse.connect() as connection:
@@ -69,7 +69,7 @@ def _leads(sync: SyncContext) -> Iterator[tuple[EmailState, list[str]]]:
 
 
 def _touched(connection: Connection, channel_id: str, state: EmailState, most: int) -> list[dict[str, Any]]:
-    """Leads in the order in which they, or an activity of theirs, were read."""
+    """The leads in the order in which they, or one of their activities, were read."""
     about = " union all ".join(
         f"select coalesce(what_id, who_id) as id, synced_at as at from {RAW_SCHEMA}.{name}"  # noqa: S608
         " where channel_id = ? and (se_module = 'Leads' or what_id is null)"
@@ -95,13 +95,13 @@ def _of_lead(client: ZohoClient, id_: str) -> list[Row]:
     try:
         return [_shaped(mail, id_) for mail in related.emails(client, "Leads", id_) if mail.get("message_id")]
     except (NotFound, InvalidRequest):
-        return []  # deleted, merged or converted since
+        return []  # deleted, merged or converted since then
 
 
 def _shaped(mail: Row, lead_id: str) -> Row:
     sender = mail.get("from")
-    told = {"module": "Leads", "record_id": lead_id, "sent_time": mail.get("sent_time") or mail.get("time")}
-    return {**mail, **told, "from_email": sender.get("email") if isinstance(sender, dict) else sender}
+    values = {"module": "Leads", "record_id": lead_id, "sent_time": mail.get("sent_time") or mail.get("time")}
+    return {**mail, **values, "from_email": sender.get("email") if isinstance(sender, dict) else sender}
 
 
 def _load(sync: SyncContext, report: ModuleReport, mails: list[Row], state: EmailState) -> None:

@@ -1,7 +1,7 @@
-"""Read all modules and reference tables of a sync side by side, and load what comes.
+"""Reads all modules and reference tables of a sync at the same time, and loads their checkpoints.
 
-Each module is read in a thread that only talks to Zoho; one thread, the caller's, loads. Checkpoints of several
-modules share a load.
+Each module is read in a thread that only calls Zoho. The thread of the caller loads. Checkpoints of several modules
+share a load.
 """
 
 import logging
@@ -42,11 +42,11 @@ MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
 
 def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Mapping[str, ReferenceReader]) -> None:
-    """Read these modules and reference tables, and load everything but the reference tables.
+    """Read these modules and reference tables, and load everything except the reference tables.
 
     Raises:
-        ClockJumped: Zoho's clock jumped; the last load did not happen.
-        LoadFailed, LockLost: the reading stopped; earlier loads stay.
+        ClockJumped: Zoho's clock jumped. The last load did not happen.
+        LoadFailed, LockLost: the reading stopped. Earlier loads stay.
     """
     baselines = _baselines(sync, specs)
     sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
@@ -68,14 +68,14 @@ def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Map
                 commit.load(sync, batch)
                 batch = LoadBatch()
     if isinstance(sync.fatal, ClockJumped):
-        raise sync.fatal  # before the last load: which of the two times is right decides what was read to its end
+        raise sync.fatal  # before the last load, because only the right time shows what was read to its end
     for reader in sync.readers.values():
         reader.client.sleep = sync.client.sleep
     commit.last_load(sync, batch)
 
 
 def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Baseline]:
-    """What the warehouse holds of each module around its cursor."""
+    """Read the stored rows of each module around its cursor."""
     with sync.warehouse.connect() as connection:
         sync.state = with_named(connection, sync.channel.id, sync.state)
         read = partial(read_baseline, connection, sync.channel.id)
@@ -115,7 +115,7 @@ def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iter
 
 
 def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -> None:
-    """A module is read to its end, or failed: report it, and stop all where no call to Zoho is possible any more."""
+    """Report a module that was read to its end or failed. Stop all if no call to Zoho is possible any more."""
     report = sync.reports[done.name]
     if (reader := sync.readers.get(done.name)) is not None:
         report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests

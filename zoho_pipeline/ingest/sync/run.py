@@ -1,6 +1,6 @@
-"""The two doors of ingest: sync a channel, reconcile a channel.
+"""The two entry points of ingest: sync a channel, reconcile a channel.
 
-What one module lacks (scope, module, permission) or fails at is its own row in `sync_runs`; the others go on.
+If a module lacks something (scope, module, permission) or fails, its row in `sync_runs` says so. The others continue.
 """
 
 import logging
@@ -56,17 +56,17 @@ def sync_channel(
     """Bring a channel's raw rows up to date with Zoho.
 
     Args:
-        modules: only these, by Zoho's API names; None is everything.
+        modules: only these, by Zoho's API names. None means all.
         full: read every row again instead of the changed ones.
-        progress: is shown the rows as they come in.
-        limits: sizes, prices, and the client's pacing; None is the product's. A caller with other channels that wait
-            and a second try later passes a pacing of fewer attempts.
+        progress: receives the number of rows while they are read.
+        limits: sizes, prices, and the client's pacing. None means those of the product. A caller with other channels
+            that wait, and a retry later, passes a pacing with fewer attempts.
 
     Raises:
         UsageError: a module that has no raw table. ChannelBusy: another sync of this channel runs.
         ReconnectNeeded, TokenThrottled, Retryable: no call to Zoho is possible.
-        LoadFailed: the warehouse refused a load; earlier loads stay.
-        LockLost: another sync of this channel may have begun meanwhile; earlier loads stay.
+        LoadFailed: the warehouse refused a load. Earlier loads stay.
+        LockLost: another sync of this channel may have begun since then. Earlier loads stay.
     """
     options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits}
     return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
@@ -84,8 +84,8 @@ def reconcile_channel(
 ) -> ReconcileReport:
     """Sync a channel, then compare every module with Zoho id by id, and repair what differs.
 
-    This finds what leaves no trace (merges, restores, records that became visible or hidden), also after an outage
-    longer than Zoho remembers deletions (60 days in the recycle bin, 120 days after a permanent deletion).
+    This finds changes without a trace (merges, restores, records that became visible or hidden), also after an outage
+    that is longer than Zoho keeps deletions (60 days in the recycle bin, 120 days after a permanent deletion).
 
     The arguments are those of `sync_channel`. Raises what it raises.
     """
@@ -111,7 +111,9 @@ def _run_channel(
     with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
-            raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
+            raise PipelineError(
+                f"channel {channel_id} is paused. Resume it: zoho-pipeline channels resume {channel_id}"
+            )
         with open_client(settings, registry, channel, pacing=limits.pacing) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
@@ -164,7 +166,7 @@ def _start(
     started_at: datetime,
     limits: SyncLimits,
 ) -> SyncContext:
-    """The connected user, Zoho's clock, and the state that the last load left."""
+    """Read the connected user, Zoho's clock, and the state that the last load left."""
     center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
     own = client.metered()
     channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
@@ -191,7 +193,7 @@ def _start(
 
 
 def _histories(sync: SyncContext) -> list[ModuleSpec]:
-    """Zoho's own histories where they can be found. What is missing is inferred when rows are loaded."""
+    """Find Zoho's own histories. A history that is missing is inferred when rows are loaded."""
     own = sync.client.metered()
     try:
         found = metadata.history_modules(metadata.modules(own))

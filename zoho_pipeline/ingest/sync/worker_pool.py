@@ -19,7 +19,7 @@ Work = Callable[[], Iterable[Checkpoint]]
 
 @dataclass(frozen=True)
 class Done:
-    """A piece of work ended; `error` is an expected failure."""
+    """A piece of work has ended. `error` is an expected failure."""
 
     name: str
     seconds: float
@@ -32,15 +32,15 @@ class _Broken:
 
 
 class Interrupted(PipelineError):
-    """The work was stopped because the sync could not go on."""
+    """The work was stopped because the sync could not continue."""
 
 
 class _Cancelled(Exception):
-    """Ends a work that is not needed any more."""
+    """Ends a piece of work that is not needed any more."""
 
 
 class WorkerPool:
-    """Runs works side by side; `items` gives their checkpoints and ends to the loading thread."""
+    """Runs pieces of work at the same time. `items` gives their checkpoints and ends to the loading thread."""
 
     def __init__(self, limits: SyncLimits) -> None:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
@@ -63,16 +63,16 @@ class WorkerPool:
         self._pool.submit(copy_context().run, self._run, name, work)
 
     def cancel(self) -> None:
-        """Let works stop at their next checkpoint; they end as interrupted."""
+        """Let the work stop at its next checkpoint. It ends as interrupted."""
         self._cancelled.set()
 
     def sleep(self, seconds: float) -> None:
-        """Wait within a work. It ends at once where the works are cancelled: a bulk job may take an hour."""
+        """Wait within a piece of work. A cancellation ends the wait at once, because a bulk job may take an hour."""
         if self._cancelled.wait(seconds):
             raise _Cancelled
 
     def items(self) -> Iterator[Checkpoint | Done]:
-        """Checkpoints and ends as they come, until every work has ended. An unexpected error is raised here."""
+        """Yield checkpoints and ends as they come, until all work has ended. An unexpected error is raised here."""
         while self._open:
             item = self._queue.get()
             if isinstance(item, _Broken):
@@ -98,7 +98,7 @@ class WorkerPool:
                 self._go_on()
             done()
         except _Cancelled:
-            done(Interrupted("not read: the sync could not go on"))
+            done(Interrupted("not read: the sync could not continue"))
         except PipelineError as error:
             done(error)
         except BaseException as error:

@@ -1,8 +1,8 @@
 """The manifest of the SQL project: what Dagster shows of each model, read from one JSON file.
 
-The webserver, the daemon and every run load the code location. To parse the models and trace the lineage of their
-columns costs 1.2 s of CPU each time; to read the manifest costs 10 ms. The file lies in HOME/dagster, and its name
-holds a hash of the project's files: when a file of the project changes, a new manifest replaces the old one.
+The webserver, the daemon and every run load the code location. Parsing the models and tracing the lineage of their
+columns costs 1.2 s of CPU each time; reading the manifest costs 10 ms. The file is in HOME/dagster, and its name
+contains a hash of the project's files: when a file of the project changes, a new manifest replaces the old one.
 """
 
 import hashlib

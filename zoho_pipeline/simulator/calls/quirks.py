@@ -1,4 +1,4 @@
-"""The outer form of answers where real orgs may differ: empty answers, `info` of the last page, missing calls."""
+"""The form of answers in which real orgs may differ: empty answers, `info` of the last page, missing calls."""
 
 import orjson
 
@@ -13,7 +13,7 @@ def refuse_lacking(switches: Switches, path: str) -> None:
 
 
 def dress(switches: Switches, request: Request, answer: Answer) -> Answer:
-    """Give the answer the form that the switches demand."""
+    """Give the answer the form that the switches set."""
     if request.path.startswith("/crm/bulk/"):
         return answer
     if answer.status == 204 and switches.empty_as_list:

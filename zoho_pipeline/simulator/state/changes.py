@@ -1,4 +1,4 @@
-"""What happens to rows: insert, update, delete, restore, convert, merge, and mails on a record.
+"""The changes of rows: insert, update, delete, restore, convert, merge, and mails on a record.
 
 Each function takes the org and what all orgs share. The caller holds `shared.lock`.
 """

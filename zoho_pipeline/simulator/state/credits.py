@@ -1,4 +1,4 @@
-"""What each edition may do in a day and at once, and the credits an org has spent (docs/zoho-facts.md, section 10)."""
+"""The limits of each edition, and the credits that an org has spent (docs/zoho-facts.md, section 10)."""
 
 from collections import deque
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which columns a column of a model comes from, one step back."""
+"""The columns from which a column of a model is computed, one step back."""
 
 from contextlib import suppress
 
@@ -22,7 +22,7 @@ def project_lineage(project: Project) -> dict[str, dict[str, tuple[Origin, ...]]
 
 
 def _lineage(model: Model, schema: MappingSchema) -> dict[str, tuple[Origin, ...]]:
-    """All columns at once: to qualify the SELECT again for each column took 27 s over 78 models, this takes 0.6 s."""
+    """All columns at once: qualifying the SELECT again for each column took 27 s over 78 models; this takes 0.6 s."""
     roots: dict[str, Node] | Node = {}
     with suppress(SqlglotError, ValueError, KeyError):
         roots = trace(None, model.expression.copy(), schema=schema, dialect=SOURCE_DIALECT, trim_selects=False)

@@ -48,7 +48,7 @@ class Model:
 
     @cached_property
     def references(self) -> tuple[Reference, ...]:
-        """What it reads, each relation once, in the order of the text; names of its own CTEs are not references."""
+        """The relations that it reads, each once, in the order of the text. Its own CTEs are not references."""
         found: dict[str, Reference] = {}
         for scope in traverse_scope(self.expression):
             for source in scope.sources.values():

@@ -14,8 +14,8 @@ from zoho_pipeline.transform.project.model import PROVIDED, Model
 
 LAYERS = ("staging", "intermediate", "metrics", "marts")
 RANKS = ("staging", "intermediate", "marts/facts", "metrics", "marts")
-"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. What stands in
-`marts` but not in `marts/facts` (the insight) is the highest."""
+"""Folders from the lowest layer to the highest: a model reads its own layer and those before it. Files that
+are in `marts` but not in `marts/facts` (the insight) are the highest layer."""
 TESTS = "tests"
 
 
@@ -106,7 +106,7 @@ class Project:
 
 def _files(root: Path) -> Iterator[Path]:
     if not root.is_dir():
-        raise ProjectError(root, None, "is not a folder; the SQL project should stand there.")
+        raise ProjectError(root, None, "is not a folder; it should contain the SQL project.")
     for suffix in ("*.sql", "*.yml", "*.csv"):
         yield from sorted(root.rglob(suffix))
 
@@ -184,13 +184,13 @@ def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None
             raise ProjectError(
                 model.path,
                 reference.line,
-                f"reads {reference.name}, which stands in {other}; a model in {own} reads only {_readable(own)}."
+                f"reads {reference.name}, which is in {other}; a model in {own} reads only {_readable(own)}."
                 f" Move {model.name} to a higher layer or {reference.name} to a lower one.",
             )
 
 
 def _folder(model: Model, root: Path) -> str:
-    """The folder of RANKS that the model stands in."""
+    """The folder of RANKS that the model is in."""
     is_fact = model.path.relative_to(root).parts[:2] == ("marts", "facts")
     return "marts/facts" if is_fact else model.layer
 
@@ -204,10 +204,10 @@ def _ordered(models: Mapping[str, Model]) -> dict[str, Model]:
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        circle: list[str] = error.args[1]
-        first = models[circle[1]]  # graphlib lists each node before the one that needs it
-        line = next((r.line for r in first.references if r.name == circle[0]), None)
-        raise ProjectError(first.path, line, f"is part of a circle: {' → '.join(reversed(circle))}.") from None
+        cycle: list[str] = error.args[1]
+        first = models[cycle[1]]  # graphlib lists each node before the one that needs it
+        line = next((r.line for r in first.references if r.name == cycle[0]), None)
+        raise ProjectError(first.path, line, f"is part of a cycle: {' → '.join(reversed(cycle))}.") from None
     return {name: models[name] for name in order}
 
 

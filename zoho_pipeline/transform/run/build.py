@@ -129,7 +129,7 @@ def _creation(engine: Engine, model: Model) -> str:
 
 
 def _nth(engine: Engine, model: Model, error: SqlError) -> int:
-    """How often the statement names the word before the position of the error."""
+    """The number of times that the statement names the word before the position of the error."""
     if error.position is None or error.near is None:
         return 0
     before = namings(_creation(engine, model)[: error.position], error.near)

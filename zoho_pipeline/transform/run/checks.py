@@ -19,7 +19,7 @@ from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import Engine, quoted
 
 QUERIES_PER_STATEMENT = 12
-"""How many queries go into one statement. More of them save little, and the engine holds all their hash tables at
+"""The number of queries in one statement. More of them save little, and the engine keeps all their hash tables at
 once."""
 T = TypeVar("T")
 _REF = re.compile(r"""ref\(\s*['"](\w+)['"]\s*\)|(\w+)""")
@@ -110,7 +110,7 @@ def _description(rule: YmlCheck, parent: str | None) -> str:
 def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
     """Run checks on the tables of the run.
 
-    Most checks find nothing, so many go into one statement: to plan each of them took most of a small run.
+    Most checks find nothing, so many go into one statement, because planning each of them took most of a small run.
 
     Raises:
         SqlError: a check cannot run.

@@ -1,9 +1,8 @@
 """DuckDB builds in memory and publishes a new file.
 
-It spills to disk beside the warehouse. The warehouse file is held only while raw is read, and the marts go
-into a draft: a file of its own that takes the place of the published one. Where most channels are rebuilt, the
-draft begins empty and the marts are built in it at once: copying them from temporary tables cost a sixth of a
-full run.
+It spills to disk beside the warehouse. The warehouse file is locked only while raw is read. The marts go into a
+draft, which is a separate file that replaces the published one. If most channels are rebuilt, the draft begins empty
+and the marts are built directly in it, because copying them from temporary tables cost a sixth of a full run.
 """
 
 import os
@@ -42,13 +41,13 @@ from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 WHOLE_ROWS = 200_000
-"""Up to so many rows of a table are hashed whole, which also sees an edit by hand. Hashing whole rows of a million
-leads took 0.2 s of a run of one channel."""
+"""Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
+whole rows of a million leads took 0.2 s of a run of one channel."""
 
 
 @contextmanager
 def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> Iterator["DuckDBEngine"]:
-    """The engine; one transform at a time has it.
+    """Open the engine. Only one transform can have it at a time.
 
     Raises:
         WarehouseBusy: another transform has run for LOCK_SECONDS.
@@ -140,7 +139,7 @@ class DuckDBEngine:
         return int(self.connection.fetch(statement)[1][0][0])
 
     def analyze(self, relation: str) -> None:
-        """Nothing: DuckDB keeps its statistics by itself."""
+        """Do nothing: DuckDB keeps its statistics by itself."""
 
     def guarded(self) -> AbstractContextManager[None]:
         return nullcontext()  # a failed statement leaves the session as it was
@@ -160,7 +159,7 @@ class DuckDBEngine:
         return f"published.{schema}.{quoted(name)}"
 
     def publish(self, publication: Publication) -> None:
-        # in the draft the marts were built in, else in a copy of the published file
+        # in the draft in which the marts were built, else in a copy of the published file
         publisher = _DraftPublisher(self, publication)
         publisher.prepare()
         if self._marts_are_new:

@@ -1,4 +1,4 @@
-"""Where a run builds models, and how it changes the marts (`Engine`); one file per engine beside this one.
+"""The protocol of a transform engine: how a run builds models and changes the marts. Each engine has its own file.
 
 The engines offer the same few things: raw tables read through views that have every declared column
 (a table or column that an older warehouse lacks is empty or null), temporary tables with the names of
@@ -26,7 +26,7 @@ RawColumns = Mapping[str, tuple[DocumentedColumn, ...]]
 
 @dataclass(frozen=True)
 class Publication:
-    """How one run changes the marts, as data: each engine carries it out by its own means (`Engine.publish`).
+    """The changes of the marts by one run, as data. Each engine carries them out in its own way (`Engine.publish`).
 
     For each mart of `marts`, whose new rows are in the run's table of that name:
     1. The rows of `removed` channels leave.
@@ -56,7 +56,7 @@ class Publication:
     fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     def names(self, before: Iterable[str]) -> list[str]:
-        """The marts that exist after it, where the tables `before` existed; sorted."""
+        """The sorted names of the marts after the publication, if the tables `before` existed before it."""
         return sorted((set(before) & set(self.kept)) | self.marts.keys())
 
 
@@ -89,10 +89,10 @@ class Engine(Protocol):
         its times. Times are enough there, because every load stamps the rows that it writes."""
 
     def start_new_marts(self) -> None:
-        """Most channels are rebuilt: an engine that can write new marts may build them where they are published."""
+        """Called if most channels are rebuilt. An engine that writes new marts may build them in their final place."""
 
     def place(self, model: Model) -> str:
-        """What `create` makes of a model: `table <name>` or `temporary table <name>`."""
+        """What `create` makes for a model: `table <name>` or `temporary table <name>`."""
 
     def create(self, statement: str) -> int:
         """Run a `create table … as`; the number of rows it made."""
@@ -101,7 +101,7 @@ class Engine(Protocol):
         """Renew the planner's statistics of a table of the run, where the engine needs them."""
 
     def guarded(self) -> AbstractContextManager[None]:
-        """A block; if it fails, the session goes on with the tables that it had before the block."""
+        """A block. If it fails, the session continues with the tables that it had before the block."""
 
     def shape(self, relation: str) -> dict[str, str]:
         """Column → type of a table of the run."""

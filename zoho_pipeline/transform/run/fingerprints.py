@@ -1,4 +1,4 @@
-"""Which channels must be built again: one fingerprint per channel of everything that its marts derive from.
+"""Finds the channels that must be built again: each channel has one fingerprint of all data of its marts.
 
 The fingerprint is a hash of three things:
 - the files of the project;
@@ -6,7 +6,7 @@ The fingerprint is a hash of three things:
   because each load stamps the rows that it writes);
 - the channel's rows in the models whose yml says `config.meta.decides_rebuild: true`. The channel's clock is one:
   a new as-of time, or data that became stale, changes numbers although no row changed.
-Without such a model, the build time is hashed too, and each run builds every channel: that is slower, never wrong.
+Without such a model, the build time is hashed too, and each run builds every channel. This is slower, but never wrong.
 """
 
 import hashlib

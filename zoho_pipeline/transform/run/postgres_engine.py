@@ -31,14 +31,14 @@ from zoho_pipeline.warehouse.connection import (
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 
 WHOLE_ROWS = 10_000
-"""Up to so many rows of a table are hashed whole, which also sees an edit by hand. Hashing whole rows of a million
-leads took 3 s of a run of one channel."""
+"""Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
+whole rows of a million leads took 3 s of a run of one channel."""
 _ADVISORY_KEY = 7_346_021_190  # any number; all transforms of a database share it
 
 
 @contextmanager
 def open_postgres_engine(warehouse: PostgresWarehouse, raw_columns: RawColumns) -> Iterator["PostgresEngine"]:
-    """The engine; one transform at a time has it. WarehouseBusy: another one has run for LOCK_SECONDS."""
+    """Open the engine. Only one transform can have it at a time. WarehouseBusy: another one ran for LOCK_SECONDS."""
     with warehouse.connect(read_only=False) as connection:
         yield PostgresEngine(connection, raw_columns)
 
@@ -96,7 +96,7 @@ class PostgresEngine:
         return f"hashtextextended({value}, 0)"
 
     def start_new_marts(self) -> None:
-        """Nothing: to drop a mart for a new one would also drop the views and grants that users put on it."""
+        """Do nothing: replacing a mart by a new one would also drop the views and grants that users put on it."""
 
     def place(self, model: Model) -> str:
         return f"temporary table {quoted(model.name)}"
@@ -106,11 +106,11 @@ class PostgresEngine:
         return self.connection.execute(statement)
 
     def analyze(self, relation: str) -> None:
-        self.connection.execute(f"analyze {quoted(relation)}")  # else the planner guesses joins of one row
+        self.connection.execute(f"analyze {quoted(relation)}")  # otherwise the planner expects joins of one row
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        # a failed statement spoils the transaction: roll back to here
+        # after a failed statement, the transaction must be rolled back to here
         self.connection.execute("savepoint guarded")
         try:
             yield

@@ -64,7 +64,7 @@ class Publisher(ABC):
                 self._keep_flags(model, self._before[model.name])
 
     def complete_new_marts(self) -> None:
-        """The marts were built at their targets: take out rows that are held back, add the rows that stay."""
+        """The marts were built at their targets: remove the rows that are held back, and add the rows that stay."""
         for model in self.publication.marts.values():
             target = self.target(model.name)
             if self.publication.held_back:
@@ -86,7 +86,7 @@ class Publisher(ABC):
 
     def _replace_rows(self, model: Model) -> None:
         target = self.target(model.name)
-        # two statements: joined by `or` they would read the whole mart where an index finds the rows
+        # two statements, because one with `or` would read the whole mart instead of using an index
         self.connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
         if self.publication.removed:
             self.connection.execute(f"delete from {target} where {_GONE}")  # noqa: S608

@@ -220,7 +220,7 @@ class _Run:
         with self.engine.raw():
             culprits = self.builder.culprits(sorted(building), broke.model)
         if not culprits or (culprits == building and len(building) > 1):
-            raise failed from broke.error  # it breaks for every channel: the model is wrong, not the data
+            raise failed from broke.error  # it fails for every channel, so the model is wrong and not the data
         why = f"{at(failed.path, failed.line)}: {failed.reason}"
         self.held_back |= dict.fromkeys(culprits, why)
 

@@ -1,4 +1,7 @@
-"""So many channels queued for a daemon and a code server of their own: real runs, one channel that never answers."""
+"""Queues new channels for a separate daemon and code server. The runs are real.
+
+The Zoho of one channel never answers.
+"""
 
 import itertools
 import json
@@ -14,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks._crowd import name_of
-from benchmarks._orgs import CLIENT, CLIENT_SECRET, served
+from benchmarks._many_channels import name_of
+from benchmarks._orgs import CLIENT, CLIENT_SECRET, running_orgs
 from scripts.production import ROOT, free_port, wait_for_port
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
@@ -33,8 +36,8 @@ PATIENCE = 3_600.0
 
 
 @dataclass(frozen=True)
-class Done:
-    """One try of a channel: when it ended, what it took, and whether it was complete."""
+class Attempt:
+    """One attempt to sync a channel: when it ended, what it took, and whether it was complete."""
 
     channel: str
     at: float
@@ -44,42 +47,48 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Night:
-    """What came of so many queued channels: the tries of each run in turn, and what the processes took."""
+class QueueResult:
+    """The result of the queued channels: the attempts of each run in order, and what the processes took.
 
-    asked: list[str]
-    runs: list[list[Done]]
+    Attributes:
+        requested: the channels in the order in which the sensor requested their syncs.
+        run_cpu, daemon_cpu: CPU seconds of the processes of the runs, and of the daemon.
+        seconds: wall-clock seconds of the whole.
+    """
+
+    requested: list[str]
+    runs: list[list[Attempt]]
     run_cpu: float
     daemon_cpu: float
     seconds: float
 
     @property
     def finished(self) -> list[str]:
-        """The complete channels, in the order they ended."""
-        tries = sorted(itertools.chain.from_iterable(self.runs), key=lambda done: done.at)
-        return [done.channel for done in tries if done.complete]
+        """The complete channels, in the order in which they ended."""
+        attempts = sorted(itertools.chain.from_iterable(self.runs), key=lambda attempt: attempt.at)
+        return [attempt.channel for attempt in attempts if attempt.complete]
 
     @property
-    def failing(self) -> list[Done]:
-        return [done for run in self.runs for done in run if not done.complete]
+    def failed(self) -> list[Attempt]:
+        return [attempt for run in self.runs for attempt in run if not attempt.complete]
 
     @property
     def sync_cpu(self) -> float:
-        """In the syncs themselves. The first of a run imports what it needs: beyond the median that is the run's."""
-        median = statistics.median(done.cpu for run in self.runs for done in run)
-        return sum(min(run[0].cpu, median) + sum(done.cpu for done in run[1:]) for run in self.runs)
+        """CPU seconds of the syncs. The first sync of a run also imports libraries, so it counts as the median."""
+        median = statistics.median(attempt.cpu for run in self.runs for attempt in run)
+        return sum(min(run[0].cpu, median) + sum(attempt.cpu for attempt in run[1:]) for run in self.runs)
 
 
-def queued(home: Path, count: int) -> Night:
-    """So many new channels for a daemon and a code server of their own; one of them never answers.
+def run_queue(home: Path, count: int) -> QueueResult:
+    """Connect `count` new channels, one of which never answers, and wait until their first syncs have ended.
 
-    The sensor finds them, makes their partitions and asks for their first syncs in batches; the queue starts a
-    process for each batch, one at a time because the warehouse is a DuckDB file.
+    The sensor finds them, adds their partitions and requests their first syncs in batches. The queue starts one
+    process per batch, one at a time because the warehouse is a DuckDB file.
     """
     import dagster as dg
 
     wanted = -(-count // MAX_CHANNELS_PER_RUN) if count > MAX_RUNS_OF_ONE_CHANNEL else count
-    with served(count - 1, LEADS) as orgs, served(1, LEADS) as down:
+    with running_orgs(count - 1, LEADS) as orgs, running_orgs(1, LEADS) as down:
         env = _environment(home, orgs.url, down.url)
         settings = load_settings(env)
         _connect(settings, orgs.tokens, down.tokens)
@@ -92,11 +101,11 @@ def queued(home: Path, count: int) -> Night:
                 if time.monotonic() - began > PATIENCE:
                     raise RuntimeError(f"{len(runs)} runs ended in {PATIENCE} s; the logs are in {home}")
             seconds = time.monotonic() - began
-            time.sleep(3)  # the last process ends, and is counted
+            time.sleep(3)  # until the last process has ended and its CPU time is counted
             spent = _cpu_of(code, children=True), _cpu_of(daemon)
-            told = [_told(instance, run.run_id) for run in runs]
-            asked = [channel for run in runs for channel in _asked(run)]
-    return Night(asked, told, *spent, seconds)
+            attempts = [_attempts(instance, run.run_id) for run in runs]
+            requested = [channel for run in runs for channel in _requested(run)]
+    return QueueResult(requested, attempts, *spent, seconds)
 
 
 def _environment(home: Path, url: str, down: str) -> dict[str, str]:
@@ -118,7 +127,7 @@ def _connect(settings: Settings, tokens: list[str], down: list[str]) -> None:
 
 @contextmanager
 def deployed(env: dict[str, str], home: Path, folder: Path) -> Iterator[tuple[int, int]]:
-    """Code server and daemon as processes, as `dagster dev` starts them; their ids."""
+    """Start a code server and a daemon as processes, as `dagster dev` does, and yield their process ids."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZOHO_", "DAGSTER_"))}
     port, python = free_port(), [sys.executable, "-W", "ignore", "-m"]
     places = {"DAGSTER_HOME": str(folder), "ZOHO_PIPELINE_CODE_HOST": "127.0.0.1", "ZOHO_PIPELINE_CODE_PORT": str(port)}
@@ -142,7 +151,7 @@ def deployed(env: dict[str, str], home: Path, folder: Path) -> Iterator[tuple[in
 
 
 def _ended(instance: "DagsterInstance") -> list["DagsterRun"]:
-    """The batches that ended, in the order they were asked for; repetitions of a failed one apart."""
+    """The batches that ended, in the order in which they were requested. Retries of a failed run are left out."""
     import dagster as dg
 
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -150,26 +159,26 @@ def _ended(instance: "DagsterInstance") -> list["DagsterRun"]:
     return [run for run in runs if run.root_run_id is None]
 
 
-def _asked(run: "DagsterRun") -> list[str]:
+def _requested(run: "DagsterRun") -> list[str]:
     ops: Any = run.run_config.get("ops")
     return list(ops["zoho_raw"]["config"]["channels"]) if ops else [run.tags["dagster/partition"]]
 
 
-def _told(instance: "DagsterInstance", run_id: str) -> list[Done]:
-    """Of a run's events: how each of its channels ended."""
+def _attempts(instance: "DagsterInstance", run_id: str) -> list[Attempt]:
+    """How each channel of a run ended, from the events of the run."""
     import dagster as dg
 
-    found: list[Done] = []
+    found: list[Attempt] = []
     for record in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
         check: Any = record.get_dagster_event().event_specific_data
         if check.check_name == "synced":
             figures = {name: float(check.metadata[name].value) for name in ("seconds", "cpu_seconds")}
-            found.append(Done(check.partition, record.timestamp, *figures.values(), check.passed))
+            found.append(Attempt(check.partition, record.timestamp, *figures.values(), check.passed))
     return found
 
 
 def _cpu_of(pid: int, children: bool = False) -> float:
-    """Seconds of CPU of a process; or those of its children that have ended: the code server's runs."""
+    """CPU seconds of a process, or of its children that have ended (the runs are children of the code server)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     own, ended = fields[11:13], fields[13:15]
     return sum(int(ticks) for ticks in (ended if children else own)) / os.sysconf("SC_CLK_TCK")

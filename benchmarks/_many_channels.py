@@ -1,4 +1,4 @@
-"""5,000 channels in a registry, and what the sensors and schedules that look at them cost."""
+"""Measures what the sensors and schedules cost when the registry has 5,000 channels."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -29,8 +29,8 @@ def _timed(action: Callable[[], Any]) -> tuple[Any, float]:
     return action(), time.process_time() - began
 
 
-class Crowd:
-    """5,000 channels in a registry, and an instance whose sensors and schedules look at them."""
+class ManyChannels:
+    """5,000 channels in a registry, and a Dagster instance whose sensors and schedules read them."""
 
     def __init__(self, settings: Settings, instance: "DagsterInstance") -> None:
         from zoho_pipeline.orchestration.build import build
@@ -41,13 +41,13 @@ class Crowd:
             transaction.execute(insert(tables.channels), [_channel(number, ago) for number in range(MANY)])
 
     def sync(self) -> None:
-        """As after a night: every module of every channel is complete."""
-        seen = datetime.now(UTC) - timedelta(hours=5)
-        modules = [_module(number, name, seen) for number in range(MANY) for name in MODULES]
+        """Store what the nightly sync stores: every module of every channel is complete."""
+        synced_at = datetime.now(UTC) - timedelta(hours=5)
+        modules = [_module(number, name, synced_at) for number in range(MANY) for name in MODULES]
         with self.registry.database.write() as transaction:
             transaction.execute(insert(tables.modules), modules)
 
-    def sense(self, name: str) -> tuple[Any, float]:
+    def evaluate_sensor(self, name: str) -> tuple[Any, float]:
         import dagster as dg
 
         repository = self.defs.get_repository_def()
@@ -63,7 +63,7 @@ class Crowd:
         ) as context:
             return _timed(lambda: self.defs.resolve_sensor_def(name).evaluate_tick(context))
 
-    def tick(self, name: str, at: datetime) -> tuple[Any, float]:
+    def evaluate_schedule(self, name: str, at: datetime) -> tuple[Any, float]:
         import dagster as dg
 
         resources = {"services": self.defs.resources["services"]}  # type: ignore[index]
@@ -73,7 +73,7 @@ class Crowd:
             return _timed(lambda: self.defs.resolve_schedule_def(name).evaluate_tick(context))
 
     def submit(self, request: "RunRequest") -> None:
-        """What the daemon makes of a request; one table of 25 will do, each costs a planned event."""
+        """Create the run that the daemon creates for a request. One of 25 tables is enough: each costs one event."""
         import dagster as dg
 
         job = self.defs.resolve_job_def("sync_channels").get_subset(
@@ -87,34 +87,34 @@ class Crowd:
         )
 
     def freshness(self) -> float:
-        """The hourly job: every channel is asked for, those that changed since the last time are told."""
+        """Run the hourly job, which reads every channel and logs those that changed since the last run."""
         job = self.defs.resolve_job_def("check_freshness")
         return _timed(lambda: job.execute_in_process(instance=self.instance))[1]
 
 
 def ticks(home: Path) -> Iterator[tuple[str, float]]:
-    """Seconds of CPU of every sensor and schedule over 5,000 channels with 15 modules each."""
+    """Yield the CPU seconds of every sensor and schedule over 5,000 channels with 15 modules each."""
     import dagster as dg
 
     settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)})
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-        crowd = Crowd(settings, instance)
-        yield "channel_registry, all of them new", crowd.sense("channel_registry")[1]
+        many = ManyChannels(settings, instance)
+        yield "channel_registry, all of them new", many.evaluate_sensor("channel_registry")[1]
         instance.add_dynamic_partitions("channels", [name_of(number) for number in range(MANY)])
-        crowd.sync()
-        yield "channel_registry", crowd.sense("channel_registry")[1]
-        yield "marts_after_syncs", crowd.sense("marts_after_syncs")[1]
+        many.sync()
+        yield "channel_registry", many.evaluate_sensor("channel_registry")[1]
+        yield "marts_after_syncs", many.evaluate_sensor("marts_after_syncs")[1]
         at = (datetime.now(UTC) + timedelta(days=1)).replace(hour=1, minute=0)
-        yield "weekly_reconcile", crowd.tick("weekly_reconcile", at)[1]
+        yield "weekly_reconcile", many.evaluate_schedule("weekly_reconcile", at)[1]
         slowest = 0.0
         for step in range(12):
-            data, spent = crowd.tick("nightly_sync", at + timedelta(minutes=5 * step))
+            data, spent = many.evaluate_schedule("nightly_sync", at + timedelta(minutes=5 * step))
             slowest = max(slowest, spent)
             for request in data.run_requests or []:
-                crowd.submit(request)
-        yield "nightly_sync, the slowest of a night that follows one without", slowest
-        crowd.freshness()  # tells each of them for the first time
-        yield "freshness, the whole run", crowd.freshness()
+                many.submit(request)
+        yield "nightly_sync, the slowest tick of a night that follows a night without one", slowest
+        many.freshness()  # the first run logs each of them
+        yield "freshness, the whole run", many.freshness()
 
 
 def _channel(number: int, connected: datetime) -> dict[str, Any]:
@@ -136,13 +136,13 @@ def _channel(number: int, connected: datetime) -> dict[str, Any]:
     }
 
 
-def _module(number: int, name: str, seen: datetime) -> dict[str, Any]:
+def _module(number: int, name: str, synced_at: datetime) -> dict[str, Any]:
     return {
         "channel_id": name_of(number),
         "module": name,
-        "upper_bound": seen,
+        "upper_bound": synced_at,
         "outcome": "complete",
         "rows": 1,
         "credits": 1.0,
-        "synced_at": seen,
+        "synced_at": synced_at,
     }

@@ -1,7 +1,7 @@
-"""`python -m benchmarks._run HOME URL TOKEN WAREHOUSE`: one sync of Leads in a process of its own.
+"""`python -m benchmarks._sync_process HOME URL TOKEN WAREHOUSE`: one sync of Leads in a separate process.
 
-Prints one JSON line: seconds and CPU seconds of the sync (imports and table making apart), peak memory in MB,
-rows, credits, route. WAREHOUSE is a URL or `-` (DuckDB in HOME).
+It prints one JSON line: seconds and CPU seconds of the sync (without imports and without making tables), peak
+memory in MB, rows, credits, route. WAREHOUSE is a URL or `-` (DuckDB in HOME).
 """
 
 import json
@@ -14,24 +14,24 @@ from typing import Any
 
 
 def run(home: Path, url: str, token: str, warehouse: str = "-") -> dict[str, Any]:
-    """One sync; what it printed."""
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._run", str(home), url, token, warehouse]
+    """Run one sync in a separate process and return the JSON that it printed."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks._sync_process", str(home), url, token, warehouse]
     ran = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(ran.stderr[-2_000:])
-    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return told
+    printed: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return printed
 
 
 def _peak_mb() -> float:
-    """Of this program alone: `ru_maxrss` would tell the size of the process that started it, if that was larger."""
+    """Peak memory of this process. `ru_maxrss` would include the process that started it, if that one was larger."""
     peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None
     return int(peak[1]) / 1_024
 
 
 def _main(home: str, url: str, token: str, warehouse: str) -> None:
-    from benchmarks._serving import CLIENT, CLIENT_SECRET
+    from benchmarks._simulator_process import CLIENT, CLIENT_SECRET
     from zoho_pipeline.channels.consent.register import register_from_refresh_token
     from zoho_pipeline.channels.registry.registry import Registry
     from zoho_pipeline.ingest.load.loader import Loader
@@ -57,8 +57,8 @@ def _main(home: str, url: str, token: str, warehouse: str) -> None:
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     if part.outcome != "complete":
         raise SystemExit(f"{part.outcome}: {part.detail}")
-    told = {"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb()}
-    print(json.dumps({**told, "rows": part.rows, "credits": part.credits, "route": part.route}))
+    figures = {"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb()}
+    print(json.dumps({**figures, "rows": part.rows, "credits": part.credits, "route": part.route}))
 
 
 if __name__ == "__main__":

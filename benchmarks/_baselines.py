@@ -1,4 +1,4 @@
-"""The floors of a first load: the same pages fetched by bare httpx, the same rows merged by the engine alone."""
+"""The baselines of a first load: bare httpx fetches the same pages, and the engine alone merges the same rows."""
 
 import re
 import time
@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 import httpx
 
-from benchmarks._serving import CLIENT, CLIENT_SECRET, Served
+from benchmarks._simulator_process import CLIENT, CLIENT_SECRET, RunningSimulator
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Wall-clock seconds and seconds of CPU of this process."""
+    """Wall-clock seconds, and CPU seconds of this process."""
 
     seconds: float
     cpu: float
@@ -30,7 +30,7 @@ def timed(work: Callable[[], Any]) -> Spent:
 
 
 @contextmanager
-def _signed_in(zoho: Served, token: str) -> Any:
+def _signed_in(zoho: RunningSimulator, token: str) -> Any:
     grant = {"grant_type": "refresh_token", "client_id": CLIENT, "client_secret": CLIENT_SECRET, "refresh_token": token}
     with httpx.Client(base_url=zoho.url, timeout=600) as http:
         access = http.post("/oauth/v2/token", data=grant).json()["access_token"]
@@ -38,15 +38,15 @@ def _signed_in(zoho: Served, token: str) -> Any:
         yield http
 
 
-def field_names(zoho: Served) -> list[str]:
-    """Every field of leads, as a sync asks for them."""
+def field_names(zoho: RunningSimulator) -> list[str]:
+    """Return the name of every field of leads, as a sync requests them."""
     with _signed_in(zoho, zoho.token) as http:
         fields = http.get("/crm/v7/settings/fields", params={"module": "Leads"}).json()["fields"]
         return [field["api_name"] for field in fields]
 
 
-def fetch_jobs(zoho: Served, fields: list[str], folder: Path) -> None:
-    """By Bulk Read, one job after another: the files unpacked, nothing else done to them."""
+def fetch_jobs(zoho: RunningSimulator, fields: list[str], folder: Path) -> None:
+    """Fetch all leads by Bulk Read, one job after another. The files are unpacked and otherwise left as they are."""
     folder.mkdir()
     with _signed_in(zoho, zoho.token) as http:
         query: dict[str, Any] = {"module": {"api_name": "Leads"}, "fields": fields, "page": 1}
@@ -63,18 +63,18 @@ def fetch_jobs(zoho: Served, fields: list[str], folder: Path) -> None:
             query = {"page_token": shown["result"]["next_page_token"]}
 
 
-def fetch_lists(zoho: Served, fields: list[str], folder: Path) -> None:
-    """By lists of 200, one call after another: the answers written to files, their page token found by a pattern."""
+def fetch_lists(zoho: RunningSimulator, fields: list[str], folder: Path) -> None:
+    """Fetch all leads by lists of 200, one call after another. A regular expression finds the next page token."""
     folder.mkdir()
-    asked = {"fields": ",".join(fields[:50]), "per_page": "200", "sort_by": "Modified_Time", "sort_order": "asc"}
+    parameters = {"fields": ",".join(fields[:50]), "per_page": "200", "sort_by": "Modified_Time", "sort_order": "asc"}
     with _signed_in(zoho, zoho.lists_token) as http:
         for number in range(1_000_000):
-            answer = http.get("/crm/v7/Leads", params={**asked, "converted": "both"}).content
+            answer = http.get("/crm/v7/Leads", params={**parameters, "converted": "both"}).content
             (folder / f"{number}.json").write_bytes(answer)
             token = re.search(rb'"next_page_token":\s*"([^"]+)"', answer)
             if token is None:
                 return
-            asked["page_token"] = token[1].decode()
+            parameters["page_token"] = token[1].decode()
 
 
 def merge_csv(folder: Path) -> None:
@@ -87,8 +87,8 @@ def merge_json(folder: Path) -> None:
 
 
 def _merge(folder: Path, rows: str, key: str) -> None:
-    """DuckDB reads the files and merges them by key into a table of a file of its own."""
-    with duckdb.connect(str(folder / "floor.duckdb")) as connection:
+    """Let DuckDB read the files and merge them by key into a table of a separate file."""
+    with duckdb.connect(str(folder / "baseline.duckdb")) as connection:
         connection.execute(f"create table staged as {rows}; create table leads as select * from staged limit 0")
         connection.execute(
             f"merge into leads using staged on (leads.{key} = staged.{key}) when matched then update when not matched"
@@ -98,7 +98,7 @@ def _merge(folder: Path, rows: str, key: str) -> None:
 
 
 def merge_postgres(folder: Path, url: str) -> None:
-    """Postgres takes the files by COPY into a table of texts and merges them by key."""
+    """Let Postgres copy the files into a table of texts and merge them by key."""
     import psycopg2
 
     files = sorted(folder.glob("*.csv"))

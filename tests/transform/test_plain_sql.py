@@ -1,8 +1,8 @@
-"""The race is fair: by hand, the same SQL gives the rows that the transform publishes."""
+"""The benchmark of the transform is fair: plain SQL gives the same rows that the transform publishes."""
 
 import duckdb
 
-from benchmarks.by_hand import by_hand
+from benchmarks.plain_sql import build_with_plain_sql
 from benchmarks.raw_world import fill, touch
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.project.project import Project
@@ -15,10 +15,10 @@ def test_both_sides_end_with_the_same_marts(duckdb_warehouse: DuckDBWarehouse) -
     transform(duckdb_warehouse).require_complete()
     touch(duckdb_warehouse, "ch1", 1)
     assert transform(duckdb_warehouse).channels == ("ch1",)
-    by_hand(duckdb_warehouse)
+    build_with_plain_sql(duckdb_warehouse)
     with (
         published.connect(duckdb_warehouse) as ours,
-        duckdb.connect(str(duckdb_warehouse.path.with_suffix(".by_hand.duckdb"))) as theirs,
+        duckdb.connect(str(duckdb_warehouse.path.with_suffix(".plain_sql.duckdb"))) as theirs,
     ):
         for mart in Project.load().marts:
             listed = f"select * from {mart} order by all"

@@ -1,7 +1,7 @@
-"""The insight's numbers worked out from the simulator's own rows: plain Python, nothing shared with the SQL.
+"""An oracle: it computes the numbers of the insight from the rows of the simulator in plain Python, without the SQL.
 
-Written from the definitions: live leads, local months, the matured cohort of 30 to 60 days, first contact
-by what happened and not by what was planned.
+It is written from the definitions: live leads, local months, the matured cohort of 30 to 60 days. First contact
+counts what happened and not what was planned.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ def when(text: str | None) -> datetime:
     return datetime.fromisoformat(text)
 
 
-class ByHand:
+class InsightOracle:
     """The numbers of one org as of an instant."""
 
     def __init__(self, org: Org, as_of: datetime) -> None:
@@ -35,7 +35,7 @@ class ByHand:
         self.events, self.tasks = org.rows("Events"), org.rows("Tasks")
 
     def numbers(self) -> dict[str, Any]:
-        """Name → value, names as in `channel_insight`."""
+        """Return name → value, with the names of `channel_insight`."""
         today = self.as_of.astimezone(self.zone)
         start = today.replace(day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         before = (start - DAY).replace(day=1)
@@ -43,7 +43,7 @@ class ByHand:
         last_month = [row for row in self.leads if before <= self._local(row) < start]
         same_day = min(today.day, (start - DAY).day)
         point = before.replace(day=same_day, hour=today.hour, minute=today.minute, second=today.second)
-        # the counted period is this month, or the last one while this month has no lead yet
+        # the counted period is this month, or last month if this month has no lead yet
         sources = Counter(self.source(row) for row in this_month or last_month)
         unknown = sources.pop("Unknown", 0)
         ranked = sorted(sources.items(), key=lambda item: (-item[1], item[0]))
@@ -63,7 +63,7 @@ class ByHand:
         }
 
     def source(self, lead: Row) -> str:
-        """Picklist, else UTM source, else the referrer's host, else Unknown."""
+        """Return the picklist value, else the UTM source, else the host of the referrer, else Unknown."""
         declared = (lead["Lead_Source"] or "").strip()
         host = (urlsplit(lead["Referrer"] or "").hostname or "").removeprefix("www.")
         raw = ("" if declared == "-None-" else declared) or (lead["UTM_Source1"] or "").strip() or host or "Unknown"
@@ -73,12 +73,12 @@ class ByHand:
         return when(lead["Created_Time"]).astimezone(self.zone).replace(tzinfo=None)
 
     def _between(self, old: float, young: float) -> list[Row]:
-        """Leads created in (as_of − old days, as_of − young days]."""
+        """Return the leads created in (as_of − old days, as_of − young days]."""
         first, last = self.as_of - old * DAY, self.as_of - young * DAY
         return [lead for lead in self.leads if first < when(lead["Created_Time"]) <= last]
 
     def _linked(self, lead: Row) -> datetime | None:
-        """When a lead got its first deal: at conversion, else when one was made for its contact by hand."""
+        """Return when a lead got its first deal: at its conversion, else when a person made one for its contact."""
         if not lead["Converted__s"]:
             return None
         converted = when(lead["Converted_Date_Time"])
@@ -88,7 +88,7 @@ class ByHand:
         return min(mine, default=None)
 
     def _owner(self, deal: Row) -> str | None:
-        """The lead a deal belongs to: the one converted into it, else the contact's latest conversion before it."""
+        """Return the id of the lead of a deal: the lead converted into it, else the latest one of its contact."""
         for lead in self.leads:
             if lead["Converted_Deal"] and lead["Converted_Deal"]["id"] == deal["id"]:
                 return str(lead["id"])

@@ -1,8 +1,7 @@
-"""`python -m benchmarks._serving ROWS LATENCY`: a simulator in a process of its own with that many leads, each of
-whose answers takes LATENCY seconds longer.
+"""`python -m benchmarks._simulator_process ROWS LATENCY`: a simulator with ROWS leads, in a separate process.
 
-Prints one JSON line (url, tokens) and obeys lines on standard input: `touch N` edits N leads; the end of
-input ends it.
+Each answer takes LATENCY seconds longer. The process prints one JSON line (url, tokens) and reads commands from
+standard input: `touch N` edits N leads. It ends when its standard input is closed.
 """
 
 import json
@@ -21,8 +20,8 @@ SCOPES = f"{LISTS_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
 
 
 @dataclass(frozen=True)
-class Served:
-    """A running simulator process. `lists_token`: a refresh token without the scopes of queries and Bulk Read."""
+class RunningSimulator:
+    """A running simulator process. `lists_token` is a refresh token without the scopes for queries and Bulk Read."""
 
     url: str
     token: str
@@ -30,7 +29,7 @@ class Served:
     process: "subprocess.Popen[str]"
 
     def touch(self, rows: int) -> None:
-        """Edit so many leads, an hour after everything else."""
+        """Edit `rows` leads, an hour after everything else."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"touch {rows}\n")
@@ -39,14 +38,14 @@ class Served:
 
 
 @contextmanager
-def served(rows: int, latency: float = 0.0) -> Iterator[Served]:
-    command = [sys.executable, "-m", "benchmarks._serving", str(rows), str(latency)]
+def running_simulator(rows: int, latency: float = 0.0) -> Iterator[RunningSimulator]:
+    command = [sys.executable, "-m", "benchmarks._simulator_process", str(rows), str(latency)]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        printed = json.loads(process.stdout.readline())
         try:
-            yield Served(told["url"], told["token"], told["lists_token"], process)
+            yield RunningSimulator(printed["url"], printed["token"], printed["lists_token"], process)
         finally:
             process.terminate()
 

@@ -1,4 +1,4 @@
-"""What a person with a SQL shell would do: every model as a table, one after the other, in one session."""
+"""Builds the marts as a person with a SQL shell would: one table per model, one after the other, in one session."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ PARAMETERS = (
 )
 
 
-def by_hand(warehouse: Warehouse) -> None:
-    """Build every model of the project; the marts end on disk, the rest is temporary."""
+def build_with_plain_sql(warehouse: Warehouse) -> None:
+    """Build every model of the project. The marts are stored on disk; the other models are temporary tables."""
     project = Project.load()
     if isinstance(warehouse, DuckDBWarehouse):
         _in_duckdb(warehouse.path, project)
@@ -27,11 +27,11 @@ def by_hand(warehouse: Warehouse) -> None:
 
 
 def _in_duckdb(path: Path, project: Project) -> None:
-    marts = path.with_suffix(".by_hand.duckdb")
+    marts = path.with_suffix(".plain_sql.duckdb")
     marts.unlink(missing_ok=True)
     raw = duckdb.connect(":memory:")
     raw.execute("set TimeZone = 'UTC'")
-    raw.execute(f"set temp_directory = '{path}.by_hand.spill'")
+    raw.execute(f"set temp_directory = '{path}.plain_sql.spill'")
     raw.execute(f"attach '{path}' as warehouse (read_only)")
     raw.execute(f"attach '{marts}' as marts_file")
     raw.execute("create schema zoho_raw")
@@ -44,10 +44,10 @@ def _in_duckdb(path: Path, project: Project) -> None:
 
 def _in_postgres(warehouse: Warehouse, project: Project) -> None:
     with warehouse.connect(read_only=False) as connection:
-        connection.execute("drop schema if exists by_hand cascade")
-        connection.execute("create schema by_hand")
-        connection.execute("set search_path = public, by_hand")
-        _build(connection, project, "zoho_raw.channels", "by_hand.")
+        connection.execute("drop schema if exists plain_sql cascade")
+        connection.execute("create schema plain_sql")
+        connection.execute("set search_path = public, plain_sql")
+        _build(connection, project, "zoho_raw.channels", "plain_sql.")
 
 
 def _build(connection: Connection, project: Project, channels: str, marts: str) -> None:
@@ -58,7 +58,7 @@ def _build(connection: Connection, project: Project, channels: str, marts: str) 
     for model in project.models.values():
         place = f"create table {marts}" if model.layer == "marts" else "create temporary table "
         connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
-        if connection.dialect == "postgres":  # without statistics the planner expects one row of every table
+        if connection.dialect == "postgres":  # without statistics the planner expects one row in every table
             connection.execute(f"analyze {quoted(model.name)}")
 
 

@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -35,7 +34,7 @@ def kill_when(killed: "subprocess.Popen[bytes]", reached: Callable[[], bool]) ->
         while killed.poll() is None and not reached() and time.monotonic() < deadline:
             time.sleep(0.01)
     finally:
-        os.kill(killed.pid, signal.SIGKILL)
+        killed.kill()
         killed.communicate()
 
 

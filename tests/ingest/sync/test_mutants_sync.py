@@ -39,7 +39,7 @@ MUTANTS = {
     "cursor and watermark committed early": (
         "ingest/extract/checkpoints.py",
         "        pending: list[Row] = []\n",
-        "        self.change(proved=self._module.window.hi)\n"
+        "        self.state = with_proof(self.state, [self._module.window.hi])\n"
         "        yield self.at({}, self._module.window.hi)\n"
         "        pending: list[Row] = []\n",
     ),

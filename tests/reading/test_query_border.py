@@ -227,6 +227,7 @@ def test_what_reads_is_answered(place: Warehouse) -> None:
         assert query(place, text, raw=True).rows == rows
     assert len(query(place, "table leads", raw=True).rows) == 3
     assert query(place, "explain analyze select * from leads", raw=True).rows
+    assert query(place, "explain (select id from leads)", raw=True).rows
     own = "show timezone" if place.dialect == "postgres" else "describe leads"
     assert query(place, own, raw=True).rows
 
@@ -236,11 +237,22 @@ def test_postgres_types_become_json(postgres_url: str, tmp_path: Path) -> None:
     Raw(warehouse)
     text = (
         "select 1.50::numeric, array[1, 2], '{\"a\": 1}'::jsonb, '1 day'::interval, 'infinity'::timestamptz,"
-        " '0044-03-15 BC'::date, timestamptz '2026-01-02 03:04+02'"
+        " '0044-03-15 BC'::date, timestamptz '2026-01-02 03:04+02', time '24:00', timetz '24:00+02', 10::numeric ^ 5000"
     )
     assert query(warehouse, text, raw=True).rows == [
-        [1.5, [1, 2], {"a": 1}, 86400.0, "infinity", "0044-03-15 BC", "2026-01-02T01:04:00+00:00"]
+        [
+            *(1.5, [1, 2], {"a": 1}, 86400.0, "infinity", "0044-03-15 BC", "2026-01-02T01:04:00+00:00"),
+            *("24:00:00", "24:00:00+02", "1" + "0" * 5000),
+        ]
     ]
+
+
+def test_a_session_that_a_pooler_lends_is_left_as_it_was(postgres_url: str, tmp_path: Path) -> None:
+    """A statement prepared by name outlives the transaction, and the next client's of the same name is refused."""
+    warehouse = at(postgres_url, tmp_path)
+    Raw(warehouse)
+    many = "select name from generate_series(1, 4000) left join pg_prepared_statements on true where name is not null"
+    assert query(warehouse, many, raw=True).rows == []
 
 
 def at(url: str, home: Path, **more: str) -> Warehouse:

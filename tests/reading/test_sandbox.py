@@ -39,6 +39,14 @@ def test_it_answers_in_lines_of_json(file: Path) -> None:
     assert parts == [{"ready": True}, {"columns": ["id"]}, {"rows": [[1]]}, {"end": True}]
 
 
+def test_nothing_but_the_answer_is_in_the_answer(file: Path) -> None:
+    """DuckDB shows the progress of a query after two seconds, on standard output. The answer must not contain it."""
+    slow = request(file, "select sleep_ms(2500), id from lead")
+    done = subprocess.run([sys.executable, "-c", START], input=slow, capture_output=True)
+    assert [json.loads(line) for line in done.stdout.splitlines()][-2:] == [{"rows": [[None, 1]]}, {"end": True}]
+    assert not done.stderr
+
+
 def test_it_ends_by_itself_when_its_parent_has_ended(file: Path) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", START], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     orphan.communicate(request(file, ENDLESS, seconds=0.2), timeout=60)

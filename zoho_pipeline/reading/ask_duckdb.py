@@ -41,6 +41,7 @@ def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnectio
     path, name = Path(request["path"]), request["name"].replace('"', '""')
     DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
     connection = duckdb.connect(":memory:")
+    connection.execute("set enable_progress_bar = false")  # on by itself in a program without a file, as this one
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{limits.memory_mb}MiB'")
     connection.execute(f"set threads = {limits.threads}")

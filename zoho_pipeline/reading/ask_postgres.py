@@ -31,7 +31,7 @@ _DECLARE = f"declare {CURSOR} no scroll cursor for\n"
 _SPACE = r"[ \t\r\n\f\v]"
 _SHOW = re.compile(rf"{_SPACE}*show{_SPACE}", re.IGNORECASE)
 _EXPLAIN = re.compile(
-    rf"{_SPACE}*explain(?:{_SPACE}*\([a-z_, \t\r\n]*\){_SPACE}*"
+    rf"{_SPACE}*explain(?:{_SPACE}*\((?!{_SPACE}*(?:select|with|values|table){_SPACE})[a-z_, \t\r\n]*\){_SPACE}*"
     rf"|{_SPACE}+(?:analy[sz]e{_SPACE}+)?(?:verbose{_SPACE}+)?)",
     re.IGNORECASE,
 )
@@ -94,11 +94,15 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
 def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
     try:
         connection = psycopg.connect(
-            request["dsn"], connect_timeout=15, application_name="zoho-pipeline sql", autocommit=True
+            request["dsn"],
+            connect_timeout=15,
+            application_name="zoho-pipeline sql",
+            autocommit=True,
+            prepare_threshold=None,  # a statement prepared by name would stay in the session of a pooler
         )
     except psycopg.Error as error:
         raise WarehouseError("cannot connect to the warehouse. Check ZOHO_PIPELINE_WAREHOUSE.") from error
-    for name in ("date", "timestamp", "timestamptz"):
+    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
         loader = psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, psycopg.pq.Format.TEXT)
         assert loader is not None
         connection.adapters.register_loader(name, _lenient(loader))
@@ -106,7 +110,7 @@ def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
 
 
 def _lenient(loader: type[Any]) -> type[Any]:
-    """A loader that keeps values as text that Python cannot express: infinity, years before 1 or after 9999."""
+    """A loader that keeps values as text that Python cannot express: infinity, years before 1 or after 9999, 24:00."""
 
     class Lenient(Loader):
         def __init__(self, oid: int, context: Any = None) -> None:

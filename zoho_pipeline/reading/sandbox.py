@@ -27,6 +27,8 @@ GRACE_SECONDS = 2.0
 def main() -> NoReturn:
     """Read the request, answer it, and end at once."""
     request = json.load(sys.stdin.buffer)
+    sys.stdout = os.fdopen(os.dup(1), "w")  # the answer alone: what an engine prints goes to standard error
+    os.dup2(2, 1)
     limits = Limits(**request.pop("limits"))
     signal.setitimer(signal.ITIMER_REAL, START_SECONDS + GRACE_SECONDS)
     try:

@@ -122,6 +122,23 @@ def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> 
     ledger.assert_equal(bench, "Leads")
 
 
+def test_a_first_load_that_broke_off_goes_on_with_its_job(small_jobs: SyncBench) -> None:
+    """The rows of the broken sync count for the files: they are not taken for short, and the job is not thrown away."""
+    bench = small_jobs
+    now = bench.sim.clock.epoch() - 3_600  # the oldest id was changed last
+    rows = [{"Last_Name": f"L{n}", "Created_Time": now - n, "Modified_Time": now - n} for n in range(2_500)]
+    bench.org.insert_many("Leads", rows)
+    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/bulk/"), path="/bulk/")
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.rows) == ("failed", 1_000)
+    bench.sim.faults.clear()
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route.split("+")[0]) == ("complete", "bulk")
+    assert "refused" not in (part.detail or "")
+    assert part.rows < 1_600
+    ledger.assert_equal(bench, "Leads")
+
+
 def test_thousands_that_differ_are_read_again_in_bounded_loads(small_jobs: SyncBench) -> None:
     bench = small_jobs
     bench.limit(most_repairs=100)

@@ -78,9 +78,9 @@ class BulkLoad:
         self._rows.reject(converted.rejected, done.read_at, tables)
         self._rows.count(rows.num_rows)
         self._rows.note_created(pc.max(created).as_py())
-        if self._is_counted and self._below is not None:
+        if self._below is not None:  # also where it is not asked below: a sync that resumes this one will ask
             below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), False))
-            self._ids += below.chunks
+            self._ids += below.chunks if self._is_counted else []
             self._below += len(below)
         self._checkpoints.state = replace(
             self._checkpoints.state, bare_names=True, bulk=replace(done, below=self._below)

@@ -47,6 +47,14 @@ def test_every_setting_is_documented(name: str) -> None:
     assert re.search(rf"^#?{name}=", ENV, re.MULTILINE)
 
 
+def test_what_the_docs_run_as_a_program_is_one() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {name for page in pages for name in re.findall(r"python -m (zoho_pipeline[.\w]*)", page.read_text())}
+    assert named
+    for name in named:
+        assert (ROOT / name.replace(".", "/") / "__main__.py").exists(), name
+
+
 def test_nothing_documented_is_unknown() -> None:
     named = set(re.findall(r"ZOHO_[A-Z_]+[A-Z]", README + ENV))
     known = set(settings())

@@ -1,14 +1,15 @@
 """A query of a person on Postgres, in the sandbox's process.
 
-The server refuses what does not read; this program only chooses the sentence in which it asks:
+The server itself refuses a query that does more than read. This module only chooses how the text is sent:
 
-- The text goes through Parse of the extended protocol, which takes one statement and no second.
-- It stands behind `declare … cursor for`: the server's own grammar takes SELECT, VALUES, TABLE and WITH there, and so
-  must what an EXPLAIN explains. A text that begins with SHOW stands alone: that word decides in the same grammar.
-- The transaction is read-only and has its snapshot (our own queries took it), so that nothing in it can make it
+- The text is sent by the extended protocol. There the server takes one statement, and refuses a second one.
+- `declare … cursor for` stands before the text. After it the server's grammar takes only SELECT, VALUES, TABLE and
+  WITH. The query after an EXPLAIN is tried in the same way first. A text that begins with SHOW is sent alone, because
+  no other statement begins with this word.
+- The transaction is read-only and already has its snapshot (our own queries took it), so no statement can make it
   read-write again. It is never committed, and the session ends with it.
-- What acts beside any transaction (files, other sessions, locks, settings) are functions. The server's catalogue
-  names them: a text in which one of these names stands anywhere, be it in a comment, is refused.
+- Only functions can act outside the transaction (on files, other sessions, locks, settings). The server's catalogue
+  names them. A text that has one of these names anywhere, even in a comment, is refused.
 """
 
 import re
@@ -122,8 +123,8 @@ def _lenient(loader: type[Any]) -> type[Any]:
 
 
 def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limits: Limits) -> None:
-    """A read-only transaction with its limits and its role. Nothing is set beyond it: a pooler may give the
-    session to someone else."""
+    """Begin a read-only transaction with its limits and its role. They end with it, because a pooler may give the
+    session to somebody else."""
     connection.execute("begin transaction isolation level repeatable read, read only")
     milliseconds = str(max(1, int(limits.seconds * 1000)))
     must = {"standard_conforming_strings": "on", "statement_timeout": milliseconds, "timezone": "UTC"}
@@ -154,7 +155,7 @@ def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limit
 def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
     """QueryError where the text names a function that acts.
 
-    The names are looked for in the whole text, however it is quoted: there is no tokenizer to deceive.
+    It looks for the names in the whole text, also inside quotes, because a text could deceive a tokenizer.
     """
     lowered = text.lower()
     if re.search(r"u&\s*\"", lowered):
@@ -166,8 +167,8 @@ def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
 
 
 def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Cursor[Any]":
-    """Send by the extended protocol: psycopg takes the simple one, which runs several statements, unless a parameter or
-    a binary result is wanted."""
+    """Send the text by the extended protocol. Without a parameter or a binary result psycopg would take the simple one,
+    which runs several statements."""
     return connection.execute(text, binary=True)
 
 
@@ -176,7 +177,7 @@ def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
 
 
 def _said(error: psycopg.Error, prefix: str, text: str) -> str:
-    """The server's complaint, its place counted in the person's own text."""
+    """The server's message, with the line in the person's own text."""
     message = (error.diag.message_primary or str(error)).strip()
     if "multiple commands" in message:
         return "give one statement, such as: select * from channel_insight"

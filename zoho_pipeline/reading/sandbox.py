@@ -1,10 +1,10 @@
 """The process in which a person's query runs: bounded memory, no file can be written, and it may be killed.
 
-It is told what to do by one JSON object on standard input and answers in JSON lines: `{"ready": true}`, then
+It reads its task as one JSON object from standard input, and answers in JSON lines: `{"ready": true}`, then
 `{"columns": […]}`, `{"rows": [[…]]}` for each batch, `{"end": true}`; or `{"refused": "why"}`.
 
-DuckDB's own limits do not suffice: the memory of `repeat('x', 2000000000)` is not counted, and no interruption reaches
-the engine within one value. Measured: 14 s after a limit of 2 s, and 3.9 GB under a limit of 512 MB.
+DuckDB's own limits are not enough. It does not count the memory of `repeat('x', 2000000000)`, and it cannot be
+interrupted while it computes one value. Measured: 14 s after a limit of 2 s, and 3.9 GB under a limit of 512 MB.
 """
 
 import json
@@ -25,7 +25,7 @@ GRACE_SECONDS = 2.0
 
 
 def main() -> NoReturn:
-    """Read the request, answer it, end without ceremony."""
+    """Read the request, answer it, and end the process at once."""
     request = json.load(sys.stdin.buffer)
     limits = Limits(**request.pop("limits"))
     signal.setitimer(signal.ITIMER_REAL, START_SECONDS + GRACE_SECONDS)

@@ -72,10 +72,10 @@ class Checkpoints:
         self.zoho_at = max(filter(None, (self.zoho_at, at)), default=None)
 
     def final_to(self) -> datetime:
-        """Below this instant nothing that is read from now on can still change in silence.
+        """The instant below which no record can change any more without a new stamp.
 
-        Zoho's clock has been seen to stand beyond it. A clock that stands still, or that was set by hand, may stamp a
-        later edit with a second that was read already.
+        Zoho's clock was seen beyond it. A clock that stands still, or that a person set, may stamp a later edit with a
+        second that was already read.
         """
         window = self._module.window
         return min(window.hi, (self.zoho_at or window.hi - SECOND) - window.lag)

@@ -1,4 +1,4 @@
-"""What ended: deletions against what the warehouse holds, deletions that were undone, and stays that were left."""
+"""Add to a load what ended: records that were deleted, deletions that were undone, and stays in a stage that ended."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -91,7 +91,7 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Referenc
 def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """The org's hours and their intervals; hours set by hand stay as they are.
 
-    Hours with a day or a time that is none have no intervals: which of the others hold cannot be known.
+    If one day or time is not valid, no interval is stored: nobody can know which of the others are right.
     """
     if channel.business_hours is not None:
         return ReferenceTables({}, route="set")

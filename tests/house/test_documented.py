@@ -78,6 +78,16 @@ def test_every_data_center_is_in_the_readme(center: object) -> None:
     assert f"| `{name}` | `{accounts.removeprefix('https://')}` | `{api.removeprefix('https://')}` |" in README
 
 
+def test_what_the_glossary_names_is_there() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| ")]
+    named = {path for row in rows for path in re.findall(r"`([^`]+)`", row[3])}
+    assert len(named) > 20
+    for path in named:
+        tries = (top / f"{path.rstrip('/')}{end}" for top in (ROOT, ROOT / "zoho_pipeline") for end in ("", ".py"))
+        assert any(place.exists() for place in tries) or any(ROOT.glob(path)), path
+
+
 def test_every_decision_says_context_choice_and_cost() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [page.name[:4] for page in pages] == [f"{number:04d}" for number in range(1, len(pages) + 1)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -69,6 +70,13 @@ def test_it_prints_every_step(demo: FinishedDemo) -> None:
     assert -1 not in places, dict(zip(parts, places, strict=True))
     assert places == sorted(places)
     assert "1000." not in demo.out, "a token was shown"
+
+
+def test_the_credits_it_shows_cover_those_that_zoho_counted(demo: FinishedDemo) -> None:
+    shown = [int(sum_) for sum_ in re.findall(r"\(all\)(?: +\d+){3} +(\d+)", demo.out)]
+    counted = [int(number) for number in re.findall(r"Zoho counted (\d+) of", demo.out)]
+    assert len(shown) == len(counted) == 2
+    assert all(ours >= zohos for ours, zohos in zip(shown, counted, strict=True)), (shown, counted)
 
 
 def test_the_second_sync_moved_only_what_changed(demo: FinishedDemo) -> None:

@@ -47,6 +47,14 @@ def test_every_setting_is_documented(name: str) -> None:
     assert re.search(rf"^#?{name}=", ENV, re.MULTILINE)
 
 
+def test_what_the_docs_run_as_a_program_is_one() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {name for page in pages for name in re.findall(r"python -m (zoho_pipeline[.\w]*)", page.read_text())}
+    assert named
+    for name in named:
+        assert (ROOT / name.replace(".", "/") / "__main__.py").exists(), name
+
+
 def test_nothing_documented_is_unknown() -> None:
     named = set(re.findall(r"ZOHO_[A-Z_]+[A-Z]", README + ENV))
     known = set(settings())
@@ -68,6 +76,16 @@ def test_every_mart_is_documented(model: str) -> None:
 def test_every_data_center_is_in_the_readme(center: object) -> None:
     name, accounts, api = (getattr(center, key) for key in ("name", "accounts_server", "api_domain"))
     assert f"| `{name}` | `{accounts.removeprefix('https://')}` | `{api.removeprefix('https://')}` |" in README
+
+
+def test_what_the_glossary_names_is_there() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| ")]
+    named = {path for row in rows for path in re.findall(r"`([^`]+)`", row[3])}
+    assert len(named) > 20
+    for path in named:
+        tries = (top / f"{path.rstrip('/')}{end}" for top in (ROOT, ROOT / "zoho_pipeline") for end in ("", ".py"))
+        assert any(place.exists() for place in tries) or any(ROOT.glob(path)), path
 
 
 def test_every_decision_says_context_choice_and_cost() -> None:

@@ -37,7 +37,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
 
 
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
-    """Attach the file read-only to an instance in memory, which spills nothing and keeps its configuration."""
+    """An instance in memory that has the file read-only. It writes no temporary file, and its settings are locked."""
     path, name = Path(request["path"]), request["name"].replace('"', '""')
     DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
     connection = duckdb.connect(":memory:")
@@ -63,7 +63,7 @@ def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnectio
 
 
 def _one_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The only statement of the text, by DuckDB's parser. QueryError: it does not only read."""
+    """The one statement of the text. QueryError: there is another number of statements, or this one does not read."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError("give one statement, such as: select * from channel_insight")

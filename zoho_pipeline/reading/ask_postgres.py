@@ -1,15 +1,15 @@
 """Runs a query of a person on Postgres, in the process of the sandbox.
 
-The server refuses everything that does not only read. This program only chooses the form of the statement:
+The server itself refuses a query that does more than read. This module only chooses how the text is sent:
 
-- The text goes through Parse of the extended protocol, which accepts only one statement.
-- The text comes after `declare … cursor for`: there the grammar of the server accepts only SELECT, VALUES, TABLE and
-  WITH. The same holds for the statement that an EXPLAIN explains. A text that begins with SHOW is sent alone, because
-  this word decides its kind in the same grammar.
-- The transaction is read-only and has its snapshot already (our own queries took it), so that nothing in it can make
-  it read-write again. It is never committed, and the session ends with it.
-- Only functions act outside a transaction (on files, other sessions, locks, settings). The catalogue of the server
-  names them. A text that contains one of these names anywhere, also in a comment, is refused.
+- The text is sent by the extended protocol. There the server takes one statement, and refuses a second one.
+- `declare … cursor for` stands before the text. After it the server's grammar takes only SELECT, VALUES, TABLE and
+  WITH. The query after an EXPLAIN is tried in the same way first. A text that begins with SHOW is sent alone, because
+  no other statement begins with this word.
+- The transaction is read-only and already has its snapshot (our own queries took it), so no statement can make it
+  read-write again. It is never committed, and the session ends with it.
+- Only functions can act outside the transaction (on files, other sessions, locks, settings). The server's catalogue
+  names them. A text that has one of these names anywhere, even in a comment, is refused.
 """
 
 import re
@@ -127,8 +127,8 @@ def _lenient(loader: type[Any]) -> type[Any]:
 
 
 def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limits: Limits) -> None:
-    """Begin a read-only transaction with its limits and its role. Settings end with the transaction, because a pooler
-    may give the session to another client."""
+    """Begin a read-only transaction with its limits and its role. They end with it, because a pooler may give the
+    session to somebody else."""
     connection.execute("begin transaction isolation level repeatable read, read only")
     milliseconds = str(max(1, int(limits.seconds * 1000)))
     must = {"standard_conforming_strings": "on", "statement_timeout": milliseconds, "timezone": "UTC"}
@@ -159,7 +159,7 @@ def _begin(connection: "psycopg.Connection[Any]", request: dict[str, Any], limit
 def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
     """Raise QueryError if the text names a function that acts outside the transaction.
 
-    The names are searched in the whole text, also in quotes, so that no tokenizer can be deceived.
+    It looks for the names in the whole text, also inside quotes, because a text could deceive a tokenizer.
     """
     lowered = text.lower()
     if re.search(r"u&\s*\"", lowered):
@@ -171,8 +171,8 @@ def _refuse_acting(connection: "psycopg.Connection[Any]", text: str) -> None:
 
 
 def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Cursor[Any]":
-    """Send by the extended protocol. psycopg uses the simple one, which runs several statements, unless a query has a
-    parameter or a binary result."""
+    """Send the text by the extended protocol. Without a parameter or a binary result psycopg would take the simple one,
+    which runs several statements."""
     return connection.execute(text, binary=True)
 
 
@@ -181,7 +181,7 @@ def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
 
 
 def _said(error: psycopg.Error, prefix: str, text: str) -> str:
-    """The error message of the server, with its position in the text of the person."""
+    """The server's message, with the line in the person's own text."""
     message = (error.diag.message_primary or str(error)).strip()
     if "multiple commands" in message:
         return "give one statement, such as: select * from channel_insight"

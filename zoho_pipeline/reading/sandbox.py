@@ -1,10 +1,10 @@
 """The process of a query of a person. Its memory is bounded, it can write no file, and it may be killed.
 
-It receives one JSON object on standard input and answers in JSON lines: `{"ready": true}`, then
+It reads its task as one JSON object from standard input, and answers in JSON lines: `{"ready": true}`, then
 `{"columns": […]}`, `{"rows": [[…]]}` for each batch, `{"end": true}`; or `{"refused": "why"}`.
 
-DuckDB's own limits are not enough: the memory of `repeat('x', 2000000000)` is not counted, and the engine cannot be
-interrupted within one value. Measured: 14 s with a limit of 2 s, and 3.9 GB with a limit of 512 MB.
+DuckDB's own limits are not enough. It does not count the memory of `repeat('x', 2000000000)`, and it cannot be
+interrupted while it computes one value. Measured: 14 s after a limit of 2 s, and 3.9 GB under a limit of 512 MB.
 """
 
 import json
@@ -25,7 +25,7 @@ GRACE_SECONDS = 2.0
 
 
 def main() -> NoReturn:
-    """Read the request, answer it, and end at once."""
+    """Read the request, answer it, and end the process at once."""
     request = json.load(sys.stdin.buffer)
     sys.stdout = os.fdopen(os.dup(1), "w")  # the answer alone: what an engine prints goes to standard error
     os.dup2(2, 1)

@@ -1,5 +1,7 @@
-"""What belongs here: how the SQL project becomes marts: it is read, ordered, built, checked and published.
-What does not: the SQL itself (dbt_like_sql), and what people read of the marts (reading).
-Who calls it: orchestration, the CLI and the benchmarks, through `run.transform.transform`.
-Read first: run/transform.py, the story of one run; then project/project.py.
+"""From raw tables to marts: the SQL project is read, ordered, built, checked and published.
+
+Here belongs how the models become tables. The SQL itself is in `dbt_like_sql`; what people read of the marts is in
+`reading`.
+`orchestration`, `cli` and the benchmarks call `run.transform.transform`.
+Read `run/transform.py` first, the story of one run; then `project/project.py`.
 """

@@ -1,5 +1,7 @@
-"""What belongs here: how each warehouse engine is opened, locked, loaded and read; one class per engine.
-What does not: the names and columns of tables (ingest/catalog), the SQL models and how they are built (transform).
-Who calls it: ingest, transform, reading, orchestration and the CLI, through `warehouse.open_warehouse`.
-Read first: warehouse.py, the protocol that each engine implements.
+"""The warehouse: how each engine is opened, locked, loaded and read; one class per engine.
+
+Here belongs what differs between DuckDB and Postgres. The names and columns of tables are in `ingest/catalog`; the SQL
+models and how they are built are in `transform`.
+`ingest`, `transform`, `reading`, `orchestration` and `cli` call `warehouse.open_warehouse`.
+Read `warehouse.py` first, the protocol that each engine implements.
 """

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +130,7 @@ def _sync(session: "Session", company: "Company", title: str) -> None:
     _say(title)
     spent = company.org.credits_used
     report = run_sync(session, CHANNEL)
-    print_reports([replace(report, modules=[m for m in report.modules if m.rows or m.deleted_rows])], "table")
+    print_reports([report], "table")
     fail_if_any([], [report])
     counted, limit = company.org.credits_used - spent, company.org.credit_limit
     say(f"Zoho counted {counted} of the {limit} API credits of a day. The column `credits` may show more: where")

@@ -1,4 +1,4 @@
-"""Which fields of a module to request: the catalog's fields that exist, and all other readable ones.
+"""Which fields of a module to request: the catalogue's fields that exist, and all other readable ones.
 
 Zoho accepts at most 50 names per call, so a module with more fields is read in slices. Each slice has Modified_Time,
 which shows whether the slices of a record belong to the same version.

@@ -1,4 +1,4 @@
-"""From Zoho's values to the catalog's types: JSON and CSV to Arrow tables, business hours to intervals.
+"""From Zoho's values to the catalogue's types: JSON and CSV to Arrow tables, business hours to intervals.
 
 Here belongs every conversion of a value, and the reason when a value does not fit. Which rows to convert is decided in
 `extract`.

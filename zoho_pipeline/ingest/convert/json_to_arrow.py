@@ -1,4 +1,4 @@
-"""From JSON records to Arrow tables of the catalog's types, one column at a time.
+"""From JSON records to Arrow tables of the catalogue's types, one column at a time.
 
 A column is converted as a whole, and value by value only if it has a value of another type. A value that does not fit
 becomes null, and a rejection says why: one odd value never loses a record, and no value is lost without a sign.
@@ -53,7 +53,7 @@ class Converted:
 
 
 def schema_of(raw: RawTable) -> pa.Schema:
-    """The Arrow schema of a raw table: the catalog's columns in their order, nullable as declared."""
+    """The Arrow schema of a raw table: the catalogue's columns in their order, nullable as declared."""
     return pa.schema([pa.field(c.name, ARROW_TYPES[c.type], c.nullable) for c in raw.columns])
 
 
@@ -68,7 +68,7 @@ def to_arrow(
     """A table of `raw`'s schema from Zoho's records.
 
     `constants` are the values of columns that no field fills (`basis`, `module`, …). `custom_fields` gets all keys that
-    the catalog does not read, except `$…` keys. A record without an id is rejected as a whole, because it cannot be
+    the catalogue does not read, except `$…` keys. A record without an id is rejected as a whole, because it cannot be
     merged.
     """
     rejected: list[Rejection] = []

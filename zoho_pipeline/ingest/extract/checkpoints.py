@@ -72,10 +72,10 @@ class Checkpoints:
         self.zoho_at = max(filter(None, (self.zoho_at, at)), default=None)
 
     def final_to(self) -> datetime:
-        """The instant below which rows that are read from now on cannot change without a new Modified_Time.
+        """The instant below which no record can change any more without a new stamp.
 
-        Zoho's clock has shown a later time. A clock that is frozen, or that a person has set, may give a later edit the
-        second of an earlier reading.
+        Zoho's clock was seen beyond it. A clock that stands still, or that a person set, may stamp a later edit with a
+        second that was already read.
         """
         window = self._module.window
         return min(window.hi, (self.zoho_at or window.hi - SECOND) - window.lag)

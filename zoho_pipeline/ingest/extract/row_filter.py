@@ -69,7 +69,7 @@ class RowFilter:
             self.after_clock = max(created, self.after_clock or created)
 
     def news(self, batch: Batch) -> Batch:
-        """A batch of changes without the stored versions that are so far below the cursor that no value can be new."""
+        """The batch without the old rows: the warehouse has their version, and they lie below `baseline.again`."""
         again = self._module.baseline.again
         if again is None:
             return batch

@@ -89,7 +89,10 @@ class ModuleState:
 
 @dataclass(frozen=True)
 class EmailState:
-    """How far e-mails are loaded: of the leads read before `cursor`, and of those read at `cursor` up to id `id`."""
+    """How far the e-mails of leads are in. Leads are read in the order of their last change or activity, then of id.
+
+    The lead at (`cursor`, `id`) was the last one that was read.
+    """
 
     cursor: datetime | None = None
     id: str = ""

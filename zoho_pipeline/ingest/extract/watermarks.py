@@ -1,11 +1,11 @@
 """Watermarks: how far a sync got, by the Modified_Time of the records. A wrong clock cannot make them wrong.
 
-A cursor is a time from the `Date` header. If that clock was ahead by a day, everything that is changed within that day
-is below the cursor and would never be read. The Modified_Time of records comes from another clock, Zoho's own. A record
-with Modified_Time S was read at S or later, so every change after that reading has a Modified_Time of S or later.
-Routes read in the order of change, so every record below the last record that they gave is loaded. That instant is the
-watermark `proved`. Changes are read from the cursor or from the watermark, whichever is earlier. No record is both
-below the cursor and at or above the watermark unless the clock was wrong, so this costs nothing.
+A cursor is a time that the `Date` header told. If that clock was ahead by a day, all changes of that day lie below the
+cursor, and no sync would read them. The stamps of records come from another clock, Zoho's own. A record stamped S was
+read at S or later, so a change after that reading has the stamp S or a later one. Routes read in the order of change,
+so everything stamped below the last record that they gave is in the warehouse. That instant is the watermark `proved`.
+Changes are read from the cursor or from the watermark, whichever is earlier. This costs nothing while the clock is
+right: then no record lies between the two.
 
 Only a reading in that order may move the watermark. A record fetched by its id may be newer than others that have not
 been read, and so may a record of a second bulk file.

@@ -1,4 +1,4 @@
-"""Rows that ended: new deletions of stored rows, deletions that were undone, and stays that have ended."""
+"""Add to a load what ended: records that were deleted, deletions that were undone, and stays in a stage that ended."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -96,7 +96,7 @@ def _write_references(sync: SyncContext, connection: Connection) -> None:
 
 
 def _infer_history(sync: SyncContext, tables: dict[str, pa.Table]) -> None:
-    """Add the stays that these rows show, for tables without a history at Zoho."""
+    """Add the stays (times in one stage or status) that these rows show, where Zoho keeps no history of its own."""
     known = {reader.spec.table.name for reader in sync.readers.values() if not reader.baseline.empty}
     rules = [
         rule

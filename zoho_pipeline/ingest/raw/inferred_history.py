@@ -1,7 +1,7 @@
 """History for tables without a history at Zoho: two successive syncs found different values of a status.
 
-A stay began at the latest when the record was modified with it. A stay that began and ended between two syncs is not
-found. Such rows are marked `observed`.
+A stay is the time that a record spends in one status or stage. A stay that is seen had begun when the record was last
+modified, or before. A stay that began and ended between two syncs is never seen. Such rows are marked `observed`.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ HISTORY_RULES: Mapping[str, HistoryRule] = {
 
 
 def infer_stays(connection: Connection, rule: HistoryRule, channel_id: str, incoming: pa.Table) -> pa.Table:
-    """The rows of the history: stays that begin or end with the rows about to be loaded."""
+    """Rows of the history: the stays that end and begin where an incoming row differs from the stored one."""
     columns = incoming.select(["id", rule.column, "modified_time"]).to_pylist()
     stored = values_of(connection, rule.source, rule.column, channel_id, [row["id"] for row in columns])
     moved = [row for row in columns if row["id"] in stored and stored[row["id"]][0] != row[rule.column]]

@@ -1,8 +1,9 @@
 """Route `coql`: full rows by queries, up to 2,000 per call for one to three credits.
 
-The walk is a keyset on (Modified_Time, id): an edit can only move a row forward. Below the final instant nothing can
-change any more. From there on a row may move behind the key within its second, so these rows are read again until two
-readings agree. Lookups come as ids without names, which are filled in the warehouse (`raw/lookup_names`).
+Each query continues after the last (Modified_Time, id) of the query before (a keyset): an edit can only move a row
+forward. Below the final instant nothing can change any more. After it, an edit may move a row behind that key within
+one second, so that part is read again until two readings agree. Lookups come as bare ids: their names are filled in the
+warehouse (`raw/lookup_names`).
 """
 
 from collections.abc import Generator, Iterator

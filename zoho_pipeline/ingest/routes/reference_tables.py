@@ -91,7 +91,7 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Referenc
 def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """The org's business hours and their intervals. Hours that a person set stay as they are.
 
-    If a day or a time is invalid, the hours have no intervals, because it is unknown which of the others are right.
+    If one day or time is not valid, no interval is stored: nobody can know which of the others are right.
     """
     if channel.business_hours is not None:
         return ReferenceTables({}, route="set")

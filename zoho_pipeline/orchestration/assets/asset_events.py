@@ -85,7 +85,7 @@ def log_synced_check(
 
 
 def log_matches_zoho_checks(context: dg.OpExecutionContext, report: "ReconcileReport") -> None:
-    """Log check `matches_zoho` per module. It warns and does not err, because the reconciliation repaired the rows."""
+    """Log check `matches_zoho` per module. A difference is a warning and no error: the reconciliation repaired it."""
     for comparison in report.comparisons:
         table = BY_MODULE.get(comparison.module)
         if table is None:

@@ -63,7 +63,7 @@ def weekly_insight_job(models: dg.AssetsDefinition) -> AssetJob:
     return dg.define_asset_job(
         "weekly_insight",
         selection=dg.AssetSelection.assets(models),
-        description="Builds the weekly ChannelInsight of every channel. Its rows are marked is_weekly and are kept.",
+        description="Builds the weekly row of channel_insight for every channel. It is marked is_weekly and is kept.",
         config={"ops": {MODELS_OP: {"config": {"weekly": True, "full": True}}}},
         tags=MARTS_TAG,
     )

@@ -47,7 +47,7 @@ def build_schedules(
             cron_schedule=WEEKLY_CRON,
             execution_timezone=timezone,
             default_status=running,
-            description="Monday morning: builds the ChannelInsight of each channel and keeps it as the weekly one.",
+            description="Monday morning: builds the row of channel_insight of each channel, and marks it is_weekly.",
         ),
         dg.ScheduleDefinition(
             name="freshness",

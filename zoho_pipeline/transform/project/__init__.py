@@ -1,5 +1,6 @@
-"""What belongs here: the files of the SQL project as objects: models, seeds, yml, references, lineage.
-What does not: anything that needs a connection to a warehouse (run).
-Who calls it: run, and orchestration for the manifest that Dagster shows.
-Read first: project.py, then model.py.
+"""The files of the SQL project as objects: models, seeds, yml, references, lineage.
+
+Here belongs what can be known from the files. What needs a connection to a warehouse is in `run`.
+`run` calls it, and `orchestration` reads from it the manifest that Dagster shows.
+Read `project.py` first, then `model.py`.
 """

@@ -1,5 +1,6 @@
-"""What belongs here: one run: which channels are built again, their models, checks and publication, per engine.
-What does not: how models are written and ordered (project).
-Who calls it: `transform.transform` is the only door; the other modules serve it.
-Read first: transform.py, then engine.py, the protocol that each engine implements.
+"""One run of the models: which channels are built again, and how they are built, checked and published.
+
+Here belongs what needs a connection to a warehouse. How models are written and ordered is in `project`.
+Other rooms call only `transform.transform`; the other modules serve it.
+Read `transform.py` first, then `engine.py`, the protocol that each engine implements.
 """

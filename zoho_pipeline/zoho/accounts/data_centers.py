@@ -136,7 +136,9 @@ class DataCenters:
         center = self._by_name.get(name.strip().lower())
         if center is None:
             known = ", ".join(self._by_name)
-            raise UnknownDataCenter(f"unknown data center {name[:50]!r}. Known: {known}.")
+            raise UnknownDataCenter(
+                f"unknown data center {name[:50]!r}. Known: {known}. Add your own with ZOHO_PIPELINE_DATA_CENTERS."
+            )
         return center
 
     def by_accounts_server(self, url: str) -> DataCenter:

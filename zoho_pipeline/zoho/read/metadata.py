@@ -27,7 +27,7 @@ class ModuleMeta:
 class PickListValue:
     """A value of a picklist: records carry `actual_value`; `probability` and `forecast_type` on deal stages.
 
-    The two numbers are as Zoho sent them: who stores them looks whether they are numbers.
+    The two numbers are as Zoho sent them. The code that stores them checks that they are numbers.
     """
 
     actual_value: str
@@ -64,7 +64,7 @@ class Layout:
 class Stage:
     """A stage of a pipeline. Won and lost follow `forecast_type` (Open, Closed Won, Closed Lost), never the text.
 
-    The two numbers are as Zoho sent them: who stores them looks whether they are numbers.
+    The two numbers are as Zoho sent them. The code that stores them checks that they are numbers.
     """
 
     actual_value: str

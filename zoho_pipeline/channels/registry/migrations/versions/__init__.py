@@ -1,1 +1,1 @@
-"""One module a revision; none is changed once released."""
+"""Each module is one revision. A revision never changes after its release."""

@@ -111,7 +111,9 @@ def _run_channel(
     with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
-            raise PipelineError(f"channel {channel_id} is paused. Take it up again: channels resume {channel_id}")
+            raise PipelineError(
+                f"channel {channel_id} is paused. Resume it with: zoho-pipeline channels resume {channel_id}"
+            )
         with open_client(settings, registry, channel, pacing=limits.pacing) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 

@@ -153,8 +153,8 @@ class Registry:
         channel = self.get(channel_id)
         if channel.status == RECONNECT_NEEDED:
             raise ChannelError(
-                f"channel {channel_id} must be connected again first, with zoho-pipeline connect {channel_id}, or with "
-                "channels add and a new refresh token. The reason: "
+                f"channel {channel_id} must be connected again first. Run zoho-pipeline connect {channel_id}, or "
+                f"zoho-pipeline channels add {channel_id} with a new refresh token. The reason: "
                 f"{channel.status_detail or 'Zoho refuses its token.'}"
             )
         self.set_status(channel_id, ACTIVE)

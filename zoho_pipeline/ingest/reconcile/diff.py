@@ -107,7 +107,7 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
             return
         last = page.rows[-1]["id"] if page.rows else after
         if int(last) <= int(after):
-            raise BadAnswer(f"COQL on {module}: more records follow, but the page has no new row.")
+            raise BadAnswer(f"COQL on {module}: more records follow, but the page ends where it began.")
         after = last
 
 

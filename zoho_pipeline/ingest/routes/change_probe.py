@@ -94,7 +94,7 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
             return found
         last = page.rows[-1]["id"] if page.rows else after
         if not last.isdigit() or int(last) <= int(after):
-            raise BadAnswer("COQL on Leads: more conversions follow, but the page has no new row.")
+            raise BadAnswer("COQL on Leads: more conversions follow, but the page ends where it began.")
         after, limit = last, client.pacing.query_rows
 
 

@@ -112,7 +112,7 @@ def _run_channel(
         channel = registry.get(channel_id)
         if channel.status == PAUSED:
             raise PipelineError(
-                f"channel {channel_id} is paused. Resume it: zoho-pipeline channels resume {channel_id}"
+                f"channel {channel_id} is paused. Resume it with: zoho-pipeline channels resume {channel_id}"
             )
         with open_client(settings, registry, channel, pacing=limits.pacing) as client:
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"

@@ -77,8 +77,8 @@ def insight(channel_id: str, output: str) -> None:
       zoho-pipeline insight acme
       zoho-pipeline insight acme --format json
     """
-    session = Session()
-    session.registry.get(channel_id)
+    session = Session(reads_only=True)
+    session.channel_if_known(channel_id)
     show_insight(session, channel_id, output)
 
 
@@ -135,7 +135,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
     if raw and timeout and timeout > RAW_SECONDS:
         raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
     limits = Limits(seconds=timeout or (RAW_SECONDS if raw else SECONDS), rows=max_rows or ROWS)
-    session = Session()
+    session = Session(reads_only=True)
     found = ask(session.warehouse, query, raw=raw, limits=limits)
     names, rows = distinct(found.columns), found.rows
     if output == "json":

@@ -139,7 +139,7 @@ def test_a_bi_user_reads_the_placed_file_and_cannot_even_see_home(first: Built, 
         assert refused.returncode == 1
         assert "Permission denied" in refused.stderr
         assert refused.stderr.startswith("error: ")
-        assert len(refused.stderr.splitlines()) == 1, "one line and no traceback"
+        assert "Traceback" not in refused.stderr
     finally:
         (place / "home").chmod(0o700)
 

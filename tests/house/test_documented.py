@@ -1,6 +1,9 @@
 """The docs keep up: a command, option, setting, table or model that they do not mention fails here."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -84,3 +87,25 @@ def test_links_of_the_docs_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+PAGES = [ROOT / "README.md", ROOT / "Makefile", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.*")]
+HOME_LINES = [
+    pytest.param(found, id=f"{page.name}:{found}")
+    for page in PAGES
+    for found in re.findall(r"DAGSTER_HOME=\$\(\S*python -m (\S+)\)", page.read_text())
+]
+
+
+@pytest.mark.parametrize("module", HOME_LINES)
+def test_a_line_that_sets_the_dagster_home_prints_its_folder(module: str, tmp_path: Path) -> None:
+    """A module without a main program prints nothing. With an empty DAGSTER_HOME, Dagster forgets its history."""
+    command = [sys.executable, "-m", module]
+    environment = {"ZOHO_PIPELINE_HOME": str(tmp_path / "home"), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    printed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{tmp_path}/home/dagster\n"
+    assert (tmp_path / "home" / "dagster" / "dagster.yaml").is_file()
+
+
+def test_the_lines_that_set_the_dagster_home_are_found() -> None:
+    assert len(HOME_LINES) >= 2

@@ -110,7 +110,7 @@ def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: 
         for report in reports:
             log_materializations(context, report.sync, tables, all_tables=False)
             log_matches_zoho_checks(context, report)
-        if reports or failure:
+        if reports or (failure and failure.known):
             log_synced_check(context, channel_id, failure.reason if failure else None, duration)
         return failure
 

@@ -15,8 +15,10 @@ from zoho_pipeline.orchestration.assets.asset_events import keep_event_log_conne
 from zoho_pipeline.orchestration.assets.asset_keys import ANALYSTS, ENGINEERS, RAW_GROUP, file_link, raw_key
 from zoho_pipeline.orchestration.assets.model_manifest import CheckEntry, ColumnEntry, ModelEntry, ModelManifest
 from zoho_pipeline.orchestration.assets.raw_specs import FRESHNESS
+from zoho_pipeline.orchestration.channel_batch import forbid_run_retries, is_permanent
 from zoho_pipeline.orchestration.pools import MARTS_POOL
 from zoho_pipeline.orchestration.services import Services
+from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
     from zoho_pipeline.transform.run.checks import CheckResult
@@ -61,10 +63,16 @@ def build_model_assets(manifest: ModelManifest, dialect: str) -> dg.AssetsDefini
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         keep_event_log_connection(context.instance)
         selected = {key.path[-1] for key in context.selected_asset_keys}
-        report = _transform(services, config, selected if selected != set(keys) else None)
+        try:
+            report = _transform(services, config, selected if selected != set(keys) else None)
+        except PipelineError as error:
+            if is_permanent(error):
+                forbid_run_retries(context.op_execution_context)
+            raise
         yield from _results(manifest, report, selected, services)
         yield from _check_results(context, manifest, report)
         if report.held_back:
+            forbid_run_retries(context.op_execution_context)  # the same data would be held back again
             raise dg.Failure(_held_back(report), metadata=dict(report.held_back), allow_retries=False)
 
     return models

@@ -1,10 +1,41 @@
-"""Checks of settings that look beyond one value: the place of the published file.
+"""Checks of settings that look beyond one value: misspelt names, and the place of the published file.
 
-Each function returns the checked value, or raises ValueError. `settings` turns that into an error for the user.
+`settings` turns what they find into an error for the user.
 """
 
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
+
+PREFIX = "ZOHO_PIPELINE_"
+_OWN = (
+    "HOME WAREHOUSE PUBLISHED REGISTRY SECRET_KEY LOG_LEVEL DATA_CENTERS ENVIRONMENT SYNC_LAG CREDIT_BUDGET "
+    "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE"
+)
+_OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
+KNOWN_NAMES = frozenset(
+    {PREFIX + name for name in f"{_OWN} {_OF_OTHERS}".split()} | {"ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET"}
+)
+_ALIKE = 0.85
+"""How alike (difflib, 0 to 1) a name outside our prefix must be to count as misspelt; other tools have ZOHO_… names."""
+
+
+def misspelt_names(names: Iterable[str]) -> dict[str, str]:
+    """Variable → the known name that is meant: every unknown ZOHO_PIPELINE_…, and others that are nearly ours.
+
+    `ZOHO_CLIENT_SECRET_IN` and the like are the secrets of data centres, and ZOHO_LIVE_… belongs to the contract tests.
+    """
+    found = {}
+    for name in sorted(names):
+        upper = name.upper()
+        is_fine = name in KNOWN_NAMES or name.startswith(("ZOHO_CLIENT_SECRET_", "ZOHO_LIVE_"))
+        if is_fine or not upper.startswith("ZOHO"):
+            continue
+        cutoff = 0.0 if upper.startswith(PREFIX) else _ALIKE
+        if near := get_close_matches(upper, sorted(KNOWN_NAMES), n=1, cutoff=cutoff):
+            found[name] = near[0]
+    return found
 
 
 def published_place(given: str, home: Path, warehouse_url: str, registry_url: str) -> Path:

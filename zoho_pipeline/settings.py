@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,9 +18,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from zoho_pipeline.setting_checks import published_place
+from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place
 
-PREFIX = "ZOHO_PIPELINE_"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
 WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
@@ -182,6 +181,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     path = dotenv or Path(".env")
     values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
     values.update(os.environ if env is None else env)
+    require_known_names(values)
     home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
     warehouse_url = _url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS)
     registry_url = _url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS)
@@ -203,6 +203,13 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
         published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
     )
+
+
+def require_known_names(names: Iterable[str]) -> None:
+    """Refuse a misspelt variable: its value would be ignored without a word. SettingsError names each of them."""
+    if found := misspelt_names(names):
+        meant = " ".join(f"{name} is not a setting; did you mean {near}?" for name, near in found.items())
+        raise SettingsError(f"{meant} README.md lists the settings.")
 
 
 def _home_error(home: Path, reason: str) -> PipelineError:

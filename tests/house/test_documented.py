@@ -11,7 +11,7 @@ import pytest
 
 from zoho_pipeline.cli import main
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
-from zoho_pipeline.settings import PREFIX
+from zoho_pipeline.setting_checks import KNOWN_NAMES, PREFIX
 from zoho_pipeline.zoho.accounts.data_centers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +40,22 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert re.search(rf"`(zoho-pipeline )?{name}[ `]", README)
 
 
+def option_names(group: click.Group = main) -> set[str]:
+    found = {"--help"}
+    for command in (group, *group.commands.values()):
+        found |= {word for parameter in command.params for word in parameter.opts if word.startswith("--")}
+        found |= option_names(command) if isinstance(command, click.Group) and command is not group else set()
+    return found
+
+
+def test_messages_name_only_options_that_exist() -> None:
+    """Comments and docstrings count too. Options of other programs stand in the list."""
+    foreign = {"--no-deps", "--reload"}
+    for path in (ROOT / "zoho_pipeline").rglob("*.py"):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text()))
+        assert named <= option_names() | foreign, path.name
+
+
 def test_the_settings_are_found() -> None:
     assert {"ZOHO_CLIENT_ID", "ZOHO_PIPELINE_HOME", "ZOHO_PIPELINE_SYNC_LAG"} <= set(settings())
 
@@ -55,6 +71,14 @@ def test_nothing_documented_is_unknown() -> None:
     known = set(settings())
     unknown = {name for name in named - known if not re.fullmatch(r"ZOHO_CLIENT_SECRET_[A-Z]{2}", name)}
     assert not unknown
+
+
+def test_every_variable_that_is_read_counts_as_known() -> None:
+    """Else a command would call it misspelt."""
+    named: set[str] = set(settings())
+    for page in [*(ROOT / "deploy").rglob("*.*"), *(ROOT / "tests").rglob("test_crashes.py"), ROOT / "workspace.yaml"]:
+        named |= set(re.findall(r"ZOHO_PIPELINE_[A-Z_]+[A-Z]", page.read_text()))
+    assert named == KNOWN_NAMES
 
 
 @pytest.mark.parametrize("table", [table.name for table in RAW_TABLES])

@@ -45,7 +45,7 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 
 
 def print_transform(report: "TransformReport") -> None:
-    """Print the marts with rows and seconds, and the checks that failed."""
+    """Print the marts with rows and seconds, and the tests that failed."""
     if not report.published:
         say("Nothing changed since the last transform: the published marts are up to date.")
         return
@@ -54,7 +54,7 @@ def print_transform(report: "TransformReport") -> None:
     passed = sum(check.passed for check in report.checks)
     named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
     say(f"{len(report.models)} models built in {report.seconds:.1f} s.")
-    say(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
+    say(f"{passed} of {len(report.checks)} tests passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:
             say(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)

@@ -128,3 +128,29 @@ def test_the_role_of_queries_is_a_role(name: str) -> None:
         load_settings({"ZOHO_PIPELINE_SQL_ROLE": name})
     assert load_settings({"ZOHO_PIPELINE_SQL_ROLE": " zoho reader "}).sql_role == "zoho reader"
     assert load_settings({}).sql_role is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("ZOHO_PIPELINE_WAREHUOSE", "ZOHO_PIPELINE_WAREHOUSE"),
+        ("ZOHO_PIPELINE_HOMES", "ZOHO_PIPELINE_HOME"),
+        ("ZOHO_PIPELINE_X", "ZOHO_PIPELINE_"),
+        ("zoho_pipeline_home", "ZOHO_PIPELINE_HOME"),
+        ("ZOHO_PIPLINE_HOME", "ZOHO_PIPELINE_HOME"),
+        ("ZOHO_CLIENT_SECERT", "ZOHO_CLIENT_SECRET"),
+        ("ZOHO_CLEINT_ID", "ZOHO_CLIENT_ID"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_nearest(name: str, meant: str, tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"{name}=\n")
+    for given in ({"env": {name: "x"}}, {"env": {}, "dotenv": dotenv}):
+        with pytest.raises(SettingsError, match=f"{name} is not a setting; did you mean {meant}") as caught:
+            load_settings(**given)  # type: ignore[arg-type]
+        assert caught.value.exit_code == 2
+
+
+def test_names_of_others_are_left_alone() -> None:
+    others = ("ZOHO_CLIENT_SECRET_IN", "ZOHO_LIVE_CLIENT_ID", "ZOHO_API_KEY", "ZOHOBOOKS_ORG", "ZOHO_DESK_CLIENT_ID")
+    assert load_settings(dict.fromkeys((*others, "ZOHO_PIPELINE_CODE_PORT", "PATH"), "4266")).client_id is None

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-PREFIX = "ZOHO_PIPELINE_"
+from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
 WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
@@ -86,6 +87,7 @@ class Settings:
         sync_lag_seconds: a sync reads up to this many seconds before the time of Zoho's clock.
         credit_budget: the share (0 to 1) of the organisation's daily API credits that syncs may use.
         schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
+        published: where transforms put the published file of a DuckDB warehouse; None: beside the warehouse.
     """
 
     home: Path
@@ -103,6 +105,7 @@ class Settings:
     schedule_timezone: str | None = None
     failure_webhook: Secret | None = None
     sql_role: str | None = None
+    published: Path | None = None
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -178,11 +181,14 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     path = dotenv or Path(".env")
     values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
     values.update(os.environ if env is None else env)
+    require_known_names(values)
     home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
+    warehouse_url = _url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS)
+    registry_url = _url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS)
     return Settings(
         home=home,
-        warehouse_url=_url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS),
-        registry_url=_url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS),
+        warehouse_url=warehouse_url,
+        registry_url=registry_url,
         client_id=(values.get("ZOHO_CLIENT_ID") or "").strip() or None,
         client_secret=_secret(values.get("ZOHO_CLIENT_SECRET")),
         client_secrets_by_dc=_secrets_by_data_center(values),
@@ -195,7 +201,15 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
+        published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
     )
+
+
+def require_known_names(names: Iterable[str]) -> None:
+    """Refuse a misspelt variable: its value would be ignored without a word. SettingsError names each of them."""
+    if found := misspelt_names(names):
+        meant = " ".join(f"{name} is not a setting; did you mean {near}?" for name, near in found.items())
+        raise SettingsError(f"{meant} README.md lists the settings.")
 
 
 def _home_error(home: Path, reason: str) -> PipelineError:
@@ -297,6 +311,14 @@ def _role(value: str | None) -> str | None:
     if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
         raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")
     return name or None
+
+
+def _published(value: str | None, home: Path, warehouse_url: str, registry_url: str) -> Path | None:
+    given = (value or "").strip()
+    try:
+        return published_place(given, home, warehouse_url, registry_url) if given else None
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}PUBLISHED {error}") from error
 
 
 def _data_centers(text: str) -> dict[str, str]:

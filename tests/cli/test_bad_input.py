@@ -138,7 +138,22 @@ def test_a_taken_port_is_named(run: Run) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(run("simulator", "--port", port), 1, str(port))
+        refused(run("simulator", "--port", port), 1, str(port), "--port")
+
+
+def test_the_demo_on_a_taken_port_suggests_no_option_that_it_lacks(run: Run, simulator: Simulator, home: Path) -> None:
+    home.mkdir()
+    simulator.save(home / "simulator.json")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        (home / "demo.json").write_text(json.dumps({"port": port, "client_id": "c", "client_secret": "s" * 32}))
+        answer = run("demo", "--ui")
+    assert answer.code == 1
+    assert str(port) in answer.err
+    assert "zoho-pipeline demo` again" in answer.err
+    assert "--port" not in answer.err
 
 
 def test_a_state_file_without_a_state(run: Run, tmp_path: Path) -> None:

@@ -78,7 +78,9 @@ def test_verify_of_a_revoked_token_fails(run: Run, channel: str, simulator: Simu
 
 def test_pause_and_resume(run: Run, channel: str) -> None:
     assert "paused" in run("channels", "pause", channel).out
-    assert "no active channel" in run("sync").err
+    answer = run("sync")
+    assert answer.err == "error: there is no active channel. acme: paused (`zoho-pipeline channels resume acme`).\n"
+    assert answer.code == 1
     assert run("channels", "resume", channel, "--format", "json").json["status"] == "active"
 
 
@@ -121,6 +123,54 @@ def test_set_refuses_a_wrong_setting_and_stores_nothing(
     assert answer.code == 2
     assert named in answer.err
     assert run("channels", "show", channel, "--format", "json").json == before
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("UTM_Source", "Did you mean UTM_Source1"),
+        ("utm_source1", "Did you mean UTM_Source1"),
+        ("Lead_Sorce", "Lead_Source"),
+        ("Qzxwv_Jkq", "API names"),
+    ],
+)
+def test_a_field_that_zoho_does_not_have_is_refused(
+    run: Run, channel: str, tmp_path: Path, name: str, hint: str
+) -> None:
+    fields = tmp_path / "f.json"
+    fields.write_text(json.dumps({"utm_source": "UTM_Source1", "utm_medium": name}))
+    answer = run("channels", "set", channel, "--field-map", fields, "--tenant", "T")
+    assert answer.code == 2
+    assert f"utm_medium is {name!r}" in answer.err
+    assert hint in answer.err
+    shown = run("channels", "show", channel, "--format", "json").json
+    assert (shown["field_map"], shown["tenant"]) == ({}, None), "nothing was stored"
+
+
+def test_where_zoho_cannot_be_asked_the_field_map_is_stored_with_a_note(
+    run: Run, channel: str, org: Org, tmp_path: Path
+) -> None:
+    fields = tmp_path / "f.json"
+    fields.write_text(json.dumps({"utm_source": "No_Such_Field", "gclid": "$gclid"}))
+    org.deactivate_user(org.admin)
+    answer = run("channels", "set", channel, "--field-map", fields)
+    assert answer.code == 0, answer.err
+    assert answer.err.startswith("note: the fields were not compared with those of Zoho: ")
+    assert run("channels", "show", channel, "--format", "json").json["field_map"]["utm_source"] == "No_Such_Field"
+
+
+def test_an_abbreviated_zone_is_refused_with_zones_that_it_may_mean(run: Run, channel: str, token: Path) -> None:
+    for arguments in (("set", channel), ("add", "other", "--data-center", "sim", "--refresh-token-file", token)):
+        answer = run("channels", *arguments, "--timezone", "IST")
+        assert answer.code == 2
+        assert "Did you mean Asia/Kolkata or Europe/Dublin or Asia/Jerusalem?" in answer.err
+
+
+@pytest.mark.parametrize("arguments", [("sql", "select 1"), ("channels", "list"), ("demo",), ("insight", "acme")])
+def test_a_misspelt_variable_stops_a_command(run: Run, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    answer = run(*arguments, ZOHO_PIPELINE_WAREHUOSE="duckdb:///x")
+    assert answer.code == 2
+    assert "ZOHO_PIPELINE_WAREHUOSE is not a setting; did you mean ZOHO_PIPELINE_WAREHOUSE?" in answer.err
 
 
 def test_remove_revokes_the_token_and_removes_the_channel(run: Run, channel: str, simulator: Simulator) -> None:

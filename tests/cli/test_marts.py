@@ -4,8 +4,9 @@ import csv
 import io
 from pathlib import Path
 
-from tests.cli.conftest import Built
+from tests.cli.conftest import Built, Run
 from zoho_pipeline.cli.marts import distinct
+from zoho_pipeline.simulator import Org
 
 
 def test_sql_prints_three_formats(first: Built) -> None:
@@ -60,6 +61,35 @@ def test_insight_as_a_page_and_as_json(first: Built) -> None:
     assert insight["channel_id"] == "acme"
     assert insight["leads_this_month"] == len(first.ids)
     assert len(first.run("insight", "acme").out.splitlines()) > 5
+
+
+def test_insight_names_the_cure_that_works(run: Run, channel: str, org: Org) -> None:
+    """No marts, marts without the last sync, a channel that was never synced: each has another cure."""
+    answer = run("insight", channel)
+    assert (answer.code, "zoho-pipeline sync acme" in answer.err) == (1, True)
+    assert run("channels", "pause", channel).code == 0
+    assert "zoho-pipeline channels resume acme" in run("insight", channel).err
+    assert run("channels", "resume", channel).code == 0
+    assert run("transform").code == 0
+    assert "run: zoho-pipeline sync" in run("insight", channel).out
+    assert run("sync").code == 0
+    page = run("insight", channel).out
+    assert "Run zoho-pipeline transform: the sync as of" in page
+    assert "zoho-pipeline sync" not in page
+    assert run("transform").code == 0
+    assert "up to date" in run("insight", channel).out
+    assert "zoho-pipeline" not in run("insight", channel).out
+    org.insert("Leads", {"Last_Name": "New", "Company": "Co"})
+    assert run("sync").code == 0
+    assert "Run zoho-pipeline transform: the sync as of" in run("insight", channel).out
+
+
+def test_insight_of_a_synced_channel_without_marts_asks_for_a_transform_only(run: Run, channel: str) -> None:
+    assert run("sync").code == 0
+    answer = run("insight", channel)
+    assert answer.code == 1
+    assert answer.err == "error: there is no insight of acme yet. Run `zoho-pipeline transform`.\n"
+    assert "nobody" in run("insight", "nobody").err
 
 
 def test_a_raw_query_does_not_keep_the_warehouse_open(first: Built) -> None:

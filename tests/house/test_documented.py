@@ -1,6 +1,9 @@
 """The docs are complete: a command, option, setting, table or model that they do not mention fails a test."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -8,7 +11,7 @@ import pytest
 
 from zoho_pipeline.cli import main
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
-from zoho_pipeline.settings import PREFIX
+from zoho_pipeline.setting_checks import KNOWN_NAMES, PREFIX
 from zoho_pipeline.zoho.accounts.data_centers import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +40,22 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert re.search(rf"`(zoho-pipeline )?{name}[ `]", README)
 
 
+def option_names(group: click.Group = main) -> set[str]:
+    found = {"--help"}
+    for command in (group, *group.commands.values()):
+        found |= {word for parameter in command.params for word in parameter.opts if word.startswith("--")}
+        found |= option_names(command) if isinstance(command, click.Group) and command is not group else set()
+    return found
+
+
+def test_messages_name_only_options_that_exist() -> None:
+    """Comments and docstrings count too. Options of other programs stand in the list."""
+    foreign = {"--no-deps", "--reload"}
+    for path in (ROOT / "zoho_pipeline").rglob("*.py"):
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text()))
+        assert named <= option_names() | foreign, path.name
+
+
 def test_the_settings_are_found() -> None:
     assert {"ZOHO_CLIENT_ID", "ZOHO_PIPELINE_HOME", "ZOHO_PIPELINE_SYNC_LAG"} <= set(settings())
 
@@ -60,6 +79,14 @@ def test_nothing_documented_is_unknown() -> None:
     known = set(settings())
     unknown = {name for name in named - known if not re.fullmatch(r"ZOHO_CLIENT_SECRET_[A-Z]{2}", name)}
     assert not unknown
+
+
+def test_every_variable_that_is_read_counts_as_known() -> None:
+    """Else a command would call it misspelt."""
+    named: set[str] = set(settings())
+    for page in [*(ROOT / "deploy").rglob("*.*"), *(ROOT / "tests").rglob("test_crashes.py"), ROOT / "workspace.yaml"]:
+        named |= set(re.findall(r"ZOHO_PIPELINE_[A-Z_]+[A-Z]", page.read_text()))
+    assert named == KNOWN_NAMES
 
 
 @pytest.mark.parametrize("table", [table.name for table in RAW_TABLES])
@@ -102,3 +129,25 @@ def test_links_of_the_docs_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+PAGES = [ROOT / "README.md", ROOT / "Makefile", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.*")]
+HOME_LINES = [
+    pytest.param(found, id=f"{page.name}:{found}")
+    for page in PAGES
+    for found in re.findall(r"DAGSTER_HOME=\$\(\S*python -m (\S+)\)", page.read_text())
+]
+
+
+@pytest.mark.parametrize("module", HOME_LINES)
+def test_a_line_that_sets_the_dagster_home_prints_its_folder(module: str, tmp_path: Path) -> None:
+    """A module without a main program prints nothing. With an empty DAGSTER_HOME, Dagster forgets its history."""
+    command = [sys.executable, "-m", module]
+    environment = {"ZOHO_PIPELINE_HOME": str(tmp_path / "home"), "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    printed = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{tmp_path}/home/dagster\n"
+    assert (tmp_path / "home" / "dagster" / "dagster.yaml").is_file()
+
+
+def test_the_lines_that_set_the_dagster_home_are_found() -> None:
+    assert len(HOME_LINES) >= 2

@@ -3,6 +3,7 @@
 import base64
 import struct
 import zlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,9 +97,22 @@ def pixels(uri: str) -> list[bytes]:
 
 def test_no_data_is_not_shown_as_zero() -> None:
     page = render({**INSIGHT, "data_status": "never_synced", "leads_this_month": None})
-    assert "never synced yet" in page
+    assert "without a complete sync yet; run: zoho-pipeline sync" in page
     assert "there is no data" in page
     assert all(title not in page for title in ("Weeks", "Conversion", "First contact", "Topics"))
+
+
+@pytest.mark.parametrize("status", ["ok", "stale", "never_synced", "module_missing"])
+def test_a_sync_that_the_marts_do_not_contain_needs_a_transform_and_no_sync(status: str) -> None:
+    counted = {"data_status": status} | ({"leads_this_month": None} if status in ("never_synced",) else {})
+    as_of = datetime.fromisoformat(str(INSIGHT["as_of_utc"])).replace(tzinfo=UTC)
+    told = render({**INSIGHT, **counted}, width=400, synced_until=as_of + timedelta(days=2)).splitlines()[1]
+    assert "zoho-pipeline transform" in told
+    assert "zoho-pipeline sync" not in told
+    assert "on 3 May 2026" in told
+    for known in (None, as_of):
+        told = render({**INSIGHT, **counted}, width=400, synced_until=known).splitlines()[1]
+        assert "transform" not in told, "this sync is in the marts, or nobody knows of another"
 
 
 def test_what_cannot_be_read_is_unknown_not_none() -> None:

@@ -13,6 +13,7 @@ from zoho_pipeline.settings import Secret, UsageError
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
+    from zoho_pipeline.channels.registry.registry import Registry
 
 channel_argument = click.argument("channel_id", metavar="ID")
 
@@ -254,6 +255,7 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
     The field map is a JSON object. Its values are Zoho's API names of lead fields. Its keys are any of
     utm_source, utm_medium, utm_campaign, utm_content, utm_term, utm_id, activity_id, landing_url,
     referrer, first_visited_url, first_visited_time, gclid. Fields without a key are found by their name.
+    A field that Zoho does not have is refused.
 
     \b
     Examples:
@@ -265,8 +267,22 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
     wanted = {name: value for name, value in given.items() if value not in (None, ())}
     if not wanted:
         raise UsageError("no setting was given. For the settings, see zoho-pipeline channels set --help")
-    channel = set_settings(Session().registry, channel_id, **wanted)
+    registry = Session().registry
+    unchecked = _check_field_map(registry, channel_id, wanted.get("field_map"))
+    channel = set_settings(registry, channel_id, **wanted)
+    if unchecked:
+        say(f"note: the fields were not compared with those of Zoho: {unchecked}", err=True)
     _print_one(channel, output, f"The settings of channel {channel_id} are stored. The next transform uses them.")
+
+
+def _check_field_map(registry: "Registry", channel_id: str, field_map: Path | None) -> str | None:
+    """Refuse a field that Zoho does not have. Returns why the fields could not be compared, if so."""
+    from zoho_pipeline.channels.access.lead_fields import check_lead_fields
+    from zoho_pipeline.channels.settings.setting_files import read_field_map
+
+    if field_map is None:
+        return None
+    return check_lead_fields(registry, registry.get(channel_id), read_field_map(field_map))
 
 
 def describe(channel: "Channel") -> str:

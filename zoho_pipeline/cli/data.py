@@ -14,10 +14,14 @@ from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
+    from zoho_pipeline.channels.registry.model import Channel
     from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
+
+MOST_NAMED = 5
+"""Channels that one message names."""
 
 
 def select_channels(session: Session, channel_ids: tuple[str, ...]) -> list[str]:
@@ -34,11 +38,26 @@ def select_channels(session: Session, channel_ids: tuple[str, ...]) -> list[str]
     channels = longest_waiting_first(session.registry.list())
     active = [channel.id for channel in channels if channel.status == "active"]
     if not active:
-        raise PipelineError(
-            "there is no active channel. Register one with `zoho-pipeline connect ID` or "
-            "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
-        )
+        raise PipelineError(_how_to_get_an_active_channel(channels))
     return active
+
+
+def _how_to_get_an_active_channel(channels: "Sequence[Channel]") -> str:
+    """Why there is none, and what to do: resume, connect again, or register the first one."""
+    cures = {"paused": "zoho-pipeline channels resume", "reconnect_needed": "zoho-pipeline connect"}
+    parts = []
+    for status, cure in cures.items():
+        ids = sorted(channel.id for channel in channels if channel.status == status)
+        if ids:
+            more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+            words = {"paused": "paused", "reconnect_needed": "to be connected again"}[status]
+            parts.append(f"{', '.join(ids[:MOST_NAMED])}{more}: {words} (`{cure} {ids[0]}`)")
+    if parts:
+        return f"there is no active channel. {'; '.join(parts)}."
+    return (
+        "there is no active channel. Register one with `zoho-pipeline connect ID` or "
+        "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
+    )
 
 
 @click.command(short_help="Load what changed in Zoho into the raw tables.")

@@ -8,6 +8,7 @@ from zoho_pipeline.cli.output import format_option, print_csv, print_json, print
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
+    from zoho_pipeline.channels.registry.model import Channel
     from zoho_pipeline.transform.run.transform import TransformReport
 
 
@@ -44,7 +45,7 @@ def run_transform(session: Session, **wanted: Any) -> "TransformReport":
 
 
 def print_transform(report: "TransformReport") -> None:
-    """Print the marts with rows and seconds, and the checks that failed."""
+    """Print the marts with rows and seconds, and the tests that failed."""
     if not report.published:
         say("Nothing changed since the last transform: the published marts are up to date.")
         return
@@ -53,7 +54,7 @@ def print_transform(report: "TransformReport") -> None:
     passed = sum(check.passed for check in report.checks)
     named = ", ".join(report.channels[:5]) + (" …" if len(report.channels) > 5 else "")
     say(f"{len(report.models)} models built in {report.seconds:.1f} s.")
-    say(f"{passed} of {len(report.checks)} checks passed. Published: {named or 'no channel'}.")
+    say(f"{passed} of {len(report.checks)} tests passed. Published: {named or 'no channel'}.")
     for check in report.checks:
         if not check.passed:
             say(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
@@ -77,21 +78,43 @@ def insight(channel_id: str, output: str) -> None:
       zoho-pipeline insight acme
       zoho-pipeline insight acme --format json
     """
-    session = Session()
-    session.registry.get(channel_id)
-    show_insight(session, channel_id, output)
+    session = Session(reads_only=True)
+    show_insight(session, channel_id, output, session.channel_if_known(channel_id))
 
 
-def show_insight(session: Session, channel_id: str, output: str = "table") -> None:
-    """Print the page of a channel's insight, or the insight as JSON."""
+def show_insight(session: Session, channel_id: str, output: str = "table", channel: "Channel | None" = None) -> None:
+    """Print the page of a channel's insight, or the insight as JSON.
+
+    Args:
+        channel: what the registry knows of it. The marts may be older: a transform and not a sync is the cure then.
+    """
     from zoho_pipeline.reading.insight import read
     from zoho_pipeline.reading.insight_page import render
+    from zoho_pipeline.transform.errors import NotPublished
 
-    found = read(session.warehouse, channel_id)
+    synced_until = channel.last_complete_sync_at if channel else None
+    try:
+        found = read(session.warehouse, channel_id)
+    except NotPublished as error:
+        if channel is None:
+            raise
+        cure = "Run `zoho-pipeline transform`." if synced_until else _before_transform(channel)
+        raise NotPublished(f"there is no insight of {channel_id} yet. {cure}") from error
     if output == "json":
         print_json(found)
     else:
-        say(render(found))
+        say(render(found, synced_until=synced_until))
+
+
+def _before_transform(channel: "Channel") -> str:
+    """What leads to the first complete sync of a channel, and then to its first insight."""
+    from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED
+
+    name = channel.id
+    if channel.status == RECONNECT_NEEDED:
+        return f"Connect it again with `zoho-pipeline connect {name}`, then run `zoho-pipeline transform`."
+    resume = f"`zoho-pipeline channels resume {name}`, then " if channel.status == PAUSED else ""
+    return f"Run {resume}`zoho-pipeline sync {name}`, then `zoho-pipeline transform`."
 
 
 @click.command(short_help="Run a query on the published marts.")
@@ -135,7 +158,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
     if raw and timeout and timeout > RAW_SECONDS:
         raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
     limits = Limits(seconds=timeout or (RAW_SECONDS if raw else SECONDS), rows=max_rows or ROWS)
-    session = Session()
+    session = Session(reads_only=True)
     found = ask(session.warehouse, query, raw=raw, limits=limits)
     names, rows = distinct(found.columns), found.rows
     if output == "json":

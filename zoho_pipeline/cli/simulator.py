@@ -64,15 +64,20 @@ def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
             say(f"The state is saved in {state}.")
 
 
-def started(port: int, state: Path | None = None) -> "Simulator":
-    """Start a simulator; raises PipelineError when the port is taken, UsageError when `state` is not a snapshot."""
+def started(port: int, state: Path | None = None, cure: str = "Choose another port with --port.") -> "Simulator":
+    """Start a simulator; `cure` is what the user of this command can do about a port that is taken.
+
+    Raises:
+        PipelineError: the port is taken.
+        UsageError: `state` is not a snapshot.
+    """
     from zoho_pipeline.simulator import Simulator, SimulatorError
 
     try:
         return Simulator.start(port=port, state=state)
     except OSError as error:
         raise PipelineError(
-            f"port {port} cannot be used ({error.strerror}). Free the port, or choose another one with --port."
+            f"port {port} cannot be used ({error.strerror}). End the program that uses it. {cure}"
         ) from error
     except (ValueError, SimulatorError) as error:
         raise UsageError(f"the simulator cannot start from {state}: {error}") from error

@@ -18,6 +18,7 @@ from zoho_pipeline.orchestration.automation.jobs import (
     sync_job,
     weekly_insight_job,
 )
+from zoho_pipeline.orchestration.automation.known_assets import build_known_assets_sensor
 from zoho_pipeline.orchestration.automation.schedules import build_schedules
 from zoho_pipeline.orchestration.automation.sensors import build_sensors
 from zoho_pipeline.orchestration.services import Services
@@ -56,7 +57,11 @@ def _build(services: Services) -> dg.Definitions:
         asset_checks=[reconcile_check, state_check],
         jobs=[sync, reconcile, marts, weekly, freshness],
         schedules=build_schedules(sync, reconcile, weekly, freshness, settings.schedule_timezone),
-        sensors=[*build_sensors(sync, marts), build_failure_sensor(require_safe_webhook(settings.failure_webhook))],
+        sensors=[
+            *build_sensors(sync, marts),
+            build_known_assets_sensor(manifest),
+            build_failure_sensor(require_safe_webhook(settings.failure_webhook)),
+        ],
         resources={"services": dg.ResourceDefinition.hardcoded_resource(services)},
         executor=dg.in_process_executor,  # a run has one or two steps: a process per step would only cost time
     )

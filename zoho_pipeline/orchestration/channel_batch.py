@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
-from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError, UnknownChannel
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.channel_summaries import channels_synced_since
 from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import PipelineError, UsageError
+from zoho_pipeline.transform.errors import ModelFailed, ProjectError
 from zoho_pipeline.zoho.errors import Permanent, ReconnectNeeded, TokenThrottled
 
 log = logging.getLogger(__name__)
@@ -28,16 +29,22 @@ MAX_RETRIES_TAG = "dagster/max_retries"
 _QUEUED_RUNS = dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED])
 _QUEUE_POLL_SECONDS = 5.0
 _MAX_REASON_CHARACTERS = 500
-_PERMANENT_ERRORS = (Permanent, ReconnectNeeded, TokenThrottled, UsageError)
+_PERMANENT_ERRORS = (Permanent, ReconnectNeeded, TokenThrottled, UsageError, ProjectError, ModelFailed)
 """TokenThrottled is one of them, because each further request makes Zoho's throttle last longer."""
 
 
 @dataclass(frozen=True)
 class ChannelFailure:
-    """Why a channel failed. `permanent`: a retry within the same night cannot help."""
+    """Why a channel failed.
+
+    Attributes:
+        permanent: a retry within the same night cannot help.
+        known: the channel is registered. One that is not gets no check result: it has no page to show it on.
+    """
 
     reason: str
     permanent: bool
+    known: bool = True
 
 
 ChannelTask = Callable[[str], ChannelFailure | None]
@@ -60,17 +67,20 @@ class BatchConfig(dg.Config):
 def channels_of_run(context: dg.OpExecutionContext, config: BatchConfig) -> list[str]:
     """The channel ids of a run, in order, each once.
 
+    A run that names none is cancelled. The launchpad offers `channels: []`, so this is one slip of a person. As a
+    failed run it would be retried, and Dagster would show each check that the run planned as failed.
+
     Raises:
-        dg.Failure: neither the config nor the partitions of the run name a channel.
+        dg.DagsterExecutionInterruptedError: neither the config nor the partitions of the run name a channel.
     """
     if config.channels:
         return list(dict.fromkeys(config.channels))
-    if not context.has_partition_key and not context.has_partition_key_range:
-        raise dg.Failure(
-            "This run names no channel. Select partitions, or set `channels: [id, …]` in the config of the op.",
-            allow_retries=False,
-        )
-    return list(context.partition_keys)
+    if context.has_partition_key or context.has_partition_key_range:
+        return list(context.partition_keys)
+    message = "This run names no channel. Select partitions, or set `channels: [id, …]` in the config of the op."
+    context.log.error(message)
+    context.instance.report_run_canceling(context.run, message=message)  # else the interruption counts as a crash
+    raise dg.DagsterExecutionInterruptedError(message)
 
 
 def run_batch(
@@ -121,7 +131,7 @@ def attempt(channel_id: str, action: Callable[[], ChannelFailure | None]) -> Cha
     try:
         return action()
     except PipelineError as error:
-        failure = ChannelFailure(redact(str(error)), is_permanent(error))
+        failure = ChannelFailure(redact(str(error)), is_permanent(error), known=not isinstance(error, UnknownChannel))
         log.error("channel %s: %s", channel_id, failure.reason)
     except Exception as error:
         reason = redact(f"unexpected {type(error).__name__}: {error}")[:_MAX_REASON_CHARACTERS]
@@ -169,10 +179,18 @@ def raise_if_any_failed(
     if not failures:
         return
     if all(failure.permanent for failure in failures.values()):
-        context.instance.add_run_tags(context.run_id, {MAX_RETRIES_TAG: "0"})
+        forbid_run_retries(context)
     reasons = "; ".join(f"{channel}: {failure.reason}" for channel, failure in failures.items())
     raise dg.Failure(
         f"{len(failures)} of {len(channels)} channels failed: {reasons}",
         metadata={channel: failure.reason for channel, failure in failures.items()},
         allow_retries=False,
     )
+
+
+def forbid_run_retries(context: dg.OpExecutionContext) -> None:
+    """Let this run have no retry when it fails.
+
+    `dg.Failure(allow_retries=False)` forbids retries of the op only. Dagster decides about the whole run by this tag.
+    """
+    context.instance.add_run_tags(context.run_id, {MAX_RETRIES_TAG: "0"})

@@ -4,7 +4,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +18,7 @@ BAR_WIDTH = 28
 STATUS_WORDS = {
     "ok": "up to date",
     "stale": "STALE: the last complete sync is older than 36 hours; these are its numbers",
-    "never_synced": "never synced yet; run: zoho-pipeline sync",
+    "never_synced": "without a complete sync yet; run: zoho-pipeline sync",
     "module_missing": "Leads cannot be read: check the scopes and the profile of the connected user",
 }
 TOPIC_WORDS = {
@@ -29,11 +29,18 @@ TOPIC_WORDS = {
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
-def render(insight: Mapping[str, Any], width: int | None = None, color: bool | None = None) -> str:
+def render(
+    insight: Mapping[str, Any],
+    width: int | None = None,
+    color: bool | None = None,
+    synced_until: datetime | None = None,
+) -> str:
     """The page as text.
 
     Args:
         insight: what `insight.read` returns.
+        synced_until: the end of the channel's last complete sync, where it is known. The page names a sync that the
+            marts do not contain yet, because then another sync is not the cure.
         width: characters per line; the default is the terminal's width, or 100 without colours.
         color: whether to use ANSI colours; the default is yes if stdout is a terminal.
     """
@@ -42,7 +49,7 @@ def render(insight: Mapping[str, Any], width: int | None = None, color: bool | N
     width = width or (None if color else 100)
     console = Console(width=width, force_terminal=color, no_color=not color, highlight=False)
     with console.capture() as capture:
-        console.print(Group(*_page(insight)))
+        console.print(Group(*_page(insight, synced_until)))
     return capture.get().rstrip("\n")
 
 
@@ -82,9 +89,9 @@ def _title(insight: Mapping[str, Any]) -> str:
     return f"{insight['channel_id']} · {day:%A} {_day(day)}"
 
 
-def _page(insight: Mapping[str, Any]) -> Iterable[RenderableType]:
+def _page(insight: Mapping[str, Any], synced_until: datetime | None) -> Iterable[RenderableType]:
     yield Text(_title(insight), style="bold")
-    yield _freshness(insight)
+    yield _freshness(insight, synced_until)
     for title, content in _sections(insight):
         yield Text(f"\n{title}", style="bold cyan")
         yield from content
@@ -98,14 +105,25 @@ def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text |
             return
 
 
-def _freshness(insight: Mapping[str, Any]) -> Text:
-    status = insight["data_status"]
+def _freshness(insight: Mapping[str, Any], synced_until: datetime | None = None) -> Text:
+    status, zone = insight["data_status"], ZoneInfo(insight["timezone"] or "UTC")
     words = STATUS_WORDS.get(status, status)
-    if status in ("ok", "stale") and insight.get("as_of_utc"):
-        local = datetime.fromisoformat(insight["as_of_utc"]).replace(tzinfo=ZoneInfo("UTC"))
-        local = local.astimezone(ZoneInfo(insight["timezone"]))
-        words = f"as of {local:%H:%M} on {_day(local.date())} ({insight['timezone']}), {words}"
+    as_of = datetime.fromisoformat(insight["as_of_utc"]).replace(tzinfo=UTC) if insight.get("as_of_utc") else None
+    has_numbers = status in ("ok", "stale") and as_of is not None
+    later = synced_until if synced_until and (as_of is None or synced_until > as_of) else None
+    if later:  # the command comes first: a narrow terminal would break it at the end of a line
+        missing = f"Run zoho-pipeline transform: the sync as of {_moment(later, zone)} is not in"
+        shown = f"these numbers, which are as of {_moment(as_of, zone)}" if has_numbers and as_of else "the marts yet"
+        return Text(f"{missing} {shown}.", style="yellow")
+    if has_numbers and as_of:
+        words = f"as of {_moment(as_of, zone)}, {words}"
     return Text(f"Data {words}.", style="dim" if status == "ok" else "yellow")
+
+
+def _moment(moment: datetime, zone: ZoneInfo) -> str:
+    """`14:05 on 1 May 2026 (Asia/Kolkata)`"""
+    local = moment.astimezone(zone)
+    return f"{local:%H:%M} on {_day(local.date())} ({zone.key})"
 
 
 def _leads(insight: Mapping[str, Any]) -> Iterable[Text]:

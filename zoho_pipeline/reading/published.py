@@ -7,7 +7,7 @@ from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
-NOT_PUBLISHED = "there are no marts yet. Run `zoho-pipeline sync`, then `zoho-pipeline transform`."
+NOT_PUBLISHED = "there are no marts yet. Run `zoho-pipeline transform`, after a first `zoho-pipeline sync`."
 
 
 @contextmanager

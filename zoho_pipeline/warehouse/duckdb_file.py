@@ -5,6 +5,7 @@ So every use of the file takes the lock file beside it (`hold`). If another prog
 the error names that program.
 """
 
+import errno
 import re
 import time
 from collections.abc import Iterator
@@ -26,14 +27,29 @@ class DuckDBFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def exists(self) -> bool:
+        """Whether there is a file. WarehouseError: this user may not look, or the folder is no folder."""
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._unusable(error) from error
+        return True
+
     @contextmanager
-    def hold(self, timeout: float) -> Iterator[None]:
+    def hold(self, timeout: float, *, reading: bool = False) -> Iterator[None]:
         """Hold the lock file. WarehouseBusy: another process or thread has held it for `timeout` seconds.
 
         The lock belongs to a thread: this thread may take it again, and another thread waits.
+
+        Args:
+            reading: the file exists and will only be read. Where the folder cannot be written, DuckDB's own lock on
+                the file has to suffice: `open` waits for it, and so does whoever writes.
         """
         depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
-        self.make_folder()
+        if not reading:
+            self.make_folder()
         key = self.path.resolve()
         if depths.get(key):
             depths[key] += 1
@@ -43,6 +59,7 @@ class DuckDBFile:
                 depths[key] -= 1
             return
         lock = FileLock(f"{self.path}.lock", mode=0o600)
+        is_locked = True
         try:
             lock.acquire(timeout=timeout)
         except Timeout as error:
@@ -50,13 +67,16 @@ class DuckDBFile:
                 f"another zoho-pipeline has held {self.path} for {timeout:.0f} s. Let it finish, then try again."
             ) from error
         except OSError as error:
-            raise self._unusable(error) from error
+            if not reading or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise self._unusable(error) from error
+            is_locked = False
         depths[key] = 1
         try:
             yield
         finally:
             depths[key] = 0
-            lock.release()
+            if is_locked:
+                lock.release()
 
     def open(self, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
         """Open the file in time zone UTC. Wait while another process (or another thread of this one) has it open.
@@ -94,5 +114,6 @@ class DuckDBFile:
     def _unusable(self, error: Exception) -> WarehouseError:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip().splitlines()[0]
         return WarehouseError(
-            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_WAREHOUSE."
+            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_WAREHOUSE and "
+            "ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
         )

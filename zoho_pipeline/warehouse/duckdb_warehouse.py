@@ -35,24 +35,30 @@ class DuckDBWarehouse:
     Attributes:
         path: the DuckDB file with raw tables.
         published_path: the DuckDB file that people read, replaced as a whole by each transform.
+        default_published_path: its place beside the warehouse, where it is unless the settings name another one.
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
     takes_parquet = True
 
-    def __init__(self, url: str, path: Path) -> None:
+    def __init__(self, url: str, path: Path, published: Path | None = None) -> None:
         self.url, self.path = url, path
-        self.published_path = path.with_name(f"{path.stem}.published.duckdb")
+        self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
+        self.published_path = published or self.default_published_path
         self._file = DuckDBFile(path)
 
     @classmethod
-    def from_url(cls, url: str) -> "DuckDBWarehouse":
-        """The warehouse of `duckdb:///path`; a relative path starts in the working folder."""
+    def from_url(cls, url: str, published: Path | None = None) -> "DuckDBWarehouse":
+        """The warehouse of `duckdb:///path`; a relative path starts in the working folder.
+
+        Args:
+            published: the place of the published file; None: beside the warehouse.
+        """
         rest = url.partition("://")[2]
         path = rest.removeprefix("/")
         if not rest.startswith("/") or not path or path.startswith(":"):
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, Path(path).expanduser().absolute())
+        return cls(url, Path(path).expanduser().absolute(), published)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"
@@ -94,23 +100,25 @@ class DuckDBWarehouse:
 
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
-        with self._file.hold(timeout):
-            if read_only and not self.path.exists():
-                with closing_duckdb(duckdb.connect(":memory:")) as connection:
-                    yield connection
-                return
-            with closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection:
-                if read_only:
-                    yield connection
-                    return
-                connection.raw.begin()
+        if read_only and not self._file.exists():
+            with closing_duckdb(duckdb.connect(":memory:")) as connection:
                 yield connection
-                connection.raw.commit()  # an exception leaves through close(), which rolls back
+            return
+        with (
+            self._file.hold(timeout, reading=read_only),
+            closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection,
+        ):
+            if read_only:
+                yield connection
+                return
+            connection.raw.begin()
+            yield connection
+            connection.raw.commit()  # an exception leaves through close(), which rolls back
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:
         # The session reads the newest file at the time when it was opened, also if another one is published later.
-        if not self.published_path.exists():
+        if not DuckDBFile(self.published_path).exists():
             yield None
             return
         # Attached to a new instance, because two openings of one path in one process would share the older file.
@@ -124,7 +132,7 @@ class DuckDBWarehouse:
     @contextmanager
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         if not raw:
-            exists = self.published_path.exists()
+            exists = DuckDBFile(self.published_path).exists()
             yield _place(self.published_path, "published", MARTS_SCHEMA) if exists else None
             return
         # The file stays open here, read-only, so that no load begins while the other process reads it.

@@ -101,7 +101,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """
     kind = settings.warehouse_url.partition("://")[0]
     if kind == "duckdb":
-        return DuckDBWarehouse.from_url(settings.warehouse_url)
+        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
     known = (

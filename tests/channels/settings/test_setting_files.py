@@ -24,6 +24,7 @@ from zoho_pipeline.channels.settings.setting_files import (
     read_field_map,
     read_lead_source_map,
 )
+from zoho_pipeline.channels.settings.zone_names import ABBREVIATIONS
 
 HOURS = {
     "id": "1",
@@ -69,6 +70,28 @@ def test_iana_zones_are_taken(name: str) -> None:
 def test_what_is_no_zone_is_refused_with_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(InvalidSetting, match=hint):
         check_timezone(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("IST", "Did you mean Asia/Kolkata or Europe/Dublin or Asia/Jerusalem?"),
+        (" ist ", "Did you mean Asia/Kolkata or Europe/Dublin or Asia/Jerusalem?"),
+        ("CST", "Did you mean America/Chicago or Asia/Shanghai?"),
+        ("BST", "Did you mean Europe/London or Asia/Dhaka?"),
+        ("SGT", "Did you mean Asia/Singapore?"),
+        ("PDT", "Did you mean America/Los_Angeles?"),
+    ],
+)
+def test_an_abbreviation_is_refused_with_the_zones_it_may_mean(name: str, hint: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        check_timezone(name)
+    assert hint in str(caught.value)
+
+
+def test_every_suggested_zone_exists_and_no_abbreviation_is_a_zone_itself() -> None:
+    assert {zone for zones in ABBREVIATIONS.values() for zone in zones} <= available_timezones()
+    assert not ABBREVIATIONS.keys() & available_timezones()
 
 
 @profile(max_examples=25)

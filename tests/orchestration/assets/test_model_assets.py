@@ -57,3 +57,12 @@ def test_a_weekly_insight_is_built_checked_and_kept(in_memory: Deployment) -> No
     in_memory.sync("acme")
     assert in_memory.run("refresh_marts").success
     assert insights(in_memory) == {"acme": (6, True), "bolt": (3, True)}, "the weekly mark stays"
+
+
+def test_a_refresh_that_cannot_succeed_is_not_retried(deployment: Deployment) -> None:
+    """An as-of that cannot be read fails each time."""
+    result = deployment.run("refresh_marts", run_config={"ops": {"models": {"config": {"as_of": "yesterday"}}}})
+    assert not result.success
+    run = deployment.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["dagster/will_retry"] == "false"

@@ -1,6 +1,8 @@
 """Sync runs: a batch of channels is one run, and a channel that fails does not stop the others."""
 
 import dagster as dg
+import pytest
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
 
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
@@ -84,10 +86,55 @@ def test_a_channel_whose_zoho_does_not_answer_does_not_delay_the_others(
         assert {row["outcome"] for row in connection.rows(runs)} == {"complete"}
 
 
-def test_a_run_that_names_no_channel_says_how_to_name_one(in_memory: Deployment) -> None:
-    result = in_memory.run("sync_channels")
+@pytest.mark.parametrize(
+    ("job", "config"),
+    [
+        ("sync_channels", {}),
+        ("sync_channels", {"ops": {"zoho_raw": {"config": {"channels": []}}}}),
+        ("reconcile_channels", {"ops": {"reconcile": {"config": {"channels": []}}}}),
+    ],
+)
+def test_a_run_that_names_no_channel_is_cancelled_once_and_no_check_is_red(
+    deployment: Deployment, job: str, config: dict[str, object]
+) -> None:
+    """As a failed run it was retried twice by the daemon, and each check that it planned was shown as failed."""
+    result = deployment.run(job, run_config=config)
     assert not result.success
-    assert "channels: [id, …]" in failure_text(result)
+    run = deployment.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.status == dg.DagsterRunStatus.CANCELED
+    assert not auto_reexecution_should_retry_run(deployment.instance, run, None)
+    logs = deployment.instance.all_logs(result.run_id)
+    said = [event.message for event in logs if event.dagster_event and event.dagster_event.event_type_value]
+    assert any("channels: [id, …]" in message for message in said)
+    storage = deployment.instance.event_log_storage
+    assert red_checks(deployment) == set()
+    for key in deployment.defs.resolve_asset_graph().asset_check_keys:
+        for record in storage.get_asset_check_execution_history(key, limit=1):
+            assert record.run_id == result.run_id
+            assert record.status.value == "PLANNED", "of a run that did not fail: Dagster shows it as skipped"
+
+
+def red_checks(deployment: Deployment) -> set[dg.AssetCheckKey]:
+    """The checks whose newest evaluation failed, or was planned by a run that failed."""
+    found = set()
+    for key in deployment.defs.resolve_asset_graph().asset_check_keys:
+        for record in deployment.instance.event_log_storage.get_asset_check_execution_history(key, limit=1):
+            run = deployment.instance.get_run_by_id(record.run_id)
+            unfinished = record.status.value == "PLANNED" and run and run.status == dg.DagsterRunStatus.FAILURE
+            if record.status.value == "FAILED" or unfinished:
+                found.add(key)
+    return found
+
+
+def test_a_channel_that_nobody_registered_fails_its_run_once_and_has_no_check(deployment: Deployment) -> None:
+    deployment.add_partitions()
+    result = deployment.sync("acme", "acne")
+    assert "acne" in failure_text(result)
+    run = deployment.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert not auto_reexecution_should_retry_run(deployment.instance, run, None)
+    assert deployment.check_results("synced") == {"acme": True}
 
 
 def test_a_spent_budget_is_permanent_and_a_failed_module_is_transient() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from zoho_pipeline.channels.errors import InvalidSetting
+from zoho_pipeline.channels.settings.zone_names import ABBREVIATIONS
 
 FIELD_KEYS = (
     "utm_source",
@@ -46,7 +47,9 @@ def check_timezone(name: str) -> str:
     if name in zones:
         return ZoneInfo(name).key
     by_lower = {zone.lower(): zone for zone in zones}
-    near = [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3)]
+    near = list(ABBREVIATIONS.get(name.strip().upper(), ())) or [
+        by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3)
+    ]
     hint = f" Did you mean {' or '.join(near)}?" if near else " Use a name such as Asia/Kolkata or Europe/Berlin."
     raise InvalidSetting(f"{name!r} is not an IANA time zone.{hint}")
 

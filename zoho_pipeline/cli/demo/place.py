@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from zoho_pipeline.settings import PipelineError, Settings, UsageError, load_settings
+from zoho_pipeline.settings import PipelineError, Settings, UsageError, load_settings, require_known_names
 
 PORT = 8417
 CHANNEL = "demo"
@@ -59,8 +59,10 @@ class Place:
 
 
 def demo_home(env: Mapping[str, str] | None = None) -> Path:
-    """The path in ZOHO_PIPELINE_HOME if it is set, else `./data/demo`."""
-    given = (os.environ if env is None else env).get("ZOHO_PIPELINE_HOME")
+    """The path in ZOHO_PIPELINE_HOME if it is set, else `./data/demo`. SettingsError: a variable is misspelt."""
+    environment = os.environ if env is None else env
+    require_known_names(environment)
+    given = environment.get("ZOHO_PIPELINE_HOME")
     return Path(given or "data/demo").expanduser().absolute()
 
 

@@ -81,7 +81,7 @@ def tell(place: Place, leads: int, seed: int) -> None:
     from zoho_pipeline.cli.simulator import started
     from zoho_pipeline.simulator.demo.company import build_company, next_morning
 
-    with started(place.port) as sim:
+    with started(place.port, cure="Then run `zoho-pipeline demo` again.") as sim:
         _say(f"A local Zoho CRM on {sim.url}")
         company = build_company(sim, seed=seed, leads=leads)
         counts = {
@@ -146,7 +146,7 @@ def _marts(session: "Session", quiet: bool = False) -> dict[str, Any]:
     report.require_complete()
     passed = sum(check.passed for check in report.checks)
     built = f"{len(report.models)} models in {report.seconds:.1f} s"
-    say(f"Transform: {built}, {passed} of {len(report.checks)} checks passed.")
+    say(f"Transform: {built}, {passed} of {len(report.checks)} tests passed.")
     if not quiet:
         _say("The insight")
         show_insight(session, CHANNEL)
@@ -177,7 +177,8 @@ def run_ui(place: Place, port: int) -> None:
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
     others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
     env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
-    with started(place.port, place.state) as sim:
+    # the channel of the demo is connected to this port, so only a new demo can have another one
+    with started(place.port, place.state, "Or run `zoho-pipeline demo` again: it takes a free port.") as sim:
         say(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
         try:
             code = _until_interrupted(command, env)

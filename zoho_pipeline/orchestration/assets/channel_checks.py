@@ -15,6 +15,7 @@ from zoho_pipeline.orchestration.assets.asset_events import (
     MATCHES_ZOHO,
     SYNCED,
     Stopwatch,
+    hide_unyielded_checks,
     keep_event_log_connection,
     log_check_evaluation,
     log_matches_zoho_checks,
@@ -77,6 +78,7 @@ def _reconcile() -> dg.AssetChecksDefinition:
         # sync op yields no output that the check could depend on.
         op = context.op_execution_context
         keep_event_log_connection(op.instance)
+        hide_unyielded_checks(op)
         channels = channels_left_to_do(op, services, channels_of_run(op, config))
         task = _reconcile_task(op, services, {key.asset_key.path[-1] for key in context.selected_asset_check_keys})
         failures = run_batch(channels, task, config.retry_waits, wait_while_queue_is_empty(op))
@@ -116,7 +118,7 @@ def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: 
         for report in reports:
             log_materializations(context, report.sync, tables, all_tables=False)
             log_matches_zoho_checks(context, report)
-        if reports or failure:
+        if reports or (failure and failure.known):
             log_synced_check(context, channel_id, failure.reason if failure else None, duration)
         return failure
 
@@ -141,6 +143,7 @@ def _channel_state() -> dg.AssetChecksDefinition:
     ) -> Iterator[Any]:
         op = context.op_execution_context
         keep_event_log_connection(op.instance)
+        hide_unyielded_checks(op)
         are_selected = bool(config.channels) or op.has_partition_key or op.has_partition_key_range
         selected = set(channels_of_run(op, config)) if are_selected else None
         check_names = {key.name for key in context.selected_asset_check_keys}

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from zoho_pipeline.orchestration.assets.asset_events import keep_event_log_connection
+from zoho_pipeline.orchestration.assets.asset_events import hide_unyielded_checks, keep_event_log_connection
 from zoho_pipeline.orchestration.assets.asset_keys import ANALYSTS, ENGINEERS, RAW_GROUP, file_link, raw_key
 from zoho_pipeline.orchestration.assets.model_manifest import CheckEntry, ColumnEntry, ModelEntry, ModelManifest
 from zoho_pipeline.orchestration.assets.raw_specs import FRESHNESS
+from zoho_pipeline.orchestration.channel_batch import forbid_run_retries, is_permanent
 from zoho_pipeline.orchestration.pools import MARTS_POOL
 from zoho_pipeline.orchestration.services import Services
+from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
     from zoho_pipeline.transform.run.checks import CheckResult
@@ -60,11 +62,20 @@ def build_model_assets(manifest: ModelManifest, dialect: str) -> dg.AssetsDefini
         context: dg.AssetExecutionContext, config: TransformConfig, services: dg.ResourceParam[Services]
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         keep_event_log_connection(context.instance)
+        hide_unyielded_checks(context.op_execution_context)
         selected = {key.path[-1] for key in context.selected_asset_keys}
-        report = _transform(services, config, selected if selected != set(keys) else None)
+        try:
+            report = _transform(services, config, selected if selected != set(keys) else None)
+        except PipelineError as error:
+            if is_permanent(error):
+                forbid_run_retries(context.op_execution_context)
+            raise
+        if not report.published:
+            context.log.info("Nothing changed since the last refresh, so nothing was built.")
         yield from _results(manifest, report, selected, services)
         yield from _check_results(context, manifest, report)
         if report.held_back:
+            forbid_run_retries(context.op_execution_context)  # the same data would be held back again
             raise dg.Failure(_held_back(report), metadata=dict(report.held_back), allow_retries=False)
 
     return models
@@ -203,6 +214,12 @@ def _check_results(
     """One result per selected check whose tests ran in this transform."""
     selected = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
     results = {result.name: result for result in report.checks}
+    if results:
+        passed = sum(result.passed for result in report.checks)
+        context.log.info(
+            f"{passed} of {len(results)} tests passed. Dagster shows them as {len(manifest.checks)} checks: all "
+            "not_null tests of a model are one check, and tests of seeds have none."
+        )
     for check in manifest.checks:
         key = _key(manifest, check.model)
         tests = [results[name] for name in check.tests if name in results]
@@ -214,7 +231,7 @@ def _check_result(key: dg.AssetKey, check: CheckEntry, tests: "Sequence[CheckRes
     severity = dg.AssetCheckSeverity.ERROR if check.severity == "error" else dg.AssetCheckSeverity.WARN
     failed = [test for test in tests if not test.passed]
     channels = sorted({channel or "(no channel)" for test in failed for channel in test.channels})
-    metadata: dict[str, Any] = {"failing_rows": sum(test.failures for test in failed)}
+    metadata: dict[str, Any] = {"tests": len(tests), "failing_rows": sum(test.failures for test in failed)}
     if failed:
         metadata["channels"] = ", ".join(channels)
         metadata["failed"] = "; ".join(f"{test.description or test.name} ({test.failures} rows)" for test in failed)

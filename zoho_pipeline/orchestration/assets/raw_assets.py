@@ -118,7 +118,7 @@ def _sync_channel(
         failure = attempt(channel_id, sync)
     for report in reports:
         log_materializations(context, report, request.tables, all_tables=all_tables)
-    if reports or failure:
+    if reports or (failure and failure.known):
         log_synced_check(context, channel_id, failure.reason if failure else None, duration)
     return failure
 

@@ -44,6 +44,11 @@ WHOLE_ROWS = 200_000
 """Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
 whole rows of a million leads took 0.2 s of a run of one channel."""
 
+STORAGE_VERSION = "v1.0.0"
+"""The format of the published file. Every DuckDB from 1.0 on opens it, and so does every BI tool. Files in DuckDB 2.0's
+own format open in nothing older. 1.0 is the first version whose files DuckDB promises to read for ever, and it holds
+all types of the marts."""
+
 
 @contextmanager
 def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> Iterator["DuckDBEngine"]:
@@ -53,19 +58,20 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
         WarehouseBusy: another transform has run for LOCK_SECONDS.
         TransformError: the folder cannot be written.
     """
+    beside = warehouse.default_published_path  # the published file may be elsewhere; lock and spilled rows are not
     final = warehouse.published_path
-    lock = FileLock(f"{final}.lock", mode=0o600)
-    spill = final.with_name(f"{final.name}.spill")
+    lock = FileLock(f"{beside}.lock", mode=0o600)
+    spill = beside.with_name(f"{beside.name}.spill")
     draft = _draft_of(final)
     try:
-        final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise WarehouseBusy(BUSY) from error
     except OSError as error:
-        raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
+        raise TransformError(f"the folder {beside.parent} cannot be written: {error.strerror}.") from error
     try:
-        _remove(draft)
+        _prepare(beside, final)
         with closing_duckdb(duckdb.connect(":memory:")) as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"set temp_directory = {text_literal(str(spill))}")
@@ -74,6 +80,18 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
         _remove(draft)
         shutil.rmtree(spill, ignore_errors=True)
         lock.release()
+
+
+def _prepare(beside: Path, final: Path) -> None:
+    """Remove the draft of a run that was killed, and move the published file to the place that the settings name."""
+    try:
+        if not os.access(final.parent, os.W_OK | os.X_OK):
+            reason = "it does not exist" if not final.parent.exists() else "this user may not"
+            raise TransformError(f"the folder {final.parent} cannot be written: {reason}.")
+        _remove(_draft_of(final))
+        _move(beside, final)
+    except OSError as error:
+        raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
 
 
 class DuckDBEngine:
@@ -91,7 +109,33 @@ class DuckDBEngine:
         self._published: dict[str, dict[str, dict[str, str]]] = {}
         self._has_published = self._final.exists()
         if self._has_published:
-            connection.execute(f"attach {text_literal(str(self._final))} as published (read_only)")
+            self._attach_published()
+            self._require_ours()
+            self._convert_published()
+
+    def _attach_published(self) -> None:
+        self.connection.execute(f"attach {text_literal(str(self._final))} as published (read_only)")
+
+    def _require_ours(self) -> None:
+        """Refuse to replace a database that a person put where the published file goes."""
+        is_placed = self._final != self._warehouse.default_published_path
+        if is_placed and not self.published(STATE_SCHEMA):
+            raise TransformError(
+                f"{self._final} is a DuckDB database that no transform has written, and every transform replaces it. "
+                "Move it away, or set ZOHO_PIPELINE_PUBLISHED to another file."
+            )
+
+    def _convert_published(self) -> None:
+        """Rewrite a file of another format: a changed copy would keep the format, and so would a run with nothing to
+        do. Releases up to 0.1 wrote the format of DuckDB 2.0."""
+        tags = "select tags['storage_version'] from duckdb_databases() where database_name = 'published'"
+        if str(self.connection.fetch(tags)[1][0][0]).rstrip("+") == STORAGE_VERSION:
+            return
+        self._attach_draft()
+        self.connection.execute("copy from database published to draft")
+        self.connection.execute("detach published")
+        self._replace_published()
+        self._attach_published()
 
     @contextmanager
     def raw(self) -> Iterator[None]:
@@ -171,13 +215,21 @@ class DuckDBEngine:
             self._open_draft()
             publisher.change_marts()
         self.connection.execute("reset search_path")
+        self._replace_published()
+
+    def _replace_published(self) -> None:
         self.connection.execute("checkpoint draft")
         self.connection.execute("detach draft")
-        self._draft.chmod(0o600)
+        self._draft.chmod(0o600 if self._final == self._warehouse.default_published_path else 0o640)
         os.replace(self._draft, self._final)
 
+    def _attach_draft(self) -> None:
+        options = f"(storage_version '{STORAGE_VERSION}')"
+        self.connection.execute(f"attach {text_literal(str(self._draft))} as draft {options}")
+        self._draft.chmod(0o600)
+
     def _open_draft(self) -> None:
-        self.connection.execute(f"attach {text_literal(str(self._draft))} as draft")
+        self._attach_draft()
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             self.connection.execute(f"create schema if not exists draft.{schema}")
 
@@ -207,6 +259,17 @@ def _drafted(name: str, schema: str = MARTS_SCHEMA) -> str:
 
 def _draft_of(published: Path) -> Path:
     return published.with_name(f"{published.name}.draft")
+
+
+def _move(beside: Path, final: Path) -> None:
+    """Take the published file to the place that the settings name, once: the marts that keep history are only there."""
+    if beside == final or final.exists() or not beside.exists():
+        return
+    draft = _draft_of(final)
+    shutil.copyfile(beside, draft)
+    draft.chmod(0o640)
+    os.replace(draft, final)
+    beside.unlink()
 
 
 def _remove(path: Path) -> None:

@@ -84,8 +84,8 @@ def test_nothing_is_written_beside_the_file(file: Path) -> None:
     warehouse = DuckDBWarehouse("", file.with_name("b.duckdb"))
     file.rename(warehouse.published_path)
     before = sorted(file.parent.iterdir())
-    spilling = "select count(*) from (select distinct a.range * 7 + b.range from range(30000) a, range(30000) b)"
-    with pytest.raises(QueryError, match=r"memory|longer"):
+    spilling = "select count(*) from (select distinct a.range * 30000 + b.range from range(30000) a, range(30000) b)"
+    with pytest.raises(QueryError, match="memory"):
         query(warehouse, spilling, limits=Limits(memory_mb=64))
     assert sorted(file.parent.iterdir()) == before
     assert not list(Path.cwd().iterdir())

@@ -16,7 +16,7 @@ from tests.postgres import end_lock_sessions
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.database.file_lock import lock_path
 from zoho_pipeline.channels.database.locks import LockTimeout, channel_lock, exclusive
-from zoho_pipeline.channels.errors import ChannelBusy, LockLost
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
 from zoho_pipeline.settings import Settings
 
 HOLD = """
@@ -144,3 +144,17 @@ def test_two_names_never_share_a_file_and_none_leaves_the_folder(one: str, two: 
     folder = Path("/locks")
     assert lock_path(folder, one).parent == folder
     assert (lock_path(folder, one) == lock_path(folder, two)) == (one == two)
+
+
+def test_a_folder_in_the_place_of_a_lock_file_is_named_with_its_cure(settings: Settings) -> None:
+    database = Database(settings)
+    if database.is_postgres:
+        return
+    assert database.locks_folder is not None
+    path = lock_path(database.locks_folder, "channel acme")
+    path.mkdir(parents=True)
+    with pytest.raises(RegistryError, match=r"channel-acme.*Remove it"), channel_lock(settings, "acme", wait=0):
+        pass
+    path.rmdir()
+    with channel_lock(settings, "acme", wait=0) as lock:
+        lock.ensure_held()

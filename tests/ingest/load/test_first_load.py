@@ -1,5 +1,6 @@
 """First loads in several steps: new rows are appended, names are filled in, and no row is loaded twice."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -183,3 +184,15 @@ def test_a_load_that_fails_ends_the_run_and_is_accounted_for(small_jobs: SyncBen
     failed_runs = bench.rows("select module, outcome from zoho_raw.sync_runs where outcome = 'failed' order by module")
     assert [row["module"] for row in failed_runs] == ["Contacts", "Notes"]
     assert bench.registry.get("acme").modules["Notes"].outcome == "failed"
+
+
+def test_a_work_folder_that_is_taken_away_fails_one_load(bench: SyncBench) -> None:
+    """HOME is moved, or somebody tidies up, while a sync runs."""
+    bench.org.insert("Leads", {"Last_Name": "L"})
+    bench.sync("Leads")
+    loader = Loader(bench.settings, bench.warehouse, "acme")
+    shutil.rmtree(bench.settings.home / "dlt")
+    with pytest.raises(LoadFailed, match="next sync reads it again"):
+        loader.load({}, {"modules": {}})
+    assert bench.sync("Leads").complete
+    ledger.assert_equal(bench, "Leads")

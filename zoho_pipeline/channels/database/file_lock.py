@@ -24,8 +24,8 @@ class FileLockHolder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise RegistryError(
-                f"the folder {folder} for lock files cannot be created ({error.strerror}). Check that this user may "
-                "write there."
+                f"the folder {folder} for lock files cannot be created ({error.strerror}). Remove what is in its "
+                "place, if anything, and check that this user may write there."
             ) from error
         self._path = lock_path(folder, name)
         # file locks of two objects exclude each other, also between threads
@@ -39,7 +39,8 @@ class FileLockHolder:
             return False
         except OSError as error:
             raise RegistryError(
-                f"the lock file {self._path} cannot be used ({error.strerror}). Check that this user may write there."
+                f"the lock file {self._path} cannot be used ({error.strerror}). Remove it if it is a folder or a link, "
+                "and check that this user may write there."
             ) from error
         self._descriptor()  # fails here, and not in the middle of a sync
         return True

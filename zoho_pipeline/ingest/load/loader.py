@@ -92,7 +92,7 @@ class Loader:
             pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if binary else None)
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
-        except PipelineStepFailed as error:
+        except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
             self._pipeline = self._restored()
             raise LoadFailed(
                 f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "

@@ -202,6 +202,24 @@ def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncB
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.parametrize("run", ["sync", "reconcile"])
+def test_edits_stamped_before_the_creation_of_their_record_are_found(bench: SyncBench, run: str) -> None:
+    """Zoho's clock was set back with its stamps: a run leaves such records out, and its end lies beyond their edits."""
+    bench.connect(ALL_SCOPES)
+    bench.limit(job_credits=0, queries_from=50)
+    ids = leads(bench, 250)
+    check(bench)
+    bench.sim.clock.advance(-DAY)
+    edit(bench, ids[100:200], "before it was created")
+    bench.sim.clock.advance(400)
+    if run == "sync":
+        bench.sync("Leads")
+    else:
+        bench.reconcile("Leads")
+    bench.sim.clock.advance(3 * DAY)
+    check(bench)
+
+
 def test_a_run_with_nothing_new_still_costs_three_credits(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 300)

@@ -73,7 +73,9 @@ class BulkLoad:
         converted = csv_to_arrow(table, texts, self._plan.types, channel_id=module.channel_id, synced_at=done.read_at)
         created, changed = (converted.table[name] for name in ("created_time", "modified_time"))
         end = pa.scalar(done.hi, created.type)
-        rows = converted.table.filter(pc.fill_null(pc.less(created, end), True))
+        # as `RowFilter.born_later`: what was changed before the end counts, whenever it says that it was created
+        kept = pc.or_(pc.fill_null(pc.less(created, end), True), pc.fill_null(pc.less(changed, end), False))
+        rows = converted.table.filter(kept)
         tables: Tables = {table.name: [rows]}
         self._rows.reject(converted.rejected, done.read_at, tables)
         self._rows.count(rows.num_rows)

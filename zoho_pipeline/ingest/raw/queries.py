@@ -77,6 +77,12 @@ def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
     )
 
 
+def has_created_since(connection: Connection, table: RawTable, channel_id: str, instant: datetime) -> bool:
+    """Whether a channel has a row that says that it was created at or after an instant."""
+    sql = f"select 1 from {RAW_SCHEMA}.{table.name} where channel_id = ? and created_time >= ? limit 1"  # noqa: S608
+    return bool(connection.fetch(sql, (channel_id, instant))[1])
+
+
 def converted_since(connection: Connection, table: RawTable, channel_id: str, since: datetime) -> frozenset[str]:
     """Ids of the leads converted at or after an instant; none for other tables."""
     if all(column.name != "converted_date_time" for column in table.columns):

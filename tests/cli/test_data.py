@@ -141,7 +141,7 @@ def test_a_sync_of_a_channel_that_is_being_synced_waits_and_says_so(built: Built
             logger.removeHandler(handler)
         assert release.is_set(), "it did not say that it waits"
     assert answer.code == 0, answer.err
-    assert "channel acme is being worked on by another process" in answer.err
+    assert "channel acme is in use by another process" in answer.err
 
 
 def test_a_paused_channel_is_not_synced(built: Built) -> None:

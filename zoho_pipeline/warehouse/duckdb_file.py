@@ -114,6 +114,6 @@ class DuckDBFile:
     def _unusable(self, error: Exception) -> WarehouseError:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip().splitlines()[0]
         return WarehouseError(
-            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_WAREHOUSE and "
-            "ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
+            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_HOME, "
+            "ZOHO_PIPELINE_WAREHOUSE and ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
         )

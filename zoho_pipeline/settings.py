@@ -206,7 +206,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
 
 
 def require_known_names(names: Iterable[str]) -> None:
-    """Refuse a misspelt variable: its value would be ignored without a word. SettingsError names each of them."""
+    """Refuse a misspelt variable: nobody would see that its value is ignored. SettingsError names each of them."""
     if found := misspelt_names(names):
         meant = " ".join(f"{name} is not a setting; did you mean {near}?" for name, near in found.items())
         raise SettingsError(f"{meant} README.md lists the settings.")

@@ -49,7 +49,7 @@ def option_names(group: click.Group = main) -> set[str]:
 
 
 def test_messages_name_only_options_that_exist() -> None:
-    """Comments and docstrings count too. Options of other programs stand in the list."""
+    """Comments and docstrings count too. The list names the options of other programs."""
     foreign = {"--no-deps", "--reload"}
     for path in (ROOT / "zoho_pipeline").rglob("*.py"):
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text()))

@@ -148,7 +148,7 @@ def _module(name: str) -> str:
 
 
 def _digits(record_id: str) -> str:
-    """The id, if it has only digits. Ids stand in a query without quotes."""
+    """The id, if it has only digits. A query contains ids without quotes."""
     if not (record_id.isascii() and record_id.isdigit()):
         raise InvalidRequest(f"{record_id[:60]!r} is no record id.", "INVALID_QUERY", {"id": record_id[:60]})
     return record_id

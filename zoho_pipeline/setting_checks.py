@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 PREFIX = "ZOHO_PIPELINE_"
 _OWN = (
     "HOME WAREHOUSE PUBLISHED REGISTRY SECRET_KEY LOG_LEVEL DATA_CENTERS ENVIRONMENT SYNC_LAG CREDIT_BUDGET "
-    "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE"
+    "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE PUBLIC_URL WEB_SESSION_SECONDS WEB_EMBED_SECONDS WEB_CONNECT_SECONDS "
+    "WEBHOOK_RETRIES METRICS TRUSTED_PROXIES"
 )
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
@@ -36,6 +38,25 @@ def misspelt_names(names: Iterable[str]) -> dict[str, str]:
         if near := get_close_matches(upper, sorted(KNOWN_NAMES), n=1, cutoff=cutoff):
             found[name] = near[0]
     return found
+
+
+def schedule_zone(name: str) -> str | None:
+    """The IANA name of a time zone, `channel` for the zone of each channel, or None for an empty name.
+
+    Raises:
+        ValueError: there is no such zone; the message goes on after the name of the setting.
+    """
+    if not name:
+        return None
+    if name.lower() == "channel":
+        return "channel"
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel` for the time zone of each channel."
+        ) from error
+    return name
 
 
 def published_place(given: str, home: Path, warehouse_url: str, registry_url: str) -> Path:

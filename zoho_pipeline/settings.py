@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place
+from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place, schedule_zone
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
@@ -178,10 +178,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     Raises:
         SettingsError: a variable is wrong; the message names it.
     """
-    path = dotenv or Path(".env")
-    values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
-    values.update(os.environ if env is None else env)
-    require_known_names(values)
+    values = read_values(env, dotenv)
     home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
     warehouse_url = _url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS)
     registry_url = _url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS)
@@ -193,16 +190,25 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         client_secret=_secret(values.get("ZOHO_CLIENT_SECRET")),
         client_secrets_by_dc=_secrets_by_data_center(values),
         given_keys=_keys(values.get(f"{PREFIX}SECRET_KEY", ""), f"{PREFIX}SECRET_KEY"),
-        log_level=_choice(values, "LOG_LEVEL", LOG_LEVELS, "INFO"),
+        log_level=choice(values, "LOG_LEVEL", LOG_LEVELS, "INFO"),
         data_centers=_data_centers(values.get(f"{PREFIX}DATA_CENTERS") or "{}"),
-        environment=_choice(values, "ENVIRONMENT", ENVIRONMENTS, "production"),
-        sync_lag_seconds=_number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
-        credit_budget=_number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
+        environment=choice(values, "ENVIRONMENT", ENVIRONMENTS, "production"),
+        sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
+        credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
         published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
     )
+
+
+def read_values(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str, str]:
+    """The variables of `load_settings`. SettingsError: one of them is misspelt."""
+    path = dotenv or Path(".env")
+    values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    values.update(os.environ if env is None else env)
+    require_known_names(values)
+    return values
 
 
 def require_known_names(names: Iterable[str]) -> None:
@@ -266,7 +272,8 @@ def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, .
     return url
 
 
-def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+def choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    """The value of ZOHO_PIPELINE_<name>, one of `choices`. SettingsError: it is another one."""
     raw = (values.get(PREFIX + name) or "").strip() or default
     value = raw.upper() if choices[0].isupper() else raw.lower()
     if value not in choices:
@@ -274,7 +281,8 @@ def _choice(values: Mapping[str, str], name: str, choices: tuple[str, ...], defa
     return value
 
 
-def _number(values: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+def number(values: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    """The value of ZOHO_PIPELINE_<name>. SettingsError: it is no number from `low` to `high`."""
     raw = (values.get(PREFIX + name) or "").strip()
     if not raw:
         return default
@@ -288,21 +296,10 @@ def _number(values: Mapping[str, str], name: str, default: float, low: float, hi
 
 
 def _timezone(value: str | None) -> str | None:
-    from zoneinfo import ZoneInfo
-
-    name = (value or "").strip()
-    if not name:
-        return None
-    if name.lower() == "channel":
-        return "channel"
     try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise SettingsError(
-            f"{PREFIX}SCHEDULE_TIMEZONE is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel` for "
-            "the time zone of each channel."
-        ) from error
-    return name
+        return schedule_zone((value or "").strip())
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}SCHEDULE_TIMEZONE {error}") from error
 
 
 def _role(value: str | None) -> str | None:
@@ -330,11 +327,11 @@ def _data_centers(text: str) -> dict[str, str]:
         raise SettingsError(f"{name} is not JSON. It takes {example}.") from error
     if not isinstance(given, dict) or not all(isinstance(url, str) for url in given.values()):
         raise SettingsError(f"{name} takes {example}.")
-    return {key.lower(): _origin(f"{name}[{key!r}]", url) for key, url in given.items()}
+    return {key.lower(): origin(f"{name}[{key!r}]", url) for key, url in given.items()}
 
 
-def _origin(name: str, url: str) -> str:
-    """The origin of an accounts server. It must be https; plain http is allowed on loopback only."""
+def origin(name: str, url: str) -> str:
+    """The origin of a server. SettingsError: it is not https (plain http is allowed on loopback only)."""
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port

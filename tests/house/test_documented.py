@@ -29,8 +29,8 @@ def command_names(group: click.Group = main, before: str = "") -> list[str]:
 
 
 def settings() -> list[str]:
-    """Every variable that the settings module reads, by the names in its source."""
-    text = (ROOT / "zoho_pipeline" / "settings.py").read_text()
+    """Every variable that the settings modules read, by the names in their source."""
+    text = "".join((ROOT / "zoho_pipeline" / f"{name}.py").read_text() for name in ("settings", "service_settings"))
     ours = set(re.findall(r"\{PREFIX\}([A-Z_]+)", text)) | set(re.findall(r'\(values, "([A-Z_]+)"', text))
     return sorted({PREFIX + name for name in ours} | set(re.findall(r'"(ZOHO_CLIENT_[A-Z]+)"', text)))
 

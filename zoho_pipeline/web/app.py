@@ -1,0 +1,31 @@
+"""The web application: its routes in one list, and what surrounds every request."""
+
+from fastapi import FastAPI
+
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.api import catalogue
+from zoho_pipeline.web.connect import routes as connect
+from zoho_pipeline.web.http import problems
+from zoho_pipeline.web.http.headers import SecurityHeaders
+from zoho_pipeline.web.pages import routes as pages
+from zoho_pipeline.web.services import WebServices
+
+ROUTERS = (connect.router, catalogue.router, pages.router)
+
+
+def create_app(settings: Settings, service: ServiceSettings) -> FastAPI:
+    """The ASGI application. Nothing is opened before the first request that needs it."""
+    app = FastAPI(
+        title="zoho-pipeline",
+        version="1",
+        docs_url=None,  # FastAPI's own page loads scripts from a CDN
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.services = WebServices(settings, service)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(SecurityHeaders, is_https=service.is_https)
+    return app

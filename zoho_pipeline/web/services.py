@@ -1,0 +1,38 @@
+"""What each request needs: settings, the registry and the warehouse, opened once per process."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from zoho_pipeline.warehouse.warehouse import Warehouse
+
+
+@dataclass
+class WebServices:
+    """The services of one web process."""
+
+    settings: Settings
+    service: ServiceSettings
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.settings)
+
+    @cached_property
+    def warehouse(self) -> "Warehouse":
+        from zoho_pipeline.warehouse.warehouse import open_warehouse
+
+        return open_warehouse(self.settings)
+
+
+def services(request: Request) -> WebServices:
+    """The services of the app: a FastAPI dependency."""
+    found: WebServices = request.app.state.services
+    return found

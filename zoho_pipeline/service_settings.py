@@ -62,8 +62,8 @@ class ServiceSettings:
         """
         if host not in LOOPBACK_HOSTS and not self.is_https:
             raise SettingsError(
-                f"The host {host} is reached from other machines, and {PREFIX}PUBLIC_URL is {self.public_url}, which is "
-                f"not encrypted. Set {PREFIX}PUBLIC_URL to the https origin of your proxy, or listen on 127.0.0.1."
+                f"Other machines reach the host {host}, and {PREFIX}PUBLIC_URL is {self.public_url}, which is not "
+                f"encrypted. Set {PREFIX}PUBLIC_URL to the https origin of your proxy, or listen on 127.0.0.1."
             )
 
 

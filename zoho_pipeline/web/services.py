@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class WebServices:
-    """The services of one web process."""
+    """The services of one web process. `starts_worker`: the command that serves runs a worker beside it."""
 
     settings: Settings
     service: ServiceSettings
+    starts_worker: bool = False
 
     @cached_property
     def registry(self) -> Registry:

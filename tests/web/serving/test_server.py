@@ -1,0 +1,149 @@
+"""The server as a process of its own, met over real sockets."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+
+from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.web.serving.protocol import HEAD_BYTES
+from zoho_pipeline.web.serving.server import listen
+from zoho_pipeline.web.serving.worker_process import worker_beside
+
+PROGRAM = """
+import sys
+from zoho_pipeline.settings import load_settings
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.serving import protocol, server
+protocol.GuardedProtocol.head_seconds = float(sys.argv[1])
+app = create_app(load_settings(), ServiceSettings())
+
+@app.get("/slow")
+def slow(seconds: float) -> dict:
+    import time
+    time.sleep(seconds)
+    return {"slept": seconds}
+
+sock = server.listen("127.0.0.1", 0)
+server.serve(app, sock, lambda: print(sock.getsockname()[1], flush=True))
+print("stopped", flush=True)
+"""
+
+
+class Process:
+    def __init__(self, home: Path, head_seconds: float) -> None:
+        env = {**os.environ, "ZOHO_PIPELINE_HOME": str(home)}
+        command = [sys.executable, "-c", PROGRAM, str(head_seconds)]
+        self.child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+        assert self.child.stdout is not None
+        self.out = self.child.stdout
+        self.port = int(self.out.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    found = Process(tmp_path / "home", head_seconds=1.0)
+    yield found
+    found.child.kill()
+    found.child.wait()
+
+
+def read_all(sock: socket.socket) -> bytes:
+    found = b""
+    try:
+        while part := sock.recv(65536):
+            found += part
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def test_sigterm_finishes_what_runs_and_ends_with_0(process: Process) -> None:
+    answers = []
+    slow = Thread(target=lambda: answers.append(httpx.get(f"{process.url}/slow?seconds=1.5", timeout=30)))
+    slow.start()
+    time.sleep(0.5)
+    process.child.send_signal(signal.SIGTERM)
+    slow.join()
+    assert answers[0].json() == {"slept": 1.5}
+    assert process.child.wait(timeout=30) == 0
+    assert process.out.read().strip() == "stopped"
+
+
+def test_a_flood_of_headers_ends_by_itself(process: Process) -> None:
+    with process.connect() as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n")
+        with pytest.raises(OSError):  # noqa: PT012
+            for number in range(100_000):
+                sock.sendall(b"x-%d: %s\r\n" % (number, b"a" * 1000))
+            raise AssertionError("100 MB of headers were taken")
+    assert httpx.get(f"{process.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("head", [b"GET /" + b"a" * 2 * HEAD_BYTES, b"GET / HTTP/1.1\r\nx: " + b"b" * 2 * HEAD_BYTES])
+def test_one_endless_line_ends_by_itself(process: Process, head: bytes) -> None:
+    with process.connect() as sock:
+        sock.sendall(head)
+        assert read_all(sock).startswith(b"HTTP/1.1 431")
+
+
+def test_a_head_that_is_complete_and_too_large_is_refused(process: Process) -> None:
+    with process.connect() as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\nx: " + b"b" * HEAD_BYTES + b"\r\n\r\n")
+        assert read_all(sock).startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nhost:", b"\r\n\r\n"])
+def test_a_client_that_never_ends_its_head_is_cut(process: Process, start: bytes) -> None:
+    with process.connect() as sock:
+        sock.sendall(start) if start else None
+        assert read_all(sock) == b""
+
+
+def test_a_slow_second_request_is_cut_too(process: Process) -> None:
+    with process.connect() as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")
+        first = b""
+        while not first.endswith(b'{"ok":true}'):
+            first += sock.recv(65536)
+        sock.sendall(b"GET /healthz HTTP/1.1\r\n")
+        assert read_all(sock) == b""
+
+
+@pytest.mark.parametrize("junk", [b"\x00\x01\x02\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"HELO mail\r\n\r\n"])
+def test_what_is_no_http_is_a_bad_request(process: Process, junk: bytes) -> None:
+    with process.connect() as sock:
+        sock.sendall(junk)
+        assert read_all(sock).startswith(b"HTTP/1.1 400")
+    assert httpx.get(f"{process.url}/healthz").status_code == 200
+
+
+def test_a_port_in_use_is_an_error_with_a_cure() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(PipelineError, match="choose another port"):
+        listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_worker_that_dies_is_started_again_and_stopped_at_the_end(tmp_path: Path) -> None:
+    mark = tmp_path / "starts"
+    body = (
+        f"import time; open({str(mark)!r}, 'a').write('x'); "
+        f"time.sleep(60 if len(open({str(mark)!r}).read()) > 1 else 0.1)"
+    )
+    with worker_beside([sys.executable, "-c", body]):
+        until = time.monotonic() + 30
+        while (mark.read_text() if mark.exists() else "") != "xx" and time.monotonic() < until:
+            time.sleep(0.05)
+        assert mark.read_text() == "xx"

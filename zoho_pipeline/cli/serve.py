@@ -1,0 +1,49 @@
+"""The command `serve`: the web server of the front door."""
+
+from contextlib import nullcontext
+
+import click
+
+from zoho_pipeline.cli.output import say
+from zoho_pipeline.cli.session import Session
+
+PORT = 8480
+
+
+@click.command(short_help="Serve the connect popup, the channel pages and the API.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes a free one."
+)
+@click.option("--no-worker", is_flag=True, help="Start no worker. Syncs then need `work` or Dagster elsewhere.")
+def serve(host: str, port: int, no_worker: bool) -> None:
+    """Serve the connect popup, the channel pages and the API, until Ctrl-C or SIGTERM.
+
+    A worker runs beside the server: it runs the syncs that people request, and sends events to the platform.
+    The output shows a link that opens the list of all channels once, within ten minutes. Browsers and Zoho reach the
+    server at ZOHO_PIPELINE_PUBLIC_URL. Register that origin with the path /zohoCrm/callback in Zoho's API console.
+
+    \b
+    Examples:
+      zoho-pipeline serve
+      zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
+    """
+    from zoho_pipeline.service_settings import load_service_settings
+    from zoho_pipeline.web.app import create_app
+    from zoho_pipeline.web.auth.operator import login_link
+    from zoho_pipeline.web.serving import server, worker_process
+
+    service = load_service_settings()
+    service.require_safe_host(host)
+    session = Session()
+    link = login_link(session.registry, service)
+    app = create_app(session.settings, service, starts_worker=not no_worker)
+    sock = server.listen(host, port)
+
+    def announce() -> None:
+        say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
+        say(f"All channels: {link} (this link works once, within ten minutes)")
+
+    with nullcontext() if no_worker else worker_process.worker_beside():
+        server.serve(app, sock, announce)
+    say("The server has stopped.")

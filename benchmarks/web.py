@@ -1,0 +1,207 @@
+"""Measures the web server on published marts of many channels, against a bare FastAPI route with the same bytes.
+
+BENCH_WEB=500x100 uses less data: 500 channels with 100 leads each. BENCH_WEB_SECONDS and BENCH_WEB_REQUESTS shorten
+the loads. The load generator runs in this process, and each server in a process of its own.
+"""
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+
+from sqlalchemy import insert
+
+from benchmarks import Figure
+from benchmarks._http_load import Connection, closed, steady
+from benchmarks.raw_world import fill, touch
+from zoho_pipeline.channels.platform.keys import ApiKeys
+from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import Settings, load_settings
+from zoho_pipeline.transform.run.transform import transform
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+CHANNELS, LEADS = (int(part) for part in os.environ.get("BENCH_WEB", "5000x100").split("x"))
+SECONDS = float(os.environ.get("BENCH_WEB_SECONDS", "30"))
+REQUESTS = int(os.environ.get("BENCH_WEB_REQUESTS", "100000"))
+RATE = 50.0
+TENANT = "bench"
+READS = {"channel": "/v1/channels/{}", "insight": "/v1/channels/{}/insight", "leads": "/v1/channels/{}/leads"}
+PAGE = "/ui/channels/{}"
+
+SERVE = """
+from zoho_pipeline.settings import load_settings
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.serving import server
+sock = server.listen("127.0.0.1", 0)
+app = create_app(load_settings(), ServiceSettings())
+server.serve(app, sock, lambda: print(sock.getsockname()[1], flush=True))
+"""
+BARE = """
+import sys
+from fastapi import FastAPI, Response
+from zoho_pipeline.web.serving import server
+body, app = open(sys.argv[1], "rb").read(), FastAPI()
+
+@app.get("/bytes")
+async def bytes_() -> Response:
+    return Response(body, media_type="application/json")
+
+sock = server.listen("127.0.0.1", 0)
+server.serve(app, sock, lambda: print(sock.getsockname()[1], flush=True))
+"""
+START = "from zoho_pipeline.web.app import create_app; from zoho_pipeline.settings import load_settings; "
+START += "from zoho_pipeline.service_settings import ServiceSettings; create_app(load_settings(), ServiceSettings())"
+
+
+class World:
+    """A HOME with published marts, a registry of the same channels, and a key that sees them all."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings: Settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)}, dotenv=home / "no.env")
+        self.settings.ensure_home()
+        self.warehouse: Warehouse = open_warehouse(self.settings)
+        fill(self.warehouse, CHANNELS, LEADS)
+        transform(self.warehouse)
+        self.registry = Registry(self.settings)
+        self._register()
+        _, key = ApiKeys(self.registry.database).add("bench", tenants=[TENANT], scopes=["read", "pii"])
+        self.headers = {"Authorization": f"Bearer {key.reveal()}"}
+        self.env = {**os.environ, "ZOHO_PIPELINE_HOME": str(home)}
+
+    def _register(self) -> None:
+        with self.registry.database.write() as transaction:
+            now = self.registry.database.now_in(transaction)
+            same = {
+                "tenant": TENANT, "data_center": "in", "accounts_server": "https://accounts.zoho.in",
+                "api_domain": "https://www.zohoapis.in", "timezone": "Asia/Kolkata", "currency": "INR",
+                "missing_scopes": [], "status": "active", "field_map": {}, "lead_source_map": {}, "parameters": {},
+                "refresh_seal": "none", "refresh_fingerprint": "none", "connected_at": now, "created_at": now,
+            }  # fmt: skip
+            rows = [{**same, "channel_id": f"ch{number}", "org_name": f"Company {number}"} for number in ids()]
+            transaction.execute(insert(tables.channels), rows)
+            part = {"module": "Leads", "upper_bound": now, "outcome": "complete", "route": "coql", "synced_at": now}
+            modules = [{**part, "channel_id": f"ch{number}", "rows": LEADS, "credits": 3.0} for number in ids()]
+            transaction.execute(insert(tables.modules), modules)
+
+
+def ids() -> range:
+    return range(1, CHANNELS + 1)
+
+
+def measure() -> Iterator[Figure]:
+    """Reads at 50 requests per second, throughput, reads while marts are published, start, and memory."""
+    yield _start()
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        with _server(SERVE, world.env) as (port, process):
+            yield from _reads(port, world)
+            yield from _throughput(port, world, Path(folder))
+            yield from _publishing(port, world)
+            yield _memory(port, process, world)
+
+
+def _reads(port: int, world: World) -> Iterator[Figure]:
+    chosen = random.Random(1)
+    for name, path in READS.items():
+        paths = (path.format(f"ch{chosen.choice(ids())}") for _ in itertools.count())
+        load = steady(port, paths, world.headers, RATE, SECONDS)
+        yield _milliseconds(f"{name} of a random channel, {RATE:g} requests per second: p95", load.percentile(0.95), 50)
+        yield Figure(f"{name}: answers that are no 200", f"{load.errors}", "0", float(load.errors), 0.0)
+
+
+def _throughput(port: int, world: World, folder: Path) -> Iterator[Figure]:
+    import asyncio
+
+    for name, path in READS.items():
+        paths = [path.format("ch7")]
+        status, body = asyncio.run(Connection(port).get(paths[0], world.headers))
+        assert status == 200, (name, status, body[:300])
+        file = folder / f"{name}.json"
+        file.write_bytes(body)
+        with _server(BARE, world.env, str(file)) as (bare_port, _):
+            ours, bare = [], []
+            for _ in range(3):
+                bare.append(closed(bare_port, ["/bytes"], {}, REQUESTS // 20).per_second)
+                ours.append(closed(port, paths, world.headers, REQUESTS // 20).per_second)
+        sides = f"{median(ours):,.0f}/s", f"{median(bare):,.0f}/s"
+        ratio = median(ours) / median(bare)
+        yield Figure(f"{name} ({len(body):,} bytes), unchanged / bare route", *sides, ratio, 0.5, at_least=True)
+
+
+def _publishing(port: int, world: World) -> Iterator[Figure]:
+    """Publish again and again, one changed channel at a time, while pages are read."""
+    chosen, done, published = random.Random(2), Event(), []
+
+    def publish() -> None:
+        for minute in itertools.count(1):
+            touch(world.warehouse, "ch1", minute)
+            transform(world.warehouse)
+            published.append(minute)
+            if done.is_set():
+                return
+
+    thread = Thread(target=publish)
+    thread.start()
+    paths = (READS["leads"].format(f"ch{chosen.choice(ids())}") for _ in itertools.count())
+    load = steady(port, paths, world.headers, RATE, SECONDS)
+    done.set()
+    thread.join()
+    what = f"leads while marts are published {len(published)} times"
+    yield Figure(f"{what}: answers that are no 200", f"{load.errors}", "0", float(load.errors), 0.0)
+    yield _milliseconds(f"{what}: p99", load.percentile(0.99), 500)
+
+
+def _memory(port: int, process: "subprocess.Popen[str]", world: World) -> Figure:
+    paths = [READS["leads"].format(f"ch{number}") for number in ids()]
+    closed(port, paths, world.headers, REQUESTS // 5)
+    before = _resident(process)
+    closed(port, paths, world.headers, REQUESTS)
+    after = _resident(process)
+    what = f"memory of the server after {REQUESTS:,} more requests / before"
+    return Figure(what, f"{after:.0f} MB", f"{before:.0f} MB", after / before, 1.1)
+
+
+def _start() -> Figure:
+    """From the start of Python to an application, against the bare import of its two largest libraries."""
+    ours, bare = [], []
+    for _ in range(5):
+        bare.append(_seconds("import fastapi, duckdb"))
+        ours.append(_seconds(START))
+    sides = f"{median(ours):.2f} s", f"{median(bare):.2f} s"
+    return Figure("start of the application / import of fastapi and duckdb", *sides, median(ours) / median(bare), 1.5)
+
+
+def _seconds(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return time.perf_counter() - began
+
+
+def _milliseconds(what: str, seconds: float, bar: float) -> Figure:
+    return Figure(what, f"{1000 * seconds:.1f} ms", f"{bar:g} ms", 1000 * seconds / bar, 1.0)
+
+
+def _resident(process: "subprocess.Popen[str]") -> float:
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+@contextmanager
+def _server(code: str, env: dict[str, str], *arguments: str) -> "Iterator[tuple[int, subprocess.Popen[str]]]":
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], env=env, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline()), process
+    finally:
+        process.terminate()
+        process.wait(30)

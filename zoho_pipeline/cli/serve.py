@@ -1,11 +1,15 @@
 """The command `serve`: the web server of the front door."""
 
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import click
 
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 PORT = 8480
 
@@ -29,21 +33,25 @@ def serve(host: str, port: int, no_worker: bool) -> None:
       zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
     """
     from zoho_pipeline.service_settings import load_service_settings
-    from zoho_pipeline.web.app import create_app
-    from zoho_pipeline.web.auth.operator import login_link
     from zoho_pipeline.web.serving import server, worker_process
 
     service = load_service_settings()
     service.require_safe_host(host)
     session = Session()
-    link = login_link(session.registry, service)
-    app = create_app(session.settings, service, starts_worker=not no_worker)
     sock = server.listen(host, port)
+    links: list[str] = []
+
+    def load() -> "FastAPI":
+        from zoho_pipeline.web.app import create_app
+        from zoho_pipeline.web.auth.operator import login_link
+
+        links.append(login_link(session.registry, service))
+        return create_app(session.settings, service, starts_worker=not no_worker)
 
     def announce() -> None:
         say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
-        say(f"All channels: {link} (this link works once, within ten minutes)")
+        say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
     with nullcontext() if no_worker else worker_process.worker_beside():
-        server.serve(app, sock, announce)
+        server.serve(load, sock, announce)
     say("The server has stopped.")

@@ -25,16 +25,20 @@ from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.web.app import create_app
 from zoho_pipeline.web.serving import protocol, server
 protocol.GuardedProtocol.head_seconds = float(sys.argv[1])
-app = create_app(load_settings(), ServiceSettings())
 
-@app.get("/slow")
-def slow(seconds: float) -> dict:
-    import time
-    time.sleep(seconds)
-    return {"slept": seconds}
+def load():
+    app = create_app(load_settings(), ServiceSettings())
+
+    @app.get("/slow")
+    def slow(seconds: float) -> dict:
+        import time
+        time.sleep(seconds)
+        return {"slept": seconds}
+
+    return app
 
 sock = server.listen("127.0.0.1", 0)
-server.serve(app, sock, lambda: print(sock.getsockname()[1], flush=True))
+server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
 print("stopped", flush=True)
 """
 
@@ -147,3 +151,67 @@ def test_a_worker_that_dies_is_started_again_and_stopped_at_the_end(tmp_path: Pa
         while (mark.read_text() if mark.exists() else "") != "xx" and time.monotonic() < until:
             time.sleep(0.05)
         assert mark.read_text() == "xx"
+
+
+LOADING = """
+import sys, time
+from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.web.serving import server
+sock = server.listen("127.0.0.1", 0)
+print(sock.getsockname()[1], flush=True)
+
+def load():
+    sys.stdin.readline()
+    if "fail" in sys.argv:
+        raise PipelineError("the registry cannot be used")
+    from fastapi import FastAPI
+    app = FastAPI()
+    app.state.on_stop = []
+    app.get("/late")(lambda: "came")
+    return app
+
+try:
+    server.serve(load, sock, lambda: print("ready", flush=True))
+except PipelineError as error:
+    print(error, flush=True)
+    sys.exit(1)
+"""
+
+
+def loading(*arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", LOADING, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_the_server_answers_while_the_application_is_loaded() -> None:
+    with loading() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
+        until = time.monotonic() + 30
+        while True:
+            try:
+                health = httpx.get(f"{url}/healthz")
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < until
+        assert health.json() == {"ok": True}
+        late: list[httpx.Response] = []
+        waiting = Thread(target=lambda: late.append(httpx.get(f"{url}/late", timeout=60)))
+        waiting.start()
+        time.sleep(0.3)
+        assert not late
+        process.stdin.write("\n")
+        process.stdin.flush()
+        waiting.join()
+        assert late[0].json() == "came"
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_an_application_that_cannot_be_loaded_ends_the_server() -> None:
+    with loading("fail") as process:
+        output, _ = process.communicate("\n", timeout=30)
+        assert output.splitlines()[1:] == ["the registry cannot be used"]
+        assert process.returncode == 1

@@ -3,13 +3,16 @@
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.web.serving.loading import LoadingApp
 from zoho_pipeline.web.serving.protocol import GuardedProtocol
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 GRACE_SECONDS = 10
 """After SIGTERM, requests that run get this long. Streams of events would never end by themselves."""
@@ -35,14 +38,25 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(app: FastAPI, sock: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+def serve(load: "Callable[[], FastAPI]", sock: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
     """Answer requests until SIGTERM or SIGINT. Then accept no new ones, and finish those that run within 10 s.
 
     Args:
-        ready: called when the server accepts requests.
+        load: makes the application, in a thread. Until then, `/healthz` answers and other requests wait.
+        ready: called when the application answers.
+
+    Raises:
+        What `load` raises.
     """
+    errors: list[BaseException] = []
+
+    def failed(error: BaseException) -> None:
+        errors.append(error)
+        server.should_exit = True
+
+    app = LoadingApp(load, ready, failed)
     config = uvicorn.Config(
-        app,
+        app,  # type: ignore[arg-type]  # plain dictionaries are ASGI's messages
         http=GuardedProtocol,
         ws="none",
         lifespan="on",
@@ -53,24 +67,20 @@ def serve(app: FastAPI, sock: socket.socket, ready: Callable[[], None] = lambda:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server = _Server(config, ready)
+    server = _Server(config, app)
     # uvicorn raises a caught signal again when it has stopped; without this handler, that would end the process
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[sock])
+    if errors:
+        raise errors[0]
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: LoadingApp) -> None:
         super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
+        self._loading = app
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app: Any = self.config.app
-        for stop in getattr(app.state, "on_stop", ()):  # streams end now, and not when their time is over
-            stop()
+        self._loading.stop()
         await super().shutdown(sockets)

@@ -1,0 +1,90 @@
+"""An application that answers `/healthz` at once, while the real one is imported in a thread.
+
+The libraries of the whole application (SQLAlchemy, httpx, Jinja2 …) take twice as long to import as FastAPI and DuckDB.
+Whoever starts the process need not wait for them: a request that comes earlier waits for the application instead.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class LoadingApp:
+    """Stands for an application until it is loaded.
+
+    Args:
+        load: makes the application. It runs in a thread.
+        loaded: called in the event loop when the application answers.
+        failed: called in the event loop with the error that `load` raised.
+    """
+
+    def __init__(
+        self, load: "Callable[[], FastAPI]", loaded: Callable[[], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        self._load, self._loaded, self._failed = load, loaded, failed
+        self._app: FastAPI | None = None
+        self._ready = asyncio.Event()
+        self._lifespan: AbstractAsyncContextManager[Any] | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if self._app is None and scope.get("path") == "/healthz":
+            await _alive(send)
+            return
+        await self._ready.wait()
+        if self._app is None:  # it could not be loaded, and the server stops
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await self._app(scope, receive, send)  # type: ignore[arg-type]
+
+    def stop(self) -> None:
+        """End what would not end by itself: streams of events."""
+        for end in self._app.state.on_stop if self._app is not None else ():
+            end()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        loading = asyncio.create_task(self._fill())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await loading
+        if self._lifespan is not None:
+            await self._lifespan.__aexit__(None, None, None)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _fill(self) -> None:
+        try:
+            app = await asyncio.to_thread(self._load)
+            lifespan = app.router.lifespan_context(app)
+            await lifespan.__aenter__()
+        except BaseException as error:
+            self._failed(error)
+            return
+        else:
+            self._app, self._lifespan = app, lifespan
+            self._loaded()
+        finally:
+            self._ready.set()
+
+
+async def _alive(send: Send) -> None:
+    body = b'{"ok":true}'
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

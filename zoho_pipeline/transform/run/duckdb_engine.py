@@ -20,7 +20,6 @@ from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.engine import (
     BUSY,
-    STATE_SCHEMA,
     Publication,
     RawColumns,
     quoted,
@@ -33,6 +32,7 @@ from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
+    STATE_SCHEMA,
     Connection,
     Dialect,
     WarehouseBusy,

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, Publication, fill, quoted
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
+from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, SqlError
 
 _MINE = "channel_id in (select channel_id from run__published)"
 _GONE = "channel_id in (select channel_id from run__removed)"

@@ -103,7 +103,7 @@ class Publisher(ABC):
 
     def _new_rows(self, model: Model) -> str:
         listed = ", ".join(map(quoted, self.engine.shape(model.name)))
-        return f"select {listed} from {quoted(model.name)} where {_MINE}"  # noqa: S608
+        return f"select {listed} from {quoted(model.name)} where {_MINE} order by channel_id"  # noqa: S608
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
@@ -87,6 +88,37 @@ NOT_FOUND = "There is nothing here, or it is not yours."
 def not_found() -> Problem:
     """The one answer for what does not exist and for what belongs to another tenant."""
     return Problem("not_found", NOT_FOUND)
+
+
+class ProblemBody(BaseModel):
+    """The body of an error (RFC 9457), as /openapi.json shows it."""
+
+    type: str = Field(description="Always `about:blank`; `code` says what is wrong.")
+    title: str = Field(description="The phrase of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="A sentence for a developer.")
+    code: str = Field(description="What is wrong, in one word; programs read this.")
+    request_id: str = Field(description="The value of `X-Request-Id`, for a report.")
+    errors: list[dict[str, str]] = Field(default=[], description="For `invalid`: {field, message} of each wrong value.")
+
+
+def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for `responses=`. Codes of one status share one entry, which names them all.
+
+    >>> sorted(problem_responses("not_found", "paused", "reconnect_needed"))
+    [404, 409]
+    """
+    schema = ProblemBody.model_json_schema()
+    found: dict[int | str, list[str]] = {}
+    for code in codes:
+        found.setdefault(STATUS[code], []).append(code)
+    return {
+        status: {
+            "description": "Code " + " or ".join(f"`{code}`" for code in named),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status, named in found.items()
+    }
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:

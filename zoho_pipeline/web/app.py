@@ -4,14 +4,26 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue
+from zoho_pipeline.web.api import catalogue, sessions
+from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
-from zoho_pipeline.web.http import problems
+from zoho_pipeline.web.http import idempotency, problems
+from zoho_pipeline.web.http.access_log import AccessLog
+from zoho_pipeline.web.http.bodies import BodyLimits
+from zoho_pipeline.web.http.client_address import ClientAddress
 from zoho_pipeline.web.http.headers import SecurityHeaders
+from zoho_pipeline.web.http.methods import HeadAsGet
+from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
 
-ROUTERS = (connect.router, catalogue.router, pages.router)
+ROUTERS = (
+    connect.router,
+    catalogue.router,
+    sessions.router,
+    operator.router,
+    pages.router,
+)
 
 
 def create_app(settings: Settings, service: ServiceSettings) -> FastAPI:
@@ -24,8 +36,16 @@ def create_app(settings: Settings, service: ServiceSettings) -> FastAPI:
         openapi_url="/openapi.json",
     )
     app.state.services = WebServices(settings, service)
+    app.state.rate_limits = RateLimits()
     problems.install(app)
+    idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    # the last one that is added is the outermost
+    app.add_middleware(idempotency.StoreAnswers)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BodyLimits)
+    app.add_middleware(AccessLog)
+    app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)
     return app

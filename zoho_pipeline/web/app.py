@@ -4,7 +4,8 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue, sessions
+from zoho_pipeline.web.api import catalogue, channels, leads, sessions
+from zoho_pipeline.web.api.answers import AnswerCache
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
 from zoho_pipeline.web.http import idempotency, problems
@@ -20,6 +21,8 @@ from zoho_pipeline.web.services import WebServices
 ROUTERS = (
     connect.router,
     catalogue.router,
+    channels.router,
+    leads.router,
     sessions.router,
     operator.router,
     pages.router,
@@ -37,6 +40,7 @@ def create_app(settings: Settings, service: ServiceSettings) -> FastAPI:
     )
     app.state.services = WebServices(settings, service)
     app.state.rate_limits = RateLimits()
+    app.state.answers = AnswerCache()
     problems.install(app)
     idempotency.install(app)
     for router in ROUTERS:

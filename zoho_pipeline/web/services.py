@@ -15,6 +15,7 @@ from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from zoho_pipeline.warehouse.connection import PublishedPool
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
@@ -52,6 +53,11 @@ class WebServices:
         from zoho_pipeline.warehouse.warehouse import open_warehouse
 
         return open_warehouse(self.settings)
+
+    @cached_property
+    def published(self) -> "PublishedPool":
+        """Kept connections to the published marts."""
+        return self.warehouse.published_pool()
 
 
 def services(request: Request) -> WebServices:

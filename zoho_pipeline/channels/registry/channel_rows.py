@@ -1,9 +1,10 @@
 """Channels as rows of the registry: how they are read, and which columns a connection fills."""
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, func, select, update
+from sqlalchemy import Connection, Select, Update, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import UnknownChannel
@@ -36,9 +37,44 @@ def read_channel(database: Database, connection: Connection, channel_id: str, *,
 
 def read_channels(database: Database, connection: Connection, channel_id: str | None = None) -> tuple[Channel, ...]:
     """All channels by id, or the one with this id, with their modules and the credits of the last 24 hours."""
+    return _read(database, connection, None if channel_id is None else [channel_id])
 
+
+def read_channel_page(
+    database: Database,
+    connection: Connection,
+    *,
+    limit: int,
+    after: str = "",
+    tenant: str | None = None,
+    ids: Collection[str] | None = None,
+    search: str = "",
+) -> tuple[Channel, ...]:
+    """Some channels, in the order of their ids.
+
+    Args:
+        limit: the most channels.
+        after: the last id of the page before.
+        tenant: only channels of this tenant; None means those of all.
+        ids: only these channels; None means any.
+        search: only channels whose id, tenant or org name contains this text, in any case.
+    """
+    columns = tables.channels.c
+    wanted = select(columns.channel_id).where(columns.channel_id > after)
+    if tenant is not None:
+        wanted = wanted.where(columns.tenant == tenant)
+    if ids is not None:
+        wanted = wanted.where(columns.channel_id.in_(sorted(ids)))
+    if search:
+        searched = (columns.channel_id, columns.tenant, columns.org_name)
+        wanted = wanted.where(or_(*(column.icontains(search, autoescape=True) for column in searched)))
+    found = connection.scalars(wanted.order_by(columns.channel_id).limit(limit))
+    return _read(database, connection, list(found))
+
+
+def _read(database: Database, connection: Connection, ids: Collection[str] | None) -> tuple[Channel, ...]:
     def only(query: Select[Any], table: Any) -> Select[Any]:
-        return query if channel_id is None else query.where(table.c.channel_id == channel_id)
+        return query if ids is None else query.where(table.c.channel_id.in_(ids))
 
     since = database.now_in(connection) - CREDIT_WINDOW
     spent = select(tables.credits.c.channel_id, func.sum(tables.credits.c.credits))

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.warehouse.connection import WarehouseError
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,9 @@ def install(app: FastAPI) -> None:
         return answer(request, Problem("invalid", "A value of the request is wrong; see errors.", errors=errors))
 
     @app.exception_handler(RegistryError)
-    async def _registry(request: Request, error: RegistryError) -> JSONResponse:
-        log.error("the registry cannot be used: %s", error)
+    @app.exception_handler(WarehouseError)
+    async def _database(request: Request, error: RegistryError | WarehouseError) -> JSONResponse:
+        log.error("a database cannot be used: %s", error)
         detail = "A database of this service does not answer. Try again."
         return answer(request, Problem("unavailable", detail, headers={"Retry-After": "10"}))
 

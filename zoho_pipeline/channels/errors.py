@@ -7,6 +7,10 @@
     │   ├── LockLost          the lock that kept other processes out is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
     │   ├── OrgTaken          another channel has this org already
+    │   ├── SyncRefused       the channel takes no request for a sync
+    │   │   ├── ChannelPaused
+    │   │   ├── ReconnectFirst
+    │   │   └── TooManySyncs
     │   ├── RegistryError     the registry's database cannot be used
     │   └── DecryptionError   no key decrypts a stored token
     ├── ConnectError          a consent did not connect the channel
@@ -55,6 +59,26 @@ class OrgTaken(ChannelError):
 
     The message names the other channel, which may belong to another tenant. Do not show it to a tenant.
     """
+
+
+class SyncRefused(ChannelError):
+    """The channel takes no request for a sync now."""
+
+
+class ChannelPaused(SyncRefused):
+    """The channel is paused."""
+
+
+class ReconnectFirst(SyncRefused):
+    """A person must connect the channel again first."""
+
+
+class TooManySyncs(SyncRefused):
+    """The channel had its number of new requests. `retry_after`: the seconds until the next one is allowed."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RegistryError(ChannelError):

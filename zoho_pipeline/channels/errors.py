@@ -6,6 +6,7 @@
     │   ├── ChannelBusy       another process works on the channel
     │   ├── LockLost          the lock that kept other processes out is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
+    │   ├── OrgTaken          another channel has this org already
     │   ├── SyncRefused       the channel takes no request for a sync
     │   │   ├── ChannelPaused
     │   │   ├── ReconnectFirst
@@ -20,6 +21,7 @@
     │   └── NoCallback        nobody finished the consent in time
     └── UsageError            (settings)
         └── InvalidSetting    a setting of a channel has a wrong value
+            └── IdConflict    another channel has the same id, except for upper and lower case
 
 Refusals by Zoho itself (a used code, a consent without refresh token, a revoked token) are in `zoho.errors`.
 """
@@ -50,6 +52,13 @@ class LockLost(ChannelError):
 
 class OtherOrg(ChannelError):
     """The token belongs to another org than the channel."""
+
+
+class OrgTaken(ChannelError):
+    """Another channel has this org already, so each of its records would be counted twice.
+
+    The message names the other channel, which may belong to another tenant. Do not show it to a tenant.
+    """
 
 
 class SyncRefused(ChannelError):
@@ -106,3 +115,10 @@ class NoCallback(ConnectError):
 
 class InvalidSetting(UsageError):
     """A setting of a channel has a wrong value. Nothing was stored."""
+
+
+class IdConflict(InvalidSetting):
+    """The new id differs from the id of another channel only in upper and lower case.
+
+    The message names the other channel, which may belong to another tenant. Do not show it to a tenant.
+    """

@@ -94,7 +94,9 @@ def test_head_has_the_headers_of_get_and_no_body(small: Any) -> None:
         got = talk(port, b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         head = talk(port, b"HEAD /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         other = talk(port, b"HEAD /zohoCrm/a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    names = [{line.partition(b":")[0] for line in answer.split(b"\r\n\r\n")[0].split(b"\r\n")} for answer in (got, head)]
+    names = [
+        {line.partition(b":")[0] for line in answer.split(b"\r\n\r\n")[0].split(b"\r\n")} for answer in (got, head)
+    ]
     assert names[0] == names[1]
     assert head.endswith(b"\r\n\r\n")
     assert b'"method": "GET"' in got

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, Update, func, or_, select, update
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import UnknownChannel
 from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
 from zoho_pipeline.channels.registry.model import Channel, ModuleStatus, OrgConnection
 from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
 
@@ -88,8 +89,18 @@ def _read(database: Database, connection: Connection, ids: Collection[str] | Non
         modules.setdefault(owner, {})[values["module"]] = ModuleStatus(**values)
     ordered = select(tables.channels).order_by(tables.channels.c.channel_id)
     rows = connection.execute(only(ordered, tables.channels)).mappings()
+    shared = channels_of_one_org(read_owners(connection))
     channels = (_channel(dict(row)) for row in rows)
-    return tuple(replace(c, modules=modules.get(c.id, {}), credits_used=credits.get(c.id, 0.0)) for c in channels)
+    return tuple(
+        replace(c, modules=modules.get(c.id, {}), credits_used=credits.get(c.id, 0.0), same_org=shared[c.id])
+        for c in channels
+    )
+
+
+def read_owners(connection: Connection) -> list[Owner]:
+    """The org and the user of every channel."""
+    columns = (tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id"))
+    return [Owner(*row) for row in connection.execute(select(*columns))]
 
 
 def update_channel(channel_id: str) -> Update:

@@ -18,10 +18,11 @@ from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
     read_channel,
     read_channels,
+    read_owners,
     update_channel,
 )
 from zoho_pipeline.channels.registry.encryption import Encryptor
-from zoho_pipeline.channels.registry.identity import check_id, check_same_org
+from zoho_pipeline.channels.registry.identity import check_free_id, check_free_org, check_id, check_same_org
 from zoho_pipeline.channels.registry.migrate import migrate
 from zoho_pipeline.channels.registry.model import (
     ACTIVE,
@@ -72,15 +73,19 @@ class Registry:
         access: AccessToken | None = None,
         tenant: str | None = None,
         timezone: str | None = None,
+        again: bool = False,
     ) -> Channel:
         """Register a channel, or connect a known one again. A known one keeps its settings, module states and pause.
 
         Args:
             access: an access token of that refresh token, if there is one: it is stored for the next call.
             timezone: set by a person; it wins over what Zoho says.
+            again: a new channel may have the org of another channel.
 
         Raises:
             OtherOrg: the channel is connected to another org. Nothing was changed.
+            OrgTaken: another channel has this org. Nothing was stored.
+            IdConflict: another channel has this id, except for upper and lower case.
             InvalidSetting: the id cannot be used.
         """
         check_id(channel_id)
@@ -89,6 +94,8 @@ class Registry:
         values |= {"set_timezone": timezone} if timezone else {}
         values |= {"tenant": tenant} if tenant else {}
         with self.database.write() as transaction:
+            # two registrations at once must not both find the org and the id free
+            self.database.one_at_a_time(transaction, "registration")
             known = read_channels(self.database, transaction, channel_id)
             before = known[0].status if known else None
             values["connected_at"] = now = self.database.now_in(transaction)
@@ -97,6 +104,10 @@ class Registry:
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
                 transaction.execute(update_channel(channel_id).values(values))
             else:
+                owners = read_owners(transaction)
+                check_free_id(channel_id, (owner.channel_id for owner in owners))
+                if not again:
+                    check_free_org(channel_id, connection, owners)
                 fresh: dict[str, Any] = {"field_map": {}, "lead_source_map": {}, "parameters": {}}
                 fresh |= {"channel_id": channel_id, "status": ACTIVE, "created_at": now}
                 transaction.execute(insert(tables.channels).values(fresh | values))

@@ -57,6 +57,6 @@ class SyncRequest:
         return self.state not in UNFINISHED
 
 
-def of_row(row: Mapping[str, Any]) -> SyncRequest:
+def of_row(row: Mapping[Any, Any]) -> SyncRequest:
     """The request in a row of `registry_sync_requests`."""
     return SyncRequest(**{**row, "modules": tuple(row["modules"] or ())})

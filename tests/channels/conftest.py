@@ -57,9 +57,10 @@ def registry(settings: Settings) -> Registry:
 
 @pytest.fixture
 def add(registry: Registry) -> Callable[..., Channel]:
-    """`add(id, **changes to the connection)` registers a channel without a call to Zoho."""
+    """`add(id, **changes to the connection)` registers a channel without a call to Zoho, also of an org that another
+    channel has."""
 
     def build(channel_id: str = "acme", token: Secret = REFRESH, **changes: object) -> Channel:
-        return registry.add(channel_id, token, replace(CONNECTION, **changes))  # type: ignore[arg-type]
+        return registry.add(channel_id, token, replace(CONNECTION, **changes), again=True)  # type: ignore[arg-type]
 
     return build

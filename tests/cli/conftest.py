@@ -121,11 +121,11 @@ class Built:
         assert answer.code == 0, answer.err
         return int(answer.json[0]["n"])
 
-    def add(self, channel_id: str, org: Org, scopes: str) -> str:
-        """Register a channel of an org and return its refresh token."""
+    def add(self, channel_id: str, org: Org, scopes: str, *more: str) -> str:
+        """Register a channel of an org and return its refresh token. `more` are further options."""
         token = org.grant(*CLIENT, scopes)
         answer = self.run(
-            "channels", "add", channel_id, "--data-center", "sim", "--refresh-token-file", "-", stdin=token
+            "channels", "add", channel_id, "--data-center", "sim", "--refresh-token-file", "-", *more, stdin=token
         )
         assert answer.code == 0, answer.err
         return token

@@ -187,3 +187,29 @@ def test_an_unknown_channel_is_named(run: Run, command: str) -> None:
     answer = run("channels", command, "nobody")
     assert answer.code == 1
     assert "'nobody'" in answer.err
+
+
+def test_a_second_channel_of_an_org_needs_again_and_every_list_says_so(run: Run, channel: str, org: Org) -> None:
+    arguments = ("channels", "add", "second", "--data-center", "sim", "--refresh-token-file", "-")
+    token = org.grant(*CLIENT, "ZohoCRM.modules.READ ZohoCRM.users.READ")
+    refused = run(*arguments, stdin=token)
+    assert refused.code == 1
+    assert "connected already, as channel acme" in refused.err
+    assert "--again" in refused.err
+    added = run(*arguments, "--again", stdin=token)
+    assert added.code == 0, added.err
+    sentence = "note: channels acme, second have the same Zoho org"
+    for answer in (added, run("channels", "list"), run("channels", "verify", "acme")):
+        assert answer.err.count(sentence) == 1
+    assert "same org as" in run("channels", "show", "acme").out
+    listed = {row["id"]: row["same_org"] for row in run("channels", "list", "--format", "json").json}
+    assert listed == {"acme": ["second"], "second": ["acme"]}
+
+
+def test_an_id_that_differs_only_in_case_is_wrong_use(run: Run, channel: str, token: Path) -> None:
+    for more in ((), ("--again",)):
+        answer = run("channels", "add", "ACME", "--data-center", "sim", "--refresh-token-file", token, *more)
+        assert answer.code == 2
+        assert "there is a channel acme already" in answer.err
+    answer = run("connect", "Acme", "--data-center", "sim", "--port", "0", "--no-browser")
+    assert (answer.code, answer.out) == (2, ""), "it stops before it shows the page of the consent"

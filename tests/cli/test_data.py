@@ -54,7 +54,7 @@ def test_one_failing_channel_does_not_stop_the_others(built: Built) -> None:
     zeta = built.simulator.add_org(name="Zeta")
     zeta.insert("Leads", {"Last_Name": "Z"})
     refresh = built.add("aaa", zeta, FEW_SCOPES)
-    built.add("zzz", zeta, FEW_SCOPES)
+    built.add("zzz", zeta, FEW_SCOPES, "--again")
     built.simulator.hub.tokens.drop(built.simulator.hub.tokens.grants[refresh])
     answer = built.run("sync", "--modules", "Leads", "--format", "json")
     assert answer.code == 1

@@ -54,7 +54,7 @@ def connect_channels(registry: Registry, simulator: Simulator, env: dict[str, st
         org, leads = make_org(simulator, f"org-{number}", 20 + number), 19 + number  # one is deleted
         for part in "ab":
             token = Secret(org.grant(env["ZOHO_CLIENT_ID"], env["ZOHO_CLIENT_SECRET"], DEFAULT_SCOPES))
-            register_from_refresh_token(registry, f"channel-{number}{part}", token, data_center="sim")
+            register_from_refresh_token(registry, f"channel-{number}{part}", token, data_center="sim", again=True)
             found[f"channel-{number}{part}"] = leads
     desk = simulator.hub.tokens
     for value in list(desk.live):

@@ -1,15 +1,19 @@
 """A web server on real settings. Tests call the ASGI app through Starlette's client, or a real server where needed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.channels.conftest import CONNECTION
 from zoho_pipeline.channels.platform.keys import ApiKeys
+from zoho_pipeline.channels.platform.tenants import Tenants
+from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
-from zoho_pipeline.settings import Settings, load_settings
+from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.web.app import create_app
 from zoho_pipeline.web.auth.principal import SCOPES
 
@@ -22,6 +26,27 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def registry(settings: Settings) -> Registry:
     return Registry(settings)
+
+
+@pytest.fixture
+def add(registry: Registry) -> Callable[..., Channel]:
+    """`add(id, tenant)` registers a channel without a call to Zoho. Each has an org of its own."""
+
+    def build(channel_id: str = "acme", tenant: str | None = "acme-inc") -> Channel:
+        connection = replace(CONNECTION, org_id=f"org of {channel_id}", user_id=f"user of {channel_id}")
+        return registry.add(channel_id, Secret(f"1000.{channel_id}"), connection, tenant=tenant)
+
+    return build
+
+
+ORIGIN = "https://app.example.com"
+
+
+@pytest.fixture
+def origins(registry: Registry) -> str:
+    """An origin that the tenant `acme-inc` allows."""
+    Tenants(registry.database).set_origins("acme-inc", [ORIGIN])
+    return ORIGIN
 
 
 @pytest.fixture

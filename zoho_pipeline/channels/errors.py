@@ -6,6 +6,11 @@
     │   ├── ChannelBusy       another process works on the channel
     │   ├── LockLost          the lock that kept other processes out is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
+    │   ├── OrgTaken          another channel has this org already
+    │   ├── SyncRefused       the channel takes no request for a sync
+    │   │   ├── ChannelPaused
+    │   │   ├── ReconnectFirst
+    │   │   └── TooManySyncs
     │   ├── RegistryError     the registry's database cannot be used
     │   └── DecryptionError   no key decrypts a stored token
     ├── ConnectError          a consent did not connect the channel
@@ -16,6 +21,7 @@
     │   └── NoCallback        nobody finished the consent in time
     └── UsageError            (settings)
         └── InvalidSetting    a setting of a channel has a wrong value
+            └── IdConflict    another channel has the same id, except for upper and lower case
 
 Refusals by Zoho itself (a used code, a consent without refresh token, a revoked token) are in `zoho.errors`.
 """
@@ -46,6 +52,33 @@ class LockLost(ChannelError):
 
 class OtherOrg(ChannelError):
     """The token belongs to another org than the channel."""
+
+
+class OrgTaken(ChannelError):
+    """Another channel has this org already, so each of its records would be counted twice.
+
+    The message names the other channel, which may belong to another tenant. Do not show it to a tenant.
+    """
+
+
+class SyncRefused(ChannelError):
+    """The channel takes no request for a sync now."""
+
+
+class ChannelPaused(SyncRefused):
+    """The channel is paused."""
+
+
+class ReconnectFirst(SyncRefused):
+    """A person must connect the channel again first."""
+
+
+class TooManySyncs(SyncRefused):
+    """The channel had its number of new requests. `retry_after`: the seconds until the next one is allowed."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RegistryError(ChannelError):
@@ -82,3 +115,10 @@ class NoCallback(ConnectError):
 
 class InvalidSetting(UsageError):
     """A setting of a channel has a wrong value. Nothing was stored."""
+
+
+class IdConflict(InvalidSetting):
+    """The new id differs from the id of another channel only in upper and lower case.
+
+    The message names the other channel, which may belong to another tenant. Do not show it to a tenant.
+    """

@@ -14,6 +14,8 @@ from zoho_pipeline.cli.demo.story import demo
 from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
+from zoho_pipeline.cli.web import web
+from zoho_pipeline.cli.web_admin import keys, login, origins
 
 
 @click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
@@ -33,5 +35,7 @@ def main() -> None:
     """
 
 
-for command in (connect, channels, content, sync, reconcile, transform, insight, sql, simulator, demo):
+for command in (keys, origins, login):
+    web.add_command(command)
+for command in (connect, channels, content, sync, reconcile, transform, insight, sql, simulator, demo, web):
     main.add_command(command)

@@ -42,6 +42,14 @@ def print_channels(channels: "Sequence[Channel]") -> None:
     print_rows(rows)
 
 
+def print_shared_orgs(channels: "Sequence[Channel]") -> None:
+    """Print one line on stderr per org that several channels have."""
+    from zoho_pipeline.channels.registry.model import shared_org_sentence
+
+    for ids in sorted({tuple(sorted((channel.id, *channel.same_org))) for channel in channels if channel.same_org}):
+        say(f"note: {shared_org_sentence(ids)}", err=True)
+
+
 def print_channel(channel: "Channel") -> None:
     """Print one channel: connection, scopes, settings, and the last sync of each module."""
     facts: list[tuple[str, Any]] = [
@@ -50,6 +58,7 @@ def print_channel(channel: "Channel") -> None:
         ("status", channel.status + (f": {channel.status_detail}" if channel.status_detail else "")),
         ("data center", f"{channel.data_center} ({channel.accounts_server}, API {channel.api_domain})"),
         ("org", _named(channel.org_name, channel.org_id) or "unknown: the scopes do not include the org"),
+        ("same org as", ", ".join(channel.same_org)),
         ("edition", channel.edition),
         ("user", _user(channel)),
         ("time zone", channel.timezone + (" (set with `channels set`)" if channel.timezone_is_set else "")),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_channels
+from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_channels, print_shared_orgs
 from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
 
 channel_argument = click.argument("channel_id", metavar="ID")
+again_option = click.option(
+    "--again",
+    is_flag=True,
+    help="Register this channel although another channel has the same org. Sums over both channels then count every "
+    "record twice.",
+)
 
 
 @click.group()
@@ -44,6 +50,7 @@ def channels() -> None:
 )
 @click.option("--tenant", metavar="T", help="The customer that the channel belongs to. Any text.")
 @click.option("--timezone", metavar="Z", help="IANA name of a time zone. It replaces the zone of the org.")
+@again_option
 @format_option
 def add(
     channel_id: str,
@@ -52,6 +59,7 @@ def add(
     grant_code_file: str | None,
     tenant: str | None,
     timezone: str | None,
+    again: bool,
     output: str,
 ) -> None:
     """Register a channel with a refresh token or a grant code, and verify it at Zoho.
@@ -70,14 +78,10 @@ def add(
         raise click.UsageError("give exactly one of --refresh-token-file and --grant-code-file.")
     session = Session()
     secret = read_secret(refresh_token_file or grant_code_file or "")
-    if refresh_token_file:
-        channel = register.register_from_refresh_token(
-            session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
-        )
-    else:
-        channel = register.register_from_grant_code(
-            session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone
-        )
+    of_file = register.register_from_refresh_token if refresh_token_file else register.register_from_grant_code
+    channel = of_file(
+        session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone, again=again
+    )
     _print_one(channel, output, f"Channel {channel.id} is registered: {describe(channel)}.")
 
 
@@ -95,6 +99,7 @@ def list_(output: str) -> None:
         print_json([channel_dict(channel) for channel in found])
     elif found:
         print_channels(found)
+        print_shared_orgs(found)
     else:
         say("No channel is registered. Connect one with: zoho-pipeline connect ID")
 
@@ -317,5 +322,13 @@ def _print_one(channel: "Channel", output: str, sentence: str) -> None:
         print_json(channel_dict(channel))
         return
     say(sentence)
-    for problem in channel.problems:
-        say(f"note: {problem}", err=True)
+    print_notes(channel)
+
+
+def print_notes(channel: "Channel") -> None:
+    """Print on stderr what is wrong with a channel, and which other channels have the same org."""
+    from zoho_pipeline.channels.registry.model import shared_org_sentence
+
+    shared = (shared_org_sentence((channel.id, *channel.same_org)),) if channel.same_org else ()
+    for note in (*channel.problems, *shared):
+        say(f"note: {note}", err=True)

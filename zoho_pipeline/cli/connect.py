@@ -2,7 +2,7 @@
 
 import click
 
-from zoho_pipeline.cli.channels import describe
+from zoho_pipeline.cli.channels import again_option, describe, print_notes
 from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session
@@ -31,6 +31,7 @@ from zoho_pipeline.cli.session import Session
 )
 @click.option("--no-browser", is_flag=True, help="Print the URL and do not open a browser.")
 @click.option("--no-sync", is_flag=True, help="Do not run the first sync.")
+@again_option
 def connect(
     channel_id: str,
     data_center: str | None,
@@ -40,6 +41,7 @@ def connect(
     port: int,
     no_browser: bool,
     no_sync: bool,
+    again: bool,
 ) -> None:
     """Connect a Zoho CRM org: log in to Zoho in the browser, accept the scopes, then run the first sync.
 
@@ -66,10 +68,12 @@ def connect(
         tenant=tenant,
         timezone=timezone,
         port=port,
+        again=again,
         announce=lambda url: say(f"To connect {channel_id}, open this page:\n\n  {url}\n"),
         open_browser=(lambda _: False) if no_browser else webbrowser.open,
     )
     say(f"Connected: {describe(channel)}.")
+    print_notes(channel)
     if not no_sync:
         report = run_sync(session, channel.id)
         print_reports([report], "table")

@@ -24,27 +24,36 @@ have thousands of rows; read those with `zoho-pipeline sql`."""
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
+    """`read_from` on a connection of its own.
+
+    Raises:
+        NotPublished: no transform has run, or none since the channel was connected.
+    """
+    with connect(warehouse) as connection:
+        return read_from(connection, channel_id)
+
+
+def read_from(connection: Connection, channel_id: str) -> dict[str, Any]:
     """The newest `channel_insight` row of a channel, ready for JSON, and its lists under the names of their marts.
 
     The lists are conversion_rate and time_to_first_contact of that day (the total and each lead source),
     topic_performance of that day, and the newest 13 weeks and 13 months of lead_volume.
 
     Raises:
-        NotPublished: no transform has run, or none since the channel was connected.
+        NotPublished: no transform has run since the channel was connected.
     """
-    with connect(warehouse) as connection:
-        newest = "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1"
-        rows = connection.rows(newest, (channel_id,))
-        if not rows:
-            raise NotPublished(f"there is no insight of {channel_id} yet. Run `zoho-pipeline transform`.")
-        found = {name: json_ready(value) for name, value in rows[0].items()}
-        day = rows[0]["as_of_date"]
-        for mart, which in LISTS.items():
-            query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
-            found[mart] = _list(connection, query, (channel_id, day))
-        volume = "select * from lead_volume where channel_id = ? and grain = ? order by period_start desc"
-        grains = [_list(connection, f"{volume} limit {WEEKS}", (channel_id, grain)) for grain in ("month", "week")]
-        found["lead_volume"] = [row for rows in grains for row in reversed(rows)]
+    newest = "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1"
+    rows = connection.rows(newest, (channel_id,))
+    if not rows:
+        raise NotPublished(f"there is no insight of {channel_id} yet. Run `zoho-pipeline transform`.")
+    found = {name: json_ready(value) for name, value in rows[0].items()}
+    day = rows[0]["as_of_date"]
+    for mart, which in LISTS.items():
+        query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
+        found[mart] = _list(connection, query, (channel_id, day))
+    volume = "select * from lead_volume where channel_id = ? and grain = ? order by period_start desc"
+    grains = [_list(connection, f"{volume} limit {WEEKS}", (channel_id, grain)) for grain in ("month", "week")]
+    found["lead_volume"] = [row for rows in grains for row in reversed(rows)]
     return found
 
 

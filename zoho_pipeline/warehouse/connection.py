@@ -9,12 +9,15 @@ WarehouseError
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal
 
 from zoho_pipeline.settings import PipelineError, UsageError
 
 RAW_SCHEMA = "zoho_raw"
 MARTS_SCHEMA = "marts"
+STATE_SCHEMA = "pipeline_state"
+"""Where the marts keep `channel_state` (fingerprint per channel) and `published_marts` (names)."""
 LOCK_SECONDS = 600.0
 """The seconds that a writer waits for another one. The longest measured load step (1 M rows, merged) is far shorter."""
 
@@ -100,3 +103,30 @@ class Connection(ABC):
         for table, column, data_type in self.fetch(query, (schema,))[1]:
             found.setdefault(str(table), {})[str(column)] = str(data_type)
         return found
+
+
+class PublishedPool(ABC):
+    """Kept connections to the published marts, for a process that reads them again and again. Threads share it."""
+
+    @abstractmethod
+    def publication(self) -> str | None:
+        """A text that changes with each publication; None before the first one. It costs next to nothing.
+
+        Raises:
+            WarehouseError: the warehouse cannot be reached.
+        """
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Connection | None]:
+        """A read-only connection on one publication for the whole block, also if another one comes meanwhile.
+
+        The names of the marts need no schema. None: nothing was published yet. One block reads at least the
+        publication that `publication` named before it.
+
+        Raises:
+            WarehouseError: the warehouse cannot be reached.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the idle connections. A block that runs keeps its own until it ends."""

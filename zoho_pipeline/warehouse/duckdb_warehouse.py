@@ -21,6 +21,7 @@ from zoho_pipeline.warehouse.connection import (
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished, open_confined
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -121,13 +122,11 @@ class DuckDBWarehouse:
         if not DuckDBFile(self.published_path).exists():
             yield None
             return
-        # Attached to a new instance, because two openings of one path in one process would share the older file.
-        with closing_duckdb(duckdb.connect(":memory:")) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            path = str(self.published_path).replace("'", "''")
-            connection.execute(f"attach '{path}' as published (read_only)")
-            connection.confine(f"published.{MARTS_SCHEMA}")
+        with closing_duckdb(open_confined(self.published_path)) as connection:
             yield connection
+
+    def published_pool(self) -> DuckDBPublished:
+        return DuckDBPublished(self.published_path)
 
     @contextmanager
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:

@@ -21,6 +21,7 @@ from zoho_pipeline.warehouse.connection import (
     WarehouseError,
 )
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
+from zoho_pipeline.warehouse.postgres_published import PostgresPublished
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -119,6 +120,9 @@ class PostgresWarehouse:
                 return
             connection.execute(f"set search_path to {MARTS_SCHEMA}")
             yield connection
+
+    def published_pool(self) -> PostgresPublished:
+        return PostgresPublished(self._dsn, self.url)
 
     @contextmanager
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse.connection import LOCK_SECONDS, Connection, Dialect, UnknownWarehouse
+from zoho_pipeline.warehouse.connection import LOCK_SECONDS, Connection, Dialect, PublishedPool, UnknownWarehouse
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 
@@ -67,6 +67,9 @@ class Warehouse(Protocol):
 
     def published(self) -> AbstractContextManager[Connection | None]:
         """A read-only session in the published marts, whose names need no schema; None before the first transform."""
+
+    def published_pool(self) -> PublishedPool:
+        """Kept connections to the published marts, for a process that reads them again and again."""
 
     def query_place(self, raw: bool) -> AbstractContextManager[dict[str, Any] | None]:
         """How the process that runs a query of a person opens the marts (or the raw tables, with `raw`).

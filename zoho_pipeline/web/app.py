@@ -4,16 +4,34 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue
+from zoho_pipeline.web.api import catalogue, channels, leads, sessions
+from zoho_pipeline.web.api.answers import AnswerCache
+from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
-from zoho_pipeline.web.http import problems
+from zoho_pipeline.web.http import idempotency, problems
+from zoho_pipeline.web.http.access_log import AccessLog
+from zoho_pipeline.web.http.bodies import BodyLimits
+from zoho_pipeline.web.http.client_address import ClientAddress
 from zoho_pipeline.web.http.headers import SecurityHeaders
+from zoho_pipeline.web.http.methods import HeadAsGet
+from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.http.unexpected import CatchErrors
 from zoho_pipeline.web.operations import docs, health, metrics
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
 
-ROUTERS = (connect.router, catalogue.router, pages.router, health.router, metrics.router, docs.router)
+ROUTERS = (
+    connect.router,
+    catalogue.router,
+    channels.router,
+    leads.router,
+    sessions.router,
+    operator.router,
+    pages.router,
+    health.router,
+    metrics.router,
+    docs.router,
+)
 DESCRIPTION = (
     "Connect the Zoho CRM of a tenant, read its leads and insight, and ask for a sync. Send an API key or a session "
     "token as `Authorization: Bearer`. An error is `application/problem+json` with a `code` that never changes."
@@ -35,12 +53,21 @@ def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: b
         openapi_url="/openapi.json",
     )
     app.state.services = WebServices(settings, service, starts_worker)
+    app.state.rate_limits = RateLimits()
+    app.state.answers = AnswerCache()
     app.state.metrics = metrics.Metrics()
     app.state.on_stop = []  # called when the server stops; streams of events end then
     problems.install(app)
+    idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    # the last one that is added is the outermost
+    app.add_middleware(idempotency.StoreAnswers)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BodyLimits)
     app.add_middleware(CatchErrors)
+    app.add_middleware(AccessLog)
+    app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)
-    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)  # the last one is the outermost
+    app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
     return app

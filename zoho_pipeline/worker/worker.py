@@ -1,1 +1,235 @@
-"""The loop of the worker."""
+"""The loop of the worker: claims requests, syncs several channels at a time, builds their marts, ends the requests."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event, Lock, Thread
+
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.sync_requests import claims, workers
+from zoho_pipeline.channels.sync_requests.first_syncs import request_first_syncs
+from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.ingest.sync.run import sync_channel
+from zoho_pipeline.ingest.sync.worker_pool import SyncStopped
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.warehouse.warehouse import open_warehouse
+from zoho_pipeline.worker.job import Job
+from zoho_pipeline.worker.limits import WorkerLimits
+from zoho_pipeline.worker.marts_builder import MartsBuilder
+from zoho_pipeline.worker.pulse import Pulse
+from zoho_pipeline.worker.sender import Sender
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+BUSY_SECONDS = 1.0
+"""How long a sync waits for its channel. Then its thread does something else, and the request waits in the queue."""
+
+
+class Worker:
+    """One worker process. Several workers share a registry, on one host or on many.
+
+    Args:
+        limits: sizes, leases and times.
+        sync_limits: the limits of each sync; None means those of the product.
+
+    Attributes:
+        id: the name under which it claims requests.
+        failed: request id → why it failed, of the requests that this worker ended.
+        done: the ids of the requests that it ended well.
+        left: request id → why it was given back to the queue, of the requests whose channel was in use.
+        hangs: after `run`, whether a thread did not end in time. Then the process must leave by `os._exit`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        service: ServiceSettings,
+        *,
+        limits: WorkerLimits | None = None,
+        sync_limits: SyncLimits | None = None,
+    ) -> None:
+        self.id = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.failed: dict[str, str] = {}
+        self.done: set[str] = set()
+        self.left: dict[str, str] = {}
+        self.hangs = False
+        self._settings, self._limits = settings, limits or WorkerLimits()
+        self._sync_limits = replace(sync_limits or SyncLimits(), lock_wait=BUSY_SECONDS)
+        self._registry, self._warehouse = Registry(settings), open_warehouse(settings)
+        self._once, self._asked_to_stop, self._ended = False, False, Event()
+        self._guard = Lock()
+        self._jobs: dict[str, Job] = {}
+        self._syncing: dict[str, Thread] = {}
+        self._pulse = Pulse(self._registry, self.id, self._limits, self._all_jobs, self._ended)
+        self._marts = MartsBuilder(
+            self._registry, self._warehouse, self._limits.between_publications, self._may_build, self._end
+        )
+        self._sender = Sender(self._registry, service, self._limits)
+        self._looked_at: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Ask the worker to end. A signal handler may call it."""
+        self._asked_to_stop = True  # no lock: the main thread may hold any of them when the signal comes
+
+    def run(self, *, once: bool = False) -> bool:
+        """Work until `stop`, or with `once` until nothing is left to do. Returns whether no request failed or is left.
+
+        Raises:
+            RegistryError: the registry cannot be used at the start, or with `once` later.
+        """
+        self._once = once
+        workers.heartbeat(self._registry, self.id, lease=self._limits.worker_lease)
+        threads = [_started("pulse", self._pulse.run), _started("marts", self._marts.run)]
+        threads.append(_started("deliveries", self._sender.run))
+        try:
+            while not self._asked_to_stop:
+                try:
+                    if self._step() and once:
+                        break
+                except RegistryError as error:
+                    if once:
+                        raise
+                    log.warning("the worker cannot reach the registry, and tries again: %s", error)
+                    time.sleep(self._limits.poll_seconds)
+                time.sleep(TICK_SECONDS)
+        finally:
+            self._wind_down(threads)
+        return not (self.failed or self.left)
+
+    def _step(self) -> bool:
+        """Start what can be started. Returns whether nothing is left to do."""
+        if self._is_due("first syncs", self._limits.first_syncs_seconds):
+            request_first_syncs(self._registry, "worker")
+        if len(self._syncing) < self._limits.threads and self._is_due("requests", self._limits.poll_seconds):
+            while len(self._syncing) < self._limits.threads:
+                request = claims.claim(self._registry, self.id, lease=self._limits.lease)
+                if request is None:
+                    break
+                self._start(Job(request))
+        if not self._once or self._all_jobs():
+            return False
+        return claims.claimable(self._registry) == 0 and self._sender.is_idle()
+
+    def _is_due(self, what: str, seconds: float) -> bool:
+        now = time.monotonic()
+        if now - self._looked_at.get(what, float("-inf")) < seconds:
+            return False
+        self._looked_at[what] = now
+        return True
+
+    def _start(self, job: Job) -> None:
+        log.info("channel %s: request %s begins.", job.request.channel_id, job.request.id)
+        with self._guard:
+            self._jobs[job.request.id] = job
+            thread = Thread(target=self._work, args=(job,), name=f"sync {job.request.channel_id}", daemon=True)
+            self._syncing[job.request.id] = thread
+        thread.start()
+
+    def _work(self, job: Job) -> None:
+        """Sync the channel of a request. The body of a thread, so it raises nothing."""
+        channel_id = job.request.channel_id
+        try:
+            report = self._sync(job)
+        except SyncStopped:
+            self._give_back(job)
+        except (ChannelBusy, LockLost) as error:
+            log.info("channel %s waits: %s", channel_id, error)
+            self.left[job.request.id] = str(error)
+            self._give_back(job, self._limits.busy_wait)
+        except PipelineError as error:
+            self._end(job, str(error))
+        except Exception as error:
+            log.exception("channel %s: unexpected error", channel_id)
+            self._end(job, f"an unexpected error ({type(error).__name__}). The log of the worker has the rest.")
+        else:
+            if why := _incomplete(report):
+                self._end(job, why)
+            else:
+                self._marts.add(job)
+        finally:
+            with self._guard:
+                self._syncing.pop(job.request.id, None)
+
+    def _sync(self, job: Job) -> SyncReport:
+        return sync_channel(
+            self._settings,
+            self._registry,
+            self._warehouse,
+            job.request.channel_id,
+            full=job.request.full,
+            progress=job,
+            limits=self._sync_limits,
+            stop=job.stop,
+        )
+
+    def _end(self, job: Job, error: str | None) -> None:
+        """End a request as done, or as failed for this reason."""
+        request = job.request
+        self.left.pop(request.id, None)
+        if error is None:
+            self.done.add(request.id)
+            log.info("channel %s: request %s is done.", request.channel_id, request.id)
+        else:
+            self.failed[request.id] = error
+            log.error("channel %s: request %s failed: %s", request.channel_id, request.id, error)
+        self._leave(job, lambda: claims.finish(self._registry, self.id, request.id, error, progress=job.rows))
+
+    def _give_back(self, job: Job, not_before: timedelta = timedelta(0)) -> None:
+        self._leave(job, lambda: claims.release(self._registry, self.id, job.request.id, not_before=not_before))
+
+    def _leave(self, job: Job, write: Callable[[], bool]) -> None:
+        try:
+            if not write():
+                log.warning("request %s had been taken by another worker.", job.request.id)
+        except RegistryError as error:  # the lease ends, and another worker takes the request
+            log.error("request %s cannot be ended in the registry: %s", job.request.id, error)
+        with self._guard:
+            self._jobs.pop(job.request.id, None)
+
+    def _all_jobs(self) -> Collection[Job]:
+        with self._guard:
+            return list(self._jobs.values())
+
+    def _may_build(self) -> bool:
+        return not (self._once and self._syncing)
+
+    def _wind_down(self, threads: list[Thread]) -> None:
+        """Let everything end, and give back what did not end in time."""
+        deadline = time.monotonic() + self._limits.stop_seconds
+        for job in self._all_jobs():
+            job.stop.set()
+        self._marts.stop()
+        self._sender.stop()
+        with self._guard:
+            waiting = [*self._syncing.values(), *threads[1:]]
+        for thread in waiting:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._ended.set()
+        threads[0].join(1.0)
+        self.hangs = any(thread.is_alive() for thread in [*waiting, threads[0]])
+        for job in self._all_jobs():
+            self._give_back(job)
+        with suppress(RegistryError):
+            workers.retire(self._registry, self.id)
+
+
+def _started(name: str, work: Callable[[], None]) -> Thread:
+    thread = Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _incomplete(report: SyncReport) -> str | None:
+    """Why a sync is not complete; None when it is."""
+    broken = [part for part in report.modules if part.outcome in ("failed", "stopped")]
+    return "; ".join(f"{part.module}: {part.detail or part.outcome}" for part in broken) or None

@@ -33,7 +33,7 @@ def test_the_environments_host(answered: str, environment: str, used: str) -> No
 
 
 def test_clients_of_one_org_share_its_limits(registry: Registry, org: Org) -> None:
-    register_from_refresh_token(registry, "twin", refresh_token(org), data_center=DC)
+    register_from_refresh_token(registry, "twin", refresh_token(org), data_center=DC, again=True)
     one, two = registry.get("acme"), registry.get("twin")
     limits = org_limits_of(registry.settings, registry, one)
     assert limits is org_limits_of(registry.settings, registry, two)

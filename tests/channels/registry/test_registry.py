@@ -238,7 +238,7 @@ def test_hints_name_what_the_connection_hides(add: Add) -> None:
 
 def test_removing_takes_tokens_and_states_along_and_nothing_of_others(registry: Registry, add: Add) -> None:
     add("a")
-    kept = add("b")
+    kept = add("b", org_id="7000", user_id="71")
     token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
     registry.token_store.store_access("a", token, NOON, registry.token_store.fingerprint("a"))
     record_sync(registry, "a", "Leads", NOON, "complete", credits=3)

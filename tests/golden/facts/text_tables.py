@@ -12,6 +12,7 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 
 MARTS = (
     "lead",
+    "recent_lead",
     "lead_contact",
     "lead_source_attribution",
     "lead_first_contact",

@@ -182,6 +182,30 @@ MUTANTS = {
         "coalesce(observed_own.lead_source, observed_common.lead_source,",
         "coalesce(observed_common.lead_source, observed_own.lead_source,",
     ),
+    "recent leads up to as_of alone": (
+        "recent_lead",
+        "clock.has_data\n",
+        "clock.has_data and leads.created_at <= as_of_utc\n",
+    ),
+    "recent leads in the bin": ("recent_lead", "not in ('trash', 'draft')", "not in ('draft')"),
+    "recent leads of a channel without data": ("recent_lead", "clock.has_data\n", "true\n"),
+    "no name of the owner for recent leads": (
+        "recent_lead",
+        "coalesce(live.owner_name, users.full_name)",
+        "live.owner_name",
+    ),
+    "the oldest of one instant first": ("recent_lead", 'collate "C" desc', 'collate "C"'),
+    "a lead at as_of is newer": (
+        "recent_lead",
+        "live.created_at > live.as_of_utc",
+        "live.created_at >= live.as_of_utc",
+    ),
+    "recent creation in UTC": (
+        "recent_lead",
+        "(live.created_at at time zone 'UTC') at time zone live.timezone",
+        "live.created_at",
+    ),
+    "the raw source of a recent lead": ("recent_lead", "attribution.lead_source,\n", "live.lead_source,\n"),
     "zero for no data": (
         "content_performance",
         "case when clock.has_data then coalesce(totals.leads, 0) end as leads",

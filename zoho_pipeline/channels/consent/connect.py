@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from zoho_pipeline.channels.consent.callback_server import CallbackServer
-from zoho_pipeline.channels.consent.register import data_centers, exchange, register_grant
+from zoho_pipeline.channels.consent.register import check_new_id, data_centers, exchange, register_grant
 from zoho_pipeline.channels.consent.signed_state import LIFE_SECONDS, ConsentRequest, read_state, write_state
 from zoho_pipeline.channels.errors import ConnectError, ConsentDenied, StateUsed
-from zoho_pipeline.channels.registry.identity import check_id
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.settings.setting_files import check_timezone
@@ -51,23 +50,25 @@ def authorize(
     tenant: str | None = None,
     timezone: str | None = None,
     life_seconds: int = LIFE_SECONDS,
+    again: bool = False,
 ) -> Authorization:
     """The first half of a consent: where to send the browser.
 
     Args:
         redirect_uri: where Zoho sends the browser back. Exactly this URI must be registered in Zoho's API console.
         data_center: where the consent begins; None is the channel's own centre if it is known, else the US one.
+        again: a new channel may have the org of another channel.
 
     Raises:
-        UnknownDataCenter, SettingsError, InvalidSetting: nothing was sent.
+        UnknownDataCenter, SettingsError, InvalidSetting, IdConflict: nothing was sent.
     """
-    check_id(channel_id)
+    check_new_id(registry, channel_id)
     known = next((channel for channel in registry.list() if channel.id == channel_id), None)
     center = data_centers(registry).get(data_center or (known.data_center if known else FIRST_DATA_CENTER))
     client_id, _ = registry.settings.require_client(center.name)
     expires_at = int(registry.database.now().timestamp()) + life_seconds
     zone = check_timezone(timezone) if timezone else None
-    request = ConsentRequest(channel_id, center.name, redirect_uri, scopes, expires_at, tenant, zone)
+    request = ConsentRequest(channel_id, center.name, redirect_uri, scopes, expires_at, tenant, zone, again)
     state = write_state(registry.encryptor, request)
     url = oauth.authorization_url(center, client_id, redirect_uri, scopes, state)
     return Authorization(url, state, redirect_uri, datetime.fromtimestamp(expires_at, UTC))
@@ -83,7 +84,8 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
         params: the callback's query: `code`, `state`, `location`, `accounts-server`, or `error`.
 
     Raises:
-        StateForged, StateExpired, StateUsed, ConsentDenied, OtherOrg: see `channels.errors`.
+        StateForged, StateExpired, StateUsed, ConsentDenied: see `channels.errors`.
+        OtherOrg, OrgTaken, IdConflict: see `channels.errors`. The token of this consent was revoked.
         CodeRejected, RefreshTokenMissing, ClientRejected, UnknownDataCenter, ForeignApiDomain: see `zoho.errors`.
     """
     if params.get("error") and not params.get("state"):
@@ -101,7 +103,14 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
     center = _center_of(registry, params, request.data_center)
     grant = exchange(registry, center, Secret(params["code"]), request.redirect_uri)
     return register_grant(
-        registry, request.channel_id, center, grant, request.scopes, tenant=request.tenant, timezone=request.timezone
+        registry,
+        request.channel_id,
+        center,
+        grant,
+        request.scopes,
+        tenant=request.tenant,
+        timezone=request.timezone,
+        again=request.again,
     )
 
 
@@ -115,6 +124,7 @@ def connect(
     timezone: str | None = None,
     port: int = CALLBACK_PORT,
     timeout: float = LIFE_SECONDS,
+    again: bool = False,
     announce: Callable[[str], None] = print,
     open_browser: Callable[[str], object] = webbrowser.open,
 ) -> Channel:
@@ -123,6 +133,7 @@ def connect(
     Args:
         port: of the callback on loopback; 0 takes any free one (Zoho needs the redirect URI registered).
         timeout: how many seconds to wait for the person.
+        again: a new channel may have the org of another channel.
         announce: is called with the authorisation URL, for a machine without a browser.
 
     Raises:
@@ -143,6 +154,7 @@ def connect(
             scopes=scopes,
             tenant=tenant,
             timezone=timezone,
+            again=again,
         )
         announce(started.url)
         with suppress(webbrowser.Error):

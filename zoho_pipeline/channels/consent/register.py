@@ -6,9 +6,9 @@ from zoho_pipeline.channels.access.token_request import end_by_clock, in_environ
 from zoho_pipeline.channels.access.token_source import PendingTokenSource
 from zoho_pipeline.channels.access.verify import inspect
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
-from zoho_pipeline.channels.errors import ConnectError, OtherOrg
+from zoho_pipeline.channels.errors import ConnectError, IdConflict, OrgTaken, OtherOrg
 from zoho_pipeline.channels.registry.encryption import fingerprint
-from zoho_pipeline.channels.registry.identity import check_id
+from zoho_pipeline.channels.registry.identity import check_free_id, check_id
 from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel, OrgConnection
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.settings.setting_files import check_timezone
@@ -27,6 +27,15 @@ def data_centers(registry: Registry) -> DataCenters:
     return DataCenters.with_added(registry.settings.data_centers)
 
 
+def check_new_id(registry: Registry, channel_id: str) -> None:
+    """Refuse an id that cannot be used, or that is another channel's except for case, before anything is sent to Zoho.
+
+    `Registry.add` checks it again, in the transaction that stores the channel.
+    """
+    check_id(channel_id)
+    check_free_id(channel_id, (channel.id for channel in registry.list()))
+
+
 def register_from_grant_code(
     registry: Registry,
     channel_id: str,
@@ -35,13 +44,14 @@ def register_from_grant_code(
     data_center: str,
     tenant: str | None = None,
     timezone: str | None = None,
+    again: bool = False,
 ) -> Channel:
     """Register a channel from a self client's code, made in Zoho's API console. It has no redirect URI."""
-    check_id(channel_id)
+    check_new_id(registry, channel_id)
     zone = check_timezone(timezone) if timezone else None
     center = data_centers(registry).get(data_center)
     grant = exchange(registry, center, code, None)
-    return register_grant(registry, channel_id, center, grant, None, tenant=tenant, timezone=zone)
+    return register_grant(registry, channel_id, center, grant, None, tenant=tenant, timezone=zone, again=again)
 
 
 def register_from_refresh_token(
@@ -52,20 +62,27 @@ def register_from_refresh_token(
     data_center: str,
     tenant: str | None = None,
     timezone: str | None = None,
+    again: bool = False,
 ) -> Channel:
     """Register a channel from an existing refresh token, or connect a known channel again with it.
 
     If the registry has a live access token of this refresh token, that one is used first.
 
+    Args:
+        again: a new channel may have the org of another channel.
+
     Raises:
-        RefreshTokenRevoked, ClientRejected, TokenThrottled, OtherOrg, …: nothing was registered or changed.
+        RefreshTokenRevoked, ClientRejected, TokenThrottled, OtherOrg, OrgTaken, IdConflict, …: nothing was registered
+            or changed.
     """
-    check_id(channel_id)
+    check_new_id(registry, channel_id)
     zone = check_timezone(timezone) if timezone else None
     center = data_centers(registry).get(data_center)
     stored = _live_token(registry, channel_id, refresh_token, center)
     source = PendingTokenSource(registry, center, refresh_token, stored)
-    return _register(registry, channel_id, center, refresh_token, source, None, tenant=tenant, timezone=zone)
+    return _register(
+        registry, channel_id, center, refresh_token, source, None, tenant=tenant, timezone=zone, again=again
+    )
 
 
 def exchange(registry: Registry, center: DataCenter, code: Secret, redirect_uri: str | None) -> Grant:
@@ -87,14 +104,17 @@ def register_grant(
     *,
     tenant: str | None,
     timezone: str | None,
+    again: bool = False,
 ) -> Channel:
     """Register a channel from a grant.
 
     Args:
         scopes: those of the consent, for the case that Zoho does not name the granted ones.
+        again: a new channel may have the org of another channel.
 
     Raises:
         OtherOrg: the channel belongs to another org. The new token was revoked; the channel was not changed.
+        OrgTaken, IdConflict: another channel has the org or the id. The new token was revoked; nothing was stored.
     """
     # the exchange gave an access token too, and Zoho counts it among the ten
     with suppress(TokenThrottled):
@@ -102,9 +122,17 @@ def register_grant(
     source = PendingTokenSource(registry, center, grant.refresh_token, grant.access)
     try:
         return _register(
-            registry, channel_id, center, grant.refresh_token, source, scopes, tenant=tenant, timezone=timezone
+            registry,
+            channel_id,
+            center,
+            grant.refresh_token,
+            source,
+            scopes,
+            tenant=tenant,
+            timezone=timezone,
+            again=again,
         )
-    except OtherOrg:
+    except (OtherOrg, OrgTaken, IdConflict):
         # nobody will ever use this consent's token, so it must not stay valid at Zoho
         if not registry.token_store.channels_with(fingerprint(grant.refresh_token)):
             with suppress(ZohoError), oauth.new_http() as http:
@@ -122,6 +150,7 @@ def _register(
     *,
     tenant: str | None,
     timezone: str | None,
+    again: bool,
 ) -> Channel:
     """Verify the token, then store everything in one transaction. One id has one registration at a time."""
     try:
@@ -129,7 +158,7 @@ def _register(
             found, spent = _inspect(center, source, scopes)
             lock.ensure_held()
             channel = registry.add(
-                channel_id, refresh_token, found, access=source.token, tenant=tenant, timezone=timezone
+                channel_id, refresh_token, found, access=source.token, tenant=tenant, timezone=timezone, again=again
             )
             registry.add_credits(channel_id, spent)
     except LockTimeout:

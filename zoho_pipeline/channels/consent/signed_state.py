@@ -18,7 +18,10 @@ LIFE_SECONDS = 600
 
 @dataclass(frozen=True)
 class ConsentRequest:
-    """What a person is asked to consent to. `expires_at` is in epoch seconds."""
+    """What a person is asked to consent to.
+
+    `expires_at` is in epoch seconds. `again`: a new channel may have the org of another channel.
+    """
 
     channel_id: str
     data_center: str
@@ -27,6 +30,7 @@ class ConsentRequest:
     expires_at: int
     tenant: str | None = None
     timezone: str | None = None
+    again: bool = False
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 

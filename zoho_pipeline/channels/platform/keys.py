@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.stamp import StampedCache
 from zoho_pipeline.channels.errors import ChannelError
 from zoho_pipeline.channels.registry.platform_tables import web_keys
 from zoho_pipeline.settings import Secret
@@ -32,6 +33,10 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+
+    def is_good(self, now: datetime) -> bool:
+        """Whether it is neither revoked nor ended."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 class ApiKeys:
@@ -86,12 +91,23 @@ class ApiKeys:
         if not hmac.compare_digest(stored, _hash(presented)) or row is None:
             return None
         key = _key(dict(row))
-        if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        if not key.is_good(now):
             return None
         if key.last_used_at is None or now - key.last_used_at > _USE_STORED_EVERY:
-            with self._database.write() as transaction:
-                transaction.execute(update(web_keys).where(web_keys.c.id == key.id).values(last_used_at=now))
+            self.store_use(key.id, now)
         return key
+
+    def is_good(self, key_id: str) -> bool:
+        """Whether a key exists, is not revoked and has not ended: so what it made may still be used."""
+        with self._database.read() as transaction:
+            now = self._database.now_in(transaction)
+            row = transaction.execute(select(web_keys).where(web_keys.c.id == key_id)).mappings().one_or_none()
+        return row is not None and _key(dict(row)).is_good(now)
+
+    def store_use(self, key_id: str, now: datetime) -> None:
+        """Remember when a key was used last."""
+        with self._database.write() as transaction:
+            transaction.execute(update(web_keys).where(web_keys.c.id == key_id).values(last_used_at=now))
 
     def _get(self, key_id: str) -> ApiKey:
         with self._database.read() as transaction:
@@ -99,6 +115,42 @@ class ApiKeys:
         if row is None:
             raise ChannelError(f"there is no API key {key_id!r}. List the keys with: zoho-pipeline web keys list")
         return _key(dict(row))
+
+
+class CachedKeys:
+    """The keys for a long-lived process: a known key costs no query while the registry does not change.
+
+    A revocation changes the registry, so it holds from the next request on (on Postgres: within a second).
+
+    Args:
+        stamp: see `RegistryStamp`.
+        clock: aware UTC now, by the clock of the registry.
+    """
+
+    def __init__(self, keys: ApiKeys, stamp: Callable[[], Hashable], clock: Callable[[], datetime]) -> None:
+        self._keys, self._clock = keys, clock
+        self._found: StampedCache[str, ApiKey | None] = StampedCache(stamp)
+        self._good: StampedCache[str, bool] = StampedCache(stamp)
+        self._uses: dict[str, datetime] = {}
+
+    def find(self, presented: str) -> ApiKey | None:
+        """`ApiKeys.find`. The use is stored once per minute."""
+        if not _FORM.fullmatch(presented):
+            return None
+        key = self._found.get(_hash(presented), lambda: self._keys.find(presented))
+        now = self._clock()
+        if key is None or not key.is_good(now):
+            return None
+        before = self._uses.get(key.id) or key.last_used_at
+        if before is None or now - before > _USE_STORED_EVERY:
+            self._uses[key.id] = now
+            if key.last_used_at is not None:  # else `find` has just stored the first use
+                self._keys.store_use(key.id, now)
+        return key
+
+    def is_good(self, key_id: str) -> bool:
+        """`ApiKeys.is_good`."""
+        return self._good.get(key_id, lambda: self._keys.is_good(key_id))
 
 
 def _hash(key: str) -> str:

@@ -1,8 +1,9 @@
 """Events of a channel, for the platform and for open pages: written in the transaction that makes them true.
 
 Each event gets the next number of its channel. The row of that number is locked until the transaction ends, so the
-numbers of a channel become visible in order, without gaps. For each endpoint that wants the event, the same
-transaction writes a delivery; a worker sends it.
+numbers of a channel become visible in order. A transaction that writes events of several channels writes them in the
+order of the channels' ids, because two transactions could block each other otherwise. For each endpoint that wants the
+event, the same transaction writes a delivery; a worker sends it.
 """
 
 import json
@@ -14,6 +15,8 @@ from sqlalchemy import Connection, delete, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry import platform_tables as tables
+from zoho_pipeline.channels.registry.model import ACTIVE, RECONNECT_NEEDED
+from zoho_pipeline.logs import redact
 
 TYPES = (
     "connection.created",
@@ -30,9 +33,13 @@ TYPES = (
     "push.stopped",
     "push.restored",
 )
-"""What an endpoint can subscribe to. Other types (`sync.progress`, `channel.status`) go to open pages alone."""
+"""What an endpoint can subscribe to. The two other types go to open pages alone."""
+
+SYNC_PROGRESS, CHANNEL_STATUS = "sync.progress", "channel.status"
 
 KEPT = timedelta(hours=24)
+PRUNE_EVERY = 50
+"""Old events are deleted with each event whose number is a multiple of this, so that ordinary ones stay quick."""
 
 
 def record(
@@ -48,7 +55,8 @@ def record(
     seq = _next_number(connection, channel_id)
     event_id = f"evt_{secrets.token_hex(16)}"
     full = {"tenant": tenant, "channel_id": channel_id, "seq": seq, **data}
-    connection.execute(delete(tables.channel_events).where(tables.channel_events.c.at < now - KEPT))
+    if seq % PRUNE_EVERY == 0:
+        prune(connection, now)
     row: dict[str, Any] = {"channel_id": channel_id, "seq": seq, "event_id": event_id, "tenant": tenant}
     connection.execute(insert(tables.channel_events).values(**row, type=kind, data=full, at=now))
     body = json.dumps({"type": kind, "timestamp": now.isoformat(timespec="milliseconds"), "data": full})
@@ -58,6 +66,45 @@ def record(
         values |= {"body": body, "status": "waiting", "tries": 0}
         connection.execute(insert(tables.webhook_deliveries).values(**values, next_try_at=now, created_at=now))
     return seq
+
+
+def record_latest(
+    connection: Connection, channel_id: str, tenant: str | None, kind: str, data: dict[str, Any], now: datetime
+) -> int:
+    """`record` for a type of which only the newest event counts: the earlier ones of the channel are deleted."""
+    events = tables.channel_events
+    connection.execute(delete(events).where(events.c.channel_id == channel_id, events.c.type == kind))
+    return record(connection, channel_id, tenant, kind, data, now)
+
+
+def record_status(
+    connection: Connection,
+    channel_id: str,
+    tenant: str | None,
+    change: tuple[str | None, str],
+    detail: str | None,
+    now: datetime,
+) -> None:
+    """Record what a new status means: a connection is new, broken or restored. Open pages learn each change.
+
+    Args:
+        change: the status before (None: the channel is new) and the one after.
+        detail: why, in a sentence for a person.
+    """
+    before, after = change
+    data = {"status": after, "status_detail": None if detail is None else redact(detail)}
+    if before is None:
+        record(connection, channel_id, tenant, "connection.created", data, now)
+    elif after == RECONNECT_NEEDED and before != after:
+        record(connection, channel_id, tenant, "connection.broken", data, now)
+    elif before == RECONNECT_NEEDED and after == ACTIVE:
+        record(connection, channel_id, tenant, "connection.restored", data, now)
+    record(connection, channel_id, tenant, CHANNEL_STATUS, data, now)
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Delete the events that are older than `KEPT`. Their deliveries stay until they are sent."""
+    connection.execute(delete(tables.channel_events).where(tables.channel_events.c.at < now - KEPT))
 
 
 def _next_number(connection: Connection, channel_id: str) -> int:

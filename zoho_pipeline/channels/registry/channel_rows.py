@@ -1,13 +1,15 @@
 """Channels as rows of the registry: how they are read, and which columns a connection fills."""
 
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, Update, func, select, update
+from sqlalchemy import Connection, Select, Update, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import UnknownChannel
 from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
 from zoho_pipeline.channels.registry.model import Channel, ModuleStatus, OrgConnection
 from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
 
@@ -36,9 +38,44 @@ def read_channel(database: Database, connection: Connection, channel_id: str, *,
 
 def read_channels(database: Database, connection: Connection, channel_id: str | None = None) -> tuple[Channel, ...]:
     """All channels by id, or the one with this id, with their modules and the credits of the last 24 hours."""
+    return _read(database, connection, None if channel_id is None else [channel_id])
 
+
+def read_channel_page(
+    database: Database,
+    connection: Connection,
+    *,
+    limit: int,
+    after: str = "",
+    tenant: str | None = None,
+    ids: Collection[str] | None = None,
+    search: str = "",
+) -> tuple[Channel, ...]:
+    """Some channels, in the order of their ids.
+
+    Args:
+        limit: the most channels.
+        after: the last id of the page before.
+        tenant: only channels of this tenant; None means those of all.
+        ids: only these channels; None means any.
+        search: only channels whose id, tenant or org name contains this text, in any case.
+    """
+    columns = tables.channels.c
+    wanted = select(columns.channel_id).where(columns.channel_id > after)
+    if tenant is not None:
+        wanted = wanted.where(columns.tenant == tenant)
+    if ids is not None:
+        wanted = wanted.where(columns.channel_id.in_(sorted(ids)))
+    if search:
+        searched = (columns.channel_id, columns.tenant, columns.org_name)
+        wanted = wanted.where(or_(*(column.icontains(search, autoescape=True) for column in searched)))
+    found = connection.scalars(wanted.order_by(columns.channel_id).limit(limit))
+    return _read(database, connection, list(found))
+
+
+def _read(database: Database, connection: Connection, ids: Collection[str] | None) -> tuple[Channel, ...]:
     def only(query: Select[Any], table: Any) -> Select[Any]:
-        return query if channel_id is None else query.where(table.c.channel_id == channel_id)
+        return query if ids is None else query.where(table.c.channel_id.in_(ids))
 
     since = database.now_in(connection) - CREDIT_WINDOW
     spent = select(tables.credits.c.channel_id, func.sum(tables.credits.c.credits))
@@ -52,8 +89,18 @@ def read_channels(database: Database, connection: Connection, channel_id: str | 
         modules.setdefault(owner, {})[values["module"]] = ModuleStatus(**values)
     ordered = select(tables.channels).order_by(tables.channels.c.channel_id)
     rows = connection.execute(only(ordered, tables.channels)).mappings()
+    shared = channels_of_one_org(read_owners(connection))
     channels = (_channel(dict(row)) for row in rows)
-    return tuple(replace(c, modules=modules.get(c.id, {}), credits_used=credits.get(c.id, 0.0)) for c in channels)
+    return tuple(
+        replace(c, modules=modules.get(c.id, {}), credits_used=credits.get(c.id, 0.0), same_org=shared[c.id])
+        for c in channels
+    )
+
+
+def read_owners(connection: Connection) -> list[Owner]:
+    """The org and the user of every channel."""
+    columns = (tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id"))
+    return [Owner(*row) for row in connection.execute(select(*columns))]
 
 
 def update_channel(channel_id: str) -> Update:

@@ -1,11 +1,23 @@
-"""Which ids a channel may have, and the rule that a channel stays with its org."""
+"""Which ids a channel may have, the rule that a channel stays with its org, and which channels have the same org."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from zoho_pipeline.channels.errors import InvalidSetting, OtherOrg
+from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, OrgTaken, OtherOrg
 from zoho_pipeline.channels.registry.model import Channel, OrgConnection
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The org and the user of a channel, as far as its scopes show them."""
+
+    channel_id: str
+    api_domain: str
+    org_id: str | None
+    user_id: str | None
 
 
 def check_id(channel_id: str) -> str:
@@ -20,6 +32,62 @@ def check_id(channel_id: str) -> str:
             "and begin with a letter or a digit."
         )
     return channel_id
+
+
+def check_free_id(channel_id: str, known: Iterable[str]) -> None:
+    """Do nothing if the id is one of `known`, or differs from each of them in more than upper and lower case.
+
+    People mix up `Acme` and `acme`, and file systems that ignore case give both the same files.
+
+    Raises:
+        IdConflict: a known id is the same except for case.
+    """
+    ids = set(known)
+    same = [other for other in sorted(ids) if other.lower() == channel_id.lower()]
+    if same and channel_id not in ids:
+        raise IdConflict(
+            f"there is a channel {same[0]} already, and {channel_id} differs from it only in upper and lower case. "
+            f"Nothing was stored. Write {same[0]} to connect that channel again, or choose another id."
+        )
+
+
+def check_free_org(channel_id: str, connection: OrgConnection, others: Sequence[Owner]) -> None:
+    """Do nothing if no channel has the org of the connection.
+
+    Raises:
+        OrgTaken: the message names these channels.
+    """
+    new = Owner(channel_id, connection.api_domain, connection.org_id, connection.user_id)
+    taken = channels_of_one_org([*others, new])[channel_id]
+    if not taken:
+        return
+    org = _org(connection) if connection.org_id else f"the org of user {connection.user_id}"
+    raise OrgTaken(
+        f"{org} is connected already, as channel {', '.join(taken)}. A second channel would read every record again, "
+        f"and sums over both channels would count it twice. Nothing was registered. To connect the known channel "
+        f"again, use its id: {taken[0]}. If you want a second channel of this org, run the same command with --again."
+    )
+
+
+def channels_of_one_org(owners: Sequence[Owner]) -> Mapping[str, tuple[str, ...]]:
+    """Channel id → the ids of the other channels that have the same org, sorted.
+
+    Two channels have the same org if their API server and their org id are equal (a sandbox has a server of its own).
+    If the scopes of one of them hide the org, the same user shows it, because a user of Zoho CRM belongs to one org.
+    """
+    by_org: dict[tuple[str, str | None], list[Owner]] = {}
+    by_user: dict[tuple[str, str | None], list[Owner]] = {}
+    for owner in owners:
+        by_org.setdefault((owner.api_domain, owner.org_id), []).append(owner)
+        by_user.setdefault((owner.api_domain, owner.user_id), []).append(owner)
+    found = {}
+    for owner in owners:
+        same = set() if owner.org_id is None else set(by_org[owner.api_domain, owner.org_id])
+        if owner.user_id is not None:
+            users = by_user[owner.api_domain, owner.user_id]
+            same |= {other for other in users if owner.org_id is None or other.org_id is None}
+        found[owner.channel_id] = tuple(sorted(other.channel_id for other in same - {owner}))
+    return found
 
 
 def check_same_org(channel: Channel, connection: OrgConnection) -> None:

@@ -76,7 +76,7 @@ class ModuleSync:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel as the registry knows it. It holds no secret."""
+    """A channel as the registry knows it. It holds no secret. `same_org`: the other channels of its org."""
 
     id: str
     tenant: str | None
@@ -105,6 +105,7 @@ class Channel:
     modules: Mapping[str, ModuleStatus] = field(default_factory=dict)
     credits_used: float = 0.0
     timezone_is_set: bool = False
+    same_org: tuple[str, ...] = ()
 
     @property
     def last_complete_sync_at(self) -> datetime | None:
@@ -129,8 +130,10 @@ class Channel:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What the connection does not show, in sentences for a person."""
+        """What a person should know of the connection, in sentences: what it does not show, and a shared org."""
         found = []
+        if self.same_org:
+            found.append(shared_org_sentence((self.id, *self.same_org)))
         if self.is_admin is False:
             who = self.user_name or "the connected user"
             found.append(f"{who} is no administrator: Zoho shows only what this user may see")
@@ -156,6 +159,15 @@ class Channel:
         if set(wanted) & set(self.missing_scopes):
             return False
         return zoho_scopes.allows(self.scopes, need, module)
+
+
+def shared_org_sentence(channel_ids: Iterable[str]) -> str:
+    """What a person should know of channels that have the same org, without a full stop, and the cure."""
+    ids = sorted(channel_ids)
+    return (
+        f"channels {', '.join(ids)} have the same Zoho org, and sums over them count every record more than once. To "
+        "keep one of them, remove each other one with: zoho-pipeline channels remove ID --purge"
+    )
 
 
 def longest_waiting_first(channels: Iterable[Channel]) -> list[Channel]:

@@ -58,7 +58,7 @@ sync_requests = Table(
     metadata,
     Column("id", String(ID), primary_key=True),
     Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
-    Column("reason", String(16), nullable=False),  # user, push, connect, gap
+    Column("reason", String(16), nullable=False),  # user, push, connect, gap; run: nobody asked, a run came by itself
     Column("full", Boolean, nullable=False),
     Column("state", String(16), nullable=False),  # queued, running, done, failed
     Column("requested_by", Text, nullable=False),
@@ -66,8 +66,9 @@ sync_requests = Table(
     Column("started_at", Instant),
     Column("finished_at", Instant),
     Column("worker", Text),  # which worker or Dagster run has it
-    Column("lease_until", Instant),
+    Column("lease_until", Instant),  # running: the end of the claim; queued: nobody claims it before
     Column("progress", Json, nullable=False),  # module → rows read
+    Column("modules", Json),  # the result of each module, once the sync has ended
     Column("run_id", Text),  # of sync_runs
     Column("credits", Float),
     Column("error", Text),

@@ -5,23 +5,24 @@ older key encrypted. Each method is one transaction. Any number of processes may
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import ChannelError
-from zoho_pipeline.channels.registry import sync_records, tables
+from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
     read_channel,
     read_channels,
+    read_owners,
     update_channel,
 )
 from zoho_pipeline.channels.registry.encryption import Encryptor
-from zoho_pipeline.channels.registry.identity import check_id, check_same_org
+from zoho_pipeline.channels.registry.identity import check_free_id, check_free_org, check_id, check_same_org
 from zoho_pipeline.channels.registry.migrate import migrate
 from zoho_pipeline.channels.registry.model import (
     ACTIVE,
@@ -39,6 +40,8 @@ from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
 _SETTINGS = ("field_map", "lead_source_map", "business_hours", "parameters", "set_timezone", "set_currency", "tenant")
 _NONCES_KEPT = timedelta(days=1)
+_PER_TRANSACTION = 200
+"""Channels whose events one transaction writes, so that nobody waits long for it."""
 
 
 class Registry:
@@ -70,15 +73,19 @@ class Registry:
         access: AccessToken | None = None,
         tenant: str | None = None,
         timezone: str | None = None,
+        again: bool = False,
     ) -> Channel:
         """Register a channel, or connect a known one again. A known one keeps its settings, module states and pause.
 
         Args:
             access: an access token of that refresh token, if there is one: it is stored for the next call.
             timezone: set by a person; it wins over what Zoho says.
+            again: a new channel may have the org of another channel.
 
         Raises:
             OtherOrg: the channel is connected to another org. Nothing was changed.
+            OrgTaken: another channel has this org. Nothing was stored.
+            IdConflict: another channel has this id, except for upper and lower case.
             InvalidSetting: the id cannot be used.
         """
         check_id(channel_id)
@@ -87,18 +94,28 @@ class Registry:
         values |= {"set_timezone": timezone} if timezone else {}
         values |= {"tenant": tenant} if tenant else {}
         with self.database.write() as transaction:
+            # two registrations at once must not both find the org and the id free
+            self.database.one_at_a_time(transaction, "registration")
             known = read_channels(self.database, transaction, channel_id)
+            before = known[0].status if known else None
             values["connected_at"] = now = self.database.now_in(transaction)
             if known:
                 check_same_org(known[0], connection)
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
                 transaction.execute(update_channel(channel_id).values(values))
             else:
+                owners = read_owners(transaction)
+                check_free_id(channel_id, (owner.channel_id for owner in owners))
+                if not again:
+                    check_free_org(channel_id, connection, owners)
                 fresh: dict[str, Any] = {"field_map": {}, "lead_source_map": {}, "parameters": {}}
                 fresh |= {"channel_id": channel_id, "status": ACTIVE, "created_at": now}
                 transaction.execute(insert(tables.channels).values(fresh | values))
             if access is not None:
                 self.token_store.store_access_in(transaction, channel_id, access, now, values["refresh_fingerprint"])
+            after = read_channel(self.database, transaction, channel_id)
+            change = (before, after.status)
+            channel_events.record_status(transaction, channel_id, after.tenant, change, after.status_detail, now)
         return self.get(channel_id)
 
     def refresh_connection(self, channel_id: str, connection: OrgConnection) -> Channel:
@@ -108,14 +125,14 @@ class Registry:
             OtherOrg: the token belongs to another org.
         """
         with self.database.write() as transaction:
-            channel = read_channel(self.database, transaction, channel_id)
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
             check_same_org(channel, connection)
             values = connection_columns(connection)
             values["scopes"] = connection.scopes or channel.scopes
             values["missing_scopes"] = sorted({*channel.missing_scopes, *connection.missing_scopes})
-            if channel.status == RECONNECT_NEEDED:
-                values |= {"status": ACTIVE, "status_detail": None}
             transaction.execute(update_channel(channel_id).values(values))
+            if channel.status == RECONNECT_NEEDED:
+                self._change_status(transaction, channel, ACTIVE, None)
         return self.get(channel_id)
 
     def get(self, channel_id: str) -> Channel:
@@ -137,8 +154,8 @@ class Registry:
         if status not in STATUSES:
             raise ValueError(f"unknown status {status!r}")
         with self.database.write() as transaction:
-            read_channel(self.database, transaction, channel_id)
-            transaction.execute(update_channel(channel_id).values(status=status, status_detail=detail))
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            self._change_status(transaction, channel, status, detail)
 
     def pause(self, channel_id: str) -> None:
         """Leave the channel out of syncs until it is resumed."""
@@ -161,14 +178,19 @@ class Registry:
 
     def set_reconnect_needed(self, channel_id: str, detail: str) -> None:
         """A person must connect the channel again. A paused channel stays paused and gets the reason only."""
-        paused = self.get(channel_id).status == PAUSED
-        self.set_status(channel_id, PAUSED if paused else RECONNECT_NEEDED, detail)
+        with self.database.write() as transaction:
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            status = PAUSED if channel.status == PAUSED else RECONNECT_NEEDED
+            self._change_status(transaction, channel, status, detail)
 
     def clear_reconnect_needed(self, channel_id: str) -> None:
         """Zoho gave a token, so nobody needs to connect the channel again."""
+        if self.get(channel_id).status != RECONNECT_NEEDED:  # each new token asks, and it is nearly never so
+            return
         with self.database.write() as transaction:
-            waiting = update_channel(channel_id).where(tables.channels.c.status == RECONNECT_NEEDED)
-            transaction.execute(waiting.values(status=ACTIVE, status_detail=None))
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            if channel.status == RECONNECT_NEEDED:
+                self._change_status(transaction, channel, ACTIVE, None)
 
     def add_missing_scopes(self, channel_id: str, scopes: tuple[str, ...]) -> None:
         """Remember scopes for which Zoho refused a call: a grant never gains scopes, only a new connection does."""
@@ -195,20 +217,51 @@ class Registry:
     def remove(self, channel_id: str) -> None:
         """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token."""
         with self.database.write() as transaction:
-            read_channel(self.database, transaction, channel_id)
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
             transaction.execute(delete(tables.channels).where(tables.channels.c.channel_id == channel_id))
+            now = self.database.now_in(transaction)
+            channel_events.record(transaction, channel_id, channel.tenant, "connection.removed", {}, now)
 
-    def record_syncs(self, channel_id: str, parts: Iterable[ModuleSync]) -> None:
+    def record_syncs(
+        self, channel_id: str, parts: Iterable[ModuleSync], *, run_id: str | None = None, whole: bool = False
+    ) -> None:
         """Store the results of all modules of one sync, and the credits they spent, in one transaction.
 
         The upper bound of a module is kept from complete syncs only. It moves back only if `not_after` shows that it
         came from a wrong clock.
+
+        Args:
+            run_id: the run in `sync_runs`.
+            whole: the sync read every module. Only such a sync is told as finished, and is in the channel's history.
         """
+        parts = list(parts)
         with self.database.write() as transaction:
-            before = read_channel(self.database, transaction, channel_id, lock=True).modules
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
             now = self.database.now_in(transaction)
-            spent = sync_records.write_module_syncs(transaction, channel_id, before, parts, now)
+            spent = sync_records.write_module_syncs(transaction, channel_id, channel.modules, parts, now)
             sync_records.write_credits(transaction, channel_id, spent, now)
+            run = sync_records.Run(run_id, whole, parts)
+            if whole:
+                sync_records.write_history(transaction, channel_id, run, now)
+            sync_records.tell_outcome(transaction, channel, run, now)
+
+    def record_published(self, channel_ids: Iterable[str], built_at: datetime) -> None:
+        """Tell that the marts of these channels were published: whoever publishes calls it, right after it.
+
+        Args:
+            built_at: when the build began; UTC where it has no zone. The marts show what was loaded before.
+        """
+        at = built_at.replace(tzinfo=UTC) if built_at.tzinfo is None else built_at
+        data = {"built_at": at.isoformat(timespec="milliseconds")}
+        waiting = sorted(set(channel_ids))
+        for start in range(0, len(waiting), _PER_TRANSACTION):
+            part = waiting[start : start + _PER_TRANSACTION]
+            with self.database.write() as transaction:
+                now = self.database.now_in(transaction)
+                own = select(tables.channels.c.channel_id, tables.channels.c.tenant)
+                found = transaction.execute(own.where(tables.channels.c.channel_id.in_(part)))
+                for row in sorted(found, key=lambda row: str(row.channel_id)):
+                    channel_events.record(transaction, row.channel_id, row.tenant, "insight.published", data, now)
 
     def add_credits(self, channel_id: str, credits: float) -> None:
         """Count credits that no module's sync spent: verification, metadata, reconciliation."""
@@ -230,3 +283,10 @@ class Registry:
             first = dialect.insert(tables.states).values(nonce=nonce, used_at=now).on_conflict_do_nothing()
             transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - _NONCES_KEPT))
             return transaction.execute(first).rowcount == 1
+
+    def _change_status(self, transaction: Connection, channel: Channel, status: str, detail: str | None) -> None:
+        """Write a channel's status and record its events. A status that stays, with its reason, is no event."""
+        transaction.execute(update_channel(channel.id).values(status=status, status_detail=detail))
+        if (status, detail) != (channel.status, channel.status_detail):
+            now, change = self.database.now_in(transaction), (channel.status, status)
+            channel_events.record_status(transaction, channel.id, channel.tenant, change, detail, now)

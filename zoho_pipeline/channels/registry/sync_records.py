@@ -1,16 +1,44 @@
-"""What the registry keeps about syncs: the result of each module, and the credits of the last 24 hours."""
+"""What the registry keeps about syncs: the result of each module, the credits of the last 24 hours, the history."""
 
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from zoho_pipeline.channels.registry import tables
+from zoho_pipeline.channels.registry import channel_events, tables
 from zoho_pipeline.channels.registry.model import OUTCOMES, Channel, ModuleStatus, ModuleSync
+from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.logs import redact
 
 CREDIT_WINDOW = timedelta(hours=24)
 """Each of Zoho's credits comes back 24 hours after it was spent."""
+
+HISTORY_KEPT = timedelta(days=30)
+LONGEST_DETAIL = 500
+_BROKEN = ("failed", "stopped")
+_STALE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One sync that has ended. `whole`: it read every module."""
+
+    run_id: str | None
+    whole: bool
+    parts: Sequence[ModuleSync]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Module → why it was not read to its end."""
+        broken = (part for part in self.parts if part.outcome in _BROKEN)
+        return {part.module: _shown(part.detail) or part.outcome for part in broken}
+
+    @property
+    def credits(self) -> float:
+        return sum(part.credits for part in self.parts)
 
 
 def write_module_syncs(
@@ -46,6 +74,60 @@ def write_credits(connection: Connection, channel_id: str, credits: float, now: 
     connection.execute(delete(tables.credits).where(tables.credits.c.spent_at <= now - CREDIT_WINDOW))
     if credits:
         connection.execute(insert(tables.credits).values(channel_id=channel_id, spent_at=now, credits=credits))
+
+
+def write_history(connection: Connection, channel_id: str, run: Run, now: datetime) -> None:
+    """Keep the results of a whole sync: in the running request of the channel, or in a row of its own if nobody asked.
+
+    The web server shows this history. It cannot read `sync_runs`, because a DuckDB file has one writer and no reader
+    beside it.
+    """
+    modules = [
+        {"module": p.module, "outcome": p.outcome, "rows": p.rows, "credits": p.credits, "route": p.route}
+        | {"detail": _shown(p.detail)}
+        for p in run.parts
+    ]
+    found: dict[str, Any] = {"modules": modules, "run_id": run.run_id, "credits": run.credits}
+    own = sync_requests.c.channel_id == channel_id
+    running = update(sync_requests).where(own, sync_requests.c.state == "running")
+    if connection.execute(running.values(found)).rowcount:
+        return
+    old = (own, sync_requests.c.asked_at < now - HISTORY_KEPT, sync_requests.c.state.in_(("done", "failed")))
+    connection.execute(delete(sync_requests).where(*old))
+    error = "; ".join(f"{module}: {why}" for module, why in run.failed.items()) or None
+    found |= {"id": f"sr_{secrets.token_hex(12)}", "channel_id": channel_id, "reason": "run", "full": False}
+    found |= {"state": "failed" if error else "done", "requested_by": "run", "asked_at": now, "finished_at": now}
+    progress = {part.module: part.rows for part in run.parts}
+    connection.execute(insert(sync_requests).values(**found, error=error, progress=progress))
+
+
+def tell_outcome(connection: Connection, channel: Channel, run: Run, now: datetime) -> None:
+    """Record `sync.finished` for a whole sync that read everything, and `sync.failed` when a module begins to fail.
+
+    A channel fails while the newest result of one of its modules is failed or stopped. So a failure is told once, and
+    not again each night.
+    """
+    data: dict[str, Any] = {"run_id": run.run_id, "credits": run.credits, "rows": sum(p.rows for p in run.parts)}
+    if not run.failed:
+        if run.whole:
+            channel_events.record(connection, channel.id, channel.tenant, "sync.finished", data, now)
+        return
+    if not _fails(channel):
+        data |= {"failed": run.failed}
+        channel_events.record(connection, channel.id, channel.tenant, "sync.failed", data, now)
+
+
+def _fails(channel: Channel) -> bool:
+    """Whether the channel failed before this sync. The result of a module that is no longer read does not count."""
+    newest = channel.last_tried_at
+    return any(
+        module.outcome in _BROKEN and newest is not None and newest - module.synced_at < _STALE
+        for module in channel.modules.values()
+    )
+
+
+def _shown(detail: str | None) -> str | None:
+    return None if detail is None else redact(detail)[:LONGEST_DETAIL]
 
 
 def org_credits(connection: Connection, channel: Channel, now: datetime) -> float:

@@ -1,17 +1,19 @@
 """The encrypted tokens in the registry: one refresh token and at most one access token per channel."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import UnknownChannel
+from zoho_pipeline.channels.errors import DecryptionError, UnknownChannel
 from zoho_pipeline.channels.registry.encryption import Encryptor, fingerprint
+from zoho_pipeline.channels.registry.platform_tables import webhook_endpoints
 from zoho_pipeline.channels.registry.tables import access_tokens, channels
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
-REFRESH, ACCESS = "refresh", "access"
+REFRESH, ACCESS, WEBHOOK = "refresh", "access", "webhook"
 
 
 class TokenStore:
@@ -94,7 +96,9 @@ class TokenStore:
         )
 
     def encrypt_again(self) -> int:
-        """Encrypt with the newest key what an older one encrypted; the number of tokens that changed.
+        """Encrypt with the newest key what an older one encrypted; the number of secrets that changed.
+
+        The secret of an endpoint that no key decrypts stays as it is: its deliveries say so, and syncs go on.
 
         Raises:
             DecryptionError: no key decrypts one of them.
@@ -110,6 +114,19 @@ class TokenStore:
                         values = {column: self._encryptor.encrypt(secret, channel_id, kind)}
                         connection.execute(update(table).where(table.c.channel_id == channel_id).values(values))
                         changed += 1
+            changed += self._encrypt_endpoints(connection)
+        return changed
+
+    def _encrypt_endpoints(self, connection: Connection) -> int:
+        changed, rows = 0, select(webhook_endpoints.c.id, webhook_endpoints.c.secret_seal)
+        for endpoint_id, ciphertext in connection.execute(rows).all():
+            if self._encryptor.is_current(ciphertext):
+                continue
+            with suppress(DecryptionError):
+                secret = self._encryptor.decrypt(ciphertext, endpoint_id, WEBHOOK)
+                seal = self._encryptor.encrypt(secret, endpoint_id, WEBHOOK)
+                own = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
+                changed += connection.execute(own.values(secret_seal=seal)).rowcount
         return changed
 
     def _access_token(self, row: Row[tuple[object, ...]]) -> AccessToken:

@@ -2,5 +2,5 @@
 
 Here belongs the queue and the workers' leases. The work itself is in `worker` and in Dagster's sensor.
 `web`, `worker` and `orchestration` call it.
-Read `queue.py` first.
+Read `queue.py` first, then `claims.py`.
 """

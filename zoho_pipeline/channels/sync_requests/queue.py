@@ -1,1 +1,163 @@
-"""The queue of sync requests."""
+"""The queue of sync requests: ask for a sync, look at a request, list the history of a channel.
+
+A channel has one unfinished request at most; who asks again joins it. The channel's row is locked while somebody asks,
+so two callers at the same time end in one row, and a unique index refuses a second row whatever happens.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs
+from zoho_pipeline.channels.registry import channel_events
+from zoho_pipeline.channels.registry.channel_rows import read_channel
+from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
+from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.sync_requests.model import QUEUED, REASONS, UNFINISHED, USER, SyncRequest, of_row
+
+HOUR = timedelta(hours=1)
+
+
+def request_sync(
+    registry: Registry,
+    channel_id: str,
+    *,
+    reason: str,
+    requested_by: str,
+    full: bool = False,
+    most_per_hour: int | None = None,
+) -> tuple[SyncRequest, bool]:
+    """Ask for a whole sync of a channel. Returns the request, and whether it was there before (joined).
+
+    A queued request that somebody joins with `full` becomes a full one. A running one stays as it is.
+
+    Args:
+        reason: one of `model.REASONS`.
+        requested_by: who asks, for people: no secret.
+        full: read every row again.
+        most_per_hour: refuse more new requests of reason `user` than this. None means no limit.
+
+    Raises:
+        UnknownChannel: no channel has this id.
+        ChannelPaused, ReconnectFirst: the channel cannot be synced. Nothing was stored.
+        TooManySyncs: the last hour had `most_per_hour` new requests. Nothing was stored.
+    """
+    if reason not in REASONS:
+        raise ValueError(f"unknown reason {reason!r}")
+    with registry.database.write() as transaction:
+        channel = read_channel(registry.database, transaction, channel_id, lock=True)
+        _refuse(channel)
+        now = registry.database.now_in(transaction)
+        if joined := _join(transaction, channel_id, full):
+            return joined, True
+        if most_per_hour is not None and (wait := _wait(transaction, channel_id, most_per_hour, now)):
+            raise TooManySyncs(
+                f"channel {channel_id} had {most_per_hour} requests for a sync within an hour. The next one is "
+                f"possible in {-(-wait // 60):.0f} min.",
+                retry_after=wait,
+            )
+        values: dict[str, Any] = {"id": f"sr_{secrets.token_hex(12)}", "channel_id": channel_id, "reason": reason}
+        values |= {"requested_by": requested_by, "full": full, "state": QUEUED, "asked_at": now, "progress": {}}
+        dialect = postgresql if registry.database.is_postgres else sqlite
+        added = transaction.execute(dialect.insert(sync_requests).values(values).on_conflict_do_nothing())
+        if added.rowcount == 1:
+            announce(transaction, channel, values["id"], QUEUED, now)
+            return _get(transaction, values["id"]), False
+        found = _join(transaction, channel_id, full)  # somebody wrote a row without the channel's lock
+        assert found is not None
+        return found, True
+
+
+def seconds_until_next(registry: Registry, channel_id: str, most_per_hour: int) -> float | None:
+    """How long a user must wait for a new request of this channel; None: not at all."""
+    with registry.database.read() as transaction:
+        return _wait(transaction, channel_id, most_per_hour, registry.database.now_in(transaction))
+
+
+def get(registry: Registry, request_id: str) -> SyncRequest | None:
+    """The request with this id; None if there is none."""
+    with registry.database.read() as transaction:
+        found = transaction.execute(select(sync_requests).where(sync_requests.c.id == request_id)).mappings()
+        row = found.one_or_none()
+    return None if row is None else of_row(row)
+
+
+def unfinished(registry: Registry, channel_id: str | None = None) -> list[SyncRequest]:
+    """The requests that are queued or running, the oldest first: of one channel, or of all."""
+    query = select(sync_requests).where(sync_requests.c.state.in_(UNFINISHED))
+    if channel_id is not None:
+        query = query.where(sync_requests.c.channel_id == channel_id)
+    return _read(registry, query.order_by(sync_requests.c.asked_at, sync_requests.c.id))
+
+
+def history(
+    registry: Registry, channel_id: str, limit: int, before: tuple[datetime, str] | None = None
+) -> list[SyncRequest]:
+    """The requests of a channel and the syncs that came by themselves, the newest first.
+
+    Args:
+        before: (asked_at, id) of the last row of the page before.
+    """
+    query = select(sync_requests).where(sync_requests.c.channel_id == channel_id)
+    if before is not None:
+        at, last_id = before
+        same = and_(sync_requests.c.asked_at == at, sync_requests.c.id < last_id)
+        query = query.where(or_(sync_requests.c.asked_at < at, same))
+    return _read(registry, query.order_by(sync_requests.c.asked_at.desc(), sync_requests.c.id.desc()).limit(limit))
+
+
+def announce(
+    transaction: Connection, channel: Channel, request_id: str, state: str, now: datetime, error: str | None = None
+) -> None:
+    """Tell open pages that the state of a request changed."""
+    sync = {"request_id": request_id, "state": state, "error": error}
+    data = {"status": channel.status, "sync": sync}
+    channel_events.record(transaction, channel.id, channel.tenant, channel_events.CHANNEL_STATUS, data, now)
+
+
+def _refuse(channel: Channel) -> None:
+    if channel.status == PAUSED:
+        raise ChannelPaused(
+            f"channel {channel.id} is paused. Resume it with: zoho-pipeline channels resume {channel.id}"
+        )
+    if channel.status == RECONNECT_NEEDED:
+        raise ReconnectFirst(
+            f"channel {channel.id} must be connected again first. Run: zoho-pipeline connect {channel.id}"
+        )
+
+
+def _join(transaction: Connection, channel_id: str, full: bool) -> SyncRequest | None:
+    """The unfinished request of the channel, if there is one."""
+    open_one = select(sync_requests).where(
+        sync_requests.c.channel_id == channel_id, sync_requests.c.state.in_(UNFINISHED)
+    )
+    row = transaction.execute(open_one).mappings().one_or_none()
+    if row is None:
+        return None
+    if full and not row["full"]:
+        queued = (sync_requests.c.id == row["id"], sync_requests.c.state == QUEUED)
+        transaction.execute(update(sync_requests).where(*queued).values(full=True))
+        return _get(transaction, row["id"])
+    return of_row(row)
+
+
+def _wait(transaction: Connection, channel_id: str, most: int, now: datetime) -> float | None:
+    recent = select(sync_requests.c.asked_at).where(
+        sync_requests.c.channel_id == channel_id, sync_requests.c.reason == USER, sync_requests.c.asked_at > now - HOUR
+    )
+    times = list(transaction.scalars(recent.order_by(sync_requests.c.asked_at.desc()).limit(most)))
+    return None if len(times) < most else max((times[-1] + HOUR - now).total_seconds(), 1.0)
+
+
+def _get(transaction: Connection, request_id: str) -> SyncRequest:
+    found = transaction.execute(select(sync_requests).where(sync_requests.c.id == request_id)).mappings()
+    return of_row(found.one())
+
+
+def _read(registry: Registry, query: Select[Any]) -> list[SyncRequest]:
+    with registry.database.read() as transaction:
+        return [of_row(row) for row in transaction.execute(query).mappings()]

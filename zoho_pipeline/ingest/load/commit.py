@@ -69,7 +69,7 @@ def finish(sync: SyncContext) -> SyncReport:
     if reports:
         reports[0].tokens = _tokens(sync)
     sync.lock.ensure_held()
-    sync_log.record(sync.registry, sync.channel.id, reports, sync.window.hi)
+    sync_log.record(sync.registry, sync.channel.id, reports, sync.window.hi, run_id=sync.run_id, whole=sync.whole)
     _read_users_for_names(sync, sync.state.modules)
     with sync.warehouse.connect(read_only=False) as connection:
         sync.lock.ensure_held()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event
 
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.channels.registry.model import Channel
@@ -25,6 +26,8 @@ class SyncContext:
 
     Attributes:
         state: the state that the last load stored in the warehouse.
+        whole: every module is read, not only some that somebody named.
+        stop: once it is set, the sync ends at its next checkpoint.
         full: every row is read again. `reconcile`: every module is compared with Zoho id by id.
         readers: by module. `references`: the reference tables that were read, by name. `reports`: of both.
         comparisons: the results of comparisons id by id, by module.
@@ -46,6 +49,8 @@ class SyncContext:
     limits: SyncLimits
     state: ChannelState
     appends: AppendTracker
+    whole: bool = False
+    stop: Event | None = None
     full: bool = False
     reconcile: bool = False
     readers: dict[str, ModuleReader] = field(default_factory=dict)

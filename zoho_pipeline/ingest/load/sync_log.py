@@ -16,8 +16,21 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
-def record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport], hi: datetime | None) -> None:
-    """Store the result of each module in the registry. `hi` is the end of the window (None: nothing was read)."""
+def record(
+    registry: Registry,
+    channel_id: str,
+    reports: Iterable[ModuleReport],
+    hi: datetime | None,
+    *,
+    run_id: str | None = None,
+    whole: bool = False,
+) -> None:
+    """Store the result of each module in the registry.
+
+    Args:
+        hi: the end of the window; None: nothing was read.
+        whole: the sync was to read every module.
+    """
     registry.record_syncs(
         channel_id,
         [
@@ -33,6 +46,8 @@ def record(registry: Registry, channel_id: str, reports: Iterable[ModuleReport],
             )
             for report in reports
         ],
+        run_id=run_id,
+        whole=whole,
     )
 
 
@@ -44,12 +59,14 @@ def record_failure(
     run_id: str,
     started_at: datetime,
     error: PipelineError,
+    *,
+    whole: bool = False,
 ) -> None:
     """Log a run that read nothing (token revoked, credits used up, Zoho not reachable, load failed), per module."""
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
     if not isinstance(error, LockLost):  # otherwise the status of the channel belongs to another run
-        record(registry, channel_id, reports, None)
+        record(registry, channel_id, reports, None, run_id=run_id, whole=whole)
     with warehouse.connect(read_only=False) as connection:
         if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # the tables do not exist before the first successful run
             now = registry.database.now()

@@ -46,11 +46,11 @@ def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Map
 
     Raises:
         ClockJumped: Zoho's clock jumped. The last load did not happen.
-        LoadFailed, LockLost: the reading stopped. Earlier loads stay.
+        LoadFailed, LockLost, SyncStopped: the reading stopped. Earlier loads stay.
     """
     baselines = _baselines(sync, specs)
     sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
-    with WorkerPool(sync.limits) as workers:
+    with WorkerPool(sync.limits, sync.stop) as workers:
         for spec in specs:
             sync.readers[spec.module] = reader = _reader(sync, spec, baselines[spec.module])
             reader.client.sleep = workers.sleep

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from threading import Event
 from typing import Any
 
 from zoho_pipeline.channels.access.client_factory import open_client
@@ -52,6 +53,7 @@ def sync_channel(
     full: bool = False,
     progress: SyncProgress | None = None,
     limits: SyncLimits | None = None,
+    stop: Event | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
@@ -61,14 +63,16 @@ def sync_channel(
         progress: receives the number of rows while they are read.
         limits: sizes, prices, and the client's pacing. None means those of the product. A caller with other channels
             that wait, and a retry later, passes a pacing with fewer attempts.
+        stop: another thread sets it to end the sync at its next checkpoint.
 
     Raises:
         UsageError: a module that has no raw table. ChannelBusy: another sync of this channel runs.
         ReconnectNeeded, TokenThrottled, Retryable: no call to Zoho is possible.
         LoadFailed: the warehouse refused a load. Earlier loads stay.
         LockLost: another sync of this channel may have begun since then. Earlier loads stay.
+        SyncStopped: `stop` was set. Earlier loads stay.
     """
-    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits}
+    options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits, "stop": stop}
     return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
@@ -105,6 +109,7 @@ def _run_channel(
     reconcile: bool = False,
     progress: SyncProgress | None = None,
     limits: SyncLimits | None = None,
+    stop: Event | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     specs, started_at, limits = _specs(modules), registry.database.now(), limits or SyncLimits()
     waiting = partial(_say_waiting, channel_id, limits.lock_wait)
@@ -120,12 +125,13 @@ def _run_channel(
             def log_failure(error: PipelineError) -> None:
                 names = [spec.module for spec in specs]
                 with suppress(WarehouseError, RegistryError):  # the one that refused the rows, or holds the lock
-                    sync_log.record_failure(registry, warehouse, channel_id, names, run_id, started_at, error)
+                    logged = (registry, warehouse, channel_id, names, run_id, started_at, error)
+                    sync_log.record_failure(*logged, whole=modules is None)
 
             try:
                 opened = (settings, registry, warehouse, channel, client, lock)
                 sync = _start(*opened, progress or Silent(), run_id, started_at, limits)
-                sync.full, sync.reconcile = full, reconcile
+                sync.whole, sync.full, sync.reconcile, sync.stop = modules is None, full, reconcile, stop
                 specs += _histories(sync) if modules is None else []
                 read_modules(sync, specs, REFERENCE_READERS if modules is None else {})
                 check_counts(sync)

@@ -4,6 +4,7 @@ import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from threading import Event, Semaphore
@@ -13,6 +14,8 @@ from typing import Self
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.settings import PipelineError
+
+STOP_POLL_SECONDS = 0.2
 
 Work = Callable[[], Iterable[Checkpoint]]
 
@@ -35,14 +38,23 @@ class Interrupted(PipelineError):
     """The work was stopped because the sync could not continue."""
 
 
+class SyncStopped(PipelineError):
+    """Somebody asked the sync to stop."""
+
+
 class _Cancelled(Exception):
     """Ends a piece of work that is not needed any more."""
 
 
 class WorkerPool:
-    """Runs pieces of work at the same time. `items` gives their checkpoints and ends to the loading thread."""
+    """Runs pieces of work at the same time. `items` gives their checkpoints and ends to the loading thread.
 
-    def __init__(self, limits: SyncLimits) -> None:
+    Args:
+        stop: once another thread has set it, `items` raises SyncStopped at the next checkpoint.
+    """
+
+    def __init__(self, limits: SyncLimits, stop: Event | None = None) -> None:
+        self._stop = stop
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
         self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
         self._room = Semaphore(limits.queued_checkpoints)
@@ -72,9 +84,13 @@ class WorkerPool:
             raise _Cancelled
 
     def items(self) -> Iterator[Checkpoint | Done]:
-        """Yield checkpoints and ends as they come, until all work has ended. An unexpected error is raised here."""
+        """Yield checkpoints and ends as they come, until all work has ended. An unexpected error is raised here.
+
+        Raises:
+            SyncStopped: `stop` was set.
+        """
         while self._open:
-            item = self._queue.get()
+            item = self._next()
             if isinstance(item, _Broken):
                 raise item.error
             if isinstance(item, Done):
@@ -82,6 +98,14 @@ class WorkerPool:
             else:
                 self._room.release()
             yield item
+
+    def _next(self) -> Checkpoint | Done | _Broken:
+        if self._stop is None:
+            return self._queue.get()
+        while not self._stop.is_set():
+            with suppress(queue.Empty):
+                return self._queue.get(timeout=STOP_POLL_SECONDS)
+        raise SyncStopped("the sync was stopped. Its finished steps are kept, and the next sync does the rest.")
 
     def _run(self, name: str, work: Work) -> None:
         started = time.monotonic()

@@ -17,8 +17,6 @@ from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import SOURCE_DIALECT, Model
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, Dialect
 
-STATE_SCHEMA = "pipeline_state"
-"""Where the marts keep `channel_state` (fingerprint per channel) and `published_marts` (names)."""
 BUSY = "another transform is still running. Let it finish, then try again."
 RawColumns = Mapping[str, tuple[DocumentedColumn, ...]]
 """Raw table → the columns that the project declares."""

@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterable
 
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.build import Builder, Parameters
-from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, quoted
+from zoho_pipeline.transform.run.engine import Engine, quoted
+from zoho_pipeline.warehouse.connection import STATE_SCHEMA
 
 
 def stored_fingerprints(engine: Engine) -> dict[str, str]:

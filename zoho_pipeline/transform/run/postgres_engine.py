@@ -10,7 +10,6 @@ from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.engine import (
     BUSY,
-    STATE_SCHEMA,
     Publication,
     RawColumns,
     quoted,
@@ -23,6 +22,7 @@ from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
+    STATE_SCHEMA,
     Connection,
     Dialect,
     SqlError,

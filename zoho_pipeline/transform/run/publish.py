@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.engine import STATE_SCHEMA, Engine, Publication, fill, quoted
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
+from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, SqlError
 
 _MINE = "channel_id in (select channel_id from run__published)"
 _GONE = "channel_id in (select channel_id from run__removed)"
@@ -103,7 +103,7 @@ class Publisher(ABC):
 
     def _new_rows(self, model: Model) -> str:
         listed = ", ".join(map(quoted, self.engine.shape(model.name)))
-        return f"select {listed} from {quoted(model.name)} where {_MINE}"  # noqa: S608
+        return f"select {listed} from {quoted(model.name)} where {_MINE} order by channel_id"  # noqa: S608
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""

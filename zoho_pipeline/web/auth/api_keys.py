@@ -1,14 +1,13 @@
 """From an API key to a principal."""
 
-from zoho_pipeline.channels.platform.keys import ApiKeys
-from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.platform.keys import CachedKeys
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.http.problems import Problem
 
 TENANT_HEADER = "Zoho-Pipeline-Tenant"
 
 
-def principal_of_key(registry: Registry, presented: str, tenant: str | None) -> Principal:
+def principal_of_key(keys: CachedKeys, presented: str, tenant: str | None) -> Principal:
     """The caller with this key.
 
     Args:
@@ -17,7 +16,7 @@ def principal_of_key(registry: Registry, presented: str, tenant: str | None) -> 
     Raises:
         Problem: `unauthenticated`, `tenant_required` or `forbidden`.
     """
-    key = ApiKeys(registry.database).find(presented)
+    key = keys.find(presented)
     if key is None:
         raise Problem("unauthenticated", "The API key is unknown, revoked or ended.")
     if tenant is None:

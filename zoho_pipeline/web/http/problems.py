@@ -4,6 +4,7 @@ The list of codes is part of the API. A detail is a sentence for a developer. It
 that could name another tenant's channel or repeat a secret.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.warehouse.connection import WarehouseError
+
+log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -29,6 +37,7 @@ STATUS = {
     "browser_mismatch": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "conflict": 409,
     "not_yours": 409,
     "paused": 409,
@@ -44,6 +53,7 @@ STATUS = {
     "invalid": 422,
     "idempotency_mismatch": 422,
     "rate_limited": 429,
+    "headers_too_large": 431,
     "internal": 500,
     "unavailable": 503,
     "throttled": 503,
@@ -52,7 +62,7 @@ STATUS = {
 
 _BY_STATUS = {400: "bad_request", 401: "unauthenticated", 403: "forbidden", 404: "not_found"}
 _BY_STATUS |= {405: "method_not_allowed", 413: "too_large", 415: "unsupported_media", 422: "invalid"}
-_BY_STATUS |= {429: "rate_limited", 503: "unavailable"}
+_BY_STATUS |= {429: "rate_limited", 500: "internal", 503: "unavailable"}
 _MOST_ERRORS = 20
 
 
@@ -89,11 +99,47 @@ def not_found() -> Problem:
     return Problem("not_found", NOT_FOUND)
 
 
+class ProblemBody(BaseModel):
+    """The body of an error (RFC 9457), as /openapi.json shows it."""
+
+    type: str = Field(description="Always `about:blank`; `code` says what is wrong.")
+    title: str = Field(description="The phrase of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="A sentence for a developer.")
+    code: str = Field(description="What is wrong, in one word; programs read this.")
+    request_id: str = Field(description="The value of `X-Request-Id`, for a report.")
+    errors: list[dict[str, str]] = Field(default=[], description="For `invalid`: {field, message} of each wrong value.")
+
+
+def problem_responses(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of a route, for `responses=`. Codes of one status share one entry, which names them all.
+
+    >>> sorted(problem_responses("not_found", "paused", "reconnect_needed"))
+    [404, 409]
+    """
+    schema = ProblemBody.model_json_schema()
+    found: dict[int | str, list[str]] = {}
+    for code in codes:
+        found.setdefault(STATUS[code], []).append(code)
+    return {
+        status: {
+            "description": "Code " + " or ".join(f"`{code}`" for code in named),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status, named in found.items()
+    }
+
+
 def answer(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response."""
+    return problem_answer(request.scope, problem)
+
+
+def problem_answer(scope: Scope, problem: Problem) -> JSONResponse:
+    """`answer` for code that is below FastAPI."""
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase}
     body |= {"status": problem.status, "detail": problem.detail, "code": problem.code}
-    body |= {"request_id": request.scope.get("state", {}).get("request_id", "")}
+    body |= {"request_id": scope.get("state", {}).get("request_id", "")}
     body |= {"errors": problem.errors} if problem.errors else {}
     return JSONResponse(body, problem.status, {"Cache-Control": "no-store", **problem.headers}, MEDIA_TYPE)
 
@@ -109,6 +155,13 @@ def install(app: FastAPI) -> None:
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [_field_error(found) for found in error.errors()[:_MOST_ERRORS]]
         return answer(request, Problem("invalid", "A value of the request is wrong; see errors.", errors=errors))
+
+    @app.exception_handler(RegistryError)
+    @app.exception_handler(WarehouseError)
+    async def _database(request: Request, error: RegistryError | WarehouseError) -> JSONResponse:
+        log.error("a database cannot be used: %s", error)
+        detail = "A database of this service does not answer. Try again."
+        return answer(request, Problem("unavailable", detail, headers={"Retry-After": "10"}))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -127,6 +127,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("lease_until", sa.DateTime(), nullable=True),
         sa.Column("progress", sa.Text(), nullable=False),
+        sa.Column("modules", sa.Text(), nullable=True),
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("credits", sa.Float(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),

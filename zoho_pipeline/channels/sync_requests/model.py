@@ -1,0 +1,62 @@
+"""A request for a sync, as its row says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
+UNFINISHED = (QUEUED, RUNNING)
+
+USER, PUSH, CONNECT, GAP = "user", "push", "connect", "gap"
+REASONS = (USER, PUSH, CONNECT, GAP)
+"""Why somebody asked. `user`: a person or the platform; `push`: changes that Zoho told; `connect`: the first sync;
+`gap`: notifications may have been missed."""
+
+MOST_PER_HOUR = 6
+"""New requests of users per channel. Requests that joined one, or were refused, do not count."""
+
+LEASE = timedelta(minutes=15)
+"""How long a claim holds without a sign of life."""
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """One request.
+
+    Attributes:
+        reason: one of `REASONS`; `run` for a sync that nobody asked for, such as the one of the night.
+        state: queued, running, done or failed. Done means that the rows are published.
+        worker: who has it, or had it last.
+        lease_until: the end of the claim; for a queued one, the time before which nobody takes it.
+        progress: module → rows read so far.
+        modules: {module, outcome, rows, credits, route, detail} of each module, once the sync has ended.
+        run_id: the run of `sync_runs`.
+        error: why it failed, in a sentence without secrets.
+    """
+
+    id: str
+    channel_id: str
+    reason: str
+    full: bool
+    state: str
+    requested_by: str
+    asked_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    worker: str | None = None
+    lease_until: datetime | None = None
+    progress: Mapping[str, int] | None = None
+    modules: tuple[Mapping[str, Any], ...] = ()
+    run_id: str | None = None
+    credits: float | None = None
+    error: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+def of_row(row: Mapping[Any, Any]) -> SyncRequest:
+    """The request in a row of `registry_sync_requests`."""
+    return SyncRequest(**{**row, "modules": tuple(row["modules"] or ())})

@@ -1,0 +1,87 @@
+"""The few numbers of a channel that lists and status lines show, for many channels in one reading."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from zoho_pipeline.warehouse.connection import Connection
+
+HAS_DATA = ("ok", "stale")
+"""The values of `data_status` with which a channel has numbers. With another one they are unknown, and not 0."""
+
+
+@dataclass(frozen=True)
+class ChannelNumbers:
+    """The newest numbers of a channel. Each is None where there is no data.
+
+    Attributes:
+        as_of: the instant at which they are true, aware; None: the channel never had a complete sync.
+        data_status: of the mart when it was built: ok, stale, never_synced or module_missing.
+        total: live leads at as_of.
+        change_rate: this month against last month at the same point, e.g. 0.25 for a quarter more.
+        newer_than_as_of: leads that are loaded and not counted yet; of the newest 200.
+    """
+
+    as_of: datetime | None
+    as_of_date: date
+    data_status: str
+    total: int | None
+    this_month: int | None
+    last_month_same_point: int | None
+    last_month_full: int | None
+    change_rate: float | None
+    newer_than_as_of: int | None
+
+
+def read_numbers(connection: Connection, channel_ids: Collection[str]) -> dict[str, ChannelNumbers]:
+    """Channel → its numbers. A channel that no transform has published yet is left out."""
+    ids = sorted(set(channel_ids))
+    if not ids:
+        return {}
+    some = f"channel_id in ({', '.join('?' * len(ids))})"
+    newest = connection.rows(
+        "select distinct on (channel_id) channel_id, as_of_date, as_of_utc, data_status, leads_this_month,"  # noqa: S608
+        " leads_last_month_same_point, leads_last_month_full, leads_change_rate"
+        f" from channel_insight where {some} order by channel_id, as_of_date desc",
+        ids,
+    )
+    totals = _counts(connection, f"select channel_id, count(*) from lead where {some} group by channel_id", ids)  # noqa: S608
+    late = f"select channel_id, count(*) from recent_lead where {some} and is_newer_than_as_of group by channel_id"  # noqa: S608
+    newer = _counts(connection, late, ids)
+    return {row["channel_id"]: _numbers(row, totals, newer) for row in newest}
+
+
+def _counts(connection: Connection, query: str, ids: list[str]) -> dict[str, int]:
+    return {str(channel_id): int(count) for channel_id, count in connection.fetch(query, ids)[1]}
+
+
+def _numbers(row: dict[str, Any], totals: dict[str, int], newer: dict[str, int]) -> ChannelNumbers:
+    has_data, channel_id = row["data_status"] in HAS_DATA, row["channel_id"]
+    as_of = row["as_of_utc"] if row["data_status"] != "never_synced" else None
+    rate = row["leads_change_rate"]
+    return ChannelNumbers(
+        as_of=as_of and as_of.replace(tzinfo=UTC),
+        as_of_date=row["as_of_date"],
+        data_status=row["data_status"],
+        total=totals.get(channel_id, 0) if has_data else None,
+        this_month=row["leads_this_month"],
+        last_month_same_point=row["leads_last_month_same_point"],
+        last_month_full=row["leads_last_month_full"],
+        change_rate=None if rate is None else float(rate),
+        newer_than_as_of=newer.get(channel_id, 0) if has_data else None,
+    )
+
+
+def read_contents(connection: Connection, channel_id: str, limit: int) -> list[dict[str, Any]]:
+    """The content items with the most leads by last touch: {title, leads, won, revenue, currency}.
+
+    `leads` and `won` are sums of credits. `won` and `revenue` are None where deals cannot be read.
+    """
+    return connection.rows(
+        "select coalesce(title, content_id) as title, credited_leads as leads, credited_won_deals as won,"
+        " won_revenue as revenue, currency from content_performance"
+        " where channel_id = ? and model = 'last_touch' and content_id <> '(none)' and credited_leads > 0"
+        " order by credited_leads desc, content_id limit ?",
+        (channel_id, limit),
+    )

@@ -1,0 +1,148 @@
+"""Kept connections to the published file of a DuckDB warehouse.
+
+Opening the file costs 50 ms. So one instance per file stays open, and each block
+gets a session of its own in it. A transform puts another file in the place of the published one. Then the next block
+opens an instance of the new file, and the old instance is closed when its last block has ended.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, PublishedPool, WarehouseBusy
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+
+MEMORY = "512MB"
+"""The memory of all reading blocks together. A page of a channel needs a few MB."""
+IDLE_SESSIONS = 16
+TRIES = 20
+
+
+class _Instance:
+    """An open published file and its idle sessions."""
+
+    def __init__(self, path: Path, publication: str) -> None:
+        self.publication, self.users, self.is_old = publication, 0, False
+        self.idle: list[duckdb.DuckDBPyConnection] = []
+        self._raw = open_confined(path, MEMORY)
+
+    def session(self) -> duckdb.DuckDBPyConnection:
+        raw = self._raw.cursor()
+        raw.execute(f"use published.{MARTS_SCHEMA}")  # a new session starts in the instance's empty database
+        return raw
+
+    def close(self) -> None:
+        for session in (*self.idle, self._raw):
+            session.close()
+        self.idle.clear()
+
+
+class DuckDBPublished(PublishedPool):
+    """The pool of one published file. Nothing is opened before the first block."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock, self._opening = Lock(), Lock()
+        self._current: _Instance | None = None
+
+    def publication(self) -> str | None:
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            DuckDBFile(self._path).exists()  # raises with a message that names the cure
+            return None
+        return f"{found.st_dev}.{found.st_ino}.{found.st_mtime_ns}.{found.st_size}"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection | None]:
+        instance = self._enter()
+        if instance is None:
+            yield None
+            return
+        session = None
+        try:
+            with self._lock:
+                session = instance.idle.pop() if instance.idle else None
+            session = session or instance.session()
+            yield DuckDBConnection(session)
+        finally:
+            self._leave(instance, session)
+
+    def close(self) -> None:
+        self._replace(None)
+
+    def _enter(self) -> _Instance | None:
+        """The instance of the newest file, counted as in use; None where there is no file."""
+        for _ in range(TRIES):
+            publication = self.publication()
+            if (found := self._use(publication)) or publication is None:
+                return found
+            with self._opening:  # other threads wait here and find the instance that this one opened
+                if found := self._use(publication):
+                    return found
+                opened = _Instance(self._path, publication)
+                if self.publication() == publication:
+                    self._replace(opened)
+                else:
+                    opened.close()  # another file came while this one was opened, so it is unclear which one it is
+        raise WarehouseBusy(f"{self._path} was replaced {TRIES} times while it was opened. Try again.")
+
+    def _use(self, publication: str | None) -> _Instance | None:
+        with self._lock:
+            found = self._current
+            if found is None or found.publication != publication:
+                return None
+            found.users += 1
+            return found
+
+    def _replace(self, new: _Instance | None) -> None:
+        with self._lock:
+            old, self._current = self._current, new
+            if old is not None:
+                old.is_old = True
+            unused = old if old is not None and old.users == 0 else None
+        if unused is not None:
+            unused.close()
+
+    def _leave(self, instance: _Instance, session: duckdb.DuckDBPyConnection | None) -> None:
+        with self._lock:
+            instance.users -= 1
+            is_last = instance.is_old and instance.users == 0
+            if session is not None and not instance.is_old and len(instance.idle) < IDLE_SESSIONS:
+                instance.idle.append(session)
+                session = None
+        if session is not None:
+            session.close()
+        if is_last:
+            instance.close()
+
+
+def open_confined(path: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+    """An instance in memory with the published file attached read-only. It reaches no other file, and its settings are
+    locked.
+
+    It is a new instance, because two openings of one path in one process would share the older file.
+    """
+    raw = duckdb.connect(":memory:")
+    connection = DuckDBConnection(raw)
+    try:
+        connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one
+        if memory:
+            connection.execute(f"set memory_limit = '{memory}'")
+            connection.execute("set threads = 1")  # the blocks run beside each other in threads of their own
+            # It plans a second scan for each `order by … limit`: half of the time of a query on one channel.
+            connection.execute("set disabled_optimizers = 'late_materialization'")
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"attach '{quoted}' as published (read_only)")
+        connection.confine(f"published.{MARTS_SCHEMA}")
+    except BaseException:
+        raw.close()
+        raise
+    return raw

@@ -1,0 +1,154 @@
+"""How the fields of a channel are filled: from the registry, from its sync requests, and from the published marts."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
+from zoho_pipeline.channels.registry.sync_records import org_credits
+from zoho_pipeline.channels.sync_requests import queue
+from zoho_pipeline.channels.sync_requests.model import SyncRequest
+from zoho_pipeline.reading.channel_numbers import ChannelNumbers, read_numbers
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.api import channel_model as model
+from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.zoho.connection.credits import known_edition
+
+STALE_AFTER_HOURS = 36.0
+_WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = (
+    "failed",
+    "stopped",
+    "complete",
+    "skipped",
+)
+
+
+def channel_states(found: WebServices, channels: Iterable[Channel]) -> list[model.ChannelState]:
+    """The fields of channels that the caller may see."""
+    listed = list(channels)
+    with found.published.reading() as connection:
+        numbers = read_numbers(connection, [channel.id for channel in listed]) if connection else {}
+    requests = {channel.id: _newest_request(found, channel.id) for channel in listed}
+    database = found.registry.database
+    with database.read() as transaction:
+        now = database.now_in(transaction)
+        spent = {channel.id: _credits(transaction, channel, found.settings, now) for channel in listed}
+    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], now) for c in listed]
+
+
+def for_browser(text: str) -> str | None:
+    """A sentence of the pipeline without the parts that name a command: who reads a page has no command line.
+
+    None: nothing is left.
+    """
+    parts = re.split(r"(?<=[.;])\s+", text)
+    kept = " ".join(part for part in parts if "zoho-pipeline" not in part and "ZOHO_" not in part).strip()
+    return kept.rstrip(";:, ") or None
+
+
+def _newest_request(found: WebServices, channel_id: str) -> SyncRequest | None:
+    return next(iter(queue.history(found.registry, channel_id, 1)), None)
+
+
+def _state(
+    channel: Channel,
+    numbers: ChannelNumbers | None,
+    request: SyncRequest | None,
+    credits: model.Credits,
+    now: datetime,
+) -> model.ChannelState:
+    return model.ChannelState(
+        id=channel.id,
+        tenant=channel.tenant,
+        timezone=channel.timezone,
+        currency=channel.currency,
+        status=_status(channel),
+        status_detail=for_browser(channel.status_detail or ""),
+        org=model.Org(name=channel.org_name, edition=channel.edition),
+        connected_user=model.ConnectedUser(name=channel.user_name, is_admin=channel.is_admin),
+        data_center=channel.data_center,
+        scopes=None if channel.scopes is None else list(channel.scopes),
+        missing_scopes=list(channel.missing_scopes),
+        hints=_sentences(channel.hints),
+        problems=_sentences(channel.problems),
+        connected_at=channel.connected_at,
+        last_sync=_last_sync(channel),
+        sync=_sync(request),
+        as_of=numbers.as_of if numbers else None,
+        data_status=_data_status(channel, numbers, now),
+        leads=_leads(numbers),
+        credits=credits,
+        modules=[_module(channel, name) for name in channel.modules],
+        push=model.Push(state="off"),
+        write_back=model.WriteBack(state="off"),
+    )
+
+
+def _status(channel: Channel) -> model.Status:
+    if channel.status == PAUSED:
+        return "paused"
+    if channel.status == RECONNECT_NEEDED:
+        return "reconnect_needed"
+    return "connected" if channel.last_complete_sync_at else "never_synced"
+
+
+def _data_status(
+    channel: Channel, numbers: ChannelNumbers | None, now: datetime
+) -> Literal["ok", "stale", "never_synced", "module_missing"]:
+    """That of the marts; but numbers that nobody renews become stale without a transform."""
+    if numbers is None:
+        return "never_synced"
+    if numbers.data_status == "ok" and numbers.as_of is not None:
+        hours = float(channel.parameters.get("stale_after_hours", STALE_AFTER_HOURS))
+        return "stale" if numbers.as_of < now - timedelta(hours=hours) else "ok"
+    for known in ("stale", "module_missing"):
+        if numbers.data_status == known:
+            return known  # type: ignore[return-value]
+    return "never_synced"
+
+
+def _sentences(texts: Iterable[str]) -> list[str]:
+    return [kept for text in texts if (kept := for_browser(text))]
+
+
+def _last_sync(channel: Channel) -> model.LastSync:
+    outcomes = {module.outcome for module in channel.modules.values()}
+    worst = next((outcome for outcome in _WORST_FIRST if outcome in outcomes), None)
+    return model.LastSync(complete_at=channel.last_complete_sync_at, tried_at=channel.last_tried_at, outcome=worst)
+
+
+def _sync(request: SyncRequest | None) -> model.SyncState:
+    if request is None:
+        return model.SyncState(state="idle", request_id=None, progress={})
+    progress: Mapping[str, int] = request.progress or {}
+    return model.SyncState.model_validate(
+        {"state": request.state, "request_id": request.id, "progress": dict(progress)}
+    )
+
+
+def _leads(numbers: ChannelNumbers | None) -> model.LeadCounts:
+    names = model.LeadCounts.model_fields
+    return model.LeadCounts(**{name: getattr(numbers, name, None) for name in names})
+
+
+def _module(channel: Channel, name: str) -> model.Module:
+    status = channel.modules[name]
+    return model.Module(
+        module=name,
+        outcome=status.outcome,
+        complete_at=status.upper_bound,
+        synced_at=status.synced_at,
+        rows=status.rows,
+        credits=status.credits,
+        detail=for_browser(status.detail or ""),
+    )
+
+
+def _credits(transaction: Connection, channel: Channel, settings: Settings, now: datetime) -> model.Credits:
+    edition = known_edition(channel.edition)
+    limit = edition.credits(channel.users_licensed or 0) if edition else None
+    budget = None if limit is None else int(limit * settings.credit_budget)
+    return model.Credits(used_24h=org_credits(transaction, channel, now), limit=limit, budget=budget)

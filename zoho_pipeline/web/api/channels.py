@@ -1,0 +1,96 @@
+"""`GET /v1/channels`, `/v1/channels/{id}` and `/v1/channels/{id}/insight`."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from zoho_pipeline.channels.registry.channel_rows import read_channel_page
+from zoho_pipeline.reading.insight import read_from
+from zoho_pipeline.transform.errors import NotPublished
+from zoho_pipeline.web.api.answers import answered
+from zoho_pipeline.web.api.channel_model import ChannelPage, ChannelState
+from zoho_pipeline.web.api.channel_state import channel_states
+from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.http import cursors
+from zoho_pipeline.web.http.problems import Problem, problem_responses
+from zoho_pipeline.web.services import WebServices
+
+router = APIRouter(prefix="/v1", tags=["channels"])
+
+Reader = Annotated[Principal, Depends(require("read"))]
+Limit = Annotated[int, Query(ge=1, le=100, description="The most rows of a page.")]
+Cursor = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")]
+WHO = ("tenant_required", "unauthenticated", "forbidden", "invalid", "rate_limited", "unavailable")
+
+
+@router.get("/channels", response_model=ChannelPage, responses=problem_responses(*WHO))
+def list_channels(request: Request, principal: Reader, limit: Limit = 50, cursor: Cursor = None) -> Response:
+    """The channels that the caller may see, by id, with the fields of `GET /v1/channels/{id}`."""
+
+    def make(found: WebServices) -> ChannelPage:
+        page, following = page_of_channels(found, principal, limit, cursor)
+        return ChannelPage(data=page, next_cursor=following)
+
+    return answered(request, principal, make)
+
+
+@router.get("/channels/{id}", response_model=ChannelState, responses=problem_responses(*WHO, "not_found"))
+def get_channel(request: Request, id: str, principal: Reader) -> Response:
+    """A channel: its connection, its syncs and its main numbers. Numbers are null where there is no data."""
+
+    def make(found: WebServices) -> ChannelState:
+        return channel_states(found, [visible_channel(found, principal, id)])[0]
+
+    return answered(request, principal, make)
+
+
+@router.get(
+    "/channels/{id}/insight",
+    response_model=dict[str, Any],
+    responses=problem_responses(*WHO, "not_found", "not_published"),
+)
+def get_insight(request: Request, id: str, principal: Reader) -> Response:
+    """All numbers of a channel: what `zoho-pipeline insight ID --format json` prints."""
+
+    def make(found: WebServices) -> bytes:
+        visible_channel(found, principal, id)
+        return json.dumps(insight_of(found, id), ensure_ascii=False, separators=(",", ":")).encode()
+
+    return answered(request, principal, make)
+
+
+def page_of_channels(
+    found: WebServices, principal: Principal, limit: int, cursor: str | None, search: str = ""
+) -> tuple[list[ChannelState], str | None]:
+    """A page of the channels that a caller may see, and the cursor of the next one. Problem `invalid`: the cursor."""
+    keys, binding = found.settings.secret_keys, {"list": "channels", "tenant": principal.tenant, "search": search}
+    binding |= {"channels": None if principal.channels is None else " ".join(sorted(principal.channels))}
+    after = "" if cursor is None else str(cursors.decode(keys, binding, cursor)[0])
+    database = found.registry.database
+    with database.read() as transaction:
+        tenant = None if principal.kind == "operator" else principal.tenant
+        ids = principal.channels
+        rows = read_channel_page(
+            database, transaction, limit=limit + 1, after=after, tenant=tenant, ids=ids, search=search
+        )
+    shown = [channel for channel in rows[:limit] if principal.sees(channel)]
+    following = cursors.encode(keys, binding, [rows[limit - 1].id]) if len(rows) > limit else None
+    return channel_states(found, shown), following
+
+
+def insight_of(found: WebServices, channel_id: str) -> dict[str, Any]:
+    """The insight of a channel that the caller may see.
+
+    Raises:
+        Problem: `not_published`; the channel never had a complete sync, or none was published.
+    """
+    with found.published.reading() as connection:
+        try:
+            insight = read_from(connection, channel_id) if connection else None
+        except NotPublished:
+            insight = None
+    if insight is None or insight["data_status"] == "never_synced":
+        raise Problem("not_published", "There is no insight yet: no complete sync of the channel was published.")
+    return insight

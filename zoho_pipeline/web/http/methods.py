@@ -1,0 +1,41 @@
+"""HEAD works where GET does: the same headers, and no body.
+
+The routes below /zohoCrm change state when they are read (they begin and end consents), and a login link works once,
+so they take no HEAD.
+"""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+NO_HEAD = ("/zohoCrm/", "/ui/login")
+
+
+class HeadAsGet:
+    """Lets the app answer HEAD as GET, and drops the body. A stream ends after its headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].startswith(NO_HEAD):
+            await self._app(scope, receive, send)
+            return
+        answered = asyncio.Event()
+        asked = False
+
+        async def receive_nothing() -> Message:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await answered.wait()  # then the caller has all it wanted
+            return {"type": "http.disconnect"}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                answered.set()
+
+        await self._app({**scope, "method": "GET"}, receive_nothing, send_head)

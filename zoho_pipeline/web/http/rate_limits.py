@@ -1,0 +1,72 @@
+"""Rate limits in memory: how many requests a caller may send in a time.
+
+Each process counts for itself: the limits protect the process. The limits that protect Zoho's own count are rows of
+the registry. A key names the principal and the tenant, so nobody can use up what belongs to another tenant.
+"""
+
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+from fastapi import Request
+
+from zoho_pipeline.web.http.problems import Problem
+
+PER_MINUTE = 300
+"""The requests of one principal in one minute."""
+
+MOST_CALLERS = 2_000
+"""How many callers are remembered. One more forgets the caller that was silent for the longest time."""
+
+
+class RateLimits:
+    """Counts the requests of each key in a sliding window. Threads may share it.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most_callers: int = MOST_CALLERS) -> None:
+        self._clock, self._most = clock, most_callers
+        self._guard = Lock()
+        self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def take(self, key: Hashable, limit: int = PER_MINUTE, seconds: float = 60.0) -> None:
+        """Count one request. A refused one is not counted, so a caller that waits is served again.
+
+        Args:
+            key: who asks, with the tenant.
+
+        Raises:
+            Problem: `rate_limited` with `Retry-After`; there were `limit` requests in the last `seconds`.
+        """
+        with self._guard:
+            now = self._clock()
+            times = self._times.setdefault(key, deque())
+            self._times.move_to_end(key)
+            while times and times[0] <= now - seconds:
+                times.popleft()
+            if len(times) >= limit:
+                raise too_many(times[0] + seconds - now)
+            times.append(now)
+            while len(self._times) > self._most:
+                self._times.popitem(last=False)
+
+
+def too_many(wait: float) -> Problem:
+    """The refusal of a request that may come again in `wait` seconds."""
+    after = max(1, math.ceil(wait))
+    return Problem("rate_limited", f"Too many requests. Try again in {after} s.", headers={"Retry-After": str(after)})
+
+
+def limits_of(request: Request) -> RateLimits:
+    """The limits of the app."""
+    found: RateLimits = request.app.state.rate_limits
+    return found
+
+
+def count_address(request: Request, what: str, limit: int = PER_MINUTE) -> None:
+    """Count a request that needs no proof of who asks, by the client's address. Problem `rate_limited`."""
+    limits_of(request).take((what, request.scope["state"].get("client")), limit)

@@ -1,0 +1,272 @@
+"""What the channel's page shows, computed from the fields of the API alone: sentences, charts and tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoho_pipeline.channels.sync_requests.model import SyncRequest
+from zoho_pipeline.web.api.channel_model import ChannelState, Lead
+from zoho_pipeline.web.pages.charts import Bars, Whisker, bars_of_weeks, shares, whiskers
+from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, shown, whole
+
+MOST_ROWS = 8
+"""Rows of a chart: more would not be read."""
+FEW = 5
+"""With fewer leads a rate says nothing: only the two counts are shown."""
+
+_TRENDS = {
+    "up": "More leads came in the last four full weeks than in the four before.",
+    "down": "Fewer leads came in the last four full weeks than in the four before.",
+    "flat": "About as many leads came in the last four full weeks as in the four before.",
+}
+_TOPICS = {
+    "insufficient_data": "Too few leads per topic are old enough to compare.",
+    "no_conversions_in_matured_cohort": "No lead that is old enough has a deal yet, so no topic is better than another.",
+    "no_matured_leads": "No lead is old enough yet to compare topics.",
+}
+READ = {
+    "Leads": "leads",
+    "Contacts": "contacts",
+    "Accounts": "companies",
+    "Deals": "deals and their stages",
+    "Calls": "calls",
+    "Events": "meetings",
+    "Tasks": "tasks",
+    "Notes": "notes",
+    "Campaigns": "campaigns",
+}
+"""Zoho's modules in the words of the page."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number with what it counts."""
+
+    label: str
+    value: str
+    note: str | None
+    counts: str
+
+
+@dataclass(frozen=True)
+class InsightView:
+    """The part of the page that is made of the insight."""
+
+    weeks: Bars | None
+    weeks_words: str
+    conversion: str
+    conversion_note: str
+    rates: Sequence[Whisker]
+    rates_end: float
+    sources: Sequence[tuple[str, int, float, float]]
+    sources_words: str
+    contact: Sequence[str]
+    topics: Sequence[Whisker]
+    topics_end: float
+    topics_words: str
+    suggestions: Sequence[tuple[str, str]]
+
+
+def numbers(state: ChannelState, word: str) -> list[Number]:
+    """The four numbers at the top of the page."""
+    counts, zone, currency = state.leads, state.timezone, state.currency
+    newer = counts.newer_than_as_of or 0
+    later = f"and {whole(newer, currency)} newer, not counted yet" if newer else None
+    at = f"As of {moment(state.as_of, zone)}." if state.as_of else "There are no numbers yet."
+    return [
+        Number("Connection", word, None, "Whether Zoho accepts our access, and whether syncs run."),
+        Number(
+            "Last sync",
+            moment(state.last_sync.complete_at, zone),
+            None if state.last_sync.complete_at else "never finished",
+            f"All changes in Zoho before this time are imported. Local time of {zone}.",
+        ),
+        Number(
+            "Leads imported",
+            whole(counts.total, currency),
+            later,
+            f"Leads that exist in Zoho today, converted ones included, deleted ones not. {at}",
+        ),
+        Number(
+            "Leads this month",
+            whole(counts.this_month, currency),
+            _change(state),
+            f"Leads created since the first of the month, local time of {zone}. {at}",
+        ),
+    ]
+
+
+def _change(state: ChannelState) -> str | None:
+    now, then, rate = state.leads.this_month, state.leads.last_month_same_point, state.leads.change_rate
+    if now is None or then is None:
+        return None
+    by = "by this point last month"
+    if not then:
+        return f"none {by}"
+    if not rate:
+        return f"as many as {by}"
+    word = "more" if rate > 0 else "fewer"
+    return f"{percent(abs(rate))} {word} than the {whole(then, state.currency)} {by}"
+
+
+def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightView:
+    """The view of an insight that has numbers."""
+    weeks = [row for row in insight["lead_volume"] if row["grain"] == "week"]
+    rates, end = whiskers(_source_rates(insight))
+    topics, topics_end = whiskers(_topic_rates(insight))
+    sources, sources_words = _sources(insight)
+    found = bars_of_weeks(weeks)
+    return InsightView(
+        weeks=found,
+        weeks_words=_weeks(found, insight["trend_direction"], currency),
+        conversion=_conversion(insight, currency),
+        conversion_note=_conversion_note(insight),
+        rates=rates,
+        rates_end=end,
+        sources=sources,
+        sources_words=sources_words,
+        contact=_contact(insight, currency),
+        topics=topics,
+        topics_end=topics_end,
+        topics_words=_TOPICS.get(str(insight["topic_status"]), "The lines show the 95 % interval of each rate."),
+        suggestions=_suggestions(insight),
+    )
+
+
+def _weeks(bars: Bars | None, trend: str, currency: str | None) -> str:
+    if bars is None:
+        return "There is no week to show."
+    full = [bar.count for bar in bars.bars if not bar.is_running] or [bar.count for bar in bars.bars]
+    span = f"{whole(min(full), currency)} to {whole(max(full), currency)} leads per full week."
+    return f"{span} {_TRENDS.get(trend, 'There are too few leads to show a trend.')}"
+
+
+def _conversion(insight: Mapping[str, Any], currency: str | None) -> str:
+    n, x = insight["conversion_rate_30d_n"], insight["conversion_rate_30d_x"]
+    if x is None:
+        return "It is unknown which leads got a deal: deals cannot be read."
+    if not n:
+        return "No lead is 30 days old yet, so there is nothing to measure."
+    return f"{whole(x, currency)} of {whole(n, currency)} leads got a deal within 30 days."
+
+
+def _conversion_note(insight: Mapping[str, Any]) -> str:
+    rate, n = insight["conversion_rate_30d"], insight["conversion_rate_30d_n"]
+    if rate is None or insight["conversion_rate_30d_x"] is None or n < FEW:
+        return ""
+    low, high = insight["conversion_rate_30d_ci_low"], insight["conversion_rate_30d_ci_high"]
+    return f"{percent(rate, n)}; with 95 % confidence between {percent(low, n)} and {percent(high, n)}."
+
+
+def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rates of the sources with the most leads."""
+    rows = [
+        row
+        for row in insight["conversion_rate"]
+        if (row["stage"], row["definition"], row["dimension"]) == ("deal", "matured_30d", "lead_source")
+        and row["n_converted"] is not None
+        and row["n_leads"]
+    ]
+    rows.sort(key=lambda row: (-row["n_leads"], row["dimension_value"]))
+    return [_rate(row["dimension_value"], row, row["display_status"] != "ok") for row in rows[:MOST_ROWS]]
+
+
+def _topic_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = [row for row in insight["topic_performance"] if row["n_converted"] is not None and row["n_leads"]]
+    rows.sort(key=lambda row: (-row["n_leads"], row["topic"]))
+    return [_rate(row["topic"], row, row["n_leads"] < 30) for row in rows[:MOST_ROWS]]
+
+
+def _rate(label: str, row: Mapping[str, Any], is_uncertain: bool) -> dict[str, Any]:
+    return {
+        "label": label,
+        "rate": row["conversion_rate"],
+        "low": row["ci_low"],
+        "high": row["ci_high"],
+        "n": row["n_leads"],
+        "x": row["n_converted"],
+        "is_uncertain": is_uncertain,
+    }
+
+
+def _sources(insight: Mapping[str, Any]) -> tuple[list[tuple[str, int, float, float]], str]:
+    named = [(str(insight[f"top_source_{n}"]), insight[f"top_source_{n}_leads"]) for n in (1, 2, 3)]
+    counts = [(name, count) for name, count in named if name != "None" and count]
+    rest = (("Other sources", insight["other_sources_leads"]), ("Unknown", insight["unknown_source_leads"]))
+    counts += [(name, count) for name, count in rest if count]
+    if not counts:
+        return [], "There are no leads, so there are no sources."
+    month = "last month; this month has none yet" if insight["top_sources_period"] == "last_month" else "this month"
+    return shares(counts), f"Where the leads of {month} came from."
+
+
+def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
+    total = next((row for row in insight["time_to_first_contact"] if row["dimension"] == "all"), {})
+    if not total.get("n_leads"):
+        return ["No lead came in the last 90 days."]
+    if total["n_contacted"] is None:
+        return ["It is unknown when leads were contacted: no activity can be read."]
+    n, contacted = total["n_leads"], total["n_contacted"]
+    lines = [f"{whole(contacted, currency)} of {whole(n, currency)} leads of the last 90 days were contacted."]
+    if insight["median_hours_to_first_contact"] is not None:
+        lines.append(f"Half of these waited less than {hours(insight['median_hours_to_first_contact'])}.")
+    waiting = total.get("n_uncontacted") or 0
+    if waiting:
+        oldest = total.get("oldest_uncontacted_hours")
+        longest = f"; the longest has waited for {hours(oldest)}" if oldest is not None else ""
+        verb = "waits" if waiting == 1 else "wait"
+        lines.append(f"{whole(waiting, currency)} {plural(waiting, 'lead')} still {verb}{longest}.")
+    return lines
+
+
+def _suggestions(insight: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [(insight[f"suggested_topic_{n}"], insight[f"suggested_topic_{n}_reason"]) for n in (1, 2, 3)]
+    return [(str(topic), str(reason)) for topic, reason in found if topic]
+
+
+def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
+    """The rows of the table of leads."""
+    return [
+        {
+            "created": moment(lead.created_local),
+            "name": shown(lead.name, 80),
+            "company": shown(lead.company, 80),
+            "source": shown(lead.lead_source, 60),
+            "status": shown(lead.lead_status, 60),
+            "content": shown(lead.content_title or lead.content_id, 90),
+            "is_converted": lead.is_converted,
+            "is_new": lead.is_newer_than_as_of,
+        }
+        for lead in leads
+    ]
+
+
+_REASONS = {"user": "requested", "push": "changes in Zoho", "connect": "first sync", "gap": "catch-up", "run": "schedule"}
+_STATES = {"queued": "Waiting", "running": "Running", "done": "Done", "failed": "Failed"}
+
+
+def history_rows(requests: Sequence[SyncRequest], zone: str, currency: str | None) -> list[dict[str, str]]:
+    """The rows of the table of syncs, the newest first."""
+    rows = []
+    for request in requests:
+        read = sum((request.progress or {}).values())
+        began, ended = request.started_at, request.finished_at
+        seconds = (ended - began).total_seconds() if began and ended else None
+        rows.append(
+            {
+                "asked": moment(request.asked_at, zone),
+                "why": _REASONS.get(request.reason, request.reason),
+                "state": _STATES.get(request.state, request.state),
+                "is_failed": "yes" if request.state == "failed" else "",
+                "rows": whole(read, currency) if request.progress else NONE,
+                "took": hours(seconds / 3600) if seconds and seconds >= 60 else f"{seconds:.0f} s" if seconds else NONE,
+            }
+        )
+    return rows
+
+
+def read_modules(state: ChannelState) -> list[str]:
+    """What is read from Zoho, in the words of the page."""
+    known = [READ[module.module] for module in state.modules if module.module in READ and module.outcome != "skipped"]
+    return known or list(READ.values())
+

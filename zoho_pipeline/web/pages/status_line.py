@@ -1,0 +1,82 @@
+"""The first lines of a channel's page: its state in one sentence, one button, and a banner where numbers are old."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zoho_pipeline.web.api.channel_model import ChannelState
+from zoho_pipeline.web.pages.formats import moment, plural, shown, whole
+
+Tone = Literal["good", "busy", "idle", "bad"]
+Action = Literal["reconnect", "sync", "resume"]
+
+BUTTONS: dict[Action, str] = {"reconnect": "Reconnect", "sync": "Sync Now", "resume": "Resume"}
+NEEDS: dict[Action, str] = {"reconnect": "connect", "sync": "sync", "resume": "admin"}
+"""The scope of each action."""
+
+NOTES = {
+    "asked": "The sync was requested. This page shows its progress.",
+    "joined": "A sync was requested before; it goes on.",
+    "limit": "There were many requests for a sync within an hour. Please wait for some minutes.",
+    "paused": "The channel is paused now.",
+    "resumed": "The channel is active again.",
+    "refused": "A sync is not possible now.",
+}
+"""What a form did → the sentence that the page shows after it."""
+
+
+@dataclass(frozen=True)
+class StatusLine:
+    """Attributes:
+    word: the state in one or two words.
+    sentence: what it means for the reader.
+    action: what the one button does; None: there is no button.
+    banner: why the numbers are old, with their date.
+    """
+
+    tone: Tone
+    word: str
+    sentence: str
+    action: Action | None
+    banner: str | None
+
+
+def status_line(state: ChannelState, scopes: frozenset[str]) -> StatusLine:
+    """The state of a channel for somebody with these scopes."""
+    tone, word, sentence, action = _state(state)
+    allowed = action if action is not None and NEEDS[action] in scopes else None
+    if action == "reconnect" and allowed is None:
+        sentence += " Somebody who may connect must do this."
+    return StatusLine(tone, word, sentence, allowed, _banner(state))
+
+
+def _state(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
+    org = shown(state.org.name) if state.org.name else "Zoho CRM"
+    running = state.sync.state in ("queued", "running")
+    if state.status == "reconnect_needed":
+        return "bad", "Reconnect needed", f"Zoho no longer gives access to {org}. Connect again to go on.", "reconnect"
+    if state.status == "paused":
+        return "idle", "Paused", f"Nothing is read from {org} until somebody resumes it.", "resume"
+    if running:
+        rows = sum(state.sync.progress.values())
+        so_far = f"{whole(rows, state.currency)} {plural(rows, 'row')} so far" if rows else "it begins soon"
+        return "busy", "Syncing", f"Changes are read from {org}: {so_far}.", None
+    if state.status == "never_synced":
+        failed = state.last_sync.tried_at is not None
+        words = "The first sync did not finish." if failed else "The first sync has not begun."
+        return "bad" if failed else "idle", "Never synced", f"{org} is connected. {words}", "sync"
+    until = moment(state.last_sync.complete_at, state.timezone)
+    return "good", "Connected", f"Everything in {org} up to {until} is imported.", "sync"
+
+
+def _banner(state: ChannelState) -> str | None:
+    if state.leads.total is None:
+        if state.data_status == "module_missing":
+            return "Leads cannot be read: check what the connected user may see."
+        return None
+    date = moment(state.as_of, state.timezone)
+    if state.status == "reconnect_needed":
+        return f"These are the numbers of {date}. They stay until the channel is connected again."
+    if state.data_status == "stale":
+        why = "the channel is paused" if state.status == "paused" else "no newer sync has finished"
+        return f"These are the numbers of {date}: {why}."
+    return None

@@ -4,14 +4,14 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue
+from zoho_pipeline.web.api import catalogue, events, syncs
 from zoho_pipeline.web.connect import routes as connect
 from zoho_pipeline.web.http import problems
 from zoho_pipeline.web.http.headers import SecurityHeaders
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
 
-ROUTERS = (connect.router, catalogue.router, pages.router)
+ROUTERS = (connect.router, catalogue.router, syncs.router, events.router, pages.router)
 
 
 def create_app(settings: Settings, service: ServiceSettings) -> FastAPI:

@@ -15,7 +15,8 @@ from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
 from zoho_pipeline.cli.web import web
-from zoho_pipeline.cli.web_admin import keys, login, origins
+from zoho_pipeline.cli.web.serve import serve
+from zoho_pipeline.cli.web.work import work
 
 
 @click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
@@ -35,7 +36,6 @@ def main() -> None:
     """
 
 
-for command in (keys, origins, login):
-    web.add_command(command)
-for command in (connect, channels, content, sync, reconcile, transform, insight, sql, simulator, demo, web):
+COMMANDS = (connect, channels, content, sync, reconcile, transform, insight, sql, serve, work, web, simulator, demo)
+for command in COMMANDS:
     main.add_command(command)

@@ -241,7 +241,13 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
     ]
 
 
-_REASONS = {"user": "requested", "push": "changes in Zoho", "connect": "first sync", "gap": "catch-up", "run": "schedule"}
+_REASONS = {
+    "user": "requested",
+    "push": "changes in Zoho",
+    "connect": "first sync",
+    "gap": "catch-up",
+    "run": "schedule",
+}
 _STATES = {"queued": "Waiting", "running": "Running", "done": "Done", "failed": "Failed"}
 
 
@@ -269,4 +275,3 @@ def read_modules(state: ChannelState) -> list[str]:
     """What is read from Zoho, in the words of the page."""
     known = [READ[module.module] for module in state.modules if module.module in READ and module.outcome != "skipped"]
     return known or list(READ.values())
-

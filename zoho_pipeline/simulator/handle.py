@@ -7,6 +7,7 @@ from typing import Any
 
 from zoho_pipeline.simulator.clock import Clock
 from zoho_pipeline.simulator.control import endpoints, snapshot_file
+from zoho_pipeline.simulator.courier import Courier
 from zoho_pipeline.simulator.faults import Faults
 from zoho_pipeline.simulator.http.server import Server
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
@@ -36,6 +37,7 @@ class Simulator:
 
     def __init__(self, hub: Hub, server: Server) -> None:
         self.hub, self._server = hub, server
+        self.courier = Courier(hub)
         self.control = Control(hub)
 
     @classmethod
@@ -60,6 +62,7 @@ class Simulator:
 
     def stop(self) -> None:
         """Close every connection and free the port. A second call does nothing."""
+        self.courier.stop()
         self._server.stop()
 
     def wait(self) -> None:

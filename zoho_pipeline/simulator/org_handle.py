@@ -14,6 +14,7 @@ from zoho_pipeline.simulator.state.fields import Field, Pick, Pipeline
 from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.shared import Shared
 from zoho_pipeline.simulator.state.store import ModuleStore
+from zoho_pipeline.simulator.state.subscriptions import Subscription
 from zoho_pipeline.simulator.state.tokens import scope_words
 from zoho_pipeline.simulator.state.users import User
 
@@ -221,7 +222,7 @@ class OrgHandle:
     def delete(self, module: str, row_id: str, *, permanent: bool = False, at: Any = None) -> None:
         """Move a row to the recycle bin, or delete it permanently (a row in the bin too)."""
         with self._shared.lock:
-            changes.delete(self.state, module, row_id, permanent=permanent, at=self._at(at))
+            changes.delete(self.state, self._shared, module, row_id, permanent=permanent, at=self._at(at))
 
     def restore(self, module: str, row_id: str, *, at: Any = None) -> None:
         """Take a row out of the recycle bin; its entry in the list of deletions goes too."""
@@ -237,6 +238,23 @@ class OrgHandle:
         """Merge two rows: the loser is deleted and fills the empty values of the winner."""
         with self._shared.lock:
             changes.merge(self.state, self._shared, module, winner_id, loser_id, at=self._at(at))
+
+    def refuse_writes(self, record_id: str, code: str | None) -> None:
+        """Refuse changes of a record by the API with this code (see `writes.MESSAGES`); None takes them again."""
+        with self._shared.lock:
+            self.state.write_refusals.pop(record_id, None)
+            if code is not None:
+                self.state.write_refusals[record_id] = code
+
+    @property
+    def subscriptions(self) -> dict[str, Subscription]:
+        """The channels of `/actions/watch`, by their ids."""
+        return self.state.board.subscriptions
+
+    @property
+    def automation(self) -> list[dict[str, Any]]:
+        """What ran after changes by the API: module, id, and the kinds of automation."""
+        return self.state.automation
 
     def add_email(self, record_id: str, **mail: Any) -> str:
         """Add a mail to a record and return its message id.

@@ -34,6 +34,24 @@ class Switches:
     info_on_last_page: bool = True  # does the last page carry `info`?
     live_lookup_names: bool = True  # a lookup shows the present name of its record, or the stored name when False
 
+    # Notifications (`/actions/watch`), and changes by the API
+    push_echo: str = "right"  # right | null | absent: the token in deliveries
+    push_affected: str = "maps"  # maps | flat | empty: the form of affected_fields
+    push_ids: int = 1  # the most ids in one delivery
+    push_repeats: int = 1  # times that each delivery is sent
+    push_retries: int = 0  # more tries after an answer that is not 2xx
+    push_reversed: bool = False  # the newest delivery that waits comes first
+    push_paused: bool = False  # nothing is sent, and everything waits
+    push_own_changes: bool = True  # is a change by the API told to the client that made it?
+    push_on_restore: bool = False
+    push_on_merge: bool = False
+    meetings_event: str = "Events"  # or Meetings: the name of that module in events
+    watch_status: int = 201  # or 202, of a subscription
+    watch_longest: int = 604_800  # seconds; a later expiry becomes one hour
+    mixed_status: int = 207  # or 200 or 202, of a change of which some rows are refused
+    converted_write_code: str = "CONVERTED_RECORD"  # or NOT_ALLOWED
+    strict_picklists: bool = False  # does a change refuse a text that is not in the picklist?
+
     # Token endpoint
     token_error_status: int = 200
     throttle_status: int = 400

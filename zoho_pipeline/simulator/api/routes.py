@@ -1,6 +1,6 @@
 """Every call that the simulated API answers. The first matching path wins."""
 
-from zoho_pipeline.simulator.api import bulk, coql, counts, deleted, records, related, settings, users
+from zoho_pipeline.simulator.api import bulk, coql, counts, deleted, records, related, settings, users, watch, writes
 from zoho_pipeline.simulator.calls.call import Route, route
 from zoho_pipeline.simulator.calls.scopes import (
     of_bulk,
@@ -10,7 +10,9 @@ from zoho_pipeline.simulator.calls.scopes import (
     of_org,
     of_related,
     of_settings,
+    of_update,
     of_users,
+    of_watch,
 )
 
 
@@ -33,6 +35,13 @@ ROUTES: tuple[Route, ...] = (
     route("/users", users.list_users, of_users, params="type page per_page"),
     route("/users/{id}", users.one_user, of_users),
     route("/org", users.org, of_org),
+    route(
+        "/actions/watch",
+        watch.handle,
+        of_watch,
+        methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+        params=watch.PARAMS,
+    ),
     route("/coql", coql.run, of_coql, methods=("POST",), price=coql.price, sub_limited=always),
     route("/read", bulk.create, of_bulk, methods=("POST",), price=bulk.price_of_create, bulk=True),
     route("/read/{id}", bulk.status, of_bulk, bulk=True),
@@ -47,6 +56,8 @@ ROUTES: tuple[Route, ...] = (
         sub_limited=records.is_sorted,
         params=records.PARAMS,
     ),
+    route("/{module}", writes.update, of_update, methods=("PUT",), price=writes.price),
+    route(r"/{module}/(?P<id>\d+)", writes.update, of_update, methods=("PUT",), price=writes.price),
     route(r"/{module}/(?P<id>\d+)", records.get_record, of_module, params=records.PARAMS),
     route(r"/{module}/(?P<id>\d+)/{related}", related.list_related, of_related, params=related.PARAMS),
 )

@@ -40,6 +40,20 @@ def of_module(call: Call) -> list[tuple[str, ...]]:
     return [module_read(call.parts["module"])]
 
 
+def of_watch(call: Call) -> list[tuple[str, ...]]:
+    """A scope of notifications for the method, and one that reads a module."""
+    kinds = {"GET": ("READ",), "POST": ("CREATE", "WRITE"), "DELETE": ("DELETE",)}
+    allowed = (*kinds.get(call.request.method, ("UPDATE", "WRITE")), "ALL")
+    return [tuple(f"ZohoCRM.notifications.{kind}" for kind in allowed), any_module_read(call)]
+
+
+def of_update(call: Call) -> list[tuple[str, ...]]:
+    """A scope that changes the records of the module of the path."""
+    name = call.parts["module"].lower()
+    kinds = ("UPDATE", "WRITE", "ALL")
+    return [tuple(f"ZohoCRM.modules.{part}{kind}" for part in ("", f"{name}.") for kind in kinds)]
+
+
 def of_settings(*areas: str) -> "Settings":
     """The scopes of calls below /settings that concern these areas."""
     return Settings(areas)

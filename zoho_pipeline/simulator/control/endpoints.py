@@ -180,6 +180,19 @@ def convert(hub: Hub, id: str, org: str | None = None, **choices: Any) -> dict[s
     return _org(hub, org).convert(id, **choices)
 
 
+def refuse_writes(hub: Hub, id: str, code: str | None = None, org: str | None = None) -> None:
+    """Refuse changes of a record by the API with this code; without a code they are taken again."""
+    _org(hub, org).refuse_writes(id, code)
+
+
+def subscriptions(hub: Hub, org: str | None = None) -> list[dict[str, Any]]:
+    """List the channels of `/actions/watch`, without their tokens, and the number of deliveries that wait."""
+    found = _org(hub, org).state
+    hidden = {"token": "***"}
+    waiting = {"waiting": len(found.board.waiting)}
+    return [vars(channel) | hidden | waiting for channel in found.board.subscriptions.values()]
+
+
 def merge(hub: Hub, module: str, winner: str, loser: str, org: str | None = None) -> None:
     """Merge the row `loser` into the row `winner`."""
     _org(hub, org).merge(module, winner, loser)
@@ -264,7 +277,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
         orgs, add_org, add_user, update_user, delete_user, deactivate_user, see, see_field, see_module,
         add_custom_field, remove_field, remove_module, enable_status_history, enable_multi_currency,
         set_business_hours, add_holiday, add_client, grant, insert, insert_many, update, delete, restore, convert,
-        merge, add_email, rows, clock, fault, clear_faults, switches, on_call, requests, clear_requests, credits,
+        merge, refuse_writes, subscriptions, add_email, rows, clock, fault, clear_faults, switches, on_call, requests,
+        clear_requests, credits,
         reset, save,
     )
 }  # fmt: skip

@@ -19,6 +19,7 @@ from zoho_pipeline.simulator.state.credits import CreditBook
 from zoho_pipeline.simulator.state.fields import LOOKUPS, Field, Pick, Pipeline
 from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.store import Deletion, ModuleStore, Row
+from zoho_pipeline.simulator.state.subscriptions import Subscription
 from zoho_pipeline.simulator.state.tokens import Client, Grant
 from zoho_pipeline.simulator.state.users import User
 from zoho_pipeline.simulator.wire import SimulatorError
@@ -82,6 +83,7 @@ def _org_line(org: Org) -> dict[str, Any]:
         "users": [vars(user) for user in org.users.values()],
         "pipelines": [asdict(p) for p in org.pipelines],
         "spent": org.credits.spent,
+        "subscriptions": [asdict(channel) for channel in org.board.subscriptions.values()],
         "modules": modules,
     }
 
@@ -133,6 +135,8 @@ def _read_org(hub: Hub, line: dict[str, Any]) -> None:
     org.users = {user["id"]: _user(user) for user in line["users"]}
     org.pipelines = [Pipeline(p["id"], p["name"], [Pick(**s) for s in p["stages"]]) for p in line["pipelines"]]
     org.modules = {m["api_name"]: _module(m) for m in line["modules"]}
+    channels = [Subscription(**channel) for channel in line.get("subscriptions", ())]
+    org.board.subscriptions = {channel.channel_id: channel for channel in channels}
     hub.adopt(org)
 
 

@@ -168,16 +168,18 @@ class App:
         grant = token.grant
         quirks.refuse_lacking(self._hub.switches, request.path)
         call = Call(self._hub, request, org.state, org.bulk, org.users[grant.user_id], grant, {})
-        for found in ROUTES:
-            match = found.pattern.match(request.path)
-            if match is None:
-                continue
-            if request.method not in found.methods:
-                raise Refusal(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
-            call.parts = match.groupdict()
-            self._permit(call, found)
-            return call, found
-        raise unknown_url()
+        first = next((found for found in ROUTES if found.pattern.match(request.path)), None)
+        if first is None:
+            raise unknown_url()
+        # a path may have one route per method; a later pattern that matches too is another path
+        same = (found for found in ROUTES if found.pattern == first.pattern and request.method in found.methods)
+        found = next(same, None)
+        if found is None:
+            raise Refusal(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
+        match = found.pattern.match(request.path)
+        call.parts = match.groupdict() if match else {}
+        self._permit(call, found)
+        return call, found
 
     def _permit(self, call: Call, found: Route) -> None:
         if not call.user.api_access:

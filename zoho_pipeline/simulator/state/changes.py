@@ -38,6 +38,7 @@ def insert_many(org: Org, shared: Shared, api_name: str, rows: Iterable[Mapping[
     attach(org, store, fresh)
     if shared.switches.note_bumps_parent:
         bump_parents(org, fresh, now)
+    org.board.announce(shared, org.users, store.api_name, "insert", dict.fromkeys(ids, ()))
     return ids
 
 
@@ -72,9 +73,13 @@ def converted_values(org: Org, store: ModuleStore, values: Mapping[str, Any]) ->
 
 
 def update(
-    org: Org, shared: Shared, api_name: str, row_id: str, values: Mapping[str, Any], *, touch: bool = True
-) -> None:
-    """Change a row as a user would; `touch=False` leaves Modified_Time, as a formula or a system job does."""
+    org: Org, shared: Shared, api_name: str, row_id: str, values: Mapping[str, Any], *, touch: bool = True,
+    by_client: str | None = None,
+) -> None:  # fmt: skip
+    """Change a row as a user would; `touch=False` leaves Modified_Time, as a formula or a system job does.
+
+    `by_client` is the OAuth client that makes the change.
+    """
     store = org.module(api_name)
     old = store.row(row_id)
     new = {k: v for k, v in old.items() if k not in values} | converted_values(org, store, values)
@@ -90,9 +95,12 @@ def update(
     attach(org, store, [new])
     if store.api_name in NAMED and old.get(store.name_field) != new.get(store.name_field):
         org.names_version += 1
+    if touch:
+        changed = [name for name in new if new[name] != old.get(name) and name in values]
+        org.board.announce(shared, org.users, store.api_name, "update", {row_id: changed}, by_client=by_client)
 
 
-def delete(org: Org, api_name: str, row_id: str, *, permanent: bool, at: int) -> None:
+def delete(org: Org, shared: Shared, api_name: str, row_id: str, *, permanent: bool, at: int) -> None:
     """Move a live row to the recycle bin, or delete it permanently (a row in the bin too).
 
     A permanent deletion replaces the row's entry in the list of deletions with an entry of its own.
@@ -109,6 +117,7 @@ def delete(org: Org, api_name: str, row_id: str, *, permanent: bool, at: int) ->
     org.names_version += 1
     store.version += 1
     store.deletions.append(_deletion(org, store, row, at, "permanent" if permanent else "recycle"))
+    org.board.announce(shared, org.users, store.api_name, "delete", {row_id: ()})
 
 
 def _deletion(org: Org, store: ModuleStore, row: Row, at: int, kind: str) -> Deletion:
@@ -132,6 +141,8 @@ def restore(org: Org, shared: Shared, api_name: str, row_id: str, *, at: int) ->
     store.put(row)
     history.adopt_again(org, store, row)
     org.names_version += 1
+    if shared.switches.push_on_restore:
+        org.board.announce(shared, org.users, store.api_name, "insert", {row_id: ()})
 
 
 def convert(
@@ -190,6 +201,7 @@ def _mark_converted(
     if shared.switches.conversion_bumps_modified:
         marks["Modified_Time"] = at
     leads.put(lead | marks)
+    org.board.announce(shared, org.users, "Leads", "update", {lead["id"]: list(marks)})
 
 
 def _move_activities(
@@ -260,6 +272,9 @@ def merge(org: Org, shared: Shared, api_name: str, winner_id: str, loser_id: str
     if shared.switches.merge_in_deleted:
         store.deletions.append(_deletion(org, store, loser, at, "permanent"))
     org.names_version += 1
+    if shared.switches.push_on_merge:
+        org.board.announce(shared, org.users, store.api_name, "update", {winner_id: ()})
+        org.board.announce(shared, org.users, store.api_name, "delete", {loser_id: ()})
 
 
 def bump_parents(org: Org, rows: Sequence[Row], at: int) -> None:

@@ -19,6 +19,7 @@ from zoho_pipeline.simulator.state.fields import (
     standard_stages,
 )
 from zoho_pipeline.simulator.state.store import ModuleStore, as_text_id
+from zoho_pipeline.simulator.state.subscriptions import NoticeBoard
 from zoho_pipeline.simulator.state.users import ADMIN, User
 from zoho_pipeline.simulator.wire import SimulatorError
 
@@ -50,6 +51,10 @@ class Org:
         self.in_flight: dict[str, list[int]] = {}
         self.peak: dict[str, list[int]] = {}
         self.emails: dict[str, list[dict[str, Any]]] = {}
+        self.board = NoticeBoard()
+        self.write_refusals: dict[str, str] = {}  # id of a record → the code with which a change is refused
+        self.write_denied: set[str] = set()  # modules that the profile of the user may not edit
+        self.automation: list[dict[str, Any]] = []  # what ran after changes by the API
         self.business_hours: dict[str, Any] | None = None
         self.holidays: list[dict[str, Any]] = []
         self.open_stays: dict[str, str] = {}

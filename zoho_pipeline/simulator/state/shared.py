@@ -12,6 +12,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.announced = threading.Event()  # set when a change waits to be told; the courier clears it
         self.reset()
 
     def reset(self) -> None:

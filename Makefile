@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO_HOME ?= data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test ui check proofs bench production-rehearsal screenshots drill lock clean
+.PHONY: help demo web test ui check proofs bench production-rehearsal screenshots drill lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 24
@@ -24,6 +24,9 @@ demo: $(READY) ## run the whole product on the simulator: connect, sync, transfo
 
 ui: $(READY) ## open the Dagster UI on the demo's data (run `make demo` first)
 	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --ui
+
+web: $(READY) ## serve the demo's channel page, connect popup and API (run `make demo` first)
+	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --web
 
 test: $(READY) ## check style, types and import contracts, then run all tests
 	@$(MAKE) --no-print-directory check

@@ -27,6 +27,7 @@ COMPARED = (
     ("leads of the last 30 days with a deal", "conversion_rate_30d_rolling"),
     ("leads of the last 90 days that were contacted", "contacted_rate"),
 )
+_CONNECT = f"channel_id={CHANNEL}&region={DATA_CENTER}"
 QUERIES = (
     "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
     "select period_start, n_leads from lead_volume where grain = 'week' order by 1",
@@ -42,7 +43,11 @@ QUERIES = (
     "--leads", type=click.IntRange(60, 20_000), default=600, show_default=True, help="The approximate number of leads."
 )
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed makes the same company.")
-def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
+@click.option("--web", is_flag=True, help="Start the demo's simulator and the web server on the data of the last demo.")
+@click.option(
+    "--web-port", type=click.IntRange(1, 65535), default=8480, show_default=True, help="The port of the web server."
+)
+def demo(ui: bool, ui_port: int, leads: int, seed: int, web: bool, web_port: int) -> None:
     """Show the whole product on the local simulator; no Zoho account is needed.
 
     The demo connects a generated company through real OAuth, syncs it, builds the marts and shows the insight.
@@ -53,9 +58,15 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
     Examples:
       zoho-pipeline demo
       zoho-pipeline demo --ui
+      zoho-pipeline demo --web
     """
+    if ui and web:
+        raise click.UsageError("give one of --ui and --web. Start the other one in a second terminal.")
     if ui:
         run_ui(known_place(demo_home()), ui_port)
+        return
+    if web:
+        run_web(known_place(demo_home()), web_port)
         return
     began = time.monotonic()
     place = fresh_place(demo_home())
@@ -67,7 +78,8 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
 def _next_steps(place: Place) -> None:
     """Print commands that work on the demo's data from this folder."""
     program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
-    ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
+    web, ui = (f"make {name}" if Path("Makefile").exists() else f"{program} demo --{name}" for name in ("web", "ui"))
+    say(f"  {web:<32} # the channel page, the connect popup and the API on this data")
     say(f"  {ui:<32} # Dagster on this data; every asset can be materialised")
     say(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
     say(f"  {program} insight {CHANNEL}")
@@ -114,6 +126,7 @@ def _connect(session: "Session", sim: "Simulator", place: Place, company: "Compa
         session.registry,
         CHANNEL,
         data_center=DATA_CENTER,
+        tenant=CHANNEL,
         port=0,
         timeout=60,
         announce=lambda url: say(f"Opening {url.partition('?')[0]}?…"),
@@ -186,6 +199,42 @@ def run_ui(place: Place, port: int) -> None:
             sim.save(place.state)
     if code:
         raise PipelineError(f"Dagster's UI ended with exit code {code}. Its lines above give the reason.")
+
+
+def run_web(place: Place, port: int) -> None:
+    """Run the web server and its worker on the demo's data, with the simulator beside them, until Ctrl-C."""
+    from zoho_pipeline.cli.simulator import started
+
+    public_url = f"http://localhost:{port}"
+    others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
+    env = {**others, **place.environment, "ZOHO_PIPELINE_PUBLIC_URL": public_url}
+    command = [sys.executable, "-c", "from zoho_pipeline.cli import main; main()", "serve", "--port", str(port)]
+    key = _demo_key(place)
+    with started(place.port, place.state, "Or run `zoho-pipeline demo` again: it takes a free port.") as sim:
+        say(f"Zoho simulator on {sim.url}; Ctrl-C ends everything.")
+        say(f"The API:      {public_url}/docs")
+        say(f'Try it:       curl -H "Authorization: Bearer {key}" {public_url}/v1/channels/{CHANNEL}')
+        say(f'Connect:      curl -H "Authorization: Bearer {key}" "{public_url}/zohoCrm/connect?{_CONNECT}"')
+        say("              Open the start_url of the answer in a browser, and accept.")
+        try:
+            code = _until_interrupted(command, env)
+        finally:
+            sim.save(place.state)
+    if code:
+        raise PipelineError(f"The web server ended with exit code {code}. Its lines above give the reason.")
+
+
+def _demo_key(place: Place) -> str:
+    """A new API key for the demo's tenant; keys of earlier runs end."""
+    from zoho_pipeline.channels.platform.keys import ApiKeys
+    from zoho_pipeline.cli.session import Session
+
+    keys = ApiKeys(Session(place.settings()).registry.database)
+    for old in keys.list():
+        if old.name == CHANNEL and old.revoked_at is None:
+            keys.revoke(old.id)
+    scopes = ("connect", "read", "pii", "sync", "admin")
+    return keys.add(CHANNEL, tenants=[CHANNEL], scopes=scopes)[1].reveal()
 
 
 def _until_interrupted(command: list[str], env: dict[str, str]) -> int:

@@ -42,10 +42,13 @@ def serve(host: str, port: int, no_worker: bool) -> None:
     links: list[str] = []
 
     def load() -> "FastAPI":
+        from zoho_pipeline.channels.database.clock import DatabaseClock
         from zoho_pipeline.web.app import create_app
         from zoho_pipeline.web.auth.operator import login_link
+        from zoho_pipeline.web.auth.tokens import Tokens
 
-        links.append(login_link(session.registry, service))
+        clock = DatabaseClock(session.registry.database)
+        links.append(login_link(Tokens(session.settings.secret_keys, service.public_url, clock)))
         return create_app(session.settings, service, starts_worker=not no_worker)
 
     def announce() -> None:

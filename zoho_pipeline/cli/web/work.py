@@ -8,6 +8,7 @@ import sys
 import click
 
 from zoho_pipeline.cli.output import format_option, print_json, say
+from zoho_pipeline.cli.program import BUG
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
@@ -50,8 +51,8 @@ def work(once: bool, output: str) -> None:
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
-    if once and not complete and not stopped:
-        *first, last = [*worker.failed.values(), *worker.left.values()]
+    if not complete and not stopped:
+        *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:
             say(f"error: {line}", err=True)
         raise PipelineError(last)

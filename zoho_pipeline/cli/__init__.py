@@ -14,7 +14,8 @@ from zoho_pipeline.cli.demo.story import demo
 from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
-from zoho_pipeline.cli.web.endpoints import web
+from zoho_pipeline.cli.web import web
+from zoho_pipeline.cli.web.endpoints import endpoints
 from zoho_pipeline.cli.web.work import work
 
 
@@ -35,5 +36,6 @@ def main() -> None:
     """
 
 
+web.add_command(endpoints)
 for command in (connect, channels, content, sync, reconcile, transform, insight, sql, work, web, simulator, demo):
     main.add_command(command)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.sync_records import record_sync
 from tests.worker.conftest import QUICK_WORK, Place, wait_for
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -129,11 +130,13 @@ def test_a_first_sync_that_failed_is_not_tried_in_a_loop(place: Place) -> None:
     with place.registry.database.write() as transaction:
         transaction.execute(tables.sync_requests.update().values(asked_at=earlier))
     assert request_first_syncs(place.registry, "worker") == ["acme"]
-    claims.claim(place.registry, "w")
-    assert claims.finish(place.registry, "w", queue.history(place.registry, "acme", 1)[0].id, "no answer")
-    place.connect("acme2")
-    place.registry.remove("acme2")
-    assert request_first_syncs(place.registry, "worker") == []
+    again = claims.claim(place.registry, "w")
+    assert again is not None
+    assert claims.finish(place.registry, "w", again.id, "no answer")
+    record_sync(place.registry, "acme", "Leads", None, "skipped")
+    with place.registry.database.write() as transaction:
+        transaction.execute(tables.sync_requests.update().values(asked_at=earlier))
+    assert request_first_syncs(place.registry, "worker") == [], "its connection may not read leads"
 
 
 def test_a_failing_channel_fails_alone_and_says_why(place: Place) -> None:

@@ -72,7 +72,9 @@ class Sender:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way or due."""
-        return not self._busy.is_set() and not deliveries.next_due(self._registry)
+        # a delivery leaves the due ones after the mark is set, and may come back before it is removed: so it asks twice
+        due = deliveries.next_due(self._registry)
+        return not due and not self._busy.is_set() and not deliveries.next_due(self._registry)
 
     def run(self) -> None:
         """The body of the thread."""
@@ -98,7 +100,10 @@ class Sender:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _claim(self, most: int) -> list[Delivery]:
+        """Claim what is due. It looks before it locks, because it looks every second."""
         try:
+            if not await asyncio.to_thread(deliveries.next_due, self._registry):
+                return []
             return await asyncio.to_thread(deliveries.claim, self._registry, most, self._limits.delivery_lease)
         except RegistryError as error:
             log.warning("the deliveries cannot be read, and are tried again: %s", error)
@@ -118,6 +123,9 @@ class Sender:
             with suppress(RegistryError):
                 deliveries.give_back(self._registry, delivery)
             raise
+        except Exception as error:  # else the claim would end, and the same try would come again for ever
+            log.exception("event %s: unexpected error", delivery.event_id)
+            result = Result(False, f"an unexpected error ({type(error).__name__})")
         try:
             await asyncio.to_thread(self._settle, delivery, result)
         except RegistryError as error:  # the claim ends, and the event is sent again: at least once

@@ -5,6 +5,11 @@ Called by: the program in `cli`, which adds the commands.
 Read first: `group.py`, then `endpoints.py`.
 """
 
-from zoho_pipeline.cli.web import admin as admin  # they add their commands to the group
-from zoho_pipeline.cli.web import endpoints as endpoints
-from zoho_pipeline.cli.web.group import web as web
+from zoho_pipeline.cli.web.admin import keys, login, origins
+from zoho_pipeline.cli.web.endpoints import endpoints
+from zoho_pipeline.cli.web.group import web
+
+for command in (keys, origins, endpoints, login):
+    web.add_command(command)
+
+__all__ = ["web"]

@@ -6,7 +6,6 @@ import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.session import Session
-from zoho_pipeline.cli.web.group import web
 from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ SCOPES = ("connect", "read", "pii", "sync", "write", "agent", "forms", "admin", 
 """Those of `web/auth/principal.py`; a test compares the two. The help must not wait for the web framework."""
 
 
-@web.group(short_help="API keys for the backend of your platform.")
+@click.group(short_help="API keys for the backend of your platform.")
 def keys() -> None:
     """Make, list and revoke API keys. A key is for the backend of your platform, never for a browser."""
 
@@ -101,7 +100,7 @@ def revoke(key_id: str, output: str) -> None:
     print_json(_shown(key)) if output == "json" else say(f"Key {key.id} ({key.name}) is revoked.")
 
 
-@web.group(short_help="Pages that may embed those of a tenant.")
+@click.group(short_help="Pages that may embed those of a tenant.")
 def origins() -> None:
     """Say which pages may show a tenant's pages in a frame and receive their messages."""
 
@@ -129,7 +128,7 @@ def set_(tenant: str, given: tuple[str, ...], output: str) -> None:
     say(f"Pages of {', '.join(stored)} may embed those of tenant {tenant}.")
 
 
-@web.command(short_help="Print a link that opens the operator's pages.")
+@click.command(short_help="Print a link that opens the operator's pages.")
 @format_option
 def login(output: str) -> None:
     """Print a link that lets one browser into /ui. It works once, within ten minutes.

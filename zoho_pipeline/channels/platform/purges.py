@@ -18,8 +18,8 @@ class Purges:
         dialect = postgresql if self._database.is_postgres else sqlite
         with self._database.write() as transaction:
             values = {"channel_id": channel_id, "tenant": tenant, "requested_by": requested_by}
-            values["asked_at"] = self._database.now_in(transaction)
-            transaction.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
+            row = dialect.insert(table).values(**values, asked_at=self._database.now_in(transaction))
+            transaction.execute(row.on_conflict_do_nothing())
 
     def waiting(self) -> list[str]:
         """The ids, the oldest request first."""

@@ -297,6 +297,12 @@ class Registry:
             transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - _NONCES_KEPT))
             return transaction.execute(first).rowcount == 1
 
+    def nonce_is_used(self, nonce: str) -> bool:
+        """Whether the nonce of a consent was claimed before."""
+        with self.database.read() as transaction:
+            used = select(tables.states.c.nonce).where(tables.states.c.nonce == nonce)
+            return transaction.scalar(used) is not None
+
     def _change_status(self, transaction: Connection, channel: Channel, status: str, detail: str | None) -> None:
         """Write a channel's status and record its events. A status that stays, with its reason, is no event."""
         transaction.execute(update_channel(channel.id).values(status=status, status_detail=detail))

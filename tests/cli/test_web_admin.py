@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from tests.cli.conftest import Run
-from zoho_pipeline.cli.web_admin import SCOPES
+from zoho_pipeline.cli.web.admin import SCOPES
 from zoho_pipeline.web.auth import principal
 
 

@@ -14,8 +14,9 @@ from zoho_pipeline.cli.demo.story import demo
 from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
-from zoho_pipeline.cli.web import web
-from zoho_pipeline.cli.web_admin import keys, login, origins
+from zoho_pipeline.cli.web.admin import keys, login, origins
+from zoho_pipeline.cli.web.endpoints import web
+from zoho_pipeline.cli.web.work import work
 
 
 @click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
@@ -37,5 +38,5 @@ def main() -> None:
 
 for command in (keys, origins, login):
     web.add_command(command)
-for command in (connect, channels, content, sync, reconcile, transform, insight, sql, simulator, demo, web):
+for command in (connect, channels, content, sync, reconcile, transform, insight, sql, work, web, simulator, demo):
     main.add_command(command)

@@ -37,11 +37,17 @@ def transform(as_of: str | None, select: str | None, full: bool, output: str) ->
 
 
 def run_transform(session: Session, **wanted: Any) -> "TransformReport":
-    """Write the channels of the registry to the raw tables, then build. `wanted` are arguments of `transform`."""
+    """Write the channels of the registry to the raw tables, build, and tell which channels were published.
+
+    `wanted` are arguments of `transform`.
+    """
     from zoho_pipeline.transform.run.transform import transform as build
 
     session.publish_registry()
-    return build(session.warehouse, **wanted)
+    report = build(session.warehouse, **wanted)
+    if report.published:
+        session.registry.record_published(report.channels, report.build_at)
+    return report
 
 
 def print_transform(report: "TransformReport") -> None:

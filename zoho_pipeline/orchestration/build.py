@@ -21,6 +21,7 @@ from zoho_pipeline.orchestration.automation.jobs import (
 from zoho_pipeline.orchestration.automation.known_assets import build_known_assets_sensor
 from zoho_pipeline.orchestration.automation.schedules import build_schedules
 from zoho_pipeline.orchestration.automation.sensors import build_sensors
+from zoho_pipeline.orchestration.automation.sync_request_sensor import build_sync_request_sensor
 from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import Settings
 
@@ -59,6 +60,7 @@ def _build(services: Services) -> dg.Definitions:
         schedules=build_schedules(sync, reconcile, weekly, freshness, settings.schedule_timezone),
         sensors=[
             *build_sensors(sync, marts),
+            build_sync_request_sensor(sync),
             build_known_assets_sensor(manifest),
             build_failure_sensor(require_safe_webhook(settings.failure_webhook)),
         ],

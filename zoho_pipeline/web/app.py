@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue, sessions
+from zoho_pipeline.web.api import catalogue, events, manage, sessions, syncs
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
 from zoho_pipeline.web.http import idempotency, problems
@@ -20,7 +20,10 @@ from zoho_pipeline.web.services import WebServices
 ROUTERS = (
     connect.router,
     catalogue.router,
+    syncs.router,
+    events.router,
     sessions.router,
+    manage.router,
     operator.router,
     pages.router,
 )

@@ -8,11 +8,15 @@ import base64
 import hashlib
 import hmac
 import ipaddress
+import json
 import logging
+import secrets
 import socket
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from threading import Event
 
@@ -21,7 +25,7 @@ import httpx
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.platform import webhook_deliveries as deliveries
 from zoho_pipeline.channels.platform.webhook_deliveries import Delivery
-from zoho_pipeline.channels.platform.webhook_endpoints import why_refused
+from zoho_pipeline.channels.platform.webhook_endpoints import Endpoint, why_refused
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import LOOPBACK_HOSTS, Secret
@@ -37,6 +41,9 @@ MOST_ADDRESSES = 4
 
 TICK_SECONDS = 0.1
 _GONE = 410
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Gives the addresses of a host and a port."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,9 @@ class Sender:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way or due."""
-        return not self._busy.is_set() and not deliveries.next_due(self._registry)
+        # a delivery leaves the due ones after the mark is set, and may come back before it is removed: so it asks twice
+        due = deliveries.next_due(self._registry)
+        return not due and not self._busy.is_set() and not deliveries.next_due(self._registry)
 
     def run(self) -> None:
         """The body of the thread."""
@@ -111,6 +120,9 @@ class Sender:
             with suppress(RegistryError):
                 deliveries.give_back(self._registry, delivery)
             raise
+        except Exception as error:  # else the claim would end, and the same try would come again for ever
+            log.exception("event %s: unexpected error", delivery.event_id)
+            result = Result(False, f"an unexpected error ({type(error).__name__})")
         try:
             await asyncio.to_thread(self._settle, delivery, result)
         except RegistryError as error:  # the claim ends, and the event is sent again: at least once
@@ -141,6 +153,7 @@ async def send(
     body: str,
     *,
     seconds: float,
+    resolve: Resolve | None = None,
 ) -> Result:
     """Send one event and return what came of it; no exception of the network leaves this function.
 
@@ -148,13 +161,14 @@ async def send(
         endpoint: its URL and its secret.
         event_id: the header `webhook-id`, the same over all tries.
         seconds: within which the whole answer must come.
+        resolve: resolves the host once; None: as the system does.
     """
     url, secret = endpoint
     headers = {"Content-Type": "application/json", **signed_headers(secret, event_id, body)}
     status: int | None = None
     try:
         async with asyncio.timeout(seconds):
-            for target, host in await pin(url, service):
+            for target, host in await pin(url, service, resolve or system_resolve):
                 request = client.build_request("POST", target, content=body.encode(), headers=headers | {"Host": host})
                 request.extensions["sni_hostname"] = httpx.URL(url).host
                 try:
@@ -177,6 +191,21 @@ async def send(
             return Result(False, f"no connection, or no HTTP answer ({type(error).__name__})")
     assert status is not None
     return _result(status)
+
+
+def send_test(service: ServiceSettings, endpoint: Endpoint, secret: Secret) -> Result:
+    """Send one event of type `endpoint.test` to an endpoint now, and wait for the answer."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    data = {"endpoint_id": endpoint.id, "tenant": endpoint.tenant}
+    body = json.dumps({"type": "endpoint.test", "timestamp": now, "data": data})
+    seconds = WorkerLimits().delivery_seconds
+
+    async def once() -> Result:
+        async with open_client(seconds) as client:
+            event_id = f"evt_{secrets.token_hex(16)}"
+            return await send(client, service, (endpoint.url, secret), event_id, body, seconds=seconds)
+
+    return asyncio.run(once())
 
 
 def _result(status: int) -> Result:
@@ -217,7 +246,16 @@ def signed_headers(secret: Secret, event_id: str, body: str, at: int | None = No
     }
 
 
-async def pin(url: str, service: ServiceSettings) -> list[tuple[httpx.URL, str]]:
+async def system_resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, as the system resolves it; [] if it has none."""
+    try:
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
+
+
+async def pin(url: str, service: ServiceSettings, resolve: Resolve = system_resolve) -> list[tuple[httpx.URL, str]]:
     """The URL with each checked address in the place of its host, and the value of the header `Host`.
 
     The connection goes to exactly this address, so an answer of DNS that changes after the check changes nothing. TLS
@@ -232,11 +270,7 @@ async def pin(url: str, service: ServiceSettings) -> list[tuple[httpx.URL, str]]
     if found.scheme != "https" and not local:
         raise AddressRefused("refused: only https is used for hosts of other machines")
     port = found.port or (443 if found.scheme == "https" else 80)
-    try:
-        infos = await asyncio.get_running_loop().getaddrinfo(found.host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        infos = []
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    addresses = await resolve(found.host, port)
     if not addresses:
         raise AddressRefused(f"the host {found.host} has no address")
     for address in addresses:

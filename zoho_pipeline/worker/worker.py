@@ -26,6 +26,7 @@ from zoho_pipeline.worker.job import Job
 from zoho_pipeline.worker.limits import WorkerLimits
 from zoho_pipeline.worker.marts_builder import MartsBuilder
 from zoho_pipeline.worker.pulse import Pulse
+from zoho_pipeline.worker.purges import purge_removed
 from zoho_pipeline.worker.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ BUSY_SECONDS = 1.0
 
 
 class Worker:
-    """One worker process. Several workers share a registry, on one host or on many.
+    """One worker, which runs once. Several workers share a registry, on one host or on many.
 
     Args:
         limits: sizes, leases and times.
@@ -66,7 +67,8 @@ class Worker:
         self._settings, self._limits = settings, limits or WorkerLimits()
         self._sync_limits = replace(sync_limits or SyncLimits(), lock_wait=BUSY_SECONDS)
         self._registry, self._warehouse = Registry(settings), open_warehouse(settings)
-        self._once, self._asked_to_stop, self._ended = False, False, Event()
+        self._once = self._asked_to_stop = self._broken = False
+        self._ended = Event()
         self._guard = Lock()
         self._jobs: dict[str, Job] = {}
         self._syncing: dict[str, Thread] = {}
@@ -89,8 +91,8 @@ class Worker:
         """
         self._once = once
         workers.heartbeat(self._registry, self.id, lease=self._limits.worker_lease)
-        threads = [_started("pulse", self._pulse.run), _started("marts", self._marts.run)]
-        threads.append(_started("deliveries", self._sender.run))
+        parts = {"pulse": self._pulse.run, "marts": self._marts.run, "deliveries": self._sender.run}
+        threads = [self._started(name, part) for name, part in parts.items()]
         try:
             while not self._asked_to_stop:
                 try:
@@ -104,12 +106,14 @@ class Worker:
                 time.sleep(TICK_SECONDS)
         finally:
             self._wind_down(threads)
-        return not (self.failed or self.left)
+        return not (self.failed or self.left or self._broken)
 
     def _step(self) -> bool:
         """Start what can be started. Returns whether nothing is left to do."""
         if self._is_due("first syncs", self._limits.first_syncs_seconds):
             request_first_syncs(self._registry, "worker")
+        if self._is_due("purges", self._limits.first_syncs_seconds):
+            purge_removed(self._settings, self._registry, self._warehouse)
         if len(self._syncing) < self._limits.threads and self._is_due("requests", self._limits.poll_seconds):
             while len(self._syncing) < self._limits.threads:
                 request = claims.claim(self._registry, self.id, lease=self._limits.lease)
@@ -203,6 +207,21 @@ class Worker:
     def _may_build(self) -> bool:
         return not (self._once and self._syncing)
 
+    def _started(self, name: str, part: Callable[[], None]) -> Thread:
+        """Run a part of the worker in a thread. A part that breaks ends the worker, which would be lame without it."""
+
+        def run() -> None:
+            try:
+                part()
+            except Exception:
+                log.exception("the worker ends, because its part %r met an unexpected error", name)
+                self._broken = True
+                self.stop()
+
+        thread = Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
+
     def _wind_down(self, threads: list[Thread]) -> None:
         """Let everything end, and give back what did not end in time."""
         deadline = time.monotonic() + self._limits.stop_seconds
@@ -221,12 +240,6 @@ class Worker:
             self._give_back(job)
         with suppress(RegistryError):
             workers.retire(self._registry, self.id)
-
-
-def _started(name: str, work: Callable[[], None]) -> Thread:
-    thread = Thread(target=work, name=name, daemon=True)
-    thread.start()
-    return thread
 
 
 def _incomplete(report: SyncReport) -> str | None:

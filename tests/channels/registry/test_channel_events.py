@@ -1,4 +1,4 @@
-"""Events of a channel on SQLite and on Postgres: once per change, in order, one delivery per endpoint that wants them."""
+"""Events of a channel on SQLite and on Postgres: once per change, in order, delivered to who wants them."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import modules
 from zoho_pipeline.settings import Settings
 
 Add = Callable[..., Channel]
@@ -88,8 +89,6 @@ def test_a_module_that_is_no_longer_read_hides_no_failure(registry: Registry, ad
     add()
     registry.record_syncs("acme", [ModuleSync("Emails", None, "failed")], whole=True)
     with registry.database.write() as transaction:
-        from zoho_pipeline.channels.registry.tables import modules
-
         transaction.execute(update(modules).values(synced_at=registry.database.now() - timedelta(days=3)))
     registry.record_syncs("acme", [ModuleSync("Leads", AT, "complete")], whole=True)
     registry.record_syncs("acme", [ModuleSync("Leads", AT, "failed")], whole=True)

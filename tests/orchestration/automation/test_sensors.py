@@ -12,7 +12,7 @@ from zoho_pipeline.orchestration.automation.sensors import MAX_RUNS_OF_ONE_CHANN
 
 def test_every_sensor_is_switched_on(deployment: Deployment) -> None:
     sensors = {s.name: s for s in deployment.defs.sensors or []}
-    assert set(sensors) == {"channel_registry", "known_assets", "marts_after_syncs", "run_failures"}
+    assert set(sensors) == {"channel_registry", "known_assets", "marts_after_syncs", "run_failures", "sync_requests"}
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in sensors.values())
 
 

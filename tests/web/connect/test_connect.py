@@ -195,10 +195,11 @@ def test_a_channel_of_another_tenant_is_unknown(
 
 
 def test_an_id_whose_old_rows_remain_cannot_be_used(
-    platform: Platform, browser: Browser, person: Person, registry: Registry
+    platform: Platform, browser: Browser, person: Person, registry: Registry, add: Callable[..., Channel]
 ) -> None:
     begun = platform.connect().json()
-    Purges(registry.database).ask("acme", "acme-inc", "key:x")
+    add("acme")
+    registry.remove("acme", purge_for="key:x")
     assert platform.connect().json()["code"] == "conflict"
     page = browser.back(person.callback(begun["url"]))
     assert page.status_code == 409

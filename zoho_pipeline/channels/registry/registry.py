@@ -227,13 +227,20 @@ class Registry:
                 transaction.execute(update_channel(channel_id).values(values))
         return self.get(channel_id)
 
-    def remove(self, channel_id: str) -> None:
-        """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token."""
+    def remove(self, channel_id: str, *, purge_for: str | None = None) -> None:
+        """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token.
+
+        Args:
+            purge_for: who wants the rows deleted too: a worker does it, because it is told in the same transaction.
+        """
         with self.database.write() as transaction:
             channel = read_channel(self.database, transaction, channel_id, lock=True)
             transaction.execute(delete(tables.channels).where(tables.channels.c.channel_id == channel_id))
             now = self.database.now_in(transaction)
             channel_events.record(transaction, channel_id, channel.tenant, "connection.removed", {}, now)
+            if purge_for is not None:
+                row = {"channel_id": channel_id, "tenant": channel.tenant, "requested_by": purge_for, "asked_at": now}
+                transaction.execute(insert(purges).values(row))
 
     def record_syncs(
         self, channel_id: str, parts: Iterable[ModuleSync], *, run_id: str | None = None, whole: bool = False

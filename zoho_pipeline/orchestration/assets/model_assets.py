@@ -174,7 +174,10 @@ def _transform(services: Services, config: TransformConfig, select: set[str] | N
     from zoho_pipeline.transform.run.transform import transform
 
     publish(services.settings, services.registry, services.warehouse)
-    return transform(services.warehouse, as_of=config.as_of, select=select, full=config.full, weekly=config.weekly)
+    report = transform(services.warehouse, as_of=config.as_of, select=select, full=config.full, weekly=config.weekly)
+    if report.published:
+        services.registry.record_published(report.channels, report.build_at)
+    return report
 
 
 def _results(

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from zoho_pipeline.channels.registry.model import ACTIVE
+from zoho_pipeline.channels.sync_requests.queue import unfinished
+from zoho_pipeline.channels.sync_requests.workers import worker_alive
 from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.automation.jobs import MARTS_TAG, SYNC_TAG
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
@@ -46,7 +48,7 @@ def _channel_registry(sync: AssetJob) -> dg.SensorDefinition:
     def channel_registry(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> dg.SensorResult:
         channels = read_channel_summaries(services.registry)
         partitions = set(context.instance.get_dynamic_partitions(str(channel_partitions.name)))
-        waiting = channels_without_first_sync(channels)
+        waiting = _left_to_dagster(services, channels_without_first_sync(channels))
         requested = json.loads(context.cursor or "{}")
         new = [channel_id for channel_id, connected in waiting.items() if requested.get(channel_id) != connected]
         changes = list(_partition_changes({channel.id for channel in channels}, partitions))
@@ -55,12 +57,21 @@ def _channel_registry(sync: AssetJob) -> dg.SensorDefinition:
         return dg.SensorResult(
             run_requests=list(first_sync_requests(new, waiting)),
             dynamic_partitions_requests=changes,
-            # A channel stays in the cursor until its first sync succeeds. A reconnect changes its value.
+            # A channel stays in the cursor until its first sync succeeds. A reconnect changes its value. One that a
+            # worker has leaves it, and comes back only if its request fails.
             cursor=json.dumps(waiting),
             skip_reason=skip if nothing_to_do else None,
         )
 
     return channel_registry
+
+
+def _left_to_dagster(services: Services, waiting: dict[str, str]) -> dict[str, str]:
+    """Those of the channels whose first sync is Dagster's: no worker lives, and no request of the channel is open."""
+    if not waiting or worker_alive(services.registry):
+        return {}
+    asked = {request.channel_id for request in unfinished(services.registry)}
+    return {channel_id: connected for channel_id, connected in waiting.items() if channel_id not in asked}
 
 
 def channels_without_first_sync(channels: Iterable[ChannelSummary]) -> dict[str, str]:

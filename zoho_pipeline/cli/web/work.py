@@ -1,0 +1,58 @@
+"""The command `work`: the worker that syncs on request."""
+
+import logging
+import os
+import signal
+import sys
+
+import click
+
+from zoho_pipeline.cli.output import format_option, print_json, say
+from zoho_pipeline.cli.program import BUG
+from zoho_pipeline.cli.session import Session
+from zoho_pipeline.service_settings import load_service_settings
+from zoho_pipeline.settings import PipelineError
+
+
+@click.command(short_help="Sync on request, publish, and send events.")
+@click.option("--once", is_flag=True, help="Do what is waiting, then end: with exit code 1 if a request failed.")
+@format_option
+def work(once: bool, output: str) -> None:
+    """Take the requests for a sync that the web server stores: sync each channel, build its marts, publish them.
+
+    The worker also makes the first sync of a new channel, and sends events to the endpoints (see
+    `zoho-pipeline web endpoints`). Several workers may run, also on several hosts that share a registry on
+    Postgres. On SIGTERM or Ctrl-C, a sync stops at its next checkpoint, its request goes back into the
+    queue, and the command ends with exit code 0 within ten seconds.
+
+    \b
+    Examples:
+      zoho-pipeline work
+      zoho-pipeline work --once --format json
+    """
+    from zoho_pipeline.worker.worker import Worker
+
+    service, session = load_service_settings(), Session()
+    worker = Worker(session.settings, service)
+    stopped: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        stopped.append(number)
+        worker.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    complete = worker.run(once=once)
+    if output == "json":
+        print_json({"done": sorted(worker.done), "failed": worker.failed, "left": worker.left})
+    elif once and not stopped:
+        say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
+    if worker.hangs:  # a thread waits for Zoho or for a build; what it holds was given back, and a kill loses nothing
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+    if not complete and not stopped:
+        *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
+        for line in first:
+            say(f"error: {line}", err=True)
+        raise PipelineError(last)

@@ -1,0 +1,110 @@
+"""Events of a channel for an open page: server-sent events over fetch, so that the token travels in a header."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import StreamingResponse
+
+from zoho_pipeline.web.api.event_hub import EventHub, Listener, PageEvent
+from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.http.problems import problem_responses
+from zoho_pipeline.web.services import services
+
+router = APIRouter(prefix="/v1", tags=["events"])
+
+COMMENT_SECONDS = 15.0
+"""Proxies cut connections on which nothing comes."""
+
+LONGEST_SECONDS = 3_600.0
+"""A page then connects again by itself, so a key that was revoked hears nothing for longer."""
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A stream of server-sent events. `id` is a number that grows; `event` is the type: "
+        "`sync.progress` (at most one per second), `sync.finished`, `sync.failed`, `channel.status`, "
+        "`insight.published`; `data` is a JSON object.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def admitted(
+    request: Request, channel_id: str, principal: Annotated[Principal, Depends(require("read"))]
+) -> tuple[str, float]:
+    """The channel's id, and for how many seconds the caller may listen.
+
+    It reads the registry, so it runs in a thread of the pool, and only at the start.
+    """
+    found = services(request)
+    channel = visible_channel(found, principal, channel_id)
+    if principal.expires_at is None:
+        return channel.id, LONGEST_SECONDS
+    return channel.id, min(LONGEST_SECONDS, (principal.expires_at - found.clock()).total_seconds())
+
+
+@router.get(
+    "/channels/{channel_id}/events",
+    response_class=StreamingResponse,
+    summary="Events of a channel as they happen",
+    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required"),
+)
+async def stream(
+    request: Request,
+    seen: Annotated[tuple[str, float], Depends(admitted)],
+    last_event_id: Annotated[str | None, Header(description="The id of the last event that the page got.")] = None,
+) -> StreamingResponse:
+    """Follow a channel. After a cut connection, `Last-Event-ID` brings what happened within the last hour.
+
+    A comment comes every 15 seconds. The stream ends with the token, at the latest after an hour.
+    """
+    hub, (channel_id, seconds) = hub_of(request), seen
+    ends_at = time.monotonic() + seconds
+
+    async def lines() -> AsyncIterator[str]:
+        yield "retry: 3000\n: connected\n\n"
+        listener = await hub.listen(channel_id, _number(last_event_id))
+        try:
+            while (left := ends_at - time.monotonic()) > 0:
+                event = await _next(listener, min(COMMENT_SECONDS, left))
+                if listener.has_ended:
+                    return
+                yield ":\n\n" if event is None else _shown(event)
+        finally:
+            hub.leave(listener)
+
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+
+
+def hub_of(request: Request) -> EventHub:
+    """The hub of the app, made at its first use."""
+    state = request.app.state
+    if not hasattr(state, "event_hub"):
+        state.event_hub = EventHub(services(request).registry)
+    hub: EventHub = state.event_hub
+    return hub
+
+
+async def _next(listener: Listener, seconds: float) -> PageEvent | None:
+    """The next event of a page; None if none comes in this time, or if the page has ended."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await listener.next()
+    return None
+
+
+def _shown(event: PageEvent) -> str:
+    data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))  # JSON has no line breaks
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n"
+
+
+def _number(last_event_id: str | None) -> int | None:
+    """The number in Last-Event-ID; None where there is none, or one that no event can have."""
+    text = (last_event_id or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

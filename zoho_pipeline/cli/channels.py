@@ -207,12 +207,14 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
 
 def _purge(session: Session, channel_id: str) -> int:
     """Delete the raw rows of a channel, rebuild the marts without it, and return the number of deleted rows."""
+    from zoho_pipeline.channels.platform.purges import Purges
     from zoho_pipeline.cli.marts import run_transform
     from zoho_pipeline.ingest.load.purge import purge_alone
     from zoho_pipeline.reading.published import connect as connect_published
     from zoho_pipeline.transform.errors import NotPublished
 
     deleted = purge_alone(session.settings, session.warehouse, channel_id)
+    Purges(session.registry.database).done(channel_id)
     try:
         with connect_published(session.warehouse):
             pass

@@ -26,6 +26,7 @@ from zoho_pipeline.worker.job import Job
 from zoho_pipeline.worker.limits import WorkerLimits
 from zoho_pipeline.worker.marts_builder import MartsBuilder
 from zoho_pipeline.worker.pulse import Pulse
+from zoho_pipeline.worker.purges import purge_removed
 from zoho_pipeline.worker.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ class Worker:
         """Start what can be started. Returns whether nothing is left to do."""
         if self._is_due("first syncs", self._limits.first_syncs_seconds):
             request_first_syncs(self._registry, "worker")
+        if self._is_due("purges", self._limits.first_syncs_seconds):
+            purge_removed(self._settings, self._registry, self._warehouse)
         if len(self._syncing) < self._limits.threads and self._is_due("requests", self._limits.poll_seconds):
             while len(self._syncing) < self._limits.threads and claims.claimable(self._registry):
                 request = claims.claim(self._registry, self.id, lease=self._limits.lease)

@@ -95,8 +95,9 @@ def finish(registry: Registry, params: Mapping[str, str], *, binding: str | None
     if params.get("error") and not params.get("state"):
         raise _denied(params, "")
     request = read_state(registry.encryptor, params.get("state", ""), registry.database.now().timestamp())
-    # before the nonce is used up: a stranger who opens the callback must not end the consent of its owner
-    check_browser(registry, request, binding)
+    if not registry.nonce_is_used(request.nonce):
+        # before the nonce is used up: a stranger who opens the callback must not end the consent of its owner
+        check_browser(registry, request, binding)
     if not registry.claim_nonce(request.nonce):
         raise StateUsed(
             f"this consent for channel {request.channel_id} was used before, and a code works only once. If the "

@@ -18,10 +18,15 @@ class Removal:
     channel_id: str
     revoked: bool
     detail: str
+    is_shared: bool = False
+    """Another channel uses the token too. `detail` names it, so a tenant must not see the detail."""
 
 
-def remove(registry: Registry, channel_id: str) -> Removal:
+def remove(registry: Registry, channel_id: str, *, purge_for: str | None = None) -> Removal:
     """Revoke the channel's refresh token at Zoho and delete the channel. Its rows in the warehouse stay.
+
+    Args:
+        purge_for: who wants the rows deleted too. A worker does that later. Until then no channel can have the id.
 
     Raises:
         UnknownChannel, ChannelBusy: nothing was done.
@@ -30,23 +35,22 @@ def remove(registry: Registry, channel_id: str) -> Removal:
     with channel_lock(registry.settings, channel_id) as lock:
         channel = registry.get(channel_id)
         lock.ensure_held()  # a revocation cannot be undone
-        revoked, detail = _revoke(registry, channel)
+        revoked, detail, is_shared = _revoke(registry, channel)
         lock.ensure_held()
-        registry.remove(channel_id)
-    return Removal(channel_id, revoked, detail)
+        registry.remove(channel_id, purge_for=purge_for)
+    return Removal(channel_id, revoked, detail, is_shared)
 
 
-def _revoke(registry: Registry, channel: Channel) -> tuple[bool, str]:
+def _revoke(registry: Registry, channel: Channel) -> tuple[bool, str, bool]:
     try:
         token = registry.token_store.refresh_token(channel.id)
     except DecryptionError:
-        return False, (
-            "its token was not revoked, because no key decrypts it: remove the app from the connected apps of the "
-            "Zoho account"
-        )
+        why = "its token was not revoked, because no key decrypts it: remove the app from the connected apps of the "
+        return False, why + "Zoho account", False
     others = registry.token_store.channels_with(fingerprint(token), except_for=channel.id)
     if others:
-        return False, f"its token was not revoked: {', '.join(others)} {'use' if len(others) > 1 else 'uses'} it too"
+        use = "use" if len(others) > 1 else "uses"
+        return False, f"its token was not revoked: {', '.join(others)} {use} it too", True
     with oauth.new_http() as http:
         known = oauth.revoke(http, data_centers(registry).get(channel.data_center), token)
-    return known, "its token was revoked" if known else "its token had been revoked before"
+    return known, "its token was revoked" if known else "its token had been revoked before", False

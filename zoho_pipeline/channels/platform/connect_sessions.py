@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import TooManyConsents
 from zoho_pipeline.channels.registry.platform_tables import connect_sessions as table
-from zoho_pipeline.channels.registry.tables import channels
 
 MOST, WINDOW = 8, timedelta(minutes=10)
 """New consents of a channel. Zoho gives ten codes in ten minutes, and two are left for a person at the console."""
 
 KEPT = timedelta(days=1)
-PENDING, CONNECTED, FAILED, EXPIRED = "pending", "connected", "failed", "expired"
 Status = Literal["pending", "connected", "failed", "expired"]
+PENDING: Status = "pending"
+CONNECTED: Status = "connected"
+FAILED: Status = "failed"
+EXPIRED: Status = "expired"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ConnectSession:
     channel_id: str
     principal: str
     origin: str | None
-    status: str
+    status: Status
     code: str | None
     request: dict[str, Any]
     binding_hash: str | None
@@ -44,7 +46,7 @@ class ConnectSession:
 
     def status_at(self, now: datetime) -> Status:
         """The status as a page sees it."""
-        return "expired" if self.status == PENDING and now >= self.expires_at else self.status  # type: ignore[return-value]
+        return EXPIRED if self.status == PENDING and now >= self.expires_at else self.status
 
 
 class ConnectSessions:
@@ -133,10 +135,3 @@ class ConnectSessions:
         with self._database.write() as transaction:
             open_one = (table.c.id == session_id, table.c.status != CONNECTED)
             transaction.execute(update(table).where(*open_one).values(status=status, code=code))
-
-
-def same_but_for_case(database: Database, channel_id: str) -> bool:
-    """Whether a channel has this id in other upper and lower case."""
-    alike = select(channels.c.channel_id).where(func.lower(channels.c.channel_id) == channel_id.lower())
-    with database.read() as transaction:
-        return any(found != channel_id for found in transaction.scalars(alike))

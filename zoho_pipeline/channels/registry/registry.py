@@ -229,13 +229,20 @@ class Registry:
                 transaction.execute(update_channel(channel_id).values(values))
         return self.get(channel_id)
 
-    def remove(self, channel_id: str) -> None:
-        """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token."""
+    def remove(self, channel_id: str, *, purge_for: str | None = None) -> None:
+        """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token.
+
+        Args:
+            purge_for: who wants the rows deleted too: a worker does it, because it is told in the same transaction.
+        """
         with self.database.write() as transaction:
             channel = read_channel(self.database, transaction, channel_id, lock=True)
             transaction.execute(delete(tables.channels).where(tables.channels.c.channel_id == channel_id))
             now = self.database.now_in(transaction)
             channel_events.record(transaction, channel_id, channel.tenant, "connection.removed", {}, now)
+            if purge_for is not None:
+                row = {"channel_id": channel_id, "tenant": channel.tenant, "requested_by": purge_for, "asked_at": now}
+                transaction.execute(insert(purges).values(row))
 
     def record_syncs(
         self, channel_id: str, parts: Iterable[ModuleSync], *, run_id: str | None = None, whole: bool = False
@@ -298,6 +305,12 @@ class Registry:
             first = dialect.insert(tables.states).values(nonce=nonce, used_at=now).on_conflict_do_nothing()
             transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - _NONCES_KEPT))
             return transaction.execute(first).rowcount == 1
+
+    def nonce_is_used(self, nonce: str) -> bool:
+        """Whether the nonce of a consent was claimed before."""
+        with self.database.read() as transaction:
+            used = select(tables.states.c.nonce).where(tables.states.c.nonce == nonce)
+            return transaction.scalar(used) is not None
 
     def _change_status(self, transaction: Connection, channel: Channel, status: str, detail: str | None) -> None:
         """Write a channel's status and record its events. A status that stays, with its reason, is no event."""

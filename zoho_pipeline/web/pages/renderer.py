@@ -42,7 +42,10 @@ def static_files() -> dict[str, tuple[bytes, str]]:
     for path in sorted(STATIC.iterdir()):
         if path.suffix in TYPES:
             content = path.read_bytes()
-            found[f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"] = (content, TYPES[path.suffix])
+            found[f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"] = (
+                content,
+                TYPES[path.suffix],
+            )
     return found
 
 

@@ -1,0 +1,47 @@
+"""What the forms of a channel's page do. Each returns the name of the sentence that the page shows after it."""
+
+from zoho_pipeline.channels.errors import ChannelError, ChannelPaused, ReconnectFirst, TooManySyncs
+from zoho_pipeline.channels.platform.audit import Audit
+from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER
+from zoho_pipeline.channels.sync_requests.queue import request_sync
+from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.auth.require import check_scopes, visible_channel
+from zoho_pipeline.web.services import WebServices
+
+
+def ask_for_sync(found: WebServices, principal: Principal, channel_id: str) -> str:
+    """Ask for a sync. Problem: `forbidden` without the scope `sync`; `not_found`."""
+    check_scopes(principal, ("sync",))
+    visible_channel(found, principal, channel_id)
+    try:
+        _, joined = request_sync(
+            found.registry, channel_id, reason=USER, requested_by=principal.id, most_per_hour=MOST_PER_HOUR
+        )
+    except (ChannelPaused, ReconnectFirst):
+        return "refused"
+    except TooManySyncs:
+        return "limit"
+    return "joined" if joined else "asked"
+
+
+def pause(found: WebServices, principal: Principal, channel_id: str) -> str:
+    """Pause the channel. Problem: `forbidden` without the scope `admin`; `not_found`."""
+    check_scopes(principal, ("admin",))
+    channel = visible_channel(found, principal, channel_id)
+    found.registry.pause(channel_id)
+    audit = Audit(found.registry.database)
+    audit.record(principal.id, "channel.paused", tenant=channel.tenant, channel_id=channel_id)
+    return "paused"
+
+
+def resume(found: WebServices, principal: Principal, channel_id: str) -> str:
+    """End the pause. Problem: `forbidden` without the scope `admin`; `not_found`."""
+    check_scopes(principal, ("admin",))
+    channel = visible_channel(found, principal, channel_id)
+    try:
+        found.registry.resume(channel_id)
+    except ChannelError:
+        return "refused"
+    audit = Audit(found.registry.database)
+    audit.record(principal.id, "channel.resumed", tenant=channel.tenant, channel_id=channel_id)
+    return "resumed"

@@ -201,7 +201,8 @@ def _sources(insight: Mapping[str, Any]) -> tuple[list[tuple[str, int, float, fl
 
 
 def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
-    total = next((row for row in insight["time_to_first_contact"] if row["dimension"] == "all"), {})
+    lists: list[dict[str, Any]] = insight["time_to_first_contact"]
+    total: dict[str, Any] = next((row for row in lists if row["dimension"] == "all"), {})
     if not total.get("n_leads"):
         return ["No lead came in the last 90 days."]
     if total["n_contacted"] is None:

@@ -30,7 +30,7 @@ def whole(number: float | Decimal | None, currency: str | None = None) -> str:
         return f"{rounded:,}"
     sign, digits = ("-" if rounded < 0 else ""), str(abs(rounded))
     head, tail = digits[:-3], digits[-3:]
-    pairs = []
+    pairs: list[str] = []
     while head:
         head, pair = head[:-2], head[-2:]
         pairs.insert(0, pair)

@@ -6,6 +6,8 @@
     │   ├── ChannelBusy       another process works on the channel
     │   ├── LockLost          the lock that kept other processes out is gone
     │   ├── OtherOrg          the token belongs to another org than the channel's
+    │   ├── OtherTenant       the channel belongs to another tenant
+    │   ├── RowsRemain        a channel of this id was removed, and its rows are not deleted yet
     │   ├── OrgTaken          another channel has this org already
     │   ├── SyncRefused       the channel takes no request for a sync
     │   │   ├── ChannelPaused
@@ -18,6 +20,8 @@
     │   ├── StateForged       this installation did not start the consent
     │   ├── StateExpired      the consent took too long
     │   ├── StateUsed         the consent came back twice
+    │   ├── BrowserMismatch   the consent came back in another browser
+    │   ├── TooManyConsents   too many consents of the channel began
     │   └── NoCallback        nobody finished the consent in time
     └── UsageError            (settings)
         └── InvalidSetting    a setting of a channel has a wrong value
@@ -52,6 +56,14 @@ class LockLost(ChannelError):
 
 class OtherOrg(ChannelError):
     """The token belongs to another org than the channel."""
+
+
+class OtherTenant(ChannelError):
+    """The channel belongs to another tenant. The message names that tenant. Do not show it to a tenant."""
+
+
+class RowsRemain(ChannelError):
+    """A channel of this id was removed with its rows, and a worker has not deleted the rows yet."""
 
 
 class OrgTaken(ChannelError):
@@ -107,6 +119,18 @@ class StateExpired(ConnectError):
 
 class StateUsed(ConnectError):
     """The callback's state was used before."""
+
+
+class BrowserMismatch(ConnectError):
+    """The consent began in another browser. Nothing was exchanged."""
+
+
+class TooManyConsents(ConnectError):
+    """The channel had its number of new consents. `retry_after`: the seconds until the next one is allowed."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NoCallback(ConnectError):

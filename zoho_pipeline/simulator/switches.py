@@ -46,6 +46,7 @@ class Switches:
     callback_location: str = ""  # `location` of a callback; empty: the location of the org
     callback_accounts_server: str = ""  # `accounts-server` of a callback; empty: this simulator
     consent_redirect: str = ""  # accounts server to which the consent page redirects (home data centre)
+    consent_opener_policy: str = ""  # Cross-Origin-Opener-Policy of the consent page; empty: the header is not sent
     drop_refresh_token: bool = False  # no exchange of a code returns a refresh token
 
     # Connections, and calls that a version or an environment lacks

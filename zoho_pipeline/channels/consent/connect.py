@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from zoho_pipeline.channels.consent.binding import check_browser, check_tenant
 from zoho_pipeline.channels.consent.callback_server import CallbackServer
 from zoho_pipeline.channels.consent.register import check_new_id, data_centers, exchange, register_grant
 from zoho_pipeline.channels.consent.signed_state import LIFE_SECONDS, ConsentRequest, read_state, write_state
@@ -51,6 +52,7 @@ def authorize(
     timezone: str | None = None,
     life_seconds: int = LIFE_SECONDS,
     again: bool = False,
+    session: str | None = None,
 ) -> Authorization:
     """The first half of a consent: where to send the browser.
 
@@ -58,6 +60,7 @@ def authorize(
         redirect_uri: where Zoho sends the browser back. Exactly this URI must be registered in Zoho's API console.
         data_center: where the consent begins; None is the channel's own centre if it is known, else the US one.
         again: a new channel may have the org of another channel.
+        session: the id of the session that waits for this consent, if it began over HTTP.
 
     Raises:
         UnknownDataCenter, SettingsError, InvalidSetting, IdConflict: nothing was sent.
@@ -68,13 +71,13 @@ def authorize(
     client_id, _ = registry.settings.require_client(center.name)
     expires_at = int(registry.database.now().timestamp()) + life_seconds
     zone = check_timezone(timezone) if timezone else None
-    request = ConsentRequest(channel_id, center.name, redirect_uri, scopes, expires_at, tenant, zone, again)
+    request = ConsentRequest(channel_id, center.name, redirect_uri, scopes, expires_at, tenant, zone, again, session)
     state = write_state(registry.encryptor, request)
     url = oauth.authorization_url(center, client_id, redirect_uri, scopes, state)
     return Authorization(url, state, redirect_uri, datetime.fromtimestamp(expires_at, UTC))
 
 
-def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
+def finish(registry: Registry, params: Mapping[str, str], *, binding: str | None = None) -> Channel:
     """The second half of a consent: exchange the callback's code, verify the grant, register the channel.
 
     The code goes to the accounts server that the callback names, if the table of data centres has it. So the user's
@@ -82,15 +85,19 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
 
     Args:
         params: the callback's query: `code`, `state`, `location`, `accounts-server`, or `error`.
+        binding: the secret that the browser got when the session of this consent began in it.
 
     Raises:
-        StateForged, StateExpired, StateUsed, ConsentDenied: see `channels.errors`.
-        OtherOrg, OrgTaken, IdConflict: see `channels.errors`. The token of this consent was revoked.
+        StateForged, StateExpired, BrowserMismatch, StateUsed, ConsentDenied: see `channels.errors`.
+        OtherTenant, OtherOrg, OrgTaken, IdConflict: see `channels.errors`. The token of this consent was revoked.
         CodeRejected, RefreshTokenMissing, ClientRejected, UnknownDataCenter, ForeignApiDomain: see `zoho.errors`.
     """
     if params.get("error") and not params.get("state"):
         raise _denied(params, "")
     request = read_state(registry.encryptor, params.get("state", ""), registry.database.now().timestamp())
+    if not registry.nonce_is_used(request.nonce):
+        # before the nonce is used up: a stranger who opens the callback must not end the consent of its owner
+        check_browser(registry, request, binding)
     if not registry.claim_nonce(request.nonce):
         raise StateUsed(
             f"this consent for channel {request.channel_id} was used before, and a code works only once. If the "
@@ -100,6 +107,7 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
         raise _denied(params, f" {request.channel_id}")
     if not params.get("code"):
         raise ConnectError(f"the callback has no code. Start again with: zoho-pipeline connect {request.channel_id}")
+    check_tenant(registry, request)
     center = _center_of(registry, params, request.data_center)
     grant = exchange(registry, center, Secret(params["code"]), request.redirect_uri)
     return register_grant(
@@ -111,6 +119,7 @@ def finish(registry: Registry, params: Mapping[str, str]) -> Channel:
         tenant=request.tenant,
         timezone=request.timezone,
         again=request.again,
+        exact_tenant=request.session is not None,
     )
 
 

@@ -1,12 +1,14 @@
 """Registration: verify a grant or a refresh token, and store the channel."""
 
+import logging
 from contextlib import suppress
 
 from zoho_pipeline.channels.access.token_request import end_by_clock, in_environment, is_live
 from zoho_pipeline.channels.access.token_source import PendingTokenSource
 from zoho_pipeline.channels.access.verify import inspect
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
-from zoho_pipeline.channels.errors import ConnectError, IdConflict, OrgTaken, OtherOrg
+from zoho_pipeline.channels.errors import ConnectError, RegistryError
+from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.encryption import fingerprint
 from zoho_pipeline.channels.registry.identity import check_free_id, check_id
 from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel, OrgConnection
@@ -18,6 +20,8 @@ from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken, Grant
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import TokenThrottled, ZohoError
+
+log = logging.getLogger(__name__)
 
 REGISTRATION_WAIT_SECONDS = 60.0
 
@@ -105,16 +109,18 @@ def register_grant(
     tenant: str | None,
     timezone: str | None,
     again: bool = False,
+    exact_tenant: bool = False,
 ) -> Channel:
-    """Register a channel from a grant.
+    """Register a channel from a grant. If it is refused, the new token is revoked, because nobody will ever use it.
 
     Args:
         scopes: those of the consent, for the case that Zoho does not name the granted ones.
         again: a new channel may have the org of another channel.
+        exact_tenant: a known channel must have exactly this tenant.
 
     Raises:
-        OtherOrg: the channel belongs to another org. The new token was revoked; the channel was not changed.
-        OrgTaken, IdConflict: another channel has the org or the id. The new token was revoked; nothing was stored.
+        OtherTenant, OtherOrg: the channel belongs to another tenant or org. The channel was not changed.
+        OrgTaken, IdConflict, RowsRemain: the org or the id is not free. Nothing was stored.
     """
     # the exchange gave an access token too, and Zoho counts it among the ten
     with suppress(TokenThrottled):
@@ -131,13 +137,30 @@ def register_grant(
             tenant=tenant,
             timezone=timezone,
             again=again,
+            exact_tenant=exact_tenant,
         )
-    except (OtherOrg, OrgTaken, IdConflict):
-        # nobody will ever use this consent's token, so it must not stay valid at Zoho
-        if not registry.token_store.channels_with(fingerprint(grant.refresh_token)):
-            with suppress(ZohoError), oauth.new_http() as http:
-                oauth.revoke(http, center, grant.refresh_token)
+    except Exception:
+        _revoke_unused(registry, channel_id, center, grant, tenant)
         raise
+
+
+def _revoke_unused(registry: Registry, channel_id: str, center: DataCenter, grant: Grant, tenant: str | None) -> None:
+    """Revoke a token that no channel has. A revocation that fails is audited: a person must then revoke it at Zoho."""
+    try:
+        if registry.token_store.channels_with(fingerprint(grant.refresh_token)):
+            return
+        with oauth.new_http() as http:
+            oauth.revoke(http, center, grant.refresh_token)
+    except (ZohoError, RegistryError) as error:
+        log.warning("the unused token of a consent for channel %s was not revoked: %s", channel_id, error)
+        with suppress(RegistryError):
+            Audit(registry.database).record(
+                "consent",
+                "consent.revocation_failed",
+                tenant=tenant,
+                channel_id=channel_id,
+                detail=f"{type(error).__name__} at {center.accounts_server}",
+            )
 
 
 def _register(
@@ -151,6 +174,7 @@ def _register(
     tenant: str | None,
     timezone: str | None,
     again: bool,
+    exact_tenant: bool = False,
 ) -> Channel:
     """Verify the token, then store everything in one transaction. One id has one registration at a time."""
     try:
@@ -158,7 +182,14 @@ def _register(
             found, spent = _inspect(center, source, scopes)
             lock.ensure_held()
             channel = registry.add(
-                channel_id, refresh_token, found, access=source.token, tenant=tenant, timezone=timezone, again=again
+                channel_id,
+                refresh_token,
+                found,
+                access=source.token,
+                tenant=tenant,
+                timezone=timezone,
+                again=again,
+                exact_tenant=exact_tenant,
             )
             registry.add_credits(channel_id, spent)
     except LockTimeout:

@@ -20,7 +20,8 @@ LIFE_SECONDS = 600
 class ConsentRequest:
     """What a person is asked to consent to.
 
-    `expires_at` is in epoch seconds. `again`: a new channel may have the org of another channel.
+    `expires_at` is in epoch seconds. `again`: a new channel may have the org of another channel. `session` is the id of
+    the session that a tenant began over HTTP; None is a consent of the command line.
     """
 
     channel_id: str
@@ -31,6 +32,7 @@ class ConsentRequest:
     tenant: str | None = None
     timezone: str | None = None
     again: bool = False
+    session: str | None = None
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, OrgTaken, OtherOrg
+from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, OrgTaken, OtherOrg, OtherTenant
 from zoho_pipeline.channels.registry.model import Channel, OrgConnection
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -88,6 +88,25 @@ def channels_of_one_org(owners: Sequence[Owner]) -> Mapping[str, tuple[str, ...]
             same |= {other for other in users if owner.org_id is None or other.org_id is None}
         found[owner.channel_id] = tuple(sorted(other.channel_id for other in same - {owner}))
     return found
+
+
+def check_same_tenant(channel: Channel, tenant: str | None, *, exact: bool) -> None:
+    """Do nothing if a connection for this tenant may be the channel's. A connection never moves a channel.
+
+    Args:
+        tenant: of the connection; None says nothing about the tenant.
+        exact: a channel without a tenant, too, is not this tenant's. So it is for a consent that a tenant began.
+
+    Raises:
+        OtherTenant: the channel belongs to another tenant.
+    """
+    if tenant == channel.tenant or (not exact and (tenant is None or channel.tenant is None)):
+        return
+    raise OtherTenant(
+        f"channel {channel.id} belongs to {'tenant ' + channel.tenant if channel.tenant else 'no tenant'}, and a new "
+        f"connection never changes that. Nothing was changed. Leave the tenant out, or change it first: "
+        f"zoho-pipeline channels set {channel.id} --tenant {tenant or 'T'}"
+    )
 
 
 def check_same_org(channel: Channel, connection: OrgConnection) -> None:

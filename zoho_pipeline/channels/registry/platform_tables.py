@@ -43,7 +43,7 @@ connect_sessions = Table(
     Column("origin", Text),  # the page that opened the popup; null: no message is sent
     Column("status", String(16), nullable=False),  # pending, connected, failed, expired
     Column("code", String(64)),  # why it failed
-    Column("url_seal", Text, nullable=False),  # Zoho's page with the signed state
+    Column("request", Json, nullable=False),  # data_center, scopes, timezone
     Column("binding_hash", String(64)),  # SHA-256 of the cookie, set when the browser starts
     Column("started_at", Instant),
     Column("created_at", Instant, nullable=False),
@@ -146,6 +146,17 @@ webhook_deliveries = Table(
     Column("created_at", Instant, nullable=False),
     Column("done_at", Instant),
     Index("registry_webhook_deliveries_due", "status", "next_try_at"),
+)
+
+# The web server never writes to the warehouse, so it leaves the rows of a removed channel to a worker. There is no
+# foreign key: the channel is gone.
+purges = Table(
+    "registry_purges",
+    metadata,
+    Column("channel_id", String(ID), primary_key=True),
+    Column("tenant", String(TENANT)),
+    Column("requested_by", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
 )
 
 idempotency = Table(

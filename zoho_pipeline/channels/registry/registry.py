@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import ChannelError
+from zoho_pipeline.channels.errors import ChannelError, RowsRemain
 from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
@@ -22,7 +22,13 @@ from zoho_pipeline.channels.registry.channel_rows import (
     update_channel,
 )
 from zoho_pipeline.channels.registry.encryption import Encryptor
-from zoho_pipeline.channels.registry.identity import check_free_id, check_free_org, check_id, check_same_org
+from zoho_pipeline.channels.registry.identity import (
+    check_free_id,
+    check_free_org,
+    check_id,
+    check_same_org,
+    check_same_tenant,
+)
 from zoho_pipeline.channels.registry.migrate import migrate
 from zoho_pipeline.channels.registry.model import (
     ACTIVE,
@@ -33,6 +39,7 @@ from zoho_pipeline.channels.registry.model import (
     ModuleSync,
     OrgConnection,
 )
+from zoho_pipeline.channels.registry.platform_tables import purges
 from zoho_pipeline.channels.registry.token_budget import TokenBudget
 from zoho_pipeline.channels.registry.token_store import TokenStore
 from zoho_pipeline.settings import Secret, Settings
@@ -74,6 +81,7 @@ class Registry:
         tenant: str | None = None,
         timezone: str | None = None,
         again: bool = False,
+        exact_tenant: bool = False,
     ) -> Channel:
         """Register a channel, or connect a known one again. A known one keeps its settings, module states and pause.
 
@@ -81,8 +89,11 @@ class Registry:
             access: an access token of that refresh token, if there is one: it is stored for the next call.
             timezone: set by a person; it wins over what Zoho says.
             again: a new channel may have the org of another channel.
+            exact_tenant: a known channel must have exactly this tenant.
 
         Raises:
+            OtherTenant: the channel belongs to another tenant. Nothing was changed.
+            RowsRemain: a channel of this id was removed, and its rows are not deleted yet. Nothing was stored.
             OtherOrg: the channel is connected to another org. Nothing was changed.
             OrgTaken: another channel has this org. Nothing was stored.
             IdConflict: another channel has this id, except for upper and lower case.
@@ -100,10 +111,12 @@ class Registry:
             before = known[0].status if known else None
             values["connected_at"] = now = self.database.now_in(transaction)
             if known:
+                check_same_tenant(known[0], tenant, exact=exact_tenant)
                 check_same_org(known[0], connection)
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
                 transaction.execute(update_channel(channel_id).values(values))
             else:
+                _refuse_while_rows_remain(transaction, channel_id)
                 owners = read_owners(transaction)
                 check_free_id(channel_id, (owner.channel_id for owner in owners))
                 if not again:
@@ -284,9 +297,24 @@ class Registry:
             transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - _NONCES_KEPT))
             return transaction.execute(first).rowcount == 1
 
+    def nonce_is_used(self, nonce: str) -> bool:
+        """Whether the nonce of a consent was claimed before."""
+        with self.database.read() as transaction:
+            used = select(tables.states.c.nonce).where(tables.states.c.nonce == nonce)
+            return transaction.scalar(used) is not None
+
     def _change_status(self, transaction: Connection, channel: Channel, status: str, detail: str | None) -> None:
         """Write a channel's status and record its events. A status that stays, with its reason, is no event."""
         transaction.execute(update_channel(channel.id).values(status=status, status_detail=detail))
         if (status, detail) != (channel.status, channel.status_detail):
             now, change = self.database.now_in(transaction), (channel.status, status)
             channel_events.record_status(transaction, channel.id, channel.tenant, change, detail, now)
+
+
+def _refuse_while_rows_remain(transaction: Connection, channel_id: str) -> None:
+    """A new channel must not get the rows of a removed one, which may be those of another org."""
+    if transaction.scalar(select(purges.c.channel_id).where(purges.c.channel_id == channel_id)) is not None:
+        raise RowsRemain(
+            f"the rows of the removed channel {channel_id} are not deleted yet. A worker deletes them. Try again "
+            f"later, or delete them now: zoho-pipeline channels remove {channel_id} --purge"
+        )

@@ -36,13 +36,16 @@ def page(hub: Hub, request: Request) -> Answer:
         for user in org.users.values()
         if user.status == "active" and not user.deleted
     )
-    return _html(
+    answer = _html(
         f"<h1>{escape(client.id)} would like to access your Zoho CRM (simulated)</h1>"
         f'<form method="post" action="/oauth/v2/auth">{hidden}<label>Organisation and user'
         f'<select name="choice">{choices}</select></label><p>It asks for:</p><ul>{scopes}</ul>'
         '<button class="yes" name="decision" value="accept">Accept</button>'
         '<button class="no" name="decision" value="reject">Reject</button></form>'
     )
+    if hub.switches.consent_opener_policy:
+        answer.headers["cross-origin-opener-policy"] = hub.switches.consent_opener_policy
+    return answer
 
 
 def decide(hub: Hub, request: Request) -> Answer:

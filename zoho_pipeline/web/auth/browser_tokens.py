@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from zoho_pipeline.web.auth.principal import SCOPES, Principal
+from zoho_pipeline.web.auth.principal import SCOPES, Kind, Principal
 from zoho_pipeline.web.auth.tokens import EMBED, SESSION, Audience, BadToken, Tokens, text, texts
 from zoho_pipeline.web.http.problems import Problem
 from zoho_pipeline.web.services import WebServices
@@ -69,5 +69,5 @@ def _principal(found: WebServices, audience: Audience, token: str) -> Principal:
     # the name of an end user may be an address, so logs and the audit get a name made of it
     who = hashlib.sha256(f"{tenant}\n{end_user}".encode()).hexdigest()[:16]
     ends = datetime.fromtimestamp(claims["exp"], UTC)
-    kind = "session" if audience == SESSION else "embed"
+    kind: Kind = "session" if audience == SESSION else "embed"
     return Principal(kind, f"{kind}:{who}", tenant, scopes, channels, origin, ends)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from fastapi import Request
 
-from zoho_pipeline.channels.errors import UnknownChannel
+from zoho_pipeline.channels.errors import InvalidSetting, UnknownChannel
+from zoho_pipeline.channels.platform.tenants import check_tenant
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.web.auth.api_keys import TENANT_HEADER, principal_of_key
 from zoho_pipeline.web.auth.browser_tokens import principal_of_embed_token, principal_of_session
@@ -106,7 +107,11 @@ def _tenant(request: Request, given: str | None) -> str | None:
             raise Problem("bad_request", f"{TENANT_HEADER} is not UTF-8.") from None
     if header is not None and given is not None and header != given:
         raise Problem("bad_request", f"{TENANT_HEADER} and the parameter `tenant` name two tenants.")
-    return header if given is None else given
+    named = header if given is None else given
+    try:
+        return None if named is None else check_tenant(named)
+    except InvalidSetting:
+        raise Problem("bad_request", "This cannot be the name of a tenant.") from None
 
 
 def _counted(request: Request, principal: Principal) -> Principal:

@@ -74,8 +74,8 @@ class BodyLimits:
             await _refuse(scope, receive, send, problem)
             return
         except TimeoutError:
-            problem = Problem("request_timeout", "The request did not arrive in time.", headers={"Connection": "close"})
-            await problem_answer(scope, problem)(scope, receive, send)
+            late = Problem("request_timeout", "The request did not arrive in time.", headers={"Connection": "close"})
+            await problem_answer(scope, late)(scope, receive, send)
             return
         if body is None:  # the client has gone
             return

@@ -1,14 +1,13 @@
 """HEAD works where GET does: the same headers, and no body.
 
-The routes below /zohoCrm change state when they are read (they begin and end consents), and a login link works once,
-so they take no HEAD.
+Three routes of a consent change state when they are read, and a login link works once, so they take no HEAD.
 """
 
 import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-NO_HEAD = ("/zohoCrm/", "/ui/login")
+NO_HEAD = ("/zohoCrm/connect", "/zohoCrm/start", "/zohoCrm/callback", "/ui/login")
 
 
 class HeadAsGet:
@@ -18,7 +17,7 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].startswith(NO_HEAD):
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] in NO_HEAD:
             await self._app(scope, receive, send)
             return
         answered = asyncio.Event()

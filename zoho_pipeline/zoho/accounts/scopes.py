@@ -26,6 +26,14 @@ DEFAULT_SCOPES: tuple[str, ...] = (
 """The scopes that `connect` requests: all reading routes, without e-mails (one call per record) and count (50
 credits)."""
 
+NOTIFICATION_SCOPES: tuple[str, ...] = tuple(
+    f"ZohoCRM.notifications.{operation}" for operation in ("READ", "CREATE", "UPDATE", "DELETE")
+)
+"""What a subscription to Zoho's notifications needs beside the default scopes."""
+
+WRITE_BACK_SCOPES: tuple[str, ...] = ("ZohoCRM.modules.leads.UPDATE",)
+"""What writing the status of a lead needs beside the default scopes."""
+
 _MODULE = "{module}"
 _NEEDS: dict[str, tuple[str, ...]] = {
     "records": (_MODULE,),
@@ -101,6 +109,12 @@ def covers(granted: str, wanted: str) -> bool:
     *want, want_op = wanted.strip().lower().split(".")
     same_operation = have_op == want_op or want_op.upper() in _IMPLIED.get(have_op.upper(), ())
     return same_operation and len(have) >= 2 and want[: len(have)] == have
+
+
+def all_covered(granted: Iterable[str], wanted: Iterable[str]) -> bool:
+    """Whether the granted scopes contain each of the wanted ones."""
+    have = tuple(granted)
+    return all(any(covers(g, w) for g in have) for w in wanted)
 
 
 def missing(granted: Iterable[str] | None, need: str, module: str | None = None) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text(), nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("code", sa.String(length=64), nullable=True),
-        sa.Column("url_seal", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
         sa.Column("binding_hash", sa.String(length=64), nullable=True),
         sa.Column("started_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
@@ -72,6 +72,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("principal", "key"),
     )
     op.create_index("registry_idempotency_by_time", "registry_idempotency", ["created_at"], unique=False)
+    op.create_table(
+        "registry_purges",
+        sa.Column("channel_id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=200), nullable=True),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("channel_id"),
+    )
     op.create_table(
         "registry_tenants",
         sa.Column("tenant", sa.String(length=200), nullable=False),

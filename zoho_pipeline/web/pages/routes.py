@@ -17,7 +17,7 @@ from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import principal_of_embed, require_operator
 from zoho_pipeline.web.http.headers import CSP
 from zoho_pipeline.web.http.problems import not_found
-from zoho_pipeline.web.pages.actions import ask_for_sync, pause, resume
+from zoho_pipeline.web.pages.actions import ask_for_sync, pause, reconnect, resume
 from zoho_pipeline.web.pages.channel_page import Viewer, channel_page
 from zoho_pipeline.web.pages.error_page import PageRoute
 from zoho_pipeline.web.pages.formats import short_moment
@@ -51,13 +51,20 @@ def embedded(request: Request, id: str, t: Token = "", note: Note = "") -> Respo
     principal = principal_of_embed(request, t)
 
     def make(web: WebServices) -> bytes:
-        reconnect = f"/zohoCrm/reconnect?{urlencode({'channel_id': id, 't': t})}"
         path, bearer = f"/embed/channels/{quote(id, safe='')}", session_of_embed(web, t)
-        return channel_page(web, id, Viewer(principal, "embed", path, ("t", t), note, bearer, reconnect))
+        link = f"{path}/reconnect?{urlencode({'t': t})}"
+        return channel_page(web, id, Viewer(principal, "embed", path, ("t", t), note, bearer, link))
 
     found = answered(request, principal, make, media_type=HTML)
     found.headers["Content-Security-Policy"] = CSP.format(ancestors=principal.origin or "'none'")
     return found
+
+
+@router.get("/embed/channels/{id}/reconnect")
+def embedded_reconnect(request: Request, id: str, t: Token = "") -> Response:
+    """Reconnect of the page in a frame: it opens in a window of its own, where a consent begins."""
+    principal = principal_of_embed(request, t)
+    return RedirectResponse(reconnect(services(request), principal, id), 303)
 
 
 @router.post("/embed/channels/{id}/syncs")
@@ -85,7 +92,7 @@ def embedded_resume(request: Request, id: str, t: FormToken = "") -> Response:
 def channels(
     request: Request,
     principal: Operator,
-    q: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
+    q: Annotated[str, Query(max_length=100)] = "",
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Response:
     """The operator's list of all channels."""
@@ -114,10 +121,16 @@ def channel(request: Request, id: str, principal: Operator, note: Note = "") -> 
 
     def make(web: WebServices) -> bytes:
         path, proof = f"/ui/channels/{quote(id, safe='')}", ("form_token", form_token(web, principal))
-        reconnect = f"/zohoCrm/reconnect?{urlencode({'channel_id': id})}"
-        return channel_page(web, id, Viewer(principal, "operator", path, proof, note, None, reconnect))
+        link = f"{path}/reconnect"
+        return channel_page(web, id, Viewer(principal, "operator", path, proof, note, None, link))
 
     return answered(request, principal, make, media_type=HTML, extra=principal.id)
+
+
+@router.get("/ui/channels/{id}/reconnect")
+def operator_reconnect(request: Request, id: str, principal: Operator) -> Response:
+    """Reconnect of the operator's page."""
+    return RedirectResponse(reconnect(services(request), principal, id), 303)
 
 
 @router.post("/ui/channels/{id}/syncs")

@@ -106,7 +106,7 @@ def _data_status(
         return "stale" if numbers.as_of < now - timedelta(hours=hours) else "ok"
     for known in ("stale", "module_missing"):
         if numbers.data_status == known:
-            return known  # type: ignore[return-value]
+            return known
     return "never_synced"
 
 

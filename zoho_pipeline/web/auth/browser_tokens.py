@@ -43,6 +43,20 @@ def principal_of_embed_token(found: WebServices, token: str) -> Principal:
     return _principal(found, EMBED, token)
 
 
+def session_of_embed(found: WebServices, link: str) -> str:
+    """A session token with the rights of an embed link, which ends with the link: for the module of the page.
+
+    Raises:
+        Problem: `unauthenticated`; the link is not good, or has ended.
+    """
+    principal_of_embed_token(found, link)
+    tokens = tokens_of(found)
+    claims = tokens.read(EMBED, link)
+    kept = {name: claims[name] for name in ("sub", "ten", "chs", "scp", "org", "key")}
+    seconds = max(1, int(claims["exp"] - found.clock().timestamp()))
+    return tokens.make(SESSION, seconds, **kept)[0]
+
+
 def _principal(found: WebServices, audience: Audience, token: str) -> Principal:
     try:
         claims = tokens_of(found).read(audience, token)

@@ -7,7 +7,7 @@ from typing import Any
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.web.api.channel_model import ChannelState, Lead
 from zoho_pipeline.web.pages.charts import Bars, Whisker, bars_of_weeks, shares, whiskers
-from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, shown, whole
+from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, short_moment, shown, whole
 
 MOST_ROWS = 8
 """Rows of a chart: more would not be read."""
@@ -21,7 +21,7 @@ _TRENDS = {
 }
 _TOPICS = {
     "insufficient_data": "Too few leads per topic are old enough to compare.",
-    "no_conversions_in_matured_cohort": "No lead that is old enough has a deal yet, so no topic is better than another.",
+    "no_conversions_in_matured_cohort": "No lead that is old enough has a deal yet, so no topic is better.",
     "no_matured_leads": "No lead is old enough yet to compare topics.",
 }
 READ = {
@@ -77,7 +77,7 @@ def numbers(state: ChannelState, word: str) -> list[Number]:
         Number("Connection", word, None, "Whether Zoho accepts our access, and whether syncs run."),
         Number(
             "Last sync",
-            moment(state.last_sync.complete_at, zone),
+            short_moment(state.last_sync.complete_at, zone),
             None if state.last_sync.complete_at else "never finished",
             f"All changes in Zoho before this time are imported. Local time of {zone}.",
         ),
@@ -201,7 +201,8 @@ def _sources(insight: Mapping[str, Any]) -> tuple[list[tuple[str, int, float, fl
 
 
 def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
-    total = next((row for row in insight["time_to_first_contact"] if row["dimension"] == "all"), {})
+    lists: list[dict[str, Any]] = insight["time_to_first_contact"]
+    total: dict[str, Any] = next((row for row in lists if row["dimension"] == "all"), {})
     if not total.get("n_leads"):
         return ["No lead came in the last 90 days."]
     if total["n_contacted"] is None:
@@ -228,7 +229,7 @@ def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
     """The rows of the table of leads."""
     return [
         {
-            "created": moment(lead.created_local),
+            "created": short_moment(lead.created_local),
             "name": shown(lead.name, 80),
             "company": shown(lead.company, 80),
             "source": shown(lead.lead_source, 60),
@@ -260,7 +261,7 @@ def history_rows(requests: Sequence[SyncRequest], zone: str, currency: str | Non
         seconds = (ended - began).total_seconds() if began and ended else None
         rows.append(
             {
-                "asked": moment(request.asked_at, zone),
+                "asked": short_moment(request.asked_at, zone),
                 "why": _REASONS.get(request.reason, request.reason),
                 "state": _STATES.get(request.state, request.state),
                 "is_failed": "yes" if request.state == "failed" else "",

@@ -34,7 +34,8 @@ class Bars:
 
     @property
     def half(self) -> str:
-        return f"{self.top / 2:g}"
+        """The number beside the middle line."""
+        return str(self.top // 2)
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,13 @@ def bars_of_weeks(weeks: Sequence[Mapping[str, Any]]) -> Bars | None:
 
 
 def round_top(largest: float) -> int:
-    """The end of an axis: the next of 1, 2, 4, 5 or 10 times a power of ten; at least 2, so that its half is whole."""
+    """The end of an axis: the next round even number, so that its half is whole."""
     power = 1
     while True:
-        for step in (1, 2, 4, 5, 10):
-            if largest <= step * power and step * power >= 2:
-                return step * power
+        for step in (1, 1.2, 1.6, 2, 3, 4, 5, 6, 8):
+            top = step * power
+            if top >= largest and top % 2 == 0:
+                return int(top)
         power *= 10
 
 

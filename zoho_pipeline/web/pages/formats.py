@@ -30,7 +30,7 @@ def whole(number: float | Decimal | None, currency: str | None = None) -> str:
         return f"{rounded:,}"
     sign, digits = ("-" if rounded < 0 else ""), str(abs(rounded))
     head, tail = digits[:-3], digits[-3:]
-    pairs = []
+    pairs: list[str] = []
     while head:
         head, pair = head[:-2], head[-2:]
         pairs.insert(0, pair)
@@ -74,10 +74,16 @@ def moment(value: datetime | str | None, zone: str | None = None) -> str:
     """`26 November 2026, 07:59`, in the zone if one is given; a text without an offset is local already."""
     if value is None:
         return NONE
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if zone is not None:
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(ZoneInfo(zone))
+    found = _local(value, zone)
     return f"{found.day} {found:%B %Y, %H:%M}"
+
+
+def short_moment(value: datetime | str | None, zone: str | None = None) -> str:
+    """`26 Nov 2026, 07:59`, for tables. See `moment`."""
+    if value is None:
+        return NONE
+    found = _local(value, zone)
+    return f"{found.day} {found:%b %Y, %H:%M}".replace(" ", THIN).replace(f",{THIN}", ", ")
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:
@@ -90,3 +96,10 @@ def shown(text: object, most: int = MOST_CHARACTERS) -> str:
 def plural(count: int | None, noun: str) -> str:
     """`lead` for 1, `leads` for another number."""
     return noun if count == 1 else f"{noun}s"
+
+
+def _local(value: datetime | str, zone: str | None) -> datetime:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if zone is None:
+        return found
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(ZoneInfo(zone))

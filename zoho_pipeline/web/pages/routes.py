@@ -1,5 +1,159 @@
-"""The routes of the pages."""
+"""The routes of the pages: the channel page in a frame and for the operator, the operator's list, and static files.
 
-from fastapi import APIRouter
+A form works without JavaScript: it is posted, and the answer leads back to the page, which says what happened.
+"""
 
-router = APIRouter(include_in_schema=False)
+from typing import Annotated
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from zoho_pipeline.web.api.answers import answered
+from zoho_pipeline.web.api.channels import page_of_channels
+from zoho_pipeline.web.auth.browser_tokens import session_of_embed
+from zoho_pipeline.web.auth.operator import form_token
+from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.auth.require import principal_of_embed, require_operator
+from zoho_pipeline.web.http.headers import CSP
+from zoho_pipeline.web.http.problems import not_found
+from zoho_pipeline.web.pages.actions import ask_for_sync, pause, reconnect, resume
+from zoho_pipeline.web.pages.channel_page import Viewer, channel_page
+from zoho_pipeline.web.pages.error_page import PageRoute
+from zoho_pipeline.web.pages.formats import short_moment
+from zoho_pipeline.web.pages.renderer import render, static_files
+from zoho_pipeline.web.pages.status_line import status_line
+from zoho_pipeline.web.services import WebServices, services
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+HTML = "text/html; charset=utf-8"
+ROWS = 50
+
+Operator = Annotated[Principal, Depends(require_operator)]
+Token = Annotated[str, Query(max_length=8192)]
+FormToken = Annotated[str, Form(max_length=8192)]
+Note = Annotated[str, Query(max_length=20)]
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    """A file whose name changes with its content, so browsers keep it."""
+    found = static_files().get(name)
+    if found is None:
+        raise not_found()
+    return Response(found[0], media_type=found[1], headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+@router.get("/embed/channels/{id}")
+def embedded(request: Request, id: str, t: Token = "", note: Note = "") -> Response:
+    """The page in a frame of the origin that the link names."""
+    principal = principal_of_embed(request, t)
+
+    def make(web: WebServices) -> bytes:
+        path, bearer = f"/embed/channels/{quote(id, safe='')}", session_of_embed(web, t)
+        link = f"{path}/reconnect?{urlencode({'t': t})}"
+        return channel_page(web, id, Viewer(principal, "embed", path, ("t", t), note, bearer, link))
+
+    found = answered(request, principal, make, media_type=HTML)
+    found.headers["Content-Security-Policy"] = CSP.format(ancestors=principal.origin or "'none'")
+    return found
+
+
+@router.get("/embed/channels/{id}/reconnect")
+def embedded_reconnect(request: Request, id: str, t: Token = "") -> Response:
+    """Reconnect of the page in a frame: it opens in a window of its own, where a consent begins."""
+    principal = principal_of_embed(request, t)
+    return RedirectResponse(reconnect(services(request), principal, id), 303)
+
+
+@router.post("/embed/channels/{id}/syncs")
+def embedded_sync(request: Request, id: str, t: FormToken = "") -> Response:
+    """Sync Now of the page in a frame."""
+    principal = principal_of_embed(request, t)
+    return _back_to_frame(id, t, ask_for_sync(services(request), principal, id))
+
+
+@router.post("/embed/channels/{id}/pause")
+def embedded_pause(request: Request, id: str, t: FormToken = "") -> Response:
+    """Pause of the page in a frame."""
+    principal = principal_of_embed(request, t)
+    return _back_to_frame(id, t, pause(services(request), principal, id))
+
+
+@router.post("/embed/channels/{id}/resume")
+def embedded_resume(request: Request, id: str, t: FormToken = "") -> Response:
+    """Resume of the page in a frame."""
+    principal = principal_of_embed(request, t)
+    return _back_to_frame(id, t, resume(services(request), principal, id))
+
+
+@router.get("/ui")
+def channels(
+    request: Request,
+    principal: Operator,
+    q: Annotated[str, Query(max_length=100)] = "",
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Response:
+    """The operator's list of all channels."""
+
+    def make(found: WebServices) -> bytes:
+        states, following = page_of_channels(found, principal, ROWS, cursor, q.strip())
+        lines = [(state, status_line(state, principal.scopes)) for state in states]
+        rows = [
+            {
+                "state": state,
+                "tone": line.tone,
+                "word": line.word,
+                "last": short_moment(state.last_sync.complete_at, state.timezone),
+            }
+            for state, line in lines
+        ]
+        token = form_token(found, principal)
+        return render("channels.html", rows=rows, search=q, cursor=cursor, next_cursor=following, form_token=token)
+
+    return answered(request, principal, make, media_type=HTML, extra=principal.id)
+
+
+@router.get("/ui/channels/{id}")
+def channel(request: Request, id: str, principal: Operator, note: Note = "") -> Response:
+    """The page of a channel for the operator."""
+
+    def make(web: WebServices) -> bytes:
+        path, proof = f"/ui/channels/{quote(id, safe='')}", ("form_token", form_token(web, principal))
+        link = f"{path}/reconnect"
+        return channel_page(web, id, Viewer(principal, "operator", path, proof, note, None, link))
+
+    return answered(request, principal, make, media_type=HTML, extra=principal.id)
+
+
+@router.get("/ui/channels/{id}/reconnect")
+def operator_reconnect(request: Request, id: str, principal: Operator) -> Response:
+    """Reconnect of the operator's page."""
+    return RedirectResponse(reconnect(services(request), principal, id), 303)
+
+
+@router.post("/ui/channels/{id}/syncs")
+def operator_sync(request: Request, id: str, principal: Operator) -> Response:
+    """Sync Now of the operator's page."""
+    return _back("/ui", id, {"note": ask_for_sync(services(request), principal, id)})
+
+
+@router.post("/ui/channels/{id}/pause")
+def operator_pause(request: Request, id: str, principal: Operator) -> Response:
+    """Pause of the operator's page."""
+    return _back("/ui", id, {"note": pause(services(request), principal, id)})
+
+
+@router.post("/ui/channels/{id}/resume")
+def operator_resume(request: Request, id: str, principal: Operator) -> Response:
+    """Resume of the operator's page."""
+    return _back("/ui", id, {"note": resume(services(request), principal, id)})
+
+
+def _back_to_frame(channel_id: str, token: str, note: str) -> Response:
+    return _back("/embed", channel_id, {"t": token, "note": note})
+
+
+def _back(place: str, channel_id: str, query: dict[str, str]) -> Response:
+    return RedirectResponse(f"{place}/channels/{quote(channel_id, safe='')}?{urlencode(query)}", 303)

@@ -1,0 +1,55 @@
+"""Errors of pages: a browser gets a page, a program gets the problem as JSON."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.web.http.problems import Problem
+from zoho_pipeline.web.pages.renderer import render
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_WORDS = {
+    "unauthenticated": ("This page has ended", "Load the page around it again, and it gets a new link."),
+    "forbidden": ("Not allowed", "This link does not allow that."),
+    "not_found": ("Nothing here", "There is no such page, or it is not yours."),
+    "invalid": ("Nothing here", "The address of this page is not complete."),
+    "rate_limited": ("Too many requests", "Please wait for a minute, then load the page again."),
+    "unavailable": ("Not available now", "The data cannot be read now. Please load the page again in a minute."),
+}
+_OPERATOR = ("Please log in", "Open the link that this command prints: zoho-pipeline web login")
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages where the caller accepts HTML."""
+
+    def get_route_handler(self) -> Handler:
+        plain = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await plain(request)
+            except (Problem, RequestValidationError, RegistryError, WarehouseError) as error:
+                if "text/html" not in request.headers.get("Accept", ""):
+                    raise
+                return _page(request, error)
+
+        return handler
+
+
+def _page(request: Request, error: Exception) -> Response:
+    code, status, headers = "unavailable", 503, {"Retry-After": "10"}
+    if isinstance(error, Problem):
+        code, status, headers = error.code, error.status, error.headers
+    elif isinstance(error, RequestValidationError):
+        code, status, headers = "invalid", 422, {}
+    heading, sentence = _WORDS.get(code, ("This did not work", "Please load the page again."))
+    if code == "unauthenticated" and request.url.path.startswith("/ui"):
+        heading, sentence = _OPERATOR
+    headers = {"Cache-Control": "no-store", **headers}
+    return Response(render("error.html", heading=heading, sentence=sentence), status, headers, "text/html")

@@ -1,0 +1,106 @@
+const body = document.body, origin = body.dataset.origin;
+const live = () => document.getElementById("live");
+let bearer = body.dataset.bearer, wait = 2000, last = "", stream = null, busy = false;
+
+function tell(type, extra) {
+  if (origin && parent !== window) parent.postMessage({ source: "zoho-pipeline", v: 1, type: `zoho-pipeline:${type}`, channel_id: body.dataset.channel, ...extra }, origin);
+}
+const height = () => tell("height", { height: Math.ceil(document.documentElement.getBoundingClientRect().height) });
+const status = () => tell("status", { status: body.dataset.status });
+
+// The page is made on the server, also after a change: this takes the new one in the place of the old one.
+async function refresh(url = location.href) {
+  if (busy) return;
+  busy = true;
+  try {
+    const answer = await fetch(url, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const open = [...document.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent);
+    const at = document.activeElement?.closest("form")?.action;
+    document.querySelector("main").replaceChildren(...fresh.querySelector("main").childNodes);
+    document.title = fresh.title;
+    for (const part of document.querySelectorAll("main details")) if (part.className === "twin") part.open = open.includes(part.querySelector("summary").textContent);
+    if (at) [...document.forms].find((form) => form.action === at)?.querySelector("button")?.focus();
+    bearer = fresh.body.dataset.bearer ?? bearer;
+    if (body.dataset.status !== fresh.body.dataset.status) {
+      body.dataset.status = fresh.body.dataset.status;
+      status();
+    }
+    height();
+  } finally {
+    busy = false;
+  }
+}
+
+function heard(type, data) {
+  if (type === "sync.progress") {
+    const rows = Object.values(data.progress ?? {}).reduce((sum, count) => sum + count, 0);
+    if (live()) live().textContent = `${rows.toLocaleString(document.documentElement.lang)} rows read so far.`;
+  } else if (["sync.finished", "sync.failed", "channel.status", "insight.published"].includes(type)) refresh();
+}
+
+// EventSource cannot send a header, so the stream is read by fetch.
+async function listen() {
+  if (stream) return;
+  const headers = { Accept: "text/event-stream" };
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
+  if (last) headers["Last-Event-ID"] = last;
+  stream = new AbortController();
+  try {
+    const answer = await fetch(body.dataset.events, { headers, credentials: bearer ? "omit" : "same-origin", signal: stream.signal });
+    if (answer.ok) {
+      wait = 2000;
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        text += part.value.replaceAll("\r", "");
+        for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+          const event = { event: "message", data: "" };
+          for (const line of text.slice(0, end).split("\n")) {
+            const [, name, value] = /^(\w+): ?(.*)$/.exec(line) ?? [];
+            if (name === "data") event.data += value;
+            else if (name) event[name] = value;
+          }
+          text = text.slice(end + 2);
+          if (event.id) last = event.id;
+          if (event.data) heard(event.event, JSON.parse(event.data));
+        }
+      }
+    } else if ([401, 403, 404].includes(answer.status)) wait = 60000;
+  } catch {
+    // the next try follows
+  }
+  stream = null;
+  wait = Math.min(wait * 1.6, 60000);
+  setTimeout(() => document.hidden || listen(), wait);
+}
+
+// Only the page around this one may give a new link, and only for the same channel.
+addEventListener("message", (event) => {
+  if (!origin || event.origin !== origin || event.data?.type !== "zoho-pipeline:token" || typeof event.data.token !== "string") return;
+  const url = new URL(location.href);
+  url.searchParams.set("t", event.data.token);
+  url.searchParams.delete("note");
+  history.replaceState(null, "", url);
+  refresh(url.href).then(() => stream?.abort());
+});
+
+document.addEventListener("submit", (event) => {
+  const button = event.target.querySelector("button");
+  if (event.target.method === "post" && button) setTimeout(() => (button.disabled = true));
+});
+document.addEventListener("keydown", (event) => {
+  const note = event.key === "Escape" && document.querySelector(".note[open]");
+  if (note) {
+    note.open = false;
+    note.querySelector("summary").focus();
+  }
+});
+document.addEventListener("click", (event) => {
+  for (const note of document.querySelectorAll(".note[open]")) if (!note.contains(event.target)) note.open = false;
+});
+document.addEventListener("visibilitychange", () => document.hidden || listen());
+new ResizeObserver(height).observe(document.documentElement);
+status();
+listen();

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.web.serving.protocol import HEAD_BYTES
+from zoho_pipeline.web.http.bodies import HEAD_BYTES
 from zoho_pipeline.web.serving.server import listen
 from zoho_pipeline.web.serving.worker_process import worker_beside
 
@@ -23,8 +23,9 @@ import sys
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.web.app import create_app
-from zoho_pipeline.web.serving import protocol, server
-protocol.GuardedProtocol.head_seconds = float(sys.argv[1])
+from zoho_pipeline.web.http import protocol
+from zoho_pipeline.web.serving import server
+protocol.LimitedProtocol.head_seconds = float(sys.argv[1])
 
 def load():
     app = create_app(load_settings(), ServiceSettings())

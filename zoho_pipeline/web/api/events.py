@@ -88,6 +88,7 @@ def hub_of(request: Request) -> EventHub:
     state = request.app.state
     if not hasattr(state, "event_hub"):
         state.event_hub = EventHub(services(request).registry)
+        state.on_stop.append(state.event_hub.close)
     hub: EventHub = state.event_hub
     return hub
 

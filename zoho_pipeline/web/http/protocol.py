@@ -1,11 +1,10 @@
-"""The HTTP protocol of the web server: uvicorn's, with two limits that it lacks.
+"""uvicorn's HTTP protocol with a limit for the head of a request, in bytes and in seconds.
 
-uvicorn's parser collects a request line and headers of any size, for any time. A client that sends them one byte at a
-time, or never ends them, would keep a connection and memory for ever. So the head of a request has a largest size and
-a longest time. Bodies have their own limits in `bodies.py`.
+uvicorn with httptools collects headers without a limit and waits for them without an end: one client could fill the
+memory, or hold every connection of the process open. h11 has a limit of bytes, and is slower by half.
 """
 
-import asyncio
+from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,64 +12,78 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from zoho_pipeline.web.http.bodies import HEAD_BYTES
 
 HEAD_SECONDS = 10.0
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+"""From the first byte (or the connection) to the end of the headers."""
+
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which ends a connection whose request head is too large or takes too long."""
+    """Closes a connection whose request has too many bytes of headers, or takes too long to send them."""
 
+    _head: int | None = None  # bytes of a head that is not complete; None while no head is being read
+    _timer: TimerHandle | None = None
     head_seconds = HEAD_SECONDS
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._in_head, self._head_bytes = True, 0
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._start_timer()
-
-    def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-            self._start_timer()
-        super().data_received(data)
-        if self._in_head and self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._in_head, self._head_bytes = True, 0
+        self._head_begins()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self._head_ends()
         super().connection_lost(exc)
 
-    def _start_timer(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_seconds, self._cut)
+    def data_received(self, data: bytes) -> None:
+        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+            self._head_begins()
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > HEAD_BYTES and not self.transport.is_closing():
+            self._refuse()
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head is None:
+            self._head_begins()
 
-    def _cut(self) -> None:
+    def on_headers_complete(self) -> None:
+        self._head_ends()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > HEAD_BYTES:
+            self._refuse()
+            return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.close()
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def _head_begins(self) -> None:
+        self._head = 0
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _head_ends(self) -> None:
+        self._head = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self) -> None:
+        self.transport.write(TOO_LARGE)
+        self.transport.close()
 
 
 def uvicorn_options() -> dict[str, Any]:
     """How uvicorn must be set for this app: `uvicorn.Config(app, **uvicorn_options())`.
 
     `proxy_headers` is off, because `client_address.py` reads X-Forwarded-For. Our own access log leaves out secrets,
-    and uvicorn's would not.
+    and uvicorn's would not. Proxies keep a connection for 60 s, so the server keeps it longer: otherwise it would
+    close one while the proxy sends a request on it.
     """
     return {
         "http": LimitedProtocol,
@@ -78,8 +91,8 @@ def uvicorn_options() -> dict[str, Any]:
         "access_log": False,
         "proxy_headers": False,
         "server_header": False,
-        "timeout_keep_alive": 5,
-        "limit_concurrency": 1_000,
-        "backlog": 512,
+        "timeout_keep_alive": 75,
+        "limit_concurrency": 5_000,
+        "backlog": 2048,
         "log_config": None,
     }

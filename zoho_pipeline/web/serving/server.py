@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.web.http.protocol import uvicorn_options
 from zoho_pipeline.web.serving.loading import LoadingApp
-from zoho_pipeline.web.serving.protocol import GuardedProtocol
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 10
 """After SIGTERM, requests that run get this long. Streams of events would never end by themselves."""
 
-KEEP_ALIVE_SECONDS = 75
 BACKLOG = 2048
 
 
@@ -55,18 +54,8 @@ def serve(load: "Callable[[], FastAPI]", sock: socket.socket, ready: Callable[[]
         server.should_exit = True
 
     app = LoadingApp(load, ready, failed)
-    config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # plain dictionaries are ASGI's messages
-        http=GuardedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,  # the application writes its own, without secrets
-        server_header=False,
-        proxy_headers=False,  # the application judges X-Forwarded-For itself
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    options = uvicorn_options() | {"lifespan": "on", "timeout_graceful_shutdown": GRACE_SECONDS}
+    config = uvicorn.Config(app, **options)
     server = _Server(config, app)
     # uvicorn raises a caught signal again when it has stopped; without this handler, that would end the process
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -185,3 +185,105 @@ audit = Table(
     Column("detail", Text),
     Index("registry_audit_by_time", "at"),
 )
+
+push_subscriptions = Table(
+    "registry_push_subscriptions",
+    metadata,
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), primary_key=True),
+    Column("hook_hash", String(64), nullable=False),  # SHA-256 of the secret part of the URL
+    Column("hook_seal", Text, nullable=False),
+    Column("zoho_channel_id", String(32), nullable=False),  # chosen by us: a random number of 62 bits
+    Column("token_hash", String(64), nullable=False),
+    Column("token_seal", Text, nullable=False),
+    Column("old_hook_hash", String(64)),  # an earlier hook and its token are heard for 24 hours
+    Column("old_token_hash", String(64)),
+    Column("old_until", Instant),
+    Column("events", Json, nullable=False),  # event → what Zoho answered
+    Column("asked_expiry", Instant, nullable=False),
+    Column("expires_at", Instant),  # what Zoho keeps, read back
+    Column("state", String(16), nullable=False),  # on, short, stopped, failed
+    Column("detail", Text),
+    Column("renewed_at", Instant, nullable=False),
+    Column("last_delivery_at", Instant),
+    Column("missed", Integer, nullable=False),  # changed rows of the last whole sync that no delivery named
+    Column("idle", Integer, nullable=False),  # deliveries whose row was not newer
+    Index("registry_push_subscriptions_by_hook", "hook_hash"),
+    Index("registry_push_subscriptions_by_zoho_channel", "zoho_channel_id"),
+)
+
+push_dirty = Table(
+    "registry_push_dirty",
+    metadata,
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), primary_key=True),
+    Column("module", String(64), primary_key=True),
+    Column("record_id", String(32), primary_key=True),
+    Column("operation", String(16), nullable=False),  # insert, update, delete: of the newest delivery
+    Column("is_trusted", Boolean, nullable=False),  # a delivery with the right token; else it is a nudge alone
+    Column("zoho_at", Instant),  # server_time of the newest delivery
+    Column("first_seen_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # new, loaded, published
+    Column("loaded_at", Instant),
+    Column("published_at", Instant),
+    Index("registry_push_dirty_by_state", "state", "channel_id"),
+)
+
+writeback_settings = Table(
+    "registry_writeback_settings",
+    metadata,
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(16), nullable=False),  # on, off, degraded, broken
+    Column("detail", Text),
+    Column("policy", String(16), nullable=False),  # zoho_wins, platform_wins, hold
+    Column("to_zoho", Json, nullable=False),  # word of the platform → word of the picklist
+    Column("from_zoho", Json, nullable=False),
+    Column("trigger", String(16), nullable=False),  # none, workflow
+    Column("checked_at", Instant),
+    Column("changed_at", Instant, nullable=False),
+)
+
+writebacks = Table(
+    "registry_writebacks",
+    metadata,
+    Column("id", String(ID), primary_key=True),
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
+    Column("lead_id", String(32), nullable=False),
+    Column("desired", Text, nullable=False),  # Zoho's word
+    Column("expected_status", Text),
+    Column("expected_modified_at", Instant),
+    Column("state", String(16), nullable=False),
+    Column("resolution", String(16)),  # keep, force
+    Column("code", String(64)),
+    Column("detail", Text),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", Instant),
+    Column("lease_until", Instant),
+    Column("worker", Text),
+    Column("sending_since", Instant),  # the mark before a PUT, with its precondition; a crash leaves it
+    Column("sending_precondition", Instant),
+    Column("actor", Text),
+    Column("reason", Text),
+    Column("zoho_status", Text),  # what Zoho held at the last look
+    Column("zoho_modified_at", Instant),
+    Column("echo_seen_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Index("registry_writebacks_by_channel", "channel_id", "created_at"),
+    Index("registry_writebacks_by_lead", "channel_id", "lead_id", "created_at"),
+    Index("registry_writebacks_due", "state", "next_try_at"),
+)
+
+writeback_events = Table(
+    "registry_writeback_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("writeback_id", String(ID), ForeignKey("registry_writebacks.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("from_state", String(16)),
+    Column("to_state", String(16), nullable=False),
+    Column("code", String(64)),
+    Column("detail", Text),
+    Index("registry_writeback_events_by_writeback", "writeback_id", "id"),
+)

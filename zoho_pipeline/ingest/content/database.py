@@ -119,8 +119,8 @@ def _of_table(engine: sa.Engine, table: str) -> dict[str, Any]:
     On SQLite, SQLAlchemy would read a NUMERIC column through floats, which change an id of 19 digits.
     """
     schema, _, name = table.rpartition(".")
-    metadata = sa.MetaData()
-    found = sa.Table(name, metadata, schema=schema or None, autoload_with=engine, resolve_fks=False)
+    metadata = sa.MetaData(schema=schema or None)
+    found = sa.Table(name, metadata, autoload_with=engine, resolve_fks=False)
     for column in found.columns:
         if isinstance(column.type, sa.Numeric):
             column.type = sa.types.NullType()

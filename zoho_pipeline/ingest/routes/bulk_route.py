@@ -5,6 +5,7 @@ by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -119,8 +120,8 @@ class BulkReader:
         for _ in range(2):
             held = 0
             try:
-                with TemporaryDirectory() as folder:
-                    zipped = bulk.download(self._client, job.id, Path(folder) / "result.zip")
+                with _folder() as folder:
+                    zipped = self._download(job, folder)
                     for block in _blocks(zipped, self.checkpoint.fields):
                         held += block.num_rows
                         new = block.slice(max(block.num_rows - max(held - self.checkpoint.rows, 0), 0))
@@ -138,6 +139,12 @@ class BulkReader:
                 return
             reason = f"it holds {held} rows, and the job says {job.count}."
         raise JobFailed(f"the file of bulk job {job.id} cannot be used: {reason}")
+
+    def _download(self, job: bulk.BulkJob, folder: Path) -> Path:
+        try:
+            return bulk.download(self._client, job.id, folder / "result.zip")
+        except DamagedFile as error:  # the client has tried twice
+            raise JobFailed(f"the file of bulk job {job.id} cannot be used: {error}") from error
 
     def _begin(self) -> bulk.BulkJob:
         """The completed job to read from: the job that a crash left, else a new one."""
@@ -159,6 +166,17 @@ class BulkReader:
         job = bulk.poll(self._client, job.id, new=True)
         self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0)
         return job
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder. JobFailed: this machine has no room for one."""
+    try:
+        folder = TemporaryDirectory()
+    except OSError as error:
+        raise JobFailed(f"the file of a bulk job cannot be stored: {error.strerror}.") from error
+    with folder as name:
+        yield Path(name)
 
 
 def _blocks(zipped: Path, fields: Sequence[str] = ()) -> Iterator[pa.Table]:

@@ -28,13 +28,8 @@ def catalogue(folder: Path, kind: str) -> Path:
     file = folder / f"c.{kind}"
     ids, types, times = ["p1", "p2"], ["post", "post"], ["2026-05-01", "2026-05-02"]
     if kind == "csv":
-        file.write_bytes(
-            lines(
-                "content_id,content_type,published_at,source_activity_id",
-                f"p1,post,2026-05-01,{BIG}",
-                "p2,post,2026-05-02,",
-            )
-        )
+        header = "content_id,content_type,published_at,source_activity_id"
+        file.write_bytes(lines(header, f"p1,post,2026-05-01,{BIG}", "p2,post,2026-05-02,"))
     elif kind in ("jsonl", "json"):
         first = f'{{"content_id":"p1","content_type":"post","published_at":"2026-05-01","source_activity_id":{BIG}}}'
         file.write_bytes(lines(first, "", '{"content_id":"p2","content_type":"post","published_at":"2026-05-02"}'))

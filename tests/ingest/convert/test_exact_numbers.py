@@ -1,4 +1,4 @@
-"""Numbers of lists and of bulk files: every digit, the same value by both routes, and one odd value is one odd value."""
+"""Numbers of lists and of bulk files: every digit, the same value by both routes, and one odd value is only one."""
 
 import json
 from decimal import ROUND_HALF_UP, Decimal

@@ -69,13 +69,6 @@ def test_a_result_that_never_comes_leaves_the_job(bench: SyncBench, fault: str) 
     ledger.assert_equal(bench, "Leads")
 
 
-def test_a_disk_without_room_is_no_crash(bench: SyncBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(bench)
-    monkeypatch.setattr("tempfile.tempdir", "/dev/null/no-folder")
-    assert bench.sync("Leads").complete
-    ledger.assert_equal(bench, "Leads")
-
-
 def test_tokens_of_a_list_that_lead_round_end_the_module_at_once(bench: SyncBench) -> None:
     bench.sim.clock.freeze()
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(5)])

@@ -107,3 +107,12 @@ def test_other_pages_that_lead_round_end_too(bench: SyncBench) -> None:
     assert outcomes["users"] == outcomes["Leads"] == "failed"
     assert outcomes["holidays"] == "complete"
     assert sum(call.path.endswith("/users") for call in bench.sim.requests) < 6
+
+
+def test_no_line_of_a_damaged_file_is_shown(bench: SyncBench) -> None:
+    furnish(bench)
+    bench.org.insert("Leads", {"Last_Name": "Zebracorn", "Company": "C"})
+    bench.sim.switches.update(bulk_damage="more_cells", bulk_downloads_per_minute=10**6)
+    report = bench.sync("Leads")
+    assert "Expected" in report.modules[0].detail
+    assert not {"Zebracorn", "4876876000000999999"} & set(report.modules[0].detail.replace(",", " ").split())

@@ -4,6 +4,7 @@ The job is created once the window is settled, so that its snapshot has everythi
 by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -204,14 +205,19 @@ def _blocks(zipped: Path, fields: Sequence[str] = ()) -> Iterator[pa.Table]:
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         )
-        reader = pa_csv.open_csv(
-            stream,
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=options,
-        )
-        for block in reader:
-            yield _checked(pa.Table.from_batches([block]))
+        try:
+            reader = pa_csv.open_csv(
+                stream,
+                read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+                convert_options=options,
+            )
+            for block in reader:
+                yield _checked(pa.Table.from_batches([block]))
+        except pa.ArrowException as error:
+            # Arrow's words end with the line itself, and that is somebody's record
+            cells = re.search(r"Expected \d+ columns, got \d+", str(error))
+            raise DamagedFile(f"the bulk result is no CSV ({cells[0] if cells else type(error).__name__}).") from None
 
 
 def _checked(block: pa.Table) -> pa.Table:

@@ -1,5 +1,6 @@
 """A query of a person is read-only. It reads the published marts or the raw tables."""
 
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.transform.conftest import Raw
 from zoho_pipeline.reading.query import json_ready, query
+from zoho_pipeline.reading.values import from_json, json_text
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
@@ -128,6 +132,7 @@ def test_a_query_on_raw_waits_for_a_load_and_one_on_marts_does_not(
         (Decimal("-Infinity"), None),
         (Decimal("1e400"), "1E+400"),
         (Decimal("1" + "0" * 5000), "1" + "0" * 5000),
+        (Decimal("1234567890123456.78"), Decimal("1234567890123456.78")),
         ({"a": [Decimal("0.1")]}, {"a": [0.1]}),
         (None, None),
         (True, True),
@@ -136,6 +141,24 @@ def test_a_query_on_raw_waits_for_a_load_and_one_on_marts_does_not(
 )
 def test_values_are_json_ready(value: Any, shown: Any) -> None:
     assert json_ready(value) == shown
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**15), max_value=10**15))
+def test_a_decimal_keeps_its_digits_on_its_way(value: Decimal) -> None:
+    text = json_text({"a": [json_ready(value)], "b": "x"})
+    assert json.loads(text, parse_float=Decimal)["a"] == [value]
+    (back,) = from_json(text)["a"]
+    assert (back if isinstance(back, Decimal) else Decimal(repr(back))) == value
+
+
+def test_a_value_without_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="set is no value"):
+        json_text({1})
+
+
+def test_a_query_gives_every_digit(marts: Warehouse) -> None:
+    found = query(marts, "select cast('1234567890123456.78' as decimal(18, 2)) as n, 7212345678901234567 as i")
+    assert found.rows == [[Decimal("1234567890123456.78"), 7212345678901234567]]
 
 
 def test_a_semicolon_in_a_text_is_no_end(marts: Warehouse) -> None:

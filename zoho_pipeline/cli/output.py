@@ -1,6 +1,5 @@
 """What a command prints on stdout: a table for people, or only JSON or CSV for programs."""
 
-import json
 import math
 import re
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from zoho_pipeline.logs import printable
+from zoho_pipeline.reading.values import json_text
 
 NUMBERS = (int, float, Decimal)
 Row = Mapping[str, Any]
@@ -41,14 +41,12 @@ def say(text: str, *, err: bool = False) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON document. Timestamps are ISO 8601, decimals are numbers, NaN and infinities are null."""
-    text = json.dumps(_finite(value), default=plain, ensure_ascii=False, indent=2)
+    text = json_text(_finite(value), default=plain, ensure_ascii=False, indent=2)
     click.echo(_UNESCAPED.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def plain(value: Any) -> Any:
-    """A value that JSON cannot express (decimal, date, set …) as one that it can."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    """A value that JSON cannot express (date, set …) as one that it can."""
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, tuple | set | frozenset):
@@ -120,5 +118,5 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, list | tuple | dict):
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return json_text(value, default=plain, ensure_ascii=False)
     return str(value)

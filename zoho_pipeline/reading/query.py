@@ -19,7 +19,7 @@ from typing import Any
 
 from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, START_SECONDS, Limits
 from zoho_pipeline.reading.published import NOT_PUBLISHED
-from zoho_pipeline.reading.values import json_ready
+from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.warehouse.connection import WarehouseError
@@ -32,7 +32,7 @@ _START = "import sys; sys.path[:] = sys.argv[1:]; from zoho_pipeline.reading.san
 
 @dataclass(frozen=True)
 class QueryResult:
-    """Column names and rows; every value is JSON-ready (decimals as numbers, times in ISO 8601)."""
+    """Column names and rows; every value is ready for `values.json_text` (decimals as numbers, times in ISO 8601)."""
 
     columns: list[str]
     rows: list[list[Any]]
@@ -130,7 +130,7 @@ def _read(stream: Any, limits: Limits) -> QueryResult | None:
                 f"the answer has more than {limits.answer_bytes / 2**20:g} MB. Read fewer rows or columns."
             )
         try:
-            part = json.loads(line)
+            part = from_json(line)
         except ValueError:
             return None  # killed in the middle of a line
         if "refused" in part:

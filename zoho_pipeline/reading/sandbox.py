@@ -15,6 +15,7 @@ import sys
 from typing import Any, NoReturn
 
 from zoho_pipeline.reading.limits import START_SECONDS, Limits
+from zoho_pipeline.reading.values import json_text
 from zoho_pipeline.settings import PipelineError
 
 BESIDES_MB = 512
@@ -74,5 +75,5 @@ def _confine(limits: Limits) -> None:
 
 
 def _send(part: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(part) + "\n")
+    sys.stdout.write(json_text(part) + "\n")
     sys.stdout.flush()

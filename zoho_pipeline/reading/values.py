@@ -1,5 +1,9 @@
-"""Converts database values to values that JSON has."""
+"""Converts database values to values that JSON has, and writes them with all their digits."""
 
+import json
+import re
+import secrets
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +14,10 @@ _DIGITS = 4000
 
 
 def json_ready(value: Any) -> Any:
-    """A database value as JSON has it: decimals and numbers as numbers, times as ISO text, others as text."""
+    """A database value as JSON has it: decimals and numbers as numbers, times as ISO text, others as text.
+
+    A decimal with more digits than a float has stays a Decimal; `json_text` writes it.
+    """
     match value:
         case None | bool() | int() | str():
             return value
@@ -34,11 +41,37 @@ def json_ready(value: Any) -> Any:
             return str(value)
 
 
-def _number(value: Decimal) -> int | float | str | None:
-    """A decimal as a number; as text where it has more digits, or is larger, than Python's numbers can be."""
+def json_text(value: Any, default: Callable[[Any], Any] | None = None, **options: Any) -> str:
+    """JSON text of a value. A Decimal becomes a number with all its digits, which Python's own writer cannot do.
+
+    `default` and `options` are those of `json.dumps`.
+    """
+    mark = secrets.token_hex(16)
+
+    def marked(other: Any) -> Any:
+        number = _number(other) if isinstance(other, Decimal) else other
+        if isinstance(number, Decimal):
+            return f"{mark}{number}"
+        if number is other and default is None:
+            raise TypeError(f"{type(other).__name__} is no value of JSON")
+        return default(other) if number is other and default is not None else number
+
+    text = json.dumps(value, default=marked, **options)
+    return re.sub(f'"{mark}([^"]+)"', r"\1", text) if mark in text else text
+
+
+def from_json(text: str | bytes) -> Any:
+    """The value of a JSON text. A number that a float would change is a Decimal."""
+    return json.loads(text, parse_float=lambda digits: _number(Decimal(digits)))
+
+
+def _number(value: Decimal) -> int | float | str | Decimal | None:
+    """A decimal as a number: a Decimal where a float would change its digits, text where Python has no such number."""
     if not value.is_finite():
         return None
     if value.as_tuple().exponent == 0:
         return int(value) if value.adjusted() < _DIGITS else str(value)
     number = float(value)
-    return number if abs(number) != float("inf") else str(value)
+    if abs(number) == float("inf"):
+        return str(value)
+    return number if Decimal(repr(number)) == value else value

@@ -1,5 +1,6 @@
 """Faults that a test orders: the next n matching calls fail in a chosen way."""
 
+import zlib
 from dataclasses import dataclass
 
 from zoho_pipeline.simulator.clock import Clock
@@ -24,6 +25,10 @@ KINDS = {
     "wrong_date": "the Date header of the answer is `seconds` ahead of the clock (negative: behind)",
     "no_date": "the answer has no Date header",
     "bad_date": "the Date header of the answer is not a date",
+    "header": "the answer has the header that `text` gives, such as `date: yesterday`",
+    "body": "200 with `text` as its JSON body, valid or not",
+    "endless": "the body begins as it should, and never ends",
+    "gzip_bomb": "a gzip body of 3 MB that unpacks to 3 GB",
 }
 _HTML = b"<html><body><h1>We are sorry</h1></body></html>"
 
@@ -37,6 +42,7 @@ class Fault:
     left: int
     skip: int
     seconds: float
+    text: str
 
 
 class Faults:
@@ -46,11 +52,13 @@ class Faults:
         self._ordered: list[Fault] = []
         self.fired: list[tuple[str, str]] = []
 
-    def next(self, n: int, kind: str, path: str = "/crm/", *, after: int = 0, seconds: float = 1.0) -> None:
+    def next(
+        self, n: int, kind: str, path: str = "/crm/", *, after: int = 0, seconds: float = 1.0, text: str = ""
+    ) -> None:
         """Let `n` calls whose path contains `path` fail as `kind`; the first `after` of them still succeed."""
         if kind not in KINDS:
             raise SimulatorError(f"unknown fault {kind}; the faults are: {', '.join(KINDS)}")
-        self._ordered.append(Fault(kind, path, n, after, seconds))
+        self._ordered.append(Fault(kind, path, n, after, seconds, text))
 
     def clear(self) -> None:
         """Drop the ordered faults."""
@@ -92,6 +100,19 @@ def refusal_of(kind: str) -> Answer | None:
     return None
 
 
+def header_of(fault: Fault) -> dict[str, str]:
+    """The header that a fault adds to an answer."""
+    name, _, value = fault.text.partition(":")
+    return {name.strip().lower(): value.strip()} if fault.kind == "header" else {}
+
+
+def gzip_bomb() -> bytes:
+    """A gzip body: a flushed block of 1 MB of blanks, 3,000 times. Its end, which has the checksum, is missing."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    start = packer.compress(b" ") + packer.flush(zlib.Z_FULL_FLUSH)
+    return start + 3_000 * (packer.compress(b" " * (1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH))
+
+
 def misdate(fault: Fault, clock: Clock) -> str:
     """The Date header that a proxy with a clock of its own puts on an answer; empty means no header."""
     if fault.kind == "wrong_date":
@@ -99,8 +120,21 @@ def misdate(fault: Fault, clock: Clock) -> str:
     return "" if fault.kind == "no_date" else "yesterday"
 
 
-def spoil(kind: str, answer: Answer) -> Answer:
+def _with_body(status: int) -> int:
+    """The status, or 200 instead of one that has no body."""
+    return 200 if status in (204, 304) else status
+
+
+def spoil(fault: Fault, answer: Answer) -> Answer:
     """Change a good answer as the fault says."""
+    kind = fault.kind
+    if kind == "body":
+        return Answer(200, fault.text.encode("utf-8", "surrogateescape"), headers=answer.headers)
+    if kind == "gzip_bomb":
+        headers = answer.headers | {"content-encoding": "gzip"}
+        return Answer(_with_body(answer.status), gzip_bomb(), answer.content_type, headers)
+    if kind == "endless":
+        answer.status, answer.is_endless = _with_body(answer.status), True
     if kind == "bad_json":
         return Answer(200, answer.body[: max(len(answer.body) // 2, 1)] + b'"}]', answer.content_type, answer.headers)
     if kind == "wrong_content_type":

@@ -219,6 +219,19 @@ class OrgHandle:
         with self._shared.lock:
             changes.update(self.state, self._shared, module, row_id, values, touch=touch)
 
+    def garble(self, module: str, row_id: str, field: str, raw: bytes | str | None) -> None:
+        """Let every answer show this raw JSON as the value of a field, valid or not; None shows the stored value again.
+
+        Sorting and conditions still use the stored value.
+        """
+        with self._shared.lock:
+            store = self.module(module)
+            values = store.garbled.setdefault(store.row(row_id)["id"], {})
+            values.pop(field, None)
+            if raw is not None:
+                values[field] = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+            store.changed(row_id)
+
     def delete(self, module: str, row_id: str, *, permanent: bool = False, at: Any = None) -> None:
         """Move a row to the recycle bin, or delete it permanently (a row in the bin too)."""
         with self._shared.lock:
@@ -291,7 +304,9 @@ class OrgHandle:
             return shown
 
     def _renderer(self, store: ModuleStore, names: Sequence[str], zone: str) -> Renderer:
-        return Renderer(self.state, self._shared.switches, store, names, zone, single=True)
+        renderer = Renderer(self.state, self._shared.switches, store, names, zone, single=True)
+        renderer.garbled = {}
+        return renderer
 
     # The credits and calls that clients have used
 

@@ -23,7 +23,7 @@ class Switches:
 
     # Pages
     modified_since_inclusive: bool = True
-    page_tokens: str = "offset"  # offset (drifts under writes) | keyset | snapshot
+    page_tokens: str = "offset"  # offset (drifts under writes) | keyset | snapshot | circle (back to the first page)
     empty_later_page: int = 204  # status of a page beyond the end, with If-Modified-Since: 204 or 304
     token_rows: int = 100_000  # rows that page tokens reach; tests set it low
     deleted_page_cap: int = 0  # rows of /deleted that pages reach; 0: no limit
@@ -94,6 +94,7 @@ class Switches:
     bulk_result_after: int = 0  # times that the file of a completed job still answers 404
     bulk_refuses_at_create: bool = False  # an unknown field answers 400 at once, or the job ends in FAILURE when False
     bulk_file: str = "whole"  # whole | header (no row) | half | twice (each row) | repeated (the page before again)
+    bulk_damage: str = ""  # how the file of each job is damaged, see `api/bulk_files.DAMAGES`; empty: it is not
     bulk_count_lies: bool = False  # does the count of a job give the rows of such a file, instead of the true number?
     queries_show: str = ""  # ids, separated by commas, that queries and jobs show although the user may not see them
     queries_hide: str = ""  # ids, separated by commas, that queries and jobs hide although lists show them

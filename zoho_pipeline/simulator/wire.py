@@ -42,6 +42,7 @@ class Answer:
     body: bytes = b""
     content_type: str = JSON_TYPE
     headers: dict[str, str] = field(default_factory=dict)
+    is_endless: bool = False  # blanks follow the body until the client closes the connection
     body_later: Callable[[], bytes] | None = None  # makes a large body after the lock is released
 
 

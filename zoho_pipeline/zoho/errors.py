@@ -6,6 +6,8 @@
     │   ├── ServerFault             HTTP 5xx
     │   ├── ConcurrencyLimit        a 429 that ends after seconds
     │   ├── BadAnswer               cut off, not JSON, or not in the promised form
+    │   │   ├── OddText             JSON with a value that is no valid text
+    │   │   └── DamagedFile         a file that cannot be read
     │   └── ClockJumped             the Date header moved by more than the time that passed
     ├── Permanent                   the same call cannot work
     │   ├── ScopeMissing            401 OAUTH_SCOPE_MISMATCH: a new consent is needed
@@ -15,7 +17,8 @@
     │   ├── NotFound                the record or job does not exist
     │   ├── InvalidRequest          any other 4xx, with Zoho's code and details
     │   ├── PageTokenExpired        older than 24 h, or another user's: the window starts again
-    │   ├── JobFailed               a bulk job ended in FAILURE, or not in time
+    │   ├── JobFailed               a bulk job ended in FAILURE, or not in time, or its file cannot be used
+    │   ├── AnswerTooLarge          the answer has more bytes than an answer may have
     │   ├── CreditsExhausted        a 429 that lasts until credits return
     │   │   └── BudgetStop          our own stop before that
     │   └── Refused                 nothing was sent: the address is not Zoho's
@@ -78,6 +81,14 @@ class ConcurrencyLimit(Retryable):
 
 class BadAnswer(Retryable):
     """The answer is cut off, is not JSON, or lacks a part that the protocol promises."""
+
+
+class OddText(BadAnswer):
+    """The answer is JSON, but a value in it is half a surrogate pair, is not UTF-8, or is nested too deeply."""
+
+
+class DamagedFile(BadAnswer):
+    """A downloaded file is cut off or damaged, or has another form than Zoho's."""
 
 
 class ClockJumped(Retryable):
@@ -143,7 +154,11 @@ class PageTokenExpired(Permanent):
 
 
 class JobFailed(Permanent):
-    """A bulk job ended in FAILURE or did not end before its deadline."""
+    """A bulk job ended in FAILURE, did not end before its deadline, or has a file that cannot be used."""
+
+
+class AnswerTooLarge(Permanent):
+    """The answer has more bytes than an answer may have. It was read no further, and no second time."""
 
 
 class CreditsExhausted(Permanent):

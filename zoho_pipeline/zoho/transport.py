@@ -1,20 +1,40 @@
 """The settings of HTTP for the accounts servers and the API.
 
-There are no redirects (a token must not follow one), no cookies, and no proxy for loopback addresses.
+There are no redirects (a token must not follow one), no cookies, and no proxy for loopback addresses. Each answer has a
+limit of size and of time, whoever reads it and whatever its status is: a few bytes of gzip can unpack to gigabytes.
 """
 
 import ssl
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from zoho_pipeline.zoho.errors import BadAnswer, ConnectionFailed, Retryable
+from zoho_pipeline.zoho.errors import AnswerTooLarge, BadAnswer, ConnectionFailed, Retryable
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=120.0)
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 """A proxy of the environment must never get calls to these hosts, because they may use plain http."""
+
+_UNPACKED_AT_ONCE = 1 << 20
+_WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that an answer may have: bytes after unpacking, and seconds from its header to its last byte."""
+
+    size: int = 64 << 20
+    seconds: float = 300.0
+
+
+BOUNDS = "bounds"
+"""The key of a request's extensions that has the bounds of its answer. Without it, `Bounds()` counts."""
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +50,7 @@ def new_http(
     transport: httpx.BaseTransport | None = None,
     timeout: httpx.Timeout | float = TIMEOUT,
 ) -> httpx.Client:
-    """An httpx client. Close it, or use it as a context manager."""
+    """An httpx client. Close it, or use it as a context manager. Reading an answer beyond its bounds is an error."""
     return httpx.Client(
         base_url=base_url,
         auth=auth,
@@ -41,8 +61,76 @@ def new_http(
         follow_redirects=False,
         mounts=dict.fromkeys(_LOOPBACK),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={"User-Agent": "zoho-pipeline", "Accept": "application/json"},
+        headers={"User-Agent": "zoho-pipeline", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
+        event_hooks={"response": [_bound]},
     )
+
+
+def _bound(response: httpx.Response) -> None:
+    """Let the stream of an answer unpack itself and end at its bounds."""
+    if not isinstance(response.stream, httpx.SyncByteStream):
+        return
+    bounds = response.request.extensions.get(BOUNDS) or Bounds()
+    encoding = response.headers.pop("Content-Encoding", "")
+    response.stream = _BoundedStream(response.stream, bounds, encoding, response.request.url.host)
+
+
+class _BoundedStream(httpx.SyncByteStream):
+    """The unpacked body of an answer, in parts of at most 1 MB."""
+
+    def __init__(self, packed: httpx.SyncByteStream, bounds: Bounds, encoding: str, host: str) -> None:
+        self._packed, self._bounds, self._host = packed, bounds, host
+        self._encoding = encoding.strip().lower()
+        self._deadline = time.monotonic() + bounds.seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        received = unpacked = 0
+        for part in self._unpacked(self._received()):
+            received, unpacked = received + part[0], unpacked + len(part[1])
+            if max(received, unpacked) > self._bounds.size:
+                raise AnswerTooLarge(
+                    f"{self._host}: the answer has more than {self._bounds.size / 2**20:g} MB. No answer of Zoho's is "
+                    "so large, so it was not read."
+                )
+            if part[1]:
+                yield part[1]
+
+    def close(self) -> None:
+        self._packed.close()
+
+    def _received(self) -> Iterator[bytes]:
+        for part in self._packed:
+            if time.monotonic() > self._deadline:
+                seconds = self._bounds.seconds
+                raise ConnectionFailed(f"{self._host} took longer than {seconds:.0f} s to send its answer.", sent=True)
+            yield part
+
+    def _unpacked(self, parts: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+        """The number of received bytes and what they unpack to, a part at a time."""
+        if self._encoding in ("", "identity"):
+            yield from ((len(part), part) for part in parts)
+            return
+        if self._encoding not in _WINDOWS:
+            raise httpx.DecodingError("an encoding that was not asked for")
+        inflate = None
+        for part in parts:
+            if inflate is None:
+                inflate = zlib.decompressobj(self._window(part))
+            yield len(part), b""
+            while part and not inflate.eof:
+                try:
+                    unpacked = inflate.decompress(part, _UNPACKED_AT_ONCE)
+                except zlib.error:
+                    raise httpx.DecodingError("the body cannot be unpacked") from None
+                yield 0, unpacked
+                part = inflate.unconsumed_tail
+        if inflate is not None and not inflate.eof:
+            raise httpx.DecodingError("the body is cut off")
+
+    def _window(self, start: bytes) -> int:
+        """The form of the packed data. Some servers send deflate without its header."""
+        is_bare = self._encoding == "deflate" and start[:1] != b"\x78"
+        return -zlib.MAX_WBITS if is_bare else _WINDOWS[self._encoding]
 
 
 def connection_failed(host: str, error: Exception) -> Retryable:

@@ -158,24 +158,42 @@ def test_a_download_stays_at_home(tmp_path: Path) -> None:
 
 
 def test_a_result_that_is_damaged(tmp_path: Path) -> None:
+    """It is fetched once more and then refused, before a row of it is read."""
     good = zipped(**{"7.csv": b"Id\n" + bytes(range(48, 58)) * 5_000})
-    with pytest.raises(errors.BadAnswer):
-        bulk.download(client_on(Wire(answer(good[:-60]))), "7", tmp_path / "cut.zip")
-    assert list(tmp_path.iterdir()) == []
     middle = len(good) // 2
-    spoilt = bulk.download(
-        client_on(Wire(answer(good[:middle] + b"\0\0\0" + good[middle + 3 :]))), "7", tmp_path / "x.zip"
-    )
-    with pytest.raises(errors.BadAnswer, match="damaged"):
-        read_all(spoilt)
-    two = bulk.download(client_on(Wire(answer(zipped(**{"a.csv": b"", "b.csv": b""})))), "7", tmp_path / "two.zip")
-    with pytest.raises(errors.BadAnswer, match="2 CSV files"):
-        read_all(two)
+    damaged = {
+        "not a zip": good[:-60],
+        "damaged": good[:middle] + b"\0\0\0" + good[middle + 3 :],
+        "2 CSV files": zipped(**{"a.csv": b"", "b.csv": b""}),
+        "0 CSV files": zipped(**{"a.txt": b""}),
+    }
+    for said, body in damaged.items():
+        wire = Wire(answer(body, Content_Type="application/zip"))
+        with pytest.raises(errors.DamagedFile, match=said):
+            bulk.download(client_on(wire), "7", tmp_path / "x.zip")
+        assert len(wire.seen) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
-def read_all(path: Path) -> bytes:
-    with bulk.open_csv(path) as stream:
-        return stream.read()
+def test_a_result_that_unpacks_to_too_much(tmp_path: Path) -> None:
+    bomb = zipped(**{"7.csv": b"Id\n" + b"1\n" * 500_000})
+    assert len(bomb) < 10_000
+    pacing = Pacing(file_bytes=100_000)
+    with pytest.raises(errors.AnswerTooLarge, match="unpacked"):
+        bulk.download(client_on(Wire(answer(bomb)), pacing=pacing), "7", tmp_path / "x.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_list_of_files_that_fills_the_memory_is_not_read(tmp_path: Path) -> None:
+    wire = Wire(answer(zipped(**{"7.csv": b"Id\n", **{f"{n:0250}": b"" for n in range(4_000)}})))
+    with pytest.raises(errors.DamagedFile, match="far more files"):
+        bulk.download(client_on(wire), "7", tmp_path / "x.zip")
+
+
+def test_a_file_that_cannot_be_stored(tmp_path: Path) -> None:
+    wire = Wire(answer(zipped(**{"7.csv": b"Id\n"})))
+    with pytest.raises(errors.JobFailed, match="cannot be stored"):
+        bulk.download(client_on(wire), "7", tmp_path / "missing" / "x.zip")
 
 
 @pytest.mark.parametrize("job", ["7/../../x", "", "a b"])

@@ -133,7 +133,7 @@ def test_emails_follow_their_index() -> None:
     wire = Wire(answer(first), answer(last))
     assert [mail["message_id"] for mail in related.emails(client_on(wire), "Leads", "1")] == ["a", "b"]
     assert [dict(r.url.params) for r in wire.seen] == [{}, {"index": "i2"}]
-    with pytest.raises(errors.BadAnswer, match="no index for them"):
+    with pytest.raises(errors.BadAnswer, match="no new index for them"):
         list(related.emails(client_on(Wire(answer(first))), "Leads", "1"))
 
 
@@ -203,3 +203,24 @@ def test_settings_over_two_pages() -> None:
     wire = Wire(answer(first), answer(second))
     assert [row["id"] for row in metadata.holidays(client_on(wire), 2026)] == ["1", "2"]
     assert dict(wire.seen[1].url.params) == {"year": "2026", "page": "2"}
+
+
+def test_lists_that_lead_round_in_a_circle_end() -> None:
+    """An index, a page of users and a page of settings that were seen before: each further page costs credits."""
+    pages = [
+        answer({"Emails": [{"message_id": str(n)}], "info": {"more_records": True, "next_index": f"i{n % 3}"}})
+        for n in range(9)
+    ]
+    wire = Wire(*pages)
+    with pytest.raises(errors.BadAnswer, match="no new index"):
+        list(related.emails(client_on(wire), "Leads", "1"))
+    assert len(wire.seen) == 4
+    wire = Wire(answer({"users": [{"id": "1"}], "info": {"more_records": True}}))
+    with pytest.raises(errors.BadAnswer, match="none that are new"):
+        users.list_users(client_on(wire))
+    assert len(wire.seen) == 2
+    circle = [answer({"fields": [{"api_name": name}], "info": {"more_records": True}}) for name in ("A", "B", "A")]
+    wire = Wire(*circle)
+    with pytest.raises(errors.BadAnswer, match="none that are new"):
+        metadata.fields(client_on(wire), "Leads")
+    assert len(wire.seen) == 3

@@ -40,14 +40,15 @@ class Rule:
                 raise InvalidSetting(f"parameter {name} must be {' or '.join(self.choices)}, not {value!r}.")
             return text
         try:
-            number = float(int(text)) if self.type == "integer" else float(text)
+            number = int(text) if self.type == "integer" else float(text)
         except ValueError:
             number = math.nan
-        if not (math.isfinite(number) and self.low <= number <= self.high):
+        is_finite = isinstance(number, int) or math.isfinite(number)
+        if not (is_finite and self.low <= number <= self.high):
             kind = "a whole number" if self.type == "integer" else "a number"
             upper = f"from {self.low:g} to {self.high:g}" if math.isfinite(self.high) else f"of {self.low:g} or more"
             raise InvalidSetting(f"parameter {name} must be {kind} {upper}, not {value!r}.")
-        return f"{number:.15g}"
+        return str(number) if isinstance(number, int) else f"{number:.15g}"
 
 
 _DAY_SECONDS = 86_400

@@ -7,6 +7,7 @@ fail as a whole; the checks here name the row. Rows and cursor become visible to
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import dlt
@@ -96,10 +97,12 @@ def _rows(
     engine: sa.Engine, shown: str, query: str | None, table: str | None, incremental: str | None, reached: Any
 ) -> list[dict[str, Any]]:
     cursor: Any = None
+    if isinstance(reached, Decimal) and engine.dialect.name == "sqlite":  # stored by an earlier release
+        reached = int(reached) if reached == reached.to_integral_value() else float(reached)
     if incremental:
         cursor = dlt.sources.incremental(incremental, initial_value=reached, on_cursor_value_missing="include")
     try:
-        options = _of_query(query, incremental) if query is not None else _of_table(table or "")
+        options = _of_query(query, incremental) if query is not None else _of_table(engine, table or "")
         resource = sql_table(
             engine, incremental=cursor, backend="sqlalchemy", reflection_level="minimal", **options
         ).with_name("content")
@@ -110,9 +113,18 @@ def _rows(
         engine.dispose()
 
 
-def _of_table(table: str) -> dict[str, Any]:
+def _of_table(engine: sa.Engine, table: str) -> dict[str, Any]:
+    """The table without its types of numbers: the driver's values are used as they are.
+
+    On SQLite, SQLAlchemy would read a NUMERIC column through floats, which change an id of 19 digits.
+    """
     schema, _, name = table.rpartition(".")
-    return {"table": name, "schema": schema or None}
+    metadata = sa.MetaData(schema=schema or None)
+    found = sa.Table(name, metadata, autoload_with=engine, resolve_fks=False)
+    for column in found.columns:
+        if isinstance(column.type, sa.Numeric):
+            column.type = sa.types.NullType()
+    return {"table": name, "schema": schema or None, "metadata": metadata}
 
 
 def _of_query(query: str, incremental: str | None) -> dict[str, Any]:

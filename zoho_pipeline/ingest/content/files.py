@@ -4,14 +4,17 @@ import json
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
+from zoho_pipeline.ingest.convert.cell_values import FIRST_TIME, LAST_TIME
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.settings import PipelineError, Settings
@@ -20,6 +23,7 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 REQUIRED = ("content_id", "content_type", "published_at")
 COLUMNS = tuple(c.name for c in CONTENT_ITEMS.columns if c.name not in ("channel_id", "synced_at"))
 MOST_ERRORS = 5
+_MOST_DIGITS = 40
 PURPOSE = "content"
 
 
@@ -50,14 +54,10 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 
 def read_content(file: Path) -> list[dict[str, Any]]:
     """The checked items of a file."""
-    frame = _frame(file)
-    if not all(isinstance(name, str) for name in frame.columns):
-        raise ContentError(f"{file} must have one JSON object per line, not lists. Nothing was loaded.")
-    frame.columns = [str(name).strip().lower() for name in frame.columns]
-    check_header(list(frame.columns), str(file))
-    first_line = 2 if file.suffix.lower() == ".csv" else 1
-    records = ({str(name): value for name, value in record.items()} for record in frame.to_dict("records"))
-    return check_items(enumerate(records, first_line), str(file), "line")
+    names, records = _records(file)
+    check_header([name.strip().lower() for name in names], str(file))
+    lowered = ((n, {name.strip().lower(): value for name, value in record.items()}) for n, record in records)
+    return check_items(lowered, str(file), "line")
 
 
 def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, unit: str) -> list[dict[str, Any]]:
@@ -90,17 +90,19 @@ def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, u
     return items
 
 
-def _frame(file: Path) -> pd.DataFrame:
+def _records(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+    """The names of a file's columns, and its records with their line numbers.
+
+    No whole number becomes a float, also in a column with gaps: an id of 19 digits would become another id.
+    """
     kind = file.suffix.lower()
     try:
         if kind == ".csv":
-            frame = _csv(file)
-        elif kind in (".jsonl", ".ndjson", ".json"):
-            frame = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
-        elif kind in (".parquet", ".pq"):
-            frame = pd.read_parquet(file)
-        else:
-            raise ContentError(f"{file}: unknown format {kind or 'without ending'}. Use .csv, .jsonl or .parquet.")
+            return _csv(file)
+        if kind in (".jsonl", ".ndjson", ".json"):
+            return _json_lines(file)
+        if kind in (".parquet", ".pq"):
+            return _parquet(file)
     except FileNotFoundError:
         raise ContentError(f"{file} does not exist.") from None
     except pd.errors.EmptyDataError:
@@ -113,29 +115,52 @@ def _frame(file: Path) -> pd.DataFrame:
             "Nothing was loaded."
         ) from None
     except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
-        reason = _not_json(file) if "json" in kind else None
-        reason = reason or " ".join(str(error).split())
-        raise ContentError(f"{file} cannot be read: {reason}. Nothing was loaded.") from None
-    return frame
+        raise ContentError(f"{file} cannot be read: {' '.join(str(error).split())}. Nothing was loaded.") from None
+    raise ContentError(f"{file}: unknown format {kind or 'without ending'}. Use .csv, .jsonl or .parquet.")
 
 
-def _csv(file: Path) -> pd.DataFrame:
+def _csv(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
     """All values as text. A line with more values than the header raises an error, so that no value is lost."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(
+        frame = pd.read_csv(
             file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False
         )
+    records = ({str(name): value for name, value in record.items()} for record in frame.to_dict("records"))
+    return [str(name) for name in frame.columns], enumerate(records, 2)
 
 
-def _not_json(file: Path) -> str | None:
-    """Which line is not JSON. The error of pandas does not name the line."""
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-        try:
-            json.loads(line or "null")
-        except ValueError:
-            return f"line {number} is not a JSON object"
-    return None
+def _json_lines(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+    """Whole numbers as the text that the file has, fractions with all their digits."""
+    names: dict[str, None] = {}
+    records = []
+    with file.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line, parse_int=str, parse_float=Decimal)
+            except (ValueError, RecursionError):
+                raise ValueError(f"line {number} is not a JSON object") from None
+            if isinstance(record, list):
+                raise ContentError(f"{file} must have one JSON object per line, not lists. Nothing was loaded.")
+            if not isinstance(record, dict):
+                raise ValueError(f"line {number} is not a JSON object")
+            names |= dict.fromkeys(record)
+            records.append((number, record))
+    return list(names), records
+
+
+def _parquet(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
+    """Values as Arrow has them. pandas would make floats of whole numbers with gaps."""
+    table = pq.read_table(file)
+    index = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    table = table.drop_columns([name for name in index if isinstance(name, str) and name in table.column_names])
+    for number, column in enumerate(table.schema):
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # Python's times have microseconds
+            cut = table[column.name].cast(pa.timestamp("us", column.type.tz), safe=False)
+            table = table.set_column(number, column.name, cut)
+    return table.column_names, enumerate(table.to_pylist(), 1)
 
 
 def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:
@@ -176,24 +201,40 @@ def _text(value: Any, name: str) -> str | None:
     if _absent(value):
         return None
     if name == "topics" and not isinstance(value, str) and hasattr(value, "__iter__"):
-        return "|".join(part for topic in value if (part := str(topic).strip())) or None
+        return "|".join(part for topic in value if topic is not None and (part := _plain(topic))) or None
     if isinstance(value, dict | list):
         raise ValueError("is not text")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # pandas makes floats of a column of ids with gaps
-    return str(value).strip().replace("\0", "") or None
+    return _plain(value) or None
+
+
+def _plain(value: Any) -> str:
+    """A value as text. An id that a file has as 7.0 is the id 7: other programs make floats of a column with gaps."""
+    if (isinstance(value, float) and value.is_integer()) or (isinstance(value, Decimal) and _is_whole(value)):
+        value = int(value)
+    text = str(value).strip().replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not valid text (half a surrogate pair)") from None
+    return text
+
+
+def _is_whole(number: Decimal) -> bool:
+    return number.is_finite() and number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
 
 
 def _instant(value: Any) -> datetime | None:
     if _absent(value) or (isinstance(value, str) and not value.strip()):
         return None
     try:
-        is_pandas = isinstance(value, pd.Timestamp)
-        instant = value.to_pydatetime() if is_pandas else datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        instant = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"{str(value)[:40]!r} is not a time. Write it like 2026-05-01T09:30:00+05:30") from None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    if not FIRST_TIME <= instant <= LAST_TIME:
+        raise ValueError(f"{str(value)[:40]!r} is not in the years 1 to 9999")
+    return instant
 
 
 def _absent(value: Any) -> bool:
-    return value is None or (not hasattr(value, "__len__") and bool(pd.isna(value)))
+    return value is None or (isinstance(value, float | Decimal) and value != value)

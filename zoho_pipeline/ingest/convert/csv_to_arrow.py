@@ -5,6 +5,7 @@ a whole, and value by value only if that fails. The names of lookups are filled 
 (`lookup_names`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,13 +18,15 @@ from zoho_pipeline.ingest.convert.json_to_arrow import (
     ARROW_TYPES,
     Converted,
     Rejection,
-    as_json,
     convert_column,
+    fields_as_json,
     schema_of,
+    within,
 )
+from zoho_pipeline.zoho.parsing import NOT_TEXT, number_of, shown
 
-_INTEGERS = {"integer", "bigint"}
-_NUMBERS = {"double", "currency", "percent", "decimal"}
+_NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,3})?")
+_NUMBERS = {"integer", "bigint", "double", "currency", "percent", "decimal"}
 _LISTS = {"multiselectpicklist"}
 _LOOKUPS = {"lookup", "ownerlookup", "userlookup"}
 
@@ -33,6 +36,7 @@ def csv_to_arrow(
 ) -> Converted:
     """A table of `raw`'s schema from a batch of CSV columns, which are text or null and have Zoho's names.
 
+    A column with bytes that are not UTF-8 is binary: these values are rejected, and the others are used.
     `types` are Zoho's data types by API name, for the fields of `custom_fields`.
     """
     columns = {name: texts[name].combine_chunks() for name in texts.column_names}
@@ -40,6 +44,9 @@ def csv_to_arrow(
     length = texts.num_rows
     ids: list[str] = columns["id"].to_pylist()
     rejected: list[Rejection] = []
+    for name, array in columns.items():
+        if pa.types.is_binary(array.type):
+            columns[name] = _decoded(name, array, ids, rejected)
     arrays = []
     for column in raw.columns:
         if column.name == "channel_id":
@@ -47,7 +54,7 @@ def csv_to_arrow(
         elif column.name == "synced_at":
             arrays.append(pa.repeat(pa.scalar(synced_at, ARROW_TYPES["timestamp"]), length))
         elif column.name == "custom_fields":
-            arrays.append(pa.array(_custom_fields(raw, columns, types, length), pa.string()))
+            arrays.append(pa.array(_custom_fields(raw, columns, types, ids, rejected), pa.string()))
         else:
             arrays.append(_cast(column, columns.get(column.api_name or ""), length, ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
@@ -64,12 +71,31 @@ def _cast(
     if wanted == pa.string():
         return pc.replace_substring(texts, "\0", "")  # Postgres accepts no NUL in a text
     try:
-        return texts.cast(wanted)
-    except pa.ArrowInvalid:
+        return within(texts.cast(wanted), column.type)
+    except ValueError:  # ArrowInvalid too
         return convert_column(column, texts.to_pylist(), ids, rejected)
 
 
-def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mapping[str, str], length: int) -> list[str]:
+def _decoded(name: str, column: pa.Array, ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
+    """A column of bytes as text. Values that are not UTF-8 become null, and are added to `rejected`."""
+    values: list[str | None] = []
+    for id_, value in zip(ids, column.to_pylist(), strict=True):
+        try:
+            values.append(None if value is None else value.decode())
+        except UnicodeDecodeError:
+            values.append(None)
+            rejected.append(Rejection(id_, name, shown(value.decode("utf-8", "surrogateescape")), NOT_TEXT))
+    return pa.array(values, pa.string())
+
+
+def _custom_fields(
+    raw: RawTable,
+    columns: Mapping[str, pa.Array],
+    types: Mapping[str, str],
+    ids: Sequence[str],
+    rejected: list[Rejection],
+) -> list[str]:
+    length = len(ids)
     read = {c.api_name for c in raw.columns} | {"id"}
     others = sorted(name for name in columns if name not in read and not name.startswith("$"))
     names = [name for name in others if columns[name].null_count < length]  # most are completely empty
@@ -77,33 +103,31 @@ def _custom_fields(raw: RawTable, columns: Mapping[str, pa.Array], types: Mappin
         return ["{}"] * length
     values = [_typed(columns[name], types.get(name, "text")) for name in names]
     return [
-        as_json({n: v for n, v in zip(names, row, strict=True) if v is not None}) for row in zip(*values, strict=True)
+        fields_as_json(id_, {n: v for n, v in zip(names, row, strict=True) if v is not None}, rejected)
+        for id_, row in zip(ids, zip(*values, strict=True), strict=True)
     ]
 
 
 def _typed(texts: pa.Array, type_: str) -> list[Any]:
-    """The values in the form that JSON has."""
-    try:
-        if type_ in _INTEGERS:
-            return list(texts.cast(pa.int64()).to_pylist())
-        if type_ in _NUMBERS:
-            return [_number(v) for v in texts.to_pylist()]
-        if type_ == "boolean":
-            return list(texts.cast(pa.bool_()).to_pylist())
-    except (pa.ArrowInvalid, ValueError):
-        return list(texts.to_pylist())
+    """The values in the form that JSON has. A value that is no number (no boolean) stays text, and only that one."""
     shape = _SHAPES.get(type_)
     plain = texts.to_pylist()
     return plain if shape is None else [None if v is None else shape(v) for v in plain]
 
 
-def _number(text: str | None) -> float | int | None:
-    if text is None:
-        return None
-    return float(text) if any(mark in text for mark in ".eE") else int(text)
+def _number(text: str) -> Any:
+    if not _NUMBER.fullmatch(text):
+        return text
+    return int(text) if text.lstrip("-").isdigit() else number_of(text)
+
+
+def _boolean(text: str) -> Any:
+    return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
 
 
 _SHAPES: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(_NUMBERS, _number),
+    "boolean": _boolean,
     **dict.fromkeys(_LISTS, lambda text: [part.strip() for part in text.split(";")]),
     **dict.fromkeys(_LOOKUPS, lambda text: {"id": text}),
 }

@@ -6,15 +6,16 @@ becomes null, and a rejection says why: one odd value never loses a record, and 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from datetime import date, datetime
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoho_pipeline.ingest.catalog.model import Column, ColumnType, RawTable
+from zoho_pipeline.ingest.convert import cell_values
+from zoho_pipeline.ingest.convert.cell_values import CONVERT, FIRST_TIME, LAST_TIME, as_json, shown
+from zoho_pipeline.zoho.parsing import odd_values
 
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
@@ -27,9 +28,8 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "date": pa.date32(),
     "json": pa.string(),
 }
-_MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
-_LONGEST_VALUE = 500
-_INT64 = 2**63
+_MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, *cell_values.MISFITS)
+_BOUNDS = {"timestamp": (FIRST_TIME, LAST_TIME), "date": (date.min, date.max)}
 
 Row = Mapping[str, Any]
 
@@ -74,13 +74,15 @@ def to_arrow(
     rejected: list[Rejection] = []
     keyed = _with_id(raw, rows, rejected)
     ids = [str(row["id"]) for row in keyed] if _reads_id(raw) else [""] * len(keyed)
+    for id_, row in zip(ids, keyed, strict=True):
+        rejected += (Rejection(id_, name, odd.shown, odd.reason) for name, odd in odd_values(row).items())
     fixed = {"channel_id": channel_id, "synced_at": synced_at, **(constants or {})}
     arrays = []
     for column in raw.columns:
         if column.name in fixed:
             arrays.append(_constant(fixed[column.name], column, len(keyed)))
         elif column.name == "custom_fields":
-            arrays.append(pa.array(_custom_fields(raw, keyed), pa.string()))
+            arrays.append(pa.array(_custom_fields(raw, keyed, ids, rejected), pa.string()))
         else:
             arrays.append(convert_column(column, _values(column, keyed), ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
@@ -107,7 +109,7 @@ def _with_id(raw: RawTable, rows: Sequence[Row], rejected: list[Rejection]) -> S
         return rows
     for row in rows:
         if not row.get("id"):
-            rejected.append(Rejection("", "id", _shown(row), "a record without an id"))
+            rejected.append(Rejection("", "id", shown(row), "a record without an id"))
     return [row for row in rows if row.get("id")]
 
 
@@ -135,8 +137,9 @@ def _names(value: Any) -> Any:
         value = value.split(",")
     if not isinstance(value, list):
         return value
-    names = [str(v.get("name", "")) if isinstance(v, dict) else str(v) for v in value]
-    return ",".join(stripped for name in names if (stripped := name.strip())) or None
+    names = [v.get("name") if isinstance(v, dict) else v for v in value]
+    texts = (str(name).strip() for name in names if isinstance(name, str | int | float))
+    return ",".join(text for text in texts if text) or None
 
 
 def _parent_module(row: Row, value: Any) -> Any:
@@ -147,7 +150,9 @@ def _parent_module(row: Row, value: Any) -> Any:
     return module or row.get("$se_module")
 
 
-def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
+def _custom_fields(
+    raw: RawTable, rows: Sequence[Row], ids: Sequence[str], rejected: list[Rejection]
+) -> list[str | None]:
     """One JSON object per record, with sorted keys, without nulls and empty lists: equal records have equal texts."""
     keys: set[str] = set()
     for row in rows:
@@ -157,32 +162,42 @@ def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
     if not extras:
         return ["{}"] * len(rows)
     given = ({key: row[key] for key in extras if row.get(key) is not None and row[key] != []} for row in rows)
-    return [as_json(fields) for fields in given]
+    return [fields_as_json(id_, fields, rejected) for id_, fields in zip(ids, given, strict=True)]
 
 
-def as_json(value: Any) -> str:
-    """The JSON text for a raw table, without NUL."""
-    text = orjson.dumps(value).decode()
-    # Postgres refuses a NUL in a text, even one that JSON escapes
-    return orjson.dumps(_without_nul(value)).decode() if "\\u0000" in text else text
-
-
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
-    return [_without_nul(item) for item in value] if isinstance(value, list) else value
+def fields_as_json(id_: str, fields: Row, rejected: list[Rejection]) -> str:
+    """The JSON object of a record's other fields, without those that JSON cannot hold. They are added to `rejected`."""
+    try:
+        return as_json(fields)
+    except cell_values.MISFITS:
+        kept = {}
+    for name, value in fields.items():
+        try:
+            as_json(value)
+            kept[name] = value
+        except cell_values.MISFITS as misfit:
+            rejected.append(Rejection(id_, name, shown(value), str(misfit)))
+    return as_json(kept)
 
 
 def convert_column(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
     """The Arrow array of one column. A value that does not fit becomes null, and is added to `rejected`."""
     try:
-        array = _FAST[column.type](values)
+        array = within(_FAST[column.type](values), column.type)
     except _MISFITS:
         array = pa.array(_one_by_one(column, values, ids, rejected), ARROW_TYPES[column.type])
     if column.type == "text" and pc.any(pc.match_substring(array, "\0")).as_py():
         array = pc.replace_substring(array, "\0", "")
+    return array
+
+
+def within(array: pa.Array, type_: ColumnType) -> pa.Array:
+    """The array, if all its times are in years that Python has; else ValueError. Arrow has other years too."""
+    if type_ in _BOUNDS and array.null_count < len(array):
+        found = pc.min_max(array)
+        low, high = (pa.scalar(bound, array.type) for bound in _BOUNDS[type_])
+        if not (pc.less_equal(low, found["min"]).as_py() and pc.less_equal(found["max"], high).as_py()):
+            raise ValueError("not in the years 1 to 9999")
     return array
 
 
@@ -197,7 +212,8 @@ def _only(values: list[Any], *kinds: type) -> list[Any]:
 
 
 def _decimal(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
-    return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(type_)
+    """By its digits: Arrow would round 1.005 as the binary number that is nearest to it, which is smaller."""
+    return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(pa.string()).cast(type_)
 
 
 def _instants(values: list[Any]) -> pa.Array:
@@ -221,121 +237,9 @@ def _one_by_one(column: Column, values: Iterable[Any], ids: Sequence[str], rejec
     fitted = []
     for id_, value in zip(ids, values, strict=True):
         try:
-            fitted.append(None if value is None else _SLOW[column.type](value))
-        except (ValueError, TypeError, InvalidOperation, OverflowError) as misfit:
+            fitted.append(None if value is None else CONVERT[column.type](value))
+        except cell_values.MISFITS as misfit:
             fitted.append(None)
             reason = str(misfit) or "does not fit"
-            rejected.append(Rejection(id_, column.api_name or column.name, _shown(value), reason))
+            rejected.append(Rejection(id_, column.api_name or column.name, shown(value), reason))
     return fitted
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = orjson.dumps(value, default=str).decode()
-    except TypeError:  # an integer beyond 64 bits
-        text = str(value)
-    return text.replace("\\u0000", "")[:_LONGEST_VALUE]
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return str(value["name"])  # a picklist that became a lookup
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ";".join(value)  # a picklist that became a multi-select: as Zoho's own CSV joins it
-    raise ValueError(f"not text but {_kind(value)}")
-
-
-def _integer(value: Any) -> int | None:
-    if isinstance(value, str) and not value.strip():
-        return None
-    number = _number(value)
-    if number != number.to_integral_value():
-        raise ValueError("not a whole number")
-    if not -_INT64 <= number < _INT64:
-        raise ValueError("too large for 64 bits")
-    return int(number)
-
-
-def _double(value: Any) -> float | None:
-    return None if isinstance(value, str) and not value.strip() else float(_number(value))
-
-
-def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
-    step, limit = Decimal(1).scaleb(-digits), Decimal(10) ** (18 - digits)
-
-    def fit(value: Any) -> Decimal | None:
-        if isinstance(value, str) and not value.strip():
-            return None
-        number = _number(value).quantize(step, ROUND_HALF_UP)
-        if abs(number) >= limit:
-            raise ValueError(f"more than {18 - digits} digits before the point")
-        return number
-
-    return fit
-
-
-def _number(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError(f"not a number but {_kind(value)}")
-    try:
-        number = Decimal(str(value).strip())
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    if not number.is_finite():
-        raise ValueError("not a finite number")
-    return number
-
-
-def _boolean(value: Any) -> bool | None:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text in ("true", "false", "1", "0", ""):
-        return None if not text else text in ("true", "1")
-    raise ValueError("neither true nor false")
-
-
-def _timestamp(value: Any) -> datetime | None:
-    if isinstance(value, str) and not value.strip():
-        return None
-    instant = value if isinstance(value, datetime) else datetime.fromisoformat(_string(value).strip())
-    if instant.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return instant.astimezone(UTC)
-
-
-def _date(value: Any) -> date | None:
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return value
-    text = _string(value).strip()
-    return date.fromisoformat(text) if text else None
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"not text but {_kind(value)}")
-    return value
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
-    return names.get(type(value), type(value).__name__)
-
-
-_SLOW: Mapping[ColumnType, Callable[[Any], Any]] = {
-    "text": _text,
-    "integer": _integer,
-    "double": _double,
-    "money": _fixed(2),
-    "rate": _fixed(9),
-    "boolean": _boolean,
-    "timestamp": _timestamp,
-    "date": _date,
-    "json": as_json,
-}

@@ -12,10 +12,11 @@ from zoho_pipeline.ingest.convert.csv_to_arrow import csv_to_arrow
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
-from zoho_pipeline.ingest.extract.watermarks import EVER, with_proof
+from zoho_pipeline.ingest.extract.watermarks import with_proof
 from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint, BulkReader
 from zoho_pipeline.ingest.routes.coql_route import count_changes
-from zoho_pipeline.zoho.errors import CreditsExhausted, JobFailed, Permanent
+from zoho_pipeline.ingest.routes.window import EVER
+from zoho_pipeline.zoho.errors import BadAnswer, CreditsExhausted, JobFailed, Permanent, ServerFault
 
 
 class BulkLoad:
@@ -39,7 +40,8 @@ class BulkLoad:
     def run(self) -> Generator[Checkpoint, None, datetime | None]:
         """Read all files. Returns the instant from which changes must still be read.
 
-        Returns None if Zoho refused a job; then another route must read everything.
+        Returns None if Zoho refused a job, or its file cannot be used; then another route must read everything. The
+        job is not resumed by a later sync.
         """
         module, report = self._module, self._module.report
         place = (module.client, module.spec.module, self._plan, module.window, module.limits)
@@ -51,7 +53,7 @@ class BulkLoad:
             self._compare_count(reader.checkpoint)
         except CreditsExhausted:
             raise
-        except Permanent as error:
+        except (Permanent, BadAnswer, ServerFault) as error:
             # also if only one field has no column in bulk: without the field, its values would always be missing
             report.note(f"bulk refused: {error}")
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
@@ -81,7 +83,8 @@ class BulkLoad:
         self._rows.count(rows.num_rows)
         self._rows.note_created(pc.max(created).as_py())
         if self._below is not None:  # also where it is not asked below: a sync that resumes this one will ask
-            below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), False))
+            # a Modified_Time that is no time counts as below: the other values of the record are good
+            below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), True))
             self._ids += below.chunks if self._is_counted else []
             self._below += len(below)
         self._checkpoints.state = replace(

@@ -14,6 +14,7 @@ from zoho_pipeline.ingest.catalog.tables import (
     RawTable,
 )
 from zoho_pipeline.ingest.convert.json_to_arrow import Converted, to_arrow
+from zoho_pipeline.zoho.parsing import ODD, joined, odd_values
 from zoho_pipeline.zoho.read.metadata import DEAL_HISTORY
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -35,7 +36,7 @@ class ModuleSpec:
 
     def convert(self, rows: Sequence[Row], channel_id: str, synced_at: datetime) -> Converted:
         """Convert records of Zoho to a table with the schema of the catalogue, and the values that did not fit."""
-        shaped = rows if self.reshape is None else [self.reshape(row) for row in rows]
+        shaped = rows if self.reshape is None else [joined(self.reshape(row), {ODD: odd_values(row)}) for row in rows]
         return to_arrow(self.table, shaped, channel_id=channel_id, synced_at=synced_at, constants=self.constants)
 
 

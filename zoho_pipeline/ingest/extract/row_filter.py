@@ -12,7 +12,7 @@ from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.routes.deletions import Deletions
 from zoho_pipeline.ingest.routes.records_route import Batch
 from zoho_pipeline.ingest.routes.window import SKEW, modified
-from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.read.pages import Row
 
 Tables = dict[str, list[pa.Table]]
@@ -58,7 +58,7 @@ class RowFilter:
         window = self._module.window
         if modified(row) < window.hi:
             return False
-        created = parse_time(row["Created_Time"]) if row.get("Created_Time") else None
+        created = time_or_none(row.get("Created_Time"))
         if created is not None and self.is_change(row):
             self.note_created(created)
         return created is None or created >= window.hi

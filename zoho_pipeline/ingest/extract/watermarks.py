@@ -15,15 +15,12 @@ The list of deletions has a watermark of the same kind, `deleted_from`, which th
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from zoho_pipeline.ingest.extract.state import ModuleState
 from zoho_pipeline.ingest.routes.deletions import PAGE_ROOM, deleted_at
-from zoho_pipeline.ingest.routes.window import OVERLAP, SECOND, SKEW
+from zoho_pipeline.ingest.routes.window import EVER, OVERLAP, SECOND, SKEW
 from zoho_pipeline.zoho.read.pages import Row
-
-EVER = datetime(1971, 1, 1, tzinfo=UTC)
-"""An instant before every record."""
 
 
 def is_ahead(state: ModuleState, hi: datetime) -> bool:
@@ -37,7 +34,7 @@ def is_ahead(state: ModuleState, hi: datetime) -> bool:
 
 def with_proof(state: ModuleState, stamps: Iterable[datetime | None]) -> ModuleState:
     """The state after records with these Modified_Times were read in the order of change."""
-    known = [at for at in (state.proved, *stamps) if at is not None]
+    known = [at for at in (state.proved, *stamps) if at is not None and at > EVER]
     return replace(state, proved=max(known)) if known else state
 
 
@@ -75,7 +72,7 @@ def deleted_from(state: ModuleState, listed: Mapping[str, Row], proved: datetime
     A second that fills the page counts as over, because it would be listed in every sync otherwise. `proved` is a
     watermark from before the list was read. None: nothing is known.
     """
-    times = sorted(map(deleted_at, listed.values()), reverse=True)
+    times = sorted(filter(None, map(deleted_at, listed.values())), reverse=True)
     shown = [state.deleted_from, proved - OVERLAP if proved else None]
     if times:
         page = times[PAGE_ROOM - 1 : PAGE_ROOM]

@@ -29,8 +29,11 @@ def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReade
     pending = _ids(batch.tables.get(table.name, ()))
     ours = held(connection, table, sync.channel.id, news.keys() - pending) | (news.keys() & pending)
     now = sync.window.now()
-    rows = deletions.entries(module, [news[id_] for id_ in sorted(ours)], now, sync.channel.id)
-    reader.report.deleted_rows += len(rows)
+    ended = deletions.entries(module, [news[id_] for id_ in sorted(ours)], now, sync.channel.id)
+    reader.report.deleted_rows += ended.table.num_rows
+    deleted: Tables = {DELETED_RECORDS.name: [ended.table]} if ended.table.num_rows else {}
+    reader.rows.reject(ended.rejected, now, deleted)
+    batch.put(deleted)
     back = {id_: at for id_, at in reader.rows.live_again.items() if id_ not in listed}
     if found.restored:
         tables: Tables = {}
@@ -38,7 +41,7 @@ def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReade
         batch.put(tables)
         back |= dict.fromkeys(found.restored, now)
         reader.report.rows += len(found.restored.keys() - reader.rows.live_again.keys())
-    rows += restored_rows(connection, sync.channel.id, module, back)
+    rows = restored_rows(connection, sync.channel.id, module, back)
     if rows:
         batch.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
 

@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.raw.queries import (
     live_totals,
     versions_since,
 )
-from zoho_pipeline.ingest.routes.window import OVERLAP, OVERLAP_ROWS, SECOND, Window
+from zoho_pipeline.ingest.routes.window import EVER, OVERLAP, OVERLAP_ROWS, SECOND, Window
 from zoho_pipeline.warehouse.connection import Connection
 
 
@@ -31,7 +31,7 @@ def read_baseline(
     proved = state.proved or latest_change(connection, table, channel_id)
     ahead = watermarks.is_ahead(state, hi)
     cursor = min(state.cursor, hi)
-    start = min(cursor, proved + SECOND if proved else watermarks.EVER)
+    start = min(cursor, proved + SECOND if proved else EVER)
     final_to = min(state.final_to or cursor - lag - SECOND, cursor)
     if ahead:
         final_to = min(final_to, start - lag - SECOND)

@@ -8,7 +8,7 @@ from zoho_pipeline.ingest.raw.queries import live_totals
 from zoho_pipeline.ingest.reconcile.repair import repair
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes import change_probe
-from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent
+from zoho_pipeline.zoho.errors import BadAnswer, CreditsExhausted, Permanent
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def check_counts(sync: SyncContext) -> None:
             continue
         try:
             _check(sync, reader)
-        except Permanent as error:
+        except (Permanent, BadAnswer) as error:
             report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
             report.note(f"not compared with Zoho: {error}")
         finally:

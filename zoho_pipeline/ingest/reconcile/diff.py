@@ -12,10 +12,12 @@ from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import RawTable
 from zoho_pipeline.ingest.routes.change_probe import QUERY_REFUSED
 from zoho_pipeline.ingest.routes.records_route import KeysetReader
-from zoho_pipeline.ingest.routes.window import Window, modified
+from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -24,7 +26,7 @@ VERSION_FIELDS = ("Modified_Time", "Created_Time")
 
 @dataclass(frozen=True)
 class Version:
-    """When a record was changed and converted, in whole seconds since 1970."""
+    """When a record was changed and converted, in whole seconds since 1970. `changed` is 0 if nobody can read it."""
 
     changed: int
     converted: int | None = None
@@ -106,7 +108,7 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
         if not page.more:
             return
         last = page.rows[-1]["id"] if page.rows else after
-        if int(last) <= int(after):
+        if not is_digits(last) or int(last) <= int(after):
             raise BadAnswer(f"COQL on {module}: more records follow, but the page ends where it began.")
         after = last
 
@@ -119,12 +121,11 @@ def _listed(client: ZohoClient, module: str, window: Window) -> Iterator[tuple[s
 
 def _versions(rows: list[Row], before: datetime) -> Iterator[tuple[str, Version]]:
     for row in rows:
-        created = row.get("Created_Time")
-        if created and datetime.fromisoformat(created) >= before:
+        created = time_or_none(row.get("Created_Time"))
+        if created is not None and created >= before:
             continue
-        converted = row.get("Converted_Date_Time")
-        at = _second(datetime.fromisoformat(converted)) if converted else None
-        yield row["id"], Version(int(modified(row).timestamp()), at)
+        changed, converted = (_second(time_or_none(row.get(name))) for name in ("Modified_Time", "Converted_Date_Time"))
+        yield row["id"], Version(changed or 0, converted)
 
 
 def _second(instant: datetime | None) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
@@ -19,8 +18,8 @@ from zoho_pipeline.ingest.reconcile import diff
 from zoho_pipeline.ingest.reconcile.diff import Difference, Version
 from zoho_pipeline.ingest.report import Comparison
 from zoho_pipeline.ingest.routes import by_id, change_probe
+from zoho_pipeline.ingest.routes.deletions import deleted_at, since_of
 from zoho_pipeline.ingest.routes.deletions import read as read_deletions
-from zoho_pipeline.ingest.routes.deletions import since_of
 
 _VERSION = FieldPlan(("Modified_Time",))
 
@@ -160,14 +159,14 @@ def _vanished_rows(sync: SyncContext, reader: ModuleReader, gone: set[str]) -> l
     rows = []
     for id_ in sorted(gone):
         entry = listed.get(id_)
-        at = datetime.fromisoformat(entry["deleted_time"]) if entry else clock
+        at = (deleted_at(entry) if entry else None) or clock
         rows.append(
             {
                 "channel_id": sync.channel.id,
                 "module": module,
                 "id": id_,
                 "deleted_time": at,
-                "deletion_type": entry.get("type") if entry else "vanished",
+                "deletion_type": str(entry.get("type") or "") if entry else "vanished",
                 "restored_at": None,
                 "synced_at": now,
             }

@@ -4,7 +4,9 @@ The job is created once the window is settled, so that its snapshot has everythi
 by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,16 +14,18 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import JobFailed, NotFound
+from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
 
 BLOCK_BYTES = 16 << 20
+_ID = r"^[A-Za-z0-9_-]{1,100}$"
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,19 @@ class BulkReader:
         self.first = True
         """Whether the batch is from the first job of this sync: only its rows all have the state of one instant."""
         self._total = 0
+        self._tokens: set[str] = set()
 
     def read(self) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
         """Yield batches of text columns, and with each the checkpoint that is true once it is loaded.
 
         Raises:
-            JobFailed and other Permanent errors, also for a field without a column in bulk: another route must be
-            used.
+            JobFailed and other Permanent errors, also for a field without a column in bulk, and for a file that was
+            damaged twice: another route must be used.
         """
         done = self._begin()
         while True:
             # Zoho prepares the next file while this one is loaded, which takes about 4 s per 200,000 rows
-            ahead = bulk.create_job(self._client, self._module, page_token=done.next_page_token) if done.more else None
+            ahead = self._next_job(done) if done.more else None
             yield from self._file(done)
             if ahead is None:
                 return
@@ -98,29 +103,49 @@ class BulkReader:
             self.checkpoint, self.first = replace(self.checkpoint, job=ahead.id, rows=0), False
             done = bulk.poll(self._client, ahead.id)
 
+    def _next_job(self, done: bulk.BulkJob) -> bulk.BulkJob:
+        """Create the job of the next page. Each job costs fifty credits, so a token that comes back ends the route."""
+        token = done.next_page_token
+        if token is None or token in self._tokens:
+            raise JobFailed(f"bulk job {done.id} says that more rows follow, but its page token was used before.")
+        self._tokens.add(token)
+        return bulk.create_job(self._client, self._module, page_token=token)
+
     def _file(self, job: bulk.BulkJob) -> Iterator[tuple[pa.Table, BulkCheckpoint]]:
         """The rows of one job's file that are not loaded yet.
 
-        If the file has another number of rows than its job says, it is downloaded once more and then refused: it may be
-        well-formed and still lack half of the rows."""
+        If the file is no CSV of records, or has another number of rows than its job says, it is downloaded once more
+        and then refused: it may be well-formed and still lack half of the rows."""
         assert self.checkpoint is not None
+        reason = ""
         for _ in range(2):
             held = 0
-            with TemporaryDirectory() as folder:
-                zipped = bulk.download(self._client, job.id, Path(folder) / "result.zip")
-                for block in _blocks(zipped):
-                    held += block.num_rows
-                    new = block.slice(max(block.num_rows - max(held - self.checkpoint.rows, 0), 0))
-                    for start in range(0, new.num_rows, self._limits.rows_per_bulk_batch):
-                        batch = new.slice(start, self._limits.rows_per_bulk_batch)
-                        self.checkpoint = replace(self.checkpoint, rows=self.checkpoint.rows + batch.num_rows)
-                        yield batch, self.checkpoint
+            try:
+                with _folder() as folder:
+                    zipped = self._download(job, folder)
+                    for block in _blocks(zipped, self.checkpoint.fields):
+                        held += block.num_rows
+                        new = block.slice(max(block.num_rows - max(held - self.checkpoint.rows, 0), 0))
+                        for start in range(0, new.num_rows, self._limits.rows_per_bulk_batch):
+                            batch = new.slice(start, self._limits.rows_per_bulk_batch)
+                            self.checkpoint = replace(self.checkpoint, rows=self.checkpoint.rows + batch.num_rows)
+                            yield batch, self.checkpoint
+            except DamagedFile as error:
+                reason = str(error)
+                continue
             # sources differ on whether `count` is of this file or of all pages
             whole = job.more and held == bulk.ROWS_PER_JOB
             if job.count is None or whole or job.count in (held, self._total + held):
                 self._total += held
                 return
-        raise JobFailed(f"the file of bulk job {job.id} holds {held} rows, and the job says {job.count}.")
+            reason = f"it holds {held} rows, and the job says {job.count}."
+        raise JobFailed(f"the file of bulk job {job.id} cannot be used: {reason}")
+
+    def _download(self, job: bulk.BulkJob, folder: Path) -> Path:
+        try:
+            return bulk.download(self._client, job.id, folder / "result.zip")
+        except DamagedFile as error:  # the client has tried twice
+            raise JobFailed(f"the file of bulk job {job.id} cannot be used: {error}") from error
 
     def _begin(self) -> bulk.BulkJob:
         """The completed job to read from: the job that a crash left, else a new one."""
@@ -144,26 +169,68 @@ class BulkReader:
         return job
 
 
-def _blocks(zipped: Path) -> Iterator[pa.Table]:
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder. JobFailed: this machine has no room for one."""
+    try:
+        folder = TemporaryDirectory()
+    except OSError as error:
+        raise JobFailed(f"the file of a bulk job cannot be stored: {error.strerror}.") from error
+    with folder as name:
+        yield Path(name)
+
+
+def _blocks(zipped: Path, fields: Sequence[str] = ()) -> Iterator[pa.Table]:
     """Read the CSV in the zip in blocks. Every column is text; an empty value is null.
 
-    The CSV has the same form for null and '', and lists give null.
+    The CSV has the same form for null and ''. Lists give null for both. A column with bytes that are not UTF-8 stays
+    binary: its other values are good (see `csv_to_arrow`).
+
+    Raises:
+        DamagedFile: the file is no CSV, or no CSV of records.
     """
     with bulk.open_csv(zipped) as stream:
         if not (header := stream.peek(1 << 16).split(b"\n", 1)[0].strip()):  # type: ignore[attr-defined]
             return
         names = header.decode("utf-8-sig").replace('"', "").split(",")
+        if (
+            "Id" not in names
+            or len(set(names)) < len(names)
+            or ("Modified_Time" in fields) > ("Modified_Time" in names)
+        ):
+            raise DamagedFile("the bulk result has no header of records.")
         options = pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
+            column_types=dict.fromkeys(names, pa.binary()),
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=True,
         )
-        reader = pa_csv.open_csv(
-            stream,
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-            convert_options=options,
-        )
-        for block in reader:
-            yield pa.Table.from_batches([block])
+        try:
+            reader = pa_csv.open_csv(
+                stream,
+                read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+                convert_options=options,
+            )
+            for block in reader:
+                yield _checked(pa.Table.from_batches([block]))
+        except pa.ArrowException as error:
+            # Arrow's words end with the line itself, and that is somebody's record
+            cells = re.search(r"Expected \d+ columns, got \d+", str(error))
+            raise DamagedFile(f"the bulk result is no CSV ({cells[0] if cells else type(error).__name__}).") from None
+
+
+def _checked(block: pa.Table) -> pa.Table:
+    """The block with columns of text. A row without a proper id shows that quotes or lines of the file are broken."""
+    block = pa.table({name: _as_text(block[name]) for name in block.column_names})
+    ids = block["Id"]
+    if ids.null_count or ids.type != pa.string() or not pc.all(pc.match_substring_regex(ids, _ID)).as_py():
+        raise DamagedFile("the bulk result has a row without an id of a record.")
+    return block
+
+
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return column

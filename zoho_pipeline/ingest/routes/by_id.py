@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import InvalidRequest
+from zoho_pipeline.zoho.parsing import joined
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.pages import Row, module_path, page_of
 
@@ -28,7 +29,7 @@ def _some(client: ZohoClient, module: str, plan: FieldPlan, ids: list[str]) -> d
     for id_ in ids:
         parts = [part[id_] for part in slices if part is not None and id_ in part]
         if len(parts) == len(slices) and len({part.get("Modified_Time") for part in parts}) == 1:
-            found[id_] = {name: value for part in parts for name, value in part.items()}
+            found[id_] = joined(*parts)
         elif parts and (row := records.get_one(client, module, id_)) is not None:
             found[id_] = row  # it was edited between two slices
     return found
@@ -44,5 +45,5 @@ def _slice(client: ZohoClient, module: str, names: Iterable[str], ids: list[str]
         page = page_of(client.get(path, params), f"GET {path}")
     except InvalidRequest:
         return None
-    found = {row["id"]: row for row in page.rows}
+    found = {str(row.get("id")): row for row in page.rows}
     return found if found.keys() <= set(ids) and not page.more else None

@@ -11,11 +11,20 @@ from typing import Any, Self
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time, parse_time
-from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    InvalidRequest,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ScopeMissing,
+)
+from zoho_pipeline.zoho.parsing import is_digits, whole_number
 from zoho_pipeline.zoho.read import coql
-from zoho_pipeline.zoho.read.pages import module_path
+from zoho_pipeline.zoho.read.pages import module_path, require_ids
 
-QUERY_REFUSED = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+QUERY_REFUSED = (AnswerTooLarge, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
 """Errors of a query while lists still work: they do not mean that the module is missing."""
 
 CONVERTED = "Converted_Date_Time"
@@ -89,11 +98,12 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
     while True:
         where = f"{CONVERTED} >= '{format_time(since)}' and id > {after}"
         page = coql.query(client, f"select id from Leads where {where} order by id asc limit {limit}")  # noqa: S608
+        require_ids(page.rows, "COQL on Leads")
         found.update(row["id"] for row in page.rows)
         if not page.more:
             return found
         last = page.rows[-1]["id"] if page.rows else after
-        if not last.isdigit() or int(last) <= int(after):
+        if not is_digits(last) or int(last) <= int(after):
             raise BadAnswer("COQL on Leads: more conversions follow, but the page ends where it began.")
         after, limit = last, client.pacing.query_rows
 
@@ -102,7 +112,7 @@ def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
     """Those of these ids that a query shows now. At most fifty ids can be given."""
     name = module_path(module).rpartition("/")[2]
     text = f"select id from {name} where id in ({', '.join(sorted(ids))}) limit 200"  # noqa: S608
-    return {row["id"] for row in coql.query(client, text).rows}
+    return {row["id"] for row in coql.query(client, text).rows if isinstance(row.get("id"), str)}
 
 
 def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDifference | None = None) -> str:
@@ -155,9 +165,10 @@ def _read(row: Mapping[str, Any], module: str) -> Totals:
         for part in ("count", "modified_time", "converted_date_time"):
             if part in lowered:
                 found[part] = value
-    if not str(found.get("count", "")).isdigit() or "modified_time" not in found:
+    count = whole_number(found.get("count"))
+    if count is None or "modified_time" not in found:
         raise BadAnswer(f"COQL on {module}: the answer to an aggregate lacks a value.")
-    return Totals(int(found["count"]), _instant(found["modified_time"]), _instant(found.get("converted_date_time")))
+    return Totals(count, _instant(found["modified_time"]), _instant(found.get("converted_date_time")))
 
 
 def _instant(value: Any) -> datetime | None:

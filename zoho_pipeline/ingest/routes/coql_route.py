@@ -14,14 +14,23 @@ from itertools import pairwise
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.records_route import Batch
-from zoho_pipeline.ingest.routes.window import Window, modified
+from zoho_pipeline.ingest.routes.window import EVER, Window, modified
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
-from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    InvalidRequest,
+    ModuleMissing,
+    NoPermission,
+    NotSupported,
+    ScopeMissing,
+)
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.pages import Page, Row
 
-REFUSALS = (InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
+REFUSALS = (AnswerTooLarge, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
 """Errors of a query although lists of the same module work: another route is used."""
 
 LISTED_ROWS = 200
@@ -92,7 +101,7 @@ class QueryReader:
         for _ in range(MOST_TAIL_WALKS if slipped else 0):
             found: dict[str, str] = {}
             for batch in self._tail():
-                found.update((row["id"], row["Modified_Time"]) for row in batch.rows)
+                found.update((row["id"], str(row.get("Modified_Time"))) for row in batch.rows)
                 yield batch
             if found == before:
                 return
@@ -114,7 +123,7 @@ class QueryReader:
             if not page.more or tail > MOST_TAIL_PAGES:
                 return slipped
             if last is None:
-                raise BadAnswer(f"COQL on {self._module}: more records follow, but the page is empty.")
+                raise BadAnswer(f"COQL on {self._module}: more records follow, but no row of the page says where.")
             after = last
 
     def _tail(self) -> Iterator[Batch]:
@@ -127,25 +136,33 @@ class QueryReader:
             return coql.changes(
                 self._client, self._module, self._plan.names, since=since, until=until, after=after, limit=self.most
             )
-        except InvalidRequest as error:
-            if error.code != "LIMIT_EXCEEDED" or self.most == self._smaller or not _about_rows(error):
+        except (InvalidRequest, AnswerTooLarge) as error:
+            if self.most == self._smaller or not _about_rows(error):
                 raise
             self.most = self._smaller
             return self._page(since, after)
 
 
-def _about_rows(error: InvalidRequest) -> bool:
+def _about_rows(error: InvalidRequest | AnswerTooLarge) -> bool:
+    """Whether a query for fewer rows may work."""
+    if isinstance(error, AnswerTooLarge):
+        return True
+    if error.code != "LIMIT_EXCEEDED":
+        return False
     text = f"{error} {error.details}".lower()
     return not any(clause in text for clause in ("select", "offset", "where", "order"))
 
 
 def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
-    """Raise BadAnswer for a page in another order than requested: the cursor would pass rows that were not read."""
-    if not all(row["id"].isdigit() for row in rows):
+    """Raise BadAnswer for a page in another order than requested: the cursor would pass rows that were not read.
+
+    A record whose Modified_Time cannot be read has no place in that order.
+    """
+    if not all(is_digits(row["id"]) for row in rows):
         raise InvalidRequest(
             f"COQL on {module}: an id is not a number, so that the rows have no order.", "INVALID_QUERY"
         )
-    keys = [(modified(row), int(row["id"])) for row in rows]
+    keys = [(at, int(row["id"])) for row in rows if (at := modified(row)) > EVER]
     first = [(after.modified_time, int(after.id))] if after else []
     if any(later <= earlier for earlier, later in pairwise([*first, *keys])):
         raise BadAnswer(f"COQL on {module}: the rows are not in the requested order of (Modified_Time, id).")

@@ -8,11 +8,12 @@ the list was restored or permanently deleted, and a single GET shows which of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from zoho_pipeline.ingest.routes.window import OVERLAP, SECOND
+from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
+from zoho_pipeline.ingest.convert.json_to_arrow import Converted, to_arrow
+from zoho_pipeline.ingest.routes.window import EVER, OVERLAP, SECOND
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
 from zoho_pipeline.zoho.read import deleted, records
 from zoho_pipeline.zoho.read.pages import Page, Row
@@ -95,7 +96,7 @@ def _walk(client: ZohoClient, module: str, since: datetime) -> tuple[dict[str, R
         fresh = 0
         for row in page.rows:
             other = listed.get(row["id"])
-            if other is None or deleted_at(row) > deleted_at(other):
+            if other is None or (deleted_at(row) or EVER) > (deleted_at(other) or EVER):
                 fresh += other is None
                 listed[row["id"]] = row
         if not page.more:
@@ -124,32 +125,15 @@ def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known:
             found.restored[id_] = row
 
 
-def deleted_at(row: Row) -> datetime:
-    """The time of the deletion of an entry."""
-    return parse_time(row.get("deleted_time") or "")
+def deleted_at(row: Row) -> datetime | None:
+    """The time of the deletion of an entry; None if it cannot be read."""
+    return time_or_none(row.get("deleted_time"))
 
 
-def entries(module: str, listed: Sequence[Row], synced_at: datetime, channel_id: str) -> list[dict[str, Any]]:
-    """Rows of `deleted_records` for entries of Zoho's list."""
-    return [
-        {
-            "channel_id": channel_id,
-            "module": module,
-            "id": row["id"],
-            "deleted_time": deleted_at(row),
-            "deletion_type": row.get("type"),
-            "deleted_by_id": _part(row.get("deleted_by"), "id"),
-            "deleted_by_name": _part(row.get("deleted_by"), "name"),
-            "display_name": row.get("display_name"),
-            "restored_at": None,
-            "synced_at": synced_at,
-        }
-        for row in listed
-    ]
-
-
-def _part(value: Any, name: str) -> str | None:
-    return value.get(name) if isinstance(value, dict) else None
+def entries(module: str, listed: Sequence[Row], synced_at: datetime, channel_id: str) -> Converted:
+    """Rows of `deleted_records` for entries of Zoho's list, and the values that did not fit."""
+    constants = {"module": module, "restored_at": None}
+    return to_arrow(DELETED_RECORDS, listed, channel_id=channel_id, synced_at=synced_at, constants=constants)
 
 
 def is_news(row: Row, known: Known | None) -> bool:

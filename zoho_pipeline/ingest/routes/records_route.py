@@ -13,9 +13,10 @@ from datetime import datetime
 from itertools import pairwise
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
-from zoho_pipeline.ingest.routes.window import SECOND, Window, modified
+from zoho_pipeline.ingest.routes.window import EVER, SECOND, Window, last_modified, modified
+from zoho_pipeline.zoho import parsing
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.pages import Page, Row
@@ -23,6 +24,8 @@ from zoho_pipeline.zoho.read.pages import Page, Row
 MOST_WALKS = 20
 MOST_TAIL_PAGES = 1_000
 """The most pages that are read beyond the end of the window. Later edits belong to the next sync."""
+MOST_TOKENS = 500
+"""Zoho's page tokens reach 100,000 records: 500 pages."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,13 @@ class KeysetReader:
 
     def _walk(self, since: datetime | None) -> Iterator[_Answer]:
         token: str | None = None
+        seen: set[str] = set()
         while True:
             answer = self._page(since, token)
             yield answer
             if not answer.more:
                 return
-            if answer.token is None or answer.token == token:
-                raise BadAnswer(f"{self._module}: more records follow, but the answer has no token to reach them.")
-            token = answer.token
+            token = _next_token(self._module, answer.token, seen)
 
     def _first_page(self, since: datetime | None, probe: bool) -> _Answer:
         """The page that begins at `since`. If the header excludes its own second, the page is asked for one second
@@ -138,10 +140,14 @@ class KeysetReader:
         first, *others = self._plan.slices
         page = self._call(first, since, token)
         check_order(page.rows, self._module)
-        rows = page.rows
+        rows, last = page.rows, last_modified(page.rows)
+        if page.more and last is None:
+            raise BadAnswer(
+                f"GET {self._module}: more records follow, but no record of the page says when it was changed."
+            )
+        first_at = min((at for row in rows if (at := modified(row)) > EVER), default=since or EVER)
         for names in others if rows else ():
-            rows = self._joined(rows, modified(page.rows[0]), modified(page.rows[-1]), names)
-        last = modified(page.rows[-1]) if page.rows else None
+            rows = self._joined(rows, first_at, last or first_at, names)
         return _Answer(rows, last, page.more, page.next_page_token)
 
     def _joined(self, rows: list[Row], first: datetime, last: datetime, names: tuple[str, ...]) -> list[Row]:
@@ -153,16 +159,17 @@ class KeysetReader:
         missing = {row["id"]: row for row in rows}
         joined: dict[str, Row] = {}
         token: str | None = None
+        seen: set[str] = set()
         while missing:
             page = self._call(names, first if self.inclusive else first - SECOND, token)
             for other in page.rows:
                 row = missing.get(other["id"])
                 if row is not None and modified(row) == modified(other):
-                    joined[row["id"]] = other | row
+                    joined[row["id"]] = parsing.joined(row, other)
                     del missing[row["id"]]
-            if not page.more or modified(page.rows[-1]) > last or page.next_page_token is None:
+            if not page.more or (last_modified(page.rows) or last) > last or page.next_page_token is None:
                 break
-            token = page.next_page_token
+            token = _next_token(self._module, page.next_page_token, seen)
         return [joined[row["id"]] for row in rows if row["id"] in joined]
 
     def _call(self, names: tuple[str, ...], since: datetime | None, token: str | None) -> Page:
@@ -179,8 +186,11 @@ class KeysetReader:
 
 
 def check_order(rows: list[Row], module: str) -> None:
-    """Raise BadAnswer for a page that is not in ascending order: the cursor would pass rows that were not read."""
-    times = [modified(row) for row in rows]
+    """Raise BadAnswer for a page that is not in ascending order: the cursor would pass rows that were not read.
+
+    A record whose Modified_Time cannot be read has no place in that order.
+    """
+    times = [at for row in rows if (at := modified(row)) > EVER]
     if any(later < earlier for earlier, later in pairwise(times)):
         raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was requested.")
 
@@ -196,14 +206,26 @@ def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, 
 def _fresh(rows: list[Row], seen: dict[str, str], trusted: datetime) -> list[Row]:
     """The rows whose version was not given yet. Only final versions are remembered, because a second edit within the
     same second has the same Modified_Time."""
-    fresh = [row for row in rows if seen.get(row["id"]) != row["Modified_Time"]]
-    seen.update((row["id"], row["Modified_Time"]) for row in fresh if modified(row) < trusted)
+    fresh = [row for row in rows if seen.get(row["id"]) != _version(row)]
+    seen.update((row["id"], _version(row)) for row in fresh if modified(row) < trusted)
     return fresh
+
+
+def _version(row: Row) -> str:
+    return str(row.get("Modified_Time"))
+
+
+def _next_token(module: str, token: str | None, seen: set[str]) -> str:
+    """The token of the next page. A token that comes back would lead round in a circle, and each page costs credits."""
+    if token is None or token in seen or len(seen) >= MOST_TOKENS:
+        raise BadAnswer(f"{module}: more records follow, but the answer has no new token to reach them.")
+    seen.add(token)
+    return token
 
 
 def _forget(seen: dict[str, str], since: datetime | None) -> None:
     """Forget versions that cannot come again, from time to time. So memory stays bounded for modules of any size."""
     if since is None or len(seen) < 20_000:
         return
-    for id_ in [id_ for id_, text in seen.items() if parse_time(text) < since - 2 * SECOND]:
+    for id_ in [id_ for id_, text in seen.items() if (time_or_none(text) or EVER) < since - 2 * SECOND]:
         del seen[id_]

@@ -16,7 +16,8 @@ from zoho_pipeline.ingest.catalog.tables import (
     RawTable,
 )
 from zoho_pipeline.ingest.convert.business_hours import interval_rows
-from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, as_json, to_arrow
+from zoho_pipeline.ingest.convert.cell_values import shown
+from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, to_arrow
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import metadata, users
@@ -72,7 +73,7 @@ def read_stages(client: ZohoClient, channel: Channel, now: datetime) -> Referenc
         return _typed(DEAL_STAGES, _picklist_stages(deal_fields), channel, now, note=str(error))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for pipeline in found:
-        for stage in pipeline.stages:
+        for stage in filter(lambda stage: stage.actual_value, pipeline.stages):
             rows.setdefault(
                 (pipeline.actual_value, stage.actual_value),
                 {
@@ -104,8 +105,8 @@ def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> 
     rejected = list(hours.rejected)
     try:
         intervals = interval_rows(document, channel.id, now)
-    except (ValueError, TypeError, AttributeError) as error:
-        rejected.append(Rejection(row["id"], "business_hours", as_json(document)[:500], str(error)))
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        rejected.append(Rejection(row["id"], "business_hours", shown(document), str(error)))
     return ReferenceTables({**hours.tables, BUSINESS_INTERVALS.name: intervals}, tuple(rejected))
 
 

@@ -7,10 +7,10 @@ moment is computed once, in real time, so that a clock that is frozen (in a simu
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
-from zoho_pipeline.zoho.connection.server_clock import parse_time
+from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.read.pages import Row
 
 OVERLAP = timedelta(minutes=5)
@@ -20,6 +20,9 @@ OVERLAP_ROWS = 190
 """The most rows of the overlap: they fit on a page beside new rows, so that a sync without changes needs one call."""
 
 SECOND = timedelta(seconds=1)
+
+EVER = datetime(1971, 1, 1, tzinfo=UTC)
+"""An instant before every record. It stands for a Modified_Time that cannot be read: the record counts as changed."""
 
 SKEW = timedelta(seconds=60)
 """The clocks of Zoho's servers differ by less than this. A time further ahead of a clock comes from another clock."""
@@ -77,8 +80,13 @@ class Window:
 
 
 def modified(row: Row) -> datetime:
-    """The Modified_Time of a record as an instant. BadAnswer: it has none."""
-    return parse_time(row.get("Modified_Time") or "")
+    """The Modified_Time of a record as an instant; `EVER` if it has none, or none that is a time (as in the year 0)."""
+    return time_or_none(row.get("Modified_Time")) or EVER
+
+
+def last_modified(rows: Iterable[Row]) -> datetime | None:
+    """The latest readable Modified_Time of a page; None if no row has one."""
+    return max((at for row in rows if (at := modified(row)) > EVER), default=None)
 
 
 def parse(text: str | None) -> datetime | None:

@@ -22,7 +22,7 @@ from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Retryable, ScopeMissing
+from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Permanent, Retryable, ScopeMissing
 from zoho_pipeline.zoho.read import related
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -50,7 +50,7 @@ def sync_emails(sync: SyncContext) -> None:
         report.outcome = "skipped"
         report.note(str(missing))
         sync.registry.add_missing_scopes(sync.channel.id, missing.scopes)
-    except (CreditsExhausted, Retryable) as error:
+    except (Permanent, Retryable) as error:
         report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
         report.note(str(error))
     report.credits, report.requests = client.meter.credits, client.meter.requests

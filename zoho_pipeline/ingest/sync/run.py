@@ -37,7 +37,7 @@ from zoho_pipeline.warehouse.connection import WarehouseError
 from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import Retryable, ZohoError
+from zoho_pipeline.zoho.errors import AnswerTooLarge, Retryable, ZohoError
 from zoho_pipeline.zoho.read import metadata
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ def _histories(sync: SyncContext) -> list[ModuleSpec]:
             fields = {field.api_name for field in metadata.fields(own, name)}
             if {"Lead_Status", "Full_Name"} <= fields:
                 specs.append(lead_history(name))
-    except (*MISSING, Retryable) as error:
+    except (*MISSING, AnswerTooLarge, Retryable) as error:
         log.warning("channel %s: history modules cannot be looked up: %s", sync.channel.id, error)
         specs = [deal_history()]
     finally:

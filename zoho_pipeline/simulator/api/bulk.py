@@ -1,19 +1,16 @@
 """Bulk Read: jobs, their progress, and zipped CSV files (docs/zoho-facts.md, section 6)."""
 
 import base64
-import csv
-import io
-import zipfile
-from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
 
+from zoho_pipeline.simulator.api.bulk_files import archive, csv_text
 from zoho_pipeline.simulator.calls.call import Call
 from zoho_pipeline.simulator.calls.limits import rate_limited
 from zoho_pipeline.simulator.calls.scopes import require_module
-from zoho_pipeline.simulator.clock import ZoneFormat, forget_until
+from zoho_pipeline.simulator.clock import forget_until
 from zoho_pipeline.simulator.query.bulk_jobs import BulkJob
 from zoho_pipeline.simulator.query.columns import Column, UnknownColumn, resolve
 from zoho_pipeline.simulator.query.criteria import BadCriteria, Comparison, Group, Tree, candidates, from_json
@@ -114,7 +111,7 @@ def _continued(call: Call, token: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         raise Refusal(400, "INVALID_DATA", "the page_token is invalid", {"param_name": "page_token"}) from None
     if user_id != call.user.id:
         raise Refusal(400, "INVALID_DATA", "the page_token is another user's", {"param_name": "page_token"})
-    if issued + KEPT_SECONDS <= call.hub.clock.epoch():
+    if issued and issued + KEPT_SECONDS <= call.hub.clock.epoch():
         raise Refusal(400, "EXPIRED_VALUE", "the page_token has expired", {"param_name": "page_token"})
     place = {"offset": offset, "after": after, "snapshot": snapshot}
     return older.query | {"page": older.page + 1}, place
@@ -232,7 +229,15 @@ def _page(call: Call, store: ModuleStore, job: BulkJob, tree: Tree | None) -> li
         last = rows[size - 1]["id"] if mode == "keyset" else None
         fields = [job.id, start + size, last, snapshot, call.user.id, call.hub.clock.epoch()]
         job.next_token = base64.urlsafe_b64encode(orjson.dumps(fields)).decode()
+    if mode == "circle":
+        job.more, job.next_token = True, _circle_token(call)
     return rows[:size]
+
+
+def _circle_token(call: Call) -> str:
+    """A token that leads back to the first page; it is the same for every job."""
+    first = min(call.bulk.jobs)
+    return base64.urlsafe_b64encode(orjson.dumps([first, 0, None, None, call.user.id, 0])).decode()
 
 
 def _live_rows(
@@ -257,8 +262,15 @@ def result(call: Call) -> Answer:
     if job.asked <= call.hub.switches.bulk_result_after:
         raise _not_found()
     headers = {"content-disposition": f"attachment; filename={job.id}.zip"}
-    zone = call.zone
-    return Answer(200, b"", "application/zip", headers, body_later=lambda: _archive(job, zone))
+    zone, damage, store = call.zone, call.hub.switches.bulk_damage, call.org.modules.get(job.module)
+    garbled = store.garbled if store is not None else {}
+
+    def packed() -> bytes:
+        if not job.archive:
+            job.archive = archive(job.id, csv_text(job.columns, job.rows, zone, garbled), damage)
+        return job.archive
+
+    return Answer(200, b"", "application/zip", headers, body_later=packed)
 
 
 def _limit_downloads(call: Call) -> None:
@@ -267,40 +279,3 @@ def _limit_downloads(call: Call) -> None:
     if len(downloads) >= call.hub.switches.bulk_downloads_per_minute:
         raise rate_limited(call.hub)
     downloads.append(now)
-
-
-def _archive(job: BulkJob, zone: ZoneFormat) -> bytes:
-    if not job.archive:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-            file.writestr(f"{job.id}.csv", csv_text(job.columns, job.rows, zone))
-        job.archive = packed.getvalue()
-    return job.archive
-
-
-def csv_text(columns: Sequence[Column], rows: Sequence[Row], zone: ZoneFormat) -> str:
-    """The CSV of a job: `Id` is the first column, lookups are ids, booleans are words, null is empty text."""
-    shown = [column for column in columns if column.path not in ("id", "Id")]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["Id", *(column.path for column in shown)])
-    cells = [_cell(column, zone) for column in shown]
-    writer.writerows([row["id"], *(cell(row) for cell in cells)] for row in rows)
-    return out.getvalue()
-
-
-def _cell(column: Column, zone: ZoneFormat) -> Callable[[Row], Any]:
-    get, kind = column.get, column.field.type
-    if column.is_lookup:
-        return lambda row: "" if (value := get(row)) is None else value[0]
-    if kind == "datetime":
-        return lambda row: "" if (value := get(row)) is None else zone(value)
-    if kind == "boolean":
-        return lambda row: "true" if get(row) else "false"
-    if kind == "tag":
-        return lambda row: ",".join(tag["name"] for tag in get(row) or ())
-    if kind == "multiselectpicklist":
-        return lambda row: ";".join(get(row) or ())
-    if kind == "participants":
-        return lambda row: "" if (value := get(row)) is None else orjson.dumps(value).decode()
-    return get

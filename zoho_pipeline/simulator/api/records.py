@@ -106,6 +106,7 @@ def list_records(call: Call) -> Answer:
         first = place.offset == 0
         stale = since is not None and (first or call.hub.switches.empty_later_page == 304)
         return not_modified() if stale else no_content()
+    more = more or call.hub.switches.page_tokens == "circle"
     place_after = following(call, place, _key(rows[-1], sort_by), size, order, descending=descending)
     info = _info(call, size, len(rows), place, sort_by, descending, more)
     info["next_page_token"] = make_token(call, place_after, bound) if more else None

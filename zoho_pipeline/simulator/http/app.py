@@ -14,7 +14,7 @@ from zoho_pipeline.simulator.calls import limits, quirks
 from zoho_pipeline.simulator.calls.call import Call, Route
 from zoho_pipeline.simulator.calls.scopes import granted
 from zoho_pipeline.simulator.control import endpoints
-from zoho_pipeline.simulator.faults import Fault, misdate, refusal_of, spoil
+from zoho_pipeline.simulator.faults import Fault, header_of, misdate, refusal_of, spoil
 from zoho_pipeline.simulator.hub import Hub, LoggedCall
 from zoho_pipeline.simulator.org_handle import OrgHandle
 from zoho_pipeline.simulator.state.org import Org
@@ -67,6 +67,11 @@ class App:
             return
         if fault is not None and fault.kind in ("wrong_date", "no_date", "bad_date"):
             answer.headers["date"] = misdate(fault, self._hub.clock)
+        if fault is not None:
+            answer.headers |= header_of(fault)
+        if answer.is_endless:
+            await _send_without_end(send, self._hub, answer, transport)
+            return
         await _send(send, self._hub, answer, cut=fault is not None and fault.kind == "truncated")
 
     def _arrive(self, request: Request) -> Fault | None:
@@ -88,7 +93,7 @@ class App:
                     else handler(self._hub, request)
                 )
                 if fault is not None:
-                    answer = spoil(fault.kind, answer)
+                    answer = spoil(fault, answer)
             self._log(request, answer, 0, None)
             return answer
 
@@ -106,7 +111,7 @@ class App:
             with hub.lock:
                 answer = quirks.dress(hub.switches, request, self._handle(call, found))
                 if fault is not None:
-                    answer = spoil(fault.kind, answer)
+                    answer = spoil(fault, answer)
                 limits.mark_remaining(hub, call.org, answer)
                 self._log(request, answer, price, call.org)
             if answer.body_later is not None:
@@ -255,6 +260,17 @@ async def _send(send: Send, hub: Hub, answer: Answer, *, cut: bool = False) -> N
         await send({"type": "http.response.body", "body": answer.body[:half], "more_body": True})
         answer = Answer(body=answer.body[half:])
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _send_without_end(send: Send, hub: Hub, answer: Answer, transport: Any) -> None:
+    """Send the answer in chunks, then blanks until the client has closed the connection."""
+    headers = {"date": hub.clock.http_date(), "content-type": answer.content_type} | answer.headers
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    while not transport.is_closing():
+        await send({"type": "http.response.body", "body": b" " * (1 << 18), "more_body": True})
+        await asyncio.sleep(0)
 
 
 def _reset(transport: Any) -> None:

@@ -41,6 +41,7 @@ class Renderer:
     ) -> None:
         self._template: dict[str, Any] = {}
         self._how: dict[str, Convert | None] = {}  # None: the stored value needs no conversion
+        self.garbled = module.garbled
         self._computed: list[tuple[str, Callable[[Row], Any]]] = []
         zone_format = ZoneFormat.of(zone)
         for name in fields:
@@ -67,6 +68,9 @@ class Renderer:
         for name, compute in self._computed:
             shown[name] = compute(row)
         shown["id"] = row["id"]
+        if row["id"] in self.garbled:
+            raw = self.garbled[row["id"]].items()
+            shown |= {name: orjson.Fragment(value) for name, value in raw if name in self._template}
         return shown
 
     def as_bytes(self, row: Row) -> bytes:

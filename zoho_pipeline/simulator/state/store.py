@@ -55,6 +55,7 @@ class ModuleStore:
     shape: int = 0  # counts changes of fields
     views: OrderedDict[Any, Sequence[int]] = field(default_factory=OrderedDict)
     rendered: dict[Any, dict[str, bytes]] = field(default_factory=dict)
+    garbled: dict[str, dict[str, bytes]] = field(default_factory=dict)  # row id → field → raw JSON that answers show
 
     @property
     def name_field(self) -> str:

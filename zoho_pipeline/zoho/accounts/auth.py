@@ -4,9 +4,9 @@ from collections.abc import Generator
 from typing import Any, Protocol
 
 import httpx
-import orjson
 
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.parsing import parse_or_none
 
 SCHEME = "Zoho-oauthtoken"  # the token answer says Bearer, but the CRM refuses that
 BAD_TOKEN_CODES = ("INVALID_TOKEN", "INVALID_OAUTHTOKEN")
@@ -52,8 +52,5 @@ class ZohoAuth(httpx.Auth):
 
 def error_code(body: bytes) -> str:
     """The `code` of an error body; '' if there is none."""
-    try:
-        answer: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ""
+    answer: Any = parse_or_none(body)
     return str(answer.get("code", "")) if isinstance(answer, dict) else ""

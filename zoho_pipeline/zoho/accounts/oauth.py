@@ -13,12 +13,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import orjson
 
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter
 from zoho_pipeline.zoho.accounts.scopes import parse as parse_scopes
+from zoho_pipeline.zoho.parsing import parse_or_none, whole_number
 from zoho_pipeline.zoho.transport import connection_failed, new_http
 
 TOKEN_LIFE_SECONDS = 3600
@@ -132,10 +132,7 @@ def _post(http: httpx.Client, dc: DataCenter, path: str, form: Mapping[str, str]
         response = http.post(server + path, data=dict(form), follow_redirects=False)
     except httpx.HTTPError as error:
         raise connection_failed(server, error) from None
-    try:
-        answer = orjson.loads(response.content)
-    except orjson.JSONDecodeError:
-        answer = None
+    answer = parse_or_none(response.content)
     if response.status_code == 429:
         raise _throttled(dc)
     if response.status_code >= 500:
@@ -161,10 +158,7 @@ def _access_token(answer: Mapping[str, Any], dc: DataCenter) -> AccessToken:
 def _life(answer: Mapping[str, Any]) -> float:
     """How many seconds a token lives. Older answers have `expires_in` in milliseconds, and `expires_in_sec`."""
     for key in ("expires_in_sec", "expires_in"):
-        value = answer.get(key)
-        if isinstance(value, str) and value.isdigit():
-            value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if value := whole_number(answer.get(key), most=86_400_000):
             return value if value <= 86_400 else value / 1000
     return TOKEN_LIFE_SECONDS
 

@@ -1,7 +1,6 @@
 """An answer of the API: its data, its body on the wire, and what it cost."""
 
 import threading
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import httpx
 
-from zoho_pipeline.zoho.errors import ConnectionFailed
 from zoho_pipeline.zoho.transport import connection_failed
 
 CHUNK_BYTES = 1 << 16
@@ -42,34 +40,29 @@ class Answer:
     server_time: datetime
 
 
-def read_body(response: httpx.Response, host: str, seconds: float) -> bytes:
-    """The whole body of a streamed answer.
-
-    Args:
-        seconds: the longest time that the body may take.
+def read_body(response: httpx.Response, host: str) -> bytes:
+    """The whole body of a streamed answer. The stream of the answer has its bounds (see `transport`).
 
     Raises:
         Retryable: the body breaks off or takes too long.
+        AnswerTooLarge: it has more bytes than its bounds allow.
     """
-    deadline = time.monotonic() + seconds
-    chunks: list[bytes] = []
     try:
-        for chunk in response.iter_bytes():
-            chunks.append(chunk)
-            if time.monotonic() > deadline:
-                raise ConnectionFailed(f"{host} took longer than {seconds:.0f} s to send its answer.", sent=True)
+        return response.read()
     except httpx.HTTPError as error:
-        raise connection_failed(host, error) from None
+        failure = connection_failed(host, error)
     finally:
         response.close()
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    raise failure
 
 
 def write_body(response: httpx.Response, host: str, target: Path) -> int:
     """Write the body of a streamed answer to a file; the number of bytes.
 
     Raises:
-        Retryable: the body breaks off.
+        Retryable: the body breaks off or takes too long.
+        AnswerTooLarge: it has more bytes than its bounds allow.
+        OSError: the file cannot be written.
     """
     size = 0
     try:
@@ -77,7 +70,9 @@ def write_body(response: httpx.Response, host: str, target: Path) -> int:
             for chunk in response.iter_bytes(CHUNK_BYTES):
                 size += file.write(chunk)
     except httpx.HTTPError as error:
-        raise connection_failed(host, error) from None
+        failure = connection_failed(host, error)
+    else:
+        return size
     finally:
         response.close()
-    return size
+    raise failure

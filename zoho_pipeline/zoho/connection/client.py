@@ -33,18 +33,21 @@ from zoho_pipeline.zoho.errors import (
     ClockJumped,
     ConcurrencyLimit,
     ConnectionFailed,
+    DamagedFile,
+    OddText,
     Retryable,
     ScopeMissing,
     ZohoError,
 )
-from zoho_pipeline.zoho.transport import TIMEOUT, connection_failed, new_http
+from zoho_pipeline.zoho.transport import BOUNDS, TIMEOUT, Bounds, connection_failed, new_http
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
 VERSION = "v7"
-JUMP_ATTEMPTS = 3  # more tries of a call whose Date header jumped would only spend credits
+MOST_ATTEMPTS: Mapping[type[Retryable], int] = {ClockJumped: 3, OddText: 2, DamagedFile: 2}
+"""Failures for which more tries would only spend credits: the next answer is mostly the same."""
 JUMP = "date_jump"  # the key of a response's extensions that says how far its Date header jumped
 CREDITS_HEADER = "X-API-CREDITS-REMAINING"
 
@@ -91,7 +94,7 @@ class ZohoClient:
         self._rng = rng
         self.pacing = pacing or Pacing()
         self._http = new_http(self.api_domain, auth=ZohoAuth(tokens), transport=transport, timeout=timeout)
-        self._http.event_hooks = {"response": [self._note]}
+        self._http.event_hooks["response"].append(self._note)
 
     def __enter__(self) -> Self:
         return self
@@ -146,19 +149,22 @@ class ZohoClient:
         """Post a JSON document. `repeatable` means that the call only reads, so it may be sent again."""
         return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable)
 
-    def download(self, path: str, target: Path, whole: Callable[[Path], bool] | None = None) -> int:
+    def download(self, path: str, target: Path, check: Callable[[Path], object] | None = None) -> int:
         """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
 
         Args:
             target: is replaced only when the body is complete.
-            whole: whether the complete file is good. An error page with status 200 is no download either.
+            check: raises DamagedFile if the complete file is not good, such as an error page with status 200.
+
+        Raises:
+            AnswerTooLarge, OSError: the file is too large, or cannot be written. The partial file is removed.
         """
         part = target.with_name(target.name + ".part")
 
         def once(last_try: bool) -> int:
             size = self._download(path, part, last_try)
-            if whole is not None and not whole(part):
-                raise BadAnswer(f"GET {path}: the file is damaged or has another format.")
+            if check is not None:
+                check(part)
             return size
 
         try:
@@ -184,15 +190,22 @@ class ZohoClient:
         if scope in self._lacking:
             raise ScopeMissing(f"{method} {path}", (scope,))
 
+        was_odd = not repeatable
+
         def once(last_try: bool) -> Answer:
+            nonlocal was_odd
             request = self._request(method, path, params, headers, json)
             with self.limits.slot(path, params, cost):
                 response = self._send(request)
-                body = read_body(response, self.api_domain, self.pacing.answer_seconds)
+                body = read_body(response, self.api_domain)
                 self._settle(response, body, cost, last_try)
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
-            data = responses.read(response, body, path)
+            try:
+                data = responses.read(response, body, path, lenient=last_try or was_odd)
+            except OddText:
+                was_odd = True  # the next answer is read without its odd values
+                raise
             date = None if response.extensions.get(JUMP) else parse_date_header(response.headers.get("Date"))
             return Answer(response.status_code, data, date or self.clock.now())
 
@@ -218,9 +231,7 @@ class ZohoClient:
             try:
                 return once(attempt >= self.pacing.attempts)
             except Retryable as error:
-                most = self.pacing.attempts
-                if isinstance(error, ClockJumped):
-                    most = min(most, JUMP_ATTEMPTS)
+                most = min(self.pacing.attempts, MOST_ATTEMPTS.get(type(error), self.pacing.attempts))
                 if attempt >= most or not (repeatable or _certainly_not_done(error)):
                     raise
                 pause = self.pacing.backoff(attempt, self._rng())
@@ -234,6 +245,7 @@ class ZohoClient:
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         json: Mapping[str, Any] | None,
+        bounds: Bounds | None = None,
     ) -> httpx.Request:
         content = None if json is None else responses.dump(json)
         sent = dict(headers or {})
@@ -242,7 +254,9 @@ class ZohoClient:
         # Encoded here, once: httpx would parse a URL of fifty field names three times, a tenth of a page's cost.
         query = f"?{urlencode(params, quote_via=quote)}" if params else ""
         url = httpx.URL(f"{self.api_domain}{path}{query}")
-        return self._http.build_request(method, url, headers=sent, content=content, extensions={"meters": self._meters})
+        bounds = bounds or Bounds(self.pacing.answer_bytes, self.pacing.answer_seconds)
+        extensions = {"meters": self._meters, BOUNDS: bounds}
+        return self._http.build_request(method, url, headers=sent, content=content, extensions=extensions)
 
     def _send(self, request: httpx.Request) -> httpx.Response:
         request.extensions["sent"] = time.monotonic()
@@ -265,12 +279,13 @@ class ZohoClient:
             meter.add(0, cost)
 
     def _download(self, path: str, part: Path, last_try: bool) -> int:
-        request = self._request("GET", path, None, {"Accept": "*/*"}, None)
+        bounds = Bounds(self.pacing.file_bytes, self.pacing.file_seconds)
+        request = self._request("GET", path, None, {"Accept": "*/*"}, None, bounds)
         cost = cost_of("GET", path)
         with self.limits.slot(path, None, cost):
             response = self._send(request)
             if response.status_code != 200:
-                body = read_body(response, self.api_domain, self.pacing.answer_seconds)
+                body = read_body(response, self.api_domain)
                 self._settle(response, body, cost, last_try, metered=False)
                 responses.read(response, body, path)  # raises the error that the body names
                 raise BadAnswer(f"GET {path}: Zoho answered {response.status_code} instead of a file.")

@@ -1,4 +1,4 @@
-"""How often and how long the client tries: all waits, retries and deadlines of calls to Zoho.
+"""How often, how long and how much the client tries: all waits, retries, deadlines and sizes of calls to Zoho.
 
 The values are the product's. A test, a benchmark or a caller who has little time passes another `Pacing`.
 """
@@ -16,6 +16,9 @@ class Pacing:
         backoff_first, backoff_most: the wait after the first failed try, which doubles, and its upper bound.
         answer_seconds: the longest time that a whole answer may take. A server that sends one byte now and then
             would otherwise never time out.
+        answer_bytes: the largest answer after unpacking. A page of 2,000 records with long texts has a few MB.
+        file_bytes, file_seconds: the largest result of a Bulk Read job, packed and unpacked, and the longest time that
+            its download may take. 200,000 records with 20 kB each have 4 GB.
         query_rows: rows per COQL query; Zoho allows 2,000.
         job_first_wait, job_growth, job_longest_wait: a Bulk Read job is polled after the first wait; each further
             wait grows by the factor, up to the longest. Each poll costs one credit, and the jobs of an org run one
@@ -30,6 +33,9 @@ class Pacing:
     backoff_first: float = 1.0
     backoff_most: float = 32.0
     answer_seconds: float = 300.0
+    answer_bytes: int = 64 << 20
+    file_bytes: int = 4 << 30
+    file_seconds: float = 3_600.0
     query_rows: int = 2_000
     job_first_wait: float = 1.0
     job_growth: float = 2.5

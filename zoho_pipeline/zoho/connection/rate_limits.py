@@ -13,10 +13,13 @@ from contextlib import ExitStack, contextmanager
 
 from zoho_pipeline.zoho.connection.credits import ENTERPRISE, Edition, is_heavy
 from zoho_pipeline.zoho.errors import BudgetStop, ConcurrencyLimit, CreditsExhausted, Permanent, Retryable
+from zoho_pipeline.zoho.parsing import whole_number
 
 DAY_SECONDS = 86_400.0
 SUB_CONCURRENCY = 10
 _BUCKET_SECONDS = 60.0
+MOST_CREDITS = 10**9
+"""A header with more credits than this is no header of Zoho's, and counts as missing."""
 # A stopped process gets no new header. After this time it may call again, so that it does not stay stopped.
 _HEADER_GOOD_SECONDS = 900.0
 
@@ -105,8 +108,8 @@ class OrgLimits:
         """Count an answered call. `remaining` is its X-API-CREDITS-REMAINING header."""
         with self._lock:
             self._add(cost)
-            if remaining is not None and remaining.strip().isdigit():
-                self._observe(int(remaining))
+            if (left := whole_number(remaining, MOST_CREDITS)) is not None:
+                self._observe(left)
             else:
                 self._remaining = None  # less than half are used, or used again
                 self._plenty_at = self._monotonic()
@@ -115,14 +118,14 @@ class OrgLimits:
         """The error that a 429 means: a short one (too many simultaneous calls) or a long one (no credits).
 
         Args:
-            remaining: the header of the 429 itself, if there is one.
+            remaining: the header of the 429 itself, if there is one. A header that is no number counts as missing.
             last_try: no further try follows. A 429 that outlasts all tries, without a sign of credits left, counts as
                 the long one.
             metered: False for the download of a bulk result, which has its own limit of ten per minute.
         """
         with self._lock:
-            if remaining is not None and remaining.strip().isdigit():
-                self._observe(int(remaining))
+            if (named := whole_number(remaining, MOST_CREDITS)) is not None:
+                self._observe(named)
             left = self._remaining
             used_up = left == 0 or (self._daily is not None and self._own >= self._daily)
             plenty = self._plenty_at is not None and self._monotonic() - self._plenty_at < _HEADER_GOOD_SECONDS

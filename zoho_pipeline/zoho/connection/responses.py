@@ -1,5 +1,6 @@
 """Turns an HTTP answer into data or the right error. The `code` in the body counts more than the status."""
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import httpx
 import orjson
 
-from zoho_pipeline.zoho import errors
+from zoho_pipeline.zoho import errors, parsing
 from zoho_pipeline.zoho.accounts.auth import BAD_TOKEN_CODES
 from zoho_pipeline.zoho.accounts.scopes import required_by_path
 
+log = logging.getLogger(__name__)
+
 NO_BODY = (204, 304)
 LIMIT_CODES = ("TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED")
+MOST_VALUES = 5_000_000
+"""An answer with more values than this takes more than about 600 MB of memory, whatever its size is."""
 _FAULT_CODES = ("INTERNAL_ERROR", "INTERNAL_SERVER_ERROR")
 _TOKEN_CODES = (*BAD_TOKEN_CODES, "AUTHENTICATION_FAILURE")
 _MODULE_CODES = ("INVALID_MODULE", "MODULE_NOT_AVAILABLE")
@@ -33,18 +38,23 @@ def is_limit(status: int, body: bytes) -> bool:
     return status >= 400 and any(code.encode() in body for code in LIMIT_CODES)
 
 
-def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | None:
+def read(response: httpx.Response, body: bytes, path: str, *, lenient: bool = False) -> dict[str, Any] | None:
     """The JSON object of a good answer; None if it has no body (204, 304).
+
+    Args:
+        lenient: leave out the values that are no valid text (see `parsing`), instead of raising OddText.
 
     Raises:
         BadAnswer: the body is no JSON object.
+        OddText: it is one, apart from single values.
+        AnswerTooLarge: it has more values than an answer may have.
         ServerFault, Permanent, ReconnectNeeded: the error that Zoho names.
     """
     status = response.status_code
     if status in NO_BODY:
         return None
     what = f"{response.request.method} {path}"
-    parsed = _parse(response, body)
+    parsed = _parse(response, body, what, lenient=lenient)
     if 200 <= status < 300:
         if not isinstance(parsed, dict):
             raise errors.BadAnswer(f"{what}: Zoho answered {status} with a body that is no JSON object.")
@@ -53,14 +63,24 @@ def read(response: httpx.Response, body: bytes, path: str) -> dict[str, Any] | N
     raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
 
 
-def _parse(response: httpx.Response, body: bytes) -> Any:
+def _parse(response: httpx.Response, body: bytes, what: str, *, lenient: bool) -> Any:
     """The JSON value; None if the text or the content type is not JSON. A refusal may have any content type."""
     if response.status_code < 400 and "json" not in response.headers.get("Content-Type", "").lower():
         return None
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise errors.AnswerTooLarge(f"{what}: the answer has more than {MOST_VALUES:,} values, so it was not read.")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return parsing.parse(body)
+    except ValueError:
+        pass
+    try:
+        document = parsing.parse_leniently(body)
+    except ValueError:
         return None
+    if not lenient and response.status_code < 400:
+        raise errors.OddText(f"{what}: a value of the answer is no valid text, or is nested too deeply.")
+    log.warning("%s: the answer has values that are no valid text, or are nested too deeply. They are left out.", what)
+    return document
 
 
 def _error(response: httpx.Response, body: Mapping[str, Any], what: str, path: str) -> errors.ZohoError:

@@ -4,14 +4,19 @@ The bounds of a window come from Zoho's clock, never from this machine's. A mach
 move the cursor over changes that come later.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from zoho_pipeline.zoho.errors import BadAnswer
 
+YEARS = range(2000, 3000)
+"""The years that a clock may show. Windows end some years after the clock, and Python's years end with 9999."""
+_SHORT_YEAR = re.compile(r"\d-[A-Za-z]{3}-\d\d ")
 JUMP_SECONDS = 10.0
 """How much the Date headers of one run may differ: they have whole seconds, travel, and come from several servers."""
 DRIFT = 1.001
@@ -32,22 +37,33 @@ def parse_time(text: str) -> datetime:
     """A timestamp of Zoho, with any offset, as an instant in UTC; BadAnswer if it is none or has no offset."""
     try:
         instant = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        if instant.tzinfo is None:
+            raise BadAnswer(f"a timestamp without offset: {text[:40]!r}")
+        return instant.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # years before 1 and after 9999, also in UTC alone
         raise BadAnswer(f"not a timestamp: {str(text)[:40]!r}") from None
-    if instant.tzinfo is None:
-        raise BadAnswer(f"a timestamp without offset: {text[:40]!r}")
-    return instant.astimezone(UTC)
+
+
+def time_or_none(value: Any) -> datetime | None:
+    """A timestamp of Zoho as an instant in UTC; None for an empty value, and for one that is no timestamp."""
+    try:
+        return parse_time(value) if value else None
+    except BadAnswer:
+        return None
 
 
 def parse_date_header(text: str | None) -> datetime | None:
-    """The `Date` header as an instant in UTC; None if it is missing or no date."""
+    """The `Date` header as an instant in UTC; None if it is missing, no date, or in a year that no clock shows."""
     if not text:
         return None
     try:
-        instant = parsedate_to_datetime(text)
-        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the end of the year 9999, with an offset west of Greenwich
+        written = parsedate_to_datetime(text)
+        instant = written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, TypeError):  # the end of the year 9999, with an offset west of Greenwich
         return None
+    # the parser reads the year 0 as 2000
+    is_given = str(written.year) in text or _SHORT_YEAR.search(text) is not None
+    return instant if is_given and instant.year in YEARS else None
 
 
 class ServerClock:

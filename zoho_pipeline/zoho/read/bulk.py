@@ -6,18 +6,30 @@ is null or ''. One unknown field makes the whole job fail. Notes, e-mails and su
 
 import io
 import logging
+import lzma
+import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
-from zoho_pipeline.zoho.errors import BadAnswer, ConcurrencyLimit, JobFailed, NotFound, Retryable
+from zoho_pipeline.zoho.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    ConcurrencyLimit,
+    DamagedFile,
+    JobFailed,
+    NotFound,
+    Retryable,
+)
 from zoho_pipeline.zoho.read.pages import module_path, record_id, rows_of
 
 log = logging.getLogger(__name__)
@@ -25,6 +37,14 @@ log = logging.getLogger(__name__)
 PATH = f"/crm/bulk/{VERSION}/read"
 ROWS_PER_JOB = 200_000
 UNSUPPORTED_MODULES = frozenset({"Notes", "Attachments", "Emails"})
+
+MOST_DIRECTORY_BYTES = 1 << 20
+"""The list of files in a ZIP is read into memory as a whole. A result has one file."""
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(RuntimeError, NotImplementedError, struct.error, ValueError, OverflowError),  # encrypted, or another compression
+)
 
 Criteria = Mapping[str, Any]
 
@@ -155,6 +175,9 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
     Raises:
         NotFound: the file does not appear.
         ConcurrencyLimit: the download was throttled for five minutes.
+        DamagedFile: the file cannot be unpacked, and a second download could not either.
+        AnswerTooLarge: the file has more than `file_bytes`, as it comes or unpacked.
+        JobFailed: this machine cannot store it.
     """
     path = f"{PATH}/{record_id(job_id)}/result"
     pacing = client.pacing
@@ -162,8 +185,10 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
     end = monotonic() + pacing.throttled_for
     while True:
         try:
-            client.download(path, target, zipfile.is_zipfile)
+            client.download(path, target, partial(_check, most=pacing.file_bytes))
             return target
+        except OSError as error:
+            raise JobFailed(f"the file of bulk job {job_id} cannot be stored: {error.strerror}.") from error
         except NotFound:
             if (wait := next(missing, None)) is None:
                 raise
@@ -174,18 +199,45 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
         client.sleep(wait)
 
 
+def _check(zipped: Path, most: int) -> None:
+    """Unpack a result once, to its last byte: only then its checksum shows whether it is damaged.
+
+    Otherwise rows of a damaged file would be loaded before its end shows the damage.
+    """
+    size = 0
+    with open_csv(zipped) as stream:
+        while part := stream.read(1 << 20):
+            size += len(part)
+            if size > most:
+                raise AnswerTooLarge(f"the bulk result has more than {most / 2**30:g} GB unpacked.")
+
+
 @contextmanager
 def open_csv(zipped: Path) -> Iterator[IO[bytes]]:
-    """The CSV in a result as a binary stream, unpacked while it is read; BadAnswer if the file is damaged."""
+    """The CSV in a result as a binary stream, unpacked while it is read; DamagedFile if that is impossible."""
     try:
+        if _directory_bytes(zipped) > MOST_DIRECTORY_BYTES:
+            raise DamagedFile("the bulk result has far more files than one.")
         with zipfile.ZipFile(zipped) as archive:
             names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             if len(names) != 1:
-                raise BadAnswer(f"{zipped.name}: the bulk result has {len(names)} CSV files instead of one.")
+                raise DamagedFile(f"the bulk result has {len(names)} CSV files instead of one.")
             with archive.open(names[0]) as raw, io.BufferedReader(raw, 1 << 18) as stream:  # type: ignore[type-var]
                 yield stream
-    except zipfile.BadZipFile as error:
-        raise BadAnswer(f"{zipped.name}: the bulk result is damaged ({error}).") from None
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DamagedFile(f"the bulk result is damaged ({reason}).") from None
+
+
+def _directory_bytes(zipped: Path) -> int:
+    """The size of the list of files, as the end of the ZIP says; 0 if there is no end."""
+    with zipped.open("rb") as file:
+        file.seek(max(zipped.stat().st_size - (1 << 16) - 22, 0))
+        tail = file.read()
+    found, wide = tail.rfind(b"PK\5\6"), tail.rfind(b"PK\6\6")
+    if wide >= 0:
+        return int.from_bytes(tail[wide + 40 : wide + 48], "little")
+    return int.from_bytes(tail[found + 12 : found + 16], "little") if found >= 0 else 0
 
 
 def modified_between(since: datetime | None, until: datetime | None) -> Criteria | None:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.connection.credits import COQL_DEFAULT_ROWS, LIMIT, rows_asked
-from zoho_pipeline.zoho.connection.server_clock import format_time, parse_time
+from zoho_pipeline.zoho.connection.server_clock import format_time, time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
+from zoho_pipeline.zoho.parsing import is_digits, whole_number
 from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, require_ids
 
 PATH = f"/crm/{VERSION}/coql"
@@ -106,11 +107,9 @@ def changes_query(
 
 
 def last_of(page: Page) -> Keyset | None:
-    """The keyset of a page's last row; None for an empty page."""
-    if not page.rows:
-        return None
-    row = page.rows[-1]
-    return Keyset(parse_time(row.get("Modified_Time", "")), row["id"])
+    """The keyset of the last row that has a readable Modified_Time; None if no row has one."""
+    stamps = ((time_or_none(row.get("Modified_Time")), row["id"]) for row in reversed(page.rows))
+    return next((Keyset(at, id_) for at, id_ in stamps if at is not None), None)
 
 
 def ids(
@@ -128,8 +127,8 @@ def count(client: ZohoClient, module: str, where: str = "id is not null") -> int
     """How many rows the user sees, with converted leads. It is exact and costs one credit, unlike the count call."""
     page = query(client, f"select COUNT(id) from {_module(module)} where {where}")  # noqa: S608
     values = [value for row in page.rows for value in row.values()]
-    if len(values) == 1 and str(values[0]).isdigit():
-        return int(values[0])
+    if len(values) == 1 and (number := whole_number(values[0])) is not None:
+        return number
     if not page.rows:
         return 0
     raise BadAnswer(f"COQL on {module}: the answer to a count has no number.")
@@ -149,7 +148,7 @@ def _module(name: str) -> str:
 
 def _digits(record_id: str) -> str:
     """The id, if it has only digits. A query contains ids without quotes."""
-    if not (record_id.isascii() and record_id.isdigit()):
+    if not is_digits(record_id):
         raise InvalidRequest(f"{record_id[:60]!r} is no record id.", "INVALID_QUERY", {"id": record_id[:60]})
     return record_id
 

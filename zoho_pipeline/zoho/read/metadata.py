@@ -9,6 +9,8 @@ from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.read.pages import Row, page_of, record_id, rows_of
 
 SETTINGS = f"/crm/{VERSION}/settings"
+MOST_PAGES = 50
+"""An org has a few hundred modules, and a module at most a thousand fields. 200 of them are on a page."""
 FIELD_TRACKER = "field_tracker"
 DEAL_HISTORY = "DealHistory"
 
@@ -173,11 +175,15 @@ def _list(client: ZohoClient, path: str, key: str, params: Mapping[str, Any] | N
     """All rows of a settings list. Further pages are read only if the answer says that there are any."""
     what = f"GET settings/{path}"
     page = page_of(client.get(f"{SETTINGS}/{path}", params), what, key, info=False)
-    rows, number = list(page.rows), 1
+    rows, pages = list(page.rows), [page.rows]
     while page.more:
-        number += 1
-        page = page_of(client.get(f"{SETTINGS}/{path}", {**(params or {}), "page": number}), what, key, info=False)
+        page = page_of(
+            client.get(f"{SETTINGS}/{path}", {**(params or {}), "page": len(pages) + 1}), what, key, info=False
+        )
+        if page.rows in pages or len(pages) >= MOST_PAGES:
+            raise BadAnswer(f"{what}: more rows follow, but page {len(pages) + 1} has none that are new.")
         rows += page.rows
+        pages.append(page.rows)
     return rows
 
 
@@ -251,11 +257,3 @@ def _merged(stage: Stage, known: Mapping[str, PickListValue]) -> Stage:
 def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return int(value)
-    return int(value) if isinstance(value, str) and value.lstrip("-").isdigit() else None

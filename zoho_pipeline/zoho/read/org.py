@@ -5,6 +5,7 @@ from typing import Any
 
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.parsing import whole_number
 from zoho_pipeline.zoho.read.pages import rows_of
 
 PATH = f"/crm/{VERSION}/org"
@@ -53,4 +54,4 @@ def _text(value: Any) -> str | None:
 
 def _count(value: Any) -> int:
     """The number of licences, which Zoho sends as a number or as text."""
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdigit()) else 0
+    return whole_number(value, most=10**6) or 0

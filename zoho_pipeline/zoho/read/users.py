@@ -29,6 +29,7 @@ def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
     `AllUsers` leaves deleted users out. The owners of old records may be only in `DeletedUsers`.
     """
     rows: list[Row] = []
+    seen: set[str] = set()
     number = 0
     while True:
         number += 1
@@ -38,6 +39,10 @@ def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
         rows += page.rows
         if not page.more or not page.rows:
             return rows
+        fresh = {row["id"] for row in page.rows} - seen
+        if not fresh:
+            raise BadAnswer(f"GET {PATH}: more users follow, but page {number} has none that are new.")
+        seen |= fresh
 
 
 def current(client: ZohoClient) -> Row:

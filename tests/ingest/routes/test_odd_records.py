@@ -1,0 +1,178 @@
+"""One odd value costs its own cell: the record stays, `rejected_records` names the value, and the sync is complete."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
+
+QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
+HALF = b'"half \\ud83d pair"'
+BYTES = b'"bytes \xff\xfe"'
+DEEP = b"[" * 300 + b"]" * 300
+DEEPER = b'{"a":' * 3_000 + b"1" + b"}" * 3_000
+
+TEXT = {
+    ("Last_Name", HALF): "last_name",
+    ("Company", BYTES): "company",
+    ("City", b'"\\udc00\\ud800"'): "city",
+    ("Tier", HALF): "",
+}
+TIMES = {
+    ("Created_Time", b'"10000-01-01T00:00:00+00:00"'): "created_time",
+    ("Modified_Time", b'"0000-01-01T00:00:00+00:00"'): "modified_time",
+    ("Modified_Time", b'"9999-12-31T23:59:59-11:00"'): "modified_time",
+    ("Modified_Time", b'"0001-01-01T00:00:00+05:30"'): "modified_time",
+    ("Modified_Time", b'"soon"'): "modified_time",
+    ("Created_Time", b'"9999-12-31T23:59:59-11:00"'): "created_time",
+    ("Last_Activity_Time", b'"0000-12-31T00:00:00Z"'): "last_activity_time",
+}
+NUMBERS = {
+    ("No_of_Employees", '"²"'.encode()): "no_of_employees",
+    ("No_of_Employees", b"9" * 5_000): "no_of_employees",
+    ("No_of_Employees", b"7.5"): "no_of_employees",
+    ("Annual_Revenue", b"1e400"): "annual_revenue",
+    ("Annual_Revenue", b"NaN"): "annual_revenue",
+}
+JSON_ONLY = {
+    ("City", DEEP): "city",
+    ("Tier", DEEP): "",
+    ("Tier", DEEPER): "",
+    ("Company", DEEPER): "company",
+    ("Tag", b'[{"name":"\\ud83d","id":"1"}]'): "tag",
+    ("Owner", b'{"id":"77","name":"\\ud83d"}'): "owner_name",
+}
+CSV_NUMBERS = {key: column for key, column in NUMBERS.items() if key[1].startswith((b'"', b"7"))}
+
+
+def garbled(bench: SyncBench, odd: dict[tuple[str, bytes], str], scopes: str) -> dict[str, tuple[str, str]]:
+    """Two leads per odd value, one of them good: id → (field, column) of the odd ones."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    made: dict[str, tuple[str, str]] = {}
+    for number, ((field, raw), column) in enumerate(odd.items()):
+        bench.org.insert("Leads", {"Last_Name": f"good {number}", "Company": "C", "Tier": "gold"})
+        id_ = bench.org.insert("Leads", {"Last_Name": f"odd {number}", "Company": "C", "Tier": "gold"})
+        bench.org.garble("Leads", id_, field, raw)
+        made[id_] = field, column
+    return made
+
+
+def check(bench: SyncBench, made: dict[str, tuple[str, str]]) -> None:
+    rows = bench.live("leads", "Leads")
+    assert len(rows) == 2 * len(made)
+    rejected = {(row["id"], row["field"]) for row in bench.rows("select * from zoho_raw.rejected_records")}
+    assert rejected == {(id_, field) for id_, (field, _) in made.items()}
+    for id_, row in rows.items():
+        field, column = made.get(id_, ("", ""))
+        custom = orjson.loads(row["custom_fields"])
+        assert custom.get("Tier") == (None if field == "Tier" else "gold")
+        if column:
+            assert row[column] is None
+        lost = {name for name in ("last_name", "company", "created_time", "modified_time") if row[name] is None}
+        assert lost <= {column}
+
+
+@pytest.mark.parametrize(
+    ("route", "scopes", "odd", "limits"),
+    [
+        ("records", PLAIN_SCOPES, TEXT | TIMES | NUMBERS | JSON_ONLY, {}),
+        ("coql", QUERIES, TEXT | TIMES | NUMBERS | JSON_ONLY, {"queries_from": 1, "list_credits": 99}),
+        (
+            "bulk",
+            ALL_SCOPES,
+            TEXT | TIMES | CSV_NUMBERS,
+            {"job_credits": 0},
+        ),
+    ],
+)
+def test_an_odd_value_costs_its_cell_alone(
+    bench: SyncBench, route: str, scopes: str, odd: dict[tuple[str, bytes], str], limits: dict[str, Any]
+) -> None:
+    bench.limit(**limits)
+    made = garbled(bench, odd, scopes)
+    report = bench.sync("Leads")
+    assert report.complete, report
+    assert route in report.modules[0].route.split("+")
+    check(bench, made)
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", next(iter(made)), {"State": "new"})
+    report = bench.sync("Leads")
+    assert report.complete, report
+    check(bench, made)
+    assert bench.live("leads", "Leads")[next(iter(made))]["state"] == "new"
+
+
+def test_a_rejected_value_is_shown_with_its_reason(bench: SyncBench) -> None:
+    garbled(bench, {("Company", BYTES): "company", ("City", HALF): "city", ("State", DEEPER): "state"}, PLAIN_SCOPES)
+    bench.sync("Leads")
+    found = {row["field"]: row for row in bench.rows("select * from zoho_raw.rejected_records")}
+    assert found["Company"]["value"] == r'"bytes \xff\xfe"'
+    assert found["City"]["value"] == r'"half \ud83d pair"'
+    assert "half a surrogate pair" in found["City"]["reason"]
+    assert found["State"]["reason"] == "nested too deeply"
+
+
+def test_reconcile_agrees_with_records_that_have_no_time(bench: SyncBench) -> None:
+    made = garbled(bench, TIMES, QUERIES)
+    bench.sync("Leads")
+    found = bench.reconcile("Leads")
+    assert found.sync.complete, found
+    (compared,) = found.comparisons
+    assert (compared.added, compared.updated, compared.removed) == (0, 0, 0)
+    check(bench, made)
+
+
+def test_a_deletion_at_an_odd_time_is_a_deletion(bench: SyncBench) -> None:
+    lead = bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})
+    bench.sync("Leads")
+    body = (
+        f'{{"data":[{{"id":"{lead}","deleted_time":"10000-01-01T00:00:00+00:00","type":5,"display_name":"\\ud83d",'
+        '"deleted_by":{"id":7,"name":{"x":1}}}],"info":{"more_records":false}}'
+    )
+    bench.sim.clock.advance(60)
+    bench.org.delete("Leads", lead)
+    bench.sim.faults.next(9, "body", "/Leads/deleted", text=body)
+    assert bench.sync("Leads").complete
+    assert not bench.live("leads", "Leads")
+    (row,) = bench.rows("select * from zoho_raw.deleted_records")
+    assert (row["deleted_time"], row["deletion_type"], row["deleted_by_id"]) == (None, "5", "7")
+    rejected = {row["field"] for row in bench.rows("select field from zoho_raw.rejected_records")}
+    assert rejected == {"deleted_time", "display_name", "deleted_by"}
+
+
+@pytest.mark.parametrize("raw", [HALF, b'"\xff"', b'"' + b"x" * 200 + b'"'])
+def test_reference_tables_lose_one_cell_too(bench: SyncBench, raw: bytes) -> None:
+    name = raw.decode("utf-8", "surrogateescape")
+    body = (
+        f'{{"users":[{{"id":"1","full_name":{name}}},{{"id":"2","full_name":"Asha"}}],"info":{{"more_records":false}}}}'
+    )
+    bench.sim.faults.next(2, "body", "/users", after=1, text=body)
+    assert bench.sync().complete
+    names = {row["id"]: row["full_name"] for row in bench.rows("select id, full_name from zoho_raw.users")}
+    assert names["2"] == "Asha"
+    assert names["1"] in (None, "x" * 200)
+
+
+ODD_HEADERS = [
+    *("x-api-credits-remaining: ²", "x-api-credits-remaining: -1", "x-api-credits-remaining: 1e3"),
+    *("x-api-credits-remaining: " + "9" * 5_000, "x-api-credits-remaining: ٣", "x-api-credits-remaining: "),
+    *(
+        "date: Fri, 31 Dec 9999 23:59:59 GMT",
+        "date: Sat, 01 Jan 10000 00:00:00 GMT",
+        "date: Sat, 01 Jan 0000 00:00:00 GMT",
+    ),
+    *("date: Fri, 31 Dec 9999 23:59:59 -1100", "date: ²", "date: Mon, 99 Foo 99999999999999999999 00:00:00 GMT"),
+]
+
+
+@pytest.mark.parametrize("text", ODD_HEADERS)
+def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str) -> None:
+    bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})
+    text = text.encode("utf-8").decode("latin-1")  # the bytes of a server that sends UTF-8 in a header
+    bench.sim.faults.next(99, "header", "/crm/v7/Leads", text=text)
+    assert bench.sync("Leads").complete
+    assert len(bench.live("leads", "Leads")) == 1
+    assert bench.registry.get("acme").modules["Leads"].upper_bound < datetime(2100, 1, 1, tzinfo=UTC)

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from tests.ingest.conftest import SyncBench
-from zoho_pipeline.ingest.content.files import ContentError, load_content, read_content
+from zoho_pipeline.ingest.content.files import load_content, read_content
+from zoho_pipeline.ingest.content.read_file import ContentError
 
 HEADER = "content_id,content_type,published_at,title,topics\n"
 GOOD = HEADER + 'c1,blog_post,2026-05-01T09:30:00+05:30,"A, b",crm|sales\nc2,video,2026-05-02,,\n'

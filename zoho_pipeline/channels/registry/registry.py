@@ -49,7 +49,7 @@ class Registry:
 
     Raises:
         RegistryError: the database cannot be used, or a newer release wrote it.
-        DecryptionError: a key is missing that a stored token needs.
+        PipelineError: the key file is damaged. A token that no key decrypts stops only its channel.
     """
 
     def __init__(self, settings: Settings) -> None:

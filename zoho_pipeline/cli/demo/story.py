@@ -1,6 +1,7 @@
 """`demo`: the product on the simulator, on a terminal: connect, sync, insight, changes, sync, insight."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -66,10 +67,12 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int) -> None:
 
 def _next_steps(place: Place) -> None:
     """Print commands that work on the demo's data from this folder."""
-    program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
+    program = (
+        "zoho-pipeline" if shutil.which("zoho-pipeline") else shlex.quote(str(_short(Path(sys.argv[0]).absolute())))
+    )
     ui = "make ui" if Path("Makefile").exists() else f"{program} demo --ui"
     say(f"  {ui:<32} # Dagster on this data; every asset can be materialised")
-    say(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
+    say(f"  export ZOHO_PIPELINE_HOME={shlex.quote(str(_short(place.home)))}")
     say(f"  {program} insight {CHANNEL}")
     for query in QUERIES:
         say(f'  {program} sql "{query}"')

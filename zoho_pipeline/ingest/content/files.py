@@ -1,7 +1,5 @@
 """The content catalogue from CSV, JSON lines or Parquet: a file is loaded as a whole or not at all."""
 
-import json
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +10,10 @@ import pyarrow as pa
 
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
+from zoho_pipeline.ingest.content.read_file import ContentError, read_file
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
-from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 REQUIRED = ("content_id", "content_type", "published_at")
@@ -23,15 +22,11 @@ MOST_ERRORS = 5
 PURPOSE = "content"
 
 
-class ContentError(PipelineError):
-    """The catalogue cannot be loaded, and nothing was. The message names the line or row and the column."""
-
-
 def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file: Path) -> int:
     """Load or update the catalogue of a channel from a file; the number of items in the file.
 
     An item with a known content_id is replaced; items that the file does not have stay. Times without an offset are in
-    UTC. Line numbers are the file's, and the header is line 1.
+    UTC. Line numbers are the file's: a record with line breaks in quotes has the number of its first line.
 
     Raises:
         ContentError: the file cannot be read, a required column or value is missing, a value does not fit, or an id
@@ -50,14 +45,9 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 
 def read_content(file: Path) -> list[dict[str, Any]]:
     """The checked items of a file."""
-    frame = _frame(file)
-    if not all(isinstance(name, str) for name in frame.columns):
-        raise ContentError(f"{file} must have one JSON object per line, not lists. Nothing was loaded.")
-    frame.columns = [str(name).strip().lower() for name in frame.columns]
-    check_header(list(frame.columns), str(file))
-    first_line = 2 if file.suffix.lower() == ".csv" else 1
-    records = ({str(name): value for name, value in record.items()} for record in frame.to_dict("records"))
-    return check_items(enumerate(records, first_line), str(file), "line")
+    found = read_file(file, COLUMNS)
+    check_header(found.names, str(file))
+    return check_items(found.records, str(file), found.unit)
 
 
 def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, unit: str) -> list[dict[str, Any]]:
@@ -88,54 +78,6 @@ def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, u
         more = f" (and {len(errors) - MOST_ERRORS} more)" if len(errors) > MOST_ERRORS else ""
         raise ContentError(f"{source}: {'; '.join(errors[:MOST_ERRORS])}{more}. Nothing was loaded.")
     return items
-
-
-def _frame(file: Path) -> pd.DataFrame:
-    kind = file.suffix.lower()
-    try:
-        if kind == ".csv":
-            frame = _csv(file)
-        elif kind in (".jsonl", ".ndjson", ".json"):
-            frame = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
-        elif kind in (".parquet", ".pq"):
-            frame = pd.read_parquet(file)
-        else:
-            raise ContentError(f"{file}: unknown format {kind or 'without ending'}. Use .csv, .jsonl or .parquet.")
-    except FileNotFoundError:
-        raise ContentError(f"{file} does not exist.") from None
-    except pd.errors.EmptyDataError:
-        raise ContentError(f"{file} is empty. Its first line must name the columns: {', '.join(COLUMNS)}.") from None
-    except UnicodeError:
-        raise ContentError(f"{file} is not UTF-8. Save it in UTF-8. Nothing was loaded.") from None
-    except pd.errors.ParserWarning:
-        raise ContentError(
-            f"{file}: some lines have more values than the header has columns. Put values with commas in quotes. "
-            "Nothing was loaded."
-        ) from None
-    except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
-        reason = _not_json(file) if "json" in kind else None
-        reason = reason or " ".join(str(error).split())
-        raise ContentError(f"{file} cannot be read: {reason}. Nothing was loaded.") from None
-    return frame
-
-
-def _csv(file: Path) -> pd.DataFrame:
-    """All values as text. A line with more values than the header raises an error, so that no value is lost."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        return pd.read_csv(
-            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False
-        )
-
-
-def _not_json(file: Path) -> str | None:
-    """Which line is not JSON. The error of pandas does not name the line."""
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-        try:
-            json.loads(line or "null")
-        except ValueError:
-            return f"line {number} is not a JSON object"
-    return None
 
 
 def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 LONGEST_NAME, LONGEST_PATH = 255, 4096
 """In bytes, where the system does not say; Linux has these limits."""
 ROOM_OF_NAMES = 40
-"""The bytes that a name of ours adds to the name of a file at most: `.published.duckdb.draft.wal` and the like."""
+"""The bytes that we add to the name of a file at most, as in `.published.duckdb.draft.wal`."""
 LONGEST_SQLITE = 500
 """SQLite takes paths of at most 511 bytes, and adds `-journal`."""
 ROOM_IN_HOME = 80

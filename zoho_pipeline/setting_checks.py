@@ -120,7 +120,7 @@ def env_file_values(path: Path) -> dict[str, str]:
     skipped = (part.original for part in parse_stream(StringIO(text)) if part.error)
     if line := next((part.line for part in skipped if "ZOHO" in part.string.upper()), None):
         raise ValueError(
-            f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close each quote."
+            f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close quotes."
         )
     return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
 

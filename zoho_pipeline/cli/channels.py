@@ -1,5 +1,6 @@
 """The commands `channels …`: register, show, check, configure and remove channels."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,7 +301,7 @@ def read_secret(file: str) -> Secret:
         UsageError: the file cannot be read, or contains no text, or more than one word.
     """
     try:
-        text = decoded(click.get_binary_stream("stdin").read() if file == "-" else Path(file).read_bytes())
+        text = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except (OSError, NotText) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error

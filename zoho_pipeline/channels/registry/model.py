@@ -105,6 +105,7 @@ class Channel:
     modules: Mapping[str, ModuleStatus] = field(default_factory=dict)
     credits_used: float = 0.0
     timezone_is_set: bool = False
+    is_damaged: bool = False  # its rows in the registry cannot be read; `status_detail` says what to do
 
     @property
     def last_complete_sync_at(self) -> datetime | None:

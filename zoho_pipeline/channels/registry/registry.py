@@ -12,7 +12,7 @@ from sqlalchemy import delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import ChannelError
+from zoho_pipeline.channels.errors import ChannelError, RegistryError
 from zoho_pipeline.channels.registry import sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
@@ -89,6 +89,8 @@ class Registry:
         with self.database.write() as transaction:
             known = read_channels(self.database, transaction, channel_id)
             values["connected_at"] = now = self.database.now_in(transaction)
+            if known and known[0].is_damaged:
+                raise RegistryError(str(known[0].status_detail))
             if known:
                 check_same_org(known[0], connection)
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
@@ -118,14 +120,15 @@ class Registry:
             transaction.execute(update_channel(channel_id).values(values))
         return self.get(channel_id)
 
-    def get(self, channel_id: str) -> Channel:
-        """One channel.
+    def get(self, channel_id: str, *, damaged_too: bool = False) -> Channel:
+        """One channel. `damaged_too`: return one whose row is damaged, for its removal.
 
         Raises:
             UnknownChannel: no channel has this id. The message names the known ones.
+            RegistryError: the row of the channel is damaged.
         """
         with self.database.read() as transaction:
-            return read_channel(self.database, transaction, channel_id)
+            return read_channel(self.database, transaction, channel_id, damaged_too=damaged_too)
 
     def list(self) -> tuple[Channel, ...]:
         """All channels, by id."""
@@ -195,7 +198,7 @@ class Registry:
     def remove(self, channel_id: str) -> None:
         """Delete a channel and its tokens. Its rows in the warehouse stay, and `connect.remove` revokes the token."""
         with self.database.write() as transaction:
-            read_channel(self.database, transaction, channel_id)
+            read_channel(self.database, transaction, channel_id, damaged_too=True)
             transaction.execute(delete(tables.channels).where(tables.channels.c.channel_id == channel_id))
 
     def record_syncs(self, channel_id: str, parts: Iterable[ModuleSync]) -> None:

@@ -28,7 +28,7 @@ class ContentFile:
     """
 
     names: list[str]
-    records: list[tuple[int, Mapping[str, Any]]]
+    records: Sequence[tuple[int, Mapping[str, Any]]]
     unit: str = "line"
 
 
@@ -103,7 +103,6 @@ def _json_lines(file: Path) -> ContentFile:
 def _parquet(file: Path) -> ContentFile:
     frame = pd.read_parquet(file)
     names = _normal([str(name) for name in frame.columns])
-    frame.columns = range(len(names))  # equal names would hide each other
     rows = frame.itertuples(index=False, name=None)
     return ContentFile(names, [(n, dict(zip(names, row, strict=True))) for n, row in enumerate(rows, 1)], "row")
 

@@ -206,8 +206,8 @@ class WorkFolder:
 
 def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
     return LoadFailed(
-        f"the work folder {path} cannot be used ({error.strerror or error}). Remove what stands in its place, and check "
-        "that this user may write there and that the disk has room. It holds nothing that is needed later."
+        f"the work folder {path} cannot be used ({error.strerror or error}). Remove what stands in its place: it "
+        "holds nothing that is needed later. Check that this user may write there, and that the disk has room."
     )
 
 

@@ -24,13 +24,16 @@ Use = Literal["home", "duckdb", "sqlite"]
 REFUSED: Mapping[Use, str] = {"home": "\\?%", "duckdb": "\\?", "sqlite": ""}
 """DuckDB 2.0 reads a backslash as a slash, and puts `.wal` before a question mark; dlt 1.31 takes the paths of its files
 as templates of `%`."""
+_SCHEMAS = {"zoho_raw", "zoho_raw_staging", "marts"}
+"""DuckDB calls an open file by its name without the ending."""
 _DRIVER_OPTIONS = {"timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"}
 
 
 def expanded(given: str) -> Path:
     """The absolute path of a setting; `~` and `~name` at its start are home folders. ValueError: no such user."""
     try:
-        return Path(given).expanduser().absolute()
+        path = Path(given)
+        return (path.expanduser() if given.startswith("~") else path).absolute()
     except RuntimeError:
         raise ValueError(
             f"is {given!r}, but there is no such user. Write ./ before a name that begins with ~."
@@ -91,10 +94,19 @@ def sqlite_path(url: str) -> Path:
 
 
 def duckdb_path(url: str) -> Path | None:
-    """The file of `duckdb:///path`, which is taken as it stands; None if it names none."""
+    """The file of `duckdb:///path`, which is taken as it stands; None if it names none.
+
+    Raises:
+        ValueError: the file has the name of one of our schemas, so that DuckDB could not tell them apart.
+    """
     rest = url.partition("://")[2]
     given = rest.removeprefix("/")
-    return expanded(given) if rest.startswith("/") and given and not given.startswith(":") else None
+    if not rest.startswith("/") or not given or given.startswith(":"):
+        return None
+    path = expanded(given)
+    if path.stem.lower() in _SCHEMAS:
+        raise ValueError(f"is {url!r}, a file with the name of the schema {path.stem.lower()}. Use another name.")
+    return path
 
 
 def _limit(name: str, default: int) -> int:

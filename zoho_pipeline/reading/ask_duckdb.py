@@ -41,6 +41,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
     """An instance in memory that has the file read-only. It writes no temporary file, and its settings are locked."""
     path, name = Path(request["path"]), request["name"].replace('"', '""')
+    name = f"{name}_db" if name.lower() in ("memory", "temp", "system") else name  # an instance has catalogues so named
     file = DuckDBFile(path, published=request["published"])
     file.open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
     connection = duckdb.connect(":memory:")

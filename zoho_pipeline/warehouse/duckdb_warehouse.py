@@ -62,7 +62,11 @@ class DuckDBWarehouse:
         Args:
             published: the place of the published file; None: beside the warehouse.
         """
-        if (path := duckdb_path(url)) is None:
+        try:
+            path = duckdb_path(url)
+        except ValueError as error:
+            raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE {error}") from error
+        if path is None:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
         return cls(url, path, published)
 
@@ -145,9 +149,7 @@ class DuckDBWarehouse:
             return
         # The file stays open here, read-only, so that no load begins while the other process reads it.
         with self.connect(read_only=True) as connection:
-            # DuckDB names a file by its stem, but temp.duckdb and the like differently
-            name = str(connection.fetch("select current_database()")[1][0][0])
-            yield _place(self.path, name, RAW_SCHEMA) if connection.tables(RAW_SCHEMA) else None
+            yield _place(self.path, self.path.stem, RAW_SCHEMA) if connection.tables(RAW_SCHEMA) else None
 
     def creating_tables(self) -> AbstractContextManager[None]:
         return nullcontext()  # loads queue for the file, so no two of them create tables at once

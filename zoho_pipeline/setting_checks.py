@@ -118,7 +118,9 @@ def env_file_values(path: Path) -> dict[str, str]:
     except OSError as error:
         raise ValueError(f"the file {path.absolute()} cannot be read ({error.strerror}).") from error
     skipped = (part.original for part in parse_stream(StringIO(text)) if part.error)
-    if line := next((part.line for part in skipped if "ZOHO" in part.string.upper()), None):
+    ours = (part for part in skipped if "ZOHO" in part.string.upper())
+    if (part := next(ours, None)) is not None:  # it may begin with empty lines
+        line = part.line + len(part.string) - len(part.string.lstrip("\n"))
         raise ValueError(
             f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close quotes."
         )

@@ -21,6 +21,10 @@ class PostgresConnection(Connection):
 
     dialect: ClassVar[Dialect] = "postgres"
 
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw)
+        self._lost: str | None = None
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
         with self._translated(sql), self.raw.cursor() as cursor:
             cursor.execute(*_call(sql, params))
@@ -43,7 +47,8 @@ class PostgresConnection(Connection):
             yield
         except psycopg2.Error as error:
             if self.raw.closed or (error.pgcode or "").startswith(_SESSION_ENDED):
-                raise ConnectionLost(_lost(error, during_commit=sql == "commit")) from error
+                self._lost = self._lost or _lost(error, during_commit=sql == "commit")
+                raise ConnectionLost(self._lost) from error  # later errors only say that the session is closed
             at = int(error.diag.statement_position or 0)
             word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
             raise SqlError(

@@ -82,7 +82,9 @@ def test_the_name_of_a_file_leaves_room_for_the_files_beside_it() -> None:
     require_usable(Path("/", "n" * 255), "home")
 
 
-@pytest.mark.parametrize("url", ["sqlite:////srv/what?/r.sqlite", "sqlite:////srv/r?x=1", "sqlite:////srv/r?", "sqlite:///?"])
+@pytest.mark.parametrize(
+    "url", ["sqlite:////srv/what?/r.sqlite", "sqlite:////srv/r?x=1", "sqlite:////srv/r?", "sqlite:///?"]
+)
 def test_a_question_mark_that_begins_no_option_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"ZOHO_PIPELINE_REGISTRY .*(%3F|names a database)"):
         load_settings({"ZOHO_PIPELINE_REGISTRY": url})

@@ -31,7 +31,8 @@ def test_each_encoding_with_a_mark_gives_the_text_without_the_mark(text: str) ->
 
 
 @pytest.mark.parametrize(
-    "data", [b"caf\xe9", b"\xff\xfea", b"a\0b", "a".encode("utf-16-le"), bytes(range(256)), b"PK\x03\x04\x14\0\0\0\x08\0"]
+    "data",
+    [b"caf\xe9", b"\xff\xfea", b"a\0b", "a".encode("utf-16-le"), bytes(range(256)), b"PK\x03\x04\x14\0\0\0\x08\0"],
 )
 def test_other_bytes_are_no_text(data: bytes) -> None:
     with pytest.raises(NotText, match="Save it"):

@@ -22,8 +22,8 @@ ROOM_IN_HOME = 80
 """The bytes that the SQLite files of Dagster have after HOME. Other paths are longer, but have more room."""
 Use = Literal["home", "duckdb", "sqlite"]
 REFUSED: Mapping[Use, str] = {"home": "\\?%", "duckdb": "\\?", "sqlite": ""}
-"""DuckDB 2.0 reads a backslash as a slash, and puts `.wal` before a question mark; dlt 1.31 takes the paths of its files
-as templates of `%`."""
+"""DuckDB 2.0 reads a backslash as a slash, and puts `.wal` before a question mark. dlt 1.31 takes the paths of its
+files as templates of `%`."""
 _SCHEMAS = {"zoho_raw", "zoho_raw_staging", "marts"}
 """DuckDB calls an open file by its name without the ending."""
 _DRIVER_OPTIONS = {"timeout", "check_same_thread", "isolation_level", "detect_types", "cached_statements"}

@@ -186,14 +186,10 @@ def test_drafts_that_a_killed_run_left_are_removed_whatever_they_are(built: Buil
 
 
 def test_a_damaged_write_ahead_log_of_the_warehouse(built: Built) -> None:
-    """DuckDB applies it at the next opening. Without it, the last changes are read from Zoho again."""
-    log = built.home / "warehouse.duckdb.wal"
-    log.write_bytes(random.Random(7).randbytes(5_000))
-    answer = built.run("sync", "acme")
-    if answer.code:
-        one_line(answer, str(log), "zoho-pipeline sync")
-        move_away(log)
+    """DuckDB ignores a log whose first entry is damaged. The rows that were only there are read from Zoho again."""
+    (built.home / "warehouse.duckdb.wal").write_bytes(random.Random(7).randbytes(5_000))
     works(built.run("sync", "acme"))
+    assert built.count("zoho_raw.leads") >= len(built.ids)
 
 
 @pytest.mark.parametrize("name", ["registry.sqlite", "secret.key", "warehouse.duckdb", "warehouse.published.duckdb"])

@@ -12,7 +12,7 @@ from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
 COUNT = "select count(*) as n from lead"
-ODD = "o'brien \"x\" 100 a#b {0} [ab]* $x;y né ü ~e a=1"
+ODD = 'o\'brien "x" 100 a#b {0} [ab]* $x;y né ü ~e a=1'
 COMMANDS = (
     ("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", "-"),
     ("sync",),

@@ -25,8 +25,9 @@ from zoho_pipeline.warehouse.warehouse import open_warehouse
 NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
-MOST_EXECUTED = 73
-"""The present number. If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
+MOST_EXECUTED = 75
+"""The present number. Two of them quote the paths of files: `local_paths` in URLs, `warehouse/dlt_duckdb` in SQL.
+If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
 
 
 class Walk:

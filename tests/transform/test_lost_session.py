@@ -67,7 +67,8 @@ def test_a_session_that_is_ended_is_one_line_with_a_cure(
 
 
 def test_a_session_that_ends_before_its_commit(warehouse: Warehouse, raw: Raw, postgres_url: str) -> None:
-    with pytest.raises(ConnectionLost, match="not known"), warehouse.connect(read_only=False) as connection:
+    lost = pytest.raises(ConnectionLost, match="not known")
+    with lost, warehouse.connect(read_only=False) as connection:
         connection.execute("delete from zoho_raw.leads")
         assert end_sessions(postgres_url) == 1
     with warehouse.connect() as connection:

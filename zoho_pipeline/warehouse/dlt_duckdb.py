@@ -1,7 +1,7 @@
 """dlt's DuckDB destination, with the paths of its files quoted.
 
-dlt 1.31 writes the path of a job file into `read_parquet('…')` as it is. A quote in HOME ends that text, and `*` and `[`
-make it a pattern that matches other files or none.
+dlt 1.31 writes the path of a job file into `read_parquet('…')` as it is. A quote in HOME ends that text, and `*` and
+`[` make it a pattern that matches other files or none.
 """
 
 from typing import Any

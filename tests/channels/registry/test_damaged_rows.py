@@ -22,7 +22,7 @@ SEALS = ["", "x", "no-such-key:gAAAA", "ffffffff:" + "A" * 120, "é:ü", "12345"
 def spoil(registry: Registry, column: str, value: str | None, table: str = "registry_channels") -> None:
     """Write a value into a column of channel acme, as nobody but a damaged disk or a person would."""
     with registry.database.write() as connection:
-        statement = text(f"update {table} set {column} = :value where channel_id = 'acme'")  # noqa: S608
+        statement = text(f"update {table} set {column} = :value where channel_id = 'acme'")
         connection.execute(statement, {"value": value})
 
 
@@ -70,7 +70,12 @@ def test_a_row_that_cannot_be_read_stops_only_its_channel(
     spoil(registry, column, value)
 
     damaged, whole = registry.list()
-    assert (damaged.id, damaged.is_damaged, damaged.status, damaged.org_id) == ("acme", True, "reconnect_needed", "6000")
+    assert (damaged.id, damaged.is_damaged, damaged.status, damaged.org_id) == (
+        "acme",
+        True,
+        "reconnect_needed",
+        "6000",
+    )
     assert (whole.id, whole.is_damaged, whole.field_map) == ("beta", False, {})
     cure = r"row of channel acme is damaged\. Run zoho-pipeline channels remove acme"
     for call in (registry.get, registry.pause, lambda name: registry.add(name, REFRESH, CONNECTION)):

@@ -125,7 +125,7 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     works(settings)
 
 
-@pytest.mark.parametrize("name", ["o'brien \"x\" 100 a#b {0} $x;y né ü ~e a=1", "-dash"])
+@pytest.mark.parametrize("name", ['o\'brien "x" 100 a#b {0} $x;y né ü ~e a=1', "-dash"])
 def test_a_home_with_an_odd_name(tmp_path: Path, name: str) -> None:
     works(load_settings({"ZOHO_PIPELINE_HOME": str(tmp_path / name)}))
     assert (tmp_path / name / "dagster" / "history" / "runs.db").exists()

@@ -126,8 +126,8 @@ def _config_text(config: Path) -> str:
         reason = "it is not YAML"
     if reason:
         raise PipelineError(
-            f"the file {config} is damaged ({reason}). Put it back from a backup, or remove it: this command then writes "
-            "a new one."
+            f"the file {config} is damaged ({reason}). Put it back from a backup, or remove it: this command then "
+            "writes a new one."
         )
     return text
 

@@ -10,6 +10,7 @@ from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_c
 from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
+from zoho_pipeline.text_files import NotText, decoded
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
@@ -307,8 +308,8 @@ def read_secret(file: str) -> Secret:
         UsageError: the file cannot be read, or contains no text, or more than one word.
     """
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except (OSError, NotText) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error
     secret = text.strip()

@@ -2,18 +2,18 @@
 
 Opening the file costs 50 ms. So one instance per file stays open, and each block
 gets a session of its own in it. A transform puts another file in the place of the published one. Then the next block
-opens an instance of the new file, and the old instance is closed when its last block has ended.
+opens an instance of the new file, and the old instance is closed when its last block has ended. So it is when a block
+finds the file damaged: DuckDB answers nothing more in such an instance.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Lock
 
 import duckdb
 
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, PublishedPool, WarehouseBusy
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, DamagedFile, PublishedPool, WarehouseBusy
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
@@ -26,14 +26,15 @@ TRIES = 20
 class _Instance:
     """An open published file and its idle sessions."""
 
-    def __init__(self, path: Path, publication: str) -> None:
+    def __init__(self, file: DuckDBFile, publication: str) -> None:
         self.publication, self.users, self.is_old = publication, 0, False
         self.idle: list[duckdb.DuckDBPyConnection] = []
-        self._raw = open_confined(path, MEMORY)
+        self._file, self._raw = file, open_confined(file, MEMORY)
 
     def session(self) -> duckdb.DuckDBPyConnection:
         raw = self._raw.cursor()
-        raw.execute(f"use published.{MARTS_SCHEMA}")  # a new session starts in the instance's empty database
+        # a new session starts in the instance's empty database
+        DuckDBConnection(raw, (self._file,)).execute(f"use published.{MARTS_SCHEMA}")
         return raw
 
     def close(self) -> None:
@@ -45,18 +46,18 @@ class _Instance:
 class DuckDBPublished(PublishedPool):
     """The pool of one published file. Nothing is opened before the first block."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: DuckDBFile) -> None:
+        self._file = file
         self._lock, self._opening = Lock(), Lock()
         self._current: _Instance | None = None
 
     def publication(self) -> str | None:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._file.path)
         except FileNotFoundError:
             return None
         except OSError:
-            DuckDBFile(self._path).exists()  # raises with a message that names the cure
+            self._file.exists()  # raises with a message that names the cure
             return None
         return f"{found.st_dev}.{found.st_ino}.{found.st_mtime_ns}.{found.st_size}"
 
@@ -71,7 +72,10 @@ class DuckDBPublished(PublishedPool):
             with self._lock:
                 session = instance.idle.pop() if instance.idle else None
             session = session or instance.session()
-            yield DuckDBConnection(session)
+            yield DuckDBConnection(session, (self._file,))
+        except DamagedFile:
+            self._retire(instance)
+            raise
         finally:
             self._leave(instance, session)
 
@@ -87,12 +91,12 @@ class DuckDBPublished(PublishedPool):
             with self._opening:  # other threads wait here and find the instance that this one opened
                 if found := self._use(publication):
                     return found
-                opened = _Instance(self._path, publication)
+                opened = _Instance(self._file, publication)
                 if self.publication() == publication:
                     self._replace(opened)
                 else:
                     opened.close()  # another file came while this one was opened, so it is unclear which one it is
-        raise WarehouseBusy(f"{self._path} was replaced {TRIES} times while it was opened. Try again.")
+        raise WarehouseBusy(f"{self._file.path} was replaced {TRIES} times while it was opened. Try again.")
 
     def _use(self, publication: str | None) -> _Instance | None:
         with self._lock:
@@ -111,6 +115,13 @@ class DuckDBPublished(PublishedPool):
         if unused is not None:
             unused.close()
 
+    def _retire(self, instance: _Instance) -> None:
+        """Let the next block open the file again. The blocks that still use the instance close it."""
+        with self._lock:
+            instance.is_old = True
+            if self._current is instance:
+                self._current = None
+
     def _leave(self, instance: _Instance, session: duckdb.DuckDBPyConnection | None) -> None:
         with self._lock:
             instance.users -= 1
@@ -124,14 +135,19 @@ class DuckDBPublished(PublishedPool):
             instance.close()
 
 
-def open_confined(path: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def open_confined(file: DuckDBFile, memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """An instance in memory with the published file attached read-only. It reaches no other file, and its settings are
     locked.
 
     It is a new instance, because two openings of one path in one process would share the older file.
+
+    Raises:
+        DamagedFile: the file is damaged, or a folder stands in its place.
+        WarehouseError: this user may not read the file.
     """
+    file.require_readable()
     raw = duckdb.connect(":memory:")
-    connection = DuckDBConnection(raw)
+    connection = DuckDBConnection(raw, (file,))
     try:
         connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one
         if memory:
@@ -139,7 +155,7 @@ def open_confined(path: Path, memory: str | None = None) -> duckdb.DuckDBPyConne
             connection.execute("set threads = 1")  # the blocks run beside each other in threads of their own
             # It plans a second scan for each `order by … limit`: half of the time of a query on one channel.
             connection.execute("set disabled_optimizers = 'late_materialization'")
-        quoted = str(path).replace("'", "''")
+        quoted = str(file.path).replace("'", "''")
         connection.execute(f"attach '{quoted}' as published (read_only)")
         connection.confine(f"published.{MARTS_SCHEMA}")
     except BaseException:

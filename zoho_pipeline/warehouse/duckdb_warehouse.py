@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 
+from zoho_pipeline.local_paths import duckdb_path
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
     Connection,
+    DamagedFile,
     Dialect,
     UnknownWarehouse,
 )
@@ -47,6 +49,12 @@ class DuckDBWarehouse:
         self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
         self.published_path = published or self.default_published_path
         self._file = DuckDBFile(path)
+        self._published_file = DuckDBFile(self.published_path, published=True)
+
+    @property
+    def files(self) -> tuple[DuckDBFile, DuckDBFile]:
+        """The warehouse file and the published file."""
+        return self._file, self._published_file
 
     @classmethod
     def from_url(cls, url: str, published: Path | None = None) -> "DuckDBWarehouse":
@@ -55,21 +63,24 @@ class DuckDBWarehouse:
         Args:
             published: the place of the published file; None: beside the warehouse.
         """
-        rest = url.partition("://")[2]
-        path = rest.removeprefix("/")
-        if not rest.startswith("/") or not path or path.startswith(":"):
+        try:
+            path = duckdb_path(url)
+        except ValueError as error:
+            raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE {error}") from error
+        if path is None:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, Path(path).expanduser().absolute(), published)
+        return cls(url, path, published)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"
 
     def destination(self, channel_id: str | None = None) -> "Destination[Any, Any]":  # noqa: ARG002
-        from dlt.destinations import duckdb as dlt_duckdb
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
+        from zoho_pipeline.warehouse.dlt_duckdb import QuotingDuckDB
+
         self._file.make_folder()
-        return dlt_duckdb(credentials=DuckDbCredentials(str(self.path)))
+        return QuotingDuckDB(credentials=DuckDbCredentials(str(self.path)))
 
     @contextmanager
     def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[None]:
@@ -90,7 +101,7 @@ class DuckDBWarehouse:
 
         with self._file.hold(LOCK_SECONDS):
             by_path = destination.config_params["credentials"]
-            with closing_duckdb(self._file.open(read_only=False, timeout=LOCK_SECONDS)) as connection:
+            with closing_duckdb(self._file.open(read_only=False, timeout=LOCK_SECONDS), self._file) as connection:
                 if limit_memory:
                     connection.execute(f"set memory_limit = '{LOAD_MEMORY}'")
                 destination.config_params["credentials"] = DuckDbCredentials(connection.raw)
@@ -107,32 +118,32 @@ class DuckDBWarehouse:
             return
         with (
             self._file.hold(timeout, reading=read_only),
-            closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection,
+            closing_duckdb(self._file.open(read_only=read_only, timeout=timeout), self._file) as connection,
         ):
             if read_only:
                 yield connection
                 return
             connection.raw.begin()
             yield connection
-            connection.raw.commit()  # an exception leaves through close(), which rolls back
+            connection.commit()  # an exception leaves through close(), which rolls back
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:
         # The session reads the newest file at the time when it was opened, also if another one is published later.
-        if not DuckDBFile(self.published_path).exists():
+        if not self._published_file.exists():
             yield None
             return
-        with closing_duckdb(open_confined(self.published_path)) as connection:
+        with closing_duckdb(open_confined(self._published_file), self._published_file) as connection:
             yield connection
 
     def published_pool(self) -> DuckDBPublished:
-        return DuckDBPublished(self.published_path)
+        return DuckDBPublished(self._published_file)
 
     @contextmanager
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         if not raw:
-            exists = DuckDBFile(self.published_path).exists()
-            yield _place(self.published_path, "published", MARTS_SCHEMA) if exists else None
+            exists = self._published_file.exists()
+            yield _place(self.published_path, "published", MARTS_SCHEMA, published=True) if exists else None
             return
         # The file stays open here, read-only, so that no load begins while the other process reads it.
         with self.connect(read_only=True) as connection:
@@ -153,6 +164,9 @@ class DuckDBWarehouse:
     def hide(self, text: str) -> str:
         return text  # there is no password
 
+    def damage(self, message: str) -> DamagedFile | None:
+        return self._file.damage(message)
 
-def _place(path: Path, name: str, schema: str) -> dict[str, Any]:
-    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema}
+
+def _place(path: Path, name: str, schema: str, *, published: bool = False) -> dict[str, Any]:
+    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema, "published": published}

@@ -16,6 +16,7 @@ from zoho_pipeline.warehouse.connection import (
     MARTS_SCHEMA,
     RAW_SCHEMA,
     Connection,
+    DamagedFile,
     Dialect,
     UnknownWarehouse,
     WarehouseError,
@@ -106,9 +107,9 @@ class PostgresWarehouse:
             raw.set_session(readonly=read_only)
             connection = PostgresConnection(raw)
             connection.execute("set timezone to 'UTC'")
-            raw.commit()
+            connection.commit()
             yield connection
-            raw.commit()
+            connection.commit()
         finally:
             raw.close()  # rolls back what was not committed
 
@@ -161,6 +162,9 @@ class PostgresWarehouse:
         for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
             text = text.replace(written, "***")
         return text
+
+    def damage(self, message: str) -> DamagedFile | None:  # noqa: ARG002
+        return None  # the server looks after its files
 
     def _parsed(self) -> dict[str, str]:
         return dict(psycopg2.extensions.parse_dsn(self._dsn.reveal()))

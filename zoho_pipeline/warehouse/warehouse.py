@@ -10,7 +10,14 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse.connection import LOCK_SECONDS, Connection, Dialect, PublishedPool, UnknownWarehouse
+from zoho_pipeline.warehouse.connection import (
+    LOCK_SECONDS,
+    Connection,
+    DamagedFile,
+    Dialect,
+    PublishedPool,
+    UnknownWarehouse,
+)
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 
@@ -92,6 +99,9 @@ class Warehouse(Protocol):
 
     def hide(self, text: str) -> str:
         """A message of the engine, with the password replaced by `***` however it is written there."""
+
+    def damage(self, message: str) -> DamagedFile | None:
+        """The error that says how to replace a damaged warehouse, if the engine's message shows that; else None."""
 
 
 def open_warehouse(settings: Settings) -> Warehouse:

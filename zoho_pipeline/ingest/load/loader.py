@@ -94,11 +94,19 @@ class Loader:
             self._load_package(tables.keys() - set(new))
         except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
             self._pipeline = self._restored()
-            raise LoadFailed(
-                f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
-                f"{self._warehouse.hide(_cause(error))}. "
-                "Nothing of this step was kept; the next sync reads it again."
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> PipelineError:
+        """A failure of dlt in words for a person: a damaged warehouse has a cure of its own."""
+        cause = _cause(error)
+        if damaged := self._warehouse.damage(cause):
+            return damaged
+        if isinstance(error, OSError):
+            return _unusable_folder(self._folder.path, error)
+        return LoadFailed(
+            f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
+            f"{self._warehouse.hide(cause).rstrip('.')}. Nothing of this step was kept; the next sync reads it again."
+        )
 
     def ensure_tables(self) -> None:
         """Create the raw tables that do not exist yet, and add the columns that a newer catalogue has."""
@@ -151,10 +159,13 @@ class Loader:
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline with an empty work folder and the state of the warehouse."""
-        self._folder.clear()
-        pipeline = self._open()
-        with self._warehouse.lend(self._destination):
-            pipeline.sync_destination()
+        try:
+            self._folder.clear()
+            pipeline = self._open()
+            with self._warehouse.lend(self._destination):
+                pipeline.sync_destination()
+        except (PipelineStepFailed, OSError) as error:
+            raise self._failed(error) from error
         return pipeline
 
     def _open(self) -> dlt.Pipeline:
@@ -177,17 +188,27 @@ class WorkFolder:
     """
 
     def __init__(self, parent: Path) -> None:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_dead(parent)
         self.path = parent / secrets.token_hex(4)
-        # the lock comes before the folder: a folder without a lock belongs to a dead loader
-        self._lock = FileLock(f"{self.path}{_LOCK}", mode=0o600, thread_local=False)
-        self._lock.acquire(timeout=10)
-        self.path.mkdir(mode=0o700)
+        try:
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_dead(parent)
+            # the lock comes before the folder: a folder without a lock belongs to a dead loader
+            self._lock = FileLock(f"{self.path}{_LOCK}", mode=0o600, thread_local=False)
+            self._lock.acquire(timeout=10)
+            self.path.mkdir(mode=0o700)
+        except OSError as error:
+            raise _unusable_folder(parent, error) from error
 
     def clear(self) -> None:
         """Remove the folder and what is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
+    return LoadFailed(
+        f"the work folder {path} cannot be used ({error.strerror or error}). Remove what stands in its place: it "
+        "holds nothing that is needed later. Check that this user may write there, and that the disk has room."
+    )
 
 
 def _remove_dead(parent: Path) -> None:

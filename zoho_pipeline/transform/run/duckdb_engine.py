@@ -8,7 +8,7 @@ and the marts are built directly in it, because copying them from temporary tabl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -69,16 +69,18 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
     except Timeout as error:
         raise WarehouseBusy(BUSY) from error
     except OSError as error:
+        warehouse.files[1].require_lock_file(Path(lock.lock_file))
         raise TransformError(f"the folder {beside.parent} cannot be written: {error.strerror}.") from error
     try:
         _prepare(beside, final)
-        with closing_duckdb(duckdb.connect(":memory:")) as connection:
+        with closing_duckdb(duckdb.connect(":memory:"), *warehouse.files) as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"set temp_directory = {text_literal(str(spill))}")
             yield DuckDBEngine(connection, warehouse, raw_columns)
     finally:
-        _remove(draft)
-        shutil.rmtree(spill, ignore_errors=True)
+        with suppress(OSError):  # the next run removes them first
+            _remove(draft)
+            _remove(spill)
         lock.release()
 
 
@@ -89,6 +91,7 @@ def _prepare(beside: Path, final: Path) -> None:
             reason = "it does not exist" if not final.parent.exists() else "this user may not"
             raise TransformError(f"the folder {final.parent} cannot be written: {reason}.")
         _remove(_draft_of(final))
+        _remove(beside.with_name(f"{beside.name}.spill"))
         _move(beside, final)
     except OSError as error:
         raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
@@ -109,6 +112,7 @@ class DuckDBEngine:
         self._published: dict[str, dict[str, dict[str, str]]] = {}
         self._has_published = self._final.exists()
         if self._has_published:
+            warehouse.files[1].require_readable()
             self._attach_published()
             self._require_ours()
             self._convert_published()
@@ -279,5 +283,8 @@ def _move(beside: Path, final: Path) -> None:
 
 
 def _remove(path: Path) -> None:
+    """Remove a draft, whatever stands in its place."""
     for leftover in (path, path.with_name(f"{path.name}.wal")):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
         leftover.unlink(missing_ok=True)

@@ -52,14 +52,14 @@ class PostgresEngine:
     def __init__(self, connection: Connection, raw_columns: RawColumns, lock_seconds: float = LOCK_SECONDS) -> None:
         self.connection, self._raw_columns = connection, raw_columns
         self._shapes: dict[str, dict[str, str]] = {}
-        connection.raw.commit()
+        connection.commit()
         self._wait_for_turn(lock_seconds)
         # each temporary table is analyzed once; at the default of 100 that took a quarter of a run
         connection.execute("set default_statistics_target = 10")
         # at the defaults (4 and 8 MB) sorts, hash tables and temporary tables of a few thousand leads go to disk
         connection.execute("set work_mem = '64MB'")
         connection.execute("set temp_buffers = '128MB'")
-        connection.raw.commit()
+        connection.commit()
         connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             connection.execute(f"create schema if not exists {schema}")
@@ -135,7 +135,7 @@ class PostgresEngine:
         publisher = _InPlacePublisher(self, publication)
         publisher.prepare()
         publisher.change_marts()
-        self.connection.raw.commit()
+        self.connection.commit()
 
     def _tables(self, where: str, *parameters: str) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}

@@ -10,7 +10,6 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from zoho_pipeline.private_files import key_file_risk, warn_of_open_env_file, warn_of_open_home, write_once
 from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
@@ -141,6 +141,7 @@ class Settings:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             usable = os.access(self.home, os.W_OK | os.X_OK)
+            warn_of_open_home(self.home)
         except OSError as error:
             raise _home_error(self.home, error.strerror or "cannot be made") from error
         if not usable:
@@ -154,17 +155,19 @@ class Settings:
 
         Raises:
             PipelineError: the file cannot be written.
-            SettingsError: a key in it is too short.
+            SettingsError: a key in it is too short, or other users of the machine can reach the file.
         """
         if self.given_keys:
             return self.given_keys
         path = self.ensure_home() / "secret.key"
         try:
             if not path.exists():
-                _write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
-            text = path.read_text()
+                write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
+            risk, text = key_file_risk(path), path.read_text()
         except OSError as error:
             raise _home_error(self.home, error.strerror or "not writable") from error
+        if risk:
+            raise SettingsError(risk)
         return _keys(text, f"the key file {path}")
 
 
@@ -180,6 +183,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     """
     path = dotenv or Path(".env")
     values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    if any(_is_secret(name, value) for name, value in values.items()):
+        warn_of_open_env_file(path)
     values.update(os.environ if env is None else env)
     require_known_names(values)
     home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
@@ -217,17 +222,12 @@ def _home_error(home: Path, reason: str) -> PipelineError:
     return PipelineError(f"the folder {home} cannot be used ({reason}). {cure}")
 
 
-def _write_once(path: Path, text: str) -> None:
-    """Write a new file, whole or not at all. Where several processes write it, the first one wins."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        with suppress(FileExistsError):  # another process was first, and its key is used
-            os.link(draft, path)
-    finally:
-        draft.unlink()
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a line of `.env` holds one of our secrets: a key, the client's secret, a webhook, a URL with password."""
+    ours = name.startswith("ZOHO_") and (
+        "SECRET" in name or "WEBHOOK" in name or re.search(r"://[^/@]*:[^/@]+@", value)
+    )
+    return bool(value.strip() and ours)
 
 
 def _secret(value: str | None) -> Secret | None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import duckdb
 
+from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import Connection, Dialect, SqlError
 
 
@@ -35,9 +36,13 @@ class DuckDBConnection(Connection):
 
 @contextmanager
 def closing_duckdb(raw: duckdb.DuckDBPyConnection) -> Iterator[DuckDBConnection]:
-    """The session of `raw`, which is closed at the end; closing rolls back what was not committed."""
+    """The session of `raw`, which is closed at the end; closing rolls back what was not committed.
+
+    Ctrl-C interrupts the statement that runs in it.
+    """
     try:
-        yield DuckDBConnection(raw)
+        with stopping.interruptible(raw.interrupt):
+            yield DuckDBConnection(raw)
     finally:
         raw.close()
 
@@ -46,6 +51,10 @@ def closing_duckdb(raw: duckdb.DuckDBPyConnection) -> Iterator[DuckDBConnection]
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (duckdb.InterruptException, RuntimeError) as error:  # RuntimeError: DuckDB saw Ctrl-C before us
+        if isinstance(error, duckdb.InterruptException) or "interrupt" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
     except duckdb.Error as error:
         line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
         raise SqlError(

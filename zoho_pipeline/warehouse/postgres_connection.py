@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import psycopg2
 
+from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import Connection, Dialect, SqlError
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
@@ -35,6 +36,8 @@ def _translated(sql: str) -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
+        if isinstance(error, psycopg2.extensions.QueryCanceledError):
+            stopping.raise_if_requested()
         at = int(error.diag.statement_position or 0)
         word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
         raise SqlError(

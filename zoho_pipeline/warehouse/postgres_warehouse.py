@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import psycopg2
 
+from zoho_pipeline import stopping
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
@@ -106,7 +107,8 @@ class PostgresWarehouse:
             connection = PostgresConnection(raw)
             connection.execute("set timezone to 'UTC'")
             raw.commit()
-            yield connection
+            with stopping.interruptible(raw.cancel):
+                yield connection
             raw.commit()
         finally:
             raw.close()  # rolls back what was not committed

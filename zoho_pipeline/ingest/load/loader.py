@@ -18,6 +18,7 @@ from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
+from zoho_pipeline import stopping
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
@@ -93,12 +94,14 @@ class Loader:
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
         except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
+            stopping.raise_if_requested()
             self._pipeline = self._restored()
             raise LoadFailed(
                 f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
                 f"{self._warehouse.hide(_cause(error))}. "
                 "Nothing of this step was kept; the next sync reads it again."
             ) from error
+        stopping.raise_if_requested()  # dlt ends a load in spite of Ctrl-C, and then forgets it
 
     def ensure_tables(self) -> None:
         """Create the raw tables that do not exist yet, and add the columns that a newer catalogue has."""
@@ -124,6 +127,7 @@ class Loader:
                 self._drop_loaded()
                 return info
             except PipelineStepFailed as error:
+                stopping.raise_if_requested()
                 # a package whose jobs failed permanently is removed; one that found the file busy is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise

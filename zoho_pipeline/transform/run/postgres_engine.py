@@ -114,7 +114,7 @@ class PostgresEngine:
         self.connection.execute("savepoint guarded")
         try:
             yield
-        except Exception:
+        except Exception:  # after Ctrl-C, the end of the session rolls back
             self.connection.execute("rollback to savepoint guarded")
             raise
         self.connection.execute("release savepoint guarded")

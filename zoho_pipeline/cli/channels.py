@@ -206,13 +206,14 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
 
 
 def _purge(session: Session, channel_id: str) -> int:
-    """Delete the raw rows of a channel, rebuild the marts without it, and return the number of deleted rows."""
+    """Delete everything of a channel, bring the marts up to date, and return the number of deleted raw rows."""
     from zoho_pipeline.cli.marts import run_transform
     from zoho_pipeline.ingest.load.purge import purge_alone
     from zoho_pipeline.reading.published import connect as connect_published
     from zoho_pipeline.transform.errors import NotPublished
 
     deleted = purge_alone(session.settings, session.warehouse, channel_id)
+    session.registry.database.erase_deleted()
     try:
         with connect_published(session.warehouse):
             pass

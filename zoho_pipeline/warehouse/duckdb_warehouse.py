@@ -21,6 +21,8 @@ from zoho_pipeline.warehouse.connection import (
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_rewrite import remove_leftovers, rewrite
+from zoho_pipeline.work_folders import TEMPORARY, WorkFolder, work_folder
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -35,30 +37,33 @@ class DuckDBWarehouse:
     Attributes:
         path: the DuckDB file with raw tables.
         published_path: the DuckDB file that people read, replaced as a whole by each transform.
+        work: the folder below which sessions spill rows that do not fit into memory.
         default_published_path: its place beside the warehouse, where it is unless the settings name another one.
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
     takes_parquet = True
 
-    def __init__(self, url: str, path: Path, published: Path | None = None) -> None:
+    def __init__(self, url: str, path: Path, published: Path | None = None, work: Path | None = None) -> None:
         self.url, self.path = url, path
         self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
         self.published_path = published or self.default_published_path
+        self.work = work or path.parent / TEMPORARY
         self._file = DuckDBFile(path)
 
     @classmethod
-    def from_url(cls, url: str, published: Path | None = None) -> "DuckDBWarehouse":
+    def from_url(cls, url: str, published: Path | None = None, work: Path | None = None) -> "DuckDBWarehouse":
         """The warehouse of `duckdb:///path`; a relative path starts in the working folder.
 
         Args:
             published: the place of the published file; None: beside the warehouse.
+            work: the folder for temporary files; None: `tmp` beside the warehouse.
         """
         rest = url.partition("://")[2]
         path = rest.removeprefix("/")
         if not rest.startswith("/") or not path or path.startswith(":"):
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, Path(path).expanduser().absolute(), published)
+        return cls(url, Path(path).expanduser().absolute(), published, work)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"
@@ -77,6 +82,7 @@ class DuckDBWarehouse:
         The lock belongs to a thread: this thread may take it again (`connect` does), and another thread waits.
         """
         with self._file.hold(timeout):
+            remove_leftovers(self.path)
             if self.path.exists():
                 self._file.open(read_only=False, timeout=timeout).close()
             yield
@@ -89,7 +95,9 @@ class DuckDBWarehouse:
 
         with self._file.hold(LOCK_SECONDS):
             by_path = destination.config_params["credentials"]
-            with closing_duckdb(self._file.open(read_only=False, timeout=LOCK_SECONDS)) as connection:
+            remove_leftovers(self.path)
+            opened = self._file.open(read_only=False, timeout=LOCK_SECONDS)
+            with closing_duckdb(opened) as connection, self.spilling(connection):
                 if limit_memory:
                     connection.execute(f"set memory_limit = '{LOAD_MEMORY}'")
                 destination.config_params["credentials"] = DuckDbCredentials(connection.raw)
@@ -107,6 +115,7 @@ class DuckDBWarehouse:
         with (
             self._file.hold(timeout, reading=read_only),
             closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection,
+            self.spilling(connection),
         ):
             if read_only:
                 yield connection
@@ -122,7 +131,7 @@ class DuckDBWarehouse:
             yield None
             return
         # Attached to a new instance, because two openings of one path in one process would share the older file.
-        with closing_duckdb(duckdb.connect(":memory:")) as connection:
+        with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection):
             connection.execute("set TimeZone = 'UTC'")
             path = str(self.published_path).replace("'", "''")
             connection.execute(f"attach '{path}' as published (read_only)")
@@ -150,6 +159,28 @@ class DuckDBWarehouse:
 
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         """Nothing: all channels share the schema, and each load truncates the tables that it staged in."""
+
+    @contextmanager
+    def spilling(self, connection: Connection) -> Iterator[None]:
+        """Let a session spill into a folder below HOME, which is removed at the end. Where none can be made, the
+        session has only its memory: DuckDB's own place would be the working folder, or the folder of the file."""
+        try:
+            folder = WorkFolder(self.work)
+        except OSError:
+            connection.execute("set temp_directory = ''")
+            yield
+            return
+        try:
+            path = str(folder.path).replace("'", "''")
+            connection.execute(f"set temp_directory = '{path}'")
+            yield
+        finally:
+            folder.close()
+
+    def erase_deleted(self) -> None:
+        with self.exclusive(), work_folder(self.work) as spill:
+            if self.path.exists():
+                rewrite(self.path, spill)
 
     def hide(self, text: str) -> str:
         return text  # there is no password

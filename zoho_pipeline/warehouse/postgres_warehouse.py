@@ -154,6 +154,9 @@ class PostgresWarehouse:
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         connection.execute(f"drop schema if exists {self.staging_schema(channel_id)} cascade")
 
+    def erase_deleted(self) -> None:
+        """Nothing: the server's own VACUUM frees deleted rows, and its files are not ours (docs/security.md)."""
+
     def hide(self, text: str) -> str:
         secret = self._parsed().get("password")
         for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():

@@ -42,7 +42,7 @@ class BulkLoad:
         Returns None if Zoho refused a job; then another route must read everything.
         """
         module, report = self._module, self._module.report
-        place = (module.client, module.spec.module, self._plan, module.window, module.limits)
+        place = (module.client, module.spec.module, self._plan, module.window, module.limits, module.work)
         reader = BulkReader(*place, self._resume, since=self._since)
         try:
             for texts, done in reader.read():

@@ -5,7 +5,6 @@ a cursor becomes visible only with all rows before it. So an old package can nev
 """
 
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,7 +15,6 @@ import dlt
 import pyarrow as pa
 from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
-from filelock import FileLock, Timeout
 
 from zoho_pipeline import stopping
 from zoho_pipeline.channels.database.locks import HeldLock
@@ -26,12 +24,12 @@ from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.work_folders import DLT, WorkFolder
 
 log = logging.getLogger(__name__)
 
 LOAD_WORKERS = 4
 LOAD_ATTEMPTS = 3
-_LOCK = ".lock"
 
 
 class LoadFailed(PipelineError):
@@ -59,7 +57,7 @@ class Loader:
         self._lock = lock
         self._warehouse = warehouse
         self._name = pipeline_name(purpose, channel_id)
-        self._folder = WorkFolder(settings.home / "dlt" / self._name)
+        self._folder = WorkFolder(settings.home / DLT / self._name)
         self._channel_id = channel_id
         self._pipeline = self._restored()
 
@@ -170,49 +168,6 @@ class Loader:
             dataset_name=RAW_SCHEMA,
         )
         return pipeline
-
-
-class WorkFolder:
-    """A new folder under `parent`, for one loader only. Its lock ends with this object, or with the process.
-
-    Two processes may both believe that they hold a channel, because one lost its lock. They must not write into each
-    other's packages. So each loader works in a folder of its own, and locks it as long as it lives. The next loader
-    removes the folders of dead ones.
-    """
-
-    def __init__(self, parent: Path) -> None:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_dead(parent)
-        self.path = parent / secrets.token_hex(4)
-        # the lock comes before the folder: a folder without a lock belongs to a dead loader
-        self._lock = FileLock(f"{self.path}{_LOCK}", mode=0o600, thread_local=False)
-        self._lock.acquire(timeout=10)
-        self.path.mkdir(mode=0o700)
-
-    def clear(self) -> None:
-        """Remove the folder and what is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _remove_dead(parent: Path) -> None:
-    """Remove the folders of loaders that have ended, and what an earlier release left there."""
-    alive = set()
-    for file in parent.glob(f"*{_LOCK}"):
-        lock = FileLock(file, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
-            alive |= {file.name, file.name.removesuffix(_LOCK)}
-            continue
-        shutil.rmtree(file.with_suffix(""), ignore_errors=True)
-        file.unlink(missing_ok=True)
-        lock.release()
-    for path in parent.iterdir():
-        if path.name not in alive and not path.with_name(path.name + _LOCK).exists() and path.suffix != _LOCK:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
 
 
 def pipeline_name(purpose: str, channel_id: str) -> str:

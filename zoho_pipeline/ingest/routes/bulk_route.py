@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ import pyarrow.csv as pa_csv
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.work_folders import work_folder
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
@@ -59,7 +59,10 @@ class BulkCheckpoint:
 
 
 class BulkReader:
-    """Reads all rows of a module; `checkpoint` is true once the last batch is loaded."""
+    """Reads all rows of a module; `checkpoint` is true once the last batch is loaded.
+
+    Its files are downloaded into a new folder below `work`.
+    """
 
     def __init__(
         self,
@@ -68,11 +71,12 @@ class BulkReader:
         plan: FieldPlan,
         window: Window,
         limits: SyncLimits,
+        work: Path,
         resume: BulkCheckpoint | None,
         since: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since, self._limits = since, limits
+        self._since, self._limits, self._work = since, limits, work
         self.checkpoint = resume
         self.resumed = False
         """Whether the rows come from a job that an earlier sync created."""
@@ -106,8 +110,8 @@ class BulkReader:
         assert self.checkpoint is not None
         for _ in range(2):
             held = 0
-            with TemporaryDirectory() as folder:
-                zipped = bulk.download(self._client, job.id, Path(folder) / "result.zip")
+            with work_folder(self._work) as folder:
+                zipped = bulk.download(self._client, job.id, folder / "result.zip")
                 for block in _blocks(zipped):
                     held += block.num_rows
                     new = block.slice(max(block.num_rows - max(held - self.checkpoint.rows, 0), 0))

@@ -109,7 +109,7 @@ class DuckDBWarehouse:
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
         if read_only and not self._file.exists():
-            with closing_duckdb(duckdb.connect(":memory:")) as connection:
+            with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection):
                 yield connection
             return
         with (

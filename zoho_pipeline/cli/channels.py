@@ -171,7 +171,8 @@ def resume(channel_id: str, output: str) -> None:
 def remove(channel_id: str, purge: bool, output: str) -> None:
     """Revoke the token of a channel at Zoho, and remove the channel from the registry.
 
-    The rows of the channel stay in the warehouse, except with --purge.
+    The rows of the channel stay in the warehouse, except with --purge. A purge writes the files of DuckDB
+    anew, so that no byte of the rows is left in HOME. It needs free disk space of the size of the warehouse.
 
     \b
     Examples:

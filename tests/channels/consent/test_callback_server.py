@@ -114,6 +114,15 @@ def test_unusual_requests_are_refused(waiting: Waiting, lines: str) -> None:
     assert waiting.is_waiting
 
 
+def test_nothing_of_a_callback_is_logged_stored_or_sent_on(waiting: Waiting, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its URL holds the grant code."""
+    for state in ("forged", STATE):
+        headers = waiting.get({"state": state, "code": "1000.secret.code"}).headers
+        assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "secret" not in "".join(capfd.readouterr())
+
+
 def test_the_name_of_the_host_has_no_case(waiting: Waiting) -> None:
     port = urlsplit(waiting.server.redirect_uri).port
     answer = waiting.get({"state": STATE, "code": "c"}, headers={"Host": f"LocalHost:{port}"})

@@ -91,7 +91,7 @@ class Database:
             return
         try:
             with self.engine.connect() as connection:
-                connection.connection.execute("VACUUM")  # type: ignore[attr-defined]
+                connection.connection.execute("VACUUM")
         except (DBAPIError, sqlite3.Error) as error:
             raise RegistryError(f"the channel registry at {self.shown} cannot be written anew: {error}.") from None
 

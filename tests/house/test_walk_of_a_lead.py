@@ -25,8 +25,12 @@ from zoho_pipeline.warehouse.warehouse import open_warehouse
 NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
-MOST_EXECUTED = 73
-"""The present number. If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
+MOST_EXECUTED = 76
+"""The present number. If a change needs one more module, raise it and say why. If a change needs fewer, lower it.
+
+Three of them are no rooms, and each sync runs through them: `private_files` (who else can reach HOME), `work_folders`
+(where rows are spilled) and `stopping` (what Ctrl-C interrupts).
+"""
 
 
 class Walk:

@@ -10,8 +10,7 @@ from pathlib import Path
 import duckdb
 
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-
-DRAFT = ".rewritten"
+from zoho_pipeline.warehouse.duckdb_file import DRAFT, remove_with_wal
 
 
 def rewrite(path: Path, spill: Path, *, without: str | None = None, storage_version: str = "latest") -> None:
@@ -52,18 +51,6 @@ def rewrite(path: Path, spill: Path, *, without: str | None = None, storage_vers
         path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
     finally:
         remove_with_wal(draft)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what a process left beside the file when it was killed: the draft of `rewrite`, and spilled rows."""
-    remove_with_wal(path.with_name(path.name + DRAFT))
-    shutil.rmtree(path.with_name(f"{path.name}.tmp"), ignore_errors=True)  # DuckDB's own place; earlier releases
-
-
-def remove_with_wal(path: Path) -> None:
-    """Remove a DuckDB file and its write-ahead log, if they exist."""
-    for leftover in (path, path.with_name(f"{path.name}.wal")):
-        leftover.unlink(missing_ok=True)
 
 
 def _text(path: Path) -> str:

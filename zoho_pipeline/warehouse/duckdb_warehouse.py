@@ -20,8 +20,8 @@ from zoho_pipeline.warehouse.connection import (
     UnknownWarehouse,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
-from zoho_pipeline.warehouse.duckdb_rewrite import remove_leftovers, rewrite
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, remove_leftovers
+from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.work_folders import TEMPORARY, WorkFolder, work_folder
 
 if TYPE_CHECKING:

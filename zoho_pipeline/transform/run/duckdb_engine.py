@@ -38,7 +38,8 @@ from zoho_pipeline.warehouse.connection import (
     WarehouseBusy,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_rewrite import remove_leftovers, remove_with_wal, rewrite
+from zoho_pipeline.warehouse.duckdb_file import remove_leftovers, remove_with_wal
+from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.work_folders import work_folder
 

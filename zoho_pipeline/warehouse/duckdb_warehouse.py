@@ -5,7 +5,7 @@ file, and people read `published_path`, a file of its own that each transform re
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,13 +109,13 @@ class DuckDBWarehouse:
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
         if read_only and not self._file.exists():
-            with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection):
+            with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection, reading=True):
                 yield connection
             return
         with (
             self._file.hold(timeout, reading=read_only),
             closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection,
-            self.spilling(connection),
+            self.spilling(connection, reading=read_only),
         ):
             if read_only:
                 yield connection
@@ -131,7 +131,7 @@ class DuckDBWarehouse:
             yield None
             return
         # Attached to a new instance, because two openings of one path in one process would share the older file.
-        with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection):
+        with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection, reading=True):
             connection.execute("set TimeZone = 'UTC'")
             path = str(self.published_path).replace("'", "''")
             connection.execute(f"attach '{path}' as published (read_only)")
@@ -161,12 +161,18 @@ class DuckDBWarehouse:
         """Nothing: all channels share the schema, and each load truncates the tables that it staged in."""
 
     @contextmanager
-    def spilling(self, connection: Connection) -> Iterator[None]:
+    def spilling(self, connection: Connection, *, reading: bool = False) -> Iterator[None]:
         """Let a session spill into a folder below HOME, which is removed at the end. Where none can be made, the
-        session has only its memory: DuckDB's own place would be the working folder, or the folder of the file."""
-        try:
-            folder = WorkFolder(self.work)
-        except OSError:
+        session has only its memory: DuckDB's own place would be the working folder, or the folder of the file.
+
+        Args:
+            reading: the session only reads, so it must not create HOME.
+        """
+        folder = None
+        if not reading or self.work.parent.is_dir():
+            with suppress(OSError):
+                folder = WorkFolder(self.work)
+        if folder is None:
             connection.execute("set temp_directory = ''")
             yield
             return

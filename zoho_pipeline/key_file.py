@@ -1,12 +1,11 @@
 """The file with the keys that encrypt tokens: made once, read often. Without it nobody can decrypt the tokens."""
 
-import os
 import re
 import secrets
 from base64 import urlsafe_b64encode
-from contextlib import suppress
 from pathlib import Path
 
+from zoho_pipeline.private_files import write_once
 from zoho_pipeline.text_files import NotText, read_text
 
 MIN_KEY_LENGTH = 32
@@ -24,7 +23,7 @@ def stored_keys(path: Path) -> list[str]:
         OSError: the file cannot be read or made.
     """
     if not path.exists():
-        _write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
     if path.is_dir():
         raise DamagedKeyFile(_damaged(path, "it is a folder"))
     try:
@@ -48,16 +47,3 @@ def _damaged(path: Path, reason: str) -> str:
         "command makes a new key, and then each channel has to be connected again (`zoho-pipeline connect ID` or "
         "`zoho-pipeline channels add ID …`)."
     )
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Write a new file, whole or not at all. Where several processes write it, the first one wins."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        with suppress(FileExistsError):  # another process was first, and its key is used
-            os.link(draft, path)
-    finally:
-        draft.unlink()

@@ -4,7 +4,8 @@
 """
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from zoho_pipeline.local_paths import duckdb_path, expanded, require_usable, sqlite_path
+from zoho_pipeline.private_files import warn_of_open_env_file
 from zoho_pipeline.text_files import NotText, read_text
 
 PREFIX = "ZOHO_PIPELINE_"
@@ -126,7 +128,7 @@ def origin_of(url: str) -> str | None:
 
 
 def env_file_values(path: Path) -> dict[str, str]:
-    """The variables of a `.env` file.
+    """The variables of a `.env` file. If other users can read its secrets, a line of the log says so.
 
     Raises:
         ValueError: it cannot be read, it is no text, or dotenv would skip a line that names a variable of ours. The
@@ -145,7 +147,20 @@ def env_file_values(path: Path) -> dict[str, str]:
         raise ValueError(
             f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close quotes."
         )
-    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
+    values = {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
+    if _holds_secret(values):
+        warn_of_open_env_file(path)
+    return values
+
+
+def _holds_secret(values: Mapping[str, str]) -> bool:
+    """Whether variables hold one of our secrets: a key, the client's secret, a webhook, or a URL with a password."""
+    return any(
+        value.strip()
+        and name.startswith("ZOHO_")
+        and ("SECRET" in name or "WEBHOOK" in name or re.search(r"://[^/@]*:[^/@]+@", value))
+        for name, value in values.items()
+    )
 
 
 def _file_of(url: str) -> Path | None:

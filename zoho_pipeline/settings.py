@@ -15,6 +15,7 @@ from pathlib import Path
 
 from zoho_pipeline.key_file import MIN_KEY_LENGTH, DamagedKeyFile, split_keys, stored_keys
 from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
+from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (
     PREFIX,
     env_file_values,
@@ -144,6 +145,7 @@ class Settings:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             usable = os.access(self.home, os.W_OK | os.X_OK)
+            warn_of_open_home(self.home)
         except OSError as error:
             raise _home_error(self.home, error.strerror or "cannot be made") from error
         if not usable:
@@ -157,17 +159,21 @@ class Settings:
 
         Raises:
             PipelineError: the file is damaged, or it cannot be read or written.
+            SettingsError: other users of the machine can reach the file.
         """
         if self.given_keys:
             return self.given_keys
         path = self.ensure_home() / "secret.key"
         try:
-            return tuple(map(Secret, stored_keys(path)))
+            keys, risk = tuple(map(Secret, stored_keys(path))), key_file_risk(path)
         except DamagedKeyFile as error:
             raise PipelineError(str(error)) from error
         except OSError as error:
             cure = "Let this user read and write it, and its folder."
             raise PipelineError(f"the key file {path} cannot be used ({error.strerror or error}). {cure}") from error
+        if risk:
+            raise SettingsError(risk)
+        return keys
 
 
 def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:

@@ -172,7 +172,8 @@ def resume(channel_id: str, output: str) -> None:
 def remove(channel_id: str, purge: bool, output: str) -> None:
     """Revoke the token of a channel at Zoho, and remove the channel from the registry.
 
-    The rows of the channel stay in the warehouse, except with --purge.
+    The rows of the channel stay in the warehouse, except with --purge. A purge writes the files of DuckDB
+    anew, so that no byte of the rows is left in HOME. It needs free disk space of the size of the warehouse.
 
     \b
     Examples:
@@ -207,7 +208,7 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
 
 
 def _purge(session: Session, channel_id: str) -> int:
-    """Delete the raw rows of a channel, rebuild the marts without it, and return the number of deleted rows."""
+    """Delete everything of a channel, bring the marts up to date, and return the number of deleted raw rows."""
     from zoho_pipeline.channels.platform.purges import Purges
     from zoho_pipeline.cli.marts import run_transform
     from zoho_pipeline.ingest.load.purge import purge_alone
@@ -215,6 +216,7 @@ def _purge(session: Session, channel_id: str) -> int:
     from zoho_pipeline.transform.errors import NotPublished
 
     deleted = purge_alone(session.settings, session.warehouse, channel_id)
+    session.registry.database.erase_deleted()
     Purges(session.registry.database).done(channel_id)
     try:
         with connect_published(session.warehouse):

@@ -56,8 +56,8 @@ def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
         say(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
         if world == "company" and not known:
             _company(sim, seed)
-        say("Press Ctrl-C to stop.")
         try:
+            say("Press Ctrl-C to stop.")
             sim.wait()
         except KeyboardInterrupt:
             say("")

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import duckdb
 
+from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import Connection, DamagedFile, Dialect, SqlError
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
@@ -49,6 +50,10 @@ class DuckDBConnection(Connection):
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except (duckdb.InterruptException, RuntimeError) as error:  # RuntimeError: DuckDB saw Ctrl-C before us
+            if isinstance(error, duckdb.InterruptException) or "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.Error as error:
             if damaged := self._damage(str(error)):
                 raise damaged from error
@@ -69,8 +74,12 @@ class DuckDBConnection(Connection):
 
 @contextmanager
 def closing_duckdb(raw: duckdb.DuckDBPyConnection, *files: DuckDBFile) -> Iterator[DuckDBConnection]:
-    """The session of `raw`, which is closed at the end; closing rolls back what was not committed."""
+    """The session of `raw`, which is closed at the end; closing rolls back what was not committed.
+
+    Ctrl-C interrupts the statement that runs in it.
+    """
     try:
-        yield DuckDBConnection(raw, files)
+        with stopping.interruptible(raw.interrupt):
+            yield DuckDBConnection(raw, files)
     finally:
         raw.close()

@@ -7,6 +7,7 @@ the error names that program.
 
 import errno
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from zoho_pipeline.warehouse.connection import DamagedFile, WarehouseBusy, WarehouseError
+
+DRAFT = ".rewritten"
+"""The end of the name of a file that is being written anew (duckdb_rewrite.py)."""
 
 _held = local()
 _DAMAGED = re.compile(
@@ -167,3 +171,17 @@ class DuckDBFile:
             f"the {self._what} file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_HOME, "
             "ZOHO_PIPELINE_WAREHOUSE and ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
         )
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process left beside the file when it was killed: a draft, and spilled rows."""
+    remove_with_wal(path.with_name(path.name + DRAFT))
+    shutil.rmtree(path.with_name(f"{path.name}.tmp"), ignore_errors=True)  # DuckDB's own place; earlier releases
+
+
+def remove_with_wal(path: Path) -> None:
+    """Remove a DuckDB file and its write-ahead log, if they exist, or whatever stands in their place."""
+    for leftover in (path, path.with_name(f"{path.name}.wal")):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        leftover.unlink(missing_ok=True)

@@ -8,7 +8,8 @@ finds the file damaged: DuckDB answers nothing more in such an instance.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Lock
 
 import duckdb
@@ -16,6 +17,7 @@ import duckdb
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, DamagedFile, PublishedPool, WarehouseBusy
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.work_folders import spill_folder
 
 MEMORY = "512MB"
 """The memory of all reading blocks together. A page of a channel needs a few MB."""
@@ -26,10 +28,15 @@ TRIES = 20
 class _Instance:
     """An open published file and its idle sessions."""
 
-    def __init__(self, file: DuckDBFile, publication: str) -> None:
+    def __init__(self, file: DuckDBFile, publication: str, work: Path) -> None:
         self.publication, self.users, self.is_old = publication, 0, False
         self.idle: list[duckdb.DuckDBPyConnection] = []
-        self._file, self._raw = file, open_confined(file, MEMORY)
+        self._file = file
+        with ExitStack() as opened:
+            spill = opened.enter_context(spill_folder(work, reading=True))
+            self._raw = open_confined(file, spill, MEMORY)
+            opened.callback(self._raw.close)
+            self._opened = opened.pop_all()
 
     def session(self) -> duckdb.DuckDBPyConnection:
         raw = self._raw.cursor()
@@ -38,16 +45,21 @@ class _Instance:
         return raw
 
     def close(self) -> None:
-        for session in (*self.idle, self._raw):
+        for session in self.idle:
             session.close()
         self.idle.clear()
+        self._opened.close()
 
 
 class DuckDBPublished(PublishedPool):
-    """The pool of one published file. Nothing is opened before the first block."""
+    """The pool of one published file. Nothing is opened before the first block.
 
-    def __init__(self, file: DuckDBFile) -> None:
-        self._file = file
+    Args:
+        work: the folder below which the sessions spill rows that do not fit into memory.
+    """
+
+    def __init__(self, file: DuckDBFile, work: Path) -> None:
+        self._file, self._work = file, work
         self._lock, self._opening = Lock(), Lock()
         self._current: _Instance | None = None
 
@@ -91,7 +103,7 @@ class DuckDBPublished(PublishedPool):
             with self._opening:  # other threads wait here and find the instance that this one opened
                 if found := self._use(publication):
                     return found
-                opened = _Instance(self._file, publication)
+                opened = _Instance(self._file, publication, self._work)
                 if self.publication() == publication:
                     self._replace(opened)
                 else:
@@ -135,11 +147,15 @@ class DuckDBPublished(PublishedPool):
             instance.close()
 
 
-def open_confined(file: DuckDBFile, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def open_confined(file: DuckDBFile, spill: Path | None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """An instance in memory with the published file attached read-only. It reaches no other file, and its settings are
     locked.
 
     It is a new instance, because two openings of one path in one process would share the older file.
+
+    Args:
+        spill: the folder for rows that do not fit into memory; None: there is no such folder.
+        memory: the most that DuckDB may use; None: its default, 80 % of the machine.
 
     Raises:
         DamagedFile: the file is damaged, or a folder stands in its place.
@@ -150,6 +166,8 @@ def open_confined(file: DuckDBFile, memory: str | None = None) -> duckdb.DuckDBP
     connection = DuckDBConnection(raw, (file,))
     try:
         connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one
+        temporary = str(spill or "").replace("'", "''")
+        connection.execute(f"set temp_directory = '{temporary}'")
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
             connection.execute("set threads = 1")  # the blocks run beside each other in threads of their own

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import psycopg2
 
+from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import Connection, ConnectionLost, Dialect, SqlError
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
@@ -46,6 +47,8 @@ class PostgresConnection(Connection):
         try:
             yield
         except psycopg2.Error as error:
+            if isinstance(error, psycopg2.extensions.QueryCanceledError):
+                stopping.raise_if_requested()
             if self.raw.closed or (error.pgcode or "").startswith(_SESSION_ENDED):
                 self._lost = self._lost or _lost(error, during_commit=sql == "commit")
                 raise ConnectionLost(self._lost) from error  # later errors only say that the session is closed

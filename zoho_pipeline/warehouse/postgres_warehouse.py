@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import psycopg2
 
+from zoho_pipeline import stopping
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
@@ -108,7 +109,8 @@ class PostgresWarehouse:
             connection = PostgresConnection(raw)
             connection.execute("set timezone to 'UTC'")
             connection.commit()
-            yield connection
+            with stopping.interruptible(raw.cancel):
+                yield connection
             connection.commit()
         finally:
             raw.close()  # rolls back what was not committed
@@ -156,6 +158,9 @@ class PostgresWarehouse:
 
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         connection.execute(f"drop schema if exists {self.staging_schema(channel_id)} cascade")
+
+    def erase_deleted(self) -> None:
+        """Nothing: the server's own VACUUM frees deleted rows, and its files are not ours (docs/security.md)."""
 
     def hide(self, text: str) -> str:
         secret = self._parsed().get("password")

@@ -20,6 +20,7 @@ from zoho_pipeline.warehouse.connection import (
 )
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
+from zoho_pipeline.work_folders import TEMPORARY
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -97,6 +98,13 @@ class Warehouse(Protocol):
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         """Drop what `staging_schema` keeps of the channel, in a transaction of `connect`."""
 
+    def erase_deleted(self) -> None:
+        """Make deleted rows unreadable in the files of the raw tables, where the engine leaves that to us.
+
+        Raises:
+            WarehouseBusy: another process has held the warehouse for LOCK_SECONDS.
+        """
+
     def hide(self, text: str) -> str:
         """A message of the engine, with the password replaced by `***` however it is written there."""
 
@@ -114,7 +122,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """
     kind = settings.warehouse_url.partition("://")[0]
     if kind == "duckdb":
-        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published)
+        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, settings.home / TEMPORARY)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
     known = (

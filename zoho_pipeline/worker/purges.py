@@ -24,6 +24,9 @@ def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) 
 
     Returns:
         The ids of the channels whose rows are gone.
+
+    Raises:
+        RegistryError: the registry cannot be used. The next call purges again.
     """
     purges = Purges(registry.database)
     deleted = []
@@ -37,6 +40,7 @@ def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) 
         deleted.append(channel_id)
     if not deleted or not _published(settings, registry, warehouse):
         return []
+    registry.database.erase_deleted()
     for channel_id in deleted:
         purges.done(channel_id)
     return deleted

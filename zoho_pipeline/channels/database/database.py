@@ -8,6 +8,7 @@ and not a write-ahead log: with one connection per transaction, each close would
 import hashlib
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -82,6 +83,22 @@ class Database:
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    def erase_deleted(self) -> None:
+        """Write the SQLite file anew: rows that an earlier release deleted may still be readable in it.
+
+        Postgres does this by its own VACUUM.
+
+        Raises:
+            RegistryError: another process has written for BUSY_SECONDS.
+        """
+        if self.is_postgres:
+            return
+        try:
+            with self.engine.connect() as connection:
+                connection.connection.execute("VACUUM")
+        except (DBAPIError, sqlite3.Error) as error:
+            raise RegistryError(f"the channel registry at {self.shown} cannot be written anew: {error}.") from None
 
     def now(self) -> datetime:
         """Aware UTC now, by the clock that all hosts of this registry share: the server's, or this machine's on SQLite.
@@ -196,6 +213,8 @@ def _url(given: str) -> URL:
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001
     connection.isolation_level = None  # else the driver would begin transactions itself, without IMMEDIATE
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # a deleted row is overwritten, so that nobody can read it later
+    connection.execute("PRAGMA temp_store = MEMORY")  # otherwise VACUUM would write to the system's temporary folder
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -43,6 +43,23 @@ def open_postgres_engine(warehouse: PostgresWarehouse, raw_columns: RawColumns) 
         yield PostgresEngine(connection, raw_columns)
 
 
+def forget_in_marts(warehouse: PostgresWarehouse, channel_id: str) -> None:
+    """Delete the rows of a channel from the marts, in one transaction, while no transform runs.
+
+    Raises:
+        WarehouseBusy: a transform has run for LOCK_SECONDS.
+    """
+    with warehouse.connect() as connection:
+        if not connection.tables(MARTS_SCHEMA):
+            return
+    with open_postgres_engine(warehouse, {}) as engine:
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            for table, columns in engine.connection.tables(schema).items():
+                if "channel_id" in columns:
+                    sql = f"delete from {schema}.{quoted(table)} where channel_id = ?"  # noqa: S608
+                    engine.connection.execute(sql, (channel_id,))
+
+
 class PostgresEngine:
     """Builds in temporary tables of one transaction; the marts are ordinary tables. An `Engine`."""
 
@@ -114,7 +131,7 @@ class PostgresEngine:
         self.connection.execute("savepoint guarded")
         try:
             yield
-        except Exception:
+        except Exception:  # after Ctrl-C, the end of the session rolls back
             self.connection.execute("rollback to savepoint guarded")
             raise
         self.connection.execute("release savepoint guarded")

@@ -81,7 +81,11 @@ def keep_names(connection: Connection, table: pa.Table, raw: RawTable, channel_i
     lookups = [
         (stem, pc.and_(pc.is_valid(table[f"{stem}_id"]), pc.is_null(table[f"{stem}_name"]))) for stem in _stems(raw)
     ]
-    lookups = [(stem, bare) for stem, bare in lookups if pc.any(bare).as_py()]
+    lookups = [
+        (stem, bare)
+        for stem, bare in lookups
+        if pc.any(bare).as_py() and _has_sole_names(connection, raw, stem, channel_id)
+    ]
     if not lookups:
         return table
     stems = [stem for stem, _ in lookups]
@@ -151,13 +155,24 @@ def _named_rows(
 ) -> Iterator[dict[str, Any]]:
     """Those of the stored rows with a lookup that only they name: the id of the row, ids and names of its lookups."""
     columns = ", ".join(f"t.{stem}_id, t.{stem}_name" for stem in stems)
-    tests = " or ".join(f"(t.{stem}_name is not null and not {_parent_names(stem)})" for stem in stems)
+    tests = " or ".join(_is_sole_name(stem) for stem in stems)
     for start in range(0, len(ids), IDS_PER_QUERY):
         yield from connection.rows(
             f"select t.id, {columns} from {RAW_SCHEMA}.{raw.name} t"  # noqa: S608
             f" where t.channel_id = ? and t.id = any(?) and ({tests})",
             (channel_id, ids[start : start + IDS_PER_QUERY]),
         )
+
+
+def _has_sole_names(connection: Connection, raw: RawTable, stem: str, channel_id: str) -> bool:
+    """Whether any row has such a name. Usually none has, and one query shows this for all rows of a load."""
+    sql = f"select 1 from {RAW_SCHEMA}.{raw.name} t where t.channel_id = ? and {_is_sole_name(stem)} limit 1"  # noqa: S608
+    return bool(connection.rows(sql, (channel_id,)))
+
+
+def _is_sole_name(stem: str) -> str:
+    """An SQL condition: the row `t` has a name for this lookup, and no stored parent has one."""
+    return f"(t.{stem}_name is not null and not {_parent_names(stem)})"
 
 
 def _parent_names(stem: str) -> str:

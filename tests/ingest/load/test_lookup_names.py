@@ -87,6 +87,20 @@ def test_the_name_of_another_parent_does_not_stay(many: SyncBench, route: str) -
     ledger.assert_equal(bench, "Deals")
 
 
+@routes
+def test_the_name_of_an_owner_stays_if_users_cannot_be_read(many: SyncBench, route: str) -> None:
+    bench = many
+    insert_leads(bench)
+    bench.limit(queries_from=10**9, job_credits=99, list_credits=3, most_nameless=0)
+    sync(bench, "records", "Leads")
+    assert bench.rows("select * from zoho_raw.users") == []
+    bench.limit(**{"job_credits": 56} | ROUTES[route])
+    bench.sim.on_call(1, lambda: bench.sim.faults.next(99, "scope", path="/users"), path="/coql")
+    sync(bench, route, "Leads", full=True)
+    assert bench.sim.faults.fired
+    assert bench.rows("select distinct owner_name from zoho_raw.leads") == [{"owner_name": "Asha Rao"}]
+
+
 @both
 @routes
 def test_a_lookup_whose_parent_is_not_synced_has_its_name(many: SyncBench, route: str) -> None:

@@ -1,5 +1,8 @@
 """Names of lookups that a route gave as ids only: they are filled from users and from the rows of the parents.
 
+A name that no stored parent has is kept when its row is loaded again. If no row ever had it, `load/row_names` finds the
+rows that must be read by id.
+
 A module with such rows is marked (`bare_names` in its state). As long as a marked module has an id without a name,
 every sync tries to fill it: after a crash, after a sync that could not read users, when a parent was loaded later.
 """

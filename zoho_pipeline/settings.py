@@ -280,11 +280,7 @@ def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, .
     url = (values.get(PREFIX + name) or "").strip() or default
     kind = url.partition("://")[0].partition("+")[0].lower()
     if "://" not in url or kind not in kinds:
-        forms = {
-            "duckdb": "duckdb:///path",
-            "sqlite": "sqlite:///path",
-            "postgresql": "postgresql://user@host/database",
-        }
+        forms = {"duckdb": "duckdb:///path", "sqlite": "sqlite:///path", "postgresql": "postgresql://user@host/name"}
         takes = " or ".join(forms[kind] for kind in kinds if kind in forms)
         raise SettingsError(f"{PREFIX}{name} is of an unknown kind ({kind or 'empty'!r}). It takes {takes}.")
     return url

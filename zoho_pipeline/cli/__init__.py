@@ -15,7 +15,8 @@ from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
 from zoho_pipeline.cli.web.admin import keys, login, origins
-from zoho_pipeline.cli.web.endpoints import web
+from zoho_pipeline.cli.web.endpoints import endpoints
+from zoho_pipeline.cli.web.group import web
 from zoho_pipeline.cli.web.work import work
 
 
@@ -36,7 +37,7 @@ def main() -> None:
     """
 
 
-for command in (keys, origins, login):
+for command in (keys, origins, endpoints, login):
     web.add_command(command)
 for command in (connect, channels, content, sync, reconcile, transform, insight, sql, work, web, simulator, demo):
     main.add_command(command)

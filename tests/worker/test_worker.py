@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from tests.sync_records import record_sync
 from tests.worker.conftest import QUICK_WORK, Place, wait_for
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -62,7 +63,7 @@ class Running:
         assert not self._thread.is_alive()
 
 
-@BOTH
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres", "all on postgres"], indirect=True)
 def test_requests_are_done_when_their_rows_are_published(place: Place) -> None:
     place.connect("acme", leads=4)
     place.connect("bolt", leads=2)
@@ -129,11 +130,13 @@ def test_a_first_sync_that_failed_is_not_tried_in_a_loop(place: Place) -> None:
     with place.registry.database.write() as transaction:
         transaction.execute(tables.sync_requests.update().values(asked_at=earlier))
     assert request_first_syncs(place.registry, "worker") == ["acme"]
-    claims.claim(place.registry, "w")
-    assert claims.finish(place.registry, "w", queue.history(place.registry, "acme", 1)[0].id, "no answer")
-    place.connect("acme2")
-    place.registry.remove("acme2")
-    assert request_first_syncs(place.registry, "worker") == []
+    again = claims.claim(place.registry, "w")
+    assert again is not None
+    assert claims.finish(place.registry, "w", again.id, "no answer")
+    record_sync(place.registry, "acme", "Leads", None, "skipped")
+    with place.registry.database.write() as transaction:
+        transaction.execute(tables.sync_requests.update().values(asked_at=earlier))
+    assert request_first_syncs(place.registry, "worker") == [], "its connection may not read leads"
 
 
 def test_a_failing_channel_fails_alone_and_says_why(place: Place) -> None:
@@ -191,6 +194,37 @@ def test_two_workers_never_take_one_job(place: Place) -> None:
     for number in range(6):
         assert told(place, f"c{number}").count("sync.finished") == 1
     assert leads(place) == {f"c{number}": 1 for number in range(6)}
+
+
+def test_a_stopped_worker_ends_its_sync_at_a_checkpoint(place: Place) -> None:
+    place.connect("acme")
+    request = ask(place)
+    place.sim.faults.next(100, "slow", "/crm/v7/Leads", seconds=0.5)
+    running = Running(place.worker())
+    wait_for(lambda: place.sim.faults.fired)
+    running.stop()
+    assert now(place, request).state == "queued"
+    assert not running.worker.hangs
+    assert not running.worker.failed
+    assert "sync.failed" not in told(place, "acme"), "it did not fail: it was stopped"
+    place.sim.faults.clear()
+    assert place.worker().run(once=True)
+    assert leads(place) == {"acme": 3}
+
+
+def test_a_sync_whose_claim_was_lost_stops_and_changes_nothing(place: Place) -> None:
+    place.connect("acme")
+    request = ask(place)
+    place.sim.faults.next(100, "slow", "/crm/v7/Leads", seconds=0.5)
+    running = Running(place.worker(replace(QUICK_WORK, lease=timedelta(seconds=3))))
+    wait_for(lambda: place.sim.faults.fired)
+    with place.registry.database.write() as transaction:  # as if this machine had slept for longer than its lease
+        until = place.registry.database.now() + timedelta(minutes=5)
+        transaction.execute(tables.sync_requests.update().values(worker="other", lease_until=until))
+    wait_for(lambda: not running.worker._jobs)
+    running.stop()
+    found = now(place, request)
+    assert (found.state, found.worker) == ("running", "other")
 
 
 def test_a_stopped_worker_gives_back_what_it_has(place: Place) -> None:

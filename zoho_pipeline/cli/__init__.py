@@ -14,9 +14,9 @@ from zoho_pipeline.cli.demo.story import demo
 from zoho_pipeline.cli.marts import insight, sql, transform
 from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
 from zoho_pipeline.cli.simulator import simulator
+from zoho_pipeline.cli.web import web
 from zoho_pipeline.cli.web.admin import keys, login, origins
 from zoho_pipeline.cli.web.endpoints import endpoints
-from zoho_pipeline.cli.web.group import web
 from zoho_pipeline.cli.web.work import work
 
 

@@ -100,7 +100,10 @@ class Sender:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _claim(self, most: int) -> list[Delivery]:
+        """Claim what is due. It looks before it locks, because it looks every second."""
         try:
+            if not await asyncio.to_thread(deliveries.next_due, self._registry):
+                return []
             return await asyncio.to_thread(deliveries.claim, self._registry, most, self._limits.delivery_lease)
         except RegistryError as error:
             log.warning("the deliveries cannot be read, and are tried again: %s", error)

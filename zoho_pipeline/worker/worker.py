@@ -115,7 +115,7 @@ class Worker:
         if self._is_due("purges", self._limits.first_syncs_seconds):
             purge_removed(self._settings, self._registry, self._warehouse)
         if len(self._syncing) < self._limits.threads and self._is_due("requests", self._limits.poll_seconds):
-            while len(self._syncing) < self._limits.threads:
+            while len(self._syncing) < self._limits.threads and claims.claimable(self._registry):
                 request = claims.claim(self._registry, self.id, lease=self._limits.lease)
                 if request is None:
                     break

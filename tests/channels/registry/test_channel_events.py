@@ -60,7 +60,7 @@ def test_open_pages_learn_each_status_and_endpoints_only_breaks(registry: Regist
     registry.set_reconnect_needed("acme", "revoked while paused")
     registry.resume("acme")
     status = [e["data"]["status"] for e in events(registry) if e["type"] == "channel.status"]
-    assert status == ["active", "paused", "paused", "active"]
+    assert status == ["connected", "paused", "paused", "connected"]
     assert types(registry) == ["connection.created"]
 
 

@@ -128,6 +128,18 @@ def test_the_stream_ends_with_the_token(server: Server, key: Key, registry: Regi
     assert httpx.get(f"{server.url}/v1/channels/acme/events", headers=headers, trust_env=False).status_code == 401
 
 
+def test_a_page_gets_nothing_of_a_later_tenant_of_the_same_id(server: Server, key: Key, registry: Registry) -> None:
+    with following(server, key("read")) as events:
+        registry.remove("acme")
+        registry.add("acme", REFRESH, CONNECTION, tenant="other-inc")
+        publish(registry)
+        registry.store_settings("acme", tenant="acme-inc")
+        publish(registry)
+        assert next(events)["id"] == 7
+    with following(server, {**key("read"), "Last-Event-ID": "2"}) as events:
+        assert next(events)["id"] == 7, "what it missed is its own alone"
+
+
 def test_who_may_listen(server: Server, key: Key) -> None:
     url = f"{server.url}/v1/channels/acme/events"
 
@@ -158,7 +170,7 @@ def test_a_thousand_pages_share_one_reader(registry: Registry, many: list[str]) 
 
     async def run() -> list[Listener]:
         hub = EventHub(registry, poll_seconds=0.05)
-        pages = await asyncio.gather(*(hub.listen(many[number % 50], None) for number in range(1_000)))
+        pages = await asyncio.gather(*(hub.listen(many[number % 50], None, None) for number in range(1_000)))
         assert hub._reader is not None
         for name in many:
             await asyncio.to_thread(publish, registry, name)
@@ -183,7 +195,7 @@ def test_a_thousand_pages_share_one_reader(registry: Registry, many: list[str]) 
 def test_a_page_that_takes_nothing_is_dropped_and_the_others_go_on(registry: Registry, many: list[str]) -> None:
     async def run() -> None:
         hub = EventHub(registry, poll_seconds=0.02)
-        slow, quick = await hub.listen("c0", None), await hub.listen("c0", None)
+        slow, quick = await hub.listen("c0", None, None), await hub.listen("c0", None, None)
         for _ in range(QUEUE_LENGTH + 20):
             await asyncio.to_thread(publish, registry, "c0")
             async with asyncio.timeout(30):
@@ -192,7 +204,7 @@ def test_a_page_that_takes_nothing_is_dropped_and_the_others_go_on(registry: Reg
         assert [found is None for found in got] == [False] * QUEUE_LENGTH + [True]
         assert slow.has_ended
         assert not quick.has_ended
-        again = await hub.listen("c0", got[-2].seq)  # type: ignore[union-attr]
+        again = await hub.listen("c0", None, got[-2].seq)  # type: ignore[union-attr]
         async with asyncio.timeout(30):
             assert [(await again.next()).seq - got[-2].seq for _ in range(20)] == list(range(1, 21))  # type: ignore[union-attr]
         hub.leave(quick)
@@ -207,7 +219,7 @@ def test_no_event_is_lost_or_doubled_while_pages_come_and_writers_write(registry
 
     async def page(hub: EventHub, wait: float) -> list[int]:
         await asyncio.sleep(wait)
-        listener, seen = await hub.listen("acme", 2), []
+        listener, seen = await hub.listen("acme", None, 2), []
         while not seen or seen[-1] < total + 2:
             async with asyncio.timeout(60):
                 found = await listener.next()

@@ -1,4 +1,4 @@
-"""What the registry keeps about the platform that embeds us: API keys, tenants, consents, replays, audit.
+"""What the registry keeps about the platform that embeds us: keys, tenants, consents, endpoints, deliveries, audit.
 
 Here belongs the storage, without HTTP. The routes that use it are in `web`. Sync requests are in `sync_requests`.
 `web`, `worker` and the command line call it.

@@ -92,7 +92,7 @@ def record_status(
         detail: why, in a sentence for a person.
     """
     before, after = change
-    data = {"status": after, "status_detail": None if detail is None else redact(detail)}
+    data = {"status": shown_status(after), "status_detail": None if detail is None else redact(detail)}
     if before is None:
         record(connection, channel_id, tenant, "connection.created", data, now)
     elif after == RECONNECT_NEEDED and before != after:
@@ -100,6 +100,11 @@ def record_status(
     elif before == RECONNECT_NEEDED and after == ACTIVE:
         record(connection, channel_id, tenant, "connection.restored", data, now)
     record(connection, channel_id, tenant, CHANNEL_STATUS, data, now)
+
+
+def shown_status(status: str) -> str:
+    """A status of the registry in the words of the API, which says `connected` for `active`."""
+    return "connected" if status == ACTIVE else status
 
 
 def prune(connection: Connection, now: datetime) -> None:

@@ -198,8 +198,10 @@ class Registry:
 
     def clear_reconnect_needed(self, channel_id: str) -> None:
         """Zoho gave a token, so nobody needs to connect the channel again."""
-        if self.get(channel_id).status != RECONNECT_NEEDED:  # each new token asks, and it is nearly never so
-            return
+        status = select(tables.channels.c.status).where(tables.channels.c.channel_id == channel_id)
+        with self.database.read() as transaction:  # each new token asks, and it is nearly never so
+            if transaction.scalar(status) != RECONNECT_NEEDED:
+                return
         with self.database.write() as transaction:
             channel = read_channel(self.database, transaction, channel_id, lock=True)
             if channel.status == RECONNECT_NEEDED:

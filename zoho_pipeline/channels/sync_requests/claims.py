@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from zoho_pipeline.channels.errors import UnknownChannel
 from zoho_pipeline.channels.registry import channel_events
@@ -37,12 +37,7 @@ def claim(
     with database.write() as transaction:
         database.one_at_a_time(transaction, "sync claims")
         now = database.now_in(transaction)
-        waiting = and_(
-            sync_requests.c.state == QUEUED,
-            or_(sync_requests.c.lease_until.is_(None), sync_requests.c.lease_until <= now),
-        )
-        abandoned = and_(sync_requests.c.state == RUNNING, sync_requests.c.lease_until <= now)
-        free = select(sync_requests).where(or_(waiting, abandoned))
+        free = select(sync_requests).where(_is_free(now))
         if only is not None:
             free = free.where(sync_requests.c.id.in_(only))
         row = transaction.execute(free.order_by(sync_requests.c.asked_at, sync_requests.c.id).limit(1)).mappings()
@@ -122,12 +117,16 @@ def claimed_by(registry: Registry, worker: str) -> list[SyncRequest]:
 
 
 def claimable(registry: Registry) -> int:
-    """The number of queued requests that a worker could take now."""
+    """The number of requests that a worker could take now. It takes no lock, so a worker asks often."""
     with registry.database.read() as transaction:
         now = registry.database.now_in(transaction)
-        free = or_(sync_requests.c.lease_until.is_(None), sync_requests.c.lease_until <= now)
-        query = select(func.count()).select_from(sync_requests).where(sync_requests.c.state == QUEUED, free)
-        return int(transaction.scalar(query) or 0)
+        return int(transaction.scalar(select(func.count()).select_from(sync_requests).where(_is_free(now))) or 0)
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    """Whether nobody works on a request: it is queued, or its claim has ended."""
+    until, state = sync_requests.c.lease_until, sync_requests.c.state
+    return or_(and_(state == QUEUED, or_(until.is_(None), until <= now)), and_(state == RUNNING, until <= now))
 
 
 def _end_claim(

@@ -41,6 +41,7 @@ def _without_first_sync(registry: Registry) -> list[str]:
         lately = and_(sync_requests.c.asked_at > since, sync_requests.c.asked_at >= channels.c.connected_at)
         tried = exists().where(of_channel, or_(sync_requests.c.state.in_(UNFINISHED), lately))
         of_leads = (modules.c.channel_id == channels.c.channel_id, modules.c.module == "Leads")
-        synced = exists().where(*of_leads, modules.c.upper_bound.is_not(None))
+        # leads that this connection may not read were synced as far as they can be
+        synced = exists().where(*of_leads, or_(modules.c.upper_bound.is_not(None), modules.c.outcome == "skipped"))
         new = select(channels.c.channel_id).where(channels.c.status == ACTIVE, not_(synced), not_(tried))
         return list(transaction.scalars(new.order_by(channels.c.connected_at, channels.c.channel_id)))

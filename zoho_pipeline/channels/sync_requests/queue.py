@@ -115,7 +115,7 @@ def announce(
 ) -> None:
     """Tell open pages that the state of a request changed."""
     sync = {"request_id": request_id, "state": state, "error": error}
-    data = {"status": channel.status, "sync": sync}
+    data = {"status": channel_events.shown_status(channel.status), "sync": sync}
     channel_events.record(transaction, channel.id, channel.tenant, channel_events.CHANNEL_STATUS, data, now)
 
 

@@ -7,7 +7,6 @@ import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.session import Session
-from zoho_pipeline.cli.web.group import web
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
 
@@ -19,7 +18,7 @@ _SHOWN = ("id", "url", "tenant", "events", "state", "waiting", "dead", "last_pro
 endpoint_argument = click.argument("endpoint_id", metavar="ID")
 
 
-@web.group(short_help="Where events of channels are sent.")
+@click.group(short_help="Where events of channels are sent.")
 def endpoints() -> None:
     """Add, test and remove the URLs to which events are sent, signed by Standard Webhooks."""
 

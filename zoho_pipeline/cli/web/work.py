@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -12,6 +13,32 @@ from zoho_pipeline.cli.program import BUG
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
+
+if TYPE_CHECKING:
+    from zoho_pipeline.worker.worker import Worker
+
+
+class _Signals:
+    """Lets SIGTERM and Ctrl-C stop the worker, for the length of the block. `stopped`: one of them came."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.stopped = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+        if self.worker is not None:
+            self.worker.stop()
 
 
 @click.command(short_help="Sync on request, publish, and send events.")
@@ -30,28 +57,23 @@ def work(once: bool, output: str) -> None:
       zoho-pipeline work
       zoho-pipeline work --once --format json
     """
-    from zoho_pipeline.worker.worker import Worker
+    with _Signals() as signals:  # before the import, which takes seconds
+        from zoho_pipeline.worker.worker import Worker
 
-    service, session = load_service_settings(), Session()
-    worker = Worker(session.settings, service)
-    stopped: list[int] = []
-
-    def stop(number: int, _: object) -> None:
-        stopped.append(number)
-        worker.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    complete = worker.run(once=once)
+        service, session = load_service_settings(), Session()
+        signals.worker = worker = Worker(session.settings, service)
+        if signals.stopped:
+            worker.stop()
+        complete = worker.run(once=once)
     if output == "json":
         print_json({"done": sorted(worker.done), "failed": worker.failed, "left": worker.left})
-    elif once and not stopped:
+    elif once and not signals.stopped:
         say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
     if worker.hangs:  # a thread waits for Zoho or for a build; what it holds was given back, and a kill loses nothing
         logging.shutdown()
         sys.stdout.flush()
         os._exit(0)
-    if not complete and not stopped:
+    if not complete and not signals.stopped:
         *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:
             say(f"error: {line}", err=True)

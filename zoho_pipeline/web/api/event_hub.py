@@ -37,15 +37,24 @@ class PageEvent:
     """An event as a page gets it. `seq` is its number in the channel; not every number is an event for pages."""
 
     seq: int
+    tenant: str | None
     type: str
     data: dict[str, Any]
 
 
 @dataclass(eq=False)
 class Listener:
-    """One open page. `has_ended`: it got all events that it will get."""
+    """One open page.
+
+    Attributes:
+        tenant: the tenant of the channel when the page began. Events of the same id under another tenant are not
+            for this page.
+        after: the number of the last event that the page needs no more.
+        has_ended: it got all events that it will get.
+    """
 
     channel_id: str
+    tenant: str | None
     after: int
     has_ended: bool = False
     _queue: "asyncio.Queue[PageEvent | None]" = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH + 1))
@@ -58,7 +67,7 @@ class Listener:
 
     def offer(self, event: PageEvent) -> bool:
         """Give an event to the page; False if it does not take its events, and is dropped."""
-        if event.seq <= self.after:
+        if event.seq <= self.after or event.tenant != self.tenant:
             return True
         if self._queue.qsize() >= QUEUE_LENGTH:
             self.end()
@@ -91,10 +100,11 @@ class EventHub:
         self._topics: dict[str, _Topic] = {}
         self._reader: asyncio.Task[None] | None = None
 
-    async def listen(self, channel_id: str, last_seen: int | None) -> Listener:
+    async def listen(self, channel_id: str, tenant: str | None, last_seen: int | None) -> Listener:
         """Open a page of a channel.
 
         Args:
+            tenant: the channel's present tenant.
             last_seen: the number of the last event that the page got; the later ones of the last hour come first.
                 None: the page begins now.
 
@@ -106,7 +116,7 @@ class EventHub:
             topic = self._topics.get(channel_id)
             if topic is None or topic.cursor <= newest:
                 break  # else the reader went on meanwhile, and what it told would be missing
-        listener = Listener(channel_id, min(last_seen, newest) if last_seen is not None else newest)
+        listener = Listener(channel_id, tenant, min(last_seen, newest) if last_seen is not None else newest)
         for event in missed[-QUEUE_LENGTH:]:
             listener.offer(event)
         listener.after = newest
@@ -166,7 +176,7 @@ class EventHub:
             later = (channel_events.c.seq > last_seen, channel_events.c.seq <= newest, channel_events.c.at > since)
             rows = select(channel_events).where(own, *later, channel_events.c.type.in_(TYPES))
             events = transaction.execute(rows.order_by(channel_events.c.seq)).mappings()
-            return newest, [PageEvent(row["seq"], row["type"], row["data"]) for row in events]
+            return newest, [PageEvent(row["seq"], row["tenant"], row["type"], row["data"]) for row in events]
 
     def _after(self, cursors: dict[str, int]) -> dict[str, tuple[int, list[PageEvent]]]:
         """Channel → its newest number and its events after the cursor, for the channels that have new ones."""
@@ -188,7 +198,7 @@ class EventHub:
                 ]
                 rows = select(channel_events).where(or_(*wanted), channel_events.c.type.in_(TYPES))
                 for event in transaction.execute(rows.order_by(channel_events.c.seq)).mappings():
-                    page_event = PageEvent(event["seq"], event["type"], event["data"])
+                    page_event = PageEvent(event["seq"], event["tenant"], event["type"], event["data"])
                     found[event["channel_id"]][1].append(page_event)
         return found
 

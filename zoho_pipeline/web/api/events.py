@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
 
+from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.web.api.event_hub import EventHub, Listener, PageEvent
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import require, visible_channel
@@ -36,16 +37,16 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 def admitted(
     request: Request, channel_id: str, principal: Annotated[Principal, Depends(require("read"))]
-) -> tuple[str, float]:
-    """The channel's id, and for how many seconds the caller may listen.
+) -> tuple[Channel, float]:
+    """The channel, and for how many seconds the caller may listen.
 
     It reads the registry, so it runs in a thread of the pool, and only at the start.
     """
     found = services(request)
     channel = visible_channel(found, principal, channel_id)
     if principal.expires_at is None:
-        return channel.id, LONGEST_SECONDS
-    return channel.id, min(LONGEST_SECONDS, (principal.expires_at - found.clock()).total_seconds())
+        return channel, LONGEST_SECONDS
+    return channel, min(LONGEST_SECONDS, (principal.expires_at - found.clock()).total_seconds())
 
 
 @router.get(
@@ -56,19 +57,19 @@ def admitted(
 )
 async def stream(
     request: Request,
-    seen: Annotated[tuple[str, float], Depends(admitted)],
+    seen: Annotated[tuple[Channel, float], Depends(admitted)],
     last_event_id: Annotated[str | None, Header(description="The id of the last event that the page got.")] = None,
 ) -> StreamingResponse:
     """Follow a channel. After a cut connection, `Last-Event-ID` brings what happened within the last hour.
 
     A comment comes every 15 seconds. The stream ends with the token, at the latest after an hour.
     """
-    hub, (channel_id, seconds) = hub_of(request), seen
+    hub, (channel, seconds) = hub_of(request), seen
     ends_at = time.monotonic() + seconds
 
     async def lines() -> AsyncIterator[str]:
         yield "retry: 3000\n: connected\n\n"
-        listener = await hub.listen(channel_id, _number(last_event_id))
+        listener = await hub.listen(channel.id, channel.tenant, _number(last_event_id))
         try:
             while (left := ends_at - time.monotonic()) > 0:
                 event = await _next(listener, min(COMMENT_SECONDS, left))

@@ -16,7 +16,13 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 log = logging.getLogger(__name__)
 
 
-def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) -> list[str]:
+BUSY_SECONDS = 1.0
+"""How long a purge waits for its channel. Then the worker goes on with its other work, and tries again later."""
+
+
+def purge_removed(
+    settings: Settings, registry: Registry, warehouse: Warehouse, wait: float = BUSY_SECONDS
+) -> list[str]:
     """Delete the rows of the channels that were removed with them, and publish the marts without them.
 
     A channel that another process has in use waits for the next call. So does one whose marts could not be
@@ -29,7 +35,7 @@ def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) 
     deleted = []
     for channel_id in purges.waiting():
         try:
-            rows = purge_alone(settings, warehouse, channel_id)
+            rows = purge_alone(settings, warehouse, channel_id, wait=wait)
         except (ChannelBusy, LockLost) as error:
             log.info("the rows of the removed channel %s wait: %s", channel_id, error)
             continue

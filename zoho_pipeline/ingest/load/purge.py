@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 
-from zoho_pipeline.channels.database.locks import channel_lock
+from zoho_pipeline.channels.database.locks import WAIT_SECONDS, channel_lock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
 from zoho_pipeline.ingest.load.loader import pipeline_name
 from zoho_pipeline.settings import Settings
@@ -14,14 +14,20 @@ STATE_TABLE = "_dlt_pipeline_state"
 PURPOSES = ("zoho_crm", "content")
 
 
-def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str) -> int:
+def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str, *, wait: float = WAIT_SECONDS) -> int:
     """Run `purge_channel` and `drop_local` while nobody else loads rows of the channel. Returns the deleted rows.
+
+    Args:
+        wait: seconds to wait for somebody else.
 
     Raises:
         ChannelBusy: a sync or a load of the content catalogue is running; nothing was deleted.
         LockLost: another one may have begun since then; nothing was deleted.
     """
-    with channel_lock(settings, channel_id) as rows, channel_lock(settings, channel_id, kind="content") as content:
+    with (
+        channel_lock(settings, channel_id, wait=wait) as rows,
+        channel_lock(settings, channel_id, wait=wait, kind="content") as content,
+    ):
 
         def ensure_alone() -> None:
             rows.ensure_held()

@@ -37,6 +37,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.text += " "
         self._in = tag if tag in HEADINGS else self._in
 
     def handle_data(self, data: str) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from zoho_pipeline.reading.leads import LeadFilter, page
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import Lead, LeadPage
-from zoho_pipeline.web.api.channels import WHO, Cursor, Limit, Reader
+from zoho_pipeline.web.api.channels import WHO, Cursor, Limit, reader
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import visible_channel
 from zoho_pipeline.web.http import cursors
@@ -29,7 +29,6 @@ def _filter(text: str) -> Any:
 def list_leads(
     request: Request,
     id: str,
-    principal: Reader,
     limit: Limit = 20,
     cursor: Cursor = None,
     status: Annotated[str | None, _filter("status")] = None,
@@ -40,6 +39,7 @@ def list_leads(
 
     Names, addresses and phone numbers need the scope `pii`; without it they are masked.
     """
+    principal = reader(request)
 
     def make(found: WebServices) -> LeadPage:
         visible_channel(found, principal, id)

@@ -16,7 +16,7 @@ from zoho_pipeline.web.http.headers import SecurityHeaders
 from zoho_pipeline.web.http.methods import HeadAsGet
 from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.http.unexpected import CatchErrors
-from zoho_pipeline.web.operations import docs, health, metrics
+from zoho_pipeline.web.operations import docs, health, metrics, openapi
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
 
@@ -64,6 +64,7 @@ def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: b
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.describe(app)
     # the last one that is added is the outermost
     app.add_middleware(idempotency.StoreAnswers)
     app.add_middleware(HeadAsGet)

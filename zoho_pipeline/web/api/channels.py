@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
 from zoho_pipeline.reading.insight import read_from
 from zoho_pipeline.transform.errors import NotPublished
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import ChannelPage, ChannelState
 from zoho_pipeline.web.api.channel_state import channel_states
@@ -45,7 +46,9 @@ def get_channel(request: Request, id: str) -> Response:
     principal = reader(request)
 
     def make(found: WebServices) -> ChannelState:
-        return channel_states(found, [visible_channel(found, principal, id)])[0]
+        channel = visible_channel(found, principal, id)
+        with found.published.reading() as marts:
+            return channel_states(found, [channel], marts)[0]
 
     return answered(request, principal, make)
 
@@ -61,7 +64,8 @@ def get_insight(request: Request, id: str) -> Response:
 
     def make(found: WebServices) -> bytes:
         visible_channel(found, principal, id)
-        return json.dumps(insight_of(found, id), ensure_ascii=False, separators=(",", ":")).encode()
+        with found.published.reading() as marts:
+            return json.dumps(insight_of(marts, id), ensure_ascii=False, separators=(",", ":")).encode()
 
     return answered(request, principal, make)
 
@@ -82,20 +86,20 @@ def page_of_channels(
         )
     shown = [channel for channel in rows[:limit] if principal.sees(channel)]
     following = cursors.encode(keys, binding, [rows[limit - 1].id]) if len(rows) > limit else None
-    return channel_states(found, shown), following
+    with found.published.reading() as marts:
+        return channel_states(found, shown, marts), following
 
 
-def insight_of(found: WebServices, channel_id: str) -> dict[str, Any]:
+def insight_of(marts: Connection | None, channel_id: str) -> dict[str, Any]:
     """The insight of a channel that the caller may see.
 
     Raises:
         Problem: `not_published`; the channel never had a complete sync, or none was published.
     """
-    with found.published.reading() as connection:
-        try:
-            insight = read_from(connection, channel_id) if connection else None
-        except NotPublished:
-            insight = None
+    try:
+        insight = read_from(marts, channel_id) if marts else None
+    except NotPublished:
+        insight = None
     if insight is None or insight["data_status"] == "never_synced":
         raise Problem("not_published", "There is no insight yet: no complete sync of the channel was published.")
     return insight

@@ -15,8 +15,7 @@ from zoho_pipeline.web.http.client_address import ClientAddress
 from zoho_pipeline.web.http.headers import SecurityHeaders
 from zoho_pipeline.web.http.methods import HeadAsGet
 from zoho_pipeline.web.http.rate_limits import RateLimits
-from zoho_pipeline.web.http.unexpected import CatchErrors
-from zoho_pipeline.web.operations import docs, health, metrics
+from zoho_pipeline.web.operations import docs, health, metrics, openapi
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
 
@@ -64,11 +63,11 @@ def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: b
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    openapi.describe(app)
     # the last one that is added is the outermost
     app.add_middleware(idempotency.StoreAnswers)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimits)
-    app.add_middleware(CatchErrors)
     app.add_middleware(AccessLog)
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)

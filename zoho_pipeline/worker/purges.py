@@ -2,7 +2,7 @@
 
 import logging
 
-from zoho_pipeline.channels.errors import ChannelBusy, LockLost
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
 from zoho_pipeline.channels.platform.purges import Purges
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.channel_tables import publish
@@ -16,7 +16,13 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 log = logging.getLogger(__name__)
 
 
-def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) -> list[str]:
+BUSY_SECONDS = 1.0
+"""How long a purge waits for its channel. Then the worker goes on with its other work, and tries again later."""
+
+
+def purge_removed(
+    settings: Settings, registry: Registry, warehouse: Warehouse, wait: float = BUSY_SECONDS
+) -> list[str]:
     """Delete the rows of the channels that were removed with them, and publish the marts without them.
 
     A channel that another process has in use waits for the next call. So does one whose marts could not be
@@ -32,9 +38,14 @@ def purge_removed(settings: Settings, registry: Registry, warehouse: Warehouse) 
     deleted = []
     for channel_id in purges.waiting():
         try:
-            rows = purge_alone(settings, warehouse, channel_id)
+            rows = purge_alone(settings, warehouse, channel_id, wait=wait)
         except (ChannelBusy, LockLost) as error:
             log.info("the rows of the removed channel %s wait: %s", channel_id, error)
+            continue
+        except RegistryError:
+            raise
+        except PipelineError as error:
+            log.warning("the rows of the removed channel %s cannot be deleted now: %s", channel_id, error)
             continue
         log.info("%d rows of the removed channel %s were deleted.", rows, channel_id)
         deleted.append(channel_id)

@@ -35,7 +35,7 @@ class Server:
 @pytest.fixture
 def server(settings: Settings, registry: Registry) -> Iterator[Server]:
     registry.add("acme", REFRESH, CONNECTION, tenant="acme-inc")
-    registry.add("other", REFRESH, CONNECTION, tenant="other-inc")
+    registry.add("other", REFRESH, CONNECTION, tenant="other-inc", again=True)
     app = create_app(settings, ServiceSettings())
     app.state.event_hub = hub = EventHub(registry, poll_seconds=0.05)
     config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
@@ -131,7 +131,7 @@ def test_the_stream_ends_with_the_token(server: Server, key: Key, registry: Regi
 def test_a_page_gets_nothing_of_a_later_tenant_of_the_same_id(server: Server, key: Key, registry: Registry) -> None:
     with following(server, key("read")) as events:
         registry.remove("acme")
-        registry.add("acme", REFRESH, CONNECTION, tenant="other-inc")
+        registry.add("acme", REFRESH, CONNECTION, tenant="other-inc", again=True)
         publish(registry)
         registry.store_settings("acme", tenant="acme-inc")
         publish(registry)
@@ -159,7 +159,7 @@ def test_closing_the_hub_ends_the_streams(server: Server, key: Key) -> None:
 def many(registry: Registry) -> list[str]:
     names = [f"c{number}" for number in range(50)]
     for name in names:
-        registry.add(name, REFRESH, CONNECTION)
+        registry.add(name, REFRESH, CONNECTION, again=True)
     return names
 
 

@@ -8,7 +8,6 @@ from fastapi.testclient import TestClient
 
 from tests.channels.wire import DC, refresh_token, settings_for
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
-from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.errors import RowsRemain
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.platform.purges import Purges
@@ -73,8 +72,8 @@ def test_verify(call: Callable[..., Any], registry: Registry, simulator: Simulat
     assert actions(registry) == ["channel.verified", "channel.not_verified"]
 
 
-def test_verify_when_zoho_does_not_answer(call: Callable[..., Any], simulator: Simulator) -> None:
-    simulator.faults.next(30, "server_error", "/users")
+def test_verify_when_zoho_answers_as_it_should_not(call: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.faults.next(1, "no_permission", "/users")
     answer = call("verify")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
@@ -145,7 +144,7 @@ def test_a_token_that_another_channel_uses_stays_and_the_channel_is_not_named(
     assert len(simulator.hub.tokens.grants) == 1
 
 
-def test_nothing_is_removed_while_zoho_does_not_answer_or_a_sync_runs(
+def test_nothing_is_removed_while_zoho_does_not_answer(
     client: TestClient, key: Key, channel: Channel, registry: Registry, simulator: Simulator
 ) -> None:
     simulator.faults.next(5, "server_error", "/oauth/v2/token/revoke")
@@ -158,5 +157,4 @@ def test_only_the_tenant_may_remove(client: TestClient, key: Key, channel: Chann
     assert client.delete("/v1/channels/acme", headers=key(tenants=("other",))).status_code == 404
     assert client.delete("/v1/channels/acme", headers=key("write", "sync")).status_code == 403
     assert client.delete("/v1/channels/acme?purge=perhaps", headers=key()).status_code == 422
-    with channel_lock(registry.settings, "acme", wait=0):
-        assert [c.id for c in registry.list()] == ["acme"]
+    assert [c.id for c in registry.list()] == ["acme"]

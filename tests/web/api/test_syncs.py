@@ -19,7 +19,7 @@ SYNCS = "/v1/channels/acme/syncs"
 @pytest.fixture(autouse=True)
 def _channels(registry: Registry) -> None:
     registry.add("acme", REFRESH, CONNECTION, tenant="acme-inc")
-    registry.add("other", REFRESH, CONNECTION, tenant="other-inc")
+    registry.add("other", REFRESH, CONNECTION, tenant="other-inc", again=True)
 
 
 def finish(registry: Registry, error: str | None = None) -> None:

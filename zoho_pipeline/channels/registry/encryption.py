@@ -10,6 +10,7 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,8 +23,9 @@ from zoho_pipeline.settings import Secret
 _ENCRYPT, _SIGN, _KEY_ID = "seal", "sign", "key id"
 
 
+@lru_cache(maxsize=128)
 def derive(key: Secret, purpose: str) -> bytes:
-    """32 bytes for one purpose from a key of any text (HKDF-SHA256)."""
+    """32 bytes for one purpose from a key of any text (HKDF-SHA256). They are kept, because each request needs some."""
     info = f"zoho-pipeline {purpose}".encode()
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key.reveal().encode())
 

@@ -7,7 +7,7 @@ written anew.
 import shutil
 from collections.abc import Callable
 
-from zoho_pipeline.channels.database.locks import channel_lock
+from zoho_pipeline.channels.database.locks import WAIT_SECONDS, channel_lock
 from zoho_pipeline.ingest.load.loader import pipeline_name
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.run.open_engine import forget_channel
@@ -19,17 +19,23 @@ STATE_TABLE = "_dlt_pipeline_state"
 PURPOSES = ("zoho_crm", "content")
 
 
-def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str) -> int:
+def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str, *, wait: float = WAIT_SECONDS) -> int:
     """Remove everything of a channel while nobody else loads rows of it. Returns the number of deleted raw rows.
 
     It can be repeated: a purge that was killed leaves nothing that the next one does not remove.
+
+    Args:
+        wait: seconds to wait for somebody else.
 
     Raises:
         ChannelBusy: a sync or a load of the content catalogue is running; nothing was deleted.
         LockLost: another one may have begun since then; nothing was deleted.
         WarehouseBusy: another process has held the warehouse for too long. Purge again.
     """
-    with channel_lock(settings, channel_id) as rows, channel_lock(settings, channel_id, kind="content") as content:
+    with (
+        channel_lock(settings, channel_id, wait=wait) as rows,
+        channel_lock(settings, channel_id, wait=wait, kind="content") as content,
+    ):
 
         def ensure_alone() -> None:
             rows.ensure_held()

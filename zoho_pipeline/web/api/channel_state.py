@@ -13,6 +13,7 @@ from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.reading.channel_numbers import ChannelNumbers, read_numbers
 from zoho_pipeline.settings import Settings
+from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.zoho.connection.credits import known_edition
@@ -26,11 +27,16 @@ _WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = 
 )
 
 
-def channel_states(found: WebServices, channels: Iterable[Channel]) -> list[model.ChannelState]:
-    """The fields of channels that the caller may see."""
+def channel_states(
+    found: WebServices, channels: Iterable[Channel], marts: warehouse.Connection | None
+) -> list[model.ChannelState]:
+    """The fields of channels that the caller may see.
+
+    Args:
+        marts: a connection to the published marts; None: nothing was published yet.
+    """
     listed = list(channels)
-    with found.published.reading() as connection:
-        numbers = read_numbers(connection, [channel.id for channel in listed]) if connection else {}
+    numbers = read_numbers(marts, [channel.id for channel in listed]) if marts else {}
     requests = {channel.id: _newest_request(found, channel.id) for channel in listed}
     database = found.registry.database
     with database.read() as transaction:

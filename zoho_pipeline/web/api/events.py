@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.web.api.event_hub import EventHub, Listener, PageEvent
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http.problems import problem_responses
 from zoho_pipeline.web.services import services
 
@@ -36,7 +36,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 
 def admitted(
-    request: Request, channel_id: str, principal: Annotated[Principal, Depends(require("read"))]
+    request: Request, channel_id: ChannelId, principal: Annotated[Principal, Depends(require("read"))]
 ) -> tuple[Channel, float]:
     """The channel, and for how many seconds the caller may listen.
 
@@ -50,10 +50,10 @@ def admitted(
 
 
 @router.get(
-    "/channels/{channel_id}/events",
+    "/channels/{id}/events",
     response_class=StreamingResponse,
     summary="Events of a channel as they happen",
-    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required"),
+    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required", "invalid"),
 )
 async def stream(
     request: Request,

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from zoho_pipeline.reading.leads import LeadFilter, page
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import Lead, LeadPage
-from zoho_pipeline.web.api.channels import WHO, Cursor, Limit, Reader
+from zoho_pipeline.web.api.channels import WHO, Cursor, Limit, reader
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import visible_channel
 from zoho_pipeline.web.http import cursors
@@ -29,7 +30,6 @@ def _filter(text: str) -> Any:
 def list_leads(
     request: Request,
     id: str,
-    principal: Reader,
     limit: Limit = 20,
     cursor: Cursor = None,
     status: Annotated[str | None, _filter("status")] = None,
@@ -40,29 +40,36 @@ def list_leads(
 
     Names, addresses and phone numbers need the scope `pii`; without it they are masked.
     """
+    principal = reader(request)
 
     def make(found: WebServices) -> LeadPage:
         visible_channel(found, principal, id)
-        return page_of_leads(found, principal, id, limit, cursor, LeadFilter(status, source, content_id))
+        with found.published.reading() as marts:
+            return page_of_leads(found, principal, marts, id, limit, cursor, LeadFilter(status, source, content_id))
 
     return answered(request, principal, make)
 
 
 def page_of_leads(
-    found: WebServices, principal: Principal, channel_id: str, limit: int, cursor: str | None, only: LeadFilter
+    found: WebServices,
+    principal: Principal,
+    marts: Connection | None,
+    channel_id: str,
+    limit: int,
+    cursor: str | None = None,
+    only: LeadFilter | None = None,
 ) -> LeadPage:
     """A page of leads of a channel that the caller may see. Problem `invalid`: the cursor is of another list."""
-    keys = found.settings.secret_keys
+    keys, only = found.settings.secret_keys, only or LeadFilter()
     binding = {"list": "leads", "tenant": principal.tenant, "channel": channel_id}
     binding |= {"status": only.status, "source": only.source, "content_id": only.content_id}
     after = None
     if cursor is not None:
         moment, last = cursors.decode(keys, binding, cursor)
         after = (None if moment is None else str(moment), str(last))
-    with found.published.reading() as connection:
-        if connection is None:
-            return LeadPage(data=[], next_cursor=None)
-        rows, following = page(connection, channel_id, limit, after, only)
+    if marts is None:
+        return LeadPage(data=[], next_cursor=None)
+    rows, following = page(marts, channel_id, limit, after, only)
     shown = [_lead(row, with_names="pii" in principal.scopes) for row in rows]
     return LeadPage(data=shown, next_cursor=None if following is None else cursors.encode(keys, binding, following))
 

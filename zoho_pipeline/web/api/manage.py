@@ -14,7 +14,7 @@ from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.model import ACTIVE, PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.settings import SettingsError
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
 from zoho_pipeline.web.http.rate_limits import limits_of
 from zoho_pipeline.web.services import WebServices, services
@@ -56,8 +56,8 @@ _STATUS: dict[str, Literal["connected", "paused", "reconnect_needed"]] = {
 }
 
 
-@router.post("/{channel_id}/pause", responses=problem_responses(*REFUSALS, *REPEATS))
-def pause(request: Request, channel_id: str, principal: Admin) -> ChannelState:
+@router.post("/{id}/pause", responses=problem_responses(*REFUSALS, *REPEATS))
+def pause(request: Request, channel_id: ChannelId, principal: Admin) -> ChannelState:
     """Leave the channel out of every sync. What was read stays."""
     found, channel = _channel(request, principal, channel_id)
     try:
@@ -67,8 +67,8 @@ def pause(request: Request, channel_id: str, principal: Admin) -> ChannelState:
     return _changed(found, principal, channel, "channel.paused")
 
 
-@router.post("/{channel_id}/resume", responses=problem_responses(*REFUSALS, *REPEATS, "reconnect_needed"))
-def resume(request: Request, channel_id: str, principal: Admin) -> ChannelState:
+@router.post("/{id}/resume", responses=problem_responses(*REFUSALS, *REPEATS, "reconnect_needed"))
+def resume(request: Request, channel_id: ChannelId, principal: Admin) -> ChannelState:
     """Include a paused channel in the syncs again."""
     found, channel = _channel(request, principal, channel_id)
     try:
@@ -83,10 +83,10 @@ def resume(request: Request, channel_id: str, principal: Admin) -> ChannelState:
 
 
 @router.post(
-    "/{channel_id}/verify",
+    "/{id}/verify",
     responses=problem_responses(*REFUSALS, *REPEATS, "reconnect_needed", "not_yours", "throttled", "unavailable"),
 )
-def verify(request: Request, channel_id: str, principal: Admin) -> ChannelState:
+def verify(request: Request, channel_id: ChannelId, principal: Admin) -> ChannelState:
     """Ask Zoho whether the connection works, and store what it says about the org."""
     found, channel = _channel(request, principal, channel_id)
     # by channel: a second key of the tenant must not double what Zoho is asked
@@ -106,10 +106,10 @@ def verify(request: Request, channel_id: str, principal: Admin) -> ChannelState:
     return _changed(found, principal, channel, "channel.verified")
 
 
-@router.delete("/{channel_id}", responses=problem_responses(*REFUSALS, "conflict", "throttled", "unavailable"))
+@router.delete("/{id}", responses=problem_responses(*REFUSALS, "conflict", "throttled", "unavailable"))
 def remove(
     request: Request,
-    channel_id: str,
+    channel_id: ChannelId,
     principal: Admin,
     purge: Annotated[bool, Query(description="Delete its rows in the warehouse too.")] = False,
 ) -> Removed:

@@ -15,7 +15,7 @@ from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooMany
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER, SyncRequest
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http import cursors
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
 from zoho_pipeline.web.services import WebServices, services
@@ -80,14 +80,14 @@ class SyncPage(BaseModel):
 
 
 @router.post(
-    "/channels/{channel_id}/syncs",
+    "/channels/{id}/syncs",
     status_code=202,
     response_model=SyncAccepted,
     summary="Ask for a sync",
     responses=problem_responses(*_KNOWN, "paused", "reconnect_needed", "invalid", "rate_limited"),
 )
 def ask_for_sync(
-    channel_id: str,
+    channel_id: ChannelId,
     principal: Annotated[Principal, Depends(require("sync"))],
     found: Annotated[WebServices, Depends(services)],
     order: SyncOrder | None = None,
@@ -120,13 +120,13 @@ def ask_for_sync(
 
 
 @router.get(
-    "/channels/{channel_id}/syncs",
+    "/channels/{id}/syncs",
     response_model=SyncPage,
     summary="The last syncs of a channel",
     responses=problem_responses(*_KNOWN, "invalid"),
 )
 def list_syncs(
-    channel_id: str,
+    channel_id: ChannelId,
     principal: Annotated[Principal, Depends(require("read"))],
     found: Annotated[WebServices, Depends(services)],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

@@ -1,8 +1,9 @@
 """Dependencies of the routes: the caller with a scope, and a channel that the caller may see."""
 
 from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Path, Request
 
 from zoho_pipeline.channels.errors import InvalidSetting, UnknownChannel
 from zoho_pipeline.channels.platform.tenants import check_tenant
@@ -15,6 +16,8 @@ from zoho_pipeline.web.http.idempotency import claim_key
 from zoho_pipeline.web.http.problems import Problem, not_found
 from zoho_pipeline.web.http.rate_limits import limits_of
 from zoho_pipeline.web.services import WebServices, services
+
+ChannelId = Annotated[str, Path(alias="id", description="The id of a channel.")]
 
 
 def require(*scopes: str) -> Callable[[Request], Principal]:

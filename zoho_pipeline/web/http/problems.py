@@ -16,8 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.settings import PipelineError
 
 log = logging.getLogger(__name__)
 
@@ -156,10 +155,10 @@ def install(app: FastAPI) -> None:
         errors = [_field_error(found) for found in error.errors()[:_MOST_ERRORS]]
         return answer(request, Problem("invalid", "A value of the request is wrong; see errors.", errors=errors))
 
-    @app.exception_handler(RegistryError)
-    @app.exception_handler(WarehouseError)
-    async def _database(request: Request, error: RegistryError | WarehouseError) -> JSONResponse:
-        log.error("a database cannot be used: %s", error)
+    @app.exception_handler(PipelineError)
+    async def _unavailable(request: Request, error: PipelineError) -> JSONResponse:
+        """What no route expects: the registry or the warehouse cannot be used, or a key is missing."""
+        log.error("a request could not be answered: %s", error)
         detail = "A database of this service does not answer. Try again."
         return answer(request, Problem("unavailable", detail, headers={"Retry-After": "10"}))
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoho_pipeline.channels.registry import platform_tables as platform
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.web.auth.require import require
-from zoho_pipeline.web.http.problems import not_found
+from zoho_pipeline.web.http.problems import not_found, problem_responses
 from zoho_pipeline.web.services import WebServices, services
 
 router = APIRouter(tags=["operations"])
@@ -108,7 +108,10 @@ def _method(scope: Scope) -> str:
     "/metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {}}, "description": "The Prometheus text format."}},
+    responses={
+        **problem_responses("tenant_required", "unauthenticated", "forbidden", "not_found"),
+        200: {"content": {"text/plain": {}}, "description": "The Prometheus text format."},
+    },
 )
 def metrics(request: Request, found: Annotated[WebServices, Depends(services)]) -> Response:
     """The setting ZOHO_PIPELINE_METRICS says who may read it: this machine, keys with the scope `metrics`, or nobody.

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, read_contents
-from zoho_pipeline.reading.leads import LeadFilter
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.channel_model import ChannelState
 from zoho_pipeline.web.api.channel_state import channel_states
 from zoho_pipeline.web.api.channels import insight_of
@@ -57,10 +57,12 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     """The page as HTML. Problem: `forbidden` without the scope `read`; `not_found`."""
     check_scopes(viewer.principal, ("read",))
     channel = visible_channel(found, viewer.principal, channel_id)
-    (state,) = channel_states(found, [channel])
+    with found.published.reading() as marts:  # all numbers of a page are of one publication
+        (state,) = channel_states(found, [channel], marts)
+        leads = page_of_leads(found, viewer.principal, marts, channel_id, LEADS).data
+        insight = _insight(marts, state)
     scopes = viewer.principal.scopes
     status = status_line(state, scopes)
-    leads = page_of_leads(found, viewer.principal, channel_id, LEADS, None, LeadFilter()).data
     history = queue.history(found.registry, channel_id, SYNCS)
     return render(
         "channel.html",
@@ -83,22 +85,21 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         read=read_modules(state),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
         few=FEW,
-        **_insight(found, state),
+        **insight,
     )
 
 
-def _insight(found: WebServices, state: ChannelState) -> dict[str, Any]:
+def _insight(marts: Connection | None, state: ChannelState) -> dict[str, Any]:
     """The insight with its content, or why there is none."""
     view: InsightView | None = None
     contents: list[dict[str, Any]] = []
     try:
-        insight = insight_of(found, state.id)
+        insight = insight_of(marts, state.id)
     except Problem:
         insight = {"data_status": "never_synced"}
-    if insight["data_status"] in HAS_DATA:
+    if marts and insight["data_status"] in HAS_DATA:
         view = insight_view(insight, state.currency)
-        with found.published.reading() as connection:
-            contents = read_contents(connection, state.id, CONTENTS) if connection else []
+        contents = read_contents(marts, state.id, CONTENTS)
     missing = "The insight appears here after the first sync."
     if insight["data_status"] == "module_missing":
         missing = "There is no insight, because leads cannot be read."

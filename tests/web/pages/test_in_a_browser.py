@@ -1,0 +1,269 @@
+"""The pages in a real Chromium: accessibility, keyboard, narrow screens, print, no JavaScript, and frames."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from scripts.production import free_port
+from tests.channels.conftest import CONNECTION
+from tests.web.pages.browser import CHROMEDRIVER, CHROMIUM, axe_source, chromium, emulate, violations
+from tests.web.server import serving
+from tests.web.world import AS_OF, NAMES, put
+from zoho_pipeline.channels.platform.keys import ApiKeys
+from zoho_pipeline.channels.registry.model import ModuleSync
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.sync_requests.queue import request_sync
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Secret, load_settings
+from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.auth.operator import login_link
+from zoho_pipeline.web.auth.tokens import EMBED, Tokens
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="NOT TESTED: no Chromium with its driver here"),
+]
+SCOPES = ("read", "sync", "admin", "connect")
+PARENT = """<!doctype html><title>Parent</title><iframe id="f" src="{url}" width="800" height="600"></iframe>
+<script>window.heard = []; addEventListener("message", (e) => heard.push([e.origin, e.data]));</script>"""
+
+
+@dataclass
+class Site:
+    """The served pages, and what makes links to them."""
+
+    url: str
+    registry: Registry
+    tokens: Tokens
+    key_id: str
+
+    def token(self, channel: str = "acme", origin: str = "http://localhost:1", scopes: tuple[str, ...] = SCOPES) -> str:
+        claims = {"sub": "u", "ten": "acme-inc", "chs": [channel], "scp": list(scopes), "org": origin}
+        return self.tokens.make(EMBED, 600, **claims, key=self.key_id)[0]
+
+    def embed(self, channel: str = "acme", **more: Any) -> str:
+        return f"{self.url}/embed/channels/{channel}?t={self.token(channel, **more)}"
+
+
+@pytest.fixture(scope="module")
+def site(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home = tmp_path_factory.mktemp("site")
+    settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)}, dotenv=home / "no.env")
+    registry, port = Registry(settings), free_port()
+    for name in NAMES:
+        connection = replace(CONNECTION, org_id=f"org of {name}", user_id=name)
+        registry.add(name, Secret(f"1000.{name}"), connection, tenant="acme-inc")
+        if name != "never":
+            registry.record_syncs(name, [ModuleSync("Leads", AS_OF, "complete", 9, 12.0, not_after=AS_OF)])
+    registry.set_reconnect_needed("small", "Zoho refuses its token.")
+    put(world, home)
+    key, _ = ApiKeys(registry.database).add("page", tenants=("acme-inc",), scopes=SCOPES)
+    service = ServiceSettings(public_url=f"http://localhost:{port}")
+    tokens = Tokens(settings.secret_keys, service.public_url, lambda: datetime.now(UTC))
+    with serving(create_app(settings, service), port=port):
+        yield Site(service.public_url, registry, tokens, key.id)
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def driver(chrome: Any) -> Iterator[Any]:
+    emulate(chrome)
+    yield chrome
+    emulate(chrome)
+    chrome.get("about:blank")
+
+
+@pytest.fixture(scope="module")
+def pages(site: Site, chrome: Any) -> list[str]:
+    """The pages in their states; the operator is logged in."""
+    chrome.get(login_link(site.tokens))
+    states = [site.embed(name) for name in ("acme", "small", "never", "hidden")]
+    return [
+        *states,
+        f"{site.url}/ui",
+        f"{site.url}/ui?q=nothing",
+        f"{site.url}/ui/channels/acme",
+        f"{site.url}/embed/channels/acme?t=x",
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 320])
+def test_axe_finds_nothing(driver: Any, pages: list[str], width: int, dark: bool) -> None:
+    source = axe_source()
+    for url in pages:
+        emulate(driver, width=width, dark=dark)
+        driver.get(url)
+        driver.execute_script("for (const part of document.querySelectorAll('.twin')) part.open = true")
+        assert violations(driver, source) == [], url
+
+
+def test_a_narrow_page_scrolls_in_one_direction(driver: Any, pages: list[str]) -> None:
+    emulate(driver, width=320)
+    for url in pages:
+        driver.get(url)
+        driver.execute_script("for (const part of document.querySelectorAll('details')) part.open = true")
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 320, url
+
+
+def test_no_page_breaks_its_own_policy(driver: Any, pages: list[str]) -> None:
+    driver.get_log("browser")
+    for url in pages:
+        driver.get(url)
+    said = [entry["message"] for entry in driver.get_log("browser")]
+    assert [message for message in said if "Content Security Policy" in message or "TypeError" in message] == []
+
+
+def test_everything_by_keyboard(driver: Any, site: Site) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(*keys: str) -> None:
+        ActionChains(driver).send_keys(*keys).perform()
+
+    def focused() -> str:
+        return str(driver.execute_script("return document.activeElement.textContent.trim().slice(0, 40)"))
+
+    site.registry.resume("acme")
+    driver.get(site.embed("acme"))
+    press(Keys.TAB)
+    assert focused() == "Skip to the content"
+    press(Keys.TAB)
+    assert focused() == "Sync Now"
+    press(Keys.TAB)
+    assert "counts" in driver.execute_script("return document.activeElement.getAttribute('aria-label')")
+    note = "return document.querySelector('.note').open"
+    assert driver.execute_script(note) is False
+    press(Keys.ENTER)
+    assert driver.execute_script(note) is True
+    press(Keys.ESCAPE)
+    assert driver.execute_script(note) is False
+    ActionChains(driver).key_down(Keys.SHIFT).send_keys(Keys.TAB).key_up(Keys.SHIFT).perform()
+    assert focused() == "Sync Now"
+    press(Keys.ENTER)
+    assert wait_for(driver, "return document.querySelector('.done')?.textContent")
+
+
+def wait_for(driver: Any, script: str) -> Any:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(driver, 20).until(lambda found: found.execute_script(script))
+
+
+def test_it_works_without_javascript(driver: Any, site: Site) -> None:
+    emulate(driver, scripts=False)
+    driver.get(site.embed("hidden"))
+    assert driver.find_element("css selector", "h1").text == "Acme"
+    summary = driver.find_element("css selector", ".note summary")
+    summary.click()
+    assert driver.find_element("css selector", ".note p").is_displayed()
+    driver.find_element("xpath", "//button[.='Pause this channel']").click()
+    assert "The channel is paused now." in driver.find_element("css selector", ".done").text
+    driver.find_element("xpath", "//button[.='Resume']").click()
+    assert "active again" in driver.find_element("css selector", ".done").text
+
+
+def test_paper_has_the_numbers_and_no_buttons(driver: Any, site: Site) -> None:
+    emulate(driver, media="print")
+    driver.get(site.embed("acme"))
+    assert not any(button.is_displayed() for button in driver.find_elements("css selector", "button, .note, .skip"))
+    assert driver.find_element("css selector", ".bars").is_displayed()
+    assert "261" in driver.find_element("css selector", ".numbers").text
+    background = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
+
+
+@contextmanager
+def parent_page() -> Iterator[tuple[int, dict[str, str]]]:
+    """A page of another origin with a frame; its port, and a dict whose `url` the frame shows."""
+    shown: dict[str, str] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = PARENT.format(url=shown["url"]).encode() if self.path == "/" else b""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1], shown
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_the_frame_of_the_allowed_origin(driver: Any, site: Site) -> None:
+    with parent_page() as (port, shown):
+        origin = f"http://localhost:{port}"
+        shown["url"] = site.embed("acme", origin=origin)
+        driver.get(origin)
+        height = "return heard.find(([, data]) => data.type === 'zoho-pipeline:height')"
+        sender, data = wait_for(driver, height)
+        assert (sender, data["source"], data["v"], data["channel_id"]) == (site.url, "zoho-pipeline", 1, "acme")
+        assert data["height"] > 1000
+        _, status = wait_for(driver, "return heard.find(([, data]) => data.type === 'zoho-pipeline:status')")
+        assert status["status"] == "connected"
+        fresh = site.token("acme", origin=origin)
+        frame = "document.getElementById('f').contentWindow"
+        driver.execute_script(f"{frame}.postMessage({{type: 'zoho-pipeline:token', token: arguments[0]}}, '*')", fresh)
+        driver.switch_to.frame("f")
+        wait_for(driver, f"return new URL(location.href).searchParams.get('t') === '{fresh}'")
+        hidden = wait_for(driver, f"return document.querySelector('input[name=t]').value === '{fresh}'")
+        assert hidden
+        driver.switch_to.default_content()
+
+
+def test_the_frame_of_a_foreign_origin_is_refused(driver: Any, site: Site) -> None:
+    with parent_page() as (port, shown):
+        shown["url"] = site.embed("acme", origin=f"http://localhost:{port}")
+        driver.get(f"http://127.0.0.1:{port}/")
+        driver.switch_to.frame("f")
+        assert driver.find_elements("css selector", "#main, #status-title") == []
+        driver.switch_to.default_content()
+        assert driver.execute_script("return heard.length") == 0
+
+
+def test_a_token_of_another_page_is_ignored(driver: Any, site: Site) -> None:
+    url = site.embed("acme", origin="http://localhost:1")
+    driver.get(url)
+    driver.execute_script("postMessage({type: 'zoho-pipeline:token', token: 'other'}, '*')")
+    driver.execute_async_script("setTimeout(arguments[0], 200)")
+    before, after = (parse_qs(urlsplit(found).query)["t"] for found in (url, driver.current_url))
+    assert before == after
+
+
+def test_the_page_follows_the_channel(driver: Any, site: Site) -> None:
+    """No reload: the stream of events tells the page, and the page takes the new state from the server."""
+    title = "return document.querySelector('#status-title').textContent"
+    site.registry.resume("foreign")
+    driver.get(site.embed("foreign"))
+    assert driver.execute_script(title) == "Connected"
+    driver.execute_script("window.loadedOnce = true")
+    driver.execute_async_script("setTimeout(arguments[0], 1500)")
+    request_sync(site.registry, "foreign", reason="user", requested_by="test")
+    wait_for(driver, f"{title} === 'Syncing'")
+    site.registry.pause("foreign")
+    wait_for(driver, f"{title} === 'Paused' && document.body.dataset.status === 'paused'")
+    assert driver.execute_script("return window.loadedOnce")

@@ -189,9 +189,15 @@ def _work_folder(parent: Path) -> WorkFolder:
 
 
 def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
+    cure = (
+        "Let no other program remove it while a command runs."
+        if isinstance(error, FileNotFoundError)
+        else "Remove what stands in its place: it holds nothing that is needed later. Check that this user may write "
+        "there, and that the disk has room."
+    )
     return LoadFailed(
-        f"the work folder {path} cannot be used ({error.strerror or error}). Remove what stands in its place: it "
-        "holds nothing that is needed later. Check that this user may write there, and that the disk has room."
+        f"the work folder {path} cannot be used ({error.strerror or error}). {cure} Nothing of this step was kept; the "
+        "next sync reads it again."
     )
 
 

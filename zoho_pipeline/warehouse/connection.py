@@ -106,7 +106,12 @@ class Connection(ABC):
 
 
 class PublishedPool(ABC):
-    """Kept connections to the published marts, for a process that reads them again and again. Threads share it."""
+    """Kept connections to the published marts, for a process that reads them again and again. Threads share it.
+
+    `looks_cheaply`: `publication` costs microseconds, and no query.
+    """
+
+    looks_cheaply = False
 
     @abstractmethod
     def publication(self) -> str | None:

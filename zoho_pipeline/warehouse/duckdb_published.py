@@ -45,6 +45,8 @@ class _Instance:
 class DuckDBPublished(PublishedPool):
     """The pool of one published file. Nothing is opened before the first block."""
 
+    looks_cheaply = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock, self._opening = Lock(), Lock()

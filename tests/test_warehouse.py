@@ -8,12 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dlt
+import duckdb
 import pyarrow as pa
 import pytest
 
 import zoho_pipeline
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse.connection import Connection, SqlError, UnknownWarehouse, WarehouseBusy, WarehouseError
+from zoho_pipeline.warehouse.connection import (
+    Connection,
+    DamagedFile,
+    SqlError,
+    UnknownWarehouse,
+    WarehouseBusy,
+    WarehouseError,
+)
+from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
@@ -208,7 +218,7 @@ def test_a_folder_or_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         pass
     (tmp_path / "w.duckdb").write_text("not a database, but long enough to look at " * 400)
     with (
-        pytest.raises(WarehouseError, match=r"w\.duckdb cannot be used"),
+        pytest.raises(WarehouseError, match=r"w\.duckdb is damaged.*not a valid DuckDB.*zoho-pipeline sync"),
         at(f"duckdb:///{tmp_path}/w.duckdb").connect(),
     ):
         pass
@@ -279,3 +289,29 @@ def test_nothing_branches_on_the_name_of_the_engine() -> None:
         if re.search(r"\bdialect\s*(==|!=|in\s*[(\[{])", line)
     ]
     assert branches == []
+
+
+def test_only_words_of_damage_have_the_cure_of_damage(tmp_path: Path) -> None:
+    file = DuckDBFile(tmp_path / "w.duckdb")
+    for reason in ("IO Error: No space left on device", "Permission denied", "Out of Memory Error: could not allocate"):
+        assert file.damage(reason) is None
+    assert "zoho-pipeline sync" in str(file.damage("Corrupt database file: computed checksum 1"))
+    published = DuckDBFile(tmp_path / "p.duckdb", published=True)
+    assert "the next `zoho-pipeline transform` makes it again" in str(
+        published.damage("not a valid DuckDB database file!")
+    )
+
+
+def test_a_log_that_cannot_be_applied_is_moved_away_and_not_the_warehouse(tmp_path: Path) -> None:
+    for name in ("w.duckdb", "w.duckdb.wal"):
+        (tmp_path / name).touch()
+    said = str(DuckDBFile(tmp_path / "w.duckdb").damage("INTERNAL Error: Failure while replaying WAL file"))
+    assert f"Move {tmp_path}/w.duckdb.wal away" in said
+
+
+def test_damage_that_could_be_in_each_of_two_files_names_both(tmp_path: Path) -> None:
+    files = DuckDBFile(tmp_path / "w.duckdb"), DuckDBFile(tmp_path / "p.duckdb", published=True)
+    with pytest.raises(DamagedFile) as caught, closing_duckdb(duckdb.connect(":memory:"), *files) as connection:
+        connection.fetch("select error('Corrupt database file: computed checksum 1')")
+    assert f"the warehouse file {tmp_path}/w.duckdb is damaged" in str(caught.value)
+    assert f"Or the published file {tmp_path}/p.duckdb is damaged" in str(caught.value)

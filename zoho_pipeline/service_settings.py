@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zoho_pipeline.setting_checks import PREFIX
-from zoho_pipeline.settings import LOOPBACK_HOSTS, SettingsError, choice, number, origin, read_values
+from zoho_pipeline.setting_checks import LOOPBACK_HOSTS, PREFIX
+from zoho_pipeline.settings import SettingsError, choice, number, origin, read_values
 
 METRICS = ("loopback", "off", "key")
 RETRIES = "5,300,1800,7200,18000,36000,36000"

@@ -1,13 +1,23 @@
-"""Checks of settings that look beyond one value: misspelt names, and the place of the published file.
+"""Checks of settings that look beyond one value: misspelt names, files of URLs, the place of the published file.
 
 `settings` turns what they find into an error for the user.
 """
 
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from zoho_pipeline.local_paths import duckdb_path, expanded, require_usable, sqlite_path
+from zoho_pipeline.private_files import warn_of_open_env_file
+from zoho_pipeline.text_files import NotText, read_text
 
 PREFIX = "ZOHO_PIPELINE_"
 _OWN = (
@@ -15,6 +25,7 @@ _OWN = (
     "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE PUBLIC_URL WEB_SESSION_SECONDS WEB_EMBED_SECONDS WEB_CONNECT_SECONDS "
     "WEBHOOK_RETRIES METRICS TRUSTED_PROXIES"
 )
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
     {PREFIX + name for name in f"{_OWN} {_OF_OTHERS}".split()} | {"ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET"}
@@ -72,7 +83,8 @@ def published_place(given: str, home: Path, warehouse_url: str, registry_url: st
         raise ValueError(
             "is set, but the warehouse is on Postgres, where people read the schema marts in place. Unset it."
         )
-    path = Path(given).expanduser().absolute()
+    path = expanded(given)
+    require_usable(path, "duckdb")
     example = "It takes the path of a file, such as /srv/bi/zoho.duckdb"
     if given.endswith(("/", os.sep)) or path.is_dir():
         raise ValueError(f"is {given!r}, a folder. {example}.")
@@ -94,9 +106,68 @@ def published_place(given: str, home: Path, warehouse_url: str, registry_url: st
     return path
 
 
+def require_usable_file(url: str) -> None:
+    """Refuse the URL of a SQLite or DuckDB file whose path we cannot use. ValueError goes on after the setting."""
+    if path := _file_of(url):
+        require_usable(path, "sqlite" if url.lower().startswith("sqlite") else "duckdb")
+
+
+def origin_of(url: str) -> str | None:
+    """The origin of an accounts server; None if it is not `https://host[:port]`. Plain http is for loopback only."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password)
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
+    if not host or not bare or not secure:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+def env_file_values(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file. If other users can read its secrets, a line of the log says so.
+
+    Raises:
+        ValueError: it cannot be read, it is no text, or dotenv would skip a line that names a variable of ours. The
+            message is complete.
+    """
+    try:
+        text = read_text(path)
+    except NotText as error:
+        raise ValueError(f"the file {path.absolute()} {error}") from error
+    except OSError as error:
+        raise ValueError(f"the file {path.absolute()} cannot be read ({error.strerror}).") from error
+    skipped = (part.original for part in parse_stream(StringIO(text)) if part.error)
+    ours = (part for part in skipped if "ZOHO" in part.string.upper())
+    if (part := next(ours, None)) is not None:  # it may begin with empty lines
+        line = part.line + len(part.string) - len(part.string.lstrip("\n"))
+        raise ValueError(
+            f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close quotes."
+        )
+    values = {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
+    if _holds_secret(values):
+        warn_of_open_env_file(path)
+    return values
+
+
+def _holds_secret(values: Mapping[str, str]) -> bool:
+    """Whether variables hold one of our secrets: a key, the client's secret, a webhook, or a URL with a password."""
+    return any(
+        value.strip()
+        and name.startswith("ZOHO_")
+        and ("SECRET" in name or "WEBHOOK" in name or re.search(r"://[^/@]*:[^/@]+@", value))
+        for name, value in values.items()
+    )
+
+
 def _file_of(url: str) -> Path | None:
-    kind, _, rest = url.partition("://")
-    return Path(rest.removeprefix("/")).expanduser().absolute() if kind in ("duckdb", "sqlite") else None
+    kind = url.partition("://")[0].partition("+")[0].lower()
+    if kind == "sqlite":
+        return sqlite_path(url)
+    return duckdb_path(url) if kind == "duckdb" else None
 
 
 def _with_companions(path: Path) -> set[Path]:

@@ -6,26 +6,30 @@ variable and the values it takes. No other module reads `os.environ`.
 
 import json
 import os
-import re
 import secrets
-from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-
-from zoho_pipeline.setting_checks import PREFIX, misspelt_names, published_place, schedule_zone
+from zoho_pipeline.key_file import MIN_KEY_LENGTH, DamagedKeyFile, split_keys, stored_keys
+from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
+from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
+from zoho_pipeline.setting_checks import (
+    PREFIX,
+    env_file_values,
+    misspelt_names,
+    origin_of,
+    published_place,
+    require_usable_file,
+    schedule_zone,
+)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
 WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
 REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
-MIN_KEY_LENGTH = 32
 SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
 """The SQL models of the package. They are beside it, in a checkout and in an installed wheel."""
 
@@ -141,6 +145,7 @@ class Settings:
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             usable = os.access(self.home, os.W_OK | os.X_OK)
+            warn_of_open_home(self.home)
         except OSError as error:
             raise _home_error(self.home, error.strerror or "cannot be made") from error
         if not usable:
@@ -153,19 +158,22 @@ class Settings:
         (mode 600).
 
         Raises:
-            PipelineError: the file cannot be written.
-            SettingsError: a key in it is too short.
+            PipelineError: the file is damaged, or it cannot be read or written.
+            SettingsError: other users of the machine can reach the file.
         """
         if self.given_keys:
             return self.given_keys
         path = self.ensure_home() / "secret.key"
         try:
-            if not path.exists():
-                _write_once(path, urlsafe_b64encode(secrets.token_bytes(32)).decode())
-            text = path.read_text()
+            keys, risk = tuple(map(Secret, stored_keys(path))), key_file_risk(path)
+        except DamagedKeyFile as error:
+            raise PipelineError(str(error)) from error
         except OSError as error:
-            raise _home_error(self.home, error.strerror or "not writable") from error
-        return _keys(text, f"the key file {path}")
+            cure = "Let this user read and write it, and its folder."
+            raise PipelineError(f"the key file {path} cannot be used ({error.strerror or error}). {cure}") from error
+        if risk:
+            raise SettingsError(risk)
+        return keys
 
 
 def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
@@ -179,9 +187,12 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         SettingsError: a variable is wrong; the message names it.
     """
     values = read_values(env, dotenv)
-    home = Path(values.get(f"{PREFIX}HOME") or "data").expanduser().absolute()
+    home = home_of(values.get(f"{PREFIX}HOME") or "data")
     warehouse_url = _url(values, "WAREHOUSE", f"duckdb:///{home}/warehouse.duckdb", WAREHOUSE_KINDS)
-    registry_url = _url(values, "REGISTRY", f"sqlite:///{home}/registry.sqlite", REGISTRY_KINDS)
+    registry_url = _url(values, "REGISTRY", sqlite_url(home / "registry.sqlite"), REGISTRY_KINDS)
+    for name, url in (("WAREHOUSE", warehouse_url), ("REGISTRY", registry_url)):
+        with _named(name):
+            require_usable_file(url)
     return Settings(
         home=home,
         warehouse_url=warehouse_url,
@@ -203,12 +214,23 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
 
 
 def read_values(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str, str]:
-    """The variables of `load_settings`. SettingsError: one of them is misspelt."""
+    """The variables of `load_settings`. SettingsError: one of them is misspelt, or `.env` cannot be read."""
     path = dotenv or Path(".env")
-    values = {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    try:
+        values = env_file_values(path) if path.is_file() else {}
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     values.update(os.environ if env is None else env)
     require_known_names(values)
     return values
+
+
+def home_of(given: str) -> Path:
+    """The absolute path of a HOME that is written like this. SettingsError: the pipeline cannot use such a path."""
+    with _named("HOME"):
+        home = expanded(given)
+        require_usable(home, "home")
+    return home
 
 
 def require_known_names(names: Iterable[str]) -> None:
@@ -218,22 +240,18 @@ def require_known_names(names: Iterable[str]) -> None:
         raise SettingsError(f"{meant} README.md lists the settings.")
 
 
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Turn a ValueError about a setting into an error that names the setting."""
+    try:
+        yield
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{name} {error}") from error
+
+
 def _home_error(home: Path, reason: str) -> PipelineError:
     cure = "Set ZOHO_PIPELINE_HOME to a folder that you can write."
     return PipelineError(f"the folder {home} cannot be used ({reason}). {cure}")
-
-
-def _write_once(path: Path, text: str) -> None:
-    """Write a new file, whole or not at all. Where several processes write it, the first one wins."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        with suppress(FileExistsError):  # another process was first, and its key is used
-            os.link(draft, path)
-    finally:
-        draft.unlink()
 
 
 def _secret(value: str | None) -> Secret | None:
@@ -248,7 +266,7 @@ def _secrets_by_data_center(values: Mapping[str, str]) -> dict[str, Secret]:
 
 
 def _keys(text: str, where: str) -> tuple[Secret, ...]:
-    keys = [key for key in re.split(r"[\s,]+", text) if key]
+    keys = split_keys(text)
     if any(len(key) < MIN_KEY_LENGTH for key in keys):
         raise SettingsError(
             f"{where} holds a key of fewer than {MIN_KEY_LENGTH} characters. Make one with: "
@@ -262,11 +280,7 @@ def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, .
     url = (values.get(PREFIX + name) or "").strip() or default
     kind = url.partition("://")[0].partition("+")[0].lower()
     if "://" not in url or kind not in kinds:
-        forms = {
-            "duckdb": "duckdb:///path",
-            "sqlite": "sqlite:///path",
-            "postgresql": "postgresql://user@host/database",
-        }
+        forms = {"duckdb": "duckdb:///path", "sqlite": "sqlite:///path", "postgresql": "postgresql://user@host/name"}
         takes = " or ".join(forms[kind] for kind in kinds if kind in forms)
         raise SettingsError(f"{PREFIX}{name} is of an unknown kind ({kind or 'empty'!r}). It takes {takes}.")
     return url
@@ -296,10 +310,8 @@ def number(values: Mapping[str, str], name: str, default: float, low: float, hig
 
 
 def _timezone(value: str | None) -> str | None:
-    try:
+    with _named("SCHEDULE_TIMEZONE"):
         return schedule_zone((value or "").strip())
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}SCHEDULE_TIMEZONE {error}") from error
 
 
 def _role(value: str | None) -> str | None:
@@ -312,10 +324,8 @@ def _role(value: str | None) -> str | None:
 
 def _published(value: str | None, home: Path, warehouse_url: str, registry_url: str) -> Path | None:
     given = (value or "").strip()
-    try:
+    with _named("PUBLISHED"):
         return published_place(given, home, warehouse_url, registry_url) if given else None
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}PUBLISHED {error}") from error
 
 
 def _data_centers(text: str) -> dict[str, str]:
@@ -332,16 +342,8 @@ def _data_centers(text: str) -> dict[str, str]:
 
 def origin(name: str, url: str) -> str:
     """The origin of a server. SettingsError: it is not https (plain http is allowed on loopback only)."""
-    try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
-    if not host or not bare or not secure:
+    if (found := origin_of(url)) is None:
         raise SettingsError(
             f"{name} is {url!r}. It takes https://host[:port] without a path; plain http is for loopback only."
         )
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+    return found

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,8 +13,7 @@ from tests.transform.conftest import Raw, write_project
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse.connection import PublishedPool, SqlError, WarehouseBusy, WarehouseError
-from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished
+from zoho_pipeline.warehouse.connection import DamagedFile, PublishedPool, SqlError, WarehouseBusy, WarehouseError
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_published import PostgresPublished
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -170,12 +170,66 @@ def test_sessions_have_the_time_zone_of_the_marts(duckdb_warehouse: DuckDBWareho
     pool.close()
 
 
-def test_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
-    path = tmp_path / "published.duckdb"
-    path.write_text("no database")
-    pool = DuckDBPublished(path)
-    with pytest.raises(WarehouseError), pool.reading():
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "text": lambda path: path.write_text("no database"),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:6000]),
+    "folder": _folder,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_a_damaged_file_is_one_line_with_a_cure_that_works(
+    tmp_path: Path, project: Project, damage: Callable[[Path], object]
+) -> None:
+    """The pool and a single session say the same, and the pool lives on. The path has the characters of SQL."""
+    home = tmp_path / 'it\'s [a] "home"'
+    warehouse = DuckDBWarehouse.from_url(f"duckdb:///{home}/warehouse.duckdb")
+    raw = Raw(warehouse)
+    raw.channel("c")
+    publish(warehouse, project, raw, 2)
+    pool, path = warehouse.published_pool(), warehouse.published_path
+    assert count(pool) == 2
+    damage(path)
+
+    lines = []
+    for _ in range(3):
+        with pytest.raises(DamagedFile) as raised:
+            count(pool)
+        lines.append(str(raised.value))
+    with pytest.raises(DamagedFile) as raised, warehouse.published():
         pass
+    assert set(lines) == {str(raised.value)}
+    assert str(path) in lines[0]
+    assert "move it away" in lines[0]
+    assert "\n" not in lines[0]
+
+    path.rename(path.with_name("damaged"))
+    with pool.reading() as connection:
+        assert connection is None
+    transform(warehouse, project=project)
+    assert count(pool) == 2
+    pool.close()
+
+
+def test_a_session_of_a_damaged_instance_is_not_used_again(duckdb_warehouse: DuckDBWarehouse, project: Project) -> None:
+    """DuckDB answers nothing more in an instance that met damage. A file that is whole again is opened again."""
+    raw = Raw(duckdb_warehouse)
+    raw.channel("c")
+    publish(duckdb_warehouse, project, raw, 1)
+    pool, path = duckdb_warehouse.published_pool(), duckdb_warehouse.published_path
+    with pool.reading() as before, pytest.raises(DamagedFile), pool.reading():
+        raise DamagedFile("found in the middle of a block")
+    assert before is not None
+    assert count(pool) == 1
+    assert len(open_files(path)) == 1
+    pool.close()
+    assert open_files(path) == []
 
 
 def test_postgres_opens_a_session_again_that_the_server_ended(postgres_url: str) -> None:

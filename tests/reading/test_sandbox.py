@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def request(file: Path, sql: str, **limits: Any) -> bytes:
-    place = {"engine": "duckdb", "path": str(file), "name": "published", "schema": "marts"}
+    place = {"engine": "duckdb", "path": str(file), "name": "published", "schema": "marts", "published": True}
     return json.dumps({"sql": sql, "limits": asdict(Limits(**limits)), **place}).encode()
 
 

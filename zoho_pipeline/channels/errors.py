@@ -33,6 +33,12 @@ Refusals by Zoho itself (a used code, a consent without refresh token, a revoked
 from zoho_pipeline.settings import PipelineError, UsageError
 
 
+def of_channel(channel_id: str, message: str) -> str:
+    """The message with the channel in front, once: many messages name it themselves."""
+    subject = f"channel {channel_id}"
+    return message if message.startswith((f"{subject} ", f"{subject}:")) else f"{subject}: {message}"
+
+
 class ChannelError(PipelineError):
     """The channel or the registry cannot do this."""
 

@@ -5,18 +5,24 @@ Called by: the entry point `zoho-pipeline` of pyproject.toml; the tests call `ma
 Read first: program.py (errors and exit codes), then data.py (`sync`).
 """
 
-import click
+import sys
 
-from zoho_pipeline.cli.channels import channels
-from zoho_pipeline.cli.connect import connect
-from zoho_pipeline.cli.data import content, reconcile, sync
-from zoho_pipeline.cli.demo.story import demo
-from zoho_pipeline.cli.marts import insight, sql, transform
-from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
-from zoho_pipeline.cli.simulator import simulator
-from zoho_pipeline.cli.web import web
-from zoho_pipeline.cli.web.serve import serve
-from zoho_pipeline.cli.web.work import work
+try:
+    import click
+
+    from zoho_pipeline.cli.channels import channels
+    from zoho_pipeline.cli.connect import connect
+    from zoho_pipeline.cli.data import content, reconcile, sync
+    from zoho_pipeline.cli.demo.story import demo
+    from zoho_pipeline.cli.marts import insight, sql, transform
+    from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
+    from zoho_pipeline.cli.simulator import simulator
+    from zoho_pipeline.cli.web import web
+    from zoho_pipeline.cli.web.serve import serve
+    from zoho_pipeline.cli.web.work import work
+except KeyboardInterrupt:  # the imports take a part of a second
+    sys.stderr.write("stopped by Ctrl-C: nothing was done.\n")
+    raise SystemExit(130) from None
 
 
 @click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)

@@ -10,6 +10,7 @@ from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_c
 from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
+from zoho_pipeline.text_files import NotText, decoded
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
@@ -171,7 +172,8 @@ def resume(channel_id: str, output: str) -> None:
 def remove(channel_id: str, purge: bool, output: str) -> None:
     """Revoke the token of a channel at Zoho, and remove the channel from the registry.
 
-    The rows of the channel stay in the warehouse, except with --purge.
+    The rows of the channel stay in the warehouse, except with --purge. A purge writes the files of DuckDB
+    anew, so that no byte of the rows is left in HOME. It needs free disk space of the size of the warehouse.
 
     \b
     Examples:
@@ -206,7 +208,7 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
 
 
 def _purge(session: Session, channel_id: str) -> int:
-    """Delete the raw rows of a channel, rebuild the marts without it, and return the number of deleted rows."""
+    """Delete everything of a channel, bring the marts up to date, and return the number of deleted raw rows."""
     from zoho_pipeline.channels.platform.purges import Purges
     from zoho_pipeline.cli.marts import run_transform
     from zoho_pipeline.ingest.load.purge import purge_alone
@@ -214,6 +216,7 @@ def _purge(session: Session, channel_id: str) -> int:
     from zoho_pipeline.transform.errors import NotPublished
 
     deleted = purge_alone(session.settings, session.warehouse, channel_id)
+    session.registry.database.erase_deleted()
     Purges(session.registry.database).done(channel_id)
     try:
         with connect_published(session.warehouse):
@@ -307,8 +310,8 @@ def read_secret(file: str) -> Secret:
         UsageError: the file cannot be read, or contains no text, or more than one word.
     """
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except (OSError, NotText) as error:
         reason = getattr(error, "strerror", None) or "it is not a text file"
         raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error
     secret = text.strip()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoho_pipeline import stopping
+from zoho_pipeline.channels.errors import of_channel
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import BUG
 from zoho_pipeline.cli.session import Session
@@ -93,16 +95,18 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
 def for_each_channel(channel_ids: Sequence[str], action: Callable[[str], None]) -> list[str]:
     """Run `action` for one channel after another and return one message per failure.
 
-    No error stops the other channels, not even an unexpected one.
+    No error stops the other channels, not even an unexpected one. Ctrl-C stops all of them.
     """
     failures = []
     for channel_id in channel_ids:
+        stopping.raise_if_requested()
         try:
             action(channel_id)
         except PipelineError as error:
-            named = str(error).startswith(f"channel {channel_id} ")
-            failures.append(str(error) if named else f"channel {channel_id}: {error}")
+            stopping.raise_if_requested()
+            failures.append(of_channel(channel_id, str(error)))
         except Exception as error:
+            stopping.raise_if_requested()
             log.exception("channel %s: unexpected error", channel_id)
             failures.append(f"channel {channel_id}: {BUG} ({type(error).__name__}). The log above has its traceback.")
     return failures
@@ -178,7 +182,8 @@ def _parse_modules(text: str | None) -> tuple[str, ...] | None:
 def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:
     """End the command with exit code 1 when a channel failed, or the credit budget stopped its sync."""
     incomplete = [
-        f"channel {report.channel_id}: {module.module} {module.outcome}: {module.detail}"
+        f"channel {report.channel_id}: {module.module} {module.outcome}: "
+        f"{str(module.detail).removeprefix(f'channel {report.channel_id}: ')}"
         for report in reports
         for module in report.modules
         if module.outcome in ("failed", "stopped")

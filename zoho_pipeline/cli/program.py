@@ -1,6 +1,8 @@
-"""What all commands share: one-line errors, the exit codes 0, 1 and 2, private files, and a clean Ctrl-C."""
+"""What all commands share: one-line errors, the exit codes 0, 1 and 2, private files, and a clean end by Ctrl-C or
+SIGTERM."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,11 +12,13 @@ from typing import Any
 
 import click
 
+from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-INTERRUPTED = 130
+STOPPED = 128
+"""The exit code of a command that a signal stopped is this plus the number of the signal: 130 after Ctrl-C."""
 BUG = "an unexpected error, which is a bug in this program and not in your data"
 
 
@@ -44,7 +48,9 @@ class Program(click.Group):
         run = partial(super().main, args, *rest, standalone_mode=False, **more)
         if not standalone_mode:
             return run()
-        sys.exit(_exit_code_of(run))
+        with stopping.stoppable():
+            code = _exit_code_of(run)
+        sys.exit(code)
 
 
 def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -58,7 +64,7 @@ def _print_bug(kind: type[BaseException], error: BaseException, trace: Traceback
 def _exit_code_of(run: Callable[[], Any]) -> int:
     """Run a command and return its exit code. An error is one line on stderr."""
     try:
-        result = run()
+        result = _run(run)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.ctx.get_help() if error.ctx else error.format_message(), err=True)
@@ -71,9 +77,21 @@ def _exit_code_of(run: Callable[[], Any]) -> int:
         say(f"error: {error.format_message()}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted: finished work is kept. Run the same command again to do the rest.", err=True)
-        return INTERRUPTED
+        number = stopping.requested() or signal.SIGINT
+        how = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        say(f"stopped by {how}: finished work is kept. Run the same command again to do the rest.", err=True)
+        return STOPPED + number
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe (`| head`) has ended
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _run(run: Callable[[], Any]) -> Any:
+    """Run a command. After a signal, an error of any kind is a consequence of the stop, so it is no failure."""
+    try:
+        return run()
+    except (Exception, KeyboardInterrupt) as error:
+        if stopping.requested() is not None:
+            raise KeyboardInterrupt from error
+        raise

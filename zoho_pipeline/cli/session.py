@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoho_pipeline.settings import PipelineError, Settings, load_settings
+from zoho_pipeline.work_folders import remove_all_dead
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
@@ -32,7 +33,7 @@ class Session:
         self.settings = settings or load_settings()
         configure_logging(self.settings.log_level)
         if not reads_only:
-            self.settings.ensure_home()
+            remove_all_dead(self.settings.ensure_home())
 
     @cached_property
     def registry(self) -> "Registry":

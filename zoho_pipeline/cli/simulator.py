@@ -1,6 +1,8 @@
 """`simulator`: a local Zoho CRM on a port, empty or with a generated company."""
 
+import os
 import secrets
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +56,8 @@ def simulator(port: int, state: Path | None, world: str, seed: int) -> None:
         say(f"Zoho simulator on {sim.url}, control plane under {sim.url}/_control")
         if world == "company" and not known:
             _company(sim, seed)
-        say("Press Ctrl-C to stop.")
         try:
+            say("Press Ctrl-C to stop.")
             sim.wait()
         except KeyboardInterrupt:
             say("")
@@ -73,6 +75,9 @@ def started(port: int, state: Path | None = None, cure: str = "Choose another po
     """
     from zoho_pipeline.simulator import Simulator, SimulatorError
 
+    if state is not None and (state.is_dir() or not os.access(state, os.R_OK)):
+        reason = "it is a folder" if state.is_dir() else "this user may not read it"
+        raise UsageError(f"the simulator cannot start from {state}: {reason}. Move it away, or name another file.")
     try:
         return Simulator.start(port=port, state=state)
     except OSError as error:
@@ -100,6 +105,6 @@ def _company(sim: "Simulator", seed: int) -> None:
     say(f"{company.org.name}: {len(company.org.rows('Leads'))} leads, {len(company.items)} content items.\n")
     say(f"  export ZOHO_PIPELINE_DATA_CENTERS='{data_centers}'")
     say(f"  export ZOHO_CLIENT_ID={CLIENT_ID} ZOHO_CLIENT_SECRET={secret}")
-    say(f"  zoho-pipeline channels add kaveri --data-center sim --refresh-token-file {token}")
-    say(f"  zoho-pipeline content load kaveri {catalogue}")
+    say(f"  zoho-pipeline channels add kaveri --data-center sim --refresh-token-file {shlex.quote(str(token))}")
+    say(f"  zoho-pipeline content load kaveri {shlex.quote(str(catalogue))}")
     say("  zoho-pipeline sync && zoho-pipeline transform && zoho-pipeline insight kaveri\n")

@@ -42,6 +42,8 @@ class SyncLimits:
         most_repairs: records that are fetched by id, one hundred per call. Beyond it, reading the whole module again
             is cheaper.
         repair_rounds: readings of one repair: by bulk, by queries, by lists, and by id for the few that are left.
+        most_nameless: records that are fetched by id because a query or a job gave lookups without names, and the
+            warehouse has no names for them. More of them wait until their parents are read.
         most_asked: differing records that one query reads once more: the number that `in` accepts.
 
     Attributes of the e-mails:
@@ -69,6 +71,7 @@ class SyncLimits:
     job_rows: int = 200_000
     most_repairs: int = 5_000
     repair_rounds: int = 4
+    most_nameless: int = 500
     most_asked: int = 50
     leads_per_email_checkpoint: int = 200
     email_calls: int = 4

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import dagster as dg
 from pydantic import Field
 
-from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError, UnknownChannel
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError, UnknownChannel, of_channel
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.channel_summaries import channels_synced_since
@@ -132,7 +132,7 @@ def attempt(channel_id: str, action: Callable[[], ChannelFailure | None]) -> Cha
         return action()
     except PipelineError as error:
         failure = ChannelFailure(redact(str(error)), is_permanent(error), known=not isinstance(error, UnknownChannel))
-        log.error("channel %s: %s", channel_id, failure.reason)
+        log.error("%s", of_channel(channel_id, failure.reason))
     except Exception as error:
         reason = redact(f"unexpected {type(error).__name__}: {error}")[:_MAX_REASON_CHARACTERS]
         failure = ChannelFailure(reason, permanent=False)
@@ -180,7 +180,9 @@ def raise_if_any_failed(
         return
     if all(failure.permanent for failure in failures.values()):
         forbid_run_retries(context)
-    reasons = "; ".join(f"{channel}: {failure.reason}" for channel, failure in failures.items())
+    reasons = "; ".join(
+        f"{channel}: {failure.reason.removeprefix(f'channel {channel}: ')}" for channel, failure in failures.items()
+    )
     raise dg.Failure(
         f"{len(failures)} of {len(channels)} channels failed: {reasons}",
         metadata={channel: failure.reason for channel, failure in failures.items()},

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zoho_pipeline.settings import Settings
+from zoho_pipeline.work_folders import remove_all_dead
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.registry import Registry
@@ -35,7 +36,7 @@ class Services:
     def registry(self) -> "Registry":
         from zoho_pipeline.channels.registry.registry import Registry
 
-        self.settings.ensure_home()
+        remove_all_dead(self.settings.ensure_home())
         return Registry(self.settings)
 
     @cached_property

@@ -20,7 +20,8 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
     """Yield an empty list when the file is open, then the column names, then batches of rows.
 
     Args:
-        request: `sql`; `path` of the file; `name` of its catalogue; `schema` whose tables need no prefix.
+        request: `sql`; `path` of the file; `published`: whether it is the published file; `name` of its catalogue;
+            `schema` whose tables need no prefix.
     """
     connection = _opened(request, limits)
     yield []
@@ -33,13 +34,16 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
     except duckdb.OutOfMemoryException as error:
         raise QueryError(limits.out_of_memory) from error
     except duckdb.Error as error:
-        raise QueryError(str(error).strip()) from error
+        file = DuckDBFile(Path(request["path"]), published=request["published"])
+        raise file.damage(str(error)) or QueryError(str(error).strip()) from error
 
 
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:
     """An instance in memory that has the file read-only. It writes no temporary file, and its settings are locked."""
     path, name = Path(request["path"]), request["name"].replace('"', '""')
-    DuckDBFile(path).open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
+    name = f"{name}_db" if name.lower() in ("memory", "temp", "system") else name  # an instance has catalogues so named
+    file = DuckDBFile(path, published=request["published"])
+    file.open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
     connection = duckdb.connect(":memory:")
     connection.execute("set enable_progress_bar = false")  # on by itself in a program without a file, as this one
     connection.execute("set TimeZone = 'UTC'")

@@ -88,6 +88,9 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
         except (psycopg.errors.OutOfMemory, psycopg.errors.ConfigurationLimitExceeded) as error:  # the temporary files
             raise QueryError(limits.out_of_memory) from error
         except psycopg.Error as error:
+            if connection.closed:
+                reason = str(error).strip().splitlines()[0]
+                raise QueryError(f"the session with the warehouse ended ({reason}). Run the query again.") from error
             raise QueryError(_said(error, prefix, text)) from error
 
 

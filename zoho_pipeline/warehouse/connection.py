@@ -3,6 +3,8 @@
 WarehouseError
 ├── UnknownWarehouse   the URL names no engine that we know (wrong use, exit code 2)
 ├── WarehouseBusy      another process holds the warehouse
+├── DamagedFile        a DuckDB file is damaged; the message says how to replace it
+├── ConnectionLost     the session ended in the middle of its work
 └── SqlError           the engine refused or broke off a statement
 """
 
@@ -35,6 +37,14 @@ class UnknownWarehouse(WarehouseError, UsageError):
 
 class WarehouseBusy(WarehouseError):
     """Another process holds the warehouse."""
+
+
+class DamagedFile(WarehouseError):
+    """A DuckDB file is damaged, or something else stands in its place."""
+
+
+class ConnectionLost(WarehouseError):
+    """The session with the server ended in the middle of its work. What was not committed is gone."""
 
 
 class SqlError(WarehouseError):
@@ -82,11 +92,16 @@ class Connection(ABC):
 
         Raises:
             SqlError: the engine refused the statement.
+            DamagedFile, ConnectionLost: the file or the session cannot be used any more.
         """
 
     @abstractmethod
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of one query. SqlError: the engine refused it."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """End the transaction. It raises what `execute` raises."""
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """One dict per row. Timestamps have zone UTC where the column has a zone, decimals are `Decimal`."""

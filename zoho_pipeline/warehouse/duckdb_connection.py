@@ -7,24 +7,38 @@ from typing import Any, ClassVar
 
 import duckdb
 
-from zoho_pipeline.warehouse.connection import Connection, Dialect, SqlError
+from zoho_pipeline import stopping
+from zoho_pipeline.warehouse.connection import Connection, DamagedFile, Dialect, SqlError
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 
 class DuckDBConnection(Connection):
-    """A session in a DuckDB file or in memory; `raw` is a `duckdb.DuckDBPyConnection`."""
+    """A session in a DuckDB file or in memory; `raw` is a `duckdb.DuckDBPyConnection`.
+
+    Args:
+        files: the files that the session reads or writes; an error that shows damage names one of them.
+    """
 
     dialect: ClassVar[Dialect] = "duckdb"
 
+    def __init__(self, raw: duckdb.DuckDBPyConnection, files: Sequence[DuckDBFile] = ()) -> None:
+        super().__init__(raw)
+        self._files = tuple(files)
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
-        with _translated():
+        with self._translated():
             result = self.raw.execute(sql, list(params) or None)
             changed = result.fetchone() if sql.lstrip()[:6].lower() in ("insert", "delete", "update") else None
         return int(changed[0]) if changed else -1
 
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with _translated():
+        with self._translated():
             result = self.raw.execute(sql, list(params) or None)
             return [column[0] for column in result.description or ()], result.fetchall()
+
+    def commit(self) -> None:
+        with self._translated():
+            self.raw.commit()
 
     def confine(self, schema: str) -> None:
         """Read `schema` by bare names; reach no other file; refuse to change this configuration again."""
@@ -32,25 +46,40 @@ class DuckDBConnection(Connection):
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.InterruptException, RuntimeError) as error:  # RuntimeError: DuckDB saw Ctrl-C before us
+            if isinstance(error, duckdb.InterruptException) or "interrupt" in str(error).lower():
+                raise KeyboardInterrupt from error
+            raise
+        except duckdb.Error as error:
+            if damaged := self._damage(str(error)):
+                raise damaged from error
+            line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
+            raise SqlError(
+                str(error).strip(),
+                line=int(line.group(1)) if line else None,
+                kind=type(error).__name__,
+                of_data=isinstance(error, (duckdb.DataError, duckdb.InvalidInputException)),
+            ) from error
+
+    def _damage(self, message: str) -> DamagedFile | None:
+        """The error of the damaged file. If the message names none of several files, it can be each of them."""
+        named = [file for file in self._files if str(file.path) in message] or self._files
+        found = [damage for file in named if (damage := file.damage(message))]
+        return DamagedFile(" Or ".join(map(str, found))) if found else None
+
 
 @contextmanager
-def closing_duckdb(raw: duckdb.DuckDBPyConnection) -> Iterator[DuckDBConnection]:
-    """The session of `raw`, which is closed at the end; closing rolls back what was not committed."""
+def closing_duckdb(raw: duckdb.DuckDBPyConnection, *files: DuckDBFile) -> Iterator[DuckDBConnection]:
+    """The session of `raw`, which is closed at the end; closing rolls back what was not committed.
+
+    Ctrl-C interrupts the statement that runs in it.
+    """
     try:
-        yield DuckDBConnection(raw)
+        with stopping.interruptible(raw.interrupt):
+            yield DuckDBConnection(raw, files)
     finally:
         raw.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:
-        line = re.search(r"^LINE (\d+):", str(error), re.MULTILINE)
-        raise SqlError(
-            str(error).strip(),
-            line=int(line.group(1)) if line else None,
-            kind=type(error).__name__,
-            of_data=isinstance(error, (duckdb.DataError, duckdb.InvalidInputException)),
-        ) from error

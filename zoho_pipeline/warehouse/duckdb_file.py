@@ -7,6 +7,7 @@ the error names that program.
 
 import errno
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +17,29 @@ from threading import local
 import duckdb
 from filelock import FileLock, Timeout
 
-from zoho_pipeline.warehouse.connection import WarehouseBusy, WarehouseError
+from zoho_pipeline.warehouse.connection import DamagedFile, WarehouseBusy, WarehouseError
+
+DRAFT = ".rewritten"
+"""The end of the name of a file that is being written anew (duckdb_rewrite.py)."""
 
 _held = local()
+_DAMAGED = re.compile(
+    r"not a valid DuckDB database|Could not read enough bytes|[Cc]orrupt|checksum|[Ff]ailed to deserialize"
+    r"|Serialization Error|replaying WAL|WAL file|Is a directory|database has been invalidated"
+)
+"""DuckDB's words for a file that is cut or overwritten. A full disk or a missing right has other words."""
 
 
 class DuckDBFile:
-    """A DuckDB file at `path`. Nothing is opened or created before a method is called."""
+    """A DuckDB file at `path`. Nothing is opened or created before a method is called.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        published: it is the published file, which a transform can make again, and not the warehouse.
+    """
+
+    def __init__(self, path: Path, *, published: bool = False) -> None:
+        self.path, self._is_published = path, published
+        self._what = "published" if published else "warehouse"
 
     def exists(self) -> bool:
         """Whether there is a file. WarehouseError: this user may not look, or the folder is no folder."""
@@ -59,6 +73,7 @@ class DuckDBFile:
                 depths[key] -= 1
             return
         lock = FileLock(f"{self.path}.lock", mode=0o600)
+        self.require_lock_file(Path(lock.lock_file))
         is_locked = True
         try:
             lock.acquire(timeout=timeout)
@@ -104,6 +119,15 @@ class DuckDBFile:
             except duckdb.Error as error:
                 raise self._unusable(error) from error
 
+    def require_readable(self) -> None:
+        """WarehouseError: this user may not read the file, or it is damaged so that DuckDB does not open it."""
+        if self.path.is_dir():
+            raise self.damage("Is a directory") or AssertionError
+        try:
+            self.path.open("rb").close()
+        except OSError as error:
+            raise self._unusable(error) from error
+
     def make_folder(self) -> None:
         """Make the file's folder, mode 700. WarehouseError: it cannot be made."""
         try:
@@ -111,9 +135,53 @@ class DuckDBFile:
         except OSError as error:
             raise self._unusable(error) from error
 
+    def damage(self, reason: str) -> DamagedFile | None:
+        """The error that says how to replace the file, if DuckDB's message shows that it is damaged; else None."""
+        if not _DAMAGED.search(reason):
+            return None
+        first = re.sub(r"^\w[\w ]* Error: ", "", reason.strip().splitlines()[0]).rstrip(". !")
+        named = f"the {self._what} file {self.path} is damaged ({first})"
+        if self._is_published:
+            return DamagedFile(
+                f"{named}. Put it back from a backup, which also has the history of the marts. If there is none, move "
+                "it away: the next `zoho-pipeline transform` makes it again."
+            )
+        wal = self.path.with_name(f"{self.path.name}.wal")
+        if self.path.is_file() and wal.exists() and re.search(r"WAL", reason):
+            return DamagedFile(
+                f"{named}. Move {wal} away, which has only the last changes: the next `zoho-pipeline sync` reads them "
+                "again."
+            )
+        return DamagedFile(
+            f"{named}. Put it back from a backup. If there is none, move it away: `zoho-pipeline sync` then reads "
+            "everything from Zoho again, and `zoho-pipeline content load` loads the content catalogue again."
+        )
+
+    def require_lock_file(self, lock: Path) -> None:
+        """WarehouseError: a folder stands where a lock file goes."""
+        if lock.is_dir():
+            raise WarehouseError(f"the lock file {lock} cannot be used, because it is a folder. Remove that folder.")
+
     def _unusable(self, error: Exception) -> WarehouseError:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip().splitlines()[0]
+        message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if not isinstance(error, OSError) and (damaged := self.damage(message)):
+            return damaged
+        reason = message.strip().splitlines()[0]
         return WarehouseError(
-            f"the warehouse file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_HOME, "
+            f"the {self._what} file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_HOME, "
             "ZOHO_PIPELINE_WAREHOUSE and ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
         )
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process left beside the file when it was killed: a draft, and spilled rows."""
+    remove_with_wal(path.with_name(path.name + DRAFT))
+    shutil.rmtree(path.with_name(f"{path.name}.tmp"), ignore_errors=True)  # DuckDB's own place; earlier releases
+
+
+def remove_with_wal(path: Path) -> None:
+    """Remove a DuckDB file and its write-ahead log, if they exist, or whatever stands in their place."""
+    for leftover in (path, path.with_name(f"{path.name}.wal")):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        leftover.unlink(missing_ok=True)

@@ -2,20 +2,22 @@
 
 Opening the file costs 50 ms. So one instance per file stays open, and each block
 gets a session of its own in it. A transform puts another file in the place of the published one. Then the next block
-opens an instance of the new file, and the old instance is closed when its last block has ended.
+opens an instance of the new file, and the old instance is closed when its last block has ended. So it is when a block
+finds the file damaged: DuckDB answers nothing more in such an instance.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
 import duckdb
 
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, PublishedPool, WarehouseBusy
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, DamagedFile, PublishedPool, WarehouseBusy
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.work_folders import spill_folder
 
 MEMORY = "512MB"
 """The memory of all reading blocks together. A page of a channel needs a few MB."""
@@ -26,39 +28,50 @@ TRIES = 20
 class _Instance:
     """An open published file and its idle sessions."""
 
-    def __init__(self, path: Path, publication: str) -> None:
+    def __init__(self, file: DuckDBFile, publication: str, work: Path) -> None:
         self.publication, self.users, self.is_old = publication, 0, False
         self.idle: list[duckdb.DuckDBPyConnection] = []
-        self._raw = open_confined(path, MEMORY)
+        self._file = file
+        with ExitStack() as opened:
+            spill = opened.enter_context(spill_folder(work, reading=True))
+            self._raw = open_confined(file, spill, MEMORY)
+            opened.callback(self._raw.close)
+            self._opened = opened.pop_all()
 
     def session(self) -> duckdb.DuckDBPyConnection:
         raw = self._raw.cursor()
-        raw.execute(f"use published.{MARTS_SCHEMA}")  # a new session starts in the instance's empty database
+        # a new session starts in the instance's empty database
+        DuckDBConnection(raw, (self._file,)).execute(f"use published.{MARTS_SCHEMA}")
         return raw
 
     def close(self) -> None:
-        for session in (*self.idle, self._raw):
+        for session in self.idle:
             session.close()
         self.idle.clear()
+        self._opened.close()
 
 
 class DuckDBPublished(PublishedPool):
-    """The pool of one published file. Nothing is opened before the first block."""
+    """The pool of one published file. Nothing is opened before the first block.
+
+    Args:
+        work: the folder below which the sessions spill rows that do not fit into memory.
+    """
 
     looks_cheaply = True
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: DuckDBFile, work: Path) -> None:
+        self._file, self._work = file, work
         self._lock, self._opening = Lock(), Lock()
         self._current: _Instance | None = None
 
     def publication(self) -> str | None:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._file.path)
         except FileNotFoundError:
             return None
         except OSError:
-            DuckDBFile(self._path).exists()  # raises with a message that names the cure
+            self._file.exists()  # raises with a message that names the cure
             return None
         return f"{found.st_dev}.{found.st_ino}.{found.st_mtime_ns}.{found.st_size}"
 
@@ -73,7 +86,10 @@ class DuckDBPublished(PublishedPool):
             with self._lock:
                 session = instance.idle.pop() if instance.idle else None
             session = session or instance.session()
-            yield DuckDBConnection(session)
+            yield DuckDBConnection(session, (self._file,))
+        except DamagedFile:
+            self._retire(instance)
+            raise
         finally:
             self._leave(instance, session)
 
@@ -89,12 +105,12 @@ class DuckDBPublished(PublishedPool):
             with self._opening:  # other threads wait here and find the instance that this one opened
                 if found := self._use(publication):
                     return found
-                opened = _Instance(self._path, publication)
+                opened = _Instance(self._file, publication, self._work)
                 if self.publication() == publication:
                     self._replace(opened)
                 else:
                     opened.close()  # another file came while this one was opened, so it is unclear which one it is
-        raise WarehouseBusy(f"{self._path} was replaced {TRIES} times while it was opened. Try again.")
+        raise WarehouseBusy(f"{self._file.path} was replaced {TRIES} times while it was opened. Try again.")
 
     def _use(self, publication: str | None) -> _Instance | None:
         with self._lock:
@@ -113,6 +129,13 @@ class DuckDBPublished(PublishedPool):
         if unused is not None:
             unused.close()
 
+    def _retire(self, instance: _Instance) -> None:
+        """Let the next block open the file again. The blocks that still use the instance close it."""
+        with self._lock:
+            instance.is_old = True
+            if self._current is instance:
+                self._current = None
+
     def _leave(self, instance: _Instance, session: duckdb.DuckDBPyConnection | None) -> None:
         with self._lock:
             instance.users -= 1
@@ -126,22 +149,33 @@ class DuckDBPublished(PublishedPool):
             instance.close()
 
 
-def open_confined(path: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def open_confined(file: DuckDBFile, spill: Path | None, memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """An instance in memory with the published file attached read-only. It reaches no other file, and its settings are
     locked.
 
     It is a new instance, because two openings of one path in one process would share the older file.
+
+    Args:
+        spill: the folder for rows that do not fit into memory; None: there is no such folder.
+        memory: the most that DuckDB may use; None: its default, 80 % of the machine.
+
+    Raises:
+        DamagedFile: the file is damaged, or a folder stands in its place.
+        WarehouseError: this user may not read the file.
     """
+    file.require_readable()
     raw = duckdb.connect(":memory:")
-    connection = DuckDBConnection(raw)
+    connection = DuckDBConnection(raw, (file,))
     try:
         connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one
+        temporary = str(spill or "").replace("'", "''")
+        connection.execute(f"set temp_directory = '{temporary}'")
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
             connection.execute("set threads = 1")  # the blocks run beside each other in threads of their own
             # It plans a second scan for each `order by … limit`: half of the time of a query on one channel.
             connection.execute("set disabled_optimizers = 'late_materialization'")
-        quoted = str(path).replace("'", "''")
+        quoted = str(file.path).replace("'", "''")
         connection.execute(f"attach '{quoted}' as published (read_only)")
         connection.confine(f"published.{MARTS_SCHEMA}")
     except BaseException:

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 
+from zoho_pipeline.local_paths import duckdb_path
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
     Connection,
+    DamagedFile,
     Dialect,
     UnknownWarehouse,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, remove_leftovers
 from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished, open_confined
+from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
+from zoho_pipeline.work_folders import TEMPORARY, spill_folder
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -36,40 +40,52 @@ class DuckDBWarehouse:
     Attributes:
         path: the DuckDB file with raw tables.
         published_path: the DuckDB file that people read, replaced as a whole by each transform.
+        work: the folder below which sessions spill rows that do not fit into memory.
         default_published_path: its place beside the warehouse, where it is unless the settings name another one.
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
     takes_parquet = True
 
-    def __init__(self, url: str, path: Path, published: Path | None = None) -> None:
+    def __init__(self, url: str, path: Path, published: Path | None = None, work: Path | None = None) -> None:
         self.url, self.path = url, path
         self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
         self.published_path = published or self.default_published_path
+        self.work = work or path.parent / TEMPORARY
         self._file = DuckDBFile(path)
+        self._published_file = DuckDBFile(self.published_path, published=True)
+
+    @property
+    def files(self) -> tuple[DuckDBFile, DuckDBFile]:
+        """The warehouse file and the published file."""
+        return self._file, self._published_file
 
     @classmethod
-    def from_url(cls, url: str, published: Path | None = None) -> "DuckDBWarehouse":
+    def from_url(cls, url: str, published: Path | None = None, work: Path | None = None) -> "DuckDBWarehouse":
         """The warehouse of `duckdb:///path`; a relative path starts in the working folder.
 
         Args:
             published: the place of the published file; None: beside the warehouse.
+            work: the folder for temporary files; None: `tmp` beside the warehouse.
         """
-        rest = url.partition("://")[2]
-        path = rest.removeprefix("/")
-        if not rest.startswith("/") or not path or path.startswith(":"):
+        try:
+            path = duckdb_path(url)
+        except ValueError as error:
+            raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE {error}") from error
+        if path is None:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, Path(path).expanduser().absolute(), published)
+        return cls(url, path, published, work)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"
 
     def destination(self, channel_id: str | None = None) -> "Destination[Any, Any]":  # noqa: ARG002
-        from dlt.destinations import duckdb as dlt_duckdb
         from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
+        from zoho_pipeline.warehouse.dlt_duckdb import QuotingDuckDB
+
         self._file.make_folder()
-        return dlt_duckdb(credentials=DuckDbCredentials(str(self.path)))
+        return QuotingDuckDB(credentials=DuckDbCredentials(str(self.path)))
 
     @contextmanager
     def exclusive(self, timeout: float = LOCK_SECONDS) -> Iterator[None]:
@@ -78,6 +94,7 @@ class DuckDBWarehouse:
         The lock belongs to a thread: this thread may take it again (`connect` does), and another thread waits.
         """
         with self._file.hold(timeout):
+            remove_leftovers(self.path)
             if self.path.exists():
                 self._file.open(read_only=False, timeout=timeout).close()
             yield
@@ -90,7 +107,9 @@ class DuckDBWarehouse:
 
         with self._file.hold(LOCK_SECONDS):
             by_path = destination.config_params["credentials"]
-            with closing_duckdb(self._file.open(read_only=False, timeout=LOCK_SECONDS)) as connection:
+            remove_leftovers(self.path)
+            opened = closing_duckdb(self._file.open(read_only=False, timeout=LOCK_SECONDS), self._file)
+            with opened as connection, self.spilling(connection):
                 if limit_memory:
                     connection.execute(f"set memory_limit = '{LOAD_MEMORY}'")
                 destination.config_params["credentials"] = DuckDbCredentials(connection.raw)
@@ -102,37 +121,41 @@ class DuckDBWarehouse:
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
         if read_only and not self._file.exists():
-            with closing_duckdb(duckdb.connect(":memory:")) as connection:
+            with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection, reading=True):
                 yield connection
             return
         with (
             self._file.hold(timeout, reading=read_only),
-            closing_duckdb(self._file.open(read_only=read_only, timeout=timeout)) as connection,
+            closing_duckdb(self._file.open(read_only=read_only, timeout=timeout), self._file) as connection,
+            self.spilling(connection, reading=read_only),
         ):
             if read_only:
                 yield connection
                 return
             connection.raw.begin()
             yield connection
-            connection.raw.commit()  # an exception leaves through close(), which rolls back
+            connection.commit()  # an exception leaves through close(), which rolls back
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:
         # The session reads the newest file at the time when it was opened, also if another one is published later.
-        if not DuckDBFile(self.published_path).exists():
+        if not self._published_file.exists():
             yield None
             return
-        with closing_duckdb(open_confined(self.published_path)) as connection:
+        with (
+            spill_folder(self.work, reading=True) as spill,
+            closing_duckdb(open_confined(self._published_file, spill), self._published_file) as connection,
+        ):
             yield connection
 
     def published_pool(self) -> DuckDBPublished:
-        return DuckDBPublished(self.published_path)
+        return DuckDBPublished(self._published_file, self.work)
 
     @contextmanager
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         if not raw:
-            exists = DuckDBFile(self.published_path).exists()
-            yield _place(self.published_path, "published", MARTS_SCHEMA) if exists else None
+            exists = self._published_file.exists()
+            yield _place(self.published_path, "published", MARTS_SCHEMA, published=True) if exists else None
             return
         # The file stays open here, read-only, so that no load begins while the other process reads it.
         with self.connect(read_only=True) as connection:
@@ -150,9 +173,25 @@ class DuckDBWarehouse:
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         """Nothing: all channels share the schema, and each load truncates the tables that it staged in."""
 
+    @contextmanager
+    def spilling(self, connection: Connection, *, reading: bool = False) -> Iterator[None]:
+        """Let a session spill into a folder below HOME, which is removed at the end. See `spill_folder`."""
+        with spill_folder(self.work, reading=reading) as folder:
+            path = str(folder or "").replace("'", "''")
+            connection.execute(f"set temp_directory = '{path}'")
+            yield
+
+    def erase_deleted(self) -> None:
+        with self.exclusive(), spill_folder(self.work) as spill:
+            if self.path.exists():
+                rewrite(self._file, spill)
+
     def hide(self, text: str) -> str:
         return text  # there is no password
 
+    def damage(self, message: str) -> DamagedFile | None:
+        return self._file.damage(message)
 
-def _place(path: Path, name: str, schema: str) -> dict[str, Any]:
-    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema}
+
+def _place(path: Path, name: str, schema: str, *, published: bool = False) -> dict[str, Any]:
+    return {"engine": "duckdb", "path": str(path), "name": name, "schema": schema, "published": published}

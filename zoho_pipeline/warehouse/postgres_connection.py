@@ -7,9 +7,14 @@ from typing import Any, ClassVar
 
 import psycopg2
 
-from zoho_pipeline.warehouse.connection import Connection, Dialect, SqlError
+from zoho_pipeline import stopping
+from zoho_pipeline.warehouse.connection import Connection, ConnectionLost, Dialect, SqlError
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
+
+
+_SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08")
+"""SQLSTATE: shut down or killed by an administrator, idle for too long, connection exceptions."""
 
 
 class PostgresConnection(Connection):
@@ -17,34 +22,60 @@ class PostgresConnection(Connection):
 
     dialect: ClassVar[Dialect] = "postgres"
 
+    def __init__(self, raw: Any) -> None:
+        super().__init__(raw)
+        self._lost: str | None = None
+
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
-        with self.raw.cursor() as cursor, _translated(sql):
+        with self._translated(sql), self.raw.cursor() as cursor:
             cursor.execute(*_call(sql, params))
             return int(cursor.rowcount)
 
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
-        with self.raw.cursor() as cursor, _translated(sql):
+        with self._translated(sql), self.raw.cursor() as cursor:
             cursor.execute(*_call(sql, params))
             if cursor.description is None:
                 return [], []
             return [column.name for column in cursor.description], cursor.fetchall()
 
+    def commit(self) -> None:
+        with self._translated("commit"):
+            self.raw.commit()
 
-@contextmanager
-def _translated(sql: str) -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.Error as error:
-        at = int(error.diag.statement_position or 0)
-        word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
-        raise SqlError(
-            str(error).strip(),
-            line=sql.count("\n", 0, at - 1) + 1 if at else None,
-            near=word.group(1) if word else None,
-            position=at - 1 + word.start(1) if word else None,
-            kind=type(error).__name__,
-            of_data=(error.pgcode or "").startswith(("21", "22")),  # cardinality violation, data exception
-        ) from error
+    @contextmanager
+    def _translated(self, sql: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            if isinstance(error, psycopg2.extensions.QueryCanceledError):
+                stopping.raise_if_requested()
+            if self.raw.closed or (error.pgcode or "").startswith(_SESSION_ENDED):
+                self._lost = self._lost or _lost(error, during_commit=sql == "commit")
+                raise ConnectionLost(self._lost) from error  # later errors only say that the session is closed
+            at = int(error.diag.statement_position or 0)
+            word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
+            raise SqlError(
+                str(error).strip(),
+                line=sql.count("\n", 0, at - 1) + 1 if at else None,
+                near=word.group(1) if word else None,
+                position=at - 1 + word.start(1) if word else None,
+                kind=type(error).__name__,
+                of_data=(error.pgcode or "").startswith(("21", "22")),  # cardinality violation, data exception
+            ) from error
+
+
+def _lost(error: psycopg2.Error, *, during_commit: bool) -> str:
+    """One line for a session that ended. The driver's message has three lines, and no cure."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    kept = (
+        "Whether the last step was kept is not known."
+        if during_commit
+        else "What was not committed is gone; what was there before is unchanged."
+    )
+    return (
+        f"the session with the Postgres warehouse ended in the middle of the work ({reason}). {kept} Check that the "
+        "server runs and that nobody ends its sessions, then run the command again."
+    )
 
 
 def _call(sql: str, params: Sequence[Any]) -> tuple[str, Sequence[Any] | None]:

@@ -10,12 +10,14 @@ from urllib.parse import quote, quote_plus
 
 import psycopg2
 
+from zoho_pipeline import stopping
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
     Connection,
+    DamagedFile,
     Dialect,
     UnknownWarehouse,
     WarehouseError,
@@ -106,9 +108,10 @@ class PostgresWarehouse:
             raw.set_session(readonly=read_only)
             connection = PostgresConnection(raw)
             connection.execute("set timezone to 'UTC'")
-            raw.commit()
-            yield connection
-            raw.commit()
+            connection.commit()
+            with stopping.interruptible(raw.cancel):
+                yield connection
+            connection.commit()
         finally:
             raw.close()  # rolls back what was not committed
 
@@ -156,11 +159,17 @@ class PostgresWarehouse:
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         connection.execute(f"drop schema if exists {self.staging_schema(channel_id)} cascade")
 
+    def erase_deleted(self) -> None:
+        """Nothing: the server's own VACUUM frees deleted rows, and its files are not ours (docs/security.md)."""
+
     def hide(self, text: str) -> str:
         secret = self._parsed().get("password")
         for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
             text = text.replace(written, "***")
         return text
+
+    def damage(self, message: str) -> DamagedFile | None:  # noqa: ARG002
+        return None  # the server looks after its files
 
     def _parsed(self) -> dict[str, str]:
         return dict(psycopg2.extensions.parse_dsn(self._dsn.reveal()))

@@ -10,9 +10,17 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse.connection import LOCK_SECONDS, Connection, Dialect, PublishedPool, UnknownWarehouse
+from zoho_pipeline.warehouse.connection import (
+    LOCK_SECONDS,
+    Connection,
+    DamagedFile,
+    Dialect,
+    PublishedPool,
+    UnknownWarehouse,
+)
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
+from zoho_pipeline.work_folders import TEMPORARY
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -90,8 +98,18 @@ class Warehouse(Protocol):
     def drop_staging(self, connection: Connection, channel_id: str) -> None:
         """Drop what `staging_schema` keeps of the channel, in a transaction of `connect`."""
 
+    def erase_deleted(self) -> None:
+        """Make deleted rows unreadable in the files of the raw tables, where the engine leaves that to us.
+
+        Raises:
+            WarehouseBusy: another process has held the warehouse for LOCK_SECONDS.
+        """
+
     def hide(self, text: str) -> str:
         """A message of the engine, with the password replaced by `***` however it is written there."""
+
+    def damage(self, message: str) -> DamagedFile | None:
+        """The error that says how to replace a damaged warehouse, if the engine's message shows that; else None."""
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
@@ -104,7 +122,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """
     kind = settings.warehouse_url.partition("://")[0]
     if kind == "duckdb":
-        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published)
+        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, settings.home / TEMPORARY)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
     known = (

@@ -2,7 +2,7 @@
 
 import logging
 
-from zoho_pipeline.channels.errors import ChannelBusy, LockLost
+from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
 from zoho_pipeline.channels.platform.purges import Purges
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.channel_tables import publish
@@ -30,6 +30,9 @@ def purge_removed(
 
     Returns:
         The ids of the channels whose rows are gone.
+
+    Raises:
+        RegistryError: the registry cannot be used. The next call purges again.
     """
     purges = Purges(registry.database)
     deleted = []
@@ -39,10 +42,16 @@ def purge_removed(
         except (ChannelBusy, LockLost) as error:
             log.info("the rows of the removed channel %s wait: %s", channel_id, error)
             continue
+        except RegistryError:
+            raise
+        except PipelineError as error:
+            log.warning("the rows of the removed channel %s cannot be deleted now: %s", channel_id, error)
+            continue
         log.info("%d rows of the removed channel %s were deleted.", rows, channel_id)
         deleted.append(channel_id)
     if not deleted or not _published(settings, registry, warehouse):
         return []
+    registry.database.erase_deleted()
     for channel_id in deleted:
         purges.done(channel_id)
     return deleted

@@ -28,7 +28,8 @@ from zoho_pipeline.channels.platform.webhook_deliveries import Delivery
 from zoho_pipeline.channels.platform.webhook_endpoints import Endpoint, why_refused
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
-from zoho_pipeline.settings import LOOPBACK_HOSTS, Secret
+from zoho_pipeline.setting_checks import LOOPBACK_HOSTS
+from zoho_pipeline.settings import Secret
 from zoho_pipeline.worker.limits import WorkerLimits
 
 log = logging.getLogger(__name__)

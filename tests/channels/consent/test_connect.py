@@ -1,6 +1,7 @@
 """Connecting and disconnecting, against a real simulator: consent, grant code, refresh token, verification."""
 
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -249,11 +250,12 @@ def test_only_the_callback_is_answered_and_text_is_escaped(registry: Registry, p
     pages: list[httpx.Response] = []
 
     def strays(url: str) -> None:
+        state = dict(parse_qsl(urlsplit(url).query))["state"]
         person.callback(url)
         place = person.target
         root = place.removesuffix("/callback")
         pages.append(httpx.get(f"{root}/favicon.ico", trust_env=False))
-        pages.append(httpx.get(f"{place}?error=<script>", trust_env=False))
+        pages.append(httpx.get(f"{place}?error=<script>&state={state}", trust_env=False))
 
     with pytest.raises(ConsentDenied):
         connect(registry, "acme", data_center=DC, port=0, announce=ignore, open_browser=strays)

@@ -263,3 +263,18 @@ def test_one_wrong_setting_stores_none(registry: Registry, add: Callable[..., Ch
     assert registry.get("acme") == before
     with pytest.raises(UnknownChannel):
         set_settings(registry, "nobody", timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('raw_value,lead_source\n"two\nlines",A\nweb\n', 4),
+        ('raw_value,lead_source\n\n"two\nlines"\n', 3),
+        ("sep=;\nraw_value;lead_source\nweb;A\nWEB;B\n", 4),
+        ("raw_value\tlead_source\r\nweb\tA\r\nads\r\n", 3),
+        ('raw_value,lead_source\na\u2028b,A\n"c\n', 3),
+    ],
+)
+def test_a_line_of_a_lead_source_map_is_a_line_of_the_file(write: Callable[[str], Path], text: str, line: int) -> None:
+    with pytest.raises(InvalidSetting, match=rf", line {line}: "):
+        read_lead_source_map(write(text))

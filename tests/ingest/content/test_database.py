@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 
 from zoho_pipeline.ingest.content.database import load_content_sql
-from zoho_pipeline.ingest.content.files import ContentError
+from zoho_pipeline.ingest.content.read_file import ContentError
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 

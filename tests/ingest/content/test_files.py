@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from tests.ingest.conftest import SyncBench
-from zoho_pipeline.ingest.content.files import ContentError, load_content, read_content
+from zoho_pipeline.ingest.content.files import load_content, read_content
+from zoho_pipeline.ingest.content.read_file import ContentError
 
 HEADER = "content_id,content_type,published_at,title,topics\n"
 GOOD = HEADER + 'c1,blog_post,2026-05-01T09:30:00+05:30,"A, b",crm|sales\nc2,video,2026-05-02,,\n'
@@ -42,6 +43,13 @@ def test_three_formats_give_the_same_items(tmp_path: Path) -> None:
         (HEADER.replace("title", "topics") + "c1,v,2026-05-01,,\n", "topics"),
         (HEADER + "c1,v,2026-05-01,,,,more\n", "more values than the header"),
         ("", "is empty"),
+        ("\n\n", "is empty"),
+        (HEADER + 'c1,blog_post,2026-05-01,"two\nlines",\nc2,v,never,,\n', "line 4, column published_at"),
+        (HEADER + 'c1,v,never,"two\nlines",\n', "line 2, column published_at"),
+        ("sep=;\n" + HEADER.replace(",", ";") + "\nc1;v;never;;\n", "line 4, column published_at"),
+        (HEADER.replace(",", ";") + "c1;v;2026-05-01;;;more\n", "line 2 has more values than the header"),
+        (HEADER.replace(",", "\t") + "c1\tv\tnever\t\t\n", "line 2, column published_at"),
+        (HEADER + 'c1,v,2026-05-01,,\nc2,v,2026-05-01,"open,\n\n', "line 3: this is not CSV"),
     ],
 )
 def test_a_bad_file_is_named_by_line_and_column(tmp_path: Path, text: str, said: str) -> None:
@@ -68,6 +76,18 @@ def test_a_known_item_is_replaced_and_a_bad_file_changes_nothing(bench: SyncBenc
         (b'{"content_id":"c1","content_type":"v","published_at":"2026-05-01"}\n{oops\n', "c.jsonl", "line 2 is not"),
         (b'[{"content_id":"c1"}]', "content.json", "one JSON object per line"),
         (b"no parquet", "content.parquet", "cannot be read"),
+        (b"\xff\xfe" + (HEADER + "c1,v,never,,\n").encode("utf-16-le"), "content.csv", "line 2, column published_at"),
+        (b"PK\x03\x04\x14\0\0\0", "content.csv", "is not a text file"),
+        (
+            b'\n\n{"content_id":"c1","content_type":"v",\r\n',
+            "content.jsonl",
+            "line 3 is not a JSON object",
+        ),
+        (
+            '\n{"content_id":"c\u2028","content_type":"v","published_at":"2026-05-01"}\n\n{"content_id":"c2"}\n'.encode(),
+            "content.jsonl",
+            "line 4, column content_type",
+        ),
     ],
 )
 def test_a_file_of_another_form_says_which_it_takes(tmp_path: Path, data: bytes, name: str, said: str) -> None:
@@ -83,3 +103,17 @@ def test_an_unknown_or_absent_file_is_reported(tmp_path: Path, name: str) -> Non
         write(tmp_path, "x", name)
     with pytest.raises(ContentError, match=name):
         read_content(tmp_path / name)
+
+
+def test_a_row_of_parquet_is_named_as_a_row(tmp_path: Path) -> None:
+    rows = [{"content_id": n, "content_type": "v", "published_at": at} for n, at in ((1, "2026-05-01"), (2, "x"))]
+    pd.DataFrame(rows).to_parquet(tmp_path / "content.parquet")
+    with pytest.raises(ContentError, match="row 2, column published_at"):
+        read_content(tmp_path / "content.parquet")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_each_delimiter_gives_the_same_items(tmp_path: Path, delimiter: str) -> None:
+    quoted = GOOD.replace("crm|sales", '"crm|sales"')
+    text = quoted.replace(",", delimiter).replace(f"A{delimiter} b", "A, b")
+    assert read_content(write(tmp_path, text)) == read_content(write(tmp_path, GOOD))

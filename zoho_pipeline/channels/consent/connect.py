@@ -165,6 +165,7 @@ def connect(
             timezone=timezone,
             again=again,
         )
+        server.expect(started.state)
         announce(started.url)
         with suppress(webbrowser.Error):
             open_browser(started.url)

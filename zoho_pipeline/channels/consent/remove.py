@@ -33,7 +33,7 @@ def remove(registry: Registry, channel_id: str, *, purge_for: str | None = None)
         ZohoError: Zoho did not answer the revocation. Nothing was done; try again.
     """
     with channel_lock(registry.settings, channel_id) as lock:
-        channel = registry.get(channel_id)
+        channel = registry.get(channel_id, damaged_too=True)
         lock.ensure_held()  # a revocation cannot be undone
         revoked, detail, is_shared = _revoke(registry, channel)
         lock.ensure_held()

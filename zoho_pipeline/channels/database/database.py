@@ -7,6 +7,8 @@ and not a write-ahead log: with one connection per transaction, each close would
 
 import hashlib
 import os
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,7 +21,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.local_paths import sqlite_path
 from zoho_pipeline.settings import Settings, SettingsError
+
+_DAMAGED = re.compile(r"malformed|not a database|no such (table|column)|unsupported file format|already exists", re.I)
+"""SQLite's words for a file that is cut, overwritten, or lacks tables."""
 
 BUSY_SECONDS = 30.0
 """How long a SQLite transaction waits for another one. Each takes milliseconds."""
@@ -41,10 +47,10 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        settings.ensure_home()
         self.url = _url(settings.registry_url)
+        settings.ensure_home()
         self.is_postgres = self.url.get_backend_name() == "postgresql"
-        self.path = None if self.is_postgres else Path(str(self.url.database)).absolute()
+        self.path = None if self.is_postgres else Path(str(self.url.database))
         self.engine = self._postgres_engine() if self.path is None else self._sqlite_engine(self.path)
 
     @property
@@ -77,6 +83,22 @@ class Database:
         """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    def erase_deleted(self) -> None:
+        """Write the SQLite file anew: rows that an earlier release deleted may still be readable in it.
+
+        Postgres does this by its own VACUUM.
+
+        Raises:
+            RegistryError: another process has written for BUSY_SECONDS.
+        """
+        if self.is_postgres:
+            return
+        try:
+            with self.engine.connect() as connection:
+                connection.connection.execute("VACUUM")
+        except (DBAPIError, sqlite3.Error) as error:
+            raise RegistryError(f"the channel registry at {self.shown} cannot be written anew: {error}.") from None
 
     def now(self) -> datetime:
         """Aware UTC now, by the clock that all hosts of this registry share: the server's, or this machine's on SQLite.
@@ -113,10 +135,22 @@ class Database:
                 with connection.begin():
                     yield connection
         except DBAPIError as error:
-            raise RegistryError(
-                f"the channel registry at {self.shown} cannot be used: {self.reason(error)}. Check "
-                "ZOHO_PIPELINE_REGISTRY and ZOHO_PIPELINE_HOME, and that this user may write there."
-            ) from None  # the driver's text may repeat values of the statement
+            raise RegistryError(self._explained(error)) from None  # the driver's text may repeat values
+
+    def _explained(self, error: DBAPIError) -> str:
+        """What is wrong with the database, and what to do about it."""
+        reason = self.reason(error)
+        if self.path is not None and _DAMAGED.search(reason):
+            return _damaged(self.path, reason)
+        if self.path is not None and "locked" in reason:
+            return (
+                f"the channel registry {self.path} has been locked for {BUSY_SECONDS:g} s. Close the program that has "
+                "it open, then try again."
+            )
+        return (
+            f"the channel registry at {self.shown} cannot be used: {reason}. Check ZOHO_PIPELINE_REGISTRY and "
+            "ZOHO_PIPELINE_HOME, and that this user may write there."
+        )
 
     def reason(self, error: DBAPIError) -> str:
         """The driver's message in one line, without the password."""
@@ -129,6 +163,8 @@ class Database:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it, whatever the umask is
         except OSError as error:
+            if path.is_dir():
+                raise RegistryError(_damaged(path, "it is a folder")) from error
             raise RegistryError(
                 f"the channel registry {path} cannot be opened for writing ({error.strerror}). Set ZOHO_PIPELINE_HOME "
                 "to a folder that you may write, or ZOHO_PIPELINE_REGISTRY to another database."
@@ -149,7 +185,20 @@ def lock_key(name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"zoho-pipeline {name}".encode()).digest()[:8], "big", signed=True)
 
 
+def _damaged(path: Path, reason: str) -> str:
+    return (
+        f"the channel registry {path} is damaged ({reason}). Put it back from a backup. If there is none, move it "
+        "away, and connect each channel again (`zoho-pipeline connect ID` or `zoho-pipeline channels add ID …`): the "
+        "rows in the warehouse stay."
+    )
+
+
 def _url(given: str) -> URL:
+    if given.partition("://")[0].partition("+")[0].lower() == "sqlite":
+        try:
+            return URL.create("sqlite+pysqlite", database=str(sqlite_path(given)), query=make_url(given).query)
+        except (ArgumentError, ValueError) as error:
+            raise SettingsError(f"ZOHO_PIPELINE_REGISTRY {error}") from None
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):
@@ -158,14 +207,14 @@ def _url(given: str) -> URL:
         ) from None  # the text may hold a password
     if url.get_backend_name() in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg2")
-    if not url.database or url.database == ":memory:":
-        raise SettingsError("ZOHO_PIPELINE_REGISTRY names a database in memory. Use a file: sqlite:///path.")
-    return url.set(drivername="sqlite+pysqlite")
+    raise SettingsError("ZOHO_PIPELINE_REGISTRY is of an unknown kind. Use sqlite:///path or postgresql://…")
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001
     connection.isolation_level = None  # else the driver would begin transactions itself, without IMMEDIATE
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # a deleted row is overwritten, so that nobody can read it later
+    connection.execute("PRAGMA temp_store = MEMORY")  # otherwise VACUUM would write to the system's temporary folder
 
 
 def _begin_sqlite(connection: Connection) -> None:

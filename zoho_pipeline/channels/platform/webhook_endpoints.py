@@ -16,7 +16,8 @@ from zoho_pipeline.channels.registry.channel_events import TYPES
 from zoho_pipeline.channels.registry.platform_tables import TENANT, webhook_deliveries, webhook_endpoints
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.token_store import WEBHOOK
-from zoho_pipeline.settings import LOOPBACK_HOSTS, Secret
+from zoho_pipeline.setting_checks import LOOPBACK_HOSTS
+from zoho_pipeline.settings import Secret
 
 LONGEST_URL = 2_000
 

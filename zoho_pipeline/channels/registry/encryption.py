@@ -64,12 +64,13 @@ class Encryptor:
             DecryptionError: no key decrypts it, or it was made for another channel or kind.
         """
         try:
-            owner, purpose, value = json.loads(self._fernet.decrypt(ciphertext.partition(":")[2].encode()))
-        except (InvalidToken, ValueError) as error:
+            owner, purpose, value = json.loads(self._fernet.decrypt(str(ciphertext).partition(":")[2].encode()))
+        except (InvalidToken, ValueError, TypeError) as error:
             raise DecryptionError(
                 f"no key decrypts the stored {kind} token of channel {channel_id}. Put the key that encrypted it back "
                 "into ZOHO_PIPELINE_SECRET_KEY (after the newest one, separated by a comma) or into HOME/secret.key. "
-                f"Or connect the channel again: zoho-pipeline connect {channel_id}"
+                f"Or connect the channel again: zoho-pipeline connect {channel_id} (or zoho-pipeline channels add "
+                f"{channel_id} with a refresh token)."
             ) from error
         if (owner, purpose) != (channel_id, kind):
             raise DecryptionError(
@@ -80,7 +81,7 @@ class Encryptor:
 
     def is_current(self, ciphertext: str) -> bool:
         """Whether the newest key made the ciphertext."""
-        return ciphertext.partition(":")[0] == self.key_id
+        return str(ciphertext).partition(":")[0] == self.key_id
 
     def sign(self, message: bytes) -> bytes:
         """The HMAC-SHA256 of a message under the newest key."""

@@ -106,6 +106,7 @@ class Channel:
     credits_used: float = 0.0
     timezone_is_set: bool = False
     same_org: tuple[str, ...] = ()
+    is_damaged: bool = False  # its rows in the registry cannot be read; `status_detail` says what to do
 
     @property
     def last_complete_sync_at(self) -> datetime | None:

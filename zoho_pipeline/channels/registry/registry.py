@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import ChannelError, RowsRemain
+from zoho_pipeline.channels.errors import ChannelError, RegistryError, RowsRemain
 from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
@@ -59,7 +59,7 @@ class Registry:
 
     Raises:
         RegistryError: the database cannot be used, or a newer release wrote it.
-        DecryptionError: a key is missing that a stored token needs.
+        PipelineError: the key file is damaged. A token that no key decrypts stops only its channel.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -110,6 +110,8 @@ class Registry:
             known = read_channels(self.database, transaction, channel_id)
             before = known[0].status if known else None
             values["connected_at"] = now = self.database.now_in(transaction)
+            if known and known[0].is_damaged:
+                raise RegistryError(str(known[0].status_detail))
             if known:
                 check_same_tenant(known[0], tenant, exact=exact_tenant)
                 check_same_org(known[0], connection)
@@ -148,14 +150,15 @@ class Registry:
                 self._change_status(transaction, channel, ACTIVE, None)
         return self.get(channel_id)
 
-    def get(self, channel_id: str) -> Channel:
-        """One channel.
+    def get(self, channel_id: str, *, damaged_too: bool = False) -> Channel:
+        """One channel. `damaged_too`: return one whose row is damaged, for its removal.
 
         Raises:
             UnknownChannel: no channel has this id. The message names the known ones.
+            RegistryError: the row of the channel is damaged.
         """
         with self.database.read() as transaction:
-            return read_channel(self.database, transaction, channel_id)
+            return read_channel(self.database, transaction, channel_id, damaged_too=damaged_too)
 
     def list(self) -> tuple[Channel, ...]:
         """All channels, by id."""
@@ -238,7 +241,7 @@ class Registry:
             purge_for: who wants the rows deleted too: a worker does it, because it is told in the same transaction.
         """
         with self.database.write() as transaction:
-            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            channel = read_channel(self.database, transaction, channel_id, lock=True, damaged_too=True)
             transaction.execute(delete(tables.channels).where(tables.channels.c.channel_id == channel_id))
             now = self.database.now_in(transaction)
             channel_events.record(transaction, channel_id, channel.tenant, "connection.removed", {}, now)

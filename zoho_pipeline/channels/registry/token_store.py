@@ -1,5 +1,6 @@
 """The encrypted tokens in the registry: one refresh token and at most one access token per channel."""
 
+import logging
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from zoho_pipeline.channels.registry.platform_tables import webhook_endpoints
 from zoho_pipeline.channels.registry.tables import access_tokens, channels
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
+
+log = logging.getLogger(__name__)
 
 REFRESH, ACCESS, WEBHOOK = "refresh", "access", "webhook"
 
@@ -59,7 +62,10 @@ class TokenStore:
             return tuple(channel_id for channel_id in found if channel_id != except_for)
 
     def access_token(self, channel_id: str) -> AccessToken | None:
-        """The stored access token, expired or not, if it was made with the channel's present refresh token."""
+        """The stored access token, expired or not, if it was made with the channel's present refresh token.
+
+        One that no key decrypts is as good as none: the refresh token gives another one.
+        """
         query = (
             select(access_tokens)
             .join(channels, channels.c.channel_id == access_tokens.c.channel_id)
@@ -68,7 +74,11 @@ class TokenStore:
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else self._access_token(row)
+        try:
+            return None if row is None else self._access_token(row)
+        except DecryptionError as error:
+            log.info("%s", error)
+            return None
 
     def store_access(self, channel_id: str, token: AccessToken, asked_at: datetime, refresh_fingerprint: str) -> None:
         """Replace the channel's access token. It is used only while its refresh token is the channel's."""
@@ -98,10 +108,8 @@ class TokenStore:
     def encrypt_again(self) -> int:
         """Encrypt with the newest key what an older one encrypted; the number of secrets that changed.
 
-        The secret of an endpoint that no key decrypts stays as it is: its deliveries say so, and syncs go on.
-
-        Raises:
-            DecryptionError: no key decrypts one of them.
+        A token that no key decrypts stays as it is: it stops only the channel whose token it is. So does the secret of
+        an endpoint: its deliveries say so, and syncs go on.
         """
         if not self._encryptor.rotates:
             return 0
@@ -110,7 +118,11 @@ class TokenStore:
             for table, column, kind in ((channels, "refresh_seal", REFRESH), (access_tokens, "seal", ACCESS)):
                 for channel_id, ciphertext in connection.execute(select(table.c.channel_id, table.c[column])).all():
                     if not self._encryptor.is_current(ciphertext):
-                        secret = self._encryptor.decrypt(ciphertext, channel_id, kind)
+                        try:
+                            secret = self._encryptor.decrypt(ciphertext, channel_id, kind)
+                        except DecryptionError as error:
+                            log.info("%s", error)
+                            continue
                         values = {column: self._encryptor.encrypt(secret, channel_id, kind)}
                         connection.execute(update(table).where(table.c.channel_id == channel_id).values(values))
                         changed += 1

@@ -4,7 +4,6 @@ The names and types come from the seed that the models read. This module adds th
 package is installed without the SQL folder.
 """
 
-import csv
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Literal
 
 from zoho_pipeline.channels.errors import InvalidSetting
 from zoho_pipeline.settings import SQL_PROJECT
+from zoho_pipeline.text_files import csv_records, read_text
 
 SEED = SQL_PROJECT / "seeds" / "seed_parameters.csv"
 
@@ -75,10 +75,12 @@ RULES: Mapping[str, Rule] = {
 def known_parameters(seed: Path = SEED) -> Mapping[str, Rule]:
     """The parameters that can be set: the seed's names and types, with the ranges of this module."""
     try:
-        with seed.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        header, *lines = [row for _, row in csv_records(read_text(seed), ("name", "type"))]
     except FileNotFoundError:
         return RULES
+    except ValueError as error:
+        raise InvalidSetting(f"the parameters cannot be read from {seed}: {error}") from error
+    rows = [dict(zip(header, line, strict=False)) for line in lines if line]
     return {row["name"]: replace(RULES.get(row["name"], Rule("text")), type=row["type"]) for row in rows}  # type: ignore[arg-type]
 
 

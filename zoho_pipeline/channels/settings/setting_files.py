@@ -1,6 +1,5 @@
 """Checks of the values and files that a person sets for a channel. A file is checked whole before it is stored."""
 
-import csv
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from zoho_pipeline.channels.errors import InvalidSetting
 from zoho_pipeline.channels.settings.zone_names import ABBREVIATIONS
+from zoho_pipeline.text_files import NotCsv, NotText, csv_records, read_text
 
 FIELD_KEYS = (
     "utm_source",
@@ -84,21 +84,18 @@ def read_field_map(path: Path) -> dict[str, str]:
 def read_lead_source_map(path: Path) -> dict[str, str]:
     """A map of lead sources to their canonical names: a CSV with the columns `raw_value,lead_source`.
 
-    Raw values match whatever their case is.
+    Raw values match whatever their case is. The values may also be separated by semicolons, tabs or bars.
 
     Raises:
         InvalidSetting: a cell is empty, or a raw value has two names. The message names the line.
     """
-    lines = _text(path, "the lead source map").splitlines()
-    reader = csv.reader(lines, strict=True)
+    header = ["raw_value", "lead_source"]
     try:
-        read = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise InvalidSetting(
-            f"the lead source map {path}, line {reader.line_num}: this is not CSV ({error})."
-        ) from error
-    rows = [(line, row) for line, row in read if any(row)]
-    if not rows or [cell.lower() for cell in rows[0][1]] != ["raw_value", "lead_source"]:
+        records = csv_records(_text(path, "the lead source map"), header)
+        rows = [(line, cells) for line, row in records if any(cells := [cell.strip() for cell in row])]
+    except NotCsv as error:
+        raise InvalidSetting(f"the lead source map {path}, line {error.line}: this is not CSV ({error}).") from error
+    if not rows or [cell.lower() for cell in rows[0][1]] != header:
         raise InvalidSetting(f"the lead source map {path} must begin with the line raw_value,lead_source.")
     found: dict[str, tuple[str, str]] = {}
     for line, row in rows[1:]:
@@ -221,8 +218,8 @@ def _text(path: Path, what: str) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise InvalidSetting(f"{what} {path} is larger than {MOST_BYTES // 1_000_000} MB. Make it smaller.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidSetting(f"{what} {path} is not UTF-8 text. Save it in UTF-8.") from error
+        return read_text(path)
+    except NotText as error:
+        raise InvalidSetting(f"{what} {path} {error}") from error
     except OSError as error:
         raise InvalidSetting(f"{what} {path} cannot be read ({error.strerror}).") from error

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from zoho_pipeline.settings import PipelineError, Settings, UsageError, load_settings, require_known_names
+from zoho_pipeline.local_paths import sqlite_url
+from zoho_pipeline.settings import PipelineError, Settings, UsageError, home_of, load_settings, require_known_names
 
 PORT = 8417
 CHANNEL = "demo"
@@ -45,7 +46,7 @@ class Place:
         return {
             "ZOHO_PIPELINE_HOME": str(self.home),
             "ZOHO_PIPELINE_WAREHOUSE": f"duckdb:///{self.home}/warehouse.duckdb",
-            "ZOHO_PIPELINE_REGISTRY": f"sqlite:///{self.home}/registry.sqlite",
+            "ZOHO_PIPELINE_REGISTRY": sqlite_url(self.home / "registry.sqlite"),
             "ZOHO_PIPELINE_SECRET_KEY": "",
             "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({DATA_CENTER: f"http://127.0.0.1:{self.port}"}),
             "ZOHO_PIPELINE_LOG_LEVEL": os.environ.get("ZOHO_PIPELINE_LOG_LEVEL", "WARNING"),
@@ -59,11 +60,14 @@ class Place:
 
 
 def demo_home(env: Mapping[str, str] | None = None) -> Path:
-    """The path in ZOHO_PIPELINE_HOME if it is set, else `./data/demo`. SettingsError: a variable is misspelt."""
+    """The path in ZOHO_PIPELINE_HOME if it is set, else `./data/demo`.
+
+    SettingsError: a variable is misspelt, or the path cannot be used.
+    """
     environment = os.environ if env is None else env
     require_known_names(environment)
     given = environment.get("ZOHO_PIPELINE_HOME")
-    return Path(given or "data/demo").expanduser().absolute()
+    return home_of(given or "data/demo")
 
 
 def fresh_place(home: Path) -> Place:
@@ -93,7 +97,7 @@ def known_place(home: Path) -> Place:
     try:
         values = json.loads((home / _MARK).read_text())
         place = Place(home, int(values["port"]), str(values["client_id"]), str(values["client_secret"]))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"there is no demo in {home}. Run `zoho-pipeline demo` (or `make demo`) first.") from error
     if not place.state.exists():
         raise PipelineError(f"the demo in {home} did not finish. Run `zoho-pipeline demo` again.")

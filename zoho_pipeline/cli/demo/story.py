@@ -1,6 +1,7 @@
 """`demo`: the product on the simulator, on a terminal: connect, sync, insight, changes, sync, insight."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,11 +78,12 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int, web: bool, web_port: int
 
 def _next_steps(place: Place) -> None:
     """Print commands that work on the demo's data from this folder."""
-    program = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
+    called = "zoho-pipeline" if shutil.which("zoho-pipeline") else str(_short(Path(sys.argv[0]).absolute()))
+    program = shlex.quote(called)
     web, ui = (f"make {name}" if Path("Makefile").exists() else f"{program} demo --{name}" for name in ("web", "ui"))
     say(f"  {web:<32} # the channel page, the connect popup and the API on this data")
     say(f"  {ui:<32} # Dagster on this data; every asset can be materialised")
-    say(f"  export ZOHO_PIPELINE_HOME={_short(place.home)}")
+    say(f"  export ZOHO_PIPELINE_HOME={shlex.quote(str(_short(place.home)))}")
     say(f"  {program} insight {CHANNEL}")
     for query in QUERIES:
         say(f'  {program} sql "{query}"')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.program import BUG
 from zoho_pipeline.cli.session import Session
@@ -57,7 +58,7 @@ def work(once: bool, output: str) -> None:
       zoho-pipeline work
       zoho-pipeline work --once --format json
     """
-    with _Signals() as signals:  # before the import, which takes seconds
+    with stopping.own_handling(), _Signals() as signals:  # before the import, which takes seconds
         from zoho_pipeline.worker.worker import Worker
 
         service, session = load_service_settings(), Session()

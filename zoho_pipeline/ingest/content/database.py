@@ -17,7 +17,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchT
 
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
-from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, ContentError, check_header, check_items, items_table
+from zoho_pipeline.ingest.content.files import COLUMNS, PURPOSE, check_header, check_items, items_table
+from zoho_pipeline.ingest.content.read_file import ContentError
 from zoho_pipeline.ingest.load.dlt_source import explicit_dlt
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.settings import Secret, Settings

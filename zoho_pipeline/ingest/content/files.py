@@ -1,23 +1,20 @@
 """The content catalogue from CSV, JSON lines or Parquet: a file is loaded as a whole or not at all."""
 
-import json
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.ingest.catalog.tables import CONTENT_ITEMS
+from zoho_pipeline.ingest.content.read_file import ContentError, read_file
 from zoho_pipeline.ingest.convert.cell_values import FIRST_TIME, LAST_TIME
 from zoho_pipeline.ingest.convert.json_to_arrow import of_values
 from zoho_pipeline.ingest.load.loader import Loader
-from zoho_pipeline.settings import PipelineError, Settings
+from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 REQUIRED = ("content_id", "content_type", "published_at")
@@ -27,15 +24,11 @@ _MOST_DIGITS = 40
 PURPOSE = "content"
 
 
-class ContentError(PipelineError):
-    """The catalogue cannot be loaded, and nothing was. The message names the line or row and the column."""
-
-
 def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file: Path) -> int:
     """Load or update the catalogue of a channel from a file; the number of items in the file.
 
     An item with a known content_id is replaced; items that the file does not have stay. Times without an offset are in
-    UTC. Line numbers are the file's, and the header is line 1.
+    UTC. Line numbers are the file's: a record with line breaks in quotes has the number of its first line.
 
     Raises:
         ContentError: the file cannot be read, a required column or value is missing, a value does not fit, or an id
@@ -54,10 +47,9 @@ def load_content(settings: Settings, warehouse: Warehouse, channel_id: str, file
 
 def read_content(file: Path) -> list[dict[str, Any]]:
     """The checked items of a file."""
-    names, records = _records(file)
-    check_header([name.strip().lower() for name in names], str(file))
-    lowered = ((n, {name.strip().lower(): value for name, value in record.items()}) for n, record in records)
-    return check_items(lowered, str(file), "line")
+    found = read_file(file, COLUMNS)
+    check_header(found.names, str(file))
+    return check_items(found.records, str(file), found.unit)
 
 
 def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, unit: str) -> list[dict[str, Any]]:
@@ -88,79 +80,6 @@ def check_items(records: Iterable[tuple[int, Mapping[str, Any]]], source: str, u
         more = f" (and {len(errors) - MOST_ERRORS} more)" if len(errors) > MOST_ERRORS else ""
         raise ContentError(f"{source}: {'; '.join(errors[:MOST_ERRORS])}{more}. Nothing was loaded.")
     return items
-
-
-def _records(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """The names of a file's columns, and its records with their line numbers.
-
-    No whole number becomes a float, also in a column with gaps: an id of 19 digits would become another id.
-    """
-    kind = file.suffix.lower()
-    try:
-        if kind == ".csv":
-            return _csv(file)
-        if kind in (".jsonl", ".ndjson", ".json"):
-            return _json_lines(file)
-        if kind in (".parquet", ".pq"):
-            return _parquet(file)
-    except FileNotFoundError:
-        raise ContentError(f"{file} does not exist.") from None
-    except pd.errors.EmptyDataError:
-        raise ContentError(f"{file} is empty. Its first line must name the columns: {', '.join(COLUMNS)}.") from None
-    except UnicodeError:
-        raise ContentError(f"{file} is not UTF-8. Save it in UTF-8. Nothing was loaded.") from None
-    except pd.errors.ParserWarning:
-        raise ContentError(
-            f"{file}: some lines have more values than the header has columns. Put values with commas in quotes. "
-            "Nothing was loaded."
-        ) from None
-    except (OSError, ValueError, pa.ArrowException, pd.errors.ParserError) as error:
-        raise ContentError(f"{file} cannot be read: {' '.join(str(error).split())}. Nothing was loaded.") from None
-    raise ContentError(f"{file}: unknown format {kind or 'without ending'}. Use .csv, .jsonl or .parquet.")
-
-
-def _csv(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """All values as text. A line with more values than the header raises an error, so that no value is lost."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        frame = pd.read_csv(
-            file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False, index_col=False
-        )
-    records = ({str(name): value for name, value in record.items()} for record in frame.to_dict("records"))
-    return [str(name) for name in frame.columns], enumerate(records, 2)
-
-
-def _json_lines(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """Whole numbers as the text that the file has, fractions with all their digits."""
-    names: dict[str, None] = {}
-    records = []
-    with file.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line, parse_int=str, parse_float=Decimal)
-            except (ValueError, RecursionError):
-                raise ValueError(f"line {number} is not a JSON object") from None
-            if isinstance(record, list):
-                raise ContentError(f"{file} must have one JSON object per line, not lists. Nothing was loaded.")
-            if not isinstance(record, dict):
-                raise ValueError(f"line {number} is not a JSON object")
-            names |= dict.fromkeys(record)
-            records.append((number, record))
-    return list(names), records
-
-
-def _parquet(file: Path) -> tuple[Sequence[str], Iterable[tuple[int, Mapping[str, Any]]]]:
-    """Values as Arrow has them. pandas would make floats of whole numbers with gaps."""
-    table = pq.read_table(file)
-    index = (table.schema.pandas_metadata or {}).get("index_columns", ())
-    table = table.drop_columns([name for name in index if isinstance(name, str) and name in table.column_names])
-    for number, column in enumerate(table.schema):
-        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":  # Python's times have microseconds
-            cut = table[column.name].cast(pa.timestamp("us", column.type.tz), safe=False)
-            table = table.set_column(number, column.name, cut)
-    return table.column_names, enumerate(table.to_pylist(), 1)
 
 
 def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] = ()) -> None:

@@ -44,7 +44,7 @@ class BulkLoad:
         job is not resumed by a later sync.
         """
         module, report = self._module, self._module.report
-        place = (module.client, module.spec.module, self._plan, module.window, module.limits)
+        place = (module.client, module.spec.module, self._plan, module.window, module.limits, module.work)
         reader = BulkReader(*place, self._resume, since=self._since)
         try:
             for texts, done in reader.read():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from zoho_pipeline.ingest.extract.baseline import Baseline
 from zoho_pipeline.ingest.extract.modules import ModuleSpec
@@ -18,6 +19,7 @@ class ModuleContext:
     Attributes:
         client: counts the credits of this module.
         baseline: the rows that the warehouse had when the sync began.
+        work: the folder in HOME for downloads.
         full: every row is read, and the cursor is ignored.
         advance: shows the number of rows that were read.
     """
@@ -29,5 +31,6 @@ class ModuleContext:
     baseline: Baseline
     report: ModuleReport
     limits: SyncLimits
+    work: Path
     full: bool = False
     advance: Callable[[int], object] = int

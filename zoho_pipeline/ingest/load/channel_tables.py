@@ -35,7 +35,8 @@ def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> Non
         Loader(settings, warehouse, "registry", purpose="setup").ensure_tables()
     with warehouse.connect(read_only=False) as connection:
         for channel in registry.list():
-            publish_channel(connection, channel)
+            if not channel.is_damaged:  # otherwise it would lose what the raw tables still have
+                publish_channel(connection, channel)
 
 
 def publish_channel(connection: Connection, channel: Channel, found: Mapping[str, str] | None = None) -> None:

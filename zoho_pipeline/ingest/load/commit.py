@@ -1,25 +1,23 @@
 """Loads checkpoints into the warehouse, and ends a sync: reference tables, names, the log of the run."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog.field_map import discover
-from zoho_pipeline.ingest.catalog.tables import BY_NAME, REJECTED_RECORDS, SYNC_RUNS, USERS
+from zoho_pipeline.ingest.catalog.tables import BY_NAME, REJECTED_RECORDS, SYNC_RUNS
 from zoho_pipeline.ingest.extract.row_filter import rejections
-from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
-from zoho_pipeline.ingest.load import sync_log
+from zoho_pipeline.ingest.extract.state import ChannelState
+from zoho_pipeline.ingest.load import row_names, sync_log
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays, read_again
 from zoho_pipeline.ingest.load.batch import LoadBatch, newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish_channel
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.inferred_history import HISTORY_RULES, infer_stays
-from zoho_pipeline.ingest.raw.lookup_names import fill_names, fill_user_names, has_bare_names
+from zoho_pipeline.ingest.raw.lookup_names import fill_names, has_bare_names
 from zoho_pipeline.ingest.raw.small_tables import insert_rows, replace_rows, upsert_rows
 from zoho_pipeline.ingest.report import SyncReport
-from zoho_pipeline.ingest.routes.reference_tables import read_users
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.zoho.errors import ZohoError
 
@@ -31,9 +29,10 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
     tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in batch.tables.items() if parts}
     state = ChannelState({**sync.state.modules, **batch.states}, batch.emails or sync.state.emails)
     _infer_history(sync, tables)
-    _name_users(sync, tables, batch)
+    new = sync.appends.appendable(tables)
+    if has_bare_names(batch.states):
+        row_names.name_rows(sync, tables, batch, new)
     if tables or state != sync.state:
-        new = sync.appends.appendable(tables)
         sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
         sync.state = state
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
@@ -62,6 +61,24 @@ def last_load(sync: SyncContext, batch: LoadBatch) -> None:
     load(sync, batch)
 
 
+def name_the_rest(sync: SyncContext) -> None:
+    """Read the few records again whose lookups no stored parent can name: a list gives the names of their lookups."""
+    if sync.fatal is not None or not has_bare_names(sync.state.modules):
+        return
+    for module, reader in sync.readers.items():
+        ids = row_names.without_parents(sync, reader) if sync.reports[module].outcome == "complete" else set()
+        if not ids:
+            continue
+        batch = LoadBatch()
+        try:
+            reader.fields.ensure()
+            read_again(sync, reader, ids, batch)
+        except ZohoError as error:
+            log.warning("channel %s: %s cannot be read, so some names stay empty: %s", sync.channel.id, module, error)
+            reader.report.note(f"names of some lookups are missing until the next sync: {error}")
+        load(sync, batch)
+
+
 def finish(sync: SyncContext) -> SyncReport:
     """Write the reference tables and the log of the run. Raises the error that stopped the sync, if there is one."""
     reports = list(sync.reports.values())
@@ -70,7 +87,8 @@ def finish(sync: SyncContext) -> SyncReport:
         reports[0].tokens = _tokens(sync)
     sync.lock.ensure_held()
     sync_log.record(sync.registry, sync.channel.id, reports, sync.window.hi, run_id=sync.run_id, whole=sync.whole)
-    _read_users_for_names(sync, sync.state.modules)
+    if has_bare_names(sync.state.modules):
+        row_names.read_users_for_names(sync, sync.state.modules)
     with sync.warehouse.connect(read_only=False) as connection:
         sync.lock.ensure_held()
         _write_references(sync, connection)
@@ -118,34 +136,6 @@ def _is_inferred(sync: SyncContext, history: str) -> bool:
     if any(sync.reports[module].outcome != "skipped" for module in modules):
         return any(sync.state.of(module).absent for module in modules)
     return bool(modules) or not any(s.table == history and s.cursor for s in sync.state.modules.values())
-
-
-def _name_users(sync: SyncContext, tables: dict[str, pa.Table], batch: LoadBatch) -> None:
-    """Fill in the names of users in rows that came with ids only. If users are still being read, `finish` does this."""
-    if USERS.name not in sync.reports and has_bare_names(batch.states) and not sync.users_asked:
-        sync.users_asked = True  # if Zoho refuses them, they are not requested for each load: `finish` tries again
-        _read_users_for_names(sync, batch.states)
-    users = sync.references[USERS.name].tables[USERS.name] if USERS.name in sync.references else []
-    for module, reader in sync.readers.items() if users else ():
-        name, state = reader.spec.table.name, batch.states.get(module)
-        if state is not None and state.bare_names and name in tables:
-            tables[name] = fill_user_names(tables[name], BY_NAME[name], users)
-
-
-def _read_users_for_names(sync: SyncContext, states: Mapping[str, ModuleState]) -> None:
-    """Read the users in a sync of some modules, which otherwise reads none, because rows came without names."""
-    if USERS.name in sync.references or not has_bare_names(states):
-        return
-    own = sync.client.metered()
-    try:
-        sync.references[USERS.name] = read_users(own, sync.channel, sync.window.now())
-    except ZohoError as error:
-        log.warning("channel %s: users cannot be read, so some names stay empty: %s", sync.channel.id, error)
-        for module, reader in sync.readers.items():
-            if module in states and states[module].bare_names:
-                reader.report.note(f"names of users are missing until the next sync: {error}")
-    finally:
-        sync.registry.add_credits(sync.channel.id, own.meter.credits)
 
 
 def _found_fields(sync: SyncContext) -> dict[str, str] | None:

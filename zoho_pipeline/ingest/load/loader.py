@@ -5,7 +5,6 @@ a cursor becomes visible only with all rows before it. So an old package can nev
 """
 
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,8 +15,8 @@ import dlt
 import pyarrow as pa
 from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.exceptions import PipelineStepFailed
-from filelock import FileLock, Timeout
 
+from zoho_pipeline import stopping
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
@@ -25,12 +24,12 @@ from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.work_folders import DLT, WorkFolder
 
 log = logging.getLogger(__name__)
 
 LOAD_WORKERS = 4
 LOAD_ATTEMPTS = 3
-_LOCK = ".lock"
 
 
 class LoadFailed(PipelineError):
@@ -58,7 +57,7 @@ class Loader:
         self._lock = lock
         self._warehouse = warehouse
         self._name = pipeline_name(purpose, channel_id)
-        self._folder = WorkFolder(settings.home / "dlt" / self._name)
+        self._folder = _work_folder(settings.home / DLT / self._name)
         self._channel_id = channel_id
         self._pipeline = self._restored()
 
@@ -93,12 +92,10 @@ class Loader:
             pipeline.normalize()
             self._load_package(tables.keys() - set(new))
         except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
+            stopping.raise_if_requested()
             self._pipeline = self._restored()
-            raise LoadFailed(
-                f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
-                f"{self._warehouse.hide(_cause(error))}. "
-                "Nothing of this step was kept; the next sync reads it again."
-            ) from error
+            raise self._failed(error) from error
+        stopping.raise_if_requested()  # dlt ends a load in spite of Ctrl-C, and then forgets it
 
     def ensure_tables(self) -> None:
         """Create the raw tables that do not exist yet, and add the columns that a newer catalogue has."""
@@ -124,6 +121,7 @@ class Loader:
                 self._drop_loaded()
                 return info
             except PipelineStepFailed as error:
+                stopping.raise_if_requested()
                 # a package whose jobs failed permanently is removed; one that found the file busy is still pending
                 if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
                     raise
@@ -151,11 +149,26 @@ class Loader:
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline with an empty work folder and the state of the warehouse."""
-        self._folder.clear()
-        pipeline = self._open()
-        with self._warehouse.lend(self._destination):
-            pipeline.sync_destination()
+        try:
+            self._folder.clear()
+            pipeline = self._open()
+            with self._warehouse.lend(self._destination):
+                pipeline.sync_destination()
+        except (PipelineStepFailed, OSError) as error:
+            raise self._failed(error) from error
         return pipeline
+
+    def _failed(self, error: Exception) -> PipelineError:
+        """A failure of dlt in words for a person: a damaged warehouse has a cure of its own."""
+        cause = _cause(error)
+        if damaged := self._warehouse.damage(cause):
+            return damaged
+        if isinstance(error, OSError):
+            return _unusable_folder(self._folder.path, error)
+        return LoadFailed(
+            f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
+            f"{self._warehouse.hide(cause).rstrip('.')}. Nothing of this step was kept; the next sync reads it again."
+        )
 
     def _open(self) -> dlt.Pipeline:
         self._destination = self._warehouse.destination(self._channel_id)
@@ -168,47 +181,18 @@ class Loader:
         return pipeline
 
 
-class WorkFolder:
-    """A new folder under `parent`, for one loader only. Its lock ends with this object, or with the process.
-
-    Two processes may both believe that they hold a channel, because one lost its lock. They must not write into each
-    other's packages. So each loader works in a folder of its own, and locks it as long as it lives. The next loader
-    removes the folders of dead ones.
-    """
-
-    def __init__(self, parent: Path) -> None:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_dead(parent)
-        self.path = parent / secrets.token_hex(4)
-        # the lock comes before the folder: a folder without a lock belongs to a dead loader
-        self._lock = FileLock(f"{self.path}{_LOCK}", mode=0o600, thread_local=False)
-        self._lock.acquire(timeout=10)
-        self.path.mkdir(mode=0o700)
-
-    def clear(self) -> None:
-        """Remove the folder and what is in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+def _work_folder(parent: Path) -> WorkFolder:
+    try:
+        return WorkFolder(parent)
+    except OSError as error:
+        raise _unusable_folder(parent, error) from error
 
 
-def _remove_dead(parent: Path) -> None:
-    """Remove the folders of loaders that have ended, and what an earlier release left there."""
-    alive = set()
-    for file in parent.glob(f"*{_LOCK}"):
-        lock = FileLock(file, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, OSError):
-            alive |= {file.name, file.name.removesuffix(_LOCK)}
-            continue
-        shutil.rmtree(file.with_suffix(""), ignore_errors=True)
-        file.unlink(missing_ok=True)
-        lock.release()
-    for path in parent.iterdir():
-        if path.name not in alive and not path.with_name(path.name + _LOCK).exists() and path.suffix != _LOCK:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
+    return LoadFailed(
+        f"the work folder {path} cannot be used ({error.strerror or error}). Remove what stands in its place: it "
+        "holds nothing that is needed later. Check that this user may write there, and that the disk has room."
+    )
 
 
 def pipeline_name(purpose: str, channel_id: str) -> str:

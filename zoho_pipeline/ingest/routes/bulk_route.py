@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ import pyarrow.csv as pa_csv
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.work_folders import WorkFolder
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
@@ -63,7 +63,10 @@ class BulkCheckpoint:
 
 
 class BulkReader:
-    """Reads all rows of a module; `checkpoint` is true once the last batch is loaded."""
+    """Reads all rows of a module; `checkpoint` is true once the last batch is loaded.
+
+    Its files are downloaded into a new folder below `work`.
+    """
 
     def __init__(
         self,
@@ -72,11 +75,12 @@ class BulkReader:
         plan: FieldPlan,
         window: Window,
         limits: SyncLimits,
+        work: Path,
         resume: BulkCheckpoint | None,
         since: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since, self._limits = since, limits
+        self._since, self._limits, self._work = since, limits, work
         self.checkpoint = resume
         self.resumed = False
         """Whether the rows come from a job that an earlier sync created."""
@@ -121,7 +125,7 @@ class BulkReader:
         for _ in range(2):
             held = 0
             try:
-                with _folder() as folder:
+                with _folder(self._work) as folder:
                     zipped = self._download(job, folder)
                     for block in _blocks(zipped, self.checkpoint.fields):
                         held += block.num_rows
@@ -170,14 +174,16 @@ class BulkReader:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    """A temporary folder. JobFailed: this machine has no room for one."""
+def _folder(work: Path) -> Iterator[Path]:
+    """A new folder below `work`. JobFailed: this machine has no room for one."""
     try:
-        folder = TemporaryDirectory()
+        folder = WorkFolder(work)
     except OSError as error:
-        raise JobFailed(f"the file of a bulk job cannot be stored: {error.strerror}.") from error
-    with folder as name:
-        yield Path(name)
+        raise JobFailed(f"the file of a bulk job cannot be stored: {error.strerror or error}.") from error
+    try:
+        yield folder.path
+    finally:
+        folder.close()
 
 
 def _blocks(zipped: Path, fields: Sequence[str] = ()) -> Iterator[pa.Table]:

@@ -24,6 +24,7 @@ from zoho_pipeline.ingest.raw.read_baseline import read_baseline
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
 from zoho_pipeline.ingest.sync.worker_pool import Done, WorkerPool
+from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.errors import (
     ClockJumped,
     CreditsExhausted,
@@ -92,6 +93,7 @@ def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleRe
         baseline=baseline,
         report=report,
         limits=sync.limits,
+        work=sync.registry.settings.home / TEMPORARY,
         full=sync.full,
         advance=partial(sync.progress.advance, spec.module),
     )

@@ -135,6 +135,7 @@ def _run_channel(
                 specs += _histories(sync) if modules is None else []
                 read_modules(sync, specs, REFERENCE_READERS if modules is None else {})
                 check_counts(sync)
+                commit.name_the_rest(sync)
                 if modules is None and sync.fatal is None and emails.wanted(channel):
                     emails.sync_emails(sync)
             except (ZohoError, LoadFailed, LockLost) as error:

@@ -11,7 +11,8 @@ import dagster as dg
 
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.services import Services
-from zoho_pipeline.settings import LOOPBACK_HOSTS, Secret, SettingsError
+from zoho_pipeline.setting_checks import LOOPBACK_HOSTS
+from zoho_pipeline.settings import Secret, SettingsError
 
 log = logging.getLogger(__name__)
 

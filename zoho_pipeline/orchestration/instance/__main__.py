@@ -1,6 +1,12 @@
 """`python -m zoho_pipeline.orchestration.instance` prepares HOME/dagster and prints its path."""
 
-from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
-from zoho_pipeline.settings import load_settings
+import sys
 
-print(prepare_dagster_home(load_settings()).absolute())
+from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
+from zoho_pipeline.settings import PipelineError, load_settings
+
+try:
+    print(prepare_dagster_home(load_settings()))
+except PipelineError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)

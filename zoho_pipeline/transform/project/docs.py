@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
+from zoho_pipeline.text_files import NotText, read_text
 from zoho_pipeline.transform.errors import ProjectError
 
 Severity = Literal["error", "warn"]
@@ -93,9 +94,19 @@ def read_docs(root: Path) -> ProjectDocs:
     return ProjectDocs(by_name, raw_tables)
 
 
+def read_file(path: Path) -> str:
+    """The text of a file of the project. ProjectError: it is no text."""
+    try:
+        return read_text(path)
+    except NotText as error:
+        raise ProjectError(path, None, str(error)) from error
+
+
 def _load(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (a safe loader)
+        content = yaml.load(read_file(path), Loader=_Loader)  # noqa: S506 (a safe loader)
+    except yaml.reader.ReaderError as error:
+        raise ProjectError(path, None, f"is not YAML: {error.reason}.") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise ProjectError(path, line, f"is not YAML: {error.problem}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoho_pipeline.settings import SQL_PROJECT, UsageError
 from zoho_pipeline.transform.errors import ProjectError
-from zoho_pipeline.transform.project.docs import Docs, DocumentedColumn, read_docs
+from zoho_pipeline.transform.project.docs import Docs, DocumentedColumn, read_docs, read_file
 from zoho_pipeline.transform.project.model import PROVIDED, Model
 
 LAYERS = ("staging", "intermediate", "metrics", "marts")
@@ -127,7 +127,7 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
 
 def _read(folder: Path, layer: str, docs: Mapping[str, Docs]) -> Iterator[Model]:
     for path in sorted(folder.rglob("*.sql")):
-        yield Model(path.stem, path, layer, path.read_text(encoding="utf-8"), docs.get(path.stem, Docs()))
+        yield Model(path.stem, path, layer, read_file(path), docs.get(path.stem, Docs()))
 
 
 def _unique(groups: Iterable[Iterable[Model]]) -> dict[str, Model]:

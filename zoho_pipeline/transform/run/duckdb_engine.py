@@ -1,6 +1,6 @@
 """DuckDB builds in memory and publishes a new file.
 
-It spills to disk beside the warehouse. The warehouse file is locked only while raw is read. The marts go into a
+It spills to disk below HOME. The warehouse file is locked only while raw is read. The marts go into a
 draft, which is a separate file that replaces the published one. If most channels are rebuilt, the draft begins empty
 and the marts are built directly in it, because copying them from temporary tables cost a sixth of a full run.
 """
@@ -8,7 +8,7 @@ and the marts are built directly in it, because copying them from temporary tabl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -38,7 +38,10 @@ from zoho_pipeline.warehouse.connection import (
     WarehouseBusy,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, remove_leftovers, remove_with_wal
+from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.work_folders import spill_folder
 
 WHOLE_ROWS = 200_000
 """Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
@@ -58,27 +61,68 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
         WarehouseBusy: another transform has run for LOCK_SECONDS.
         TransformError: the folder cannot be written.
     """
-    beside = warehouse.default_published_path  # the published file may be elsewhere; lock and spilled rows are not
     final = warehouse.published_path
+    with _alone(warehouse):
+        try:
+            _prepare(warehouse.default_published_path, final)
+            opened = closing_duckdb(duckdb.connect(":memory:"), *warehouse.files)
+            with opened as connection, warehouse.spilling(connection):
+                connection.execute("set TimeZone = 'UTC'")
+                yield DuckDBEngine(connection, warehouse, raw_columns)
+        finally:
+            with suppress(OSError):  # the next run removes it first
+                remove_with_wal(_draft_of(final))
+
+
+def forget_in_published_files(warehouse: DuckDBWarehouse, channel_id: str) -> None:
+    """Write the published file anew without the rows of a channel, so that no byte of them stays in it.
+
+    The same is done with a file that an earlier setting of ZOHO_PIPELINE_PUBLISHED left beside the warehouse.
+
+    Raises:
+        WarehouseBusy: a transform has run for LOCK_SECONDS.
+        TransformError: the folder cannot be written.
+        DamagedFile: a published file is damaged.
+    """
+    final, beside = warehouse.published_path, warehouse.default_published_path
+    with _alone(warehouse), spill_folder(warehouse.work) as spill:
+        remove_with_wal(_draft_of(final))
+        for path in dict.fromkeys((final, beside)):
+            remove_leftovers(path)
+            file = DuckDBFile(path, published=True)
+            if path.exists() and _is_published(file):
+                rewrite(file, spill, without=channel_id, storage_version=STORAGE_VERSION)
+
+
+def _is_published(file: DuckDBFile) -> bool:
+    """Whether a transform wrote the file: a person may have put a database where the published file goes."""
+    file.require_readable()
+    with closing_duckdb(duckdb.connect(":memory:"), file) as connection:
+        connection.execute(f"attach {text_literal(str(file.path))} as published (read_only)")
+        return bool(
+            connection.fetch(
+                "select 1 from duckdb_tables() where database_name = 'published' and schema_name = ?", (STATE_SCHEMA,)
+            )[1]
+        )
+
+
+@contextmanager
+def _alone(warehouse: DuckDBWarehouse) -> Iterator[None]:
+    """Keep other transforms out."""
+    beside = warehouse.default_published_path  # the published file may be elsewhere; the lock is not
     lock = FileLock(f"{beside}.lock", mode=0o600)
-    spill = beside.with_name(f"{beside.name}.spill")
-    draft = _draft_of(final)
     try:
         beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=LOCK_SECONDS)
     except Timeout as error:
         raise WarehouseBusy(BUSY) from error
     except OSError as error:
+        warehouse.files[1].require_lock_file(Path(lock.lock_file))
         raise TransformError(f"the folder {beside.parent} cannot be written: {error.strerror}.") from error
     try:
-        _prepare(beside, final)
-        with closing_duckdb(duckdb.connect(":memory:")) as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"set temp_directory = {text_literal(str(spill))}")
-            yield DuckDBEngine(connection, warehouse, raw_columns)
+        shutil.rmtree(beside.with_name(f"{beside.name}.spill"), ignore_errors=True)  # of earlier releases
+        yield
     finally:
-        _remove(draft)
-        shutil.rmtree(spill, ignore_errors=True)
         lock.release()
 
 
@@ -88,7 +132,7 @@ def _prepare(beside: Path, final: Path) -> None:
         if not os.access(final.parent, os.W_OK | os.X_OK):
             reason = "it does not exist" if not final.parent.exists() else "this user may not"
             raise TransformError(f"the folder {final.parent} cannot be written: {reason}.")
-        _remove(_draft_of(final))
+        remove_with_wal(_draft_of(final))
         _move(beside, final)
     except OSError as error:
         raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
@@ -109,6 +153,7 @@ class DuckDBEngine:
         self._published: dict[str, dict[str, dict[str, str]]] = {}
         self._has_published = self._final.exists()
         if self._has_published:
+            warehouse.files[1].require_readable()
             self._attach_published()
             self._require_ours()
             self._convert_published()
@@ -215,7 +260,7 @@ class DuckDBEngine:
         if self._marts_are_new:
             publisher.complete_new_marts()
         else:
-            _remove(self._draft)
+            remove_with_wal(self._draft)
             if self._has_published:
                 shutil.copyfile(self._final, self._draft)
             self._open_draft()
@@ -276,8 +321,3 @@ def _move(beside: Path, final: Path) -> None:
     draft.chmod(0o640)
     os.replace(draft, final)
     beside.unlink()
-
-
-def _remove(path: Path) -> None:
-    for leftover in (path, path.with_name(f"{path.name}.wal")):
-        leftover.unlink(missing_ok=True)

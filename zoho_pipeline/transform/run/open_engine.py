@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zoho_pipeline.transform.errors import TransformError
-from zoho_pipeline.transform.run.duckdb_engine import open_duckdb_engine
+from zoho_pipeline.transform.run.duckdb_engine import forget_in_published_files, open_duckdb_engine
 from zoho_pipeline.transform.run.engine import Engine, RawColumns
-from zoho_pipeline.transform.run.postgres_engine import open_postgres_engine
+from zoho_pipeline.transform.run.postgres_engine import forget_in_marts, open_postgres_engine
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -26,5 +26,20 @@ def open_engine(warehouse: Warehouse, raw_columns: RawColumns) -> Iterator[Engin
         case PostgresWarehouse():
             with open_postgres_engine(warehouse, raw_columns) as engine:
                 yield engine
+        case _:
+            raise TransformError(f"no transform engine is known for {warehouse.url}.")
+
+
+def forget_channel(warehouse: Warehouse, channel_id: str) -> None:
+    """Remove the rows of a channel from the published marts. It waits for a transform that may still publish them.
+
+    Raises:
+        WarehouseBusy: the transform is still running after LOCK_SECONDS.
+    """
+    match warehouse:
+        case DuckDBWarehouse():
+            forget_in_published_files(warehouse, channel_id)
+        case PostgresWarehouse():
+            forget_in_marts(warehouse, channel_id)
         case _:
             raise TransformError(f"no transform engine is known for {warehouse.url}.")

@@ -43,6 +43,23 @@ def open_postgres_engine(warehouse: PostgresWarehouse, raw_columns: RawColumns) 
         yield PostgresEngine(connection, raw_columns)
 
 
+def forget_in_marts(warehouse: PostgresWarehouse, channel_id: str) -> None:
+    """Delete the rows of a channel from the marts, in one transaction, while no transform runs.
+
+    Raises:
+        WarehouseBusy: a transform has run for LOCK_SECONDS.
+    """
+    with warehouse.connect() as connection:
+        if not connection.tables(MARTS_SCHEMA):
+            return
+    with open_postgres_engine(warehouse, {}) as engine:
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            for table, columns in engine.connection.tables(schema).items():
+                if "channel_id" in columns:
+                    sql = f"delete from {schema}.{quoted(table)} where channel_id = ?"  # noqa: S608
+                    engine.connection.execute(sql, (channel_id,))
+
+
 class PostgresEngine:
     """Builds in temporary tables of one transaction; the marts are ordinary tables. An `Engine`."""
 
@@ -52,14 +69,14 @@ class PostgresEngine:
     def __init__(self, connection: Connection, raw_columns: RawColumns, lock_seconds: float = LOCK_SECONDS) -> None:
         self.connection, self._raw_columns = connection, raw_columns
         self._shapes: dict[str, dict[str, str]] = {}
-        connection.raw.commit()
+        connection.commit()
         self._wait_for_turn(lock_seconds)
         # each temporary table is analyzed once; at the default of 100 that took a quarter of a run
         connection.execute("set default_statistics_target = 10")
         # at the defaults (4 and 8 MB) sorts, hash tables and temporary tables of a few thousand leads go to disk
         connection.execute("set work_mem = '64MB'")
         connection.execute("set temp_buffers = '128MB'")
-        connection.raw.commit()
+        connection.commit()
         connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             connection.execute(f"create schema if not exists {schema}")
@@ -114,7 +131,7 @@ class PostgresEngine:
         self.connection.execute("savepoint guarded")
         try:
             yield
-        except Exception:
+        except Exception:  # after Ctrl-C, the end of the session rolls back
             self.connection.execute("rollback to savepoint guarded")
             raise
         self.connection.execute("release savepoint guarded")
@@ -135,7 +152,7 @@ class PostgresEngine:
         publisher = _InPlacePublisher(self, publication)
         publisher.prepare()
         publisher.change_marts()
-        self.connection.raw.commit()
+        self.connection.commit()
 
     def _tables(self, where: str, *parameters: str) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}

@@ -1,7 +1,6 @@
 """Seeds: CSV files with typed columns. An empty field is null."""
 
-import csv
-
+from zoho_pipeline.text_files import NotCsv, NotText, csv_records, decoded
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.project import Seed
 from zoho_pipeline.transform.run.engine import Engine, quoted, type_in
@@ -16,11 +15,15 @@ def load_seed(engine: Engine, seed: Seed) -> int:
     Raises:
         ProjectError: the file has no header, lacks a documented column, or holds a bad row; names the line.
     """
-    with seed.path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.reader(stream)
-        header = next(reader, [])
-        rows = [(reader.line_num, row) for row in reader if row]
     types = {column.name: column.data_type for column in seed.docs.columns}
+    try:
+        records = list(csv_records(decoded(seed.path.read_bytes()), types))
+    except NotCsv as error:
+        raise ProjectError(seed.path, error.line, f"is not CSV: {error}.") from error
+    except NotText as error:
+        raise ProjectError(seed.path, None, str(error)) from error
+    header = records[0][1] if records else []
+    rows = [(line, row) for line, row in records[1:] if row]
     if not header or len(set(header)) < len(header):
         raise ProjectError(seed.path, 1, "needs a header line of distinct column names.")
     if unknown := set(types) - set(header):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from zoho_pipeline import stopping
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.web.http.protocol import uvicorn_options
 from zoho_pipeline.web.serving.loading import LoadingApp
@@ -58,9 +59,10 @@ def serve(load: "Callable[[], FastAPI]", sock: socket.socket, ready: Callable[[]
     config = uvicorn.Config(app, **options)
     server = _Server(config, app)
     # uvicorn raises a caught signal again when it has stopped; without this handler, that would end the process
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-    server.run(sockets=[sock])
+    with stopping.own_handling():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        server.run(sockets=[sock])
     if errors:
         raise errors[0]
 

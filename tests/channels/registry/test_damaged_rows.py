@@ -1,0 +1,113 @@
+"""A row of the registry that cannot be read, or decrypted, costs only its channel."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+
+from tests.channels.conftest import CONNECTION, REFRESH
+from tests.channels.registry.test_registry import NOON
+from zoho_pipeline.channels.errors import DecryptionError, RegistryError
+from zoho_pipeline.channels.registry.channel_rows import read_channel_page
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import Secret, Settings
+from zoho_pipeline.zoho.accounts.oauth import AccessToken
+
+Add = Callable[..., Channel]
+OTHER = Secret("1000.other0000000000000000000000000.00000000000000000000000000000000")
+SEALS = ["", "x", "no-such-key:gAAAA", "ffffffff:" + "A" * 120, "é:ü", "12345"]
+
+
+def spoil(registry: Registry, column: str, value: str | None, table: str = "registry_channels") -> None:
+    """Write a value into a column of channel acme, as nobody but a damaged disk or a person would."""
+    with registry.database.write() as connection:
+        statement = text(f"update {table} set {column} = :value where channel_id = 'acme'")
+        connection.execute(statement, {"value": value})
+
+
+@pytest.mark.parametrize("seal", SEALS)
+def test_a_refresh_token_that_no_key_decrypts_stops_only_its_channel(
+    registry: Registry, add: Add, settings: Settings, seal: str
+) -> None:
+    add("acme")
+    add("beta", OTHER, org_id="7000")
+    spoil(registry, "refresh_seal", seal)
+    keys = (Secret("n" * 40), settings.secret_keys[0])
+
+    rotated = Registry(replace(settings, given_keys=keys))
+    assert [channel.id for channel in rotated.list()] == ["acme", "beta"]
+    with pytest.raises(DecryptionError, match="zoho-pipeline connect acme"):
+        rotated.token_store.refresh_token("acme")
+    only_new = Registry(replace(settings, given_keys=keys[:1]))
+    assert only_new.token_store.refresh_token("beta") == OTHER, "the others were encrypted with the newest key"
+
+    only_new.add("acme", REFRESH, CONNECTION)  # the cure
+    assert only_new.token_store.refresh_token("acme") == REFRESH
+
+
+@pytest.mark.parametrize("seal", SEALS)
+def test_an_access_token_that_no_key_decrypts_is_as_good_as_none(
+    registry: Registry, add: Add, settings: Settings, seal: str
+) -> None:
+    add("acme")
+    token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
+    registry.token_store.store_access("acme", token, NOON, registry.token_store.fingerprint("acme"))
+    assert registry.token_store.access_token("acme") == token
+    spoil(registry, "seal", seal, "registry_access_tokens")
+    rotated = Registry(replace(settings, given_keys=(Secret("n" * 40), settings.secret_keys[0])))
+    assert rotated.token_store.access_token("acme") is None
+    assert rotated.token_store.refresh_token("acme") == REFRESH
+
+
+@pytest.mark.parametrize("column", ["field_map", "lead_source_map", "parameters", "missing_scopes", "scopes"])
+@pytest.mark.parametrize("value", ['{"utm_source": ', "", "7", "\x01\x02"])
+def test_a_row_that_cannot_be_read_stops_only_its_channel(
+    registry: Registry, add: Add, column: str, value: str
+) -> None:
+    add("acme")
+    add("beta", OTHER, org_id="7000")
+    spoil(registry, column, value)
+
+    damaged, whole = registry.list()
+    assert (damaged.id, damaged.is_damaged, damaged.status, damaged.org_id) == (
+        "acme",
+        True,
+        "reconnect_needed",
+        "6000",
+    )
+    assert (whole.id, whole.is_damaged, whole.field_map) == ("beta", False, {})
+    cure = r"row of channel acme is damaged\. Run zoho-pipeline channels remove acme"
+    for call in (registry.get, registry.pause, lambda name: registry.add(name, REFRESH, CONNECTION)):
+        with pytest.raises(RegistryError, match=cure):
+            call("acme")
+    assert registry.token_store.refresh_token("acme") == REFRESH, "it can still be revoked"
+
+    registry.remove("acme")  # the cure
+    registry.add("acme", REFRESH, CONNECTION)
+    assert [channel.is_damaged for channel in registry.list()] == [False, False]
+
+
+def test_a_time_that_cannot_be_read_stops_only_its_channel(registry: Registry, add: Add) -> None:
+    add("acme")
+    add("beta", OTHER, org_id="7000")
+    if registry.database.is_postgres:
+        pytest.skip("Postgres checks the type of a column")
+    spoil(registry, "connected_at", "yesterday")
+    assert [channel.is_damaged for channel in registry.list()] == [True, False]
+    registry.remove("acme")
+    assert [channel.id for channel in registry.list()] == ["beta"]
+
+
+def test_a_page_of_channels_has_the_damaged_one_and_the_others(registry: Registry, add: Add) -> None:
+    for number, channel_id in enumerate(("acme", "beta", "gamma")):
+        add(channel_id, Secret(f"1000.{number:032}.{number:032}"), org_id=str(7000 + number))
+    spoil(registry, "field_map", "{")
+    with registry.database.read() as connection:
+        first = read_channel_page(registry.database, connection, limit=2)
+        second = read_channel_page(registry.database, connection, limit=2, after="beta")
+        empty = read_channel_page(registry.database, connection, limit=2, after="gamma")
+    assert [(channel.id, channel.is_damaged) for channel in first] == [("acme", True), ("beta", False)]
+    assert [(channel.id, channel.is_damaged) for channel in second] == [("gamma", False)]
+    assert empty == ()

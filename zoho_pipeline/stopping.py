@@ -1,0 +1,120 @@
+"""Ctrl-C and SIGTERM: how a command stops at once, also within a long statement of an engine.
+
+Python's own handling is not enough. DuckDB turns Ctrl-C into a RuntimeError or does not see it while another thread
+works, psycopg2 does not see it before the statement ends, and dlt keeps it back and may forget it. So `stoppable`
+notes the signal by a file descriptor that Python writes to at once, interrupts the open sessions of the engines, and
+remembers the request: whatever error follows is the consequence of the stop.
+
+Only the command line uses `stoppable`. In other processes `requested` is always None, and `interruptible` changes
+nothing. Services of the command line end in their own order: they use `own_handling`.
+"""
+
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_lock = threading.Lock()
+_interrupts: dict[object, Callable[[], object]] = {}
+_requested: list[int] = []
+_own_handlings: list[object] = []
+
+
+def requested() -> int | None:
+    """The number of the first signal that asked this command to stop; None if there was none."""
+    return _requested[0] if _requested else None
+
+
+def raise_if_requested() -> None:
+    """Stop here, if a stop was requested: for places where a library may have swallowed the signal.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+    """
+    if _requested:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible(interrupt: Callable[[], object]) -> Iterator[None]:
+    """A block in which a stop calls `interrupt`, from another thread. It must be safe at any time of the block."""
+    key = object()
+    with _lock:
+        _interrupts[key] = interrupt
+    try:
+        yield
+    finally:
+        with _lock:
+            del _interrupts[key]
+
+
+@contextmanager
+def own_handling() -> Iterator[None]:
+    """A block that handles SIGINT and SIGTERM by itself, as a server does that finishes its requests.
+
+    In it a signal interrupts no session and counts as no request to stop. The block sets its own handlers.
+    """
+    key = object()
+    _own_handlings.append(key)
+    try:
+        yield
+    finally:
+        _own_handlings.remove(key)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """A block that SIGINT and SIGTERM end by KeyboardInterrupt. A signal that the parent process ignores stays ignored.
+
+    In another thread than the main one it does nothing, because only the main thread gets signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _requested.clear()
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    descriptor = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(heard,), name="stopping", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        told.close()  # ends the watcher
+        watcher.join()
+        heard.close()
+        _requested.clear()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    if not _requested:
+        _requested.append(number)
+    raise KeyboardInterrupt
+
+
+def _watch(heard: socket.socket) -> None:
+    """Read the numbers of the signals, also of those that a library keeps back."""
+    while numbers := heard.recv(64):
+        for number in numbers:
+            if number in SIGNALS and not _own_handlings:
+                if not _requested:
+                    _requested.append(number)
+                _interrupt_all()
+
+
+def _interrupt_all() -> None:
+    with _lock:
+        for interrupt in _interrupts.values():
+            with suppress(Exception):  # the session may be closing; the others must still be reached
+                interrupt()

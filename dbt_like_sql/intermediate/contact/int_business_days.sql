@@ -25,7 +25,9 @@ holidays as (
         channel_id,
         holiday_date
     from stg_holidays
-    where lower(trim(holiday_type)) = 'business_holiday'
+    where holiday_type in (
+        select value from int_normal_texts where normal = 'business_holiday'
+    )
 )
 
 select

@@ -10,10 +10,11 @@ with deals as (
         deals.created_at,
         deals.closing_date,
         deals.amount,
-        deals.currency as deal_currency,
+        deal_currencies.normal as deal_currency,
         case when deals.exchange_rate > 0 then deals.exchange_rate end as exchange_rate,
         clock.timezone,
         clock.currency,
+        home_currencies.normal as home_currency,
         parameters.exchange_rate_direction,
         coalesce(meanings.deal_state, 'unknown') as deal_state
     from int_channel_clock as clock
@@ -26,10 +27,16 @@ with deals as (
             deals.channel_id = meanings.channel_id
             and coalesce(deals.pipeline, '') = meanings.pipeline
             and deals.stage = meanings.stage
+    left join int_normal_texts as deal_currencies
+        on deals.currency = deal_currencies.value
+    left join int_normal_texts as home_currencies
+        on clock.currency = home_currencies.value
     where
         clock.has_data
         and clock.deals_readable
-        and coalesce(lower(trim(deals.record_status)), '') not in ('trash', 'draft')
+        and coalesce(deals.record_status, '') not in (
+            select value from int_normal_texts where normal in ('trash', 'draft')
+        )
         and coalesce(deals.created_at <= clock.as_of_utc, true)
 ),
 
@@ -114,7 +121,7 @@ valued as (
                 -- 20 digits, because DuckDB keeps a product of two 18-digit decimals in 64 bits, which overflows.
                 then cast(amount as decimal(20, 2)) * exchange_rate
             when exchange_rate is not null then null
-            when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount
+            when deal_currency is null or deal_currency = home_currency then amount
         end as home_amount
     from rounded
 )

@@ -40,6 +40,8 @@ inner join stg_leads as leads
     on clock.channel_id = leads.channel_id
 where
     clock.has_data
-    and coalesce(lower(trim(leads.record_status)), '') not in ('trash', 'draft')
+    and coalesce(leads.record_status, '') not in (
+        select value from int_normal_texts where normal in ('trash', 'draft')
+    )
     -- A lead whose Created_Time did not fit is still a lead, so the total includes it.
     and coalesce(leads.created_at <= clock.as_of_utc, true)

@@ -13,7 +13,7 @@ MUTANTS = {
     ),
     "deleted leads counted": ("stg_leads", "where deleted.record_id is null", ""),
     "restored leads left out": ("stg_deleted_records", "where source.restored_at is null", ""),
-    "leads in the bin counted": ("int_live_leads", "not in ('trash', 'draft')", "not in ('draft')"),
+    "leads in the bin counted": ("int_live_leads", "normal in ('trash', 'draft')", "normal in ('draft')"),
     "leads after as_of counted": (
         "int_live_leads",
         "and coalesce(leads.created_at <= clock.as_of_utc, true)",
@@ -31,18 +31,18 @@ MUTANTS = {
     ),
     "hard-coded stage names": (
         "int_stage_meanings",
-        "when lower(trim(forecast_type)) = 'closed won' then 'won'",
-        "when lower(trim(stage)) = 'closed won' then 'won'",
+        "when types.normal = 'closed won' then 'won'",
+        "when stages.stage = 'Closed Won' then 'won'",
     ),
     "the first win of a re-opened deal": (
         "int_stage_meanings",
-        "when lower(trim(forecast_type)) = 'open' then 'open'",
-        "when lower(trim(forecast_type)) = 'open' then 'won'",
+        "when types.normal = 'open' then 'open'",
+        "when types.normal = 'open' then 'won'",
     ),
     "currency ignored": ("int_deals", "'divide' then quotient", "'divide' then amount"),
     "foreign amount without a rate taken as home": (
         "int_deals",
-        "when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount",
+        "when deal_currency is null or deal_currency = home_currency then amount",
         "else amount",
     ),
     "deals before the conversion's hour": (
@@ -79,17 +79,21 @@ MUTANTS = {
     "future activities as contact": ("int_activities", "made.activity_at <= clock.as_of_utc\n    and ", ""),
     "missed calls as contact": (
         "int_activities",
-        "call_type = 'outbound' or",
-        "call_type in ('outbound', 'missed') or",
+        "where normal = 'outbound'",
+        "where normal in ('outbound', 'missed')",
     ),
-    "unanswered calls as contact": ("int_activities", "call_type = 'inbound' and duration_seconds > 0", "true"),
+    "unanswered calls as contact": ("int_activities", "is_inbound and duration_seconds > 0", "true"),
     "cancelled meetings as contact": ("int_activities", "where not coalesce(is_cancelled, false)", ""),
     "meetings count when booked": (
         "int_activities",
         "event_id as activity_id,\n        started_at",
         "event_id as activity_id,\n        created_at",
     ),
-    "open tasks as contact": ("int_activities", "where lower(trim(status)) = 'completed'", ""),
+    "open tasks as contact": (
+        "int_activities",
+        "status in (select value from int_normal_texts where normal = 'completed')",
+        "true",
+    ),
     "due dates as contact": (
         "int_activities",
         "task_id,\n        closed_at,",
@@ -97,7 +101,7 @@ MUTANTS = {
     ),
     "any task as contact": (
         "int_activities",
-        "on strpos(tasks.words, (' ' || kinds.phrase || ' ')) > 0",
+        "on strpos(subjects.words, (' ' || kinds.phrase || ' ')) > 0",
         "on true",
     ),
     "parts of words as task kinds": ("int_activities", "(' ' || kinds.phrase || ' ')", "kinds.phrase"),
@@ -125,20 +129,28 @@ MUTANTS = {
         "((cast(local_date as timestamp) + end_second * interval '1 second') at time zone timezone)",
         "((cast(local_date as timestamp) + end_second * interval '1 second') at time zone 'UTC')",
     ),
-    "case-sensitive UTM": ("int_match_values", "lower(trim(replace(raw_value, '+', ' ')))", "trim(raw_value)"),
-    "UTM left encoded": (
-        "int_normal_values",
-        "coalesce(decoded.decoded_value, match_values.encoded_value) as value",
-        "match_values.encoded_value as value",
+    "case-sensitive UTM": ("int_touch_inputs", "coalesce(campaigns.normal", "coalesce(campaigns.shown"),
+    "UTM left encoded": ("int_touch_inputs", "coalesce(campaigns.normal", "coalesce(lower(campaigns.raw)"),
+    "parameters before fields": (
+        "int_touch_inputs",
+        "coalesce(campaigns.normal, landings.utm_campaign_normal)",
+        "coalesce(landings.utm_campaign_normal, campaigns.normal)",
     ),
-    "parameters not anchored": ("int_touch_inputs", "'&utm_content='", "'utm_content='"),
+    "a blank field hides the parameter": (
+        "int_touch_inputs",
+        "coalesce(sources.normal, landings.utm_source_normal)",
+        "case when sources.value is not null then sources.normal else landings.utm_source_normal end",
+    ),
+    "landing pages as they are spelled": ("int_touch_inputs", "landings.page as", "touches.landing_url as"),
+    "hosts instead of pages": ("int_touch_inputs", "referrers.page as", "referrers.host as"),
     "publish date ignored": ("int_touch_matches", "and touch_keys.touch_at >= content_keys.eligible_from", ""),
     "published by the touch itself": (
         "int_content_keys",
-        "content.published_at - parameters.content_grace_hours * interval '1 hour'",
-        "content.published_at",
+        "all_keys.published_at - parameters.content_grace_hours * interval '1 hour'",
+        "all_keys.published_at",
     ),
-    "paths in lower case": ("int_normal_urls", "rtrim(path, '/') as path", "lower(rtrim(path, '/')) as path"),
+    "catalogue pages as they are spelled": ("int_content_inputs", "    pages.page", "    items.canonical_url as page"),
+    "catalogue texts as they are spelled": ("int_content_inputs", "campaigns.normal as", "items.utm_campaign as"),
     "clash ignored": (
         "int_touch_matches",
         "when is_campaign_clash then 0.85 else 0.95",
@@ -158,7 +170,7 @@ MUTANTS = {
     "unmatched visits take credit": ("lead_touch_credit", "or matches.content_id is not null", "or true"),
     "visits of any age": (
         "int_touch_inputs",
-        "and fields.first_visited_at >= fields.created_at - parameters.touch_window_days * interval '1 day'",
+        "and visits.visited_at >= visits.created_at - parameters.touch_window_days * interval '1 day'",
         "",
     ),
     "a lost cent": (
@@ -173,15 +185,33 @@ MUTANTS = {
     ),
     "utm before the picklist": (
         "int_lead_sources",
-        "coalesce(declared_source, observed_source, 'Unknown')",
-        "coalesce(observed_source, declared_source, 'Unknown')",
+        "coalesce(declared_own.source_key, declared_common.source_key,",
+        "coalesce(observed_own.source_key, observed_common.source_key, observed.observed_name,"
+        " declared_own.source_key, declared_common.source_key,",
     ),
-    "-None- is a source": ("int_lead_sources", "not in ('', '-none-')", "not in ('')"),
+    "-None- is a source": (
+        "int_lead_sources",
+        "case when declared.normal <> '-none-' then declared.normal end",
+        "declared.normal",
+    ),
     "common names before the channel's": (
         "int_lead_sources",
-        "coalesce(observed_own.lead_source, observed_common.lead_source,",
-        "coalesce(observed_common.lead_source, observed_own.lead_source,",
+        "coalesce(observed_own.source_key, observed_common.source_key,",
+        "coalesce(observed_common.source_key, observed_own.source_key,",
     ),
+    "sources by spelling": (
+        "int_lead_sources",
+        "declared_common.source_key, observed.declared_name)",
+        "declared_common.source_key, observed.declared_raw)",
+    ),
+    "sources in their smallest spelling": ("int_lead_sources", "order by count(*) desc, shown", "order by shown"),
+    "topics by spelling": (
+        "int_content_topics",
+        "topics.content_id,\n    ranked.topic",
+        "topics.content_id,\n    topics.topic",
+    ),
+    "topics in their smallest spelling": ("int_content_topics", "order by count(*) desc, topic", "order by topic"),
+    "addresses by spelling": ("lead", "and emails.normal = addresses.address", "and leads.email = addresses.address"),
     "zero for no data": (
         "content_performance",
         "case when clock.has_data then coalesce(totals.leads, 0) end as leads",

@@ -141,7 +141,16 @@ select
         when won.won_at is not null then won.won_at
         else
             (
-                (cast(deals.closing_date as timestamp) + interval '86399 seconds') at time zone deals.timezone
+                -- The end of the last day of 9999 lies in another year in UTC.
+                (
+                    cast(
+                        case
+                            when deals.closing_date > date '9999-12-30' then date '9999-12-30'
+                            else deals.closing_date
+                        end as timestamp
+                    )
+                    + interval '86399 seconds'
+                ) at time zone deals.timezone
             ) at time zone 'UTC'
     end as won_at,
     case

@@ -74,7 +74,7 @@ def test_any_text_can_be_read(value: str) -> None:
     assert "\0" not in read_url(value.replace("\0", "%00")).page
     assert bool(found.host) == bool(found.page)
     assert not found.page.endswith("/")
-    for dictionary in DICTIONARIES.values():
+    for dictionary in (dictionary for name, dictionary in DICTIONARIES.items() if not name.startswith("zone_")):
         for row in dictionary.rows([value]):
             assert len(row) == 1 + len(dictionary.columns)
             assert row[0] == value

@@ -251,6 +251,7 @@ BUSINESS_INTERVALS = RawTable(
         Column("iso_weekday", "integer", nullable=False),  # 1 = Monday … 7 = Sunday
         Column("start_second", "integer", nullable=False),
         Column("end_second", "integer", nullable=False),  # at most 86400
+        Column("is_continued", "boolean"),  # true: the rest of a shift that began the day before
         SYNCED,
     ),
     key=("channel_id", "iso_weekday", "start_second"),

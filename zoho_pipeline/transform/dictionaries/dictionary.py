@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from zoho_pipeline.transform.dictionaries.text import normal_text, plain_value, shown_text, url_decoded, words
 from zoho_pipeline.transform.dictionaries.times import read_time
 from zoho_pipeline.transform.dictionaries.urls import PARAMETERS, read_url
+from zoho_pipeline.transform.dictionaries.zones import UTC_NAME, known_zones, zone_changes, zone_spans
 
 Row = tuple[str | None, ...]
 VALUE = "value"
@@ -58,6 +59,23 @@ def _time_texts(values: Iterable[str]) -> Iterator[Row]:
         yield value, utc, local, "true" if time.is_impossible else "false"
 
 
+def _zones(values: Iterable[str]) -> Iterator[Row]:
+    for value in values:
+        yield value, *((value, "true") if value in known_zones() else (UTC_NAME, "false"))
+
+
+def _zone_changes(values: Iterable[str]) -> Iterator[Row]:
+    for value in values:
+        for change in zone_changes(value):
+            yield value, change.at.isoformat(" "), str(change.seconds_before), str(change.seconds_after)
+
+
+def _zone_spans(values: Iterable[str]) -> Iterator[Row]:
+    for value in values:
+        for span in zone_spans(value):
+            yield value, str(span.year), span.start.isoformat(" "), span.end.isoformat(" "), str(span.seconds)
+
+
 def _topics(values: Iterable[str]) -> Iterator[Row]:
     for value in values:
         shown = [text for piece in value.split("|") if (text := shown_text(piece)) and normal_text(text)]
@@ -72,5 +90,8 @@ DICTIONARIES: Mapping[str, Dictionary] = {
     "url": Dictionary(("host", "page", *PARAMETERS, *(f"{name}_normal" for name in PARAMETERS)), _url_texts),
     "subject_words": Dictionary(("words",), _subject_words),
     "time": Dictionary(("utc", "local", "is_impossible"), _time_texts),
+    "zone": Dictionary(("timezone", "is_known"), _zones),
+    "zone_changes": Dictionary(("changed_at", "seconds_before", "seconds_after"), _zone_changes),
+    "zone_spans": Dictionary(("utc_year", "starts_at", "ends_at", "utc_offset_seconds"), _zone_spans),
     "topics": Dictionary(("topic", "normal"), _topics),
 }

@@ -1,6 +1,6 @@
 """Normal text: two texts are one name if their normal texts are equal, on every engine, in every locale.
 
-The Unicode tables are those of Python. `lower()` of a database depends on its locale, and its `trim()` knows only blanks.
+The Unicode tables are those of Python. `lower()` of a database depends on its locale, and `trim()` knows only blanks.
 """
 
 import re

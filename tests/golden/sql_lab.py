@@ -24,7 +24,7 @@ _TYPES = {
     "json": "varchar",
     "integer": "bigint",
     "double": "double precision",
-    "money": "decimal(18, 2)",
+    "money": "decimal(27, 9)",
     "rate": "decimal(18, 9)",
     "boolean": "boolean",
     "timestamp": "timestamp with time zone",

@@ -14,7 +14,9 @@ with deals as (
         case when deals.exchange_rate > 0 then deals.exchange_rate end as exchange_rate,
         clock.timezone,
         clock.currency,
-        home_currencies.normal as home_currency,
+        units.home_currency,
+        units.units_per_currency,
+        units.unit,
         parameters.exchange_rate_direction,
         coalesce(meanings.deal_state, 'unknown') as deal_state
     from int_channel_clock as clock
@@ -29,8 +31,8 @@ with deals as (
             and deals.stage = meanings.stage
     left join int_normal_texts as deal_currencies
         on deals.currency = deal_currencies.value
-    left join int_normal_texts as home_currencies
-        on clock.currency = home_currencies.value
+    inner join int_channel_units as units
+        on clock.channel_id = units.channel_id
     where
         clock.has_data
         and clock.deals_readable
@@ -86,43 +88,60 @@ won_entries as (
     group by entries.channel_id, entries.deal_id
 ),
 
--- DuckDB divides decimals as doubles, and Postgres divides them exactly. So the quotient is an estimate here, and the
--- CTE rounded corrects it to the cent.
+-- Amounts are rounded half up to the smallest unit of the home currency. DuckDB divides decimals as doubles, and
+-- Postgres divides them exactly. So the quotient is an estimate in whole units, which the remainder refines, and which
+-- the CTE rounded corrects to the unit with exact products.
 estimated as (
     select
         *,
+        cast(abs(amount) as decimal(27, 9)) * units_per_currency as units,
         case
             when exchange_rate is null or exchange_rate_direction <> 'divide' then null
-            when abs(cast(amount as double) / cast(exchange_rate as double)) < 1e14
-                then cast(abs(cast(amount as double) / cast(exchange_rate as double)) as decimal(17, 2))
-        end as estimated_quotient,
-        cast(abs(amount) as decimal(18, 2)) as absolute_amount
+            when
+                cast(abs(amount) * units_per_currency as double) / cast(exchange_rate as double) < 1e17
+                then
+                    cast(
+                        cast(abs(amount) * units_per_currency as double) / cast(exchange_rate as double)
+                        as decimal(20, 0)
+                    )
+        end as first_estimate
     from deals
+),
+
+refined as (
+    select
+        *,
+        first_estimate
+        + cast(
+            cast(units - first_estimate * exchange_rate as double) / cast(exchange_rate as double) as decimal(20, 0)
+        ) as estimate
+    from estimated
 ),
 
 rounded as (
     select
         *,
         case
-            when (estimated_quotient + 0.005) * exchange_rate <= absolute_amount then estimated_quotient + 0.01
-            when (estimated_quotient - 0.005) * exchange_rate > absolute_amount then estimated_quotient - 0.01
-            else estimated_quotient
-        end as quotient
-    from estimated
+            when exchange_rate is not null and exchange_rate_direction = 'divide'
+                then
+                    case
+                        when (estimate + 0.5) * exchange_rate <= units then estimate + 1
+                        when (estimate - 0.5) * exchange_rate > units then estimate - 1
+                        else estimate
+                    end
+            when exchange_rate is not null and cast(units as double) * cast(exchange_rate as double) < 1e17
+                then cast(units * exchange_rate as decimal(20, 0))
+            when exchange_rate is not null then null
+            when cast(units as double) >= 1e17 then null
+            when deal_currency is null or deal_currency = home_currency then cast(units as decimal(20, 0))
+        end as home_units
+    from refined
 ),
 
 valued as (
     select
         *,
-        case
-            when exchange_rate is not null and exchange_rate_direction = 'divide' and amount < 0 then -quotient
-            when exchange_rate is not null and exchange_rate_direction = 'divide' then quotient
-            when exchange_rate is not null and abs(cast(amount as double) * cast(exchange_rate as double)) < 1e14
-                -- 20 digits, because DuckDB keeps a product of two 18-digit decimals in 64 bits, which overflows.
-                then cast(amount as decimal(20, 2)) * exchange_rate
-            when exchange_rate is not null then null
-            when deal_currency is null or deal_currency = home_currency then amount
-        end as home_amount
+        case when amount < 0 then -1 else 1 end * cast(home_units as decimal(20, 0)) * unit as home_amount
     from rounded
 )
 
@@ -134,7 +153,7 @@ select
     deals.stage,
     deals.deal_state,
     deals.created_at,
-    cast(deals.home_amount as decimal(18, 2)) as home_amount,
+    cast(deals.home_amount as decimal(20, 4)) as home_amount,
     deals.currency,
     case
         when deals.deal_state <> 'won' then null

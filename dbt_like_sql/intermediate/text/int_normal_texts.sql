@@ -35,6 +35,8 @@ select holiday_type as value from stg_holidays where holiday_type is not null
 union
 select currency as value from stg_channels where currency is not null
 union
+select iso_code as value from stg_currencies
+union
 select raw_value as value from stg_channel_lead_source_map
 union
 select lead_source as value from stg_channel_lead_source_map

@@ -39,11 +39,42 @@ MUTANTS = {
         "when types.normal = 'open' then 'open'",
         "when types.normal = 'open' then 'won'",
     ),
-    "currency ignored": ("int_deals", "'divide' then quotient", "'divide' then amount"),
+    "currency ignored": (
+        "int_deals",
+        "when (estimate + 0.5) * exchange_rate <= units then estimate + 1",
+        "when true then cast(units as decimal(20, 0))",
+    ),
+    "amounts in cents": ("int_channel_units", "when 3 then 1000", "when 3 then 100"),
+    "amounts of every currency in cents": (
+        "int_channel_units",
+        "cast(seed_currencies.decimal_places as bigint), 2)",
+        "2)",
+    ),
+    "the settings of the org ignored": ("int_channel_units", "coalesce(settings.decimal_places, ", "coalesce("),
+    "halves go down": (
+        "int_deals",
+        "(estimate + 0.5) * exchange_rate <= units",
+        "(estimate + 0.5) * exchange_rate < units",
+    ),
+    "halves go down without a rate": (
+        "int_deals",
+        "deal_currency = home_currency then cast(units as",
+        "deal_currency = home_currency then cast(units - 0.1 as",
+    ),
+    "quotients as doubles": (
+        "int_deals",
+        "first_estimate\n        + cast(",
+        "first_estimate\n        + 0 * cast(",
+    ),
+    "credits in cents": (
+        "lead_touch_credit",
+        "cast(won_revenue_all * units_per_currency * (1 - credit) as decimal(20, 0)) * unit",
+        "cast(won_revenue_all * (1 - credit) as decimal(20, 2))",
+    ),
     "foreign amount without a rate taken as home": (
         "int_deals",
-        "when deal_currency is null or deal_currency = home_currency then amount",
-        "else amount",
+        "when deal_currency is null or deal_currency = home_currency then",
+        "when true then",
     ),
     "deals before the conversion's hour": (
         "int_lead_deals",

@@ -43,6 +43,7 @@ __all__ = [
     "CHANNEL_PARAMETERS",
     "CONTACTS",
     "CONTENT_ITEMS",
+    "CURRENCIES",
     "DEALS",
     "DEAL_STAGES",
     "DEAL_STAGE_HISTORY",
@@ -256,6 +257,17 @@ BUSINESS_INTERVALS = RawTable(
     ),
     key=("channel_id", "iso_weekday", "start_second"),
 )
+CURRENCIES = RawTable(
+    # how many decimals the amounts of a currency have; empty if the org does not say, and then ISO 4217 counts
+    "currencies",
+    (
+        CHANNEL,
+        Column("iso_code", "text", "iso_code", nullable=False),
+        *value_columns("integer", "decimal_places"),
+        SYNCED,
+    ),
+    key=("channel_id", "iso_code"),
+)
 HOLIDAYS = RawTable(
     "holidays",
     (
@@ -314,6 +326,7 @@ RAW_TABLES = (
     BUSINESS_HOURS,
     BUSINESS_INTERVALS,
     HOLIDAYS,
+    CURRENCIES,
     EMAILS,
     DELETED_RECORDS,
     CONTENT_ITEMS,

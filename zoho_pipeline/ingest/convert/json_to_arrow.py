@@ -7,7 +7,7 @@ becomes null, and a rejection says why: one odd value never loses a record, and 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
     "integer": pa.int64(),
     "double": pa.float64(),
-    "money": pa.decimal128(18, 2),
+    "money": pa.decimal128(27, 9),
     "rate": pa.decimal128(18, 9),
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
@@ -30,6 +30,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, TypeError, ValueError)
 _LONGEST_VALUE = 500
 _INT64 = 2**63
+_MONEY_DIGITS, _MONEY_STEP = 18, Decimal("1e-9")
 
 Row = Mapping[str, Any]
 
@@ -162,9 +163,15 @@ def _custom_fields(raw: RawTable, rows: Sequence[Row]) -> list[str | None]:
 
 def as_json(value: Any) -> str:
     """The JSON text for a raw table, without NUL."""
-    text = orjson.dumps(value).decode()
+    text = orjson.dumps(value, default=_as_float).decode()
     # Postgres refuses a NUL in a text, even one that JSON escapes
     return orjson.dumps(_without_nul(value)).decode() if "\\u0000" in text else text
+
+
+def _as_float(value: Any) -> float:
+    if isinstance(value, Decimal):  # a number with more digits than a float holds
+        return float(value)
+    raise TypeError
 
 
 def _without_nul(value: Any) -> Any:
@@ -200,6 +207,12 @@ def _decimal(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
     return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(type_)
 
 
+def _money(values: list[Any]) -> pa.Array:
+    """Exact: a float is read as the shortest text that means it, which is what Zoho sent. Arrow refuses more digits."""
+    texts = [None if v is None else str(v) for v in _only(values, int, float)]
+    return pa.array(texts, pa.string()).cast(ARROW_TYPES["money"])
+
+
 def _instants(values: list[Any]) -> pa.Array:
     return pa.array(values, pa.string()).cast(ARROW_TYPES["timestamp"])
 
@@ -208,7 +221,7 @@ _FAST: Mapping[ColumnType, Callable[[list[Any]], pa.Array]] = {
     "text": lambda values: pa.array(values, pa.string()),
     "integer": lambda values: pa.array(_only(values, int), pa.int64()),
     "double": lambda values: pa.array(_only(values, int, float), pa.float64()),
-    "money": _decimal(ARROW_TYPES["money"]),
+    "money": _money,
     "rate": _decimal(ARROW_TYPES["rate"]),
     "boolean": lambda values: pa.array(values, pa.bool_()),
     "timestamp": _instants,
@@ -242,7 +255,7 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return str(value)
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return str(value["name"])  # a picklist that became a lookup
@@ -278,6 +291,20 @@ def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
         return number
 
     return fit
+
+
+def _exact(value: Any) -> Decimal | None:
+    """An amount of up to nine decimals; nothing is rounded."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if abs(number) >= Decimal(10) ** _MONEY_DIGITS:
+        raise ValueError(f"more than {_MONEY_DIGITS} digits before the point")
+    with localcontext() as exact:
+        exact.prec = _LONGEST_VALUE
+        if number != (fitted := number.quantize(_MONEY_STEP)):
+            raise ValueError("more than nine decimals")
+    return fitted
 
 
 def _number(value: Any) -> Decimal:
@@ -324,7 +351,14 @@ def _string(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        Decimal: "a number",
+    }
     return names.get(type(value), type(value).__name__)
 
 
@@ -332,7 +366,7 @@ _SLOW: Mapping[ColumnType, Callable[[Any], Any]] = {
     "text": _text,
     "integer": _integer,
     "double": _double,
-    "money": _fixed(2),
+    "money": _exact,
     "rate": _fixed(9),
     "boolean": _boolean,
     "timestamp": _timestamp,

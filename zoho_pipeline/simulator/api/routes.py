@@ -1,6 +1,6 @@
 """Every call that the simulated API answers. The first matching path wins."""
 
-from zoho_pipeline.simulator.api import bulk, coql, counts, deleted, records, related, settings, users
+from zoho_pipeline.simulator.api import bulk, coql, counts, currencies, deleted, records, related, settings, users
 from zoho_pipeline.simulator.calls.call import Route, route
 from zoho_pipeline.simulator.calls.scopes import (
     of_bulk,
@@ -33,6 +33,7 @@ ROUTES: tuple[Route, ...] = (
     route("/users", users.list_users, of_users, params="type page per_page"),
     route("/users/{id}", users.one_user, of_users),
     route("/org", users.org, of_org),
+    route("/org/currencies", currencies.list_currencies, of_org),
     route("/coql", coql.run, of_coql, methods=("POST",), price=coql.price, sub_limited=always),
     route("/read", bulk.create, of_bulk, methods=("POST",), price=bulk.price_of_create, bulk=True),
     route("/read/{id}", bulk.status, of_bulk, bulk=True),

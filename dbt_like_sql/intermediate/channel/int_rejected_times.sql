@@ -3,7 +3,7 @@ select
     channel_id,
     module,
     record_id,
-    string_agg(field || ' ' || coalesce(value, ''), ', ' order by field nulls first) as impossible_times,
+    string_agg(field || ' ' || coalesce(value, ''), ', ' order by field collate "C" nulls first) as impossible_times,
     max(case when field = 'Created_Time' then 1 else 0 end) = 1 as is_creation
 from stg_rejected_records
 where

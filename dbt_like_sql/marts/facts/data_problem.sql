@@ -55,7 +55,7 @@ impossible_times as (
         module,
         record_id,
         'impossible_time' as problem,
-        string_agg(detail, ', ' order by detail nulls first) as detail,
+        string_agg(detail, ', ' order by detail collate "C" nulls first) as detail,
         'The time is null: the record stands in no week or month, and in no duration that needs it.' as consequence
     from (select distinct channel_id, module, record_id, detail from found_times) as distinct_times
     group by channel_id, module, record_id

@@ -55,7 +55,7 @@ def _subject_words(values: Iterable[str]) -> Iterator[Row]:
 def _time_texts(values: Iterable[str]) -> Iterator[Row]:
     for value in values:
         time = read_time(value)
-        utc, local = time.utc and time.utc.isoformat(" "), time.local and time.local.isoformat(" ")
+        utc, local = (at.isoformat(" ") if at else None for at in (time.utc, time.local))
         yield value, utc, local, "true" if time.is_impossible else "false"
 
 

@@ -1,0 +1,138 @@
+"""One value of a JSON record as a value of a column's type. ValueError or TypeError: it does not fit; says why."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from typing import Any
+
+from zoho_pipeline.ingest.catalog.model import ColumnType
+
+_INT64 = 2**63
+_MONEY_DIGITS, _MONEY_STEP = 18, Decimal("1e-9")
+_PRECISION = 500
+"""More digits than a value can have that fits."""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return str(value["name"])  # a picklist that became a lookup
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ";".join(value)  # a picklist that became a multi-select: as Zoho's own CSV joins it
+    raise ValueError(f"not text but {_kind(value)}")
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if number != number.to_integral_value():
+        raise ValueError("not a whole number")
+    if not -_INT64 <= number < _INT64:
+        raise ValueError("too large for 64 bits")
+    return int(number)
+
+
+def _double(value: Any) -> float | None:
+    return None if isinstance(value, str) and not value.strip() else float(_number(value))
+
+
+def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
+    step, limit = Decimal(1).scaleb(-digits), Decimal(10) ** (18 - digits)
+
+    def fit(value: Any) -> Decimal | None:
+        if isinstance(value, str) and not value.strip():
+            return None
+        number = _number(value).quantize(step, ROUND_HALF_UP)
+        if abs(number) >= limit:
+            raise ValueError(f"more than {18 - digits} digits before the point")
+        return number
+
+    return fit
+
+
+def _exact(value: Any) -> Decimal | None:
+    """An amount of up to nine decimals; nothing is rounded."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if abs(number) >= Decimal(10) ** _MONEY_DIGITS:
+        raise ValueError(f"more than {_MONEY_DIGITS} digits before the point")
+    with localcontext() as exact:
+        exact.prec = _PRECISION
+        if number != (fitted := number.quantize(_MONEY_STEP)):
+            raise ValueError("more than nine decimals")
+    return fitted
+
+
+def _number(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError(f"not a number but {_kind(value)}")
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise ValueError("not a number") from None
+    if not number.is_finite():
+        raise ValueError("not a finite number")
+    return number
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in ("true", "false", "1", "0", ""):
+        return None if not text else text in ("true", "1")
+    raise ValueError("neither true nor false")
+
+
+def _timestamp(value: Any) -> datetime | None:
+    if isinstance(value, str) and not value.strip():
+        return None
+    instant = value if isinstance(value, datetime) else datetime.fromisoformat(_string(value).strip())
+    if instant.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return instant.astimezone(UTC)
+
+
+def _date(value: Any) -> date | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    text = _string(value).strip()
+    return date.fromisoformat(text) if text else None
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"not text but {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        Decimal: "a number",
+    }
+    return names.get(type(value), type(value).__name__)
+
+
+CONVERTERS: Mapping[ColumnType, Callable[[Any], Any]] = {
+    "text": _text,
+    "integer": _integer,
+    "double": _double,
+    "money": _exact,
+    "rate": _fixed(9),
+    "boolean": _boolean,
+    "timestamp": _timestamp,
+    "date": _date,
+}
+"""Type → the function that converts a value. JSON texts have one of their own."""

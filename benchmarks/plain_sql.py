@@ -6,6 +6,7 @@ import duckdb
 
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.dictionary_tables import create_dictionary
 from zoho_pipeline.transform.run.engine import quoted
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
@@ -57,7 +58,10 @@ def _build(connection: Connection, project: Project, channels: str, marts: str) 
         _seed(connection, seed.path, seed.name, {c.name: c.data_type for c in seed.docs.columns})
     for model in project.models.values():
         place = f"create table {marts}" if model.layer == "marts" else "create temporary table "
-        connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
+        if model.dictionary:  # a person with a shell would need the same Python
+            create_dictionary(connection, model, f"temporary table {quoted(model.name)}", _text(connection, model))
+        else:
+            connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
         if connection.dialect == "postgres":  # without statistics the planner expects one row in every table
             connection.execute(f"analyze {quoted(model.name)}")
 

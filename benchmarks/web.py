@@ -41,10 +41,12 @@ SERVE = """
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.serving import server
 sock = server.listen("127.0.0.1", 0)
 def load():
-    return create_app(load_settings(), ServiceSettings())
+    limits = RateLimits(per_minute=10**9)  # one key sends what many would send
+    return create_app(load_settings(), ServiceSettings(), rate_limits=limits)
 server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
 """
 BARE = """
@@ -108,7 +110,7 @@ class World:
 
 
 def ids() -> range:
-    return range(1, CHANNELS + 1)
+    return range(CHANNELS)
 
 
 def measure() -> Iterator[Figure]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.dictionary_tables import create_dictionary
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 
@@ -23,7 +24,7 @@ _TYPES = {
     "json": "varchar",
     "integer": "bigint",
     "double": "double precision",
-    "money": "decimal(18, 2)",
+    "money": "decimal(27, 9)",
     "rate": "decimal(18, 9)",
     "boolean": "boolean",
     "timestamp": "timestamp with time zone",
@@ -106,7 +107,11 @@ class SqlLab:
         wanted = set(names)
         for model in self.project.models.values():
             if model.name in wanted:
-                self.connection.execute(f"create table {model.name} as {texts.get(model.name, model.text)}")
+                text = texts.get(model.name, model.text)
+                if model.dictionary:
+                    create_dictionary(self.connection, model, f"table {model.name}", text)
+                else:
+                    self.connection.execute(f"create table {model.name} as {text}")
                 yield model.name
 
     def rows(self, mart: str) -> list[Row]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from zoho_pipeline.simulator.state.org import ADMIN_ROLES
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 _BLOCK = re.compile(r"^```\w+ title=\"([^\"]+)\" ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -29,7 +31,7 @@ from zoho_pipeline.settings import Secret, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
-from zoho_pipeline.zoho.read.currencies import currencies
+from zoho_pipeline.zoho.read.roles import roles
 
 def query_rows(sql, raw=False):
     return query(settings, sql, raw=raw).rows
@@ -51,7 +53,7 @@ with Simulator.start() as sim:
     report = sync_channel(settings, registry, warehouse, "acme")
     transform(settings)
     with open_client(settings, registry, "acme") as client:
-        money = currencies(client)
+        names = [row["name"] for row in roles(client)]
     print(json.dumps({
         "incomplete": [f"{m.module}: {m.detail}" for m in report.modules if m.outcome != "complete"],
         "products": query_rows("select product_name, unit_price, product_active from products", raw=True),
@@ -59,7 +61,7 @@ with Simulator.start() as sim:
         "countries": query_rows("select country, n_leads from lead_country order by country"),
         "company_rate": query_rows("select company_rate from channel_insight"),
         "assets": [name for name in load_model_manifest(settings).models if "country" in name],
-        "currencies": money,
+        "roles": names,
     }))
 """
 
@@ -152,7 +154,7 @@ def test_a_metric_reaches_the_insight(results: dict[str, Any]) -> None:
 
 
 def test_a_call_to_zoho_answers(results: dict[str, Any]) -> None:
-    assert results["currencies"] == [{"iso_code": "INR", "is_base": True, "decimal_places": "2"}]
+    assert results["roles"] == list(ADMIN_ROLES)
 
 
 def test_the_documents_list_what_was_added(copy: Path) -> None:

@@ -10,7 +10,7 @@ WarehouseError
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,9 @@ STATE_SCHEMA = "pipeline_state"
 """Where the marts keep `channel_state` (fingerprint per channel) and `published_marts` (names)."""
 LOCK_SECONDS = 600.0
 """The seconds that a writer waits for another one. The longest measured load step (1 M rows, merged) is far shorter."""
+
+TEXTS_PER_LIST = 100_000
+"""A list of URLs of this length, and what is computed of it, take some 100 MB."""
 
 Dialect = Literal["duckdb", "postgres"]
 """The SQL that an engine speaks, under sqlglot's name."""
@@ -103,6 +106,22 @@ class Connection(ABC):
     def commit(self) -> None:
         """End the transaction. It raises what `execute` raises."""
 
+    @abstractmethod
+    def texts(self, sql: str) -> Iterator[list[str]]:
+        """The values of the one text column of a query, in lists of up to TEXTS_PER_LIST, without nulls.
+
+        Raises:
+            SqlError: the engine refused the query.
+        """
+
+    @abstractmethod
+    def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
+        """Add rows of texts to a table, in bulk. `columns` are (name, type); the engine casts the texts to the types.
+
+        Raises:
+            SqlError: a text does not fit its type.
+        """
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """One dict per row. Timestamps have zone UTC where the column has a zone, decimals are `Decimal`."""
         names, rows = self.fetch(sql, params)
@@ -121,7 +140,12 @@ class Connection(ABC):
 
 
 class PublishedPool(ABC):
-    """Kept connections to the published marts, for a process that reads them again and again. Threads share it."""
+    """Kept connections to the published marts, for a process that reads them again and again. Threads share it.
+
+    `looks_cheaply`: `publication` costs microseconds, and no query.
+    """
+
+    looks_cheaply = False
 
     @abstractmethod
     def publication(self) -> str | None:

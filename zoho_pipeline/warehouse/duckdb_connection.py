@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import duckdb
+import pyarrow as pa
 
 from zoho_pipeline import stopping
-from zoho_pipeline.warehouse.connection import Connection, DamagedFile, Dialect, SqlError
+from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST, Connection, DamagedFile, Dialect, SqlError
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 
@@ -39,6 +40,23 @@ class DuckDBConnection(Connection):
     def commit(self) -> None:
         with self._translated():
             self.raw.commit()
+
+    def texts(self, sql: str) -> Iterator[list[str]]:
+        with self._translated():
+            # as a whole, because the session cannot insert while it still reads
+            found = self.raw.sql(sql).to_arrow_table().column(0).drop_null()
+        for start in range(0, len(found), TEXTS_PER_LIST):
+            yield found.slice(start, TEXTS_PER_LIST).to_pylist()
+
+    def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
+        given = pa.table([pa.array(texts, pa.string()) for texts in zip(*rows, strict=True)], [n for n, _ in columns])
+        values = ", ".join(f'cast("{name}" as {data_type})' for name, data_type in columns)
+        with self._translated():
+            self.raw.register("appended_rows", given)
+            try:
+                self.raw.execute(f"insert into {table} select {values} from appended_rows")  # noqa: S608
+            finally:
+                self.raw.unregister("appended_rows")
 
     def confine(self, schema: str) -> None:
         """Read `schema` by bare names; reach no other file; refuse to change this configuration again."""

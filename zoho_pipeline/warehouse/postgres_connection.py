@@ -1,5 +1,6 @@
 """A session in Postgres."""
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,8 +9,10 @@ from typing import Any, ClassVar
 import psycopg2
 
 from zoho_pipeline import stopping
-from zoho_pipeline.warehouse.connection import Connection, ConnectionLost, Dialect, SqlError
+from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST, Connection, ConnectionLost, Dialect, SqlError
 
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""What COPY reads as a sign of its own."""
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
 
 
@@ -41,6 +44,21 @@ class PostgresConnection(Connection):
     def commit(self) -> None:
         with self._translated("commit"):
             self.raw.commit()
+
+    def texts(self, sql: str) -> Iterator[list[str]]:
+        # a cursor of the server, so that this process holds one list at a time
+        with self.raw.cursor(name="texts") as cursor, self._translated(sql):
+            cursor.itersize = TEXTS_PER_LIST
+            cursor.execute(sql)
+            while rows := cursor.fetchmany(TEXTS_PER_LIST):
+                yield [row[0] for row in rows if row[0] is not None]
+
+    def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
+        lines = ("\t".join("\\N" if t is None else t.translate(_ESCAPES) for t in row) for row in rows)
+        listed = ", ".join(f'"{name}"' for name, _ in columns)
+        sql = f"copy {table} ({listed}) from stdin"
+        with self.raw.cursor() as cursor, self._translated(sql):
+            cursor.copy_expert(sql, io.StringIO("\n".join(lines)))
 
     @contextmanager
     def _translated(self, sql: str) -> Iterator[None]:

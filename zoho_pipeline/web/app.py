@@ -13,6 +13,7 @@ from zoho_pipeline.web.http.access_log import AccessLog
 from zoho_pipeline.web.http.bodies import BodyLimits
 from zoho_pipeline.web.http.client_address import ClientAddress
 from zoho_pipeline.web.http.headers import SecurityHeaders
+from zoho_pipeline.web.http.kept_answers import KeptAnswers
 from zoho_pipeline.web.http.methods import HeadAsGet
 from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.operations import docs, health, metrics, openapi
@@ -40,11 +41,18 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: bool = False) -> FastAPI:
+def create_app(
+    settings: Settings,
+    service: ServiceSettings,
+    *,
+    starts_worker: bool = False,
+    rate_limits: RateLimits | None = None,
+) -> FastAPI:
     """The ASGI application. Nothing is opened before the first request that needs it.
 
     Args:
         starts_worker: whether the command that serves keeps a worker running; `/readyz` then expects its lease.
+        rate_limits: None means those of the product.
     """
     app = FastAPI(
         title="zoho-pipeline",
@@ -55,7 +63,7 @@ def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: b
         openapi_url="/openapi.json",
     )
     app.state.services = WebServices(settings, service, starts_worker)
-    app.state.rate_limits = RateLimits()
+    app.state.rate_limits = rate_limits or RateLimits()
     app.state.answers = AnswerCache()
     app.state.metrics = metrics.Metrics()
     app.state.on_stop = []  # called when the server stops; streams of events end then
@@ -68,6 +76,7 @@ def create_app(settings: Settings, service: ServiceSettings, *, starts_worker: b
     app.add_middleware(idempotency.StoreAnswers)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimits)
+    app.add_middleware(KeptAnswers, services=app.state.services, limits=app.state.rate_limits)
     app.add_middleware(AccessLog)
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)

@@ -13,7 +13,7 @@ with readable as (
 asked as (
     select
         channels.channel_id,
-        channels.timezone,
+        coalesce(zones.timezone, 'UTC') as timezone,
         channels.currency,
         channels.last_complete_sync_at,
         channels.leads_readable,
@@ -26,6 +26,8 @@ asked as (
     from stg_channels as channels
     inner join int_parameters as parameters
         on channels.channel_id = parameters.channel_id
+    left join int_zone_texts as zones
+        on channels.timezone = zones.value
     left join readable
         on channels.channel_id = readable.channel_id
     cross join run_parameters as run
@@ -51,9 +53,15 @@ judged as (
 
 localized as (
     select
-        *,
-        (as_of_utc at time zone 'UTC') at time zone timezone as as_of_local
+        judged.*,
+        judged.as_of_utc + coalesce(spans.utc_offset_seconds, 0) * interval '1 second' as as_of_local
     from judged
+    left join int_zone_spans as spans
+        on
+            judged.timezone = spans.value
+            and extract(year from judged.as_of_utc) = spans.utc_year
+            and judged.as_of_utc >= spans.starts_at
+            and judged.as_of_utc < spans.ends_at
 )
 
 select

@@ -1,5 +1,5 @@
 -- The numbers 0 to 9999, written without a generator function, because each engine has another one. 9999 weeks are
--- 191 years.
+-- 191 years, and no time before the year 1900 counts.
 with digits as (
     select 0 as digit
     union all select 1

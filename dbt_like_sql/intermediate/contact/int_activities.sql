@@ -1,5 +1,10 @@
 -- One row per activity that counts as contact, with the time that counts. Notes and edits never count.
-with calls as (
+with not_happened as (
+    -- Zoho spells it Cancelled. Telephone systems send Canceled.
+    select value from int_normal_texts where normal in ('scheduled', 'overdue', 'cancelled', 'canceled')
+),
+
+calls as (
     select
         channel_id,
         call_id,
@@ -7,12 +12,11 @@ with calls as (
         who_id,
         what_id,
         se_module,
-        lower(trim(call_type)) as call_type,
-        -- Zoho spells it Cancelled. Telephone systems send Canceled.
-        lower(trim(coalesce(call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
-        or lower(trim(coalesce(outgoing_call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
-        or lower(trim(coalesce(outbound_call_status, ''))) in ('scheduled', 'overdue', 'cancelled', 'canceled')
-            as did_not_happen,
+        call_type in (select value from int_normal_texts where normal = 'outbound') as is_outbound,
+        call_type in (select value from int_normal_texts where normal = 'inbound') as is_inbound,
+        coalesce(call_status, '') in (select value from not_happened)
+        or coalesce(outgoing_call_status, '') in (select value from not_happened)
+        or coalesce(outbound_call_status, '') in (select value from not_happened) as did_not_happen,
         coalesce(
             call_duration_in_seconds,
             case
@@ -31,38 +35,27 @@ with calls as (
     from stg_calls
 ),
 
--- Every punctuation sign of a subject becomes a blank, so that a plain search finds a phrase as whole words: a
+-- The words of a subject have one blank before and after each, so that a plain search finds a phrase as whole words: a
 -- regular expression that comes from a table took DuckDB 60 times as long.
-completed_tasks as (
+contact_subjects as (
+    select distinct subjects.value
+    from int_subject_words as subjects
+    inner join seed_contact_task_kinds as kinds
+        on strpos(subjects.words, (' ' || kinds.phrase || ' ')) > 0
+),
+
+contact_tasks as (
     select
         channel_id,
         task_id,
         closed_at,
         who_id,
         what_id,
-        se_module,
-        ' '
-        || translate(
-            lower(subject),
-            '-_.,:;!?/()[]{}<>"&+*#@|=~%$''’‘“”„–—…·' || chr(9) || chr(10) || chr(13),
-            '                                         '
-        )
-        || ' ' as words
+        se_module
     from stg_tasks
-    where lower(trim(status)) = 'completed'
-),
-
-contact_tasks as (
-    select distinct
-        tasks.channel_id,
-        tasks.task_id,
-        tasks.closed_at,
-        tasks.who_id,
-        tasks.what_id,
-        tasks.se_module
-    from completed_tasks as tasks
-    inner join seed_contact_task_kinds as kinds
-        on strpos(tasks.words, (' ' || kinds.phrase || ' ')) > 0
+    where
+        status in (select value from int_normal_texts where normal = 'completed')
+        and subject in (select value from contact_subjects)
 ),
 
 contacts_made as (
@@ -78,7 +71,7 @@ contacts_made as (
     from calls
     where
         not did_not_happen
-        and (call_type = 'outbound' or (call_type = 'inbound' and duration_seconds > 0))
+        and (is_outbound or (is_inbound and duration_seconds > 0))
     union all
     select
         channel_id,
@@ -113,8 +106,10 @@ contacts_made as (
         emails.record_id as what_id,
         emails.module as se_module
     from stg_emails as emails
+    left join int_normal_texts as sources
+        on emails.source = sources.value
     left join seed_automatic_email_sources as automatic
-        on replace(lower(trim(emails.source)), ' ', '_') = automatic.email_source
+        on replace(sources.normal, ' ', '_') = automatic.email_source
     where
         emails.is_sent
         and automatic.email_source is null

@@ -42,15 +42,17 @@ links as (
     where who_id is not null
     union all
     select
-        channel_id,
-        activity_type,
-        activity_id,
-        activity_at,
-        is_conversation,
-        what_id as linked_id,
-        lower(trim(se_module)) as linked_module
-    from int_activities
-    where what_id is not null
+        activities.channel_id,
+        activities.activity_type,
+        activities.activity_id,
+        activities.activity_at,
+        activities.is_conversation,
+        activities.what_id as linked_id,
+        modules.normal as linked_module
+    from int_activities as activities
+    left join int_normal_texts as modules
+        on activities.se_module = modules.value
+    where activities.what_id is not null
 )
 
 select distinct

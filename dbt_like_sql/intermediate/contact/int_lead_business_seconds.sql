@@ -1,89 +1,91 @@
--- One row per contacted lead: the business seconds from creation to first contact. They are the open time up to the
--- contact minus the open time up to the creation, so that no lead is joined to the days in between.
-with openings_by_day as (
-    select
-        channel_id,
-        local_date,
-        sum(date_diff('second', opens_at, closes_at)) as open_seconds
-    from int_business_openings
-    group by channel_id, local_date
-),
-
-days as (
-    select
-        days.channel_id,
-        days.local_date,
-        coalesce(
-            sum(openings.open_seconds) over (
-                partition by days.channel_id
-                order by days.local_date nulls first
-                rows between unbounded preceding and 1 preceding
-            ),
-            0
-        ) as open_seconds_before
-    from int_business_days as days
-    left join openings_by_day as openings
-        on
-            days.channel_id = openings.channel_id
-            and days.local_date = openings.local_date
-),
-
-moments as (
-    select
-        channel_id,
-        zoho_lead_id,
-        'created' as moment,
-        created_at as moment_at,
-        cast((created_at at time zone 'UTC') at time zone timezone as date) as local_date
-    from int_lead_contacts
-    where contact_status = 'contacted'
-    union all
-    select
-        channel_id,
-        zoho_lead_id,
-        'contacted' as moment,
-        clock_stops_at as moment_at,
-        cast((clock_stops_at at time zone 'UTC') at time zone timezone as date) as local_date
-    from int_lead_contacts
-    where contact_status = 'contacted'
-),
-
-open_today as (
+-- One row per contacted lead: the business seconds from creation to first contact. They are the open time of the wall
+-- clock up to the contact minus that up to the creation. Where the clock was put back in between, the repeated time
+-- counts again, and where it was put forward, the skipped time does not count.
+with open_today as (
     select
         moments.channel_id,
         moments.zoho_lead_id,
+        moments.changed_at,
         moments.moment,
-        sum(date_diff('second', openings.opens_at, least(moments.moment_at, openings.closes_at))) as open_seconds
-    from moments
-    inner join int_business_openings as openings
+        days.open_seconds_before,
+        sum(
+            least(
+                intervals.end_second,
+                date_diff('second', cast(days.local_date as timestamp), moments.local_at)
+            ) - intervals.start_second
+        ) as open_seconds
+    from int_business_moments as moments
+    inner join int_business_days as days
         on
-            moments.channel_id = openings.channel_id
-            and moments.local_date = openings.local_date
-            and moments.moment_at > openings.opens_at
-    group by moments.channel_id, moments.zoho_lead_id, moments.moment
+            moments.channel_id = days.channel_id
+            and cast(moments.local_at as date) = days.local_date
+    left join int_business_intervals as intervals
+        on
+            days.channel_id = intervals.channel_id
+            and days.iso_weekday = intervals.iso_weekday
+            and date_diff('second', cast(days.local_date as timestamp), moments.local_at) > intervals.start_second
+            and not days.is_holiday
+            and (intervals.is_own or not days.is_after_holiday)
+    group by
+        moments.channel_id,
+        moments.zoho_lead_id,
+        moments.changed_at,
+        moments.moment,
+        days.open_seconds_before
 ),
 
 open_until as (
     select
-        moments.channel_id,
-        moments.zoho_lead_id,
-        moments.moment,
-        days.open_seconds_before + coalesce(open_today.open_seconds, 0) as open_seconds
-    from moments
-    inner join days
+        channel_id,
+        zoho_lead_id,
+        changed_at,
+        moment,
+        open_seconds_before + coalesce(open_seconds, 0) as open_seconds
+    from open_today
+),
+
+changes as (
+    select
+        channel_id,
+        changed_at,
+        sum(case moment when 'before' then open_seconds else -open_seconds end) as repeated_seconds
+    from open_until
+    where changed_at is not null
+    group by channel_id, changed_at
+    having sum(case moment when 'before' then open_seconds else -open_seconds end) <> 0
+),
+
+repeated as (
+    select
+        contacts.channel_id,
+        contacts.zoho_lead_id,
+        sum(changes.repeated_seconds) as repeated_seconds
+    from changes
+    inner join int_lead_contacts as contacts
         on
-            moments.channel_id = days.channel_id
-            and moments.local_date = days.local_date
-    left join open_today
-        on
-            moments.channel_id = open_today.channel_id
-            and moments.zoho_lead_id = open_today.zoho_lead_id
-            and moments.moment = open_today.moment
+            changes.channel_id = contacts.channel_id
+            and changes.changed_at > contacts.created_at
+            and changes.changed_at <= contacts.clock_stops_at
+            and contacts.contact_status = 'contacted'
+    group by contacts.channel_id, contacts.zoho_lead_id
+),
+
+wall_clock as (
+    select
+        channel_id,
+        zoho_lead_id,
+        sum(case moment when 'contacted' then open_seconds else -open_seconds end) as open_seconds
+    from open_until
+    where zoho_lead_id is not null
+    group by channel_id, zoho_lead_id
 )
 
 select
-    channel_id,
-    zoho_lead_id,
-    cast(sum(case moment when 'contacted' then open_seconds else -open_seconds end) as bigint) as business_seconds
-from open_until
-group by channel_id, zoho_lead_id
+    wall_clock.channel_id,
+    wall_clock.zoho_lead_id,
+    cast(wall_clock.open_seconds + coalesce(repeated.repeated_seconds, 0) as bigint) as business_seconds
+from wall_clock
+left join repeated
+    on
+        wall_clock.channel_id = repeated.channel_id
+        and wall_clock.zoho_lead_id = repeated.zoho_lead_id

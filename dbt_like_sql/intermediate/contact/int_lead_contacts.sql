@@ -67,6 +67,8 @@ select
     case when converted_at is not null then greatest(converted_at, created_at) else as_of_utc end as censored_at,
     case
         when not activities_readable then null
+        -- Without a creation time, nobody knows how long a contact took, or how long the lead waits.
+        when created_at is null then null
         when first_contact_at < created_at - contact_early_seconds * interval '1 second'
             then 'contact_before_creation'
         when first_contact_at is not null then 'contacted'

@@ -10,10 +10,13 @@ with deals as (
         deals.created_at,
         deals.closing_date,
         deals.amount,
-        deals.currency as deal_currency,
+        deal_currencies.normal as deal_currency,
         case when deals.exchange_rate > 0 then deals.exchange_rate end as exchange_rate,
         clock.timezone,
         clock.currency,
+        units.home_currency,
+        units.units_per_currency,
+        units.unit,
         parameters.exchange_rate_direction,
         coalesce(meanings.deal_state, 'unknown') as deal_state
     from int_channel_clock as clock
@@ -26,10 +29,16 @@ with deals as (
             deals.channel_id = meanings.channel_id
             and coalesce(deals.pipeline, '') = meanings.pipeline
             and deals.stage = meanings.stage
+    left join int_normal_texts as deal_currencies
+        on deals.currency = deal_currencies.value
+    inner join int_channel_units as units
+        on clock.channel_id = units.channel_id
     where
         clock.has_data
         and clock.deals_readable
-        and coalesce(lower(trim(deals.record_status)), '') not in ('trash', 'draft')
+        and coalesce(deals.record_status, '') not in (
+            select value from int_normal_texts where normal in ('trash', 'draft')
+        )
         and coalesce(deals.created_at <= clock.as_of_utc, true)
 ),
 
@@ -79,43 +88,60 @@ won_entries as (
     group by entries.channel_id, entries.deal_id
 ),
 
--- DuckDB divides decimals as doubles, and Postgres divides them exactly. So the quotient is an estimate here, and the
--- CTE rounded corrects it to the cent.
+-- Amounts are rounded half up to the smallest unit of the home currency. DuckDB divides decimals as doubles, and
+-- Postgres divides them exactly. So the quotient is an estimate in whole units, which the remainder refines, and which
+-- the CTE rounded corrects to the unit with exact products.
 estimated as (
     select
         *,
+        cast(abs(amount) as decimal(27, 9)) * units_per_currency as units,
         case
             when exchange_rate is null or exchange_rate_direction <> 'divide' then null
-            when abs(cast(amount as double) / cast(exchange_rate as double)) < 1e14
-                then cast(abs(cast(amount as double) / cast(exchange_rate as double)) as decimal(17, 2))
-        end as estimated_quotient,
-        cast(abs(amount) as decimal(18, 2)) as absolute_amount
+            when
+                cast(abs(amount) * units_per_currency as double) / cast(exchange_rate as double) < 1e17
+                then
+                    cast(
+                        cast(abs(amount) * units_per_currency as double) / cast(exchange_rate as double)
+                        as decimal(20, 0)
+                    )
+        end as first_estimate
     from deals
+),
+
+refined as (
+    select
+        *,
+        first_estimate
+        + cast(
+            cast(units - first_estimate * exchange_rate as double) / cast(exchange_rate as double) as decimal(20, 0)
+        ) as estimate
+    from estimated
 ),
 
 rounded as (
     select
         *,
         case
-            when (estimated_quotient + 0.005) * exchange_rate <= absolute_amount then estimated_quotient + 0.01
-            when (estimated_quotient - 0.005) * exchange_rate > absolute_amount then estimated_quotient - 0.01
-            else estimated_quotient
-        end as quotient
-    from estimated
+            when exchange_rate is not null and exchange_rate_direction = 'divide'
+                then
+                    case
+                        when (estimate + 0.5) * exchange_rate <= units then estimate + 1
+                        when (estimate - 0.5) * exchange_rate > units then estimate - 1
+                        else estimate
+                    end
+            when exchange_rate is not null and cast(units as double) * cast(exchange_rate as double) < 1e17
+                then cast(units * exchange_rate as decimal(20, 0))
+            when exchange_rate is not null then null
+            when cast(units as double) >= 1e17 then null
+            when deal_currency is null or deal_currency = home_currency then cast(units as decimal(20, 0))
+        end as home_units
+    from refined
 ),
 
 valued as (
     select
         *,
-        case
-            when exchange_rate is not null and exchange_rate_direction = 'divide' and amount < 0 then -quotient
-            when exchange_rate is not null and exchange_rate_direction = 'divide' then quotient
-            when exchange_rate is not null and abs(cast(amount as double) * cast(exchange_rate as double)) < 1e14
-                -- 20 digits, because DuckDB keeps a product of two 18-digit decimals in 64 bits, which overflows.
-                then cast(amount as decimal(20, 2)) * exchange_rate
-            when exchange_rate is not null then null
-            when deal_currency is null or upper(trim(deal_currency)) = upper(trim(currency)) then amount
-        end as home_amount
+        case when amount < 0 then -1 else 1 end * cast(home_units as decimal(20, 0)) * unit as home_amount
     from rounded
 )
 
@@ -127,14 +153,23 @@ select
     deals.stage,
     deals.deal_state,
     deals.created_at,
-    cast(deals.home_amount as decimal(18, 2)) as home_amount,
+    cast(deals.home_amount as decimal(20, 4)) as home_amount,
     deals.currency,
     case
         when deals.deal_state <> 'won' then null
         when won.won_at is not null then won.won_at
         else
             (
-                (cast(deals.closing_date as timestamp) + interval '86399 seconds') at time zone deals.timezone
+                -- The end of the last day of 9999 lies in another year in UTC.
+                (
+                    cast(
+                        case
+                            when deals.closing_date > date '9999-12-30' then date '9999-12-30'
+                            else deals.closing_date
+                        end as timestamp
+                    )
+                    + interval '86399 seconds'
+                ) at time zone deals.timezone
             ) at time zone 'UTC'
     end as won_at,
     case

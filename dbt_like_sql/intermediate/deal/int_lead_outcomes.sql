@@ -36,9 +36,9 @@ select
     cast(case when leads.deals_readable then coalesce(figures.n_won_deals, 0) end as bigint) as n_won_deals,
     cast(case when leads.deals_readable then coalesce(figures.n_lost_deals, 0) end as bigint) as n_lost_deals,
     case when leads.deals_readable then coalesce(figures.n_won_deals, 0) > 0 end as is_won,
-    cast(case when leads.deals_readable then coalesce(figures.won_revenue_originating, 0) end as decimal(18, 2))
+    cast(case when leads.deals_readable then coalesce(figures.won_revenue_originating, 0) end as decimal(20, 4))
         as won_revenue_originating,
-    cast(case when leads.deals_readable then coalesce(figures.won_revenue_all, 0) end as decimal(18, 2))
+    cast(case when leads.deals_readable then coalesce(figures.won_revenue_all, 0) end as decimal(20, 4))
         as won_revenue_all,
     cast(case when leads.deals_readable then coalesce(figures.won_deals_missing_amount, 0) end as bigint)
         as won_deals_missing_amount

@@ -1,19 +1,21 @@
 -- One row per channel, pipeline of a deal and stage of the settings: whether a deal in that stage is open, won or lost.
 with settings as (
     select
-        channel_id,
-        pipeline,
-        stage,
+        stages.channel_id,
+        stages.pipeline,
+        stages.stage,
         case
-            when lower(trim(forecast_type)) = 'open' then 'open'
-            when lower(trim(forecast_type)) = 'closed won' then 'won'
-            when lower(trim(forecast_type)) = 'closed lost' then 'lost'
-            when probability >= 100 then 'won'
-            when probability <= 0 then 'lost'
-            when probability is not null then 'open'
+            when types.normal = 'open' then 'open'
+            when types.normal = 'closed won' then 'won'
+            when types.normal = 'closed lost' then 'lost'
+            when stages.probability >= 100 then 'won'
+            when stages.probability <= 0 then 'lost'
+            when stages.probability is not null then 'open'
             else 'unknown'
         end as deal_state
-    from stg_deal_stages
+    from stg_deal_stages as stages
+    left join int_normal_texts as types
+        on stages.forecast_type = types.value
 ),
 
 -- If the settings do not contain the pipeline of a deal, a stage counts if it means the same in every pipeline.

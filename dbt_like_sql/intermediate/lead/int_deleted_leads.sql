@@ -8,11 +8,13 @@ with not_live as (
     where module = 'Leads'
     union all
     select
-        channel_id,
-        zoho_lead_id,
-        lower(trim(record_status)) as reason
-    from stg_leads
-    where lower(trim(record_status)) in ('trash', 'draft')
+        leads.channel_id,
+        leads.zoho_lead_id,
+        statuses.normal as reason
+    from stg_leads as leads
+    inner join int_normal_texts as statuses
+        on leads.record_status = statuses.value
+    where statuses.normal in ('trash', 'draft')
 )
 
 select

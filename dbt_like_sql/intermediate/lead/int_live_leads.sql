@@ -8,7 +8,7 @@ select
     clock.deals_readable,
     clock.activities_readable,
     leads.created_at,
-    (leads.created_at at time zone 'UTC') at time zone clock.timezone as created_local,
+    leads.created_at + spans.utc_offset_seconds * interval '1 second' as created_local,
     leads.modified_at,
     coalesce(leads.is_converted, false) as is_converted,
     leads.converted_at,
@@ -38,8 +38,16 @@ select
 from int_channel_clock as clock
 inner join stg_leads as leads
     on clock.channel_id = leads.channel_id
+left join int_zone_spans as spans
+    on
+        clock.timezone = spans.value
+        and extract(year from leads.created_at) = spans.utc_year
+        and leads.created_at >= spans.starts_at
+        and leads.created_at < spans.ends_at
 where
     clock.has_data
-    and coalesce(lower(trim(leads.record_status)), '') not in ('trash', 'draft')
+    and coalesce(leads.record_status, '') not in (
+        select value from int_normal_texts where normal in ('trash', 'draft')
+    )
     -- A lead whose Created_Time did not fit is still a lead, so the total includes it.
     and coalesce(leads.created_at <= clock.as_of_utc, true)

@@ -1,29 +1,54 @@
 -- One row per content item and key by which a touch may name it, with the time in which touches are credited to it.
 with all_keys as (
     -- An item may have the same text as both of its ids: it stays one item.
-    select distinct
+    select
         channel_id,
-        side_id as content_id,
+        content_id,
+        published_at,
         'activity_id' as kind,
-        value as match_key
-    from int_normal_values
-    where side = 'content' and name in ('activity_id', 'content_id')
+        activity_id as match_key
+    from int_content_inputs
+    union
+    select
+        channel_id,
+        content_id,
+        published_at,
+        'activity_id' as kind,
+        content_key as match_key
+    from int_content_inputs
     union all
     select
         channel_id,
-        side_id as content_id,
-        name as kind,
-        value as match_key
-    from int_normal_values
-    where side = 'content' and name in ('utm_content', 'utm_campaign', 'utm_triple')
+        content_id,
+        published_at,
+        'utm_content' as kind,
+        utm_content as match_key
+    from int_content_inputs
     union all
     select
         channel_id,
-        side_id as content_id,
+        content_id,
+        published_at,
+        'utm_campaign' as kind,
+        utm_campaign as match_key
+    from int_content_inputs
+    union all
+    -- No normal text has the unit separator in it.
+    select
+        channel_id,
+        content_id,
+        published_at,
+        'utm_triple' as kind,
+        utm_source || chr(31) || utm_medium || chr(31) || utm_campaign as match_key
+    from int_content_inputs
+    union all
+    select
+        channel_id,
+        content_id,
+        published_at,
         'url' as kind,
-        url as match_key
-    from int_normal_urls
-    where side = 'content'
+        page as match_key
+    from int_content_inputs
 ),
 
 eligibility as (
@@ -32,14 +57,11 @@ eligibility as (
         all_keys.content_id,
         all_keys.kind,
         all_keys.match_key,
-        content.published_at - parameters.content_grace_hours * interval '1 hour' as eligible_from
+        all_keys.published_at - parameters.content_grace_hours * interval '1 hour' as eligible_from
     from all_keys
-    inner join stg_content_items as content
-        on
-            all_keys.channel_id = content.channel_id
-            and all_keys.content_id = content.content_id
     inner join int_parameters as parameters
         on all_keys.channel_id = parameters.channel_id
+    where all_keys.match_key is not null
 )
 
 -- Items with the same key follow one another: a touch takes the eligible item that was published last, and key_rank 1

@@ -1,27 +1,36 @@
--- One row per content item and topic. Topics are split at |, trimmed and listed once each.
-with recursive pieces as (
+-- One row per content item and topic. Topics that differ only in normal text are one topic, in the spelling that most
+-- items of the channel have; of equally frequent ones, it is the smallest.
+with topics as (
+    select
+        items.channel_id,
+        items.content_id,
+        texts.topic,
+        texts.normal
+    from stg_content_items as items
+    inner join int_topic_texts as texts
+        on items.topics = texts.value
+),
+
+ranked as (
     select
         channel_id,
-        content_id,
-        topics,
-        1 as n,
-        split_part(topics, '|', 1) as piece
-    from stg_content_items
-    where topics is not null
-    union all
-    select
-        channel_id,
-        content_id,
-        topics,
-        n + 1 as n,
-        split_part(topics, '|', n + 1) as piece
-    from pieces
-    where n <= length(topics) - length(replace(topics, '|', ''))
+        normal,
+        topic,
+        row_number() over (
+            partition by channel_id, normal
+            order by count(*) desc, topic collate "C"
+        ) as spelling_rank
+    from topics
+    group by channel_id, normal, topic
 )
 
-select distinct
-    channel_id,
-    content_id,
-    trim(piece) as topic
-from pieces
-where trim(piece) <> ''
+select
+    topics.channel_id,
+    topics.content_id,
+    ranked.topic
+from topics
+inner join ranked
+    on
+        topics.channel_id = ranked.channel_id
+        and topics.normal = ranked.normal
+        and ranked.spelling_rank = 1

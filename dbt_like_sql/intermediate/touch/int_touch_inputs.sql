@@ -1,5 +1,19 @@
--- One row per touch: the values of the visit. The UTM fields win over the parameters of the landing URL.
-with touches as (
+-- One row per touch: the values of the visit in normal form. A UTM field wins over the parameter of the landing URL,
+-- unless it is blank.
+with first_visits as (
+    select
+        fields.channel_id,
+        fields.zoho_lead_id,
+        fields.created_at,
+        fields.first_visited_url,
+        coalesce(times.utc, (times.local at time zone fields.timezone) at time zone 'UTC') as visited_at
+    from int_lead_fields as fields
+    inner join int_time_texts as times
+        on fields.first_visited_time = times.value
+    where fields.first_visited_url is not null
+),
+
+touches as (
     select
         channel_id,
         zoho_lead_id,
@@ -16,68 +30,56 @@ with touches as (
     from int_lead_fields
     union all
     select
-        fields.channel_id,
-        fields.zoho_lead_id,
+        visits.channel_id,
+        visits.zoho_lead_id,
         'first_visit' as touch_type,
-        fields.first_visited_at as touch_at,
+        visits.visited_at as touch_at,
         null as utm_source,
         null as utm_medium,
         null as utm_campaign,
         null as utm_content,
         null as utm_id,
         null as activity_id,
-        fields.first_visited_url as landing_url,
+        visits.first_visited_url as landing_url,
         null as referrer
-    from int_lead_fields as fields
+    from first_visits as visits
     inner join int_parameters as parameters
-        on fields.channel_id = parameters.channel_id
+        on visits.channel_id = parameters.channel_id
     where
-        fields.first_visited_url is not null
-        and fields.first_visited_at < fields.created_at
-        and fields.first_visited_at >= fields.created_at - parameters.touch_window_days * interval '1 day'
-),
-
--- Each parameter is preceded by '&', so that only its whole name is found: my_utm_source is not utm_source.
-with_query as (
-    select
-        *,
-        case
-            when strpos(split_part(landing_url, '#', 1), '?') > 0
-                then '&' || replace(
-                    lower(
-                        substr(
-                            split_part(landing_url, '#', 1), strpos(split_part(landing_url, '#', 1), '?') + 1
-                        )
-                    ),
-                    '?',
-                    '&'
-                )
-        end as query
-    from touches
-),
-
-with_parameters as (
-    select
-        *,
-        nullif(split_part(split_part(query, '&utm_source=', 2), '&', 1), '') as query_source,
-        nullif(split_part(split_part(query, '&utm_medium=', 2), '&', 1), '') as query_medium,
-        nullif(split_part(split_part(query, '&utm_campaign=', 2), '&', 1), '') as query_campaign,
-        nullif(split_part(split_part(query, '&utm_content=', 2), '&', 1), '') as query_content,
-        nullif(split_part(split_part(query, '&utm_id=', 2), '&', 1), '') as query_id
-    from with_query
+        visits.visited_at < visits.created_at
+        and visits.visited_at >= visits.created_at - parameters.touch_window_days * interval '1 day'
 )
 
 select
-    channel_id,
-    zoho_lead_id,
-    touch_type,
-    touch_at,
-    coalesce(utm_source, query_source) as utm_source,
-    coalesce(utm_medium, query_medium) as utm_medium,
-    coalesce(utm_campaign, query_campaign) as utm_campaign,
-    coalesce(utm_content, query_content) as utm_content,
-    coalesce(utm_id, query_id) as utm_id,
-    activity_id,
-    landing_url,
-    referrer
-from with_parameters
+    touches.channel_id,
+    touches.zoho_lead_id,
+    touches.touch_type,
+    touches.touch_at,
+    case when sources.normal is not null then sources.raw else landings.utm_source end as utm_source_raw,
+    coalesce(sources.shown, landings.utm_source) as utm_source_shown,
+    coalesce(sources.normal, landings.utm_source_normal) as utm_source,
+    coalesce(mediums.normal, landings.utm_medium_normal) as utm_medium,
+    coalesce(campaigns.normal, landings.utm_campaign_normal) as utm_campaign,
+    coalesce(contents.normal, landings.utm_content_normal) as utm_content,
+    coalesce(ids.normal, landings.utm_id_normal) as utm_id,
+    activities.normal as activity_id,
+    landings.page as landing_page,
+    referrers.page as referrer_page,
+    referrers.host as referrer_host
+from touches
+left join int_parameter_texts as sources
+    on touches.utm_source = sources.value
+left join int_parameter_texts as mediums
+    on touches.utm_medium = mediums.value
+left join int_parameter_texts as campaigns
+    on touches.utm_campaign = campaigns.value
+left join int_parameter_texts as contents
+    on touches.utm_content = contents.value
+left join int_parameter_texts as ids
+    on touches.utm_id = ids.value
+left join int_parameter_texts as activities
+    on touches.activity_id = activities.value
+left join int_url_texts as landings
+    on touches.landing_url = landings.value
+left join int_url_texts as referrers
+    on touches.referrer = referrers.value

@@ -1,45 +1,102 @@
 -- One row per touch, match rule and key: the keys by which each rule looks for content, and the order of the rules.
-with rules as (
-    select 1 as rule_order, 'activity_id' as match_rule, 'utm_content' as name, 'activity_id' as kind
-    union all select 1, 'activity_id', 'utm_id', 'activity_id'
-    union all select 1, 'activity_id', 'activity_id', 'activity_id'
-    union all select 2, 'utm_content', 'utm_content', 'utm_content'
-    union all select 3, 'landing_url', 'landing_url', 'url'
-    union all select 4, 'utm_triple', 'utm_triple', 'utm_triple'
-    union all select 5, 'referrer_url', 'referrer_url', 'url'
-    union all select 6, 'utm_campaign', 'utm_campaign', 'utm_campaign'
-),
-
-keys as (
+with keys as (
     select
         channel_id,
-        side,
-        side_id,
+        zoho_lead_id,
+        touch_type,
         touch_at,
-        name,
-        value as match_key
-    from int_normal_values
+        'activity_id' as match_rule,
+        1 as rule_order,
+        'activity_id' as kind,
+        utm_content as match_key
+    from int_touch_inputs
     union all
     select
         channel_id,
-        side,
-        side_id,
+        zoho_lead_id,
+        touch_type,
         touch_at,
-        name,
-        url as match_key
-    from int_normal_urls
+        'activity_id' as match_rule,
+        1 as rule_order,
+        'activity_id' as kind,
+        utm_id as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'activity_id' as match_rule,
+        1 as rule_order,
+        'activity_id' as kind,
+        activity_id as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'utm_content' as match_rule,
+        2 as rule_order,
+        'utm_content' as kind,
+        utm_content as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'landing_url' as match_rule,
+        3 as rule_order,
+        'url' as kind,
+        landing_page as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'utm_triple' as match_rule,
+        4 as rule_order,
+        'utm_triple' as kind,
+        utm_source || chr(31) || utm_medium || chr(31) || utm_campaign as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'referrer_url' as match_rule,
+        5 as rule_order,
+        'url' as kind,
+        referrer_page as match_key
+    from int_touch_inputs
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        touch_type,
+        touch_at,
+        'utm_campaign' as match_rule,
+        6 as rule_order,
+        'utm_campaign' as kind,
+        utm_campaign as match_key
+    from int_touch_inputs
 )
 
 select
-    keys.channel_id,
-    keys.side as touch_type,
-    keys.side_id as zoho_lead_id,
-    keys.touch_at,
-    rules.match_rule,
-    rules.rule_order,
-    rules.kind,
-    keys.match_key
+    channel_id,
+    touch_type,
+    zoho_lead_id,
+    touch_at,
+    match_rule,
+    rule_order,
+    kind,
+    match_key
 from keys
-inner join rules
-    on keys.name = rules.name
-where keys.side <> 'content'
+where match_key is not null

@@ -46,16 +46,6 @@ ranked as (
     where is_single or match_rule = 'utm_triple'
 ),
 
-touch_campaigns as (
-    select
-        channel_id,
-        side,
-        side_id,
-        value
-    from int_normal_values
-    where name = 'utm_campaign'
-),
-
 matched as (
     select
         touches.channel_id,
@@ -64,7 +54,7 @@ matched as (
         touches.touch_at,
         coalesce(ranked.match_rule, 'none') as match_rule,
         ranked.content_id,
-        coalesce(ours.value <> theirs.value, false) as is_campaign_clash
+        coalesce(touches.utm_campaign <> content.utm_campaign, false) as is_campaign_clash
     from int_touch_inputs as touches
     left join ranked
         on
@@ -72,16 +62,10 @@ matched as (
             and touches.zoho_lead_id = ranked.zoho_lead_id
             and touches.touch_type = ranked.touch_type
             and ranked.rule_rank = 1
-    left join touch_campaigns as ours
+    left join int_content_inputs as content
         on
-            touches.channel_id = ours.channel_id
-            and touches.zoho_lead_id = ours.side_id
-            and touches.touch_type = ours.side
-    left join touch_campaigns as theirs
-        on
-            ranked.channel_id = theirs.channel_id
-            and ranked.content_id = theirs.side_id
-            and theirs.side = 'content'
+            ranked.channel_id = content.channel_id
+            and ranked.content_id = content.content_id
 )
 
 select

@@ -101,7 +101,7 @@ select
     cast(leads as decimal(18, 10)) as credited_leads,
     cast(deals as decimal(18, 10)) as credited_deals,
     cast(won_deals as decimal(18, 10)) as credited_won_deals,
-    cast(won_revenue as decimal(18, 2)) as won_revenue,
+    cast(won_revenue as decimal(20, 4)) as won_revenue,
     currency,
     cast(n_leads as decimal(18, 10)) as n_leads,
     cast(n_converted as decimal(18, 10)) as n_converted,

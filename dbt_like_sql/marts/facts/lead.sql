@@ -1,11 +1,13 @@
 with addresses as (
     select
-        channel_id,
-        lower(trim(email)) as address,
+        leads.channel_id,
+        emails.normal as address,
         count(*) as n_leads
-    from int_live_leads
-    where trim(email) <> ''
-    group by channel_id, lower(trim(email))
+    from int_live_leads as leads
+    inner join int_email_texts as emails
+        on leads.email = emails.value
+    where emails.normal is not null
+    group by leads.channel_id, emails.normal
 )
 
 select
@@ -33,10 +35,12 @@ inner join lead_source_attribution as attribution
     on
         leads.channel_id = attribution.channel_id
         and leads.zoho_lead_id = attribution.zoho_lead_id
+left join int_email_texts as emails
+    on leads.email = emails.value
 left join addresses
     on
         leads.channel_id = addresses.channel_id
-        and lower(trim(leads.email)) = addresses.address
+        and emails.normal = addresses.address
 left join stg_users as users
     on
         leads.channel_id = users.channel_id

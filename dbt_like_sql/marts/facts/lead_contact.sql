@@ -54,5 +54,7 @@ left join converted
         and converted.conversion_rank = 1
 where
     clock.has_data
-    and coalesce(lower(trim(contacts.record_status)), '') not in ('trash', 'draft')
+    and coalesce(contacts.record_status, '') not in (
+        select value from int_normal_texts where normal in ('trash', 'draft')
+    )
     and coalesce(contacts.created_at <= clock.as_of_utc, true)

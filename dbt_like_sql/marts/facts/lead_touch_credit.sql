@@ -26,6 +26,8 @@ touches_of_leads as (
         attribution.won_revenue_all,
         attribution.currency,
         attribution.as_of_utc,
+        units.units_per_currency,
+        units.unit,
         cast(date_diff('second', touches.first_touch_at, touches.last_touch_at) as double)
         / (86400 * parameters.time_decay_half_life_days) as half_lives
     from touches
@@ -33,6 +35,8 @@ touches_of_leads as (
         on
             touches.channel_id = attribution.channel_id
             and touches.zoho_lead_id = attribution.zoho_lead_id
+    inner join int_channel_units as units
+        on touches.channel_id = units.channel_id
     inner join int_parameters as parameters
         on touches.channel_id = parameters.channel_id
 ),
@@ -65,9 +69,9 @@ credits as (
 revenues as (
     select
         *,
-        -- 26 digits, because DuckDB keeps a product of two 18-digit decimals in 64 bits, which overflows at a million.
-        cast(cast(won_revenue_all as decimal(26, 2)) * credit as decimal(18, 2)) as rounded_revenue,
-        cast(cast(won_revenue_all as decimal(26, 2)) * (1 - credit) as decimal(18, 2)) as rounded_rest,
+        -- In whole units of the home currency: the cast to no decimals rounds half up.
+        cast(won_revenue_all * units_per_currency * credit as decimal(20, 0)) * unit as rounded_revenue,
+        cast(won_revenue_all * units_per_currency * (1 - credit) as decimal(20, 0)) * unit as rounded_rest,
         -- Of two equal credits, the first counts as the larger.
         credit > 0.5 or (credit = 0.5 and touch_seq = 1) as has_residual_cent
     from credits
@@ -82,7 +86,7 @@ select
     touch_at,
     content_id,
     credit,
-    cast(case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end as decimal(18, 2))
+    cast(case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end as decimal(20, 4))
         as won_revenue,
     currency,
     as_of_utc

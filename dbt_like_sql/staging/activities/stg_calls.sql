@@ -3,7 +3,10 @@ select
     source.id as call_id,
     source.subject,
     source.call_type,
-    source.call_start_time at time zone 'UTC' as started_at,
+    case
+        when source.call_start_time >= timestamptz '1900-01-01' and source.call_start_time < timestamptz '10000-01-01'
+            then source.call_start_time at time zone 'UTC'
+    end as started_at,
     source.call_duration,
     source.call_duration_in_seconds,
     source.call_purpose,
@@ -24,9 +27,39 @@ select
     source.created_by_name,
     source.modified_by_id,
     source.modified_by_name,
-    source.created_time at time zone 'UTC' as created_at,
-    source.modified_time at time zone 'UTC' as modified_at,
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at,
+    case
+        when source.modified_time >= timestamptz '1900-01-01' and source.modified_time < timestamptz '10000-01-01'
+            then source.modified_time at time zone 'UTC'
+    end as modified_at,
     cast(nullif(source.custom_fields, '') as json) as custom_fields,
+    nullif(
+        concat_ws(
+            ', ',
+            case
+                when
+                    source.call_start_time < timestamptz '1900-01-01'
+                    or source.call_start_time >= timestamptz '10000-01-01'
+                    then 'Call_Start_Time'
+            end,
+            case
+                when
+                    source.created_time < timestamptz '1900-01-01'
+                    or source.created_time >= timestamptz '10000-01-01'
+                    then 'Created_Time'
+            end,
+            case
+                when
+                    source.modified_time < timestamptz '1900-01-01'
+                    or source.modified_time >= timestamptz '10000-01-01'
+                    then 'Modified_Time'
+            end
+        ),
+        ''
+    ) as impossible_times,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.calls as source
 inner join run_channels as channels

@@ -2,12 +2,21 @@ select
     source.channel_id,
     source.id as event_id,
     source.event_title,
-    source.start_datetime at time zone 'UTC' as started_at,
-    source.end_datetime at time zone 'UTC' as ended_at,
+    case
+        when source.start_datetime >= timestamptz '1900-01-01' and source.start_datetime < timestamptz '10000-01-01'
+            then source.start_datetime at time zone 'UTC'
+    end as started_at,
+    case
+        when source.end_datetime >= timestamptz '1900-01-01' and source.end_datetime < timestamptz '10000-01-01'
+            then source.end_datetime at time zone 'UTC'
+    end as ended_at,
     source.all_day as is_all_day,
     source.venue,
     source.check_in_status,
-    source.check_in_time at time zone 'UTC' as checked_in_at,
+    case
+        when source.check_in_time >= timestamptz '1900-01-01' and source.check_in_time < timestamptz '10000-01-01'
+            then source.check_in_time at time zone 'UTC'
+    end as checked_in_at,
     source.event_cancelled as is_cancelled,
     source.participants,
     source.who_id,
@@ -21,9 +30,51 @@ select
     source.created_by_name,
     source.modified_by_id,
     source.modified_by_name,
-    source.created_time at time zone 'UTC' as created_at,
-    source.modified_time at time zone 'UTC' as modified_at,
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at,
+    case
+        when source.modified_time >= timestamptz '1900-01-01' and source.modified_time < timestamptz '10000-01-01'
+            then source.modified_time at time zone 'UTC'
+    end as modified_at,
     cast(nullif(source.custom_fields, '') as json) as custom_fields,
+    nullif(
+        concat_ws(
+            ', ',
+            case
+                when
+                    source.start_datetime < timestamptz '1900-01-01'
+                    or source.start_datetime >= timestamptz '10000-01-01'
+                    then 'Start_DateTime'
+            end,
+            case
+                when
+                    source.end_datetime < timestamptz '1900-01-01'
+                    or source.end_datetime >= timestamptz '10000-01-01'
+                    then 'End_DateTime'
+            end,
+            case
+                when
+                    source.check_in_time < timestamptz '1900-01-01'
+                    or source.check_in_time >= timestamptz '10000-01-01'
+                    then 'Check_In_Time'
+            end,
+            case
+                when
+                    source.created_time < timestamptz '1900-01-01'
+                    or source.created_time >= timestamptz '10000-01-01'
+                    then 'Created_Time'
+            end,
+            case
+                when
+                    source.modified_time < timestamptz '1900-01-01'
+                    or source.modified_time >= timestamptz '10000-01-01'
+                    then 'Modified_Time'
+            end
+        ),
+        ''
+    ) as impossible_times,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.events as source
 inner join run_channels as channels

@@ -1,6 +1,6 @@
 select
     source.channel_id,
-    lower(trim(source.raw_value)) as raw_value,
+    source.raw_value,
     source.lead_source,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.channel_lead_source_map as source

@@ -4,8 +4,12 @@ select
     source.campaign_name,
     source.type as campaign_type,
     source.status as campaign_status,
-    source.start_date,
-    source.end_date,
+    case
+        when source.start_date >= date '1900-01-01' and source.start_date < date '10000-01-01' then source.start_date
+    end as start_date,
+    case
+        when source.end_date >= date '1900-01-01' and source.end_date < date '10000-01-01' then source.end_date
+    end as end_date,
     source.expected_revenue,
     source.budgeted_cost,
     source.actual_cost,
@@ -19,9 +23,45 @@ select
     source.created_by_name,
     source.modified_by_id,
     source.modified_by_name,
-    source.created_time at time zone 'UTC' as created_at,
-    source.modified_time at time zone 'UTC' as modified_at,
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at,
+    case
+        when source.modified_time >= timestamptz '1900-01-01' and source.modified_time < timestamptz '10000-01-01'
+            then source.modified_time at time zone 'UTC'
+    end as modified_at,
     cast(nullif(source.custom_fields, '') as json) as custom_fields,
+    nullif(
+        concat_ws(
+            ', ',
+            case
+                when
+                    source.created_time < timestamptz '1900-01-01'
+                    or source.created_time >= timestamptz '10000-01-01'
+                    then 'Created_Time'
+            end,
+            case
+                when
+                    source.modified_time < timestamptz '1900-01-01'
+                    or source.modified_time >= timestamptz '10000-01-01'
+                    then 'Modified_Time'
+            end,
+            case
+                when
+                    source.start_date < date '1900-01-01'
+                    or source.start_date >= date '10000-01-01'
+                    then 'Start_Date'
+            end,
+            case
+                when
+                    source.end_date < date '1900-01-01'
+                    or source.end_date >= date '10000-01-01'
+                    then 'End_Date'
+            end
+        ),
+        ''
+    ) as impossible_times,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.campaigns as source
 inner join run_channels as channels

@@ -16,7 +16,10 @@ select
     source.mailing_city,
     source.mailing_state,
     source.mailing_country,
-    source.last_activity_time at time zone 'UTC' as last_activity_at,
+    case
+        when source.last_activity_time >= timestamptz '1900-01-01' and source.last_activity_time < timestamptz '10000-01-01'
+            then source.last_activity_time at time zone 'UTC'
+    end as last_activity_at,
     source.record_status,
     source.tag,
     source.owner_id,
@@ -25,9 +28,39 @@ select
     source.created_by_name,
     source.modified_by_id,
     source.modified_by_name,
-    source.created_time at time zone 'UTC' as created_at,
-    source.modified_time at time zone 'UTC' as modified_at,
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at,
+    case
+        when source.modified_time >= timestamptz '1900-01-01' and source.modified_time < timestamptz '10000-01-01'
+            then source.modified_time at time zone 'UTC'
+    end as modified_at,
     cast(nullif(source.custom_fields, '') as json) as custom_fields,
+    nullif(
+        concat_ws(
+            ', ',
+            case
+                when
+                    source.last_activity_time < timestamptz '1900-01-01'
+                    or source.last_activity_time >= timestamptz '10000-01-01'
+                    then 'Last_Activity_Time'
+            end,
+            case
+                when
+                    source.created_time < timestamptz '1900-01-01'
+                    or source.created_time >= timestamptz '10000-01-01'
+                    then 'Created_Time'
+            end,
+            case
+                when
+                    source.modified_time < timestamptz '1900-01-01'
+                    or source.modified_time >= timestamptz '10000-01-01'
+                    then 'Modified_Time'
+            end
+        ),
+        ''
+    ) as impossible_times,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.contacts as source
 inner join run_channels as channels

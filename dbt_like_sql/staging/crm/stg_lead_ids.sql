@@ -2,7 +2,10 @@
 select
     source.channel_id,
     source.id as zoho_lead_id,
-    source.created_time at time zone 'UTC' as created_at
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at
 from zoho_raw.leads as source
 inner join run_channels as channels
     on source.channel_id = channels.channel_id

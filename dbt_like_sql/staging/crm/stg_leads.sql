@@ -21,7 +21,10 @@ select
     source.state,
     source.country,
     source.converted as is_converted,
-    source.converted_date_time at time zone 'UTC' as converted_at,
+    case
+        when source.converted_date_time >= timestamptz '1900-01-01' and source.converted_date_time < timestamptz '10000-01-01'
+            then source.converted_date_time at time zone 'UTC'
+    end as converted_at,
     source.converted_account_id,
     source.converted_account_name,
     source.converted_contact_id,
@@ -29,7 +32,10 @@ select
     source.converted_deal_id,
     source.converted_deal_name,
     source.lead_conversion_time,
-    source.last_activity_time at time zone 'UTC' as last_activity_at,
+    case
+        when source.last_activity_time >= timestamptz '1900-01-01' and source.last_activity_time < timestamptz '10000-01-01'
+            then source.last_activity_time at time zone 'UTC'
+    end as last_activity_at,
     source.record_status,
     source.tag,
     source.owner_id,
@@ -38,9 +44,45 @@ select
     source.created_by_name,
     source.modified_by_id,
     source.modified_by_name,
-    source.created_time at time zone 'UTC' as created_at,
-    source.modified_time at time zone 'UTC' as modified_at,
+    case
+        when source.created_time >= timestamptz '1900-01-01' and source.created_time < timestamptz '10000-01-01'
+            then source.created_time at time zone 'UTC'
+    end as created_at,
+    case
+        when source.modified_time >= timestamptz '1900-01-01' and source.modified_time < timestamptz '10000-01-01'
+            then source.modified_time at time zone 'UTC'
+    end as modified_at,
     cast(nullif(source.custom_fields, '') as json) as custom_fields,
+    nullif(
+        concat_ws(
+            ', ',
+            case
+                when
+                    source.converted_date_time < timestamptz '1900-01-01'
+                    or source.converted_date_time >= timestamptz '10000-01-01'
+                    then 'Converted_Date_Time'
+            end,
+            case
+                when
+                    source.last_activity_time < timestamptz '1900-01-01'
+                    or source.last_activity_time >= timestamptz '10000-01-01'
+                    then 'Last_Activity_Time'
+            end,
+            case
+                when
+                    source.created_time < timestamptz '1900-01-01'
+                    or source.created_time >= timestamptz '10000-01-01'
+                    then 'Created_Time'
+            end,
+            case
+                when
+                    source.modified_time < timestamptz '1900-01-01'
+                    or source.modified_time >= timestamptz '10000-01-01'
+                    then 'Modified_Time'
+            end
+        ),
+        ''
+    ) as impossible_times,
     source.synced_at at time zone 'UTC' as synced_at
 from zoho_raw.leads as source
 inner join run_channels as channels

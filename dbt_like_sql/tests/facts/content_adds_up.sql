@@ -1,5 +1,5 @@
 -- In each attribution model, the credited leads add up to the live leads. The attributed revenue and the revenue of
--- deals without a lead add up to the amount of all won deals in the home currency, to the cent.
+-- deals without a lead add up to the amount of all won deals in the home currency, to the smallest unit.
 with content as (
     select
         channel_id,

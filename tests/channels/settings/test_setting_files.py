@@ -94,6 +94,13 @@ def test_every_suggested_zone_exists_and_no_abbreviation_is_a_zone_itself() -> N
     assert not ABBREVIATIONS.keys() & available_timezones()
 
 
+@pytest.mark.parametrize("name", ["localtime", "Factory", "posixrules"])
+def test_a_file_beside_the_zones_is_no_zone(name: str) -> None:
+    """What `localtime` means depends on the machine, and no database knows it."""
+    with pytest.raises(InvalidSetting, match=f"'{name}' is not an IANA time zone"):
+        check_timezone(name)
+
+
 @profile(max_examples=25)
 @given(st.text(max_size=30))
 def test_no_text_breaks_the_check_of_a_zone(name: str) -> None:

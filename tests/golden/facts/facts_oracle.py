@@ -1,9 +1,12 @@
 """Attribution in plain Python, written from the rules and not from the SQL. It is slow and easy to follow."""
 
+import json
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 MODELS = ("first_touch", "last_touch", "linear", "position_based", "time_decay")
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_id")
@@ -35,22 +38,52 @@ class Touch:
 
 
 def plain(value: str | None) -> str | None:
-    """Return the text trimmed, URL-decoded and in lower case, or None if nothing is left."""
-    return unquote_plus(value.strip()).strip().lower() or None if value else None
+    """Return the normal text of a field: a list or lookup as text, decoded at most twice; None if nothing is left."""
+    return folded(decoded(of_field(value))) or None if value else None
+
+
+def of_field(value: str) -> str:
+    """Return a multi-select joined by `;`, the name of a lookup, or the text itself."""
+    if value.startswith("["):
+        return ";".join(json.loads(value))
+    return str(json.loads(value)["name"]) if value.startswith("{") else value
+
+
+def decoded(value: str) -> str:
+    text = value.replace("+", " ")
+    for _ in range(2):
+        octets = unquote_to_bytes(text.encode())
+        text = re.sub(
+            "[\x00\udc80-\udcff]", lambda m: f"%{ord(m[0]) % 256:02X}", octets.decode(errors="surrogateescape")
+        )
+    return text
+
+
+def folded(text: str) -> str:
+    """Return the text as it is compared: composed, without case, and with single blanks only."""
+    kept = [" " if c.isspace() else c for c in text if unicodedata.category(c) != "Cf" or c in "\u200c\u200d"]
+    composed = unicodedata.normalize("NFC", unicodedata.normalize("NFC", "".join(kept)).casefold())
+    return re.sub(" +", " ", composed).strip(" \u200c\u200d")
 
 
 def plain_url(url: str | None) -> str | None:
     if not url:
         return None
     parts = urlsplit(url if "//" in url else f"//{url}")
-    return parts.netloc.lower().removeprefix("www.") + parts.path.rstrip("/")
+    host = (parts.hostname or "").removesuffix(".").removeprefix("www.").encode("idna").decode()
+    default = {"http": {80}, "https": {443}}.get(parts.scheme, {80, 443})
+    port = f":{parts.port}" if parts.port and parts.port not in default else ""
+    return f"{host}{port}{unicodedata.normalize('NFC', unquote(parts.path)).rstrip('/')}"
 
 
 def with_parameters(values: dict[str, str], landing_url: str | None) -> dict[str, str]:
-    """Return the UTM fields. Missing ones come from the parameters of the landing URL."""
-    query = urlsplit(landing_url or "").query
-    found = dict(pair.split("=", 1) for pair in reversed(query.split("&")) if "=" in pair)
-    return {**{name: found[name] for name in UTM if found.get(name)}, **{k: v for k, v in values.items() if v}}
+    """Return the UTM fields. Missing and blank ones come from the parameters of the landing URL."""
+    parts = urlsplit((landing_url or "").replace("&amp;", "&").replace("&#38;", "&"))
+    found: dict[str, str] = {}
+    for text in (parts.query, parts.fragment):
+        pairs = [pair.split("=", 1) for pair in reversed(text.replace("?", "&").split("&")) if "=" in pair]
+        found = found or {name: value for name, value in pairs if name in UTM and plain(value)}
+    return {**found, **{k: v for k, v in values.items() if plain(v)}}
 
 
 def match(touch: Touch, catalogue: list[Item]) -> tuple[str, str | None, Decimal]:

@@ -164,9 +164,9 @@ def test_lead_sources(fact_marts: Marts) -> None:
         5            | LinkedIn     | LINKEDIN        | picklist          | yes
         6            | LinkedIn     | LinkedIn        | picklist          | no
         7            | Meta         | FB              | utm_source        | no
-        8            | partner blog | Partner%20Blog  | utm_source        | no
+        8            | Partner Blog | Partner%20Blog  | utm_source        | no
         9            | chat         | chat            | picklist          | no
-        10           | Bing         | bing            | utm_source        | no
+        10           | Bing         | Bing            | utm_source        | no
         """,
     )
 

@@ -110,7 +110,7 @@ def test_each_rule(fact_marts: Marts) -> None:
         23           | utm_triple_ambiguous | p8         | 0.40             | yes          | content           | tie
         24           | none                 |            | 0.00             | no           | none              |
         25           | none                 |            | 0.00             | no           | none              |
-        26           | none                 |            | 0.00             | no           | none              |
+        26           | utm_campaign         | p4         | 0.55             | no           | content           |
         27           | landing_url          | p2         | 0.80             | no           | content           | ACT-2
         """,
     )

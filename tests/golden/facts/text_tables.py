@@ -67,13 +67,15 @@ class Marts:
 
 
 def shown(value: Any) -> str:
-    """Return a cell as the tables write it: UTC times to the second, all decimals."""
+    """Return a cell as the tables write it: UTC times to the second, all decimals, two of money at least."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
-        return format(value, "f")
+        text = format(value, "f")
+        is_money = value.as_tuple().exponent == -4
+        return text.removesuffix("0").removesuffix("0") if is_money else text
     if isinstance(value, float):
         return format(value, ".9f")
     if isinstance(value, datetime | date):

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +54,7 @@ def test_a_record_becomes_a_typed_row() -> None:
         ("No_of_Employees", 2.5, "not a whole number"),
         ("No_of_Employees", "many", "not a number"),
         ("No_of_Employees", 2**70, "too large for 64 bits"),
-        ("Annual_Revenue", 1e17, "more than 16 digits before the point"),
+        ("Annual_Revenue", 1e19, "more than 18 digits before the point"),
         ("Annual_Revenue", True, "not a number but a boolean"),
         ("Converted__s", "perhaps", "neither true nor false"),
         ("Created_Time", "2026-05-01T10:00:00", "a time without an offset"),
@@ -94,12 +94,41 @@ def test_parents_of_notes_and_participants_of_events() -> None:
 
 
 @settings(deadline=None)
-@given(st.decimals(-(10**12), 10**12, places=3, allow_nan=False))
-def test_money_is_rounded_to_the_cent_as_decimals_are(amount: Decimal) -> None:
-    got = first(DEALS, Amount=float(amount))["amount"]
-    assert abs(got - amount.quantize(Decimal("0.01"), ROUND_HALF_UP)) <= Decimal("0.01")
-    if amount == amount.quantize(Decimal("0.01")):
-        assert got == amount
+@given(st.decimals(-(10**6), 10**6, places=9, allow_nan=False))
+def test_money_keeps_every_digit(amount: Decimal) -> None:
+    """Fifteen digits are what a JSON number holds in any reader; of a text, every digit stays."""
+    assert first(DEALS, Amount=float(amount))["amount"] == amount
+    assert first(DEALS, Amount=str(amount))["amount"] == amount
+    csv = pa.table({"Id": ["1"], "Amount": [str(amount)]})
+    assert csv_to_arrow(DEALS, csv, {}, channel_id="acme", synced_at=NOW).table["amount"].to_pylist() == [amount]
+
+
+@pytest.mark.parametrize("amount", [1234.567, 123456789.12, 1e17, 10**17, "123456789012345678.123456789", "1e-9"])
+def test_amounts_are_not_rounded(amount: float | str) -> None:
+    assert first(DEALS, Amount=amount)["amount"] == Decimal(str(amount))
+
+
+def test_a_number_of_many_digits_is_exact_in_amounts_and_a_float_in_custom_fields() -> None:
+    many = Decimal("1234567890123.123456789")
+    row = first(DEALS, Amount=many, Weight=many, Deal_Name=many)
+    assert (row["amount"], row["deal_name"]) == (many, "1234567890123.123456789")
+    assert json.loads(row["custom_fields"]) == {"Weight": float(many)}
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason"),
+    [
+        (33.3333333333, "more than nine decimals"),
+        ("0.0000000001", "more than nine decimals"),
+        (1e18, "more than 18 digits before the point"),
+        ("1" * 40, "more than 18 digits before the point"),
+        ("NaN", "not a finite number"),
+    ],
+)
+def test_an_amount_that_does_not_fit_is_kept_aside(amount: float | str, reason: str) -> None:
+    got = convert(DEALS, {"id": "1", "Amount": amount}, {"id": "2", "Amount": 0.5})
+    assert got.table["amount"].to_pylist() == [None, Decimal("0.5")]
+    assert [(r.id, r.field, r.reason) for r in got.rejected] == [("1", "Amount", reason)]
 
 
 @settings(deadline=None)

@@ -1,13 +1,14 @@
 """The published world, links to the page in a frame, and an operator, for the tests of this folder."""
 
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 
 from tests.web.world import channels, world
-from zoho_pipeline.settings import Settings
+from zoho_pipeline.settings import Settings, load_settings
 from zoho_pipeline.web.auth.operator import login_link
 from zoho_pipeline.web.auth.tokens import Tokens
 from zoho_pipeline.web.services import WebServices
@@ -15,6 +16,13 @@ from zoho_pipeline.web.services import WebServices
 __all__ = ["channels", "embed", "operator", "world"]
 
 HTML = {"Accept": "text/html"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with a client at Zoho, so that a consent can begin."""
+    env = {"ZOHO_PIPELINE_HOME": str(tmp_path / "home"), "ZOHO_CLIENT_ID": "1000.C", "ZOHO_CLIENT_SECRET": "s"}
+    return load_settings(env, dotenv=tmp_path / "no.env")
 
 
 @pytest.fixture

@@ -43,7 +43,8 @@ def check_timezone(name: str) -> str:
     Raises:
         InvalidSetting: it is none. The message shows similar names.
     """
-    zones = available_timezones()
+    # files beside the zones; what they mean depends on the machine
+    zones = available_timezones() - {"localtime", "posixrules", "Factory"}
     if name in zones:
         return ZoneInfo(name).key
     by_lower = {zone.lower(): zone for zone in zones}

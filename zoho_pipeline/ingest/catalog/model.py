@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ColumnType = Literal["text", "integer", "double", "money", "rate", "boolean", "timestamp", "date", "json"]
-"""`money` is decimal(18,2), `rate` is decimal(18,9), `timestamp` is an instant in UTC, `json` is JSON text."""
+"""`money` is decimal(27,9), `rate` is decimal(18,9), `timestamp` is an instant in UTC, `json` is JSON text."""
 
 Part = Literal["value", "id", "name", "names"]
 """The part of the Zoho value in a column: the value itself, a lookup's id or name, or the names of a tag list."""

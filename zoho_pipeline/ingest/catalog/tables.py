@@ -43,6 +43,7 @@ __all__ = [
     "CHANNEL_PARAMETERS",
     "CONTACTS",
     "CONTENT_ITEMS",
+    "CURRENCIES",
     "DEALS",
     "DEAL_STAGES",
     "DEAL_STAGE_HISTORY",
@@ -251,9 +252,21 @@ BUSINESS_INTERVALS = RawTable(
         Column("iso_weekday", "integer", nullable=False),  # 1 = Monday … 7 = Sunday
         Column("start_second", "integer", nullable=False),
         Column("end_second", "integer", nullable=False),  # at most 86400
+        Column("is_continued", "boolean"),  # true: the rest of a shift that began the day before
         SYNCED,
     ),
     key=("channel_id", "iso_weekday", "start_second"),
+)
+CURRENCIES = RawTable(
+    # how many decimals the amounts of a currency have; empty if the org does not say, and then ISO 4217 counts
+    "currencies",
+    (
+        CHANNEL,
+        Column("iso_code", "text", "iso_code", nullable=False),
+        *value_columns("integer", "decimal_places"),
+        SYNCED,
+    ),
+    key=("channel_id", "iso_code"),
 )
 HOLIDAYS = RawTable(
     "holidays",
@@ -313,6 +326,7 @@ RAW_TABLES = (
     BUSINESS_HOURS,
     BUSINESS_INTERVALS,
     HOLIDAYS,
+    CURRENCIES,
     EMAILS,
     DELETED_RECORDS,
     CONTENT_ITEMS,

@@ -1,7 +1,8 @@
 """Business hours: Zoho's document as a row, and as intervals of the week."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -11,8 +12,8 @@ from zoho_pipeline.channels.settings.setting_files import WEEKDAYS
 DAY_SECONDS = 86_400
 WORKDAYS = WEEKDAYS[:5]
 
-Interval = tuple[int, int, int]
-"""ISO weekday, first second, end second (exclusive, at most 86,400)."""
+Interval = tuple[int, int, int, bool]
+"""ISO weekday, first second, end second (exclusive, at most 86,400), and whether its shift began the day before."""
 
 
 def hours_row(document: Mapping[str, Any], channel_id: str, basis: str, synced_at: datetime) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def hours_row(document: Mapping[str, Any], channel_id: str, basis: str, synced_a
 
 
 def intervals(document: Mapping[str, Any]) -> list[Interval]:
-    """The intervals of a week, sorted and without overlaps. One over midnight becomes two, one for each day.
+    """The intervals of a week, sorted and without overlaps. A shift over midnight becomes two, one for each day.
 
     Raises:
         ValueError: a time or a day has no valid form.
@@ -40,22 +41,23 @@ def intervals(document: Mapping[str, Any]) -> list[Interval]:
     days = document.get("business_days") or WORKDAYS
     match document.get("type"):
         case "24_by_7":
-            return [(day, 0, DAY_SECONDS) for day in range(1, 8)]
+            return [(day, 0, DAY_SECONDS, False) for day in range(1, 8)]
         case "24_by_5":
-            return sorted((_weekday(day), 0, DAY_SECONDS) for day in days)
+            return sorted((_weekday(day), 0, DAY_SECONDS, False) for day in days)
     if document.get("same_as_everyday") or not document.get("custom_timing"):
         timing = document.get("daily_timing") or ()
         opened = [(day, timing) for day in days]
     else:
         opened = [(entry.get("days"), entry.get("business_timing") or ()) for entry in document["custom_timing"]]
-    return _merged(part for day, timing in opened for part in _split_at_midnight(_weekday(day), timing))
+    return _without_overlaps([part for day, timing in opened for part in _split_at_midnight(_weekday(day), timing)])
 
 
 def interval_rows(document: Mapping[str, Any], channel_id: str, synced_at: datetime) -> list[dict[str, Any]]:
     """The rows of `business_intervals`, see `intervals`."""
+    names = ("iso_weekday", "start_second", "end_second", "is_continued")
     return [
-        {"channel_id": channel_id, "iso_weekday": day, "start_second": start, "end_second": end, "synced_at": synced_at}
-        for day, start, end in intervals(document)
+        {"channel_id": channel_id, **dict(zip(names, interval, strict=True)), "synced_at": synced_at}
+        for interval in intervals(document)
     ]
 
 
@@ -64,19 +66,27 @@ def _split_at_midnight(weekday: int, timing: Sequence[str]) -> list[Interval]:
         raise ValueError(f"the business timing {list(timing)!r} is not a start and an end")
     start, end = _seconds(timing[0]), _seconds(timing[1]) or DAY_SECONDS
     if end > start:
-        return [(weekday, start, end)]
+        return [(weekday, start, end, False)]
     following = weekday % 7 + 1
-    return [(weekday, start, DAY_SECONDS), (following, 0, end)]
+    return [(weekday, start, DAY_SECONDS, False), (following, 0, end, True)]
 
 
-def _merged(parts: Iterable[Interval]) -> list[Interval]:
-    merged: list[Interval] = []
-    for day, start, end in sorted(parts):
-        if merged and merged[-1][0] == day and start <= merged[-1][2]:
-            merged[-1] = (day, merged[-1][1], max(end, merged[-1][2]))
-        elif end > start:
-            merged.append((day, start, end))
-    return merged
+def _without_overlaps(parts: Sequence[Interval]) -> list[Interval]:
+    """The parts cut at every start and end and put together again: where a day is open anyway, no shift goes on."""
+    found: list[Interval] = []
+    for day in sorted({part[0] for part in parts}):
+        todays = [part for part in parts if part[0] == day]
+        cuts = sorted({second for part in todays for second in part[1:3]})
+        for start, end in pairwise(cuts):
+            over = [part for part in todays if part[1] <= start and end <= part[2]]
+            if over:
+                piece = (day, start, end, all(part[3] for part in over))
+                last = found[-1] if found else None
+                if last and (last[0], last[2], last[3]) == (day, start, piece[3]):
+                    found[-1] = (day, last[1], end, last[3])
+                else:
+                    found.append(piece)
+    return found
 
 
 def _weekday(name: Any) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import orjson
@@ -19,6 +19,9 @@ MISFITS = (ValueError, TypeError, InvalidOperation, OverflowError, RecursionErro
 
 _LONGEST_VALUE = 500
 _INT64 = 2**63
+_MONEY_DIGITS, _MONEY_STEP = 18, Decimal("1e-9")
+_PRECISION = 500
+"""More digits than a value can have that fits."""
 
 
 def as_json(value: Any) -> str:
@@ -113,6 +116,20 @@ def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
     return fit
 
 
+def _exact(value: Any) -> Decimal | None:
+    """An amount of up to nine decimals; nothing is rounded."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if abs(number) >= Decimal(10) ** _MONEY_DIGITS:
+        raise ValueError(f"more than {_MONEY_DIGITS} digits before the point")
+    with localcontext() as exact:
+        exact.prec = _PRECISION
+        if number != (fitted := number.quantize(_MONEY_STEP)):
+            raise ValueError("more than nine decimals")
+    return fitted
+
+
 def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError(f"not a number but {_kind(value)}")
@@ -175,7 +192,7 @@ CONVERT: Mapping[ColumnType, Callable[[Any], Any]] = {
     "text": _text,
     "integer": _integer,
     "double": _double,
-    "money": _fixed(2),
+    "money": _exact,
     "rate": _fixed(9),
     "boolean": _boolean,
     "timestamp": _timestamp,

@@ -21,7 +21,7 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
     "integer": pa.int64(),
     "double": pa.float64(),
-    "money": pa.decimal128(18, 2),
+    "money": pa.decimal128(27, 9),
     "rate": pa.decimal128(18, 9),
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
@@ -216,6 +216,12 @@ def _decimal(type_: pa.DataType) -> Callable[[list[Any]], pa.Array]:
     return lambda values: pa.array(_only(values, int, float), pa.float64()).cast(pa.string()).cast(type_)
 
 
+def _money(values: list[Any]) -> pa.Array:
+    """Exact: a float is read as the shortest text that means it, which is what Zoho sent. Arrow refuses more digits."""
+    texts = [None if v is None else str(v) for v in _only(values, int, float)]
+    return pa.array(texts, pa.string()).cast(ARROW_TYPES["money"])
+
+
 def _instants(values: list[Any]) -> pa.Array:
     return pa.array(values, pa.string()).cast(ARROW_TYPES["timestamp"])
 
@@ -224,7 +230,7 @@ _FAST: Mapping[ColumnType, Callable[[list[Any]], pa.Array]] = {
     "text": lambda values: pa.array(values, pa.string()),
     "integer": lambda values: pa.array(_only(values, int), pa.int64()),
     "double": lambda values: pa.array(_only(values, int, float), pa.float64()),
-    "money": _decimal(ARROW_TYPES["money"]),
+    "money": _money,
     "rate": _decimal(ARROW_TYPES["rate"]),
     "boolean": lambda values: pa.array(values, pa.bool_()),
     "timestamp": _instants,

@@ -32,7 +32,7 @@ _DLT_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
     "json": {"data_type": "text"},
     "integer": {"data_type": "bigint"},
     "double": {"data_type": "double"},
-    "money": {"data_type": "decimal", "precision": 18, "scale": 2},
+    "money": {"data_type": "decimal", "precision": 27, "scale": 9},
     "rate": {"data_type": "decimal", "precision": 18, "scale": 9},
     "boolean": {"data_type": "bool"},
     "timestamp": {"data_type": "timestamp", "timezone": True, "precision": 6},

@@ -98,7 +98,8 @@ class Loader:
         stopping.raise_if_requested()  # dlt ends a load in spite of Ctrl-C, and then forgets it
 
     def ensure_tables(self) -> None:
-        """Create the raw tables that do not exist yet, and add the columns that a newer catalogue has."""
+        """Create the raw tables that do not exist yet, and bring older ones to the columns of the catalogue."""
+        widen_amounts(self._warehouse)
         if tables_complete(self._warehouse):
             return
         with self._warehouse.creating_tables():
@@ -204,6 +205,21 @@ def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
 def pipeline_name(purpose: str, channel_id: str) -> str:
     """dlt's name of a channel's pipeline: dlt refuses a dot, and a channel id has no tilde."""
     return f"{purpose}__{channel_id.replace('.', '~')}"
+
+
+def widen_amounts(warehouse: Warehouse) -> None:
+    """Give the amounts of older releases, which had two decimals, the type of the catalogue. dlt changes no type."""
+    narrow = (
+        "select table_schema, table_name, column_name from information_schema.columns where numeric_scale = 2"  # noqa: S608
+        f" and (table_schema = '{RAW_SCHEMA}' or table_schema like '{RAW_SCHEMA}_staging%')"
+    )
+    amounts = {(table.name, c.name) for table in RAW_TABLES for c in table.columns if c.type == "money"}
+    with warehouse.connect() as connection:
+        found = [row for row in connection.fetch(narrow)[1] if (row[1], row[2]) in amounts]
+    if found:
+        with warehouse.connect(read_only=False) as connection:
+            for schema, table, column in found:
+                connection.execute(f"alter table {schema}.{table} alter column {column} type decimal(27, 9)")
 
 
 def missing_tables(warehouse: Warehouse) -> list[RawTable]:

@@ -10,6 +10,7 @@ from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.ingest.catalog.tables import (
     BUSINESS_HOURS,
     BUSINESS_INTERVALS,
+    CURRENCIES,
     DEAL_STAGES,
     HOLIDAYS,
     USERS,
@@ -19,8 +20,8 @@ from zoho_pipeline.ingest.convert.business_hours import interval_rows
 from zoho_pipeline.ingest.convert.cell_values import shown
 from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, to_arrow
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
-from zoho_pipeline.zoho.read import metadata, users
+from zoho_pipeline.zoho.errors import InvalidRequest, NoPermission, NotFound, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.read import currencies, metadata, users
 
 Rows = list[dict[str, Any]]
 
@@ -121,11 +122,21 @@ def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> Refere
     return _typed(HOLIDAYS, found.values(), channel, now)
 
 
+def read_currencies(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
+    """The decimals of the org's currencies. An org that does not tell them keeps those of ISO 4217, and says why."""
+    try:
+        found = currencies.currencies(client)
+    except (ScopeMissing, NoPermission, NotSupported, NotFound, InvalidRequest) as error:
+        return ReferenceTables({}, note=f"the decimals of currencies cannot be read: {error}")
+    return _typed(CURRENCIES, (row for row in found if row.get("iso_code")), channel, now)
+
+
 REFERENCE_READERS: Mapping[str, ReferenceReader] = {
     "users": read_users,
     "deal_stages": read_stages,
     "business_hours": read_business_hours,
     "holidays": read_holidays,
+    "currencies": read_currencies,
 }
 
 

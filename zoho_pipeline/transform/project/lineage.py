@@ -8,6 +8,7 @@ from sqlglot.lineage import Node
 from sqlglot.lineage import lineage as trace
 from sqlglot.schema import MappingSchema
 
+from zoho_pipeline.transform.dictionaries.dictionary import VALUE
 from zoho_pipeline.transform.project.model import SOURCE_DIALECT, Model
 from zoho_pipeline.transform.project.project import Project
 
@@ -27,8 +28,9 @@ def _lineage(model: Model, schema: MappingSchema) -> dict[str, tuple[Origin, ...
     with suppress(SqlglotError, ValueError, KeyError):
         roots = trace(None, model.expression.copy(), schema=schema, dialect=SOURCE_DIALECT, trim_selects=False)
     assert isinstance(roots, dict)
-    columns = [name for name in model.expression.named_selects if name != "*"]
-    return {column: _origins(roots[column]) if column in roots else () for column in columns}
+    if model.dictionary:  # its columns are all made of the one value
+        roots |= dict.fromkeys(model.dictionary.columns, roots[VALUE]) if VALUE in roots else {}
+    return {column: _origins(roots[column]) if column in roots else () for column in model.selects}
 
 
 def _origins(root: Node) -> tuple[Origin, ...]:
@@ -44,7 +46,6 @@ def _schema(project: Project) -> MappingSchema:
     """The columns of every model, so that sqlglot resolves `*` and bare names."""
     known: dict[str, object] = {}
     for model in project.models.values():
-        names = [n for n in model.expression.named_selects if n != "*"]
-        if names:
-            known[model.name] = dict.fromkeys(names, "text")
+        if model.selects:
+            known[model.name] = dict.fromkeys(model.selects, "text")
     return MappingSchema(known, dialect=SOURCE_DIALECT)

@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.optimizer.scope import traverse_scope
 
+from zoho_pipeline.transform.dictionaries.dictionary import DICTIONARIES, Dictionary
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.docs import Docs
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
@@ -77,6 +78,24 @@ class Model:
     def raw_tables(self) -> tuple[str, ...]:
         """Names of the raw tables it reads, without the schema."""
         return tuple(r.name.partition(".")[2] for r in self.references if r.is_raw)
+
+    @property
+    def dictionary(self) -> Dictionary | None:
+        """The dictionary that a run makes of the SELECT's values. ProjectError: the yml names an unknown one."""
+        name = self.docs.meta.get("dictionary")
+        if name is not None and name not in DICTIONARIES:
+            raise ProjectError(
+                self.docs.path or self.path,
+                None,
+                f"gives {self.name} an unknown dictionary {name!r}; known are {', '.join(DICTIONARIES)}.",
+            )
+        return DICTIONARIES[name] if name else None
+
+    @property
+    def selects(self) -> tuple[str, ...]:
+        """The columns of its table, as far as the SELECT names them; a dictionary adds its own."""
+        added = self.dictionary.columns if self.dictionary else ()
+        return (*(name for name in self.expression.named_selects if name != "*"), *added)
 
     @property
     def description(self) -> str:

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from zoho_pipeline.settings import SQL_PROJECT, UsageError
+from zoho_pipeline.transform.dictionaries.dictionary import VALUE
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.docs import Docs, DocumentedColumn, read_docs, read_file
 from zoho_pipeline.transform.project.model import PROVIDED, Model
@@ -120,6 +121,7 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
     _check_names(models, seeds, tests, docs.by_name)
     for model in (*models.values(), *tests.values()):
         _check_references(model, models, seeds, docs.raw_tables)
+        _check_dictionary(model)
     for model in models.values():
         _check_layers(model, models, root)
     return Project(root, _ordered(models), seeds, tests, docs.raw_tables)
@@ -175,6 +177,11 @@ def _check_references(
                 raise ProjectError(model.path, reference.line, f"reads {reference.name}, declared in no sources yml.")
         elif reference.name not in known:
             raise ProjectError(model.path, reference.line, f"reads {reference.name}, which is no model or seed.")
+
+
+def _check_dictionary(model: Model) -> None:
+    if model.dictionary and model.expression.named_selects != [VALUE]:
+        raise ProjectError(model.path, 1, f"is a dictionary; it selects the one column {VALUE}.")
 
 
 def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None:

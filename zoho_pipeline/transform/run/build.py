@@ -8,6 +8,7 @@ from datetime import datetime
 from zoho_pipeline.transform.errors import ModelFailed
 from zoho_pipeline.transform.project.model import Model, namings
 from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.dictionary_tables import create_dictionary
 from zoho_pipeline.transform.run.engine import Engine, fill, quoted
 from zoho_pipeline.transform.run.seeds import load_seed
 from zoho_pipeline.warehouse.connection import SqlError
@@ -93,7 +94,7 @@ class Builder:
     def _build(self, model: Model) -> ModelResult:
         started = time.perf_counter()
         try:
-            rows = self.engine.create(_creation(self.engine, model))
+            rows = self._create(model)
         except SqlError as error:
             if error.of_data:
                 raise DataBroke(model, error) from error
@@ -101,6 +102,12 @@ class Builder:
         self._built.append(model.name)
         self.engine.analyze(model.name)
         return ModelResult(model.name, model.layer, rows, time.perf_counter() - started)
+
+    def _create(self, model: Model) -> int:
+        if not model.dictionary:
+            return self.engine.create(_creation(self.engine, model))
+        place, select = self.engine.place(model), self.engine.model_sql(model)
+        return create_dictionary(self.engine.connection, model, place, select)
 
     def seed(self, name: str) -> None:
         """Load a seed, once per run."""

@@ -69,6 +69,7 @@ class PostgresEngine:
     def __init__(self, connection: Connection, raw_columns: RawColumns, lock_seconds: float = LOCK_SECONDS) -> None:
         self.connection, self._raw_columns = connection, raw_columns
         self._shapes: dict[str, dict[str, str]] = {}
+        self._require_utf8()
         connection.commit()
         self._wait_for_turn(lock_seconds)
         # each temporary table is analyzed once; at the default of 100 that took a quarter of a run
@@ -80,6 +81,15 @@ class PostgresEngine:
         connection.raw.set_session(isolation_level="REPEATABLE READ")  # one state of raw for all models
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             connection.execute(f"create schema if not exists {schema}")
+
+    def _require_utf8(self) -> None:
+        """Refuse a database that counts bytes as characters, or that cannot hold every text of Zoho."""
+        name, encoding = self.connection.fetch("select current_database(), current_setting('server_encoding')")[1][0]
+        if encoding != "UTF8":
+            raise TransformError(
+                f"the database {name} has the encoding {encoding}, which loses texts. Create another one, "
+                "with: create database … template template0 encoding 'UTF8'"
+            )
 
     def _wait_for_turn(self, seconds: float) -> None:
         """Take the lock of transforms, which is released when the session ends; WarehouseBusy after `seconds`."""

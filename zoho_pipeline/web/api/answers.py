@@ -4,6 +4,7 @@ A page that many people look at asks for the same numbers again and again. An an
 on, so no caller gets an answer that was made for other rights.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -13,6 +14,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.http.kept_answers import Note, keep
 from zoho_pipeline.web.services import WebServices, services
 
 SECONDS = 10.0
@@ -78,13 +80,17 @@ def answered(
     found = services(request)
     # the stamps come before the reading: what changes meanwhile makes the answer old, never new
     where = (request.url.path, request.scope["query_string"])
-    key = (found.published.publication(), found.stamp(), _rights(principal), where, extra)
+    publication, stamp = found.published.publication(), found.stamp()
+    key = (publication, stamp, _rights(principal), where, extra)
     cache: AnswerCache = request.app.state.answers
     body = cache.get(key)
     if body is None:
         made = make(found)
         body = made if isinstance(made, bytes) else made.model_dump_json().encode()
         cache.put(key, body)
+    if principal.kind != "operator":  # a cookie is no part of the key of whole answers
+        ends_at = principal.expires_at.timestamp() if principal.expires_at else math.inf
+        keep(request, Note(publication, stamp, principal.id, principal.tenant, ends_at))
     return Response(body, media_type=media_type)
 
 

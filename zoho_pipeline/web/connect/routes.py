@@ -7,7 +7,7 @@ import logging
 import secrets
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -15,30 +15,16 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from zoho_pipeline.channels.consent.binding import binding_hash
-from zoho_pipeline.channels.consent.connect import Authorization, authorize
-from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, TooManyConsents, UnknownChannel
-from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.platform.connect_sessions import ConnectSession, ConnectSessions
-from zoho_pipeline.channels.platform.purges import Purges
-from zoho_pipeline.channels.platform.tenants import Tenants
-from zoho_pipeline.channels.registry.identity import check_id
-from zoho_pipeline.channels.registry.model import Channel
-from zoho_pipeline.channels.settings.setting_files import check_timezone
-from zoho_pipeline.settings import SettingsError
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import authenticate, check_scopes, require
 from zoho_pipeline.web.connect import callback
+from zoho_pipeline.web.connect.prepare import authorization, prepare
 from zoho_pipeline.web.connect.result_page import UNTIED, problem_page
 from zoho_pipeline.web.connect.watcher import SessionWatcher
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
-from zoho_pipeline.web.http.rate_limits import count_address, limits_of, too_many
+from zoho_pipeline.web.http.rate_limits import count_address, limits_of
 from zoho_pipeline.web.services import WebServices, services
-from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, NOTIFICATION_SCOPES, WRITE_BACK_SCOPES, all_covered
-from zoho_pipeline.zoho.errors import UnknownDataCenter
-
-FIRST_REGION = "in"
-REGIONS = {"com": "us", "com.au": "au", "co.in": "in", "com.cn": "cn"}
-"""Names of regions by the ending of Zoho's hosts → the data centre. Data centres' own names are accepted too."""
 
 MOST_STARTS = 5
 """How often one session may begin again in ten minutes."""
@@ -103,40 +89,18 @@ def connect(
 ) -> ConnectStart:
     """Prepare a consent of a person at Zoho. The consent itself begins when the browser opens `start_url`."""
     found = services(request)
-    known = _known(found, principal, channel_id)
-    tenant = known.tenant if known else principal.tenant
-    asked = (region or (known.data_center if known else FIRST_REGION)).strip().lower()
-    scopes = _scopes(known, push=push, write_back=write_back)
-    session_id = ConnectSessions.new_id()
-    data_center = REGIONS.get(asked, asked)
-    wanted = {"data_center": data_center, "scopes": list(scopes), "timezone": timezone}
-    ready = _authorize(found, channel_id, tenant, session_id, wanted)
-    origin = principal.origin or _only_origin(found, tenant)
-    try:
-        session = ConnectSessions(found.registry.database).begin(
-            session_id,
-            tenant=tenant,
-            channel_id=channel_id,
-            principal=principal.id,
-            origin=origin,
-            request=wanted,
-            life_seconds=found.service.connect_seconds,
-        )
-    except TooManyConsents as error:
-        raise too_many(error.retry_after) from None
-    audit = Audit(found.registry.database)
-    audit.record(principal.id, "consent.prepared", tenant=tenant, channel_id=channel_id)
+    ready = prepare(found, principal, channel_id, region=region, timezone=timezone, push=push, write_back=write_back)
     is_key = principal.kind == "key"
     return ConnectStart(
-        url=ready.url if is_key else None,
-        start_url=f"{found.service.public_url}/zohoCrm/start?session={session.id}",
-        state=ready.state if is_key else None,
-        session_id=session.id,
-        region=asked,
-        data_center=data_center,
-        redirect_uri=ready.redirect_uri,
-        scopes=list(scopes),
-        expires_at=session.expires_at,
+        url=ready.authorization.url if is_key else None,
+        start_url=f"{found.service.public_url}{ready.start_path}",
+        state=ready.authorization.state if is_key else None,
+        session_id=ready.session.id,
+        region=ready.region,
+        data_center=ready.data_center,
+        redirect_uri=ready.authorization.redirect_uri,
+        scopes=list(ready.scopes),
+        expires_at=ready.session.expires_at,
     )
 
 
@@ -166,7 +130,7 @@ def _begun(request: Request, session: str) -> Response:
     if known is None:
         raise Problem("gone", GONE)
     # before the link is used up: it stays good if no consent can begin now
-    ready = _authorize(found, known.channel_id, known.tenant, known.id, known.request)
+    ready = authorization(found, known.channel_id, known.tenant, known.id, known.request)
     begun = sessions.start(
         session,
         new_binding=binding_hash(binding),
@@ -230,73 +194,3 @@ def _may_see(principal: Principal, session: ConnectSession) -> bool:
     mine = session.tenant is not None and session.tenant == principal.tenant
     inside = principal.channels is None or session.channel_id in principal.channels
     return mine and inside and ("connect" in principal.scopes or session.principal == principal.id)
-
-
-def _known(found: WebServices, principal: Principal, channel_id: str) -> Channel | None:
-    """The channel, or None for an id that is free."""
-    try:
-        channel = found.registry.get(channel_id)
-    except UnknownChannel:
-        channel = None
-    if channel is not None:
-        if not principal.sees(channel):
-            raise not_found()
-        return channel
-    if principal.channels is not None:  # a session token reaches the channels that it names, and no new one
-        raise not_found()
-    if principal.tenant is None:
-        raise Problem("tenant_required", "A new channel needs a tenant. Name it in the parameter `tenant`.")
-    try:
-        check_id(channel_id)
-    except InvalidSetting as error:
-        raise _invalid("channel_id", str(error)) from None
-    if channel_id in Purges(found.registry.database).waiting():
-        raise Problem("conflict", "The rows of a removed channel with this id are not deleted yet. Try again later.")
-    return None
-
-
-def _authorize(
-    found: WebServices, channel_id: str, tenant: str | None, session_id: str, wanted: dict[str, Any]
-) -> Authorization:
-    zone = wanted["timezone"]
-    try:
-        return authorize(
-            found.registry,
-            channel_id,
-            redirect_uri=found.service.redirect_uri,
-            data_center=wanted["data_center"],
-            scopes=tuple(wanted["scopes"]),
-            tenant=tenant,
-            timezone=check_timezone(zone) if zone else None,
-            life_seconds=found.service.connect_seconds,
-            session=session_id,
-        )
-    except IdConflict:
-        raise Problem("conflict", "Another channel has this id, in other case. Choose another id.") from None
-    except UnknownDataCenter:
-        raise _invalid("region", "It is no region of Zoho, such as in, us, eu or com.au.") from None
-    except SettingsError as error:
-        log.error("no consent can begin: %s", error)
-        raise Problem("unavailable", "This service has no client at Zoho for this region. Its log says why.") from None
-    except InvalidSetting:
-        raise _invalid("timezone", "It is no IANA name of a time zone, such as Asia/Kolkata.") from None
-
-
-def _scopes(known: Channel | None, *, push: bool, write_back: bool) -> tuple[str, ...]:
-    """The scopes to ask for. A new consent replaces the old one, so it keeps the extra scopes that the channel had."""
-    scopes = list(DEFAULT_SCOPES)
-    for extra, is_asked in ((NOTIFICATION_SCOPES, push), (WRITE_BACK_SCOPES, write_back)):
-        had = known is not None and known.scopes is not None and all_covered(known.scopes, extra)
-        scopes += extra if is_asked or had else ()
-    return tuple(scopes)
-
-
-def _only_origin(found: WebServices, tenant: str | None) -> str | None:
-    """A tenant with one page has one origin that a message can be for."""
-    origins = Tenants(found.registry.database).origins(tenant) if tenant else ()
-    return origins[0] if len(origins) == 1 else None
-
-
-def _invalid(field: str, message: str) -> Problem:
-    errors = [{"field": field, "message": message}]
-    return Problem("invalid", "A value of the request is wrong; see errors.", errors=errors)

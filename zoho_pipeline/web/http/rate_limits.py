@@ -26,14 +26,20 @@ class RateLimits:
 
     Args:
         clock: seconds that never go back.
+        per_minute: the limit where a call names none.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, most_callers: int = MOST_CALLERS) -> None:
-        self._clock, self._most = clock, most_callers
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        most_callers: int = MOST_CALLERS,
+        per_minute: int = PER_MINUTE,
+    ) -> None:
+        self._clock, self._most, self._per_minute = clock, most_callers, per_minute
         self._guard = Lock()
         self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
-    def take(self, key: Hashable, limit: int = PER_MINUTE, seconds: float = 60.0) -> None:
+    def take(self, key: Hashable, limit: int | None = None, seconds: float = 60.0) -> None:
         """Count one request. A refused one is not counted, so a caller that waits is served again.
 
         Args:
@@ -42,6 +48,7 @@ class RateLimits:
         Raises:
             Problem: `rate_limited` with `Retry-After`; there were `limit` requests in the last `seconds`.
         """
+        limit = self._per_minute if limit is None else limit
         with self._guard:
             now = self._clock()
             times = self._times.setdefault(key, deque())

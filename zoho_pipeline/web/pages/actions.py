@@ -4,18 +4,15 @@ from zoho_pipeline.channels.errors import (
     ChannelError,
     ChannelPaused,
     ReconnectFirst,
-    TooManyConsents,
     TooManySyncs,
 )
 from zoho_pipeline.channels.platform.audit import Audit
-from zoho_pipeline.channels.platform.connect_sessions import ConnectSessions
 from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER
 from zoho_pipeline.channels.sync_requests.queue import request_sync
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import check_scopes, visible_channel
-from zoho_pipeline.web.http.rate_limits import too_many
+from zoho_pipeline.web.connect.prepare import prepare
 from zoho_pipeline.web.services import WebServices
-from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, NOTIFICATION_SCOPES, WRITE_BACK_SCOPES, all_covered
 
 
 def ask_for_sync(found: WebServices, principal: Principal, channel_id: str) -> str:
@@ -56,29 +53,17 @@ def resume(found: WebServices, principal: Principal, channel_id: str) -> str:
     return "resumed"
 
 
-def reconnect(found: WebServices, principal: Principal, channel_id: str) -> str:
-    """Prepare a new consent of the channel; the path where the browser begins it.
+def connect(found: WebServices, principal: Principal, channel_id: str, region: str | None = None) -> str:
+    """Prepare a consent of a new or a known channel; the path where the browser begins it.
 
     Raises:
-        Problem: `forbidden` without the scope `connect`; `not_found`; `rate_limited`.
+        Problem: `forbidden` without the scope `connect`, and what `prepare` raises.
     """
     check_scopes(principal, ("connect",))
-    channel = visible_channel(found, principal, channel_id)
-    scopes = list(DEFAULT_SCOPES)
-    for extra in (NOTIFICATION_SCOPES, WRITE_BACK_SCOPES):  # a new consent replaces the old one
-        scopes += extra if channel.scopes is not None and all_covered(channel.scopes, extra) else ()
-    try:
-        session = ConnectSessions(found.registry.database).begin(
-            ConnectSessions.new_id(),
-            tenant=channel.tenant,
-            channel_id=channel_id,
-            principal=principal.id,
-            origin=principal.origin,
-            request={"data_center": channel.data_center, "scopes": scopes, "timezone": None},
-            life_seconds=found.service.connect_seconds,
-        )
-    except TooManyConsents as error:
-        raise too_many(error.retry_after) from None
-    audit = Audit(found.registry.database)
-    audit.record(principal.id, "consent.prepared", tenant=channel.tenant, channel_id=channel_id)
-    return f"/zohoCrm/start?session={session.id}"
+    return prepare(found, principal, channel_id, region=region).start_path
+
+
+def reconnect(found: WebServices, principal: Principal, channel_id: str) -> str:
+    """`connect` for a channel that exists. Problem `not_found`: it does not."""
+    visible_channel(found, principal, channel_id)
+    return connect(found, principal, channel_id)

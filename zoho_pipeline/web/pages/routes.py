@@ -3,6 +3,7 @@
 A form works without JavaScript: it is posted, and the answer leads back to the page, which says what happened.
 """
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
@@ -15,9 +16,10 @@ from zoho_pipeline.web.auth.browser_tokens import session_of_embed
 from zoho_pipeline.web.auth.operator import form_token
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import principal_of_embed, require_operator
+from zoho_pipeline.web.connect.prepare import FIRST_REGION
 from zoho_pipeline.web.http.headers import CSP
-from zoho_pipeline.web.http.problems import not_found
-from zoho_pipeline.web.pages.actions import ask_for_sync, pause, reconnect, resume
+from zoho_pipeline.web.http.problems import Problem, not_found
+from zoho_pipeline.web.pages.actions import ask_for_sync, connect, pause, reconnect, resume
 from zoho_pipeline.web.pages.channel_page import Viewer, channel_page
 from zoho_pipeline.web.pages.error_page import PageRoute
 from zoho_pipeline.web.pages.formats import short_moment
@@ -113,6 +115,30 @@ def channels(
         return render("channels.html", rows=rows, search=q, cursor=cursor, next_cursor=following, form_token=token)
 
     return answered(request, principal, make, media_type=HTML, extra=principal.id)
+
+
+@router.get("/ui/connect")
+def connect_page(
+    request: Request,
+    principal: Operator,
+    channel_id: Annotated[str, Query(max_length=100)] = "",
+    tenant: Annotated[str, Query(max_length=200)] = "",
+    region: Annotated[str, Query(max_length=50)] = "",
+) -> Response:
+    """A form that asks for a channel and its tenant. Then the page has a link that begins the consent.
+
+    It is a link, because the Content-Security-Policy lets no form lead to another host.
+    """
+    found = services(request)
+    start, wrong = "", ""
+    if channel_id:
+        try:
+            start = connect(found, replace(principal, tenant=tenant.strip() or None), channel_id, region or None)
+        except Problem as problem:
+            wrong = " ".join(error["message"] for error in problem.errors) or problem.detail
+    given = {"channel_id": channel_id, "tenant": tenant, "region": region or FIRST_REGION}
+    page = render("connect.html", **given, start=start, wrong=wrong, redirect_uri=found.service.redirect_uri)
+    return Response(page, 422 if wrong else 200, media_type=HTML)
 
 
 @router.get("/ui/channels/{id}")

@@ -50,7 +50,7 @@ class LoadingApp:
 
     def stop(self) -> None:
         """End what would not end by itself: streams of events."""
-        for end in self._app.state.on_stop if self._app is not None else ():
+        for end in getattr(self._app.state, "on_stop", ()) if self._app is not None else ():
             end()
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -124,7 +124,7 @@ def _permanent(
         return errors.NotFound(f"{refusal}. The record or job does not exist, or no longer exists.")
     if not code:
         return errors.BadAnswer(f"{what}: the answer {status} has no error body of Zoho.")
-    shown = errors.scrub(orjson.dumps(details).decode(), sent) if details else ""
+    shown = errors.scrub(orjson.dumps(details, default=str).decode(), sent) if details else ""
     return errors.InvalidRequest(f"{refusal} {shown}".rstrip() + ".", code, details)
 
 

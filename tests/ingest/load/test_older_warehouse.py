@@ -1,0 +1,31 @@
+"""A warehouse of an older release gets the types of the catalogue."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from tests.ingest.conftest import SyncBench
+from zoho_pipeline.ingest.catalog.tables import DEALS
+from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
+from zoho_pipeline.ingest.load.loader import Loader
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+def test_amounts_with_two_decimals_are_widened(bench: SyncBench) -> None:
+    def deal(id_: str, amount: float) -> object:
+        return to_arrow(DEALS, [{"id": id_, "Amount": amount}], channel_id="acme", synced_at=NOON).table
+
+    loader = Loader(bench.settings, bench.warehouse, "acme")
+    loader.ensure_tables()
+    loader.load({"deals": [deal("1", 1.25)]})  # type: ignore[list-item]
+    with bench.warehouse.connect(read_only=False) as connection:
+        for schema in ("zoho_raw", bench.warehouse.staging_schema("acme")):
+            connection.execute(f"alter table {schema}.deals alter column amount type decimal(18, 2)")
+    later = Loader(bench.settings, bench.warehouse, "acme")
+    later.ensure_tables()
+    later.load({"deals": [deal("2", 1234.567)]})  # type: ignore[list-item]
+    rows = bench.rows("select id, amount from zoho_raw.deals order by id")
+    assert [(row["id"], row["amount"]) for row in rows] == [("1", Decimal("1.25")), ("2", Decimal("1234.567"))]

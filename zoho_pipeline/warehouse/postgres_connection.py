@@ -47,7 +47,7 @@ class PostgresConnection(Connection):
 
     def texts(self, sql: str) -> Iterator[list[str]]:
         # a cursor of the server, so that this process holds one list at a time
-        with self.raw.cursor(name="texts") as cursor, self._translated(sql):
+        with self._translated(sql), self.raw.cursor(name="texts") as cursor:
             cursor.itersize = TEXTS_PER_LIST
             cursor.execute(sql)
             while rows := cursor.fetchmany(TEXTS_PER_LIST):
@@ -57,7 +57,7 @@ class PostgresConnection(Connection):
         lines = ("\t".join("\\N" if t is None else t.translate(_ESCAPES) for t in row) for row in rows)
         listed = ", ".join(f'"{name}"' for name, _ in columns)
         sql = f"copy {table} ({listed}) from stdin"
-        with self.raw.cursor() as cursor, self._translated(sql):
+        with self._translated(sql), self.raw.cursor() as cursor:
             cursor.copy_expert(sql, io.StringIO("\n".join(lines)))
 
     @contextmanager

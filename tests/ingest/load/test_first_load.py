@@ -112,7 +112,7 @@ def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> 
     bench = small_jobs
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": f"C{n}"} for n in range(2_500)])
     bench.org.admin.hide_field("Leads", "Company")
-    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/bulk/"), path="/bulk/")
+    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/crm/"), path="/bulk/")
     (part,) = bench.sync("Leads").modules
     assert (part.outcome, part.rows) == ("failed", 1_000)
     bench.sim.faults.clear()
@@ -129,7 +129,7 @@ def test_a_first_load_that_broke_off_goes_on_with_its_job(small_jobs: SyncBench)
     now = bench.sim.clock.epoch() - 3_600  # the oldest id was changed last
     rows = [{"Last_Name": f"L{n}", "Created_Time": now - n, "Modified_Time": now - n} for n in range(2_500)]
     bench.org.insert_many("Leads", rows)
-    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/bulk/"), path="/bulk/")
+    bench.sim.on_call(5, lambda: bench.sim.faults.next(100, "server_error", path="/crm/"), path="/bulk/")
     (part,) = bench.sync("Leads").modules
     assert (part.outcome, part.rows) == ("failed", 1_000)
     bench.sim.faults.clear()

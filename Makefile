@@ -48,6 +48,7 @@ production-rehearsal: $(READY) ## run Postgres, code server, daemon and webserve
 	@$(BIN)/python -W ignore -m scripts.production
 
 screenshots: $(READY) ## take the pictures of docs/images again, in headless Chromium
+	@$(BIN)/python -W ignore -m scripts.page_screenshots
 	@$(BIN)/python -W ignore -m scripts.screenshots
 
 drill: $(READY) ## kill run workers, daemon and Postgres during a sync; run two hosts at once (two minutes of CPU)

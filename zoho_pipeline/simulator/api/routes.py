@@ -1,18 +1,6 @@
 """Every call that the simulated API answers. The first matching path wins."""
 
-from zoho_pipeline.simulator.api import (
-    bulk,
-    coql,
-    counts,
-    currencies,
-    deleted,
-    records,
-    related,
-    settings,
-    users,
-    watch,
-    writes,
-)
+from zoho_pipeline.simulator.api import bulk, coql, counts, deleted, records, related, settings, users, watch, writes
 from zoho_pipeline.simulator.calls.call import Route, route
 from zoho_pipeline.simulator.calls.scopes import (
     of_bulk,
@@ -54,7 +42,7 @@ ROUTES: tuple[Route, ...] = (
         methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
         params=watch.PARAMS,
     ),
-    route("/org/currencies", currencies.list_currencies, of_org),
+    route("/org/currencies", users.list_currencies, of_org),
     route("/coql", coql.run, of_coql, methods=("POST",), price=coql.price, sub_limited=always),
     route("/read", bulk.create, of_bulk, methods=("POST",), price=bulk.price_of_create, bulk=True),
     route("/read/{id}", bulk.status, of_bulk, bulk=True),

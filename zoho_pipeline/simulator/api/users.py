@@ -1,4 +1,4 @@
-"""GET /users and GET /org (docs/zoho-facts.md, section 11)."""
+"""GET /users, GET /org and GET /org/currencies (docs/zoho-facts.md, section 11)."""
 
 from collections.abc import Callable
 
@@ -17,6 +17,7 @@ TYPES: dict[str, Callable[[User], bool]] = {
     "AdminUsers": lambda u: u.is_admin and not u.deleted,
     "ActiveConfirmedAdmins": lambda u: u.is_admin and u.confirmed and u.licensed,
 }
+_PLACES = {"JPY": "0", "KWD": "3"}
 
 
 def list_users(call: Call) -> Answer:
@@ -71,3 +72,10 @@ def org(call: Call) -> Answer:
         "created_time": call.zone(found.admin.created),
     }
     return as_json({"org": [shown]})
+
+
+def list_currencies(call: Call) -> Answer:
+    """The home currency with its decimal places: an org without multi-currency (docs/zoho-facts.md, section 11)."""
+    code = call.org.currency
+    home = {"iso_code": code, "is_base": True, "is_active": True, "decimal_places": _PLACES.get(code, "2")}
+    return as_json({"currencies": [home]})

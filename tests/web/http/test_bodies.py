@@ -133,6 +133,10 @@ SESSION = {"channel_ids": ["acme"], "scopes": ["read"], "end_user": "u1", "origi
         ("\xff", "application/json", 400),
         ("[" * 60_000, "application/json", 400),
         ('{"a":' * 10_000, "application/json", 400),
+        # nested less deeply than JSON is read, and more deeply than a recursion goes
+        ("[" * 480 + "]" * 480, "application/json", 422),
+        (json.dumps(SESSION).replace('"u1"', "[" * 700 + "]" * 700), "application/json", 422),
+        (json.dumps(SESSION).replace('"u1"', '{"a":' * 700 + "1" + "}" * 700), "application/json", 422),
         ("1" * 60_000, "application/json", 400),
         ("", "application/json", 422),
         (json.dumps(SESSION), "text/plain", 415),
@@ -149,6 +153,13 @@ def test_a_wrong_body_is_refused_and_not_repeated(
     answer = client.post("/v1/sessions", content=body.encode("latin-1"), headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert len(answer.content) < 3_000
+
+
+@pytest.mark.parametrize("path", ["/v1/channels/", "/ui/login/?t=secret", "/docs/", "/zohoCrm/callback/?state=s"])
+def test_no_answer_leads_to_the_host_that_the_request_names(client: TestClient, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "evil.example" not in str(answer.headers) + answer.text
 
 
 def test_a_nul_in_the_url_is_refused(client: TestClient, key: Callable[..., dict[str, str]]) -> None:

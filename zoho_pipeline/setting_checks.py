@@ -3,6 +3,7 @@
 `settings` turns what they find into an error for the user.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ _OWN = (
     "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE PUBLIC_URL WEB_SESSION_SECONDS WEB_EMBED_SECONDS WEB_CONNECT_SECONDS "
     "WEBHOOK_RETRIES METRICS TRUSTED_PROXIES"
 )
+_NAME = re.compile(r"(?=.{1,254}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?", re.IGNORECASE)
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
@@ -112,6 +114,19 @@ def require_usable_file(url: str) -> None:
         require_usable(path, "sqlite" if url.lower().startswith("sqlite") else "duckdb")
 
 
+def is_host(host: str) -> bool:
+    """Whether a text is the name of a host, or an IP address in its usual form (no `2130706433`, no `0x7f.1`).
+
+    Other texts would end up in a header of each page, or mean another host to another program.
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        last = host.removesuffix(".").rpartition(".")[2]
+        return _NAME.fullmatch(host) is not None and not re.fullmatch("[0-9]+|0x[0-9a-f]*", last, re.IGNORECASE)
+    return "%" not in host
+
+
 def origin_of(url: str) -> str | None:
     """The origin of an accounts server; None if it is not `https://host[:port]`. Plain http is for loopback only."""
     try:
@@ -121,7 +136,7 @@ def origin_of(url: str) -> str | None:
         return None
     bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username or parts.password)
     secure = parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
-    if not host or not bare or not secure:
+    if not host or not is_host(host) or not bare or not secure:
         return None
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")

@@ -61,6 +61,7 @@ def create_app(
         docs_url=None,  # FastAPI's own page loads scripts from a CDN
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # it would send the browser to the host that the request names
     )
     app.state.services = WebServices(settings, service, starts_worker)
     app.state.rate_limits = rate_limits or RateLimits()

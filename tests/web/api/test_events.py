@@ -15,6 +15,8 @@ import uvicorn
 from sqlalchemy import event, update
 
 from tests.channels.conftest import CONNECTION, REFRESH
+from zoho_pipeline.channels.platform.keys import ApiKeys
+from zoho_pipeline.channels.platform.tenants import Tenants
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
@@ -126,6 +128,22 @@ def test_the_stream_ends_with_the_token(server: Server, key: Key, registry: Regi
         assert list(events) == []
     assert not server.hub._topics
     assert httpx.get(f"{server.url}/v1/channels/acme/events", headers=headers, trust_env=False).status_code == 401
+
+
+def test_the_stream_ends_when_its_key_is_revoked(server: Server, key: Key, registry: Registry) -> None:
+    keys, mine, other = ApiKeys(registry.database), key("read"), key("read")
+    Tenants(registry.database).set_origins("acme-inc", ["https://app.example.com"])
+    asked = {"channel_ids": ["acme"], "scopes": ["read"], "end_user": "u", "origin": "https://app.example.com"}
+    made = httpx.post(f"{server.url}/v1/sessions", json=asked, headers=mine, trust_env=False).json()
+    session = {"Authorization": f"Bearer {made['token']}"}
+    with following(server, mine) as own, following(server, session) as made_by_it, following(server, other) as others:
+        publish(registry)
+        assert next(own)["id"] == next(made_by_it)["id"] == next(others)["id"] == 3
+        keys.revoke(mine["Authorization"].split("_")[1])
+        publish(registry)
+        assert list(own) == []
+        assert list(made_by_it) == []
+        assert next(others)["id"] == 4, "the page of another key goes on"
 
 
 def test_a_page_gets_nothing_of_a_later_tenant_of_the_same_id(server: Server, key: Key, registry: Registry) -> None:

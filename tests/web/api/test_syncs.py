@@ -144,7 +144,9 @@ def test_each_call_needs_its_scope(client: TestClient, key: Key) -> None:
     assert client.post(SYNCS).status_code == 401
 
 
-@pytest.mark.parametrize("body", [{"full": "perhaps"}, {"fully": True}, []])
+@pytest.mark.parametrize(
+    "body", [{"full": "perhaps"}, {"full": "no"}, {"full": 1}, {"full": None}, {"fully": True}, []]
+)
 def test_a_wrong_body(client: TestClient, key: Key, body: Any) -> None:
     refused = client.post(SYNCS, headers=key("sync"), json=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")

@@ -60,10 +60,11 @@ def test_a_slow_body_is_cut(small: Any) -> None:
     assert code_of(answer) == "request_timeout"
 
 
-@pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "])
+@pytest.mark.parametrize("begin", [b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: "])
 def test_a_head_that_never_ends_is_cut(small: Any, begin: bytes) -> None:
     with serving(small, http=Impatient) as port:
-        assert talk(port, begin) == b""
+        assert code_of(talk(port, begin)) == "request_timeout"
+        assert talk(port, b"") == b"", "nobody waits for an answer"
 
 
 def test_the_next_request_of_a_connection_has_the_same_time(small: Any) -> None:
@@ -71,7 +72,7 @@ def test_the_next_request_of_a_connection_has_the_same_time(small: Any) -> None:
         one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b'"path": "/"' in one.recv(65536)
         one.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-        assert read_all(one) == b""
+        assert code_of(read_all(one)) == "request_timeout"
 
 
 @pytest.mark.parametrize(
@@ -85,8 +86,39 @@ def test_the_next_request_of_a_connection_has_the_same_time(small: Any) -> None:
 )
 def test_a_flood_of_headers_is_refused(small: Any, head: bytes) -> None:
     with serving(small) as port:
-        assert talk(port, head, wait=5).startswith(b"HTTP/1.1 431 ")
+        answer = talk(port, head, wait=5)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert code_of(answer) == "headers_too_large"
         assert talk(port, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\r\n\r\n",
+        b"GET\r\n\r\n",
+        POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        POST + b"Content-Length: -5\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_gets_a_problem_with_the_headers_of_every_answer(small: Any, data: bytes) -> None:
+    with serving(small) as port:
+        answer = talk(port, data, wait=5)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert code_of(answer) == "bad_request"
+    head, body = answer.split(b"\r\n\r\n")
+    names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
+    assert {b"x-content-type-options", b"referrer-policy", b"content-security-policy", b"cache-control"} <= names
+    assert json.loads(body)["request_id"].encode() in head
+
+
+def test_too_many_connections_get_a_problem(small: Any) -> None:
+    with serving(small, limit_concurrency=1) as port:
+        answer = talk(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", wait=5)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert code_of(answer) == "unavailable"
+    assert b"Retry-After: 5" in answer or b"retry-after: 5" in answer
 
 
 def test_head_has_the_headers_of_get_and_no_body(small: Any) -> None:
@@ -133,6 +165,10 @@ SESSION = {"channel_ids": ["acme"], "scopes": ["read"], "end_user": "u1", "origi
         ("\xff", "application/json", 400),
         ("[" * 60_000, "application/json", 400),
         ('{"a":' * 10_000, "application/json", 400),
+        # nested less deeply than JSON is read, and more deeply than a recursion goes
+        ("[" * 480 + "]" * 480, "application/json", 422),
+        (json.dumps(SESSION).replace('"u1"', "[" * 700 + "]" * 700), "application/json", 422),
+        (json.dumps(SESSION).replace('"u1"', '{"a":' * 700 + "1" + "}" * 700), "application/json", 422),
         ("1" * 60_000, "application/json", 400),
         ("", "application/json", 422),
         (json.dumps(SESSION), "text/plain", 415),
@@ -149,6 +185,13 @@ def test_a_wrong_body_is_refused_and_not_repeated(
     answer = client.post("/v1/sessions", content=body.encode("latin-1"), headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     assert len(answer.content) < 3_000
+
+
+@pytest.mark.parametrize("path", ["/v1/channels/", "/ui/login/?t=secret", "/docs/", "/zohoCrm/callback/?state=s"])
+def test_no_answer_leads_to_the_host_that_the_request_names(client: TestClient, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+    assert answer.status_code == 404
+    assert "evil.example" not in str(answer.headers) + answer.text
 
 
 def test_a_nul_in_the_url_is_refused(client: TestClient, key: Callable[..., dict[str, str]]) -> None:

@@ -37,6 +37,7 @@ def test_the_process_answers_even_without_its_data(settings: Settings) -> None:
     ready = client.get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["checks"]["registry"]["ok"] is False
+    assert str(settings.home) not in ready.text, "anybody may ask, and a path is nobody's business"
 
 
 def test_a_new_installation_is_ready(settings: Settings) -> None:
@@ -51,6 +52,7 @@ def test_a_published_file_that_cannot_be_read_is_not_ready(settings: Settings) -
     ready = app_client(settings).get("/readyz")
     assert ready.status_code == 503
     assert ready.json()["checks"]["published"]["ok"] is False
+    assert str(settings.home) not in ready.text
 
 
 def test_the_worker_of_this_server_must_live(settings: Settings, registry: Registry) -> None:

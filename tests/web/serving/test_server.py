@@ -115,7 +115,7 @@ def test_a_head_that_is_complete_and_too_large_is_refused(process: Process) -> N
 def test_a_client_that_never_ends_its_head_is_cut(process: Process, start: bytes) -> None:
     with process.connect() as sock:
         sock.sendall(start) if start else None
-        assert read_all(sock) == b""
+        assert read_all(sock)[:13] == (b"HTTP/1.1 408 " if start else b"")
 
 
 def test_a_slow_second_request_is_cut_too(process: Process) -> None:
@@ -125,7 +125,7 @@ def test_a_slow_second_request_is_cut_too(process: Process) -> None:
         while not first.endswith(b'{"ok":true}'):
             first += sock.recv(65536)
         sock.sendall(b"GET /healthz HTTP/1.1\r\n")
-        assert read_all(sock) == b""
+        assert read_all(sock).startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("junk", [b"\x00\x01\x02\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"HELO mail\r\n\r\n"])

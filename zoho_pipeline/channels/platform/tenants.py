@@ -1,6 +1,7 @@
 """Which pages may show a tenant's pages in a frame and receive their messages: exact origins."""
 
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -9,6 +10,7 @@ from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import InvalidSetting
 from zoho_pipeline.channels.registry.platform_tables import TENANT
 from zoho_pipeline.channels.registry.platform_tables import tenants as table
+from zoho_pipeline.setting_checks import is_host
 from zoho_pipeline.zoho.accounts.data_centers import origin as plain_origin
 
 
@@ -64,7 +66,8 @@ def check_origin(given: str) -> str:
         found = plain_origin(given)
     except ValueError:
         found = ""
-    if not found or not found.isascii() or "*" in found:
+    # it goes into a header of each page in a frame, so it must be the name of a host and nothing more
+    if not found or not is_host(urlsplit(found).hostname or ""):
         raise InvalidSetting(
             f"{given[:100]!r} is not an origin. Use https://host[:port] without a path. Plain http is for loopback."
         )

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import delete, func, insert, select
 
 from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting
+from zoho_pipeline.channels.platform.tenants import check_tenant
 from zoho_pipeline.channels.registry.channel_events import TYPES
-from zoho_pipeline.channels.registry.platform_tables import TENANT, webhook_deliveries, webhook_endpoints
+from zoho_pipeline.channels.registry.platform_tables import webhook_deliveries, webhook_endpoints
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.token_store import WEBHOOK
-from zoho_pipeline.setting_checks import LOOPBACK_HOSTS
+from zoho_pipeline.setting_checks import LOOPBACK_HOSTS, is_host
 from zoho_pipeline.settings import Secret
 
 LONGEST_URL = 2_000
@@ -71,8 +72,8 @@ class Endpoints:
         wanted = None if events is None else sorted(set(events))
         if unknown := set(wanted or ()) - set(TYPES):
             raise InvalidSetting(f"there is no event {min(unknown)!r}. There are: {', '.join(TYPES)}.")
-        if tenant is not None and not 0 < len(tenant) <= TENANT:
-            raise InvalidSetting(f"a tenant has 1 to {TENANT} characters.")
+        if tenant is not None:
+            check_tenant(tenant)
         endpoint_id = f"ep_{secrets.token_hex(6)}"
         secret = Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
         seal = self._registry.encryptor.encrypt(secret, endpoint_id, WEBHOOK)
@@ -149,12 +150,20 @@ def check_url(url: str, *, loopback: bool) -> str:
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
+        host = host.encode("idna").decode() if host and not host.isascii() else host
     except ValueError:
         parts, host = urlsplit(""), None
     is_local = host in LOOPBACK_HOSTS
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_local)
     plain = not (parts.username or parts.password or parts.fragment)
-    if not host or not secure or not plain or len(url) > LONGEST_URL or not url.strip().isprintable():
+    if (
+        not host
+        or not is_host(host)
+        or not secure
+        or not plain
+        or len(url) > LONGEST_URL
+        or not url.strip().isprintable()
+    ):
         raise InvalidSetting(
             "the URL of an endpoint is https://host[:port]/path, without a user, a password or a fragment. Plain http "
             "is for this machine only."

@@ -16,7 +16,7 @@ from sqlalchemy import and_, or_, select
 
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.registry.channel_events import CHANNEL_STATUS, SYNC_PROGRESS
-from zoho_pipeline.channels.registry.platform_tables import channel_events, event_numbers
+from zoho_pipeline.channels.registry.platform_tables import channel_events, event_numbers, web_keys
 from zoho_pipeline.channels.registry.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -49,12 +49,14 @@ class Listener:
     Attributes:
         tenant: the tenant of the channel when the page began. Events of the same id under another tenant are not
             for this page.
+        key_id: the API key behind the page; the page ends with it. None: there is none.
         after: the number of the last event that the page needs no more.
         has_ended: it got all events that it will get.
     """
 
     channel_id: str
     tenant: str | None
+    key_id: str | None
     after: int
     has_ended: bool = False
     _queue: "asyncio.Queue[PageEvent | None]" = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH + 1))
@@ -100,11 +102,14 @@ class EventHub:
         self._topics: dict[str, _Topic] = {}
         self._reader: asyncio.Task[None] | None = None
 
-    async def listen(self, channel_id: str, tenant: str | None, last_seen: int | None) -> Listener:
+    async def listen(
+        self, channel_id: str, tenant: str | None, last_seen: int | None, key_id: str | None = None
+    ) -> Listener:
         """Open a page of a channel.
 
         Args:
             tenant: the channel's present tenant.
+            key_id: the API key behind the page. When it is revoked, the page gets no further event and ends.
             last_seen: the number of the last event that the page got; the later ones of the last hour come first.
                 None: the page begins now.
 
@@ -116,7 +121,8 @@ class EventHub:
             topic = self._topics.get(channel_id)
             if topic is None or topic.cursor <= newest:
                 break  # else the reader went on meanwhile, and what it told would be missing
-        listener = Listener(channel_id, tenant, min(last_seen, newest) if last_seen is not None else newest)
+        after = min(last_seen, newest) if last_seen is not None else newest
+        listener = Listener(channel_id, tenant, key_id, after)
         for event in missed[-QUEUE_LENGTH:]:
             listener.offer(event)
         listener.after = newest
@@ -145,15 +151,24 @@ class EventHub:
             while self._topics:
                 await asyncio.sleep(self._poll_seconds)
                 cursors = {channel_id: topic.cursor for channel_id, topic in self._topics.items()}
+                keys = {page.key_id for topic in self._topics.values() for page in topic.listeners if page.key_id}
                 try:
-                    found = await asyncio.to_thread(self._after, cursors)
+                    found, good = await asyncio.to_thread(self._after, cursors, keys)
                 except RegistryError as error:
                     log.warning("the events cannot be read, and are tried again: %s", error)
                     continue
+                self._end_pages(keys - good)
                 for channel_id, (newest, events) in found.items():
                     self._tell(channel_id, newest, events)
         finally:
             self._reader = None
+
+    def _end_pages(self, ended: set[str]) -> None:
+        """End the pages behind which these keys are."""
+        pages = [page for topic in self._topics.values() for page in topic.listeners if page.key_id in ended]
+        for page in pages:
+            page.end()
+            self.leave(page)
 
     def _tell(self, channel_id: str, newest: int, events: list[PageEvent]) -> None:
         topic = self._topics.get(channel_id)
@@ -178,10 +193,17 @@ class EventHub:
             events = transaction.execute(rows.order_by(channel_events.c.seq)).mappings()
             return newest, [PageEvent(row["seq"], row["tenant"], row["type"], row["data"]) for row in events]
 
-    def _after(self, cursors: dict[str, int]) -> dict[str, tuple[int, list[PageEvent]]]:
-        """Channel → its newest number and its events after the cursor, for the channels that have new ones."""
+    def _after(
+        self, cursors: dict[str, int], keys: set[str]
+    ) -> tuple[dict[str, tuple[int, list[PageEvent]]], set[str]]:
+        """Channel → its newest number and its events after the cursor, for the channels that have new ones; and
+        those of the keys that are not revoked."""
         found: dict[str, tuple[int, list[PageEvent]]] = {}
+        good: set[str] = set()
         with self._registry.database.read() as transaction:
+            for part in _parts(sorted(keys)):
+                known = select(web_keys.c.id).where(web_keys.c.id.in_(part), web_keys.c.revoked_at.is_(None))
+                good |= set(transaction.scalars(known))
             for part in _parts(sorted(cursors)):
                 numbers = select(event_numbers).where(event_numbers.c.channel_id.in_(part))
                 for row in transaction.execute(numbers):
@@ -200,7 +222,7 @@ class EventHub:
                 for event in transaction.execute(rows.order_by(channel_events.c.seq)).mappings():
                     page_event = PageEvent(event["seq"], event["tenant"], event["type"], event["data"])
                     found[event["channel_id"]][1].append(page_event)
-        return found
+        return found, good
 
 
 def _parts(values: list[str]) -> Iterable[list[str]]:

@@ -23,7 +23,7 @@ COMMENT_SECONDS = 15.0
 """Proxies cut connections on which nothing comes."""
 
 LONGEST_SECONDS = 3_600.0
-"""A page then connects again by itself, so a key that was revoked hears nothing for longer."""
+"""A page then connects again by itself, and proves again who it is."""
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
@@ -37,16 +37,17 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 def admitted(
     request: Request, channel_id: ChannelId, principal: Annotated[Principal, Depends(require("read"))]
-) -> tuple[Channel, float]:
-    """The channel, and for how many seconds the caller may listen.
+) -> tuple[Channel, float, str | None]:
+    """The channel, for how many seconds the caller may listen, and the key behind the caller.
 
     It reads the registry, so it runs in a thread of the pool, and only at the start.
     """
     found = services(request)
     channel = visible_channel(found, principal, channel_id)
     if principal.expires_at is None:
-        return channel, LONGEST_SECONDS
-    return channel, min(LONGEST_SECONDS, (principal.expires_at - found.clock()).total_seconds())
+        return channel, LONGEST_SECONDS, principal.key_id
+    left = (principal.expires_at - found.clock()).total_seconds()
+    return channel, min(LONGEST_SECONDS, left), principal.key_id
 
 
 @router.get(
@@ -57,19 +58,19 @@ def admitted(
 )
 async def stream(
     request: Request,
-    seen: Annotated[tuple[Channel, float], Depends(admitted)],
+    seen: Annotated[tuple[Channel, float, str | None], Depends(admitted)],
     last_event_id: Annotated[str | None, Header(description="The id of the last event that the page got.")] = None,
 ) -> StreamingResponse:
     """Follow a channel. After a cut connection, `Last-Event-ID` brings what happened within the last hour.
 
-    A comment comes every 15 seconds. The stream ends with the token, at the latest after an hour.
+    A comment comes every 15 seconds. The stream ends with the token or its key, at the latest after an hour.
     """
-    hub, (channel, seconds) = hub_of(request), seen
+    hub, (channel, seconds, key_id) = hub_of(request), seen
     ends_at = time.monotonic() + seconds
 
     async def lines() -> AsyncIterator[str]:
         yield "retry: 3000\n: connected\n\n"
-        listener = await hub.listen(channel.id, channel.tenant, _number(last_event_id))
+        listener = await hub.listen(channel.id, channel.tenant, _number(last_event_id), key_id)
         try:
             while (left := ends_at - time.monotonic()) > 0:
                 event = await _next(listener, min(COMMENT_SECONDS, left))

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs, UnknownChannel
 from zoho_pipeline.channels.sync_requests import queue
@@ -17,6 +17,7 @@ from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER, Sync
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http import cursors
+from zoho_pipeline.web.http.bodies import RequestBody
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
 from zoho_pipeline.web.services import WebServices, services
 
@@ -26,10 +27,9 @@ _KNOWN = ("unauthenticated", "forbidden", "not_found", "tenant_required")
 State = Literal["queued", "running", "done", "failed"]
 
 
-class SyncOrder(BaseModel):
+class SyncOrder(RequestBody):
     """What kind of sync is wanted."""
 
-    model_config = ConfigDict(extra="forbid")
     full: bool = Field(default=False, description="Read every row again, not only the rows that changed.")
 
 

@@ -25,4 +25,5 @@ def principal_of_key(keys: CachedKeys, presented: str, tenant: str | None) -> Pr
         tenant = key.tenants[0]
     elif key.tenants is not None and tenant not in key.tenants:
         raise Problem("forbidden", f"This key does not act in the tenant of {TENANT_HEADER}.")
-    return Principal("key", f"key:{key.id}", tenant, frozenset(key.scopes), expires_at=key.expires_at)
+    scopes = frozenset(key.scopes)
+    return Principal("key", f"key:{key.id}", tenant, scopes, expires_at=key.expires_at, key_id=key.id)

@@ -70,4 +70,4 @@ def _principal(found: WebServices, audience: Audience, token: str) -> Principal:
     who = hashlib.sha256(f"{tenant}\n{end_user}".encode()).hexdigest()[:16]
     ends = datetime.fromtimestamp(claims["exp"], UTC)
     kind: Kind = "session" if audience == SESSION else "embed"
-    return Principal(kind, f"{kind}:{who}", tenant, scopes, channels, origin, ends)
+    return Principal(kind, f"{kind}:{who}", tenant, scopes, channels, origin, ends, claims["key"])

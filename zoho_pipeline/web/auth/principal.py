@@ -24,6 +24,7 @@ class Principal:
         channels: the channel ids that a session token or a link names; None means all of the tenant.
         origin: the page around an iframe; it may frame the answer and receive messages.
         expires_at: when the proof ends; None is a key without an end.
+        key_id: the API key that the caller has, or that made the caller's token: the proof ends with it.
     """
 
     kind: Kind
@@ -33,6 +34,7 @@ class Principal:
     channels: frozenset[str] | None = None
     origin: str | None = None
     expires_at: datetime | None = None
+    key_id: str | None = None
 
     def sees(self, channel: Channel) -> bool:
         """Whether the channel belongs to the caller's tenant and to the caller's channels."""

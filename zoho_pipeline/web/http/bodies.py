@@ -44,11 +44,17 @@ class RequestBody(BaseModel):
 
 
 def _unstorable(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value or any("\ud800" <= character <= "\udfff" for character in value)
-    if isinstance(value, dict):
-        return any(_unstorable(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_unstorable(part) for part in value)
+    waiting = [value]  # a list and no recursion: a body may be nested more deeply than calls can be
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str):
+            if "\0" in part or any("\ud800" <= character <= "\udfff" for character in part):
+                return True
+        elif isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list):
+            waiting += part
+    return False
 
 
 class BodyLimits:

@@ -13,6 +13,14 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
 )
+DEFAULTS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+NO_FRAME = (("Content-Security-Policy", CSP.format(ancestors="'none'")), ("X-Frame-Options", "DENY"))
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -44,18 +52,21 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
     def _defaults(self, headers: MutableHeaders) -> list[tuple[str, str]]:
-        found = [
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Cross-Origin-Opener-Policy", "same-origin"),
-            ("Cache-Control", "no-store"),
-        ]
+        found = [*DEFAULTS]
         if "Content-Security-Policy" not in headers:
-            found += [("Content-Security-Policy", CSP.format(ancestors="'none'")), ("X-Frame-Options", "DENY")]
+            found += NO_FRAME
         if self._is_https:
             found.append(("Strict-Transport-Security", "max-age=31536000"))
         return found
+
+
+def bare_headers() -> list[tuple[str, str]]:
+    """The headers of an answer to what is no request of HTTP, so that no application sees it."""
+    return [("X-Request-Id", new_request_id()), *DEFAULTS, *NO_FRAME]
+
+
+def new_request_id() -> str:
+    return secrets.token_hex(12)
 
 
 def _request_id(scope: Scope) -> str:
@@ -63,4 +74,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(given := value.decode("latin-1")):
             return str(given)
-    return secrets.token_hex(12)
+    return new_request_id()

@@ -5,16 +5,23 @@ memory, or hold every connection of the process open. h11 has a limit of bytes, 
 """
 
 from asyncio import TimerHandle
+from http import HTTPStatus
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from zoho_pipeline.web.http.bodies import HEAD_BYTES
+from zoho_pipeline.web.http.headers import bare_headers
+from zoho_pipeline.web.http.problems import Problem, problem_answer
 
 HEAD_SECONDS = 10.0
 """From the first byte (or the connection) to the end of the headers."""
 
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+TOO_LARGE = Problem("headers_too_large", f"The URL and the headers have at most {HEAD_BYTES // 1024} KiB together.")
+UNREADABLE = Problem("bad_request", "This is no request of HTTP.")
+BUSY = Problem("unavailable", "Too many connections are open. Try again.", headers={"Retry-After": "5"})
+TOO_LATE = Problem("request_timeout", "The request did not arrive in time.")
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -39,7 +46,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head += len(data)
         super().data_received(data)
         if self._head is not None and self._head > HEAD_BYTES and not self.transport.is_closing():
-            self._refuse()
+            self._refuse(TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -50,7 +57,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_ends()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEAD_BYTES:
-            self._refuse()
+            self._refuse(TOO_LARGE)
+            return
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._refuse(BUSY)
             return
         super().on_headers_complete()
 
@@ -62,10 +72,19 @@ class LimitedProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().on_message_complete()
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        self._refuse(UNREADABLE)
+
     def _head_begins(self) -> None:
         self._head = 0
         if self._timer is None:
-            self._timer = self.loop.call_later(self.head_seconds, self.transport.close)
+            self._timer = self.loop.call_later(self.head_seconds, self._too_late)
+
+    def _too_late(self) -> None:
+        if self._head and not self.transport.is_closing():
+            self._refuse(TOO_LATE)
+        else:  # nothing came, so nobody waits for an answer
+            self.transport.close()
 
     def _head_ends(self) -> None:
         self._head = None
@@ -73,8 +92,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
-    def _refuse(self) -> None:
-        self.transport.write(TOO_LARGE)
+    def _refuse(self, problem: Problem) -> None:
+        """Answer what no application sees, and end the connection."""
+        headers = MutableHeaders(dict(bare_headers()))
+        answer = problem_answer({"state": {"request_id": headers["X-Request-Id"]}}, problem)
+        headers.update({**answer.headers, "Connection": "close"})
+        head = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}"]
+        head += [f"{name}: {value}" for name, value in headers.items()]
+        self.transport.write("\r\n".join([*head, "", ""]).encode("latin-1") + bytes(answer.body))
         self.transport.close()
 
 

@@ -1,5 +1,6 @@
 """`GET /healthz`: the process answers. `GET /readyz`: it can serve, and somebody does the work that it accepts."""
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -9,10 +10,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 
 from zoho_pipeline.channels.registry import platform_tables as tables
-from zoho_pipeline.logs import redact
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.web.services import WebServices, services
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 LEASE_AGE = timedelta(seconds=60)
 """A worker whose lease ended this long ago is gone. A request may wait this long for a worker."""
@@ -46,9 +47,9 @@ async def healthz() -> Health:
 @router.get("/readyz", summary="Whether the server can serve", responses={503: {"model": Readiness}})
 def readyz(response: Response, found: Annotated[WebServices, Depends(services)]) -> Readiness:
     checks = {
-        "registry": _checked(lambda: _registry(found)),
-        "published": _checked(lambda: _published(found)),
-        "worker_lease": _checked(lambda: _worker(found)),
+        "registry": _checked(lambda: _registry(found), "The registry does not answer."),
+        "published": _checked(lambda: _published(found), "The published marts cannot be read."),
+        "worker_lease": _checked(lambda: _worker(found), "The registry does not answer."),
         "push_renewal": Check(ok=True, detail="No channel has push."),
     }
     ready = all(check.ok for check in checks.values())
@@ -56,11 +57,13 @@ def readyz(response: Response, found: Annotated[WebServices, Depends(services)])
     return Readiness(ok=ready, checks=checks)
 
 
-def _checked(check: Callable[[], Check]) -> Check:
+def _checked(check: Callable[[], Check], bad: str) -> Check:
+    """The check, or `bad`: everybody may ask, and the text of an error names paths, hosts and users."""
     try:
         return check()
     except PipelineError as error:
-        return Check(ok=False, detail=redact(str(error)))
+        log.error("the server is not ready: %s", error)
+        return Check(ok=False, detail=f"{bad} The log of the server has the reason.")
 
 
 def _registry(found: WebServices) -> Check:
@@ -71,7 +74,7 @@ def _registry(found: WebServices) -> Check:
 
 def _published(found: WebServices) -> Check:
     """A new installation has published nothing, and must still let people connect."""
-    with found.warehouse.published() as connection:
+    with found.published.reading() as connection:
         if connection is None:
             return Check(ok=True, detail="Nothing is published yet.")
         connection.rows("select 1 as one", ())

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
+from zoho_pipeline.web.http.headers import SecurityHeaders
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -39,12 +41,11 @@ class LoadingApp:
             await self._live(receive, send)
             return
         if self._app is None and scope.get("path") == "/healthz":
-            await _alive(send)
+            await _ALIVE(scope, receive, send)  # type: ignore[arg-type]
             return
         await self._ready.wait()
         if self._app is None:  # it could not be loaded, and the server stops
-            await send({"type": "http.response.start", "status": 503, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
+            await _FAILED(scope, receive, send)  # type: ignore[arg-type]
             return
         await self._app(scope, receive, send)  # type: ignore[arg-type]
 
@@ -78,13 +79,14 @@ class LoadingApp:
             self._ready.set()
 
 
-async def _alive(send: Send) -> None:
-    body = b'{"ok":true}'
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _answers(status: int, body: bytes) -> SecurityHeaders:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return SecurityHeaders(answer, is_https=False)
+
+
+_ALIVE, _FAILED = _answers(200, b'{"ok":true}'), _answers(503, b'{"code":"unavailable"}')

@@ -127,6 +127,7 @@ def test_topics_keep_their_digits(tmp_path: Path) -> None:
         ('{"content_id":"c","content_type":"p","published_at":"10000-01-01"}', "line 2, column published_at"),
         ('{"content_id":"c","content_type":{"a":1},"published_at":"2026-05-01"}', "line 2, column content_type"),
         ('{"content_id":"c","title":' + "[" * 5_000 + "}", "line 2 is not a JSON object"),
+        ('{"content_id":"c","title":1e99999999999999999999}', "line 2 is not a JSON object"),
         ("7", "line 2 is not a JSON object"),
         ('["c"]', "one JSON object per line"),
         ('{"content_id":"c","Content_ID":"d"}', "appears twice"),

@@ -6,7 +6,7 @@ No whole number becomes a float, also in a column with gaps: an id of 19 digits 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def _json_lines(file: Path) -> ContentFile:
             continue
         try:
             record = json.loads(text, parse_int=str, parse_float=Decimal)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, InvalidOperation):  # the last: an exponent of 19 digits
             record = None
         if not isinstance(record, dict):
             raise ContentError(

@@ -36,6 +36,11 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
         ("ZOHO_PIPELINE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING"),
         ("ZOHO_PIPELINE_DATA_CENTERS", "[1]", "JSON object"),
         ("ZOHO_PIPELINE_DATA_CENTERS", "{", "not JSON"),
+        ("ZOHO_PIPELINE_DATA_CENTERS", "[" * 100_000, "not JSON"),
+        ("ZOHO_PIPELINE_SECRET_KEY", "\udcff" * 40, "not UTF-8"),
+        ("ZOHO_CLIENT_ID", "1000.\udce9", "not UTF-8"),
+        ("ZOHO_CLIENT_SECRET", "secret\udcff", "not UTF-8"),
+        ("ZOHO_CLIENT_SECRET_IN", "secret\udcff", "not UTF-8"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "http://example.com"}', "loopback only"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://example.com/path"}', "without a path"),
         ("ZOHO_PIPELINE_DATA_CENTERS", '{"x": "https://user:pw@example.com"}', "without a path"),
@@ -54,6 +59,11 @@ def test_a_bad_value_is_named_with_what_it_takes(name: str, value: str, hint: st
     assert name in str(caught.value)
     assert hint in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_secrets_of_any_script_are_compared() -> None:
+    assert Secret("clé" * 20) == Secret("clé" * 20)
+    assert Secret("clé" * 20) != Secret("cle" * 20)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,20 @@ def misspelt_names(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def not_text(values: Mapping[str, str]) -> str | None:
+    """A variable of ours whose value has bytes that are not UTF-8 (Python makes half surrogate pairs of them).
+
+    HOME is left out: its own check says more.
+    """
+    for name, value in sorted(values.items()):
+        if name.startswith("ZOHO_") and name != f"{PREFIX}HOME" and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return name
+    return None
+
+
 def schedule_zone(name: str) -> str | None:
     """The IANA name of a time zone, `channel` for the zone of each channel, or None for an empty name.
 

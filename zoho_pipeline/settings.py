@@ -20,6 +20,7 @@ from zoho_pipeline.setting_checks import (
     PREFIX,
     env_file_values,
     misspelt_names,
+    not_text,
     origin_of,
     published_place,
     require_usable_file,
@@ -70,7 +71,7 @@ class Secret:
         return "***"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and secrets.compare_digest(self._value, other._value)
+        return isinstance(other, Secret) and secrets.compare_digest(self._value.encode(), other._value.encode())
 
     def __hash__(self) -> int:
         return hash(self._value)
@@ -180,8 +181,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     """Settings from the environment and from `.env`; the environment wins.
 
     Args:
-        env: the environment; the default is that of the process.
-        dotenv: the `.env` file; the default is `.env` in the working folder. It need not exist.
+        env: the environment; None is that of the process.
+        dotenv: the `.env` file, which need not exist; None is `.env` in the working folder.
 
     Raises:
         SettingsError: a variable is wrong; the message names it.
@@ -222,6 +223,8 @@ def read_values(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str,
         raise SettingsError(str(error)) from error
     values.update(os.environ if env is None else env)
     require_known_names(values)
+    if name := not_text(values):
+        raise SettingsError(f"{name} has bytes that are not UTF-8. Write its value in UTF-8.")
     return values
 
 
@@ -255,8 +258,7 @@ def _home_error(home: Path, reason: str) -> PipelineError:
 
 
 def _secret(value: str | None) -> Secret | None:
-    value = (value or "").strip()
-    return Secret(value) if value else None
+    return Secret(text) if (text := (value or "").strip()) else None
 
 
 def _secrets_by_data_center(values: Mapping[str, str]) -> dict[str, Secret]:
@@ -269,9 +271,8 @@ def _keys(text: str, where: str) -> tuple[Secret, ...]:
     keys = split_keys(text)
     if any(len(key) < MIN_KEY_LENGTH for key in keys):
         raise SettingsError(
-            f"{where} holds a key of fewer than {MIN_KEY_LENGTH} characters. Make one with: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(32))'. Separate several keys by commas, the newest "
-            "first."
+            f"{where} holds a key of fewer than {MIN_KEY_LENGTH} characters. Make one with: python -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'. Separate several keys by commas, the newest first."
         )
     return tuple(Secret(key) for key in keys)
 
@@ -333,7 +334,7 @@ def _data_centers(text: str) -> dict[str, str]:
     example = 'a JSON object of name → accounts server, such as {"sim": "http://127.0.0.1:9000"}'
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{name} is not JSON. It takes {example}.") from error
     if not isinstance(given, dict) or not all(isinstance(url, str) for url in given.values()):
         raise SettingsError(f"{name} takes {example}.")

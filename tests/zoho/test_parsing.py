@@ -132,3 +132,21 @@ def test_whole_numbers() -> None:
     assert [whole_number(v, 10) for v in (" 7 ", 7, "10", 11)] == [7, 7, 10, None]
     assert is_digits("4876876000000300000")
     assert shown("\udcff \ud83d") == r'"\xff \ud83d"'
+
+
+@pytest.mark.parametrize("exponent", ["e400", "E+2147483648", "e99999999999999999999", "e-99999999999999999999"])
+def test_an_exponent_beyond_every_number_costs_its_own_value(exponent: str) -> None:
+    body = b'{"data":[{"id":"1","a":7%s,"b":"x","c":"\xff"}]}' % exponent.encode()
+    (row,) = parse_leniently(body)["data"]
+    assert (row["id"], row["b"]) == ("1", "x")
+    assert isinstance(row["a"], Decimal | None)
+    assert "c" in odd_values(row)
+    assert ("a" in odd_values(row)) == (row["a"] is None)
+    assert parse_or_none(body)["data"][0]["b"] == "x"
+
+
+@pytest.mark.parametrize("start", [b'{"x":"', b'{"x":["a","', b'["\\'])
+def test_a_text_without_an_end_is_refused_at_once(start: bytes) -> None:
+    """A search that begins anew at each escaped quote takes hours for these two megabytes."""
+    with pytest.raises(ValueError):
+        parse_leniently(start + b'\\"' * 1_000_000)

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,7 +26,8 @@ MOST_DIGITS = 25
 _DIGIT_RUNS = bytes(ord("0") if chr(n) in "0123456789." else n if chr(n) == '"' else ord(" ") for n in range(256))
 _LONG_RUN = b" " + b"0" * 16
 _LONG_NUMBER = re.compile(rb"[:,\[]\s*-?\d[\d.]{15}")
-_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""A string, also one without an end: else the search would begin anew at each quote in it, and take hours."""
 _TOO_DEEP = "\ud800deep"
 _NO_NUMBER = "\ud800number"
 NOT_TEXT = "not valid text: half a surrogate pair, or bytes that are not UTF-8"
@@ -150,7 +151,14 @@ def _exact(body: bytes) -> Any:
 
 
 def _loads(text: str) -> Any:
-    return json.loads(text, strict=False, parse_float=number_of, parse_int=_int, parse_constant=lambda _: _NO_NUMBER)
+    return json.loads(text, strict=False, parse_float=_fraction, parse_int=_int, parse_constant=lambda _: _NO_NUMBER)
+
+
+def _fraction(text: str) -> float | Decimal | str:
+    try:
+        return number_of(text)
+    except InvalidOperation:  # an exponent of more digits than a Decimal can have
+        return _NO_NUMBER
 
 
 def _int(text: str) -> int | str:

@@ -143,6 +143,7 @@ def test_a_field_map_takes_the_keys_of_the_contract_and_no_other(write: Callable
         ("", "this is not JSON"),
         (b"\xff\xfe\x00", "UTF-8"),
         ("[" * 200_000, "nested too deeply"),
+        ('{"utm_source": ' + "9" * 5_000 + "}", "too many digits"),
     ],
 )
 def test_a_field_map_that_is_wrong_is_named(write: Callable[[Any], Path], content: Any, says: str) -> None:

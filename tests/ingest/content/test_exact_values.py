@@ -105,6 +105,33 @@ def test_a_column_of_numbers_in_parquet(tmp_path: Path, value: Any) -> None:
     assert read_content(tmp_path / "c.parquet")[0]["title"] == "7"
 
 
+def parquet(folder: Path, **columns: pa.Array) -> Path:
+    file = folder / "c.parquet"
+    pq.write_table(pa.table({name: pa.array([text]) for name, text in FIRST.items()} | columns), file)
+    return file
+
+
+def test_texts_that_parquet_holds_as_bytes_are_texts(tmp_path: Path) -> None:
+    (item,) = read_content(parquet(tmp_path, content_id=pa.array(["प1".encode()]), title=pa.array([b"a, b"])))
+    assert (item["content_id"], item["title"]) == ("प1", "a, b")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([b"\xff"]),
+        pa.array([2**62], pa.timestamp("us")),
+        pa.array([2**31 - 1], pa.date32()),
+        pa.array([2**52], pa.date64()),
+        pa.array([2**62], pa.duration("s")),
+    ],
+)
+@pytest.mark.parametrize("name", ["content_id", "published_at", "title"])
+def test_a_parquet_value_that_is_nothing_is_named(tmp_path: Path, name: str, values: pa.Array) -> None:
+    with pytest.raises(ContentError, match=f"the column {name} has"):
+        read_content(parquet(tmp_path, **{name: values}))
+
+
 def test_topics_keep_their_digits(tmp_path: Path) -> None:
     file = tmp_path / "c.jsonl"
     file.write_bytes(
@@ -127,9 +154,13 @@ def test_topics_keep_their_digits(tmp_path: Path) -> None:
         ('{"content_id":"c","content_type":"p","published_at":"10000-01-01"}', "line 2, column published_at"),
         ('{"content_id":"c","content_type":{"a":1},"published_at":"2026-05-01"}', "line 2, column content_type"),
         ('{"content_id":"c","title":' + "[" * 5_000 + "}", "line 2 is not a JSON object"),
+        ('{"content_id":"c","title":1e99999999999999999999}', "line 2 is not a JSON object"),
         ("7", "line 2 is not a JSON object"),
         ('["c"]', "one JSON object per line"),
         ('{"content_id":"c","Content_ID":"d"}', "appears twice"),
+        ('{"content_id":"c","ti\\ntle":"d"}', r"'ti\ntle'"),
+        ('{"content_id":"c","\\ud83d":"d"}', r"'\ud83d'"),
+        ('{"content_id":"c","":"d"}', "unknown column ''"),
     ],
 )
 def test_an_odd_line_is_named(tmp_path: Path, row: str, said: str) -> None:

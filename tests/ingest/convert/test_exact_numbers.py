@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ingest.convert.test_json_to_arrow import NOW, convert
 from zoho_pipeline.ingest.catalog.tables import DEALS, LEADS
+from zoho_pipeline.ingest.convert.cell_values import CONVERT, MISFITS
 from zoho_pipeline.ingest.convert.csv_to_arrow import csv_to_arrow
 from zoho_pipeline.zoho.parsing import parse
 
@@ -64,6 +65,17 @@ def test_one_odd_number_leaves_the_others_of_its_column_alone() -> None:
     first, second = (json.loads(text.as_py()) for text in by_file(*rows).table["custom_fields"])
     assert first == {"Flag": True, "Score": 1.5, "Serial": 7}
     assert second == {"Flag": "maybe", "Score": "²", "Serial": "x"}
+
+
+@pytest.mark.parametrize("kind", ["integer", "double", "money", "rate"])
+@pytest.mark.parametrize("text", ["1e400", "1E+999999999999", "-1e999999999999999999", "1e-999999999999", "Infinity"])
+def test_a_number_beyond_every_column_fits_or_is_rejected(kind: Any, text: str) -> None:
+    for value in (text, Decimal(text)):
+        try:
+            found = CONVERT[kind](value)
+        except MISFITS:
+            continue
+        assert abs(found) < 1
 
 
 def test_bytes_that_are_no_text_cost_one_cell() -> None:

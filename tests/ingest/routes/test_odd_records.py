@@ -35,6 +35,9 @@ NUMBERS = {
     ("No_of_Employees", b"7.5"): "no_of_employees",
     ("Annual_Revenue", b"1e400"): "annual_revenue",
     ("Annual_Revenue", b"NaN"): "annual_revenue",
+    ("Annual_Revenue", b"1e999999999999"): "annual_revenue",
+    ("Annual_Revenue", b"1e99999999999999999999"): "annual_revenue",
+    ("No_of_Employees", b"-1E+99999999999999999999"): "no_of_employees",
 }
 JSON_ONLY = {
     ("City", DEEP): "city",

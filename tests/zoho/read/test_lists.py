@@ -187,6 +187,13 @@ def test_fields_as_zoho_describes_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("picks", [5, True, "Won", {"a": 1}, [5, None, ["x"]]])
+def test_a_picklist_without_values_costs_no_field(picks: Any) -> None:
+    wire = Wire(answer({"fields": [{"id": "5", "api_name": "Stage", "pick_list_values": picks}]}))
+    (field,) = metadata.fields(client_on(wire), "Deals")
+    assert (field.api_name, field.pick_list_values) == ("Stage", ())
+
+
 def test_settings_that_are_not_there() -> None:
     nothing = client_on(Wire(answer(status=204)))
     assert metadata.fields(nothing, "Leads") == []

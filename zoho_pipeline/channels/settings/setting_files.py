@@ -211,6 +211,10 @@ def _parsed(path: Path, what: str, expected: str, hook: Callable[[list[tuple[str
         raise InvalidSetting(
             f"{what} {path}, line {error.lineno}: this is not JSON ({error.msg}). The file must be {expected}."
         ) from error
+    except ValueError as error:  # Python reads no number of more than 4,300 digits
+        raise InvalidSetting(
+            f"{what} {path} has a number with too many digits. The file must be {expected}."
+        ) from error
     except RecursionError as error:
         raise InvalidSetting(f"{what} {path} is nested too deeply. The file must be {expected}.") from error
 

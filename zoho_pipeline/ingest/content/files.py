@@ -94,7 +94,8 @@ def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] 
     if twice:
         raise ContentError(f"{source}: column {', '.join(twice)} appears twice.")
     if unknown:
-        raise ContentError(f"{source}: unknown column {', '.join(unknown)}. The columns are {', '.join(COLUMNS)}.")
+        named = ", ".join(name if name.isprintable() and name else repr(name) for name in unknown)
+        raise ContentError(f"{source}: unknown column {named}. The columns are {', '.join(COLUMNS)}.")
 
 
 def items_table(items: Sequence[Mapping[str, Any]], channel_id: str) -> pa.Table:

@@ -6,7 +6,7 @@ No whole number becomes a float, also in a column with gaps: an id of 19 digits 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def _json_lines(file: Path) -> ContentFile:
             continue
         try:
             record = json.loads(text, parse_int=str, parse_float=Decimal)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, InvalidOperation):  # the last: an exponent of 19 digits
             record = None
         if not isinstance(record, dict):
             raise ContentError(
@@ -115,8 +115,22 @@ def _parquet(file: Path) -> ContentFile:
             cut = table[number].cast(pa.timestamp("us", column.type.tz), safe=False)
             table = table.set_column(number, column.name, cut)
     names = _normal(table.column_names)
-    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    rows = zip(*(_values(*named) for named in zip(table.column_names, table.columns, strict=True)), strict=True)
     return ContentFile(names, [(n, dict(zip(names, row, strict=True))) for n, row in enumerate(rows, 1)], "row")
+
+
+def _values(name: str, column: pa.ChunkedArray) -> list[Any]:
+    """The values of a column for Python. Some writers store texts as bytes.
+
+    Raises:
+        ValueError: a value is no text, or a time that Python does not have.
+    """
+    try:
+        return [value.decode() if isinstance(value, bytes) else value for value in column.to_pylist()]
+    except UnicodeDecodeError:
+        raise ValueError(f"the column {name} has bytes that are not UTF-8") from None
+    except OverflowError:
+        raise ValueError(f"the column {name} has a time that is not in the years 1 to 9999") from None
 
 
 def _normal(names: Sequence[str]) -> list[str]:

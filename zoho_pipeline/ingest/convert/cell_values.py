@@ -1,5 +1,6 @@
 """One value of Zoho as one value of a column's type, or the reason why it does not fit."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
@@ -14,7 +15,7 @@ FIRST_TIME = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
 LAST_TIME = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 """Between these two, an instant is in the years 1 to 9999 in every time zone. Python has no other years."""
 
-MISFITS = (ValueError, TypeError, InvalidOperation, OverflowError, RecursionError)
+MISFITS = (ValueError, TypeError, ArithmeticError, RecursionError)
 """The errors of a value that does not fit. The text of the error is the reason."""
 
 _LONGEST_VALUE = 500
@@ -99,7 +100,12 @@ def _integer(value: Any) -> int | None:
 
 
 def _double(value: Any) -> float | None:
-    return None if isinstance(value, str) and not value.strip() else float(_number(value))
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = float(_number(value))
+    if not math.isfinite(number):
+        raise ValueError("too large for a double")
+    return number
 
 
 def _fixed(digits: int) -> Callable[[Any], Decimal | None]:

@@ -188,6 +188,7 @@ def _list(client: ZohoClient, path: str, key: str, params: Mapping[str, Any] | N
 
 
 def _field(row: Mapping[str, Any]) -> FieldMeta:
+    picks = row.get("pick_list_values")
     return FieldMeta(
         id=_text(row, "id"),
         api_name=_text(row, "api_name"),
@@ -195,7 +196,9 @@ def _field(row: Mapping[str, Any]) -> FieldMeta:
         data_type=_text(row, "data_type"),
         custom=row.get("custom_field") is True,
         visible=row.get("visible") is not False,
-        pick_list_values=tuple(_pick(value) for value in row.get("pick_list_values") or () if isinstance(value, dict)),
+        pick_list_values=tuple(
+            _pick(value) for value in (picks if isinstance(picks, list) else ()) if isinstance(value, dict)
+        ),
     )
 
 

@@ -252,7 +252,7 @@ push_dirty = Table(
     Column("due_at", Instant),  # new: not before then
     Column("loaded_at", Instant),
     Column("published_at", Instant),
-    Column("counted_at", Instant),  # published by a whole sync that began after the delivery
+    Column("counted_at", Instant),  # a whole sync that began after the delivery has ended
     Column("raw_seconds", Float),  # from the event at Zoho to the loaded row
     Column("insight_seconds", Float),  # from the event at Zoho to the numbers that count it
     Index("registry_push_dirty_by_state", "state", "channel_id"),

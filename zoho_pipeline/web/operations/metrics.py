@@ -48,6 +48,10 @@ class Metrics:
         )
         self.deliveries = Gauge("zoho_webhook_deliveries", "Deliveries of events.", state, registry=self.collectors)
         self.channels = Gauge("zoho_channels", "Channels.", ["status"], registry=self.collectors)
+        result = ["result"]
+        self.push_deliveries = Counter(
+            "zoho_push_deliveries", "Deliveries of notifications to this process.", result, registry=self.collectors
+        )
         self.workers = Gauge("zoho_workers", "Workers with a lease.", [], registry=self.collectors)
 
     def read_registry(self, found: WebServices) -> None:

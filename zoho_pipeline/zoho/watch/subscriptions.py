@@ -4,7 +4,7 @@ Each call may be repeated: a second POST or PUT with the same id leaves the same
 none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -80,7 +80,7 @@ def subscribe(client: ZohoClient, entry: Entry) -> Result:
 
 
 def replace(client: ZohoClient, entry: Entry) -> Result:
-    """PUT: all details of a subscription that is alive. Code NOT_SUBSCRIBED: it is not. Raises what `subscribe` does."""
+    """PUT: all details of a subscription that is alive. Code NOT_SUBSCRIBED: it is not. Raises as `subscribe` does."""
     answer = client.change("PUT", PATH, json={KEY: [entry.to_json()]}, rows=KEY)
     return _only(answer, "PUT", entry)
 
@@ -91,13 +91,12 @@ def read(client: ZohoClient, channel_id: str) -> dict[str, datetime | None]:
     return {} if answer.data is None else _expiries(rows_of(answer.data, KEY, f"GET {PATH}"), channel_id)
 
 
-def end(client: ZohoClient, channel_id: str) -> bool:
-    """DELETE: end a subscription. False: there was none."""
-    answer = client.change("DELETE", PATH, params={"channel_ids": channel_id}, rows=KEY)
+def end(client: ZohoClient, channel_ids: Iterable[str]) -> bool:
+    """DELETE: end subscriptions. False: there was none."""
+    answer = client.change("DELETE", PATH, params={"channel_ids": ",".join(channel_ids)}, rows=KEY)
     if answer.data is None:
         return False
-    rows = rows_of(answer.data, KEY, f"DELETE {PATH}")
-    return any(row.get("status") == "success" for row in rows)
+    return any(row.get("status") == "success" for row in rows_of(answer.data, KEY, f"DELETE {PATH}"))
 
 
 def _only(answer: Answer, method: str, entry: Entry) -> Result:

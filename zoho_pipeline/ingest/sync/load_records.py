@@ -7,7 +7,7 @@ warehouse has are not loaded again.
 
 import secrets
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -115,7 +115,7 @@ class RecordSession:
         return set(found)
 
     def read_deletions(self, module: str) -> None:
-        """Let `load` read the list of deletions of this module, as a sync does."""
+        """Let `load` read the list of deletions of this module, as a sync does. Call it after a `read`."""
         self._deletions.add(module)
 
     def load(self) -> None:
@@ -128,8 +128,6 @@ class RecordSession:
         if not modules:
             return
         read_at = [known.read_at for known in self.state.modules.values() if known.read_at is not None]
-        if self._deletions and not self._rows:
-            self.client.get("/crm/v7/users", {"type": "CurrentUser"})  # only for Zoho's clock
         window = Window(self.client.server_time, 0.0, last_read=max(read_at, default=None))
         sync = self._context(window)
         batch = LoadBatch()
@@ -167,12 +165,10 @@ class RecordSession:
         self.loaded[module] = len(rows)
         batch.put(tables)
         if module in self._deletions:
-            try:
-                reader.read_deletions()
-            finally:
-                self._count(module, reader.client)
+            reader.read_deletions()
             with self.warehouse.connect() as connection:
                 add_deletions(sync, connection, reader, batch)
+        self._count(module, reader.client)
         # the watermark of a module without rows must not come from a row that was loaded here
         proved = state.proved or latest or EVER
         batch.states[module] = replace(state, read_at=now, proved=proved)
@@ -190,8 +186,8 @@ class RecordSession:
         # no sync reads these again, and a query gives lookups without their names
         late = [id_ for id_, row in news.items() if modified(row) < settled]
         if late:
-            news |= by_id.fetch(reader.client, module, self._plans[module], late)
-            self._count(module, reader.client)
+            whole = by_id.fetch(reader.client, module, self._plans[module], late)
+            news = {id_: row for id_, row in news.items() if modified(row) >= settled} | whole
         return news
 
     def _reader(self, sync: SyncContext, connection: Connection, module: str) -> ModuleReader:
@@ -253,8 +249,3 @@ def record_session(
                 yield RecordSession(registry, warehouse, channel, client, loader, lock, limits, plans, state)
             finally:
                 registry.add_credits(channel_id, client.meter.credits)
-
-
-def loadable(modules: Collection[str]) -> list[str]:
-    """Those of these modules that have a raw table."""
-    return sorted(module for module in modules if module in BY_MODULE)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of push: an installation on the simulator, and a real web server that Zoho's courier reaches."""
+"""Fixtures of the tests of push: an installation on the simulator, and a web server that Zoho's courier reaches."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""`/actions/watch`: one entry per subscription (docs/zoho-facts.md, section 9.1).
+"""`/actions/watch`: one entry per subscription (docs/zoho-facts.md, section 9).
 
 Each call may be repeated: a second POST or PUT with the same id leaves the same subscription, and a second DELETE finds
 none.

@@ -243,7 +243,7 @@ def test_twenty_senders_share_commits_and_lose_nothing(known: PushBench) -> None
 @BOTH
 def test_the_writer_takes_no_more_than_its_queue_holds(known: PushBench) -> None:
     registry = known.place.registry
-    writer = PushWriter(registry, most_waiting=10)
+    writer = PushWriter(registry.database, most_waiting=10)
 
     def hints(first: int, count: int) -> list[Hint]:
         return [Hint("acme", "Leads", str(n), "update", True, None) for n in range(first, first + count)]
@@ -261,14 +261,14 @@ def test_the_writer_takes_no_more_than_its_queue_holds(known: PushBench) -> None
 
 def test_a_full_queue_is_told_to_the_sender(known: PushBench) -> None:
     known.deliver([1])
-    known.app.state.receiver.writer = PushWriter(known.place.registry, most_waiting=-1)
+    known.app.state.receiver.writer = PushWriter(known.place.registry.database, most_waiting=-1)
     answer = known.deliver([2])
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"]
 
 
 def test_a_channel_that_left_meanwhile_gets_nothing(known: PushBench) -> None:
-    writer = PushWriter(known.place.registry)
+    writer = PushWriter(known.place.registry.database)
     with known.place.registry.database.write() as transaction:
         transaction.execute(delete(tables.push_subscriptions))
     known.place.registry.remove("acme")

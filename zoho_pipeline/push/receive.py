@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import orjson
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.platform.push_queue import DELETE, Hint
-from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
 from zoho_pipeline.push.agree import OTHER_NAME
@@ -148,8 +148,8 @@ def _instant(value: Any) -> datetime | None:
 class Hearing:
     """Looks up hooks. A known hook is remembered for a moment, because a burst comes on one hook. Thread-safe."""
 
-    def __init__(self, registry: Registry, seconds: float = REMEMBERED_SECONDS) -> None:
-        self._database, self._seconds = registry.database, seconds
+    def __init__(self, database: Database, seconds: float = REMEMBERED_SECONDS) -> None:
+        self._database, self._seconds = database, seconds
         self._guard = Lock()
         self._known: dict[str, tuple[float, Heard]] = {}
 

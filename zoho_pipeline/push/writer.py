@@ -12,12 +12,12 @@ from threading import Condition, Thread
 
 from sqlalchemy import Connection, select, update
 
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_queue import Hint
 from zoho_pipeline.channels.platform.push_subscriptions import ON, STOPPED, change_state
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
-from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
 
 log = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class PushWriter:
         most_waiting: records that may wait.
     """
 
-    def __init__(self, registry: Registry, most_waiting: int = MOST_WAITING) -> None:
-        self._database, self._most = registry.database, most_waiting
+    def __init__(self, database: Database, most_waiting: int = MOST_WAITING) -> None:
+        self._database, self._most = database, most_waiting
         self._changed = Condition()
         self._pending: list[_Waiting] = []
         self._size = 0

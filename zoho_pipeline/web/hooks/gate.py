@@ -25,8 +25,9 @@ class Receiver:
     """What the gate and the routes of one web process share: known hooks, and the thread that stores."""
 
     def __init__(self, found: WebServices) -> None:
-        self.hearing = Hearing(found.registry)
-        self.writer = PushWriter(found.registry)
+        database = found.registry.database.keeping_connections()
+        self.hearing = Hearing(database)
+        self.writer = PushWriter(database)
 
 
 def receiver_of(app: Any) -> Receiver:

@@ -31,6 +31,9 @@ class ServiceSettings:
         webhook_retries: the waits between the tries of a delivery.
         metrics: `loopback` (only 127.0.0.1 may read /metrics), `key` (scope `metrics`) or `off`.
         trusted_proxies: whose X-Forwarded-For is believed.
+        push_debounce: how long no delivery of a channel came before its records are read; 5 times that at most.
+        push_sync_interval: between the end of a whole sync and the next one that notifications cause.
+        push_credit_share: the share of the day's credits that notifications may spend, from 0 to 1.
     """
 
     public_url: str = "http://localhost:8480"
@@ -40,6 +43,9 @@ class ServiceSettings:
     webhook_retries: tuple[float, ...] = tuple(float(part) for part in RETRIES.split(","))
     metrics: str = "loopback"
     trusted_proxies: tuple[Network, ...] = ()
+    push_debounce: float = 2.0
+    push_sync_interval: float = 300.0
+    push_credit_share: float = 0.10
 
     @property
     def redirect_uri(self) -> str:
@@ -83,6 +89,9 @@ def load_service_settings(env: Mapping[str, str] | None = None, dotenv: Path | N
         webhook_retries=_waits(values.get(f"{PREFIX}WEBHOOK_RETRIES")),
         metrics=choice(values, "METRICS", METRICS, "loopback"),
         trusted_proxies=_networks(values.get(f"{PREFIX}TRUSTED_PROXIES")),
+        push_debounce=number(values, "PUSH_DEBOUNCE", 2.0, 0.0, 60.0),
+        push_sync_interval=number(values, "PUSH_SYNC_INTERVAL", 300.0, 0.0, 86_400.0),
+        push_credit_share=number(values, "PUSH_CREDIT_SHARE", 0.10, 0.0, 1.0),
     )
 
 

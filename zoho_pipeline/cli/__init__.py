@@ -16,6 +16,7 @@ try:
     from zoho_pipeline.cli.demo.story import demo
     from zoho_pipeline.cli.marts import insight, sql, transform
     from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
+    from zoho_pipeline.cli.push import push
     from zoho_pipeline.cli.simulator import simulator
     from zoho_pipeline.cli.web import web
     from zoho_pipeline.cli.web.serve import serve
@@ -42,6 +43,21 @@ def main() -> None:
     """
 
 
-COMMANDS = (connect, channels, content, sync, reconcile, transform, insight, sql, serve, work, web, simulator, demo)
+COMMANDS = (
+    connect,
+    channels,
+    content,
+    sync,
+    reconcile,
+    transform,
+    insight,
+    sql,
+    serve,
+    work,
+    web,
+    push,
+    simulator,
+    demo,
+)
 for command in COMMANDS:
     main.add_command(command)

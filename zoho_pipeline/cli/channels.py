@@ -197,7 +197,10 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
     """
     from zoho_pipeline.channels.consent.remove import remove as remove_channel
     from zoho_pipeline.channels.errors import UnknownChannel
+    from zoho_pipeline.push.subscribe import end_for_removal
+    from zoho_pipeline.service_settings import load_service_settings
 
+    end_for_removal(session.settings, session.registry, load_service_settings(), channel_id)
     try:
         done = remove_channel(session.registry, channel_id)
     except UnknownChannel:

@@ -22,6 +22,8 @@ from zoho_pipeline.cli.session import Session
     is_flag=True,
     help="Request only the scopes for modules and users. Syncs then cost more credits.",
 )
+@click.option("--push", "with_push", is_flag=True, help="Request the scopes of notifications too (see `push on`).")
+@click.option("--write-back", is_flag=True, help="Request the scope that updates leads too.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -38,6 +40,8 @@ def connect(
     tenant: str | None,
     timezone: str | None,
     minimal_scopes: bool,
+    with_push: bool,
+    write_back: bool,
     port: int,
     no_browser: bool,
     no_sync: bool,
@@ -53,18 +57,31 @@ def connect(
     Examples:
       zoho-pipeline connect acme
       zoho-pipeline connect acme --data-center in --no-browser
+      zoho-pipeline connect acme --push --write-back
     """
     import webbrowser
 
     from zoho_pipeline.channels.consent.connect import connect as consent
-    from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, MINIMAL_SCOPES
+    from zoho_pipeline.zoho.accounts.scopes import (
+        DEFAULT_SCOPES,
+        MINIMAL_SCOPES,
+        NOTIFICATION_SCOPES,
+        WRITE_BACK_SCOPES,
+        all_covered,
+    )
 
     session = Session()
+    known = next((c for c in session.registry.list() if c.id == channel_id), None)
+    granted = (known.scopes or ()) if known else ()
+    scopes = MINIMAL_SCOPES if minimal_scopes else DEFAULT_SCOPES
+    # a new grant replaces the old one, so what the channel may do already is requested again
+    scopes += NOTIFICATION_SCOPES if with_push or all_covered(granted, NOTIFICATION_SCOPES) else ()
+    scopes += WRITE_BACK_SCOPES if write_back or all_covered(granted, WRITE_BACK_SCOPES) else ()
     channel = consent(
         session.registry,
         channel_id,
         data_center=data_center,
-        scopes=MINIMAL_SCOPES if minimal_scopes else DEFAULT_SCOPES,
+        scopes=scopes,
         tenant=tenant,
         timezone=timezone,
         port=port,

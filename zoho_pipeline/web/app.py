@@ -8,6 +8,8 @@ from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, se
 from zoho_pipeline.web.api.answers import AnswerCache
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
+from zoho_pipeline.web.hooks import routes as hooks
+from zoho_pipeline.web.hooks.gate import HookGate
 from zoho_pipeline.web.http import idempotency, problems
 from zoho_pipeline.web.http.access_log import AccessLog
 from zoho_pipeline.web.http.bodies import BodyLimits
@@ -29,6 +31,7 @@ ROUTERS = (
     events.router,
     sessions.router,
     manage.router,
+    hooks.router,
     operator.router,
     pages.router,
     health.router,
@@ -77,6 +80,7 @@ def create_app(
     app.add_middleware(idempotency.StoreAnswers)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimits)
+    app.add_middleware(HookGate)
     app.add_middleware(KeptAnswers, services=app.state.services, limits=app.state.rate_limits)
     app.add_middleware(AccessLog)
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)

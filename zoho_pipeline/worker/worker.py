@@ -27,6 +27,7 @@ from zoho_pipeline.worker.limits import WorkerLimits
 from zoho_pipeline.worker.marts_builder import MartsBuilder
 from zoho_pipeline.worker.pulse import Pulse
 from zoho_pipeline.worker.purges import purge_removed
+from zoho_pipeline.worker.push_work import PushWork
 from zoho_pipeline.worker.sender import Sender
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,8 @@ class Worker:
             self._registry, self._warehouse, self._limits.between_publications, self._may_build, self._end
         )
         self._sender = Sender(self._registry, service, self._limits)
+        opened = (settings, self._registry, self._warehouse)
+        self._push = PushWork(opened, service, self._limits.push, self._sync_limits, self._marts.add_lists)
         self._looked_at: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -91,7 +94,10 @@ class Worker:
         """
         self._once = once
         workers.heartbeat(self._registry, self.id, lease=self._limits.worker_lease)
+        if once:
+            self._push.drain()
         parts = {"pulse": self._pulse.run, "marts": self._marts.run, "deliveries": self._sender.run}
+        parts["push"] = self._push.run
         threads = [self._started(name, part) for name, part in parts.items()]
         try:
             while not self._asked_to_stop:
@@ -122,7 +128,9 @@ class Worker:
                 self._start(Job(request))
         if not self._once or self._all_jobs():
             return False
-        return claims.claimable(self._registry) == 0 and self._sender.is_idle()
+        if claims.claimable(self._registry) or not (self._push.is_idle() and self._marts.is_idle()):
+            return False
+        return self._sender.is_idle()
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -227,6 +235,7 @@ class Worker:
         deadline = time.monotonic() + self._limits.stop_seconds
         for job in self._all_jobs():
             job.stop.set()
+        self._push.stop()
         self._marts.stop()
         self._sender.stop()
         with self._guard:

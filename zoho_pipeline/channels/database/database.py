@@ -5,6 +5,7 @@ not hold a hundred Postgres connections, and a forked worker must not inherit on
 and not a write-ahead log: with one connection per transaction, each close would merge the log and remove it.
 """
 
+import copy
 import hashlib
 import os
 import re
@@ -36,6 +37,10 @@ _ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "ke
 _CONNECT = {**_ALIVE, "tcp_user_timeout": 30_000, "connect_timeout": 10, "application_name": "zoho-pipeline"}
 
 
+KEPT = 2
+"""Connections that a process keeps open where it writes all the time."""
+
+
 class Database:
     """The database of the registry.
 
@@ -63,6 +68,17 @@ class Database:
     def shown(self) -> str:
         """The database as a person may see it, without the password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+
+    def keeping_connections(self) -> "Database":
+        """The same database with a few connections that stay open, for a process that writes many times per second.
+
+        On Postgres each new connection starts a process of the server, which costs more than the transaction.
+        """
+        kept = copy.copy(self)
+        if self.is_postgres:
+            pool = {"pool_size": KEPT, "max_overflow": KEPT, "pool_pre_ping": True}
+            kept.engine = create_engine(self.url, hide_parameters=True, connect_args=_CONNECT, **pool)
+        return kept
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

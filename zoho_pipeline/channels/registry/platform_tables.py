@@ -195,20 +195,45 @@ push_subscriptions = Table(
     Column("zoho_channel_id", String(32), nullable=False),  # chosen by us: a random number of 62 bits
     Column("token_hash", String(64), nullable=False),
     Column("token_seal", Text, nullable=False),
-    Column("old_hook_hash", String(64)),  # an earlier hook and its token are heard for 24 hours
-    Column("old_token_hash", String(64)),
-    Column("old_until", Instant),
+    Column("workflow_hash", String(64), nullable=False),  # of a URL that a person pastes: no renewal changes it
+    Column("workflow_seal", Text, nullable=False),
+    Column("secret_hash", String(64), nullable=False),  # of the secret that a person pastes beside that URL
+    Column("secret_seal", Text, nullable=False),
     Column("events", Json, nullable=False),  # event → what Zoho answered
-    Column("asked_expiry", Instant, nullable=False),
+    Column("asked_expiry", Instant, nullable=False),  # by Zoho's clock, as the next two
     Column("expires_at", Instant),  # what Zoho keeps, read back
+    Column("renew_at", Instant),  # half of the life is over
+    Column("skew_seconds", Float, nullable=False),  # Zoho's clock less ours, when it was last seen
     Column("state", String(16), nullable=False),  # on, short, stopped, failed
     Column("detail", Text),
+    Column("created_at", Instant, nullable=False),
     Column("renewed_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),  # renewals that failed, one after another
+    Column("next_try_at", Instant),
+    Column("gap_since", Instant),  # notifications may be lost since then; the next whole sync ends it
     Column("last_delivery_at", Instant),
+    Column("silent_since", Instant),  # the first change since the last delivery that only a sync saw
+    Column("deliveries", Integer, nullable=False),
+    Column("doubtful", Integer, nullable=False),  # deliveries without the token
     Column("missed", Integer, nullable=False),  # changed rows of the last whole sync that no delivery named
-    Column("idle", Integer, nullable=False),  # deliveries whose row was not newer
+    Column("idle", Integer, nullable=False),  # records that a delivery named, and that had not changed
+    Column("missed_total", Integer, nullable=False),
+    Column("compared_at", Instant),  # the end of the last whole sync that was compared
     Index("registry_push_subscriptions_by_hook", "hook_hash"),
+    Index("registry_push_subscriptions_by_workflow", "workflow_hash"),
     Index("registry_push_subscriptions_by_zoho_channel", "zoho_channel_id"),
+)
+
+# An earlier hook and its token are heard for 24 hours after a new one took its place.
+push_old_hooks = Table(
+    "registry_push_old_hooks",
+    metadata,
+    Column("hook_hash", String(64), primary_key=True),
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
+    Column("token_hash", String(64), nullable=False),
+    Column("zoho_channel_id", String(32), nullable=False),
+    Column("until", Instant, nullable=False),
+    Index("registry_push_old_hooks_by_zoho_channel", "zoho_channel_id"),
 )
 
 push_dirty = Table(
@@ -219,14 +244,32 @@ push_dirty = Table(
     Column("record_id", String(32), primary_key=True),
     Column("operation", String(16), nullable=False),  # insert, update, delete: of the newest delivery
     Column("is_trusted", Boolean, nullable=False),  # a delivery with the right token; else it is a nudge alone
-    Column("zoho_at", Instant),  # server_time of the newest delivery
+    Column("zoho_at", Instant),  # server_time of the oldest delivery that was not served yet
     Column("first_seen_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
     Column("n", Integer, nullable=False),
     Column("state", String(16), nullable=False),  # new, loaded, published
+    Column("due_at", Instant),  # new: not before then
     Column("loaded_at", Instant),
     Column("published_at", Instant),
+    Column("counted_at", Instant),  # a whole sync that began after the delivery has ended
+    Column("raw_seconds", Float),  # from the event at Zoho to the loaded row
+    Column("insight_seconds", Float),  # from the event at Zoho to the numbers that count it
     Index("registry_push_dirty_by_state", "state", "channel_id"),
+)
+
+push_loads = Table(
+    "registry_push_loads",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("module", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # records, deletions
+    Column("ids", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("credits", Float, nullable=False),
+    Index("registry_push_loads_by_channel", "channel_id", "at"),
 )
 
 writeback_settings = Table(

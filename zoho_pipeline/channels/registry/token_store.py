@@ -9,14 +9,14 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DecryptionError, UnknownChannel
 from zoho_pipeline.channels.registry.encryption import Encryptor, fingerprint
-from zoho_pipeline.channels.registry.platform_tables import webhook_endpoints
+from zoho_pipeline.channels.registry.platform_tables import push_subscriptions, webhook_endpoints
 from zoho_pipeline.channels.registry.tables import access_tokens, channels
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
 log = logging.getLogger(__name__)
 
-REFRESH, ACCESS, WEBHOOK = "refresh", "access", "webhook"
+REFRESH, ACCESS, WEBHOOK, PUSH = "refresh", "access", "webhook", "push"
 
 
 class TokenStore:
@@ -109,7 +109,7 @@ class TokenStore:
         """Encrypt with the newest key what an older one encrypted; the number of secrets that changed.
 
         A token that no key decrypts stays as it is: it stops only the channel whose token it is. So does the secret of
-        an endpoint: its deliveries say so, and syncs go on.
+        an endpoint or a subscription: its deliveries say so, and syncs go on.
         """
         if not self._encryptor.rotates:
             return 0
@@ -127,6 +127,7 @@ class TokenStore:
                         connection.execute(update(table).where(table.c.channel_id == channel_id).values(values))
                         changed += 1
             changed += self._encrypt_endpoints(connection)
+            changed += self._encrypt_subscriptions(connection)
         return changed
 
     def _encrypt_endpoints(self, connection: Connection) -> int:
@@ -139,6 +140,22 @@ class TokenStore:
                 seal = self._encryptor.encrypt(secret, endpoint_id, WEBHOOK)
                 own = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
                 changed += connection.execute(own.values(secret_seal=seal)).rowcount
+        return changed
+
+    def _encrypt_subscriptions(self, connection: Connection) -> int:
+        """A secret that no key decrypts stays as it is: the next renewal replaces it."""
+        changed = 0
+        for row in connection.execute(select(push_subscriptions)).mappings().all():
+            channel_id, values = row["channel_id"], {}
+            for name in ("hook_seal", "token_seal", "workflow_seal", "secret_seal"):
+                if not self._encryptor.is_current(row[name]):
+                    with suppress(DecryptionError):
+                        secret = self._encryptor.decrypt(row[name], channel_id, PUSH)
+                        values[name] = self._encryptor.encrypt(secret, channel_id, PUSH)
+            if values:
+                own = update(push_subscriptions).where(push_subscriptions.c.channel_id == channel_id)
+                connection.execute(own.values(values))
+                changed += len(values)
         return changed
 
     def _access_token(self, row: Row[tuple[object, ...]]) -> AccessToken:

@@ -25,6 +25,7 @@ class ModuleReader:
         module: the context of its parts. `spec`, `client`, `report` and `baseline` come from it.
         checkpoints, rows, fields, routes: its parts.
         unchanged: one query showed that nothing has changed.
+        began_at: the cursor that the last sync left; None: there was none.
     """
 
     def __init__(self, module: ModuleContext, state: ModuleState, *, can_query: bool, can_bulk: bool) -> None:
@@ -37,6 +38,7 @@ class ModuleReader:
             module, self.checkpoints, self.rows, self.fields, can_query=can_query, can_bulk=can_bulk
         )
         self.unchanged = False
+        self.began_at = state.cursor
 
     @property
     def state(self) -> ModuleState:
@@ -90,11 +92,11 @@ class ModuleReader:
         why = "everything, as asked" if self.module.full else "first load"
         self.fields.ensure()
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
-        self._read_deletions()  # after the rows, to find what was deleted while they were read
+        self.read_deletions()  # after the rows, to find what was deleted while they were read
 
     def _changes(self, since: datetime) -> Iterator[Checkpoint]:
         """Read the deletions, then one query that shows whether anything has changed, then the changes."""
-        self._read_deletions()
+        self.read_deletions()
         there = self.routes.totals()
         if there is not None and self._is_unchanged(there):
             if self.baseline.unsettled is None:
@@ -166,7 +168,8 @@ class ModuleReader:
         same = there.changed is not None and there.converted == here.converted
         return same and not change_probe.difference(there, here, self.module.window.hi, self.state.compared)
 
-    def _read_deletions(self) -> None:
+    def read_deletions(self) -> None:
+        """Read the list of deletions, where the module has one. A refusal is noted in the report."""
         if not self.spec.has_deletions:
             return
         hi, known = self.module.window.hi, self.baseline.deletions

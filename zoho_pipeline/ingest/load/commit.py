@@ -14,6 +14,7 @@ from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays
 from zoho_pipeline.ingest.load.batch import LoadBatch, newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish_channel
 from zoho_pipeline.ingest.load.context import SyncContext
+from zoho_pipeline.ingest.load.push_proof import prove
 from zoho_pipeline.ingest.raw.inferred_history import HISTORY_RULES, infer_stays
 from zoho_pipeline.ingest.raw.lookup_names import fill_names, has_bare_names
 from zoho_pipeline.ingest.raw.small_tables import insert_rows, replace_rows, upsert_rows
@@ -98,6 +99,8 @@ def finish(sync: SyncContext) -> SyncReport:
         publish_channel(connection, sync.registry.get(sync.channel.id), _found_fields(sync))
         rows = [sync_log.row(sync.channel.id, sync.run_id, sync.started_at, part, finished_at) for part in reports]
         insert_rows(connection, SYNC_RUNS, rows)
+    if sync.whole:
+        prove(sync)
     if sync.fatal is not None:
         raise sync.fatal
     return SyncReport(sync.channel.id, sync.run_id, reports, sync.started_at)

@@ -36,13 +36,19 @@ def values_of(
 
 
 def versions_since(
-    connection: Connection, table: RawTable, channel_id: str, since: datetime, limit: int
+    connection: Connection,
+    table: RawTable,
+    channel_id: str,
+    since: datetime,
+    limit: int,
+    before: datetime | None = None,
 ) -> list[tuple[str, datetime]]:
-    """(id, modified_time) of the newest `limit` rows modified at or after `since`, newest first."""
+    """(id, modified_time) of the newest `limit` rows modified in [since, before), newest first."""
+    until = "" if before is None else " and modified_time < ?"
     rows = connection.rows(
-        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?"  # noqa: S608
+        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?{until}"  # noqa: S608
         f" order by modified_time desc limit {int(limit)}",
-        (channel_id, since),
+        (channel_id, since) if before is None else (channel_id, since, before),
     )
     return [(row["id"], row["modified_time"]) for row in rows]
 

@@ -38,14 +38,19 @@ def read_baseline(
     newest = versions_since(connection, table, channel_id, start - OVERLAP, OVERLAP_ROWS + 1)
     since = overlap_start(start, newest)
     unsettled, too_many = None, False
-    late = versions_since(connection, table, channel_id, final_to, limits.most_unsettled + 1)
+    late = versions_since(connection, table, channel_id, final_to, limits.most_unsettled + 1, before=cursor)
+    # no sync has read these in the order of change: notifications named them, or an edit moved them beyond its window
+    beyond = versions_since(connection, table, channel_id, cursor, limits.most_unsettled + 1)
     if len(late) > limits.most_unsettled:
         too_many = True
     elif late:
-        unsettled, since = final_to, min(since, final_to)
+        unsettled = final_to
+    if beyond and unsettled is None:
+        unsettled = cursor
+    since = since if unsettled is None else min(since, unsettled)
     return Baseline(
         since=since,
-        recent={id_: at for id_, at in {**dict(newest), **dict(late)}.items() if at >= since},
+        recent={id_: at for id_, at in {**dict(newest), **dict(late), **dict(beyond)}.items() if at >= since},
         deletions=known,
         empty=empty,
         totals=live_totals(connection, table, spec.module, channel_id, hi) if spec.has_deletions else None,

@@ -1,4 +1,4 @@
-"""`/actions/watch`: make, read, replace, change and end subscriptions (docs/zoho-facts.md, section 9.1)."""
+"""`/actions/watch`: make, read, replace, change and end subscriptions (docs/zoho-facts.md, section 9)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -71,12 +71,20 @@ class Module(BaseModel):
 
 
 class Push(BaseModel):
-    """Notifications from Zoho."""
+    """Notifications from Zoho. A change that no notification names is found by the next sync."""
 
-    state: str = Field(description="`off`: changes are found by the next sync.")
+    state: Literal["off", "on", "short", "stopped", "failed"] = Field(
+        description="`short`: Zoho keeps the subscription for less than a week. `stopped`: changes come, and no "
+        "notification. `failed`: Zoho does not renew it."
+    )
+    detail: str | None = Field(default=None, description="Why it is so, in a sentence.")
     expires_at: datetime | None = Field(default=None, description="When the subscription ends.")
     last_event_at: datetime | None = Field(default=None, description="When the last notification came.")
     p95_seconds: float | None = Field(default=None, description="From the change in Zoho to the loaded row.")
+    missed: int | None = Field(default=None, description="Changes of the last whole sync without a notification.")
+    idle: int | None = Field(default=None, description="Named records that the last whole sync found unchanged.")
+    is_catching_up: bool = Field(default=False, description="Notifications may be lost; a whole sync is asked for.")
+    is_hourly: bool = Field(default=False, description="Their share of the credits is used: numbers change hourly.")
 
 
 class WriteBack(BaseModel):

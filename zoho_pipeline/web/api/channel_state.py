@@ -11,6 +11,7 @@ from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Chan
 from zoho_pipeline.channels.registry.sync_records import org_credits
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
+from zoho_pipeline.push.status import PushStatus, push_status
 from zoho_pipeline.reading.channel_numbers import ChannelNumbers, read_numbers
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import connection as warehouse
@@ -42,7 +43,9 @@ def channel_states(
     with database.read() as transaction:
         now = database.now_in(transaction)
         spent = {channel.id: _credits(transaction, channel, found.settings, now) for channel in listed}
-    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], now) for c in listed]
+        share = found.service.push_credit_share
+        pushes = {channel.id: push_status(transaction, channel, share, now) for channel in listed}
+    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], pushes[c.id], now) for c in listed]
 
 
 def for_browser(text: str) -> str | None:
@@ -64,6 +67,7 @@ def _state(
     numbers: ChannelNumbers | None,
     request: SyncRequest | None,
     credits: model.Credits,
+    push: PushStatus,
     now: datetime,
 ) -> model.ChannelState:
     return model.ChannelState(
@@ -88,7 +92,7 @@ def _state(
         leads=_leads(numbers),
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
-        push=model.Push(state="off"),
+        push=_push(push),
         write_back=model.WriteBack(state="off"),
     )
 
@@ -151,6 +155,12 @@ def _module(channel: Channel, name: str) -> model.Module:
         credits=status.credits,
         detail=for_browser(status.detail or ""),
     )
+
+
+def _push(found: PushStatus) -> model.Push:
+    names = model.Push.model_fields
+    values = {name: getattr(found, name) for name in names} | {"detail": for_browser(found.detail or "")}
+    return model.Push.model_validate(values)
 
 
 def _credits(transaction: Connection, channel: Channel, settings: Settings, now: datetime) -> model.Credits:

@@ -12,6 +12,7 @@ from zoho_pipeline.channels.consent.remove import remove as remove_channel
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, OtherOrg, RegistryError, UnknownChannel
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.model import ACTIVE, PAUSED, RECONNECT_NEEDED, Channel
+from zoho_pipeline.push.subscribe import end_for_removal
 from zoho_pipeline.settings import SettingsError
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
@@ -118,6 +119,7 @@ def remove(
     This process does not write to the warehouse, so a worker deletes the rows.
     """
     found, channel = _channel(request, principal, channel_id)
+    end_for_removal(found.settings, found.registry, found.service, channel.id)
     try:
         done = remove_channel(found.registry, channel.id, purge_for=principal.id if purge else None)
     except UnknownChannel:

@@ -61,7 +61,7 @@ class BodyLimits:
     """Reads the body of each request within its limits, and keeps it as `scope["state"]["body"]`.
 
     Args:
-        body_bytes: the largest body.
+        body_bytes: the largest body. A gate outside may allow a request another size (`scope["state"]["body_bytes"]`).
         seconds: how long a body may take.
     """
 
@@ -77,7 +77,7 @@ class BodyLimits:
             body = await asyncio.wait_for(self._read(scope, receive), self._seconds)
             _check_type(scope, body)
         except Problem as problem:
-            await _refuse(scope, receive, send, problem)
+            await refuse(scope, receive, send, problem)
             return
         except TimeoutError:
             late = Problem("request_timeout", "The request did not arrive in time.", headers={"Connection": "close"})
@@ -102,8 +102,9 @@ class BodyLimits:
             # a body of a GET has no meaning; the server throws it away with the connection
             return b""
         length = _header(scope, b"content-length")
-        if length.isdecimal() and int(length) > self._most:
-            raise self._too_large()
+        most = int(scope.get("state", {}).get("body_bytes", self._most))
+        if length.isdecimal() and int(length) > most:
+            raise _too_large(most)
         parts: list[bytes] = []
         size = 0
         while True:
@@ -112,13 +113,14 @@ class BodyLimits:
                 return None
             parts.append(message.get("body", b""))
             size += len(parts[-1])
-            if size > self._most:
-                raise self._too_large()
+            if size > most:
+                raise _too_large(most)
             if not message.get("more_body", False):
                 return b"".join(parts)
 
-    def _too_large(self) -> Problem:
-        return Problem("too_large", f"A body has at most {self._most // 1024} KiB.", headers={"Connection": "close"})
+
+def _too_large(most: int) -> Problem:
+    return Problem("too_large", f"A body has at most {most // 1024} KiB.", headers={"Connection": "close"})
 
 
 def _header(scope: Scope, name: bytes) -> str:
@@ -143,7 +145,7 @@ def _check_type(scope: Scope, body: bytes | None) -> None:
         raise Problem("unsupported_media", "Send the body as `Content-Type: application/json`.")
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
     """Answer, then read what the client is still sending for a moment, then end the connection."""
 
     async def send_and_drain(message: Message) -> None:

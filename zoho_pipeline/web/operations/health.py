@@ -15,6 +15,9 @@ from zoho_pipeline.web.services import WebServices, services
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
+RENEWAL_LATE = timedelta(hours=1)
+"""A subscription that must be renewed, and that nobody has tried to renew for this long."""
+
 LEASE_AGE = timedelta(seconds=60)
 """A worker whose lease ended this long ago is gone. A request may wait this long for a worker."""
 
@@ -50,7 +53,7 @@ def readyz(response: Response, found: Annotated[WebServices, Depends(services)])
         "registry": _checked(lambda: _registry(found), "The registry does not answer."),
         "published": _checked(lambda: _published(found), "The published marts cannot be read."),
         "worker_lease": _checked(lambda: _worker(found), "The registry does not answer."),
-        "push_renewal": Check(ok=True, detail="No channel has push."),
+        "push_renewal": _checked(lambda: _push(found), "The registry does not answer."),
     }
     ready = all(check.ok for check in checks.values())
     response.status_code = 200 if ready else 503
@@ -94,3 +97,19 @@ def _worker(found: WebServices) -> Check:
     if oldest is not None and oldest < now - LEASE_AGE:
         return Check(ok=False, detail="A sync request waits, and nobody takes it. Start `zoho-pipeline work`.")
     return Check(ok=True, detail="No worker is alive, and no sync request waits.")
+
+
+def _push(found: WebServices) -> Check:
+    """Whether somebody renews subscriptions. One that Zoho refuses is the matter of its channel, not of this server."""
+    rows = tables.push_subscriptions
+    columns = (rows.c.renew_at, rows.c.skew_seconds, rows.c.next_try_at, rows.c.created_at)
+    with found.registry.database.read() as transaction:
+        now = found.registry.database.now_in(transaction)
+        known = transaction.execute(select(*columns)).all()
+    late = 0
+    for renew_at, skew, next_try_at, created_at in known:
+        due = created_at if renew_at is None else renew_at - timedelta(seconds=skew)
+        late += max(due, next_try_at or due) < now - RENEWAL_LATE
+    if late:
+        return Check(ok=False, detail=f"{late} subscriptions wait for their renewal. Start `zoho-pipeline work`.")
+    return Check(ok=True, detail=f"{len(known)} channels have push." if known else "No channel has push.")

@@ -4,15 +4,18 @@ A metric has no tenant and no channel: the page may be read by people who may no
 is a series of its own.
 """
 
+import math
 import time
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.registry import platform_tables as platform
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.web.auth.require import require
@@ -48,7 +51,12 @@ class Metrics:
         )
         self.deliveries = Gauge("zoho_webhook_deliveries", "Deliveries of events.", state, registry=self.collectors)
         self.channels = Gauge("zoho_channels", "Channels.", ["status"], registry=self.collectors)
+        result = ["result"]
+        self.push_deliveries = Counter(
+            "zoho_push_deliveries", "Deliveries of notifications to this process.", result, registry=self.collectors
+        )
         self.workers = Gauge("zoho_workers", "Workers with a lease.", [], registry=self.collectors)
+        self.push = PushMetrics(self.collectors)
 
     def read_registry(self, found: WebServices) -> None:
         """Set the gauges of what the registry holds."""
@@ -64,6 +72,48 @@ class Metrics:
                     gauge.labels(value).set(count)
             alive = select(func.count()).where(platform.workers.c.lease_until > now)
             self.workers.set(transaction.scalar(alive) or 0)
+            self.push.read(transaction, now)
+
+
+class PushMetrics:
+    """What the registry holds of notifications. The worker measures it, so these are numbers of the last 24 hours."""
+
+    def __init__(self, collectors: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=collectors)
+
+        self.seconds = {
+            "raw": gauge("zoho_push_to_raw_seconds", "From a change at Zoho to its loaded row.", "quantile"),
+            "insight": gauge("zoho_push_to_insight_seconds", "From a change at Zoho to its numbers.", "quantile"),
+        }
+        self.expiry = gauge("zoho_push_expiry_seconds", "Until the first subscription ends.")
+        self.missed = gauge("zoho_push_missed_total", "Changes that no notification named, since push is on.")
+        self.credits = gauge("zoho_push_credits", "API credits that notifications cost.", "lane")
+        self.subscriptions = gauge("zoho_push_subscriptions", "Subscriptions.", "state")
+
+    def read(self, transaction: Connection, now: datetime) -> None:
+        for name, values in push_queue.seconds_of(transaction, now).items():
+            self.seconds[name].clear()
+            for share in (0.5, 0.95, 0.99):
+                if (found := push_queue.percentile(values, share)) is not None:
+                    self.seconds[name].labels(str(share)).set(found)
+        rows = platform.push_subscriptions
+        ends = [
+            (expires_at - now).total_seconds() - skew
+            for expires_at, skew in transaction.execute(select(rows.c.expires_at, rows.c.skew_seconds))
+            if expires_at is not None
+        ]
+        self.expiry.set(min(ends, default=math.nan))
+        self.missed.set(transaction.scalar(select(func.sum(rows.c.missed_total))) or 0)
+        self.subscriptions.clear()
+        for state, count in transaction.execute(select(rows.c.state, func.count()).group_by(rows.c.state)):
+            self.subscriptions.labels(state).set(count)
+        day = now - timedelta(hours=24)
+        loads, asked = platform.push_loads, platform.sync_requests
+        record = select(func.sum(loads.c.credits)).where(loads.c.at > day)
+        insight = select(func.sum(asked.c.credits)).where(asked.c.reason.in_(("push", "gap")), asked.c.asked_at > day)
+        self.credits.labels("record").set(transaction.scalar(record) or 0)
+        self.credits.labels("insight").set(transaction.scalar(insight) or 0)
 
 
 class CountRequests:

@@ -23,7 +23,7 @@ from zoho_pipeline.web.pages.channel_view import (
     read_modules,
 )
 from zoho_pipeline.web.pages.renderer import render
-from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, status_line
+from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, push_line, status_line
 from zoho_pipeline.web.services import WebServices
 
 LEADS = 20
@@ -83,6 +83,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         leads=lead_rows(leads),
         history=history_rows(history, state.timezone, state.currency),
         read=read_modules(state),
+        push=push_line(state),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
         few=FEW,
         **insight,

@@ -68,6 +68,27 @@ def _state(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
     return "good", "Connected", f"Everything in {org} up to {until} is imported.", "sync"
 
 
+def push_line(state: ChannelState) -> str | None:
+    """How changes arrive, in sentences for a marketer; None: by syncs alone."""
+    push = state.push
+    if push.state == "off":
+        return None
+    if push.state in ("stopped", "failed"):
+        return "Zoho’s notifications have stopped. Changes appear after the next sync."
+    if push.is_catching_up:
+        return "Notifications of Zoho may have been lost. A sync reads everything that changed meanwhile."
+    words = "Zoho tells of each change, so a new lead appears here within seconds."
+    if push.last_event_at is not None:
+        words += f" The last notification came {moment(push.last_event_at, state.timezone)}."
+    if push.p95_seconds is not None:
+        words += f" Of the last day’s changes, 95 % were read within {push.p95_seconds:.0f} s."
+    if push.missed:
+        words += f" The last sync found {push.missed} {plural(push.missed, 'change')} without a notification."
+    if push.is_hourly:
+        words += " Notifications have used their share of the API credits, so the numbers change once per hour."
+    return words
+
+
 def _banner(state: ChannelState) -> str | None:
     if state.leads.total is None:
         if state.data_status == "module_missing":

@@ -54,6 +54,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     # Zoho lists no scope for holidays: the scope of business hours covers them.
     "holidays": ("ZohoCRM.settings.business_hours.READ",),
     "related_lists": ("ZohoCRM.settings.related_lists.READ",),
+    "notifications": NOTIFICATION_SCOPES,
 }
 NEEDS: tuple[str, ...] = tuple(_NEEDS)
 
@@ -157,6 +158,8 @@ def required_by_path(path: str) -> tuple[str, ...]:
         return _NEEDS.get(settings[1], ())
     if _BULK_PATH.search(path):
         return requires("bulk")
+    if path.endswith("/actions/watch"):
+        return _NEEDS["notifications"]
     record = _RECORD_PATH.match(path)
     if record is None:
         return ()

@@ -145,9 +145,27 @@ class ZohoClient:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool = False,
+        rows: str | None = None,
     ) -> Answer:
-        """Post a JSON document. `repeatable` means that the call only reads, so it may be sent again."""
-        return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable)
+        """Post a JSON document.
+
+        Args:
+            repeatable: the call only reads, or does the same when it is sent again.
+            rows: the key of the list with one result per part of the request (see `responses.read`).
+        """
+        return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable, rows=rows)
+
+    def change(
+        self,
+        method: str,
+        path: str,
+        *,
+        rows: str,
+        json: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """PUT or DELETE something that a repetition leaves as it is. `rows`: see `post`."""
+        return self._call(method, path, params=params, json=json, rows=rows)
 
     def download(self, path: str, target: Path, check: Callable[[Path], object] | None = None) -> int:
         """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
@@ -184,6 +202,7 @@ class ZohoClient:
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
         repeatable: bool = True,
+        rows: str | None = None,
     ) -> Answer:
         cost = cost_of(method, path, params, json)
         scope = decisive(path)
@@ -202,7 +221,7 @@ class ZohoClient:
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
             try:
-                data = responses.read(response, body, path, lenient=last_try or was_odd)
+                data = responses.read(response, body, path, lenient=last_try or was_odd, rows=rows)
             except OddText:
                 was_odd = True  # the next answer is read without its odd values
                 raise

@@ -38,11 +38,15 @@ def is_limit(status: int, body: bytes) -> bool:
     return status >= 400 and any(code.encode() in body for code in LIMIT_CODES)
 
 
-def read(response: httpx.Response, body: bytes, path: str, *, lenient: bool = False) -> dict[str, Any] | None:
+def read(
+    response: httpx.Response, body: bytes, path: str, *, lenient: bool = False, rows: str | None = None
+) -> dict[str, Any] | None:
     """The JSON object of a good answer; None if it has no body (204, 304).
 
     Args:
         lenient: leave out the values that are no valid text (see `parsing`), instead of raising OddText.
+        rows: the key of a list in which each part of the request has its own result. An answer with that list is good
+            also with status 400: its results say what was refused.
 
     Raises:
         BadAnswer: the body is no JSON object.
@@ -60,6 +64,8 @@ def read(response: httpx.Response, body: bytes, path: str, *, lenient: bool = Fa
             raise errors.BadAnswer(f"{what}: Zoho answered {status} with a body that is no JSON object.")
         if parsed.get("status") != "error" or "code" not in parsed:
             return parsed
+    if rows is not None and 400 <= status < 500 and isinstance(parsed, dict) and isinstance(parsed.get(rows), list):
+        return parsed
     raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
 
 

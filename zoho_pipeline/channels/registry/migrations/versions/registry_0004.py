@@ -22,12 +22,43 @@ def upgrade() -> None:
         sa.Column("last_seen_at", sa.DateTime(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=True),
         sa.Column("loaded_at", sa.DateTime(), nullable=True),
         sa.Column("published_at", sa.DateTime(), nullable=True),
+        sa.Column("counted_at", sa.DateTime(), nullable=True),
+        sa.Column("raw_seconds", sa.Float(), nullable=True),
+        sa.Column("insight_seconds", sa.Float(), nullable=True),
         sa.ForeignKeyConstraint(["channel_id"], ["registry_channels.channel_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("channel_id", "module", "record_id"),
     )
     op.create_index("registry_push_dirty_by_state", "registry_push_dirty", ["state", "channel_id"], unique=False)
+    op.create_table(
+        "registry_push_loads",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("channel_id", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("module", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("ids", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("credits", sa.Float(), nullable=False),
+        sa.ForeignKeyConstraint(["channel_id"], ["registry_channels.channel_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("registry_push_loads_by_channel", "registry_push_loads", ["channel_id", "at"], unique=False)
+    op.create_table(
+        "registry_push_old_hooks",
+        sa.Column("hook_hash", sa.String(length=64), nullable=False),
+        sa.Column("channel_id", sa.String(length=64), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("zoho_channel_id", sa.String(length=32), nullable=False),
+        sa.Column("until", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["channel_id"], ["registry_channels.channel_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("hook_hash"),
+    )
+    op.create_index(
+        "registry_push_old_hooks_by_zoho_channel", "registry_push_old_hooks", ["zoho_channel_id"], unique=False
+    )
     op.create_table(
         "registry_push_subscriptions",
         sa.Column("channel_id", sa.String(length=64), nullable=False),
@@ -36,22 +67,37 @@ def upgrade() -> None:
         sa.Column("zoho_channel_id", sa.String(length=32), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
         sa.Column("token_seal", sa.Text(), nullable=False),
-        sa.Column("old_hook_hash", sa.String(length=64), nullable=True),
-        sa.Column("old_token_hash", sa.String(length=64), nullable=True),
-        sa.Column("old_until", sa.DateTime(), nullable=True),
+        sa.Column("workflow_hash", sa.String(length=64), nullable=False),
+        sa.Column("workflow_seal", sa.Text(), nullable=False),
+        sa.Column("secret_hash", sa.String(length=64), nullable=False),
+        sa.Column("secret_seal", sa.Text(), nullable=False),
         sa.Column("events", sa.Text(), nullable=False),
         sa.Column("asked_expiry", sa.DateTime(), nullable=False),
         sa.Column("expires_at", sa.DateTime(), nullable=True),
+        sa.Column("renew_at", sa.DateTime(), nullable=True),
+        sa.Column("skew_seconds", sa.Float(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("renewed_at", sa.DateTime(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(), nullable=True),
+        sa.Column("gap_since", sa.DateTime(), nullable=True),
         sa.Column("last_delivery_at", sa.DateTime(), nullable=True),
+        sa.Column("silent_since", sa.DateTime(), nullable=True),
+        sa.Column("deliveries", sa.Integer(), nullable=False),
+        sa.Column("doubtful", sa.Integer(), nullable=False),
         sa.Column("missed", sa.Integer(), nullable=False),
         sa.Column("idle", sa.Integer(), nullable=False),
+        sa.Column("missed_total", sa.Integer(), nullable=False),
+        sa.Column("compared_at", sa.DateTime(), nullable=True),
         sa.ForeignKeyConstraint(["channel_id"], ["registry_channels.channel_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("channel_id"),
     )
     op.create_index("registry_push_subscriptions_by_hook", "registry_push_subscriptions", ["hook_hash"], unique=False)
+    op.create_index(
+        "registry_push_subscriptions_by_workflow", "registry_push_subscriptions", ["workflow_hash"], unique=False
+    )
     op.create_index(
         "registry_push_subscriptions_by_zoho_channel", "registry_push_subscriptions", ["zoho_channel_id"], unique=False
     )

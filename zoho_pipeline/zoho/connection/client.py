@@ -1,7 +1,7 @@
 """The client: the API calls of one connection, with limits, retries and Zoho's clock.
 
 It turns each answer into data or an error of `errors`, and knows no business rule. It repeats a call only where that
-is safe: a read always, a POST that creates something only if Zoho certainly did not carry it out (no connection, or
+is safe: a read always, a call that creates or changes something only if Zoho certainly did not carry it out (no connection, or
 HTTP 429). It raises permanent errors at once.
 """
 
@@ -29,6 +29,7 @@ from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 from zoho_pipeline.zoho.connection.server_clock import ServerClock, parse_date_header
 from zoho_pipeline.zoho.errors import (
+    AnswerTooLarge,
     BadAnswer,
     ClockJumped,
     ConcurrencyLimit,
@@ -149,6 +150,17 @@ class ZohoClient:
         """Post a JSON document. `repeatable` means that the call only reads, so it may be sent again."""
         return self._call("POST", path, params=params, headers=headers, json=json, repeatable=repeatable)
 
+    def put(self, path: str, *, json: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+        """Change records. The answer may have any status below 500: each row of its `data` has a result of its own.
+
+        The call is sent again only if Zoho certainly did not carry it out. After any other failure of the network, and
+        after a 5xx, the caller must look whether it was carried out.
+
+        Raises:
+            ZohoError: the call as a whole was refused, or its outcome is unknown. See `may_be_done`.
+        """
+        return self._call("PUT", path, headers=headers, json=json, repeatable=False, row_results=True)
+
     def download(self, path: str, target: Path, check: Callable[[Path], object] | None = None) -> int:
         """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
 
@@ -184,6 +196,7 @@ class ZohoClient:
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
         repeatable: bool = True,
+        row_results: bool = False,
     ) -> Answer:
         cost = cost_of(method, path, params, json)
         scope = decisive(path)
@@ -202,7 +215,9 @@ class ZohoClient:
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
             try:
-                data = responses.read(response, body, path, lenient=last_try or was_odd)
+                data = responses.read(
+                    response, body, path, lenient=last_try or was_odd, row_results=row_results
+                )
             except OddText:
                 was_odd = True  # the next answer is read without its odd values
                 raise
@@ -308,9 +323,14 @@ class ZohoClient:
         log.debug("%s %s -> %s", request.method, request.url.path, status or "no answer")
 
 
+def may_be_done(error: ZohoError) -> bool:
+    """Whether Zoho may have carried out a change that ended with this error."""
+    return isinstance(error, AnswerTooLarge) or (isinstance(error, Retryable) and not _certainly_not_done(error))
+
+
 def _certainly_not_done(error: Retryable) -> bool:
     """Whether Zoho cannot have carried out the request that ended with this error."""
     return isinstance(error, ConcurrencyLimit) or (isinstance(error, ConnectionFailed) and not error.sent)
 
 
-__all__ = ["ZohoClient"]
+__all__ = ["ZohoClient", "may_be_done"]

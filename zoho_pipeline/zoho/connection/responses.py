@@ -38,11 +38,14 @@ def is_limit(status: int, body: bytes) -> bool:
     return status >= 400 and any(code.encode() in body for code in LIMIT_CODES)
 
 
-def read(response: httpx.Response, body: bytes, path: str, *, lenient: bool = False) -> dict[str, Any] | None:
+def read(
+    response: httpx.Response, body: bytes, path: str, *, lenient: bool = False, row_results: bool = False
+) -> dict[str, Any] | None:
     """The JSON object of a good answer; None if it has no body (204, 304).
 
     Args:
         lenient: leave out the values that are no valid text (see `parsing`), instead of raising OddText.
+        row_results: an answer below 500 with a list `data` of objects is good: each row has its own result.
 
     Raises:
         BadAnswer: the body is no JSON object.
@@ -60,7 +63,14 @@ def read(response: httpx.Response, body: bytes, path: str, *, lenient: bool = Fa
             raise errors.BadAnswer(f"{what}: Zoho answered {status} with a body that is no JSON object.")
         if parsed.get("status") != "error" or "code" not in parsed:
             return parsed
+    if row_results and status < 500 and isinstance(parsed, dict) and _has_rows(parsed):
+        return parsed
     raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
+
+
+def _has_rows(document: Mapping[str, Any]) -> bool:
+    rows = document.get("data")
+    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
 def _parse(response: httpx.Response, body: bytes, what: str, *, lenient: bool) -> Any:

@@ -1,9 +1,10 @@
 """The sizes and times of one worker, each with its reason. A test passes others to the constructor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from zoho_pipeline.channels.sync_requests import model, workers
+from zoho_pipeline.writeback.limits import WritebackLimits
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class WorkerLimits:
         deliveries: webhook deliveries at the same time.
         delivery_seconds: within which an endpoint must answer.
         delivery_lease: how long a claim of a delivery holds.
+        writeback: the limits of write-back.
     """
 
     threads: int = 4
@@ -38,3 +40,4 @@ class WorkerLimits:
     deliveries: int = 16
     delivery_seconds: float = 10.0
     delivery_lease: timedelta = timedelta(seconds=60)
+    writeback: WritebackLimits = field(default_factory=WritebackLimits)

@@ -28,6 +28,7 @@ from zoho_pipeline.worker.marts_builder import MartsBuilder
 from zoho_pipeline.worker.pulse import Pulse
 from zoho_pipeline.worker.purges import purge_removed
 from zoho_pipeline.worker.sender import Sender
+from zoho_pipeline.writeback.sender import WritebackSender
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Worker:
             self._registry, self._warehouse, self._limits.between_publications, self._may_build, self._end
         )
         self._sender = Sender(self._registry, service, self._limits)
+        self._writebacks = WritebackSender(self._registry, self.id, self._limits.writeback)
         self._looked_at: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -92,6 +94,7 @@ class Worker:
         self._once = once
         workers.heartbeat(self._registry, self.id, lease=self._limits.worker_lease)
         parts = {"pulse": self._pulse.run, "marts": self._marts.run, "deliveries": self._sender.run}
+        parts |= {"write-back": self._writebacks.run}
         threads = [self._started(name, part) for name, part in parts.items()]
         try:
             while not self._asked_to_stop:
@@ -122,7 +125,8 @@ class Worker:
                 self._start(Job(request))
         if not self._once or self._all_jobs():
             return False
-        return claims.claimable(self._registry) == 0 and self._sender.is_idle()
+        # the deliveries come last: a write-back that ends makes new ones
+        return claims.claimable(self._registry) == 0 and self._writebacks.is_idle() and self._sender.is_idle()
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -228,6 +232,7 @@ class Worker:
         for job in self._all_jobs():
             job.stop.set()
         self._marts.stop()
+        self._writebacks.stop()
         self._sender.stop()
         with self._guard:
             waiting = [*self._syncing.values(), *threads[1:]]

@@ -215,9 +215,7 @@ class ZohoClient:
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
             try:
-                data = responses.read(
-                    response, body, path, lenient=last_try or was_odd, row_results=row_results
-                )
+                data = responses.read(response, body, path, lenient=last_try or was_odd, row_results=row_results)
             except OddText:
                 was_odd = True  # the next answer is read without its odd values
                 raise

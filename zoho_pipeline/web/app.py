@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
+from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs, writebacks
 from zoho_pipeline.web.api.answers import AnswerCache
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
@@ -29,6 +29,7 @@ ROUTERS = (
     events.router,
     sessions.router,
     manage.router,
+    writebacks.router,
     operator.router,
     pages.router,
     health.router,

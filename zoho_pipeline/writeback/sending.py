@@ -40,7 +40,7 @@ from zoho_pipeline.zoho.errors import (
     ZohoError,
 )
 from zoho_pipeline.zoho.read.lead_status import LeadStatus, read_lead_status
-from zoho_pipeline.zoho.write.lead_status import Refusal, Stale, Written, write_lead_status
+from zoho_pipeline.zoho.write.lead_status import Refusal, RefusalCode, Stale, Written, write_lead_status
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Sending:
         except CreditsExhausted as error:
             self._later(wish, "credits", str(error))
         except (ScopeMissing, NoPermission, ModuleMissing) as error:
-            code = "scope_missing" if isinstance(error, ScopeMissing) else "no_permission"
+            code: RefusalCode = "scope_missing" if isinstance(error, ScopeMissing) else "no_permission"
             self._refused(wish, Refusal(code, "", str(error)), None)
         except ReconnectNeeded as error:
             self._later(wish, "reconnect_needed", str(error))
@@ -117,7 +117,7 @@ class Sending:
                 self._registry.add_credits(wish.channel_id, client.meter.credits)
 
     def _rounds(self, client: ZohoClient, wish: Writeback) -> None:
-        changed_at: datetime | None = None
+        changed_at = _changed_before(wish)
         for _ in range(self._limits.rounds + 1):
             turn = self._renewed(wish)
             if turn is None:
@@ -220,7 +220,12 @@ class Sending:
     def _look(self, client: ZohoClient, turn: _Turn, marked: Writeback, changed_at: datetime) -> bool:
         """Read the lead after a change that Zoho carried out. Returns whether the wish is done."""
         turn.changed_at = changed_at
-        after = read_lead_status(client, marked.lead_id)
+        try:
+            after = read_lead_status(client, marked.lead_id)
+        except ZohoError:
+            known = {"zoho_status": marked.desired, "zoho_modified_at": changed_at}
+            self._move(marked, "sending", "written", "Zoho carried out the change, and could not be read.", **known)
+            raise
         if after is not None and after.status == marked.desired:
             values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
             self._move(marked, "done", None, "Zoho has the status.", **values)
@@ -314,12 +319,18 @@ class Sending:
         return move(transaction, wish, state, who="worker", now=now, code=code, detail=detail, only_if=mine, **values)
 
     def _with_claim(self, wish: Writeback, step: Callable[[Connection, Writeback, datetime], None]) -> None:
-        """Run a step with the wish as it is stored. LostClaim: it is no longer this worker's, or is in another state."""
+        """Run a step with the wish as it is stored. LostClaim: it is no longer this worker's."""
         database = self._registry.database
         with database.write() as transaction:
             database.one_at_a_time(transaction, f"writeback {wish.channel_id}")
             now = database.now_in(transaction)
             step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
+
+
+def _changed_before(wish: Writeback) -> datetime | None:
+    """When an earlier attempt changed the status, if Zoho said so and the lead could not be read after it."""
+    is_written = wish.sending_since is not None and wish.zoho_status == wish.desired
+    return wish.zoho_modified_at if is_written else None
 
 
 _NO_MARK: dict[str, Any] = {"sending_since": None, "sending_precondition": None}

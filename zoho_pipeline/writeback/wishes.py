@@ -75,6 +75,12 @@ def usable_switch(transaction: Connection, channel: Channel) -> Switch:
     return found
 
 
+def check_usable(registry: Registry, channel: Channel) -> None:
+    """Raise what `usable_switch` raises if the channel takes no wish now."""
+    with registry.database.read() as transaction:
+        usable_switch(transaction, channel)
+
+
 def meaning(switch: Switch, wish: Wish) -> Meaning:
     """The wish in Zoho's words. StatusUnmapped: a word has none."""
     desired = switch.words.to_write(wish.status, switch.picklist)

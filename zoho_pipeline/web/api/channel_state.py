@@ -15,6 +15,7 @@ from zoho_pipeline.reading.channel_numbers import ChannelNumbers, read_numbers
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.api import channel_model as model
 from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.writeback.wishes import Summary, summaries
 from zoho_pipeline.zoho.connection.credits import known_edition
 
 STALE_AFTER_HOURS = 36.0
@@ -31,12 +32,13 @@ def channel_states(found: WebServices, channels: Iterable[Channel]) -> list[mode
     listed = list(channels)
     with found.published.reading() as connection:
         numbers = read_numbers(connection, [channel.id for channel in listed]) if connection else {}
+    written = summaries(found.registry, [channel.id for channel in listed])
     requests = {channel.id: _newest_request(found, channel.id) for channel in listed}
     database = found.registry.database
     with database.read() as transaction:
         now = database.now_in(transaction)
         spent = {channel.id: _credits(transaction, channel, found.settings, now) for channel in listed}
-    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], now) for c in listed]
+    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], _write_back(written, c), now) for c in listed]
 
 
 def for_browser(text: str) -> str | None:
@@ -58,6 +60,7 @@ def _state(
     numbers: ChannelNumbers | None,
     request: SyncRequest | None,
     credits: model.Credits,
+    write_back: model.WriteBack,
     now: datetime,
 ) -> model.ChannelState:
     return model.ChannelState(
@@ -83,7 +86,16 @@ def _state(
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
         push=model.Push(state="off"),
-        write_back=model.WriteBack(state="off"),
+        write_back=write_back,
+    )
+
+
+def _write_back(written: Mapping[str, Summary], channel: Channel) -> model.WriteBack:
+    found = written.get(channel.id)
+    if found is None:
+        return model.WriteBack(state="off")
+    return model.WriteBack.model_validate(
+        {"state": found.state, "detail": found.detail, "open": found.open, "conflicts": found.conflicts}
     )
 
 

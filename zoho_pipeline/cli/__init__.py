@@ -17,6 +17,7 @@ from zoho_pipeline.cli.simulator import simulator
 from zoho_pipeline.cli.web import web
 from zoho_pipeline.cli.web.serve import serve
 from zoho_pipeline.cli.web.work import work
+from zoho_pipeline.cli.writeback import writeback
 
 
 @click.group("zoho-pipeline", cls=Program, context_settings=CONTEXT_SETTINGS)
@@ -36,6 +37,7 @@ def main() -> None:
     """
 
 
-COMMANDS = (connect, channels, content, sync, reconcile, transform, insight, sql, serve, work, web, simulator, demo)
-for command in COMMANDS:
+COMMANDS = (connect, channels, content, sync, reconcile, transform, insight, sql, writeback)
+SERVICES = (serve, work, web, simulator, demo)
+for command in (*COMMANDS, *SERVICES):
     main.add_command(command)

@@ -4,8 +4,9 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs, writebacks
+from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
 from zoho_pipeline.web.api.answers import AnswerCache
+from zoho_pipeline.web.api.writebacks import routes as writebacks
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
 from zoho_pipeline.web.http import idempotency, problems

@@ -29,6 +29,7 @@ from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import State, Writeback
 from zoho_pipeline.writeback.switch import Switch, break_switch, switch_in
 from zoho_pipeline.writeback.wishes import get_in, inherit
+from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import (
     CreditsExhausted,
@@ -256,6 +257,8 @@ class Sending:
                 break_switch(transaction, found.channel_id, detail, now)
 
         self._with_claim(wish, step)
+        if refusal.code == "scope_missing":
+            self._registry.add_missing_scopes(wish.channel_id, WRITE_BACK_SCOPES)
 
     def _later(self, wish: Writeback, code: str, why: str) -> None:
         """Let the wish wait for its next try, or end it when its time is over. A mark stands."""

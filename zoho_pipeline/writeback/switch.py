@@ -63,6 +63,8 @@ def switch_of(registry: Registry, channel_id: str) -> Switch | None:
 
 def has_scope(channel: Channel) -> bool:
     """Whether the consent allows changes of leads. Where Zoho did not name the scopes, the first change shows it."""
+    if set(WRITE_BACK_SCOPES) & set(channel.missing_scopes):
+        return False
     return channel.scopes is None or all_covered(channel.scopes, WRITE_BACK_SCOPES)
 
 

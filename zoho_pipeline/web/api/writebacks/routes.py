@@ -9,11 +9,20 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, UnknownChannel
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.reading.leads import KnownLead, find_lead
+from zoho_pipeline.web.api.writebacks.shapes import (
+    Decision,
+    DryRun,
+    LeadId,
+    StatusWish,
+    WishAccepted,
+    WritebackPage,
+    WritebackShown,
+    WritebackWithSteps,
+)
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import require, visible_channel
 from zoho_pipeline.web.http import cursors
@@ -39,103 +48,9 @@ _REPEATS = ("idempotency_mismatch", "conflict")
 READ_BEFORE = "the Modified_Time that is read right before"
 """The precondition in the request of a dry run, which asks nobody."""
 
-LeadId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Writer = Annotated[Principal, Depends(require("write"))]
 Reader = Annotated[Principal, Depends(require("read"))]
 Found = Annotated[WebServices, Depends(services)]
-
-
-class StatusWish(BaseModel):
-    """The status that a lead shall have."""
-
-    model_config = ConfigDict(extra="forbid")
-    status: Word = Field(description="A word of the platform, by the map of the channel; or one of Zoho's list.")
-    expected_status: Word | None = Field(
-        default=None,
-        description="The status that the user saw. If Zoho has another one, the wish is a conflict. Null: the status "
-        "of the published lead counts.",
-    )
-    actor: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description="Who wishes it, in your words. It is stored with the wish, and never sent to Zoho."
-    )
-    reason: Annotated[str, StringConstraints(max_length=500)] | None = Field(
-        default=None, description="Why. It is stored with the wish, and never sent to Zoho."
-    )
-
-
-class WishAccepted(BaseModel):
-    """The wish is stored, and a worker sends it."""
-
-    id: str = Field(description="The id for `GET /v1/writebacks/{id}`.")
-    state: State = Field(description="`queued`: it is not sent yet.")
-    zoho_status: str = Field(description="The status that Zoho gets, in Zoho's word.")
-
-
-class DryRun(BaseModel):
-    """What would happen to the wish if Zoho has what the published lead shows."""
-
-    would: Literal["write", "nothing", "refuse", "conflict"]
-    request: dict[str, Any] | None = Field(description="The call that would be sent; null: none.")
-    why: str = Field(description="The reason, in a sentence.")
-
-
-class StepShown(BaseModel):
-    """A step of a write-back."""
-
-    model_config = ConfigDict(populate_by_name=True)
-    at: datetime
-    who: str
-    from_state: str | None = Field(serialization_alias="from")
-    to_state: str = Field(serialization_alias="to")
-    code: str | None
-    detail: str | None
-
-
-class WritebackShown(BaseModel):
-    """A wish for the status of a lead, and what came of it."""
-
-    id: str
-    channel_id: str
-    lead_id: str
-    status: str = Field(description="The word of the wish.")
-    zoho_status: str = Field(description="Zoho's word for it.")
-    expected_status: str | None = Field(description="What the user saw, if the wish said it.")
-    state: State = Field(description="`conflict` without a resolution waits for a decision.")
-    resolution: Literal["kept", "forced", "zoho_wins"] | None = Field(description="How a conflict was decided.")
-    code: str | None = Field(description="Why it is in this state; programs read this.")
-    detail: str | None = Field(description="The same in a sentence.")
-    tries: int = Field(description="Failed tries.")
-    next_try_at: datetime | None
-    found_status: str | None = Field(description="The status that Zoho had at the last look.")
-    zoho_modified_at: datetime | None = Field(description="Zoho's Modified_Time at the last look.")
-    echo_seen_at: datetime | None = Field(description="When a sync read our own change back.")
-    actor: str | None = Field(description="Null without the scope `write` or `pii`.")
-    reason: str | None = Field(description="Null without the scope `write` or `pii`.")
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class WritebackWithSteps(WritebackShown):
-    """A write-back with its journal."""
-
-    events: list[StepShown] = Field(description="Each step, the oldest first.")
-
-
-class WritebackPage(BaseModel):
-    """Write-backs of a channel, the newest first."""
-
-    data: list[WritebackShown]
-    next_cursor: str | None
-
-
-class Decision(BaseModel):
-    """What shall happen to a conflict that waits."""
-
-    model_config = ConfigDict(extra="forbid")
-    choice: Literal["keep", "force"] = Field(
-        description="`keep` leaves Zoho's status as it is. `force` writes the wish over it."
-    )
 
 
 @router.patch(
@@ -143,8 +58,10 @@ class Decision(BaseModel):
     status_code=202,
     response_model=WishAccepted,
     summary="Wish a status for a lead",
-    responses={200: {"model": DryRun, "description": "The answer to a dry run."}}
-    | problem_responses(*_KNOWN, *_REFUSED, "converted", *_REPEATS),
+    responses={
+        200: {"model": DryRun, "description": "The answer to a dry run."},
+        **problem_responses(*_KNOWN, *_REFUSED, "converted", *_REPEATS),
+    },
 )
 def wish_status(
     channel_id: str,

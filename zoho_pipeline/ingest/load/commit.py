@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.platform.lead_changes import LoadedLead
 from zoho_pipeline.ingest.catalog.field_map import discover
-from zoho_pipeline.ingest.catalog.tables import BY_NAME, REJECTED_RECORDS, SYNC_RUNS, USERS
+from zoho_pipeline.ingest.catalog.tables import BY_NAME, LEADS, REJECTED_RECORDS, SYNC_RUNS, USERS
 from zoho_pipeline.ingest.extract.row_filter import rejections
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
-from zoho_pipeline.ingest.load import sync_log
+from zoho_pipeline.ingest.load import lead_changes, sync_log
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays, read_again
 from zoho_pipeline.ingest.load.batch import LoadBatch, newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish_channel
@@ -33,10 +34,20 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
     _infer_history(sync, tables)
     _name_users(sync, tables, batch)
     if tables or state != sync.state:
+        changed = _lead_changes(sync, tables)
         new = sync.appends.appendable(tables)
         sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
         sync.state = state
+        lead_changes.tell(sync.registry, sync.channel, changed)
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
+
+
+def _lead_changes(sync: SyncContext, tables: Mapping[str, pa.Table]) -> list[LoadedLead]:
+    """The leads of the load beside the rows held before it. A load without leads opens no connection for it."""
+    if LEADS.name not in tables or not lead_changes.are_told(sync.channel):
+        return []
+    with sync.warehouse.connect() as connection:
+        return lead_changes.loaded_leads(connection, sync.channel, tables)
 
 
 def last_load(sync: SyncContext, batch: LoadBatch) -> None:

@@ -84,8 +84,8 @@ def wish_status(
             raise not_found()
         wanted = wishes.Wish(lead, wish.status, wish.expected_status, wish.actor, wish.reason)
         if dry_run:
-            response.status_code = 200
-            return _tried(found, channel_id, wanted)
+            tried = _tried(found, channel_id, wanted)
+            return Response(tried.model_dump_json(), media_type="application/json")
         made = wishes.ask(found.registry, channel_id, wanted, principal.id)
     audit = Audit(found.registry.database)
     audit.record(principal.id, "writeback.asked", tenant=channel.tenant, channel_id=channel_id, detail=made.id)

@@ -25,9 +25,10 @@ from zoho_pipeline.warehouse.warehouse import open_warehouse
 NAME = "Zebracorn"
 ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
-MOST_EXECUTED = 75
-"""The present number: 73, and the two modules that keep odd values and long numbers apart (`zoho/parsing`,
-`ingest/convert/cell_values`). If a change needs one more module, raise it and say why. If it needs fewer, lower it."""
+MOST_EXECUTED = 77
+"""The present number: 73, the two modules that keep odd values and long numbers apart (`zoho/parsing`,
+`ingest/convert/cell_values`), and the two that tell the platform what changed (`lead_changes` of `ingest/load` and of
+`channels/platform`). If a change needs one more module, raise it and say why. If it needs fewer, lower it."""
 
 
 class Walk:

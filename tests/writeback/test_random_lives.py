@@ -216,4 +216,4 @@ class LongLives(Lives):
 
 
 TestLongLives = pytest.mark.long(LongLives.TestCase)
-TestLongLives.settings = settings(LIFE, max_examples=150, stateful_step_count=30)
+TestLongLives.settings = settings(LIFE, max_examples=80, stateful_step_count=30)

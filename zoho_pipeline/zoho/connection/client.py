@@ -159,7 +159,7 @@ class ZohoClient:
         Raises:
             ZohoError: the call as a whole was refused, or its outcome is unknown. See `may_be_done`.
         """
-        return self._call("PUT", path, headers=headers, json=json, repeatable=False, row_results=True)
+        return self._call("PUT", path, headers=headers, json=json, repeatable=False, rows="data")
 
     def download(self, path: str, target: Path, check: Callable[[Path], object] | None = None) -> int:
         """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
@@ -196,7 +196,7 @@ class ZohoClient:
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
         repeatable: bool = True,
-        row_results: bool = False,
+        rows: str | None = None,
     ) -> Answer:
         cost = cost_of(method, path, params, json)
         scope = decisive(path)
@@ -215,7 +215,7 @@ class ZohoClient:
             if repeatable and (jump := response.extensions.get(JUMP)):
                 raise ClockJumped(jump)
             try:
-                data = responses.read(response, body, path, lenient=last_try or was_odd, row_results=row_results)
+                data = responses.read(response, body, path, lenient=last_try or was_odd, rows=rows)
             except OddText:
                 was_odd = True  # the next answer is read without its odd values
                 raise

@@ -39,13 +39,14 @@ def is_limit(status: int, body: bytes) -> bool:
 
 
 def read(
-    response: httpx.Response, body: bytes, path: str, *, lenient: bool = False, row_results: bool = False
+    response: httpx.Response, body: bytes, path: str, *, lenient: bool = False, rows: str | None = None
 ) -> dict[str, Any] | None:
     """The JSON object of a good answer; None if it has no body (204, 304).
 
     Args:
         lenient: leave out the values that are no valid text (see `parsing`), instead of raising OddText.
-        row_results: an answer below 500 with a list `data` of objects is good: each row has its own result.
+        rows: the key of a list in which each part of the request has its own result. An answer with that list is good
+            also with status 400: its results say what was refused.
 
     Raises:
         BadAnswer: the body is no JSON object.
@@ -63,14 +64,9 @@ def read(
             raise errors.BadAnswer(f"{what}: Zoho answered {status} with a body that is no JSON object.")
         if parsed.get("status") != "error" or "code" not in parsed:
             return parsed
-    if row_results and status < 500 and isinstance(parsed, dict) and _has_rows(parsed):
+    if rows is not None and 400 <= status < 500 and isinstance(parsed, dict) and isinstance(parsed.get(rows), list):
         return parsed
     raise _error(response, parsed if isinstance(parsed, dict) else {}, what, path)
-
-
-def _has_rows(document: Mapping[str, Any]) -> bool:
-    rows = document.get("data")
-    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
 def _parse(response: httpx.Response, body: bytes, what: str, *, lenient: bool) -> Any:

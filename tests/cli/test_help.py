@@ -12,8 +12,11 @@ from click.testing import CliRunner
 from tests.channels.wire import self_client_code
 from tests.cli.conftest import CLIENT, Answer, Built, Run
 from tests.worker.conftest import Listener
+from zoho_pipeline.channels.registry.platform_tables import writebacks
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.cli import main
-from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
+from zoho_pipeline.settings import load_settings
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, WRITE_BACK_SCOPES
 
 NEED_A_PERSON = ("connect", "demo", "simulator")
 """Commands that open a browser or run until Ctrl-C. This test only checks the arguments of their examples."""
@@ -84,6 +87,23 @@ def write_files(built: Built, example: str) -> None:
     Path("url.txt").write_text("sqlite:///site.db\n")
 
 
+def ready_for_writeback(built: Built, words: list[str], example: str) -> str:
+    """Give the channel the consent and the map that an example of write-back needs, and the ids that it names."""
+    Path("statuses.json").write_text('{"to_zoho": {"contacted": "Contacted"}, "from_zoho": {}}')
+    built.add("acme", built.org, " ".join((*DEFAULT_SCOPES, *WRITE_BACK_SCOPES)))
+    assert built.run("writeback", "on", "acme", "--map", "statuses.json").code == 0
+    if words[1] == "try":
+        return example.replace(words[3], built.ids[0])
+    if words[1] == "resolve":
+        registry = Registry(load_settings({"ZOHO_PIPELINE_HOME": str(built.home)}))
+        now = registry.database.now()
+        row = {"id": words[2], "channel_id": "acme", "lead_id": "1", "status": "contacted", "desired": "Contacted"}
+        row |= {"expected_zoho": [], "state": "conflict", "tries": 0, "created_at": now, "queued_at": now}
+        with registry.database.write() as transaction:
+            transaction.execute(writebacks.insert().values(row))
+    return example
+
+
 def run_example(run: Run, example: str) -> Answer:
     """Run an example as a shell does. The simulator takes the place of Zoho's data center `in`."""
     command, *redirected = re.split(r" ([<>]) ", re.sub(r"--data-center \w+", "--data-center sim", example))
@@ -105,6 +125,8 @@ def test_an_example_in_a_help_text_runs_as_it_is_written(built: Built, example: 
     if words[:3] == ["web", "keys", "revoke"]:  # the example names a key of somebody else
         made = built.run("web", "keys", "add", "x", "--all-tenants", "--scope", "read", "--format", "json")
         example = example.replace(words[3], made.json["id"])
+    if words[0] == "writeback":
+        example = ready_for_writeback(built, words, example)
     listener = Listener()
     if words[:2] == ["web", "endpoints"] and words[-1].startswith("ep_"):  # the example names one of somebody else
         added = built.run("web", "endpoints", "add", listener.url, "--all-tenants", "--format", "json")

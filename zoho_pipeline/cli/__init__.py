@@ -21,6 +21,7 @@ try:
     from zoho_pipeline.cli.web import web
     from zoho_pipeline.cli.web.serve import serve
     from zoho_pipeline.cli.web.work import work
+    from zoho_pipeline.cli.writeback import writeback
 except KeyboardInterrupt:  # the imports take a part of a second
     sys.stderr.write("stopped by Ctrl-C: nothing was done.\n")
     raise SystemExit(130) from None
@@ -56,6 +57,7 @@ COMMANDS = (
     work,
     web,
     push,
+    writeback,
     simulator,
     demo,
 )

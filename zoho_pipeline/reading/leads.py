@@ -8,7 +8,7 @@ what `recent_lead` has beyond as_of, so that no lead appears twice and none is l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from zoho_pipeline.reading.values import json_ready
@@ -133,3 +133,31 @@ def _with_people(connection: Connection, channel_id: str, rows: list[dict[str, A
     none = {"full_name": None, "email": None, "phone": None, "content_id": None, "content_title": None}
     ends = {"is_newer_than_as_of": False}
     return [none | row | more.get(row["id"], {}) | contents.get(row["id"], {}) | ends for row in rows]
+
+
+@dataclass(frozen=True)
+class KnownLead:
+    """What the published marts show of a lead. `known_at`: how new that is, in UTC; None: unknown."""
+
+    id: str
+    status: str | None
+    is_converted: bool
+    known_at: datetime | None
+
+
+def find_lead(connection: Connection, channel_id: str, lead_id: str) -> KnownLead | None:
+    """A lead of the published marts, also one that is newer than as_of; None: they do not have it."""
+    rows = connection.rows(
+        "select lead_status, is_converted, modified_at as known_at, 0 as place from lead"
+        " where channel_id = ? and zoho_lead_id = ?"
+        " union all select lead_status, is_converted, loaded_at as known_at, 1 as place from recent_lead"
+        " where channel_id = ? and zoho_lead_id = ? order by place",
+        (channel_id, lead_id, channel_id, lead_id),
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    known: datetime | None = row["known_at"]
+    if known is not None and known.tzinfo is None:
+        known = known.replace(tzinfo=UTC)
+    return KnownLead(lead_id, row["lead_status"] or None, bool(row["is_converted"]), known)

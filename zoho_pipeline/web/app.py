@@ -6,6 +6,7 @@ from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
 from zoho_pipeline.web.api.answers import AnswerCache
+from zoho_pipeline.web.api.writebacks import routes as writebacks
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
 from zoho_pipeline.web.hooks import routes as hooks
@@ -32,6 +33,7 @@ ROUTERS = (
     sessions.router,
     manage.router,
     hooks.router,
+    writebacks.router,
     operator.router,
     pages.router,
     health.router,

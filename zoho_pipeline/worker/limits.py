@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from zoho_pipeline.channels.sync_requests import model, workers
 from zoho_pipeline.push.limits import PushLimits
+from zoho_pipeline.writeback.limits import WritebackLimits
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class WorkerLimits:
         delivery_seconds: within which an endpoint must answer.
         delivery_lease: how long a claim of a delivery holds.
         push: sizes and times of the work that notifications cause.
+        writeback: the limits of write-back.
     """
 
     threads: int = 4
@@ -41,3 +43,4 @@ class WorkerLimits:
     delivery_seconds: float = 10.0
     delivery_lease: timedelta = timedelta(seconds=60)
     push: PushLimits = field(default_factory=PushLimits)
+    writeback: WritebackLimits = field(default_factory=WritebackLimits)

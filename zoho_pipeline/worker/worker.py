@@ -29,6 +29,7 @@ from zoho_pipeline.worker.pulse import Pulse
 from zoho_pipeline.worker.purges import purge_removed
 from zoho_pipeline.worker.push_work import PushWork
 from zoho_pipeline.worker.sender import Sender
+from zoho_pipeline.writeback.sender import WritebackSender
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class Worker:
         self._sender = Sender(self._registry, service, self._limits)
         opened = (settings, self._registry, self._warehouse)
         self._push = PushWork(opened, service, self._limits.push, self._sync_limits, self._marts.add_lists)
+        self._writebacks = WritebackSender(self._registry, self.id, self._limits.writeback)
         self._looked_at: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -98,6 +100,7 @@ class Worker:
             self._push.drain()
         parts = {"pulse": self._pulse.run, "marts": self._marts.run, "deliveries": self._sender.run}
         parts["push"] = self._push.run
+        parts["write-back"] = self._writebacks.run
         threads = [self._started(name, part) for name, part in parts.items()]
         try:
             while not self._asked_to_stop:
@@ -130,7 +133,8 @@ class Worker:
             return False
         if claims.claimable(self._registry) or not (self._push.is_idle() and self._marts.is_idle()):
             return False
-        return self._sender.is_idle()
+        # the deliveries come last: a write-back that ends makes new ones
+        return self._writebacks.is_idle() and self._sender.is_idle()
 
     def _is_due(self, what: str, seconds: float) -> bool:
         now = time.monotonic()
@@ -237,6 +241,7 @@ class Worker:
             job.stop.set()
         self._push.stop()
         self._marts.stop()
+        self._writebacks.stop()
         self._sender.stop()
         with self._guard:
             waiting = [*self._syncing.values(), *threads[1:]]

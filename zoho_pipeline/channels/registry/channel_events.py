@@ -27,9 +27,13 @@ TYPES = (
     "sync.failed",
     "insight.published",
     "lead.changed",
+    "lead.changed_many",
     "writeback.done",
     "writeback.refused",
     "writeback.conflict",
+    "writeback.degraded",
+    "writeback.broken",
+    "writeback.restored",
     "push.stopped",
     "push.restored",
 )

@@ -282,6 +282,7 @@ writeback_settings = Table(
     Column("to_zoho", Json, nullable=False),  # word of the platform → word of the picklist
     Column("from_zoho", Json, nullable=False),
     Column("trigger", String(16), nullable=False),  # none, workflow
+    Column("picklist", Json, nullable=False),  # the statuses that Zoho's list had at the last check
     Column("checked_at", Instant),
     Column("changed_at", Instant, nullable=False),
 )
@@ -292,11 +293,13 @@ writebacks = Table(
     Column("id", String(ID), primary_key=True),
     Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
     Column("lead_id", String(32), nullable=False),
-    Column("desired", Text, nullable=False),  # Zoho's word
-    Column("expected_status", Text),
-    Column("expected_modified_at", Instant),
+    Column("status", Text, nullable=False),  # the word of the wish
+    Column("desired", Text, nullable=False),  # Zoho's word for it
+    Column("expected_status", Text),  # what the user saw; null: nobody said it
+    Column("expected_zoho", Json, nullable=False),  # Zoho's words for which the wish is no conflict; null is one too
+    Column("expected_modified_at", Instant),  # how new the published lead was when the wish came
     Column("state", String(16), nullable=False),
-    Column("resolution", String(16)),  # keep, force
+    Column("resolution", String(16)),  # kept, forced, zoho_wins; null: nobody decided
     Column("code", String(64)),
     Column("detail", Text),
     Column("tries", Integer, nullable=False),
@@ -311,6 +314,7 @@ writebacks = Table(
     Column("zoho_modified_at", Instant),
     Column("echo_seen_at", Instant),
     Column("created_at", Instant, nullable=False),
+    Column("queued_at", Instant, nullable=False),  # the time for its tries counts from here
     Column("finished_at", Instant),
     Index("registry_writebacks_by_channel", "channel_id", "created_at"),
     Index("registry_writebacks_by_lead", "channel_id", "lead_id", "created_at"),

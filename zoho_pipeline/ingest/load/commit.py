@@ -1,15 +1,17 @@
 """Loads checkpoints into the warehouse, and ends a sync: reference tables, names, the log of the run."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.platform.lead_changes import LoadedLead
 from zoho_pipeline.ingest.catalog.field_map import discover
-from zoho_pipeline.ingest.catalog.tables import BY_NAME, REJECTED_RECORDS, SYNC_RUNS
+from zoho_pipeline.ingest.catalog.tables import BY_NAME, LEADS, REJECTED_RECORDS, SYNC_RUNS
 from zoho_pipeline.ingest.extract.row_filter import rejections
 from zoho_pipeline.ingest.extract.state import ChannelState
-from zoho_pipeline.ingest.load import row_names, sync_log
+from zoho_pipeline.ingest.load import lead_changes, row_names, sync_log
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays, read_again
 from zoho_pipeline.ingest.load.batch import LoadBatch, newest_by_key
 from zoho_pipeline.ingest.load.channel_tables import publish_channel
@@ -34,9 +36,19 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
     if has_bare_names(batch.states):
         row_names.name_rows(sync, tables, batch, new)
     if tables or state != sync.state:
+        changed = _lead_changes(sync, tables)
         sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
         sync.state = state
+        lead_changes.tell(sync.registry, sync.channel, changed)
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
+
+
+def _lead_changes(sync: SyncContext, tables: Mapping[str, pa.Table]) -> list[LoadedLead]:
+    """The leads of the load beside the rows held before it. A load without leads opens no connection for it."""
+    if LEADS.name not in tables or not lead_changes.are_told(sync.channel):
+        return []
+    with sync.warehouse.connect() as connection:
+        return lead_changes.loaded_leads(connection, sync.channel, tables)
 
 
 def last_load(sync: SyncContext, batch: LoadBatch) -> None:

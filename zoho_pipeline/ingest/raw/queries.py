@@ -1,6 +1,6 @@
 """Queries of a sync on the raw tables of one channel, in SQL that both engines understand."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,13 @@ def values_of(
     """id → (value of a column, modified_time) of the stored rows among these ids."""
     rows = _by_ids(connection, table, f"id, {column} as value, modified_time", channel_id, ids)
     return {row["id"]: (row["value"], row["modified_time"]) for row in rows}
+
+
+def columns_of_ids(
+    connection: Connection, table: RawTable, columns: Sequence[str], channel_id: str, ids: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """id → these columns of the stored rows among these ids."""
+    return {row["id"]: row for row in _by_ids(connection, table, ", ".join(columns), channel_id, ids)}
 
 
 def versions_since(

@@ -40,6 +40,7 @@ from zoho_pipeline.ingest.routes.window import EVER, Window, modified
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import coql, metadata
@@ -198,7 +199,14 @@ class RecordSession:
             baseline = Baseline(state.cursor, empty=is_empty(connection, spec.table, self.channel.id))
         report = sync.reports[module] = ModuleReport(module)
         context = ModuleContext(
-            spec, self.channel.id, self.client.metered(), sync.window, baseline, report, self.limits
+            spec=spec,
+            channel_id=self.channel.id,
+            client=self.client.metered(),
+            window=sync.window,
+            baseline=baseline,
+            report=report,
+            limits=self.limits,
+            work=self.registry.settings.home / TEMPORARY,
         )
         reader = sync.readers[module] = ModuleReader(context, state, can_query=False, can_bulk=False)
         return reader

@@ -90,9 +90,13 @@ class Push(BaseModel):
 class WriteBack(BaseModel):
     """Statuses that the platform writes to Zoho."""
 
-    state: str = Field(description="`off`: nothing is written to Zoho.")
+    state: Literal["on", "off", "degraded", "broken"] = Field(
+        description="`off`: nothing is written to Zoho. `degraded`: a status of the map left Zoho's list. `broken`: "
+        "Zoho refuses every change."
+    )
+    detail: str | None = Field(default=None, description="Why it is degraded or broken, in a sentence.")
     open: int | None = Field(default=None, description="Wishes that are not sent yet.")
-    conflicts: int | None = Field(default=None, description="Wishes that met another change.")
+    conflicts: int | None = Field(default=None, description="Wishes that met another change, and wait for a person.")
 
 
 class ChannelState(BaseModel):

@@ -17,6 +17,7 @@ from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
 from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.writeback.wishes import Summary, summaries
 from zoho_pipeline.zoho.connection.credits import known_edition
 
 STALE_AFTER_HOURS = 36.0
@@ -38,6 +39,7 @@ def channel_states(
     """
     listed = list(channels)
     numbers = read_numbers(marts, [channel.id for channel in listed]) if marts else {}
+    written = summaries(found.registry, [channel.id for channel in listed])
     requests = {channel.id: _newest_request(found, channel.id) for channel in listed}
     database = found.registry.database
     with database.read() as transaction:
@@ -45,7 +47,10 @@ def channel_states(
         spent = {channel.id: _credits(transaction, channel, found.settings, now) for channel in listed}
         share = found.service.push_credit_share
         pushes = {channel.id: push_status(transaction, channel, share, now) for channel in listed}
-    return [_state(c, numbers.get(c.id), requests[c.id], spent[c.id], pushes[c.id], now) for c in listed]
+    return [
+        _state(c, numbers.get(c.id), requests[c.id], spent[c.id], pushes[c.id], _write_back(written, c), now)
+        for c in listed
+    ]
 
 
 def for_browser(text: str) -> str | None:
@@ -68,6 +73,7 @@ def _state(
     request: SyncRequest | None,
     credits: model.Credits,
     push: PushStatus,
+    write_back: model.WriteBack,
     now: datetime,
 ) -> model.ChannelState:
     return model.ChannelState(
@@ -93,7 +99,16 @@ def _state(
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
         push=_push(push),
-        write_back=model.WriteBack(state="off"),
+        write_back=write_back,
+    )
+
+
+def _write_back(written: Mapping[str, Summary], channel: Channel) -> model.WriteBack:
+    found = written.get(channel.id)
+    if found is None:
+        return model.WriteBack(state="off")
+    return model.WriteBack.model_validate(
+        {"state": found.state, "detail": found.detail, "open": found.open, "conflicts": found.conflicts}
     )
 
 

@@ -9,10 +9,15 @@ from zoho_pipeline.channels.errors import (
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER
 from zoho_pipeline.channels.sync_requests.queue import request_sync
+from zoho_pipeline.web.api.writebacks.routes import decide
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import check_scopes, visible_channel
 from zoho_pipeline.web.connect.prepare import prepare
+from zoho_pipeline.web.http.problems import Problem, not_found
 from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.writeback.errors import UnknownWriteback
+from zoho_pipeline.writeback.wishes import Choice
+from zoho_pipeline.writeback.wishes import get as get_writeback
 
 
 def ask_for_sync(found: WebServices, principal: Principal, channel_id: str) -> str:
@@ -51,6 +56,25 @@ def resume(found: WebServices, principal: Principal, channel_id: str) -> str:
     audit = Audit(found.registry.database)
     audit.record(principal.id, "channel.resumed", tenant=channel.tenant, channel_id=channel_id)
     return "resumed"
+
+
+def decide_writeback(
+    found: WebServices, principal: Principal, channel_id: str, writeback_id: str, choice: Choice
+) -> str:
+    """Decide about a conflict of write-back. Problem: `forbidden` without the scope `write`; `not_found`."""
+    check_scopes(principal, ("write",))
+    visible_channel(found, principal, channel_id)
+    try:
+        if get_writeback(found.registry, writeback_id).channel_id != channel_id:
+            raise not_found()
+        decided = decide(found, principal, writeback_id, choice)
+    except UnknownWriteback:
+        raise not_found() from None
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return "undecided"
+    return "kept" if decided.resolution == "kept" else "forced"
 
 
 def connect(found: WebServices, principal: Principal, channel_id: str, region: str | None = None) -> str:

@@ -21,14 +21,17 @@ from zoho_pipeline.web.pages.channel_view import (
     lead_rows,
     numbers,
     read_modules,
+    wish_rows,
 )
 from zoho_pipeline.web.pages.renderer import render
 from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, push_line, status_line
 from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.writeback import wishes
 
 LEADS = 20
 CONTENTS = 5
 SYNCS = 10
+WISHES = 20
 PATHS = {"sync": "syncs", "resume": "resume"}
 
 
@@ -63,6 +66,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         insight = _insight(marts, state)
     scopes = viewer.principal.scopes
     status = status_line(state, scopes)
+    waiting = wishes.page(found.registry, channel_id, WISHES, waiting=True) if state.write_back.open is not None else []
     history = queue.history(found.registry, channel_id, SYNCS)
     return render(
         "channel.html",
@@ -82,6 +86,8 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         numbers=numbers(state, status.word),
         leads=lead_rows(leads),
         history=history_rows(history, state.timezone, state.currency),
+        wishes=wish_rows(waiting, state.timezone),
+        can_decide=viewer.frame == "operator" and "write" in scopes,
         read=read_modules(state),
         push=push_line(state),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),

@@ -8,6 +8,7 @@ from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.web.api.channel_model import ChannelState, Lead
 from zoho_pipeline.web.pages.charts import Bars, Whisker, bars_of_weeks, shares, whiskers
 from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, short_moment, shown, whole
+from zoho_pipeline.writeback.model import Writeback
 
 MOST_ROWS = 8
 """Rows of a chart: more would not be read."""
@@ -270,6 +271,25 @@ def history_rows(requests: Sequence[SyncRequest], zone: str, currency: str | Non
             }
         )
     return rows
+
+
+_WISHES = {"queued": "Waits for its turn", "sending": "On its way", "conflict": "Waits for a decision"}
+
+
+def wish_rows(found: Sequence[Writeback], zone: str) -> list[dict[str, str]]:
+    """The rows of the table of wishes that are not at their end, the newest first."""
+    return [
+        {
+            "id": wish.id,
+            "lead": wish.lead_id,
+            "asked": short_moment(wish.created_at, zone),
+            "wanted": shown(wish.desired, 60),
+            "found": shown(wish.zoho_status, 60),
+            "state": _WISHES.get(wish.state, wish.state),
+            "decides": "yes" if wish.waits_for_a_person else "",
+        }
+        for wish in found
+    ]
 
 
 def read_modules(state: ChannelState) -> list[str]:

@@ -19,13 +19,14 @@ from zoho_pipeline.web.auth.require import principal_of_embed, require_operator
 from zoho_pipeline.web.connect.prepare import FIRST_REGION
 from zoho_pipeline.web.http.headers import CSP
 from zoho_pipeline.web.http.problems import Problem, not_found
-from zoho_pipeline.web.pages.actions import ask_for_sync, connect, pause, reconnect, resume
+from zoho_pipeline.web.pages.actions import ask_for_sync, connect, decide_writeback, pause, reconnect, resume
 from zoho_pipeline.web.pages.channel_page import Viewer, channel_page
 from zoho_pipeline.web.pages.error_page import PageRoute
 from zoho_pipeline.web.pages.formats import short_moment
 from zoho_pipeline.web.pages.renderer import render, static_files
 from zoho_pipeline.web.pages.status_line import status_line
 from zoho_pipeline.web.services import WebServices, services
+from zoho_pipeline.writeback.wishes import Choice
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -175,6 +176,15 @@ def operator_pause(request: Request, id: str, principal: Operator) -> Response:
 def operator_resume(request: Request, id: str, principal: Operator) -> Response:
     """Resume of the operator's page."""
     return _back("/ui", id, {"note": resume(services(request), principal, id)})
+
+
+@router.post("/ui/channels/{id}/writebacks/{writeback_id}")
+def operator_decision(
+    request: Request, id: str, writeback_id: str, choice: Annotated[Choice, Form()], principal: Operator
+) -> Response:
+    """Keep and force of the operator's page."""
+    note = decide_writeback(services(request), principal, id, writeback_id, choice)
+    return _back("/ui", id, {"note": note})
 
 
 def _back_to_frame(channel_id: str, token: str, note: str) -> Response:

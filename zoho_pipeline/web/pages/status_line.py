@@ -20,6 +20,9 @@ NOTES = {
     "paused": "The channel is paused now.",
     "resumed": "The channel is active again.",
     "refused": "A sync is not possible now.",
+    "kept": "Zoho’s status stays.",
+    "forced": "The status of the wish is written to Zoho in a moment.",
+    "undecided": "This wish does not wait for a decision any more, or write-back is off.",
 }
 """What a form did → the sentence that the page shows after it."""
 

@@ -1,8 +1,8 @@
 """The client: the API calls of one connection, with limits, retries and Zoho's clock.
 
 It turns each answer into data or an error of `errors`, and knows no business rule. It repeats a call only where that
-is safe: a read always, a POST that creates something only if Zoho certainly did not carry it out (no connection, or
-HTTP 429). It raises permanent errors at once.
+is safe: a read always, a call that creates or changes something only if Zoho certainly did not carry it out (no
+connection, or HTTP 429). It raises permanent errors at once.
 """
 
 import copy
@@ -29,6 +29,7 @@ from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.connection.rate_limits import OrgLimits
 from zoho_pipeline.zoho.connection.server_clock import ServerClock, parse_date_header
 from zoho_pipeline.zoho.errors import (
+    AnswerTooLarge,
     BadAnswer,
     ClockJumped,
     ConcurrencyLimit,
@@ -166,6 +167,17 @@ class ZohoClient:
     ) -> Answer:
         """PUT or DELETE something that a repetition leaves as it is. `rows`: see `post`."""
         return self._call(method, path, params=params, json=json, rows=rows)
+
+    def put(self, path: str, *, json: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+        """Change records. The answer may have any status below 500: each row of its `data` has a result of its own.
+
+        The call is sent again only if Zoho certainly did not carry it out. After any other failure of the network, and
+        after a 5xx, the caller must look whether it was carried out.
+
+        Raises:
+            ZohoError: the call as a whole was refused, or its outcome is unknown. See `may_be_done`.
+        """
+        return self._call("PUT", path, headers=headers, json=json, repeatable=False, rows="data")
 
     def download(self, path: str, target: Path, check: Callable[[Path], object] | None = None) -> int:
         """Write an answer's body to `target`; the number of bytes. A retry starts from the beginning.
@@ -327,9 +339,14 @@ class ZohoClient:
         log.debug("%s %s -> %s", request.method, request.url.path, status or "no answer")
 
 
+def may_be_done(error: ZohoError) -> bool:
+    """Whether Zoho may have carried out a change that ended with this error."""
+    return isinstance(error, AnswerTooLarge) or (isinstance(error, Retryable) and not _certainly_not_done(error))
+
+
 def _certainly_not_done(error: Retryable) -> bool:
     """Whether Zoho cannot have carried out the request that ended with this error."""
     return isinstance(error, ConcurrencyLimit) or (isinstance(error, ConnectionFailed) and not error.sent)
 
 
-__all__ = ["ZohoClient"]
+__all__ = ["ZohoClient", "may_be_done"]

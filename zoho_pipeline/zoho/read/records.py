@@ -90,15 +90,18 @@ def _get_known(
             unknown |= refused
 
 
-def get_one(client: ZohoClient, module: str, id: str, *, converted: Converted | None = None) -> Row | None:
-    """The whole record, with complete rich text, subforms and multi-lookups; None if it does not exist.
+def get_one(
+    client: ZohoClient, module: str, id: str, *, converted: Converted | None = None, fields: Sequence[str] = ()
+) -> Row | None:
+    """One record; None if it does not exist. Without `fields` it is whole: complete rich text, subforms, multi-lookups.
 
     For Leads, `converted='both'` is sent by default: it is unknown whether a converted lead shows without it.
     """
     wanted = converted or ("both" if module == "Leads" else None)
     try:
         path = module_path(module, record_id(id))
-        answer = client.get(path, {"converted": wanted} if wanted else None)
+        params = ({"fields": ",".join(fields)} if fields else {}) | ({"converted": wanted} if wanted else {})
+        answer = client.get(path, params or None)
     except NotFound:
         return None
     except InvalidRequest as error:

@@ -1,0 +1,67 @@
+"""A process that is killed between the change at Zoho and its record: nothing is lost, and nothing is told twice."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from tests.worker.conftest import wait_for
+from tests.writeback.conftest import QUICK, Bench
+from zoho_pipeline.channels.registry.platform_tables import writebacks
+from zoho_pipeline.writeback.sender import WritebackSender
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_and_kill(bench: Bench, env: dict[str, str]) -> None:
+    """Start a sender, kill it with SIGKILL while Zoho's answer to its change is under way, and end its lease."""
+    command = (sys.executable, "-m", "tests.writeback.working")
+    process = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **env}, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: bench.puts() or process.poll() is not None, 120)
+        assert process.poll() is None
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    with bench.registry.database.write() as transaction:
+        past = bench.registry.database.now_in(transaction) - timedelta(seconds=1)
+        transaction.execute(update(writebacks).values(lease_until=past))
+
+
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
+def test_a_change_whose_record_was_killed_is_our_own(
+    bench: Bench, settings_env: Callable[..., dict[str, str]], registry_env: dict[str, str]
+) -> None:
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT), **registry_env)
+    wish = bench.ask("contacted")
+    bench.sim.faults.next(1, "slow", "/crm/v7/Leads/", after=1, seconds=8.0)
+    run_and_kill(bench, env)
+    left = bench.get(wish)
+    assert (left.state, left.worker) == ("sending", "dying")
+    assert left.sending_since is not None
+    bench.drain()
+    assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
+    assert len(bench.puts()) == 1
+    assert bench.kinds() == ["writeback.done"]
+
+
+def test_the_part_of_the_worker_sends_and_becomes_idle(bench: Bench) -> None:
+    import threading
+
+    wish = bench.ask("contacted")
+    sender = WritebackSender(bench.registry, "w", QUICK)
+    assert not sender.is_idle()
+    thread = threading.Thread(target=sender.run, daemon=True)
+    thread.start()
+    wait_for(sender.is_idle)
+    sender.stop()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert bench.get(wish).state == "done"

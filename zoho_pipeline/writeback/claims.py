@@ -1,0 +1,167 @@
+"""Who sends a wish: claim it, keep it, end the wishes whose time is over.
+
+A claim names its worker and the end of its lease. Every later step asks whether the claim still stands, so a worker
+that was away for longer than its lease sends nothing any more.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
+
+from zoho_pipeline.channels.registry.model import ACTIVE
+from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import channels
+from zoho_pipeline.writeback.journal import move
+from zoho_pipeline.writeback.limits import WritebackLimits
+from zoho_pipeline.writeback.model import OPEN, WORKS, Writeback, of_row
+
+MOST_EXPIRED = 100
+"""Wishes that one transaction ends."""
+
+
+class LostClaim(Exception):
+    """Another worker has the wish, or it has ended. This worker must not send it."""
+
+
+def next_due(registry: Registry) -> bool:
+    """Whether a wish could be claimed now. It takes no lock, so a worker asks often."""
+    with registry.database.read() as transaction:
+        now = registry.database.now_in(transaction)
+        return transaction.execute(_due(now).limit(1)).first() is not None
+
+
+def claim(registry: Registry, worker: str, most: int, limits: WritebackLimits) -> list[Writeback]:
+    """Take up to `most` wishes that are due, the oldest of each lead, a few of each channel."""
+    database = registry.database
+    with database.write() as transaction:
+        database.one_at_a_time(transaction, "writeback claims")
+        now = database.now_in(transaction)
+        claimed: list[Writeback] = []
+        for channel_id, room in _channels_with_room(transaction, now, limits.per_channel):
+            if len(claimed) >= most:
+                break
+            mine = _due(now).where(writebacks.c.channel_id == channel_id)
+            mine = mine.order_by(writebacks.c.created_at, writebacks.c.id).limit(min(room, most - len(claimed)))
+            claimed += [of_row(row) for row in transaction.execute(mine).mappings().all()]
+        ids = [wish.id for wish in claimed]
+        values = {"worker": worker, "lease_until": now + limits.lease}
+        transaction.execute(update(writebacks).where(writebacks.c.id.in_(ids)).values(values))
+        return claimed
+
+
+def is_mine(worker: str, now: datetime) -> Sequence[ColumnElement[bool]]:
+    """The conditions under which this worker still has a wish."""
+    return writebacks.c.worker == worker, writebacks.c.lease_until > now
+
+
+def renew(transaction: Connection, writeback_id: str, worker: str, now: datetime, lease: timedelta) -> Writeback:
+    """The wish as it is now, with a longer lease. LostClaim: it is no longer this worker's."""
+    row = (writebacks.c.id == writeback_id, writebacks.c.state.in_(OPEN), *is_mine(worker, now))
+    if transaction.execute(update(writebacks).where(*row).values(lease_until=now + lease)).rowcount == 0:
+        raise LostClaim(writeback_id)
+    return of_row(transaction.execute(select(writebacks).where(*row[:1])).mappings().one())
+
+
+def give_back(registry: Registry, writeback_id: str, worker: str) -> None:
+    """End a claim without a result, so that the next worker takes the wish at once."""
+    row = (writebacks.c.id == writeback_id, writebacks.c.worker == worker, writebacks.c.state.in_(OPEN))
+    with registry.database.write() as transaction:
+        transaction.execute(update(writebacks).where(*row).values(lease_until=None, worker=None))
+
+
+def expire(registry: Registry, limits: WritebackLimits) -> int:
+    """End the wishes that nobody could send in their time, for example of a paused channel; their number."""
+    database = registry.database
+    with database.read() as transaction:
+        now = database.now_in(transaction)
+        if transaction.execute(_expired(now, limits).limit(1)).first() is None:
+            return 0
+    with database.write() as transaction:
+        now = database.now_in(transaction)
+        rows = transaction.execute(_expired(now, limits).limit(MOST_EXPIRED)).mappings().all()
+        wishes = sorted((of_row(row) for row in rows), key=lambda wish: wish.channel_id)
+        return sum(fail(transaction, wish, now, "The wish could not be sent in its time.") for wish in wishes)
+
+
+def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code: str = "expired") -> bool:
+    """End a wish that was tried for its whole time."""
+    doubt = " It is unknown whether Zoho changed the status." if wish.sending_since is not None else ""
+    return move(transaction, wish, "failed", who="worker", now=now, code=code, detail=f"{why}{doubt}")
+
+
+def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
+    """The newest wish for the same lead that came after this one; None: there is none."""
+    query = select(writebacks).where(
+        writebacks.c.channel_id == wish.channel_id, writebacks.c.lead_id == wish.lead_id, _after(wish)
+    )
+    query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(1)
+    row = transaction.execute(query).mappings().one_or_none()
+    return None if row is None else of_row(row)
+
+
+def own_change_since(transaction: Connection, wish: Writeback) -> str | None:
+    """The status that our newest change gave the lead, if the lead that the user saw was older; else None."""
+    query = select(writebacks.c.desired).where(
+        writebacks.c.channel_id == wish.channel_id,
+        writebacks.c.lead_id == wish.lead_id,
+        writebacks.c.state == "done",
+        writebacks.c.id != wish.id,
+    )
+    if wish.expected_modified_at is not None:
+        query = query.where(writebacks.c.zoho_modified_at > wish.expected_modified_at)
+    found: str | None = transaction.scalar(query.order_by(writebacks.c.finished_at.desc()).limit(1))
+    return found
+
+
+def _after(wish: Writeback) -> ColumnElement[bool]:
+    same = and_(writebacks.c.created_at == wish.created_at, writebacks.c.id > wish.id)
+    return or_(writebacks.c.created_at > wish.created_at, same)
+
+
+def _expired(now: datetime, limits: WritebackLimits) -> Select[Any]:
+    free = or_(writebacks.c.lease_until.is_(None), writebacks.c.lease_until <= now)
+    # a try of its own ends a wish at the end of its life; this is for those that nobody tries
+    old = writebacks.c.queued_at < now - limits.life - limits.first_wait - limits.lease
+    return select(writebacks).where(writebacks.c.state.in_(OPEN), free, old).order_by(writebacks.c.queued_at)
+
+
+def _due(now: datetime) -> Select[Any]:
+    """The wishes that can be claimed: due, of a channel that works, and the oldest open one of their lead."""
+    older = writebacks.alias("older")
+    before = and_(older.c.created_at == writebacks.c.created_at, older.c.id < writebacks.c.id)
+    is_first = ~exists().where(
+        older.c.channel_id == writebacks.c.channel_id,
+        older.c.lead_id == writebacks.c.lead_id,
+        older.c.state.in_(OPEN),
+        or_(older.c.created_at < writebacks.c.created_at, before),
+    )
+    joined = writebacks.join(writeback_settings, writeback_settings.c.channel_id == writebacks.c.channel_id)
+    joined = joined.join(channels, channels.c.channel_id == writebacks.c.channel_id)
+    return (
+        select(writebacks)
+        .select_from(joined)
+        .where(
+            writebacks.c.state.in_(OPEN),
+            or_(writebacks.c.next_try_at.is_(None), writebacks.c.next_try_at <= now),
+            or_(writebacks.c.lease_until.is_(None), writebacks.c.lease_until <= now),
+            writeback_settings.c.state.in_(WORKS),
+            channels.c.status == ACTIVE,
+            is_first,
+        )
+    )
+
+
+def _channels_with_room(transaction: Connection, now: datetime, per_channel: int) -> list[tuple[str, int]]:
+    """(channel id, wishes that may still be claimed) of the channels with due wishes, the longest waiting first."""
+    due = _due(now).subquery()
+    waiting = select(due.c.channel_id, func.min(due.c.created_at).label("since")).group_by(due.c.channel_id)
+    rows = transaction.execute(waiting.order_by("since")).all()
+    held = select(writebacks.c.channel_id, func.count().label("n")).where(
+        writebacks.c.state.in_(OPEN), writebacks.c.lease_until > now
+    )
+    leased = {row.channel_id: int(row.n) for row in transaction.execute(held.group_by(writebacks.c.channel_id))}
+    room = [(row.channel_id, per_channel - leased.get(row.channel_id, 0)) for row in rows]
+    return [(channel_id, n) for channel_id, n in room if n > 0]

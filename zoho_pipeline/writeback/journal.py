@@ -1,0 +1,88 @@
+"""The steps of a write-back: each changes its row, is appended to the journal, and tells the platform once, together.
+
+All of it is one transaction, so that no step is done and not recorded, or told twice.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from zoho_pipeline.channels.registry import channel_events
+from zoho_pipeline.channels.registry.platform_tables import writeback_events, writebacks
+from zoho_pipeline.channels.registry.tables import channels
+from zoho_pipeline.logs import redact
+from zoho_pipeline.writeback.model import LONGEST_DETAIL, OPEN, State, Writeback
+
+TOLD = {"done": "writeback.done", "refused": "writeback.refused", "failed": "writeback.refused"}
+TOLD |= {"conflict": "writeback.conflict"}
+"""A state in which a write-back ends, or waits for a person → the event that the platform gets."""
+
+
+def move(
+    transaction: Connection,
+    writeback: Writeback,
+    to_state: State,
+    *,
+    who: str,
+    now: datetime,
+    code: str | None = None,
+    detail: str | None = None,
+    only_if: Sequence[ColumnElement[bool]] = (),
+    **values: Any,
+) -> bool:
+    """Move a write-back to a state. False: it is no longer in the state that the caller knows, and nothing was done.
+
+    Args:
+        detail: a sentence; secrets in it are removed.
+        only_if: further conditions on the row.
+        values: further columns.
+    """
+    detail = None if detail is None else redact(detail)[:LONGEST_DETAIL]
+    ends = to_state not in OPEN and not (to_state == "conflict" and values.get("resolution") is None)
+    changed: dict[str, Any] = {"state": to_state, "code": code, "detail": detail}
+    if to_state not in OPEN:
+        changed |= {"lease_until": None, "next_try_at": None}
+    changed |= {"finished_at": now if ends else None, **values}
+    row = (writebacks.c.id == writeback.id, writebacks.c.state == writeback.state, *only_if)
+    if transaction.execute(update(writebacks).where(*row).values(changed)).rowcount == 0:
+        return False
+    append(transaction, writeback.id, who, now, writeback.state, to_state, code, detail)
+    if to_state in TOLD and to_state != writeback.state:
+        _tell(transaction, writeback, to_state, code, changed, now)
+    return True
+
+
+def append(
+    transaction: Connection,
+    writeback_id: str,
+    who: str,
+    now: datetime,
+    from_state: str | None,
+    to_state: str,
+    code: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """Append a step to the journal."""
+    values = {"writeback_id": writeback_id, "at": now, "who": who, "from_state": from_state, "to_state": to_state}
+    transaction.execute(insert(writeback_events).values(**values, code=code, detail=detail))
+
+
+def tell_switch(
+    transaction: Connection, channel_id: str, kind: str, state: str, detail: str | None, now: datetime
+) -> None:
+    """Tell the platform, and open pages, that the switch of a channel changed."""
+    tenant = transaction.scalar(select(channels.c.tenant).where(channels.c.channel_id == channel_id))
+    data = {"state": state, "detail": None if detail is None else redact(detail)[:LONGEST_DETAIL]}
+    channel_events.record(transaction, channel_id, tenant, kind, data, now)
+
+
+def _tell(
+    transaction: Connection, wish: Writeback, state: str, code: str | None, changed: dict[str, Any], now: datetime
+) -> None:
+    tenant = transaction.scalar(select(channels.c.tenant).where(channels.c.channel_id == wish.channel_id))
+    data = {"writeback_id": wish.id, "lead_id": wish.lead_id, "state": state, "code": code}
+    data |= {"status": wish.status, "zoho_status": wish.desired}
+    data["found_status"] = changed.get("zoho_status", wish.zoho_status)
+    channel_events.record(transaction, wish.channel_id, tenant, TOLD[state], data, now)

@@ -1,0 +1,64 @@
+"""What to do with a wish, by what Zoho holds now: the rules of write-back in one place, without any call.
+
+The sender asks before each change, and a dry run asks once.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from zoho_pipeline.writeback.model import Policy
+
+Action = Literal["done", "unchanged", "write", "refuse", "conflict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do. `why` is a sentence for a person. `overwrites`: the change is made although it is a conflict."""
+
+    action: Action
+    code: str | None
+    why: str
+    overwrites: bool = False
+
+
+def judge(
+    desired: str,
+    expected: Collection[str | None],
+    found: str | None,
+    *,
+    is_converted: bool,
+    policy: Policy,
+    is_forced: bool = False,
+    is_ours: bool = False,
+    is_later: bool = False,
+) -> Verdict:
+    """Decide about a wish.
+
+    Args:
+        desired, expected: Zoho's words: the wish, and those for which it is no conflict.
+        found: the status at Zoho; None is an empty one.
+        is_forced: a person decided that the wish wins.
+        is_ours: a change of ours was sent, and its outcome is not known yet. Then the desired status is our own.
+        is_later: somebody changed the lead after our own change. Then even an expected status is news.
+    """
+    if found == desired:
+        if is_ours:
+            return Verdict("done", None, "Zoho has the status, and our change was under way.")
+        return Verdict("unchanged", None, "Zoho has this status already.")
+    if is_converted:
+        return Verdict("refuse", "converted", "The lead was converted, and Zoho does not change converted leads.")
+    if found in expected and not is_later:
+        return Verdict("write", None, f"Zoho has {_shown(found)}, as expected.")
+    seen = " or ".join(_shown(word) for word in expected) or "nothing"
+    change = f"Zoho has {_shown(found)}, and {seen} was expected"
+    if is_forced:
+        return Verdict("write", "forced", f"{change}. A person decided to write over it.", overwrites=True)
+    if policy == "platform_wins":
+        return Verdict("write", "platform_wins", f"{change}. By the policy the wish wins.", overwrites=True)
+    ends = "A person decides." if policy == "hold" else "By the policy Zoho's status stays."
+    return Verdict("conflict", "changed_in_zoho", f"{change}. {ends}")
+
+
+def _shown(word: str | None) -> str:
+    return "no status" if word is None else repr(word)

@@ -1,0 +1,339 @@
+"""The steps that send one wish. Between two of them the process may be killed, and the next worker goes on.
+
+1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? Then store the mark of the change
+with its precondition, and change it. 4. Somebody was quicker: begin again, a few times. 5. It is another one: the
+policy of the channel decides. 6. Read the lead once more: another status than the desired one was lost in the same
+second, so begin again; else the wish is done.
+
+While the mark stands, nobody knows whether Zoho carried out the change. Then the desired status, found in step 2, is
+our own.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.errors import ChannelError, RegistryError
+from zoho_pipeline.channels.registry.platform_tables import writebacks
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.writeback import claims
+from zoho_pipeline.writeback.claims import LostClaim
+from zoho_pipeline.writeback.journal import move
+from zoho_pipeline.writeback.judge import Verdict, judge
+from zoho_pipeline.writeback.limits import WritebackLimits
+from zoho_pipeline.writeback.model import State, Writeback
+from zoho_pipeline.writeback.switch import Switch, break_switch, switch_in
+from zoho_pipeline.writeback.wishes import get_in, inherit
+from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES
+from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.errors import (
+    CreditsExhausted,
+    ModuleMissing,
+    NoPermission,
+    Permanent,
+    ReconnectNeeded,
+    ScopeMissing,
+    ZohoError,
+)
+from zoho_pipeline.zoho.read.lead_status import LeadStatus, read_lead_status
+from zoho_pipeline.zoho.write.lead_status import Refusal, RefusalCode, Stale, Written, write_lead_status
+
+log = logging.getLogger(__name__)
+
+BREAKING = ("scope_missing", "no_permission")
+"""Refusals that concern every lead of the channel."""
+
+REASONS = {
+    "in_blueprint": "A blueprint of Zoho controls the status of this lead, so it cannot be set directly.",
+    "locked": "The lead is locked in Zoho.",
+    "not_approved": "The lead waits for an approval in Zoho.",
+    "not_reviewed": "The lead is in Zoho's review process.",
+    "converted": "The lead was converted, and Zoho does not change converted leads.",
+    "not_found": "Zoho has no such lead, or the connected user does not see it.",
+    "duplicate": "Zoho found a duplicate value.",
+    "invalid_value": "Zoho does not accept the value.",
+    "no_permission": "The connected user may not change leads in Zoho.",
+    "scope_missing": "The consent does not allow changes of leads.",
+    "rejected": "Zoho refused the change.",
+}
+"""Why a wish is refused, in a sentence for a person."""
+
+
+@dataclass
+class _Turn:
+    """What one attempt knows: the wish as it is stored, the switch, and what our own change in this attempt did."""
+
+    wish: Writeback
+    switch: Switch
+    expected: list[str | None]
+    changed_at: datetime | None = None
+
+
+class Sending:
+    """Sends the wishes that one worker has claimed.
+
+    Args:
+        worker: the name under which they are claimed.
+    """
+
+    def __init__(self, registry: Registry, worker: str, limits: WritebackLimits) -> None:
+        self._registry, self._worker, self._limits = registry, worker, limits
+
+    def send(self, wish: Writeback) -> None:
+        """Send one claimed wish, and store what came of it. A claim that was lost ends it without a word.
+
+        Raises:
+            RegistryError: the result cannot be stored. The lease ends, and the wish is taken up again.
+        """
+        try:
+            self._attempt(wish)
+        except LostClaim:
+            log.info("write-back %s: the claim was lost.", wish.id)
+        except RegistryError:
+            raise
+        except CreditsExhausted as error:
+            self._later(wish, "credits", str(error))
+        except (ScopeMissing, NoPermission, ModuleMissing) as error:
+            code: RefusalCode = "scope_missing" if isinstance(error, ScopeMissing) else "no_permission"
+            self._refused(wish, Refusal(code, "", str(error)), None)
+        except ReconnectNeeded as error:
+            self._later(wish, "reconnect_needed", str(error))
+        except Permanent as error:
+            self._refused(wish, Refusal("rejected", "", str(error)), None)
+        except (ZohoError, ChannelError) as error:
+            self._later(wish, "zoho_unreachable", str(error))
+
+    def _attempt(self, wish: Writeback) -> None:
+        with open_client(
+            self._registry.settings, self._registry, wish.channel_id, pacing=self._limits.pacing
+        ) as client:
+            try:
+                self._rounds(client, wish)
+            finally:
+                self._registry.add_credits(wish.channel_id, client.meter.credits)
+
+    def _rounds(self, client: ZohoClient, wish: Writeback) -> None:
+        changed_at = _changed_before(wish)
+        for _ in range(self._limits.rounds + 1):
+            turn = self._renewed(wish)
+            if turn is None:
+                return
+            turn.changed_at = changed_at
+            seen = read_lead_status(client, wish.lead_id)
+            verdict = self._verdict(turn, seen)
+            if seen is None or verdict.action != "write":
+                self._end(turn, seen, verdict)
+                return
+            if self._superseded(turn.wish) or self._change(client, turn, seen, verdict):
+                return
+            changed_at = turn.changed_at
+        self._later(wish, "changed_meanwhile", "Somebody changed the lead between each reading and each change.")
+
+    def _renewed(self, wish: Writeback) -> _Turn | None:
+        """The wish as it is now, in the words of the map of now. None: it is at its end."""
+        with self._registry.database.write() as transaction:
+            now = self._registry.database.now_in(transaction)
+            found = claims.renew(transaction, wish.id, self._worker, now, self._limits.lease)
+            switch = switch_in(transaction, found.channel_id)
+            if switch is None or not switch.works:
+                raise LostClaim(wish.id)  # it was switched off or broke meanwhile; the wish waits, or has ended
+            if found.sending_since is None:
+                desired = switch.words.to_write(found.status, switch.picklist)
+                if desired is None:
+                    detail = f"{found.status!r} is no status of the map or of Zoho's list any more."
+                    move(transaction, found, "refused", who="worker", now=now, code="unmapped", detail=detail)
+                    return None
+                if desired != found.desired:
+                    transaction.execute(update(writebacks).where(writebacks.c.id == found.id).values(desired=desired))
+                    found = replace(found, desired=desired)
+            expected = found.expected_zoho
+            if found.expected_status is None:
+                ours = claims.own_change_since(transaction, found)
+                expected = expected if ours is None else [ours]
+            return _Turn(found, switch, expected)
+
+    def _verdict(self, turn: _Turn, seen: LeadStatus | None) -> Verdict:
+        if seen is None:
+            return Verdict("refuse", "not_found", REASONS["not_found"])
+        wish, changed_at = turn.wish, turn.changed_at
+        return judge(
+            wish.desired,
+            turn.expected,
+            seen.status,
+            is_converted=seen.is_converted,
+            policy=turn.switch.policy,
+            is_forced=wish.resolution == "forced",
+            is_ours=wish.sending_since is not None,
+            is_later=changed_at is not None and seen.modified_at > changed_at,
+        )
+
+    def _end(self, turn: _Turn, seen: LeadStatus | None, verdict: Verdict) -> None:
+        """Store an end that needs no change at Zoho."""
+        values: dict[str, Any] = {}
+        if seen is not None:
+            values = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
+        if verdict.action == "done":
+            self._move(turn.wish, "done", "found", verdict.why, **values)
+        elif verdict.action == "unchanged":
+            self._move(turn.wish, "unchanged", None, verdict.why, **values)
+        elif self._superseded(turn.wish):
+            return
+        elif verdict.action == "refuse":
+            self._move(turn.wish, "refused", verdict.code, verdict.why, **_NO_MARK, **values)
+        else:
+            resolution = None if turn.switch.policy == "hold" else "zoho_wins"
+            values |= {"resolution": resolution, **_NO_MARK}
+            self._move(turn.wish, "conflict", verdict.code, verdict.why, **values)
+
+    def _change(self, client: ZohoClient, turn: _Turn, seen: LeadStatus, verdict: Verdict) -> bool:
+        """Mark the wish, change the status, and look. Returns whether the attempt is over."""
+        earlier = turn.wish
+        mark = {"sending_since": self._registry.database.now(), "sending_precondition": seen.modified_at}
+        found = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
+        marked = self._move(earlier, "sending", verdict.code, verdict.why, **mark, **found)
+        try:
+            outcome = write_lead_status(
+                client,
+                earlier.lead_id,
+                earlier.desired,
+                unmodified_since=seen.modified_time,
+                trigger=turn.switch.trigger,
+            )
+        except ZohoError:
+            self._unmark(marked, earlier, "not_sent", "Zoho did not carry out the change.")
+            raise
+        if isinstance(outcome, Written):
+            return self._look(client, turn, marked, outcome.modified_at or seen.modified_at)
+        if isinstance(outcome, Stale):
+            self._unmark(marked, earlier, "already_modified", "Somebody changed the lead after our reading.")
+            return False
+        if isinstance(outcome, Refusal):
+            self._refused(marked, outcome, seen)
+            return True
+        self._later(marked, "unknown", outcome.why)
+        return True
+
+    def _look(self, client: ZohoClient, turn: _Turn, marked: Writeback, changed_at: datetime) -> bool:
+        """Read the lead after a change that Zoho carried out. Returns whether the wish is done."""
+        turn.changed_at = changed_at
+        try:
+            after = read_lead_status(client, marked.lead_id)
+        except ZohoError:
+            known = {"zoho_status": marked.desired, "zoho_modified_at": changed_at}
+            self._move(marked, "sending", "written", "Zoho carried out the change, and could not be read.", **known)
+            raise
+        if after is not None and after.status == marked.desired:
+            values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
+            self._move(marked, "done", None, "Zoho has the status.", **values)
+            return True
+        status = None if after is None else after.status
+        detail = f"Zoho carried out the change, and then had {status!r}."
+        self._move(marked, "queued", "lost", detail, **_NO_MARK, zoho_status=status)
+        return False
+
+    def _unmark(self, marked: Writeback, earlier: Writeback, code: str, why: str) -> None:
+        """Take the mark of a change back that was surely not carried out. An earlier mark in doubt stands."""
+        state: State = "queued" if earlier.sending_since is None else "sending"
+        mark = {"sending_since": earlier.sending_since, "sending_precondition": earlier.sending_precondition}
+        self._move(marked, state, code, why, **mark)
+
+    def _refused(self, wish: Writeback, refusal: Refusal, seen: LeadStatus | None) -> None:
+        """End a wish that Zoho refuses. A refusal that concerns every lead breaks the switch, once."""
+        detail = REASONS[refusal.code]
+        if refusal.zoho_code or refusal.message:
+            detail = f"{detail} Zoho: {' '.join(filter(None, (refusal.zoho_code, refusal.message)))}"
+        values: dict[str, Any] = dict(_NO_MARK)
+        if seen is not None:
+            values |= {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
+            moved = self._moved(transaction, found, now, "refused", refusal.code, detail, values)
+            if moved and refusal.code in BREAKING:
+                break_switch(transaction, found.channel_id, detail, now)
+
+        self._with_claim(wish, step)
+        if refusal.code == "scope_missing":
+            self._registry.add_missing_scopes(wish.channel_id, WRITE_BACK_SCOPES)
+
+    def _later(self, wish: Writeback, code: str, why: str) -> None:
+        """Let the wish wait for its next try, or end it when its time is over. A mark stands."""
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
+            end, tries = found.queued_at + self._limits.life, found.tries + 1
+            if now >= end:
+                claims.fail(transaction, found, now, f"It was tried {tries} times. The last time: {why}", code)
+                return
+            at = min(now + self._limits.wait(tries), end)
+            values = {"tries": tries, "next_try_at": at, "lease_until": None, "worker": None}
+            self._moved(transaction, found, now, found.state, code, why, values)
+
+        try:
+            self._with_claim(wish, step)
+        except LostClaim:
+            log.info("write-back %s: the claim was lost.", wish.id)
+
+    def _superseded(self, wish: Writeback) -> bool:
+        """End the wish if a newer one for the lead came while a change of this one was in doubt."""
+        ended = False
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
+            nonlocal ended
+            newer = claims.newer_wish(transaction, found)
+            if newer is None:
+                return
+            detail = f"The newer wish {newer.id} takes its place."
+            ended = self._moved(transaction, found, now, "superseded", "superseded", detail, dict(_NO_MARK))
+            expected = inherit(newer, found).expected_zoho
+            change = update(writebacks).where(writebacks.c.id == newer.id)
+            transaction.execute(change.values(expected_zoho=expected))
+
+        self._with_claim(wish, step)
+        return ended
+
+    def _move(self, wish: Writeback, state: State, code: str | None, detail: str, **values: Any) -> Writeback:
+        """Move the wish to a state, and return it. LostClaim: it is no longer this worker's."""
+        moved: Writeback | None = None
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
+            nonlocal moved
+            if self._moved(transaction, found, now, state, code, detail, values):
+                moved = get_in(transaction, found.id)
+
+        self._with_claim(wish, step)
+        assert moved is not None
+        return moved
+
+    def _moved(
+        self,
+        transaction: Connection,
+        wish: Writeback,
+        now: datetime,
+        state: State,
+        code: str | None,
+        detail: str,
+        values: dict[str, Any],
+    ) -> bool:
+        mine = claims.is_mine(self._worker, now)
+        return move(transaction, wish, state, who="worker", now=now, code=code, detail=detail, only_if=mine, **values)
+
+    def _with_claim(self, wish: Writeback, step: Callable[[Connection, Writeback, datetime], None]) -> None:
+        """Run a step with the wish as it is stored. LostClaim: it is no longer this worker's."""
+        database = self._registry.database
+        with database.write() as transaction:
+            database.one_at_a_time(transaction, f"writeback {wish.channel_id}")
+            now = database.now_in(transaction)
+            step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
+
+
+def _changed_before(wish: Writeback) -> datetime | None:
+    """When an earlier attempt changed the status, if Zoho said so and the lead could not be read after it."""
+    is_written = wish.sending_since is not None and wish.zoho_status == wish.desired
+    return wish.zoho_modified_at if is_written else None
+
+
+_NO_MARK: dict[str, Any] = {"sending_since": None, "sending_precondition": None}

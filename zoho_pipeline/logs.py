@@ -57,5 +57,5 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("httpx", "httpcore", "dlt", "alembic", "sqlalchemy", "filelock", "urllib3", "asyncio"):
+    for name in ("httpx", "httpcore", "dlt", "alembic", "sqlalchemy", "filelock", "urllib3", "asyncio", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)

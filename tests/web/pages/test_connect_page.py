@@ -1,12 +1,19 @@
 """The operator connects a channel from the list: a form, then a link that begins the consent."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
 from zoho_pipeline.channels.platform.connect_sessions import ConnectSessions
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.auth.operator import login_link
+from zoho_pipeline.web.auth.tokens import Tokens
+from zoho_pipeline.web.services import WebServices
 
 pytestmark = pytest.mark.usefixtures("channels")
 LINK = re.compile(r'href="(/zohoCrm/start\?session=([^"]+))"')
@@ -18,6 +25,22 @@ def test_the_list_leads_to_the_form(operator: TestClient) -> None:
     assert page.status_code == 200
     assert "http://localhost:8480/zohoCrm/callback" in page.text
     assert 'value="in"' in page.text
+
+
+def test_a_data_centre_of_the_settings_comes_first(settings: Settings, registry: Registry) -> None:
+    local = replace(settings, data_centers={"sim": "http://127.0.0.1:9"})
+    with TestClient(create_app(local, ServiceSettings()), base_url="http://localhost:8480") as client:
+        found: WebServices = client.app.state.services  # type: ignore[attr-defined]
+        client.get(login_link(Tokens(local.secret_keys, found.service.public_url, registry.database.now)))
+        page = client.get("/ui/connect").text
+    assert 'value="sim"' in page
+    assert "sg, sim." in page
+
+
+def test_the_address_of_the_server_leads_to_the_list(client: TestClient) -> None:
+    answer = client.get("/", headers={"Accept": "text/html"})
+    assert (answer.url.path, answer.status_code) == ("/ui", 401)
+    assert "zoho-pipeline web login" in answer.text
 
 
 def test_a_new_channel_of_a_tenant(operator: TestClient, registry: Registry) -> None:

@@ -1,6 +1,6 @@
 """The command `serve`: the web server of the front door."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -52,9 +52,11 @@ def serve(host: str, port: int, no_worker: bool) -> None:
         return create_app(session.settings, service, starts_worker=not no_worker)
 
     def announce() -> None:
+        if not no_worker:  # only now: a worker would say the same again about a registry that cannot be used
+            beside.enter_context(worker_process.worker_beside())
         say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
         say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
-    with nullcontext() if no_worker else worker_process.worker_beside():
+    with ExitStack() as beside:
         server.serve(load, sock, announce)
     say("The server has stopped.")

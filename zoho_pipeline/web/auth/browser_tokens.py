@@ -43,6 +43,14 @@ def principal_of_embed_token(found: WebServices, token: str) -> Principal:
     return _principal(found, EMBED, token)
 
 
+def origin_of_link(found: WebServices, link: str) -> str | None:
+    """The origin that may frame what this link leads to, also when the link has ended; None: we made no such link."""
+    try:
+        return text(tokens_of(found).read(EMBED, link, ended_too=True).get("org"))
+    except BadToken:
+        return None
+
+
 def session_of_embed(found: WebServices, link: str) -> str:
     """A session token with the rights of an embed link, which ends with the link: for the module of the page.
 

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.web.auth.browser_tokens import origin_of_link
+from zoho_pipeline.web.http.headers import CSP
 from zoho_pipeline.web.http.problems import Problem
 from zoho_pipeline.web.pages.renderer import render
+from zoho_pipeline.web.services import services
 
+FRAMED = "/embed/"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _WORDS = {
@@ -37,9 +43,22 @@ class PageRoute(APIRoute):
             except (Problem, RequestValidationError, RegistryError, WarehouseError) as error:
                 if "text/html" not in request.headers.get("Accept", ""):
                     raise
-                return _page(request, error)
+                page = _page(request, error)
+                if request.url.path.startswith(FRAMED) and (origin := await run_in_threadpool(_framing, request)):
+                    page.headers["Content-Security-Policy"] = CSP.format(ancestors=origin)
+                return page
 
         return handler
+
+
+def _framing(request: Request) -> str | None:
+    """The origin around a page in a frame. Without it, the person would see the error page of the browser."""
+    body: bytes = request.scope["state"].get("body", b"")
+    link = request.query_params.get("t") or dict(parse_qsl(body.decode("latin-1"))).get("t", "")
+    try:
+        return origin_of_link(services(request), link)
+    except RegistryError:
+        return None  # the time is that of the registry
 
 
 def _page(request: Request, error: Exception) -> Response:

@@ -27,6 +27,7 @@ from zoho_pipeline.web.pages.renderer import render, static_files
 from zoho_pipeline.web.pages.status_line import status_line
 from zoho_pipeline.web.services import WebServices, services
 from zoho_pipeline.writeback.wishes import Choice
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -37,6 +38,12 @@ Operator = Annotated[Principal, Depends(require_operator)]
 Token = Annotated[str, Query(max_length=8192)]
 FormToken = Annotated[str, Form(max_length=8192)]
 Note = Annotated[str, Query(max_length=20)]
+
+
+@router.get("/")
+def home() -> Response:
+    """Who types the address of the server is most likely the operator; the list says how to log in."""
+    return RedirectResponse("/ui", 303)
 
 
 @router.get("/static/{name}")
@@ -137,7 +144,12 @@ def connect_page(
             start = connect(found, replace(principal, tenant=tenant.strip() or None), channel_id, region or None)
         except Problem as problem:
             wrong = " ".join(error["message"] for error in problem.errors) or problem.detail
-    given = {"channel_id": channel_id, "tenant": tenant, "region": region or FIRST_REGION}
+    centers = list(DataCenters.with_added(found.settings.data_centers))
+    # a centre of the settings is a Zoho of this installation, such as the simulator of the demo
+    added = [center.name for center in centers if center.name in found.settings.data_centers]
+    first = added[0] if added else FIRST_REGION
+    given = {"channel_id": channel_id, "tenant": tenant, "region": region or first}
+    given["regions"] = ", ".join(center.name for center in centers)
     page = render("connect.html", **given, start=start, wrong=wrong, redirect_uri=found.service.redirect_uri)
     return Response(page, 422 if wrong else 200, media_type=HTML)
 

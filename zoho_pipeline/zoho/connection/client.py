@@ -1,8 +1,7 @@
 """The client: the API calls of one connection, with limits, retries and Zoho's clock.
 
-It turns each answer into data or an error of `errors`, and knows no business rule. It repeats a call only where that
-is safe: a read always, a call that creates or changes something only if Zoho certainly did not carry it out (no
-connection, or HTTP 429). It raises permanent errors at once.
+It turns each answer into data or an error of `errors`. It repeats a read always, and a call that changes something only
+if Zoho certainly did not carry it out (no connection, or HTTP 429). It raises permanent errors at once.
 """
 
 import copy

@@ -16,7 +16,7 @@ from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.cli import main
 from zoho_pipeline.settings import load_settings
-from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, WRITE_BACK_SCOPES
+from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, NOTIFICATION_SCOPES, WRITE_BACK_SCOPES
 
 NEED_A_PERSON = ("connect", "demo", "simulator")
 """Commands that open a browser or run until Ctrl-C. This test only checks the arguments of their examples."""
@@ -127,6 +127,9 @@ def test_an_example_in_a_help_text_runs_as_it_is_written(built: Built, example: 
         example = example.replace(words[3], made.json["id"])
     if words[0] == "writeback":
         example = ready_for_writeback(built, words, example)
+    if words[0] == "push":  # the grant of the shared channel has no scope for it
+        built.add("acme", built.org, " ".join([*DEFAULT_SCOPES, *NOTIFICATION_SCOPES]))
+        assert words[1] != "renew" or built.run("push", "on", "acme").code == 0
     listener = Listener()
     if words[:2] == ["web", "endpoints"] and words[-1].startswith("ep_"):  # the example names one of somebody else
         added = built.run("web", "endpoints", "add", listener.url, "--all-tenants", "--format", "json")

@@ -346,6 +346,3 @@ def may_be_done(error: ZohoError) -> bool:
 def _certainly_not_done(error: Retryable) -> bool:
     """Whether Zoho cannot have carried out the request that ended with this error."""
     return isinstance(error, ConcurrencyLimit) or (isinstance(error, ConnectionFailed) and not error.sent)
-
-
-__all__ = ["ZohoClient", "may_be_done"]

@@ -1,13 +1,18 @@
 """HEAD works where GET does: the same headers, and no body.
 
-Three routes of a consent change state when they are read, and a login link works once, so they take no HEAD.
+The routes that prepare or begin a consent change state when they are read, and a login link works once. They take no HEAD.
 """
 
 import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-NO_HEAD = ("/zohoCrm/connect", "/zohoCrm/start", "/zohoCrm/callback", "/ui/login")
+NO_HEAD = ("/zohoCrm/connect", "/zohoCrm/start", "/zohoCrm/callback", "/ui/login", "/ui/connect")
+
+
+def _changes(path: str) -> bool:
+    """Whether a GET of this path prepares or begins a consent, or logs in."""
+    return path in NO_HEAD or path.endswith("/reconnect")
 
 
 class HeadAsGet:
@@ -17,7 +22,7 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"] in NO_HEAD:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or _changes(scope["path"]):
             await self._app(scope, receive, send)
             return
         answered = asyncio.Event()

@@ -86,3 +86,8 @@ def test_bad_input_is_said_on_the_form(operator: TestClient, params: dict[str, s
 
 def test_it_is_for_the_operator_alone(client: TestClient) -> None:
     assert client.get("/ui/connect", params={"channel_id": "new", "tenant": "t"}).status_code == 401
+
+
+def test_what_prepares_a_consent_takes_no_head(operator: TestClient) -> None:
+    for path in ("/ui/connect", "/ui/channels/acme/reconnect", "/embed/channels/acme/reconnect"):
+        assert operator.head(path).status_code == 405

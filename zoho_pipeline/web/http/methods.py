@@ -1,6 +1,7 @@
 """HEAD works where GET does: the same headers, and no body.
 
-The routes that prepare or begin a consent change state when they are read, and a login link works once. They take no HEAD.
+The routes that prepare or begin a consent change state when they are read, and a login link works once. They take no
+HEAD.
 """
 
 import asyncio

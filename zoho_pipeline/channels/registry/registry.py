@@ -180,14 +180,16 @@ class Registry:
         Raises:
             ChannelError: a person must connect it again first.
         """
-        channel = self.get(channel_id)
-        if channel.status == RECONNECT_NEEDED:
-            raise ChannelError(
-                f"channel {channel_id} must be connected again first. Run zoho-pipeline connect {channel_id}, or "
-                f"zoho-pipeline channels add {channel_id} with a new refresh token. The reason: "
-                f"{channel.status_detail or 'Zoho refuses its token.'}"
-            )
-        self.set_status(channel_id, ACTIVE)
+        with self.database.write() as transaction:
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            if channel.status != RECONNECT_NEEDED:
+                self._change_status(transaction, channel, ACTIVE, None)
+                return
+        raise ChannelError(
+            f"channel {channel_id} must be connected again first. Run zoho-pipeline connect {channel_id}, or "
+            f"zoho-pipeline channels add {channel_id} with a new refresh token. The reason: "
+            f"{channel.status_detail or 'Zoho refuses its token.'}"
+        )
 
     def set_reconnect_needed(self, channel_id: str, detail: str) -> None:
         """A person must connect the channel again. A paused channel stays paused and gets the reason only."""

@@ -61,7 +61,13 @@ def add(url: str, tenant: str | None, all_tenants: bool, events: tuple[str, ...]
 @endpoints.command("list", short_help="The endpoints, and how their deliveries go.")
 @format_option
 def list_endpoints(output: str) -> None:
-    """List the endpoints with their state: active, failing since when, or disabled and why."""
+    """List the endpoints with their state: active, failing since when, or disabled and why.
+
+    \b
+    Examples:
+      zoho-pipeline web endpoints list
+      zoho-pipeline web endpoints list --format json
+    """
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
 
     found = [_as_dict(endpoint) for endpoint in Endpoints(Session().registry).list()]
@@ -77,7 +83,12 @@ def list_endpoints(output: str) -> None:
 @endpoint_argument
 @format_option
 def test(endpoint_id: str, output: str) -> None:
-    """Send one signed event of type `endpoint.test` now, and print what the endpoint answered."""
+    """Send one signed event of type `endpoint.test` now, and print what the endpoint answered.
+
+    \b
+    Example:
+      zoho-pipeline web endpoints test ep_0a1b2c3d4e5f
+    """
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
     from zoho_pipeline.worker.sender import send_test
 
@@ -99,7 +110,12 @@ def test(endpoint_id: str, output: str) -> None:
 @endpoint_argument
 @format_option
 def remove(endpoint_id: str, output: str) -> None:
-    """Remove an endpoint. Events that wait for it are not sent."""
+    """Remove an endpoint. Events that wait for it are not sent.
+
+    \b
+    Example:
+      zoho-pipeline web endpoints remove ep_0a1b2c3d4e5f
+    """
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
 
     Endpoints(Session().registry).remove(endpoint_id)

@@ -53,7 +53,7 @@ def admitted(
     "/channels/{channel_id}/events",
     response_class=StreamingResponse,
     summary="Events of a channel as they happen",
-    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required"),
+    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required", "invalid"),
 )
 async def stream(
     request: Request,

@@ -72,8 +72,8 @@ def test_verify(call: Callable[..., Any], registry: Registry, simulator: Simulat
     assert actions(registry) == ["channel.verified", "channel.not_verified"]
 
 
-def test_verify_when_zoho_answers_as_it_should_not(call: Callable[..., Any], simulator: Simulator) -> None:
-    simulator.faults.next(1, "no_permission", "/users")
+def test_verify_when_zoho_does_not_answer(call: Callable[..., Any], simulator: Simulator) -> None:
+    simulator.faults.next(20, "server_error", "/users")
     answer = call("verify")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 

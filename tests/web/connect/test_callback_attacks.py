@@ -254,9 +254,9 @@ def test_a_token_that_cannot_be_used_is_revoked(
     browser: Browser, params: dict[str, str], simulator: Simulator, registry: Registry
 ) -> None:
     """The exchange worked, and what came after it did not: nobody will ever use this token."""
-    simulator.faults.next(1, "no_permission", "/users")
+    simulator.faults.next(20, "server_error", "/users")
     page = browser.back(params)
-    assert (page.status_code, code_of(page)) == (400, "code_rejected")
+    assert (page.status_code, code_of(page)) == (503, "unavailable")
     assert grants(simulator) == []
     assert registry.list() == ()
 

@@ -8,6 +8,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.zoho.accounts import scopes as zoho_scopes
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ReconnectNeeded, ScopeMissing
 from zoho_pipeline.zoho.read import org as zoho_org
 from zoho_pipeline.zoho.read import users
@@ -41,10 +42,13 @@ def inspect(client: ZohoClient, data_center: DataCenter, scopes: tuple[str, ...]
     )
 
 
-def verify(registry: Registry, channel_id: str) -> Channel:
+def verify(registry: Registry, channel_id: str, *, pacing: Pacing | None = None) -> Channel:
     """Check at Zoho whether a channel's connection works, and store the answer.
 
     The scopes that earlier calls found missing are forgotten; later calls find them again if they are still missing.
+
+    Args:
+        pacing: tries, waits and deadlines; None is the product's.
 
     Raises:
         ReconnectNeeded: the connection does not work. The channel's status says so.
@@ -54,7 +58,7 @@ def verify(registry: Registry, channel_id: str) -> Channel:
     center = DataCenters.with_added(registry.settings.data_centers).get(channel.data_center)
     registry.clear_missing_scopes(channel_id)
     try:
-        with open_client(registry.settings, registry, channel_id) as client:
+        with open_client(registry.settings, registry, channel_id, pacing=pacing) as client:
             found = inspect(client, center, _granted(registry, channel))
             spent = client.meter.credits
     except ReconnectNeeded as error:

@@ -19,6 +19,7 @@ from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken, Grant
 from zoho_pipeline.zoho.connection.client import ZohoClient
+from zoho_pipeline.zoho.connection.pacing import WHILE_A_PERSON_WAITS
 from zoho_pipeline.zoho.errors import TokenThrottled, ZohoError
 
 log = logging.getLogger(__name__)
@@ -201,7 +202,7 @@ def _inspect(
     center: DataCenter, source: PendingTokenSource, scopes: tuple[str, ...] | None
 ) -> tuple[OrgConnection, int]:
     access = source.current()
-    with ZohoClient(access.api_domain, source) as client:
+    with ZohoClient(access.api_domain, source, pacing=WHILE_A_PERSON_WAITS) as client:
         found = inspect(client, center, access.scopes or scopes)
         return found, client.meter.credits
 

@@ -19,6 +19,7 @@ from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
 from zoho_pipeline.web.http.rate_limits import limits_of
 from zoho_pipeline.web.services import WebServices, services
+from zoho_pipeline.zoho.connection.pacing import WHILE_A_PERSON_WAITS
 from zoho_pipeline.zoho.errors import ReconnectNeeded, TokenThrottled, ZohoError
 
 VERIFICATIONS, VERIFICATION_SECONDS = 6, 60.0
@@ -94,7 +95,7 @@ def verify(request: Request, channel_id: ChannelId, principal: Admin) -> Channel
     limits_of(request).take(("verify", channel.tenant, channel.id), VERIFICATIONS, VERIFICATION_SECONDS)
     audit = Audit(found.registry.database)
     try:
-        verify_at_zoho(found.registry, channel.id)
+        verify_at_zoho(found.registry, channel.id, pacing=WHILE_A_PERSON_WAITS)
     except UnknownChannel:
         raise not_found() from None
     except (ZohoError, OtherOrg, SettingsError) as error:

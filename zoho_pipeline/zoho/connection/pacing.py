@@ -49,3 +49,7 @@ class Pacing:
         """The wait after a failed try. `attempt` counts from 1; `jitter` is in [0, 1)."""
         doubled: float = self.backoff_first * 2.0 ** (attempt - 1)
         return min(self.backoff_most, doubled) * (0.5 + jitter / 2)
+
+
+WHILE_A_PERSON_WAITS = Pacing(attempts=3, answer_seconds=30.0)
+"""For a consent or a verification: a person, or a thread of the web server, waits for the end of it."""

@@ -9,11 +9,13 @@ Only the command line uses `stoppable`. In other processes `requested` is always
 nothing. Services of the command line end in their own order: they use `own_handling`.
 """
 
+import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.machinery import ExtensionFileLoader
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -22,6 +24,8 @@ _lock = threading.Lock()
 _interrupts: dict[object, Callable[[], object]] = {}
 _requested: list[int] = []
 _own_handlings: list[object] = []
+_postponed: list[threading.Timer] = []
+_POSTPONE_SECONDS = 0.05
 
 
 def requested() -> int | None:
@@ -88,6 +92,9 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
+        for timer in _postponed:
+            timer.cancel()
+        _postponed.clear()
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -97,10 +104,27 @@ def stoppable() -> Iterator[None]:
         _requested.clear()
 
 
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+def _stop(number: int, frame: FrameType | None) -> None:
     if not _requested:
         _requested.append(number)
+    if _loads_an_extension(frame):
+        timer = threading.Timer(_POSTPONE_SECONDS, os.kill, (os.getpid(), number))
+        timer.daemon = True
+        _postponed.append(timer)
+        timer.start()
+        return
     raise KeyboardInterrupt
+
+
+def _loads_an_extension(frame: FrameType | None) -> bool:
+    """Whether a compiled module is being imported. Many of them end the process at once if their start is broken off."""
+    while frame is not None:
+        if frame.f_code.co_name in ("create_module", "exec_module"):
+            loader = frame.f_locals.get("self")
+            if isinstance(loader, ExtensionFileLoader):
+                return True
+        frame = frame.f_back
+    return False
 
 
 def _watch(heard: socket.socket) -> None:

@@ -97,6 +97,40 @@ def test_connect_that_waits_for_a_person(place: Place, number: signal.Signals) -
     stopped(process, number)
 
 
+IMPORT = """
+import enum, os, sys, time
+import click
+from zoho_pipeline.cli.program import Program
+set_attribute = enum.EnumMeta.__setattr__
+def and_stop(kind, name, value):
+    set_attribute(kind, name, value)
+    if "duckdb" in sys.modules:
+        enum.EnumMeta.__setattr__ = set_attribute
+        os.kill(os.getpid(), int(sys.argv[2]))
+@click.group(cls=Program)
+def main(): pass
+@main.command()
+@click.argument("number")
+def run(number):
+    enum.EnumMeta.__setattr__ = and_stop
+    import duckdb
+    time.sleep(60)
+    print("it went on")
+main()
+"""
+
+
+@pytest.mark.parametrize("number", list(ENDS))
+def test_a_signal_while_an_engine_is_imported(place: Place, number: signal.Signals) -> None:
+    """DuckDB defines its enumerations while it is imported, and aborts the process if one of them fails."""
+    process = place.start("run", str(int(number)), program=IMPORT)
+    out, err = process.communicate(timeout=PATIENCE)
+    name, code = ENDS[number]
+    assert process.returncode == code, err
+    assert err.strip() == f"stopped by {name}: finished work is kept. Run the same command again to do the rest."
+    assert not out
+
+
 WORLDS = {
     "duckdb": "with DuckDBWarehouse.from_url(url).connect(read_only=False) as connection:",
     "memory": "with closing_duckdb(duckdb.connect()) as connection:",

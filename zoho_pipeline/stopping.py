@@ -117,7 +117,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _loads_an_extension(frame: FrameType | None) -> bool:
-    """Whether a compiled module is being imported. Many of them end the process at once if their start is broken off."""
+    """Whether a compiled module is being imported. Some end the process at once if their import is broken off."""
     while frame is not None:
         if frame.f_code.co_name in ("create_module", "exec_module"):
             loader = frame.f_locals.get("self")

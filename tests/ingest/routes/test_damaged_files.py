@@ -61,6 +61,25 @@ def test_a_file_that_is_damaged_once_is_used_the_second_time(bench: SyncBench) -
     ledger.assert_equal(bench, "Leads")
 
 
+def test_the_file_of_another_job_is_not_used(bench: SyncBench) -> None:
+    """A cache between us and Zoho answers with the file of an earlier job, which has as many rows."""
+    furnish(bench)
+    bench.org.insert_many("Contacts", [{"Last_Name": f"C{n}"} for n in range(39)])
+    bench.sim.switches.update(bulk_downloads_per_minute=10**6)
+    assert bench.sync("Contacts").modules[0].route.startswith("bulk")
+    (contacts,) = bench.org.bulk.jobs.values()
+
+    def mix_up() -> None:
+        for job in bench.org.bulk.jobs.values():
+            job.archive = contacts.archive
+
+    bench.sim.on_call(1, mix_up, path="/result")
+    report = bench.sync("Leads")
+    assert report.complete, report
+    assert "lacks" in report.modules[0].detail
+    ledger.assert_equal(bench, "Leads")
+
+
 @pytest.mark.parametrize("fault", ["server_error", "bad_gateway", "truncated", "empty_body", "wrong_content_type"])
 def test_a_result_that_never_comes_leaves_the_job(bench: SyncBench, fault: str) -> None:
     furnish(bench)

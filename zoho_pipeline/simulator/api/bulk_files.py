@@ -124,6 +124,7 @@ _OF_CSV: dict[str, Callable[[bytes], bytes]] = {
     "fewer_cells": lambda body: body + b"4876876000000999999\n",
     "no_header": lambda body: body.partition(b"\n")[2],
     "double_header": lambda body: body.replace(b"Id,", b"Id,Id,", 1),
+    "other_column": lambda body: body.replace(b"\n", b"_of_another_module\n", 1),
     "no_ids": _without_ids,
     "odd_id": lambda body: body.replace(b"\n4", b"\n<4", 1),
     "utf16": lambda body: body.decode("utf-8", "replace").encode("utf-16"),

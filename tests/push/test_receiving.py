@@ -306,9 +306,9 @@ def registry_dump(known: PushBench) -> str:
 def test_the_seals_follow_a_new_key(known: PushBench) -> None:
     before = known.secrets()
     settings = known.place.settings
-    newer = replace(settings, secret_keys=(hooks.new_secret(), *settings.secret_keys))
+    newer = replace(settings, given_keys=(hooks.new_secret(), *settings.secret_keys))
     registry = Registry(newer)
-    only = Registry(replace(settings, secret_keys=newer.secret_keys[:1]))
+    only = Registry(replace(settings, given_keys=newer.given_keys[:1]))
     assert registry.database.path == only.database.path
     with only.database.read() as transaction:
         found = hooks.open_secrets(transaction, only.encryptor, "acme")

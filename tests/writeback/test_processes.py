@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def run_and_kill(bench: Bench, env: dict[str, str]) -> None:
-    """Start a sender, kill it with SIGKILL while Zoho's answer to its change is under way, and end its lease."""
+    """Start a sender, kill it with SIGKILL between its change and the record of it, and end its lease."""
     command = (sys.executable, "-m", "tests.writeback.working")
     process = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **env}, stderr=subprocess.PIPE, text=True)
     try:
@@ -41,7 +41,7 @@ def test_a_change_whose_record_was_killed_is_our_own(
 ) -> None:
     env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT), **registry_env)
     wish = bench.ask("contacted")
-    bench.sim.faults.next(1, "slow", "/crm/v7/Leads/", after=1, seconds=8.0)
+    bench.sim.faults.next(1, "slow", "/crm/v7/Leads/", after=2, seconds=8.0)  # the look after the change
     run_and_kill(bench, env)
     left = bench.get(wish)
     assert (left.state, left.worker) == ("sending", "dying")

@@ -414,7 +414,7 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
 def test_the_worker_renews_and_a_gap_ends_with_a_whole_sync(synced: PushBench) -> None:
     sim = synced.place.sim
     synced.org.subscriptions.clear()
-    synced.store(renew_at=synced.row().created_at)
+    synced.store(renew_at=synced.row().created_at - timedelta(hours=1))
     synced.work()
     assert len(synced.org.subscriptions) == 1
     assert synced.row().gap_since is None, "the sync for the gap has ended"

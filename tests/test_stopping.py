@@ -13,6 +13,7 @@ from zoho_pipeline import stopping
 def test_a_service_is_not_interrupted(number: signal.Signals, is_service: bool) -> None:
     interrupted: list[str] = []
     handled: list[int] = []
+    before = signal.signal(number, signal.SIG_DFL)  # a shell starts its background jobs with signals ignored
     with (
         stopping.own_handling() if is_service else nullcontext(),
         stopping.interruptible(lambda: interrupted.append("session")),
@@ -27,4 +28,5 @@ def test_a_service_is_not_interrupted(number: signal.Signals, is_service: bool) 
                     signal.raise_signal(number)
                 assert stopping.requested() == number
         assert stopping.requested() is None
+    signal.signal(number, before)
     assert (interrupted, handled) == (([], [number]) if is_service else (["session"], []))

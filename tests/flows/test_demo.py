@@ -150,7 +150,7 @@ def test_starting_over_keeps_only_dagsters_history(demo: FinishedDemo, tmp_path:
     """Runs last, because it clears the HOME of the demo, as a second run of the demo does."""
     (demo.home / "dagster").mkdir(exist_ok=True)
     place = fresh_place(demo.home)
-    assert {path.name for path in demo.home.iterdir()} <= {"dagster", "demo.json", "secret.key"}
+    assert {path.name for path in demo.home.iterdir()} <= {"dagster", "demo.json", "secret.key", "tmp"}
     assert place.settings().warehouse_url == f"duckdb:///{demo.home}/warehouse.duckdb"
     with pytest.raises(PipelineError, match="did not finish"):
         known_place(demo.home)

@@ -74,7 +74,8 @@ class SyncBench:
 
     def connect(self, scopes: str = PLAIN_SCOPES, user: Any = None, channel_id: str = "acme") -> None:
         token = self.org.grant(CLIENT, CLIENT_SECRET, scopes, user)
-        register_from_refresh_token(self.registry, channel_id, Secret(token), data_center="sim")
+        again = channel_id != "acme"  # a second channel of the same org
+        register_from_refresh_token(self.registry, channel_id, Secret(token), data_center="sim", again=again)
 
 
 @pytest.fixture(params=["duckdb"])

@@ -45,6 +45,7 @@ class DuckDBWarehouse:
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
+    publishing_copies: ClassVar[bool] = True
     takes_parquet = True
 
     def __init__(self, url: str, path: Path, published: Path | None = None, work: Path | None = None) -> None:

@@ -46,6 +46,7 @@ class PostgresWarehouse:
     """
 
     dialect: ClassVar[Dialect] = "postgres"
+    publishing_copies: ClassVar[bool] = False
 
     def __init__(self, url: str, dsn: Secret, sql_role: str | None = None) -> None:
         self.url, self._dsn, self._sql_role = url, dsn, sql_role

@@ -38,6 +38,10 @@ class Warehouse(Protocol):
         """The SQL that the engine speaks, under sqlglot's name."""
 
     @property
+    def publishing_copies(self) -> bool:
+        """Whether each publication copies all marts, so that it should not follow the one before at once."""
+
+    @property
     def takes_parquet(self) -> bool:
         """Whether dlt can load Parquet files into it; if not, rows go in as SQL."""
 

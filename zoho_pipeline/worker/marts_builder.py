@@ -38,7 +38,7 @@ class MartsBuilder:
     ) -> None:
         self._registry, self._warehouse = registry, warehouse
         self._may_build, self._ended = may_build, ended
-        self._between = between if warehouse.dialect == "duckdb" else 0.0
+        self._between = between if warehouse.publishing_copies else 0.0
         self._changed = Condition()
         self._waiting: list[Job] = []
         self._lists: set[str] = set()

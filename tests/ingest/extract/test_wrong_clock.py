@@ -108,7 +108,7 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: S
     ids = leads(bench, 250)
     bench.sim.switches.update(date_offset=DAY, bulk_rows=100)
     bench.limit(rows_per_load=50)
-    bench.sim.faults.next(60, "server_error", path="/result", after=1)  # the sync stops after the first file
+    bench.sim.faults.next(90, "server_error", path="/crm/", after=9)  # the sync stops after the first file
     assert not bench.sync("Leads").complete
     bench.sim.faults.clear()
     edit(bench, ids[:5], "after the job")

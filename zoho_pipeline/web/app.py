@@ -5,7 +5,6 @@ from fastapi import FastAPI
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
-from zoho_pipeline.web.api.answers import AnswerCache
 from zoho_pipeline.web.api.writebacks import routes as writebacks
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
@@ -19,6 +18,7 @@ from zoho_pipeline.web.http.headers import SecurityHeaders
 from zoho_pipeline.web.http.kept_answers import KeptAnswers
 from zoho_pipeline.web.http.methods import HeadAsGet
 from zoho_pipeline.web.http.rate_limits import RateLimits
+from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.operations import docs, health, metrics, openapi
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.services import WebServices
@@ -70,7 +70,7 @@ def create_app(
     )
     app.state.services = WebServices(settings, service, starts_worker)
     app.state.rate_limits = rate_limits or RateLimits()
-    app.state.answers = AnswerCache()
+    app.state.answers = SizedCache[bytes]()
     app.state.metrics = metrics.Metrics()
     app.state.on_stop = []  # called when the server stops; streams of events end then
     problems.install(app)

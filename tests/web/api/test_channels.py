@@ -16,8 +16,8 @@ from zoho_pipeline.channels.sync_requests.queue import request_sync
 from zoho_pipeline.reading.insight import read
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.warehouse import open_warehouse
-from zoho_pipeline.web.api.answers import AnswerCache
 from zoho_pipeline.web.api.channel_state import for_browser
+from zoho_pipeline.web.http.sized_cache import SizedCache
 
 pytestmark = pytest.mark.usefixtures("channels")
 Key = Callable[..., dict[str, str]]
@@ -179,16 +179,16 @@ def test_marts_that_cannot_be_read_are_unavailable(client: TestClient, key: Key,
 
 
 def test_the_cache_forgets_the_oldest_and_what_is_too_old() -> None:
-    cache = AnswerCache(most_bytes=10, seconds=1000)
-    cache.put("a", b"12345")
-    cache.put("b", b"12345")
+    cache = SizedCache[bytes](most_bytes=10, seconds=1000)
+    cache.put("a", b"12345", len(b"12345"))
+    cache.put("b", b"12345", len(b"12345"))
     assert cache.get("a") == b"12345"
-    cache.put("c", b"1")
+    cache.put("c", b"1", len(b"1"))
     assert [cache.get(name) for name in "abc"] == [b"12345", None, b"1"]
-    cache.put("large", b"x" * 11)
+    cache.put("large", b"x" * 11, len(b"x" * 11))
     assert cache.get("large") is None
-    old = AnswerCache(seconds=-1)
-    old.put("a", b"1")
+    old = SizedCache[bytes](seconds=-1)
+    old.put("a", b"1", len(b"1"))
     assert old.get("a") is None
 
 

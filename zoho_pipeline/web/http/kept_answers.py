@@ -6,7 +6,6 @@ answers are gone at once. Routing, validation and a thread of the pool cost four
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.web.http.problems import Problem, problem_answer
 from zoho_pipeline.web.http.rate_limits import RateLimits
+from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.services import WebServices
 
-MOST_BYTES = 32 * 2**20
-SECONDS = 10.0
 WHERE_LOOKING_COSTS_A_QUERY = 1.0
 """On Postgres, the event loop must not wait for a query, so an answer is kept for a second without a look."""
 
@@ -41,11 +39,10 @@ class Note:
 @dataclass(frozen=True)
 class _Kept:
     note: Note
-    until: float
+    made_at: float
     route: Any
     start: Message
     body: Message
-    size: int
 
 
 def keep(request: Request, note: Note) -> None:
@@ -54,12 +51,11 @@ def keep(request: Request, note: Note) -> None:
 
 
 class KeptAnswers:
-    """Gives kept answers again. It belongs to one event loop, so it needs no lock."""
+    """Gives kept answers again."""
 
     def __init__(self, app: ASGIApp, services: WebServices, limits: RateLimits) -> None:
         self._app, self._services, self._limits = app, services, limits
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
-        self._size = 0
+        self._kept = SizedCache[_Kept]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET":
@@ -82,16 +78,17 @@ class KeptAnswers:
         await self._app(scope, receive, send_and_keep)
 
     def _is_good(self, found: _Kept) -> bool:
-        now = time.monotonic()
-        if now > found.until or time.time() >= found.note.ends_at:
-            return False
         published = self._services.published
+        if time.time() >= found.note.ends_at:
+            return False
+        if not published.looks_cheaply:
+            is_new = time.monotonic() - found.made_at <= WHERE_LOOKING_COSTS_A_QUERY
+            return is_new and self._services.stamp() == found.note.stamp
         try:
-            if published.looks_cheaply and published.publication() != found.note.publication:
-                return False
+            publication = published.publication()
         except PipelineError:
             return False  # the route says what is wrong
-        return self._services.stamp() == found.note.stamp
+        return publication == found.note.publication and self._services.stamp() == found.note.stamp
 
     async def _again(self, found: _Kept, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = found.route
@@ -105,16 +102,9 @@ class KeptAnswers:
         await send(found.body)
 
     def _put(self, key: Hashable, scope: Scope, start: Message, body: Message) -> None:
-        note: Note = scope["state"]["keep"]
-        seconds = SECONDS if self._services.published.looks_cheaply else WHERE_LOOKING_COSTS_A_QUERY
-        size = len(body["body"]) + 1024
-        if old := self._kept.pop(key, None):
-            self._size -= old.size
         copied = {**start, "headers": list(start["headers"])}
-        self._kept[key] = _Kept(note, time.monotonic() + seconds, scope.get("route"), copied, dict(body), size)
-        self._size += size
-        while self._size > MOST_BYTES:
-            self._size -= self._kept.popitem(last=False)[1].size
+        kept = _Kept(scope["state"]["keep"], time.monotonic(), scope.get("route"), copied, dict(body))
+        self._kept.put(key, kept, len(body["body"]) + 1024)
 
 
 def _key_of(scope: Scope) -> Hashable:

@@ -16,6 +16,7 @@ from zoho_pipeline.push.subscribe import Subscriber
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.worker.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class PushWork:
         self._threads: dict[str, Thread] = {}
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
-        self._looked_at: dict[str, float] = {}
+        self._due = Rounds()
         self._at_once = False
         self._rounds = 0
 
@@ -79,16 +80,16 @@ class PushWork:
                 self._stop.wait(1.0)
 
     def _step(self) -> None:
-        if self._is_due("renewals", self._limits.renewals_seconds) and "" not in self._threads:
+        if self._due.is_due("renewals", self._limits.renewals_seconds) and "" not in self._threads:
             self._start("", self._renew)
-        if self._is_due("records", self._limits.poll_seconds):
+        if self._due.is_due("records", self._limits.poll_seconds):
             for channel_id in self._startable():
                 if len(self._threads) > self._limits.threads:  # one of them renews
                     break
                 self._start(channel_id, self._serve)
-        if self._is_due("requests", self._limits.requests_seconds):
+        if self._due.is_due("requests", self._limits.requests_seconds):
             self._insight.request_syncs()
-        if self._is_due("prune", PRUNE_SECONDS):
+        if self._due.is_due("prune", PRUNE_SECONDS):
             with self._registry.database.write() as transaction:
                 push_queue.prune(transaction, self._registry.database.now_in(transaction))
         self._rounds += 1
@@ -99,13 +100,6 @@ class PushWork:
             busy = set(self._threads)
         due = self._lane.due(at_once=self._at_once)
         return [c for c in due if c not in busy and self._not_before.get(c, 0.0) <= now]
-
-    def _is_due(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now - self._looked_at.get(what, float("-inf")) < seconds:
-            return False
-        self._looked_at[what] = now
-        return True
 
     def _start(self, name: str, body: Callable[[str], None]) -> None:
         def run() -> None:

@@ -28,6 +28,7 @@ from zoho_pipeline.worker.marts_builder import MartsBuilder
 from zoho_pipeline.worker.pulse import Pulse
 from zoho_pipeline.worker.purges import purge_removed
 from zoho_pipeline.worker.push_work import PushWork
+from zoho_pipeline.worker.rounds import Rounds
 from zoho_pipeline.worker.sender import Sender
 from zoho_pipeline.writeback.sender import WritebackSender
 
@@ -82,7 +83,7 @@ class Worker:
         opened = (settings, self._registry, self._warehouse)
         self._push = PushWork(opened, service, self._limits.push, self._sync_limits, self._marts.add_lists)
         self._writebacks = WritebackSender(self._registry, self.id, self._limits.writeback)
-        self._looked_at: dict[str, float] = {}
+        self._due = Rounds()
 
     def stop(self) -> None:
         """Ask the worker to end. A signal handler may call it."""
@@ -119,11 +120,11 @@ class Worker:
 
     def _step(self) -> bool:
         """Start what can be started. Returns whether nothing is left to do."""
-        if self._is_due("first syncs", self._limits.first_syncs_seconds):
+        if self._due.is_due("first syncs", self._limits.first_syncs_seconds):
             request_first_syncs(self._registry, "worker")
-        if self._is_due("purges", self._limits.first_syncs_seconds):
+        if self._due.is_due("purges", self._limits.first_syncs_seconds):
             purge_removed(self._settings, self._registry, self._warehouse)
-        if len(self._syncing) < self._limits.threads and self._is_due("requests", self._limits.poll_seconds):
+        if len(self._syncing) < self._limits.threads and self._due.is_due("requests", self._limits.poll_seconds):
             while len(self._syncing) < self._limits.threads and claims.claimable(self._registry):
                 request = claims.claim(self._registry, self.id, lease=self._limits.lease)
                 if request is None:
@@ -135,13 +136,6 @@ class Worker:
             return False
         # the deliveries come last: a write-back that ends makes new ones
         return self._writebacks.is_idle() and self._sender.is_idle()
-
-    def _is_due(self, what: str, seconds: float) -> bool:
-        now = time.monotonic()
-        if now - self._looked_at.get(what, float("-inf")) < seconds:
-            return False
-        self._looked_at[what] = now
-        return True
 
     def _start(self, job: Job) -> None:
         log.info("channel %s: request %s begins.", job.request.channel_id, job.request.id)

@@ -113,11 +113,6 @@ def due_channels(transaction: Connection, now: datetime, quiet: float) -> list[s
     return [channel_id for _, channel_id in sorted(due)]
 
 
-def has_new(transaction: Connection, now: datetime) -> bool:
-    """Whether a record waits to be read."""
-    return transaction.scalar(select(table.c.n).where(table.c.state == NEW, _may_start(now)).limit(1)) is not None
-
-
 def take(transaction: Connection, channel_id: str, now: datetime, most: int) -> list[Dirty]:
     """The next records of a channel, the oldest first. The channel's lock keeps others from taking them too."""
     mine = (table.c.channel_id == channel_id, table.c.state == NEW, _may_start(now))

@@ -19,7 +19,6 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_catalogue, plan_from_metadata
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE, USERS
 from zoho_pipeline.ingest.extract.baseline import Baseline
-from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.modules import module_spec
 from zoho_pipeline.ingest.extract.row_filter import Tables
@@ -34,13 +33,13 @@ from zoho_pipeline.ingest.raw.lookup_names import fill_user_names
 from zoho_pipeline.ingest.raw.queries import is_empty, latest_change, values_of
 from zoho_pipeline.ingest.raw.read_baseline import read_baseline
 from zoho_pipeline.ingest.raw.small_tables import stored_rows
-from zoho_pipeline.ingest.report import ModuleReport, Silent
+from zoho_pipeline.ingest.report import Silent
 from zoho_pipeline.ingest.routes import by_id, coql_route
 from zoho_pipeline.ingest.routes.window import EVER, Window, modified
+from zoho_pipeline.ingest.sync.read_modules import module_context
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
-from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import coql, metadata
@@ -197,17 +196,7 @@ class RecordSession:
             baseline = read_baseline(connection, self.channel.id, spec, state, sync.window, self.limits)
         else:
             baseline = Baseline(state.cursor, empty=is_empty(connection, spec.table, self.channel.id))
-        report = sync.reports[module] = ModuleReport(module)
-        context = ModuleContext(
-            spec=spec,
-            channel_id=self.channel.id,
-            client=self.client.metered(),
-            window=sync.window,
-            baseline=baseline,
-            report=report,
-            limits=self.limits,
-            work=self.registry.settings.home / TEMPORARY,
-        )
+        context = module_context(sync, spec, baseline)
         reader = sync.readers[module] = ModuleReader(context, state, can_query=False, can_bulk=False)
         return reader
 

@@ -83,9 +83,10 @@ def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Base
         return {spec.module: read(spec, sync.state.of(spec.module), sync.window, sync.limits) for spec in specs}
 
 
-def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleReader:
+def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleContext:
+    """The context of one module in a sync, with a report of its own."""
     report = sync.reports[spec.module] = ModuleReport(spec.module)
-    module = ModuleContext(
+    return ModuleContext(
         spec=spec,
         channel_id=sync.channel.id,
         client=sync.client.metered(),
@@ -97,6 +98,10 @@ def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleRe
         full=sync.full,
         advance=partial(sync.progress.advance, spec.module),
     )
+
+
+def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleReader:
+    module = module_context(sync, spec, baseline)
     state = watermarks.corrected(sync.state.of(spec.module), sync.window.hi)
     can_bulk = spec.reshape is None and sync.channel.allows("bulk", spec.module)
     return ModuleReader(module, state, can_query=sync.channel.allows("coql", spec.module), can_bulk=can_bulk)

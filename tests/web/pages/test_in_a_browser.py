@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from selenium.webdriver.support.expected_conditions import text_to_be_present_in_element
+from selenium.webdriver.support.wait import WebDriverWait
 
 from scripts.production import free_port
 from tests.channels.conftest import CONNECTION
@@ -170,10 +172,10 @@ def test_it_works_without_javascript(driver: Any, site: Site) -> None:
     summary = driver.find_element("css selector", ".note summary")
     summary.click()
     assert driver.find_element("css selector", ".note p").is_displayed()
-    driver.find_element("xpath", "//button[.='Pause this channel']").click()
-    assert "The channel is paused now." in driver.find_element("css selector", ".done").text
-    driver.find_element("xpath", "//button[.='Resume']").click()
-    assert "active again" in driver.find_element("css selector", ".done").text
+    for button, said in (("Pause this channel", "The channel is paused now."), ("Resume", "active again")):
+        driver.find_element("xpath", f"//button[.='{button}']").click()
+        # a click does not wait for the page that answers the form
+        assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".done"), said))
 
 
 def test_paper_has_the_numbers_and_no_buttons(driver: Any, site: Site) -> None:

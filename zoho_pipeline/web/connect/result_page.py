@@ -5,18 +5,16 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from jinja2 import Environment, FileSystemLoader
 
 from zoho_pipeline.web.connect.outcomes import WAIT, Outcome
 from zoho_pipeline.web.http.problems import STATUS, Problem, answer
+from zoho_pipeline.web.templates import templates
 
 FAILED_TITLE = "Zoho CRM is not connected"
 UNTIED = {"Cross-Origin-Opener-Policy": "unsafe-none"}
 """With any other policy, the browser would cut the tie to the page that opened the window."""
 
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
+_PAGES = templates(Path(__file__).parent / "templates")
 
 
 def result_page(request: Request, outcome: Outcome, headers: dict[str, str] | None = None) -> Response:

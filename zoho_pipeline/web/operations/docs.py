@@ -4,27 +4,23 @@ FastAPI's own page loads its viewer from a CDN, which a strict Content-Security-
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader
+
+from zoho_pipeline.web.templates import templates
 
 router = APIRouter(include_in_schema=False)
 _FOLDER = Path(__file__).parent / "templates"
-
-
-@lru_cache
-def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_PAGES = templates(_FOLDER)
 
 
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
     described: dict[str, Any] = request.app.openapi()
-    page = _environment().get_template("docs.html")
+    page = _PAGES.get_template("docs.html")
     groups: dict[str, list[dict[str, Any]]] = {}
     for operation in operations(described):
         groups.setdefault(operation["tag"], []).append(operation)

@@ -5,9 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from zoho_pipeline.web.pages import formats
+from zoho_pipeline.web.templates import templates
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -17,13 +18,7 @@ TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 @cache
 def environment() -> Environment:
     """The templates, with the formats as filters. Escaping is on for every template."""
-    found = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    found = templates(HERE / "templates")
     for name in ("whole", "money", "percent", "hours", "day", "moment", "shown", "plural"):
         found.filters[name] = getattr(formats, name)
     found.globals["static"] = static_path

@@ -7,12 +7,10 @@ import click
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.web.auth.principal import SCOPES
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.platform.keys import ApiKey
-
-SCOPES = ("connect", "read", "pii", "sync", "write", "agent", "forms", "admin", "metrics")
-"""Those of `web/auth/principal.py`; a test compares the two. The help must not wait for the web framework."""
 
 
 @click.group(short_help="API keys for the backend of your platform.")

@@ -5,13 +5,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from scripts.screenshots import IMAGES, browser, browser_missing
+from zoho_pipeline.web.serving.worker_process import PROGRAM
 
-PROGRAM = [sys.executable, "-c", "from zoho_pipeline.cli import main; main()"]
 PORT = "8480"
 PICTURES = {
     "channel-page": ("/ui/channels/demo", 1100, 1500),

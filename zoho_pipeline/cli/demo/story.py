@@ -184,46 +184,48 @@ def _number(name: str, value: Any) -> str:
 
 def run_ui(place: Place, port: int) -> None:
     """Run Dagster's UI and daemon on the demo's data, with the simulator beside them, until Ctrl-C."""
-    from zoho_pipeline.cli.simulator import started
     from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 
     folder = prepare_dagster_home(place.settings())
     quiet = ("-W", "ignore:Function `dev_command`")  # the warning recommends a newer name of the command
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
-    others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
-    env = {**others, **place.environment, "DAGSTER_HOME": str(folder)}
-    # the channel of the demo is connected to this port, so only a new demo can have another one
-    with started(place.port, place.state, "Or run `zoho-pipeline demo` again: it takes a free port.") as sim:
-        say(f"Zoho simulator on {sim.url}; Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)")
-        try:
-            code = _until_interrupted(command, env)
-        finally:
-            sim.save(place.state)
-    if code:
-        raise PipelineError(f"Dagster's UI ended with exit code {code}. Its lines above give the reason.")
+    shown = f"Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)"
+    _run_beside_zoho(place, "Dagster's UI", command, {"DAGSTER_HOME": str(folder)}, shown)
 
 
 def run_web(place: Place, port: int) -> None:
     """Run the web server and its worker on the demo's data, with the simulator beside them, until Ctrl-C."""
+    from zoho_pipeline.web.serving.worker_process import PROGRAM
+
+    public_url, key = f"http://localhost:{port}", _demo_key(place)
+    shown = f"""Ctrl-C ends everything.
+The API:      {public_url}/docs
+Try it:       curl -H "Authorization: Bearer {key}" {public_url}/v1/channels/{CHANNEL}
+Connect:      curl -H "Authorization: Bearer {key}" "{public_url}/zohoCrm/connect?{_CONNECT}"
+              Open the start_url of the answer in a browser, and accept."""
+    command = [*PROGRAM, "serve", "--port", str(port)]
+    _run_beside_zoho(place, "The web server", command, {"ZOHO_PIPELINE_PUBLIC_URL": public_url}, shown)
+
+
+def _run_beside_zoho(place: Place, what: str, command: list[str], more: dict[str, str], shown: str) -> None:
+    """Run a command on the demo's data, with the simulator beside it, until it ends or Ctrl-C.
+
+    Args:
+        more: variables beside those of the place.
+        shown: is printed when the simulator runs.
+    """
     from zoho_pipeline.cli.simulator import started
 
-    public_url = f"http://localhost:{port}"
     others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
-    env = {**others, **place.environment, "ZOHO_PIPELINE_PUBLIC_URL": public_url}
-    command = [sys.executable, "-c", "from zoho_pipeline.cli import main; main()", "serve", "--port", str(port)]
-    key = _demo_key(place)
+    # the channel of the demo is connected to this port, so only a new demo can have another one
     with started(place.port, place.state, "Or run `zoho-pipeline demo` again: it takes a free port.") as sim:
-        say(f"Zoho simulator on {sim.url}; Ctrl-C ends everything.")
-        say(f"The API:      {public_url}/docs")
-        say(f'Try it:       curl -H "Authorization: Bearer {key}" {public_url}/v1/channels/{CHANNEL}')
-        say(f'Connect:      curl -H "Authorization: Bearer {key}" "{public_url}/zohoCrm/connect?{_CONNECT}"')
-        say("              Open the start_url of the answer in a browser, and accept.")
+        say(f"Zoho simulator on {sim.url}; {shown}")
         try:
-            code = _until_interrupted(command, env)
+            code = _until_interrupted(command, {**others, **place.environment, **more})
         finally:
             sim.save(place.state)
     if code:
-        raise PipelineError(f"The web server ended with exit code {code}. Its lines above give the reason.")
+        raise PipelineError(f"{what} ended with exit code {code}. Its lines above give the reason.")
 
 
 def _demo_key(place: Place) -> str:
@@ -240,7 +242,7 @@ def _demo_key(place: Place) -> str:
 
 
 def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
-    """Run Dagster until it ends, and return its exit code; Ctrl-C or SIGTERM ends it, with exit code 0.
+    """Run a program until it ends, and return its exit code; Ctrl-C or SIGTERM ends it, with exit code 0.
 
     It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice.
     """

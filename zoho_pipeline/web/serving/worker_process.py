@@ -9,7 +9,10 @@ from threading import Event, Thread
 
 log = logging.getLogger(__name__)
 
-COMMAND = (sys.executable, "-c", "from zoho_pipeline.cli import main; main(['work'])")
+PROGRAM = (sys.executable, "-c", "from zoho_pipeline.cli import main; main()")
+"""The command line in a process of its own, also where `zoho-pipeline` is not on the PATH."""
+
+COMMAND = (*PROGRAM, "work")
 STOP_SECONDS = 15.0
 """A worker finishes or gives back its work within 10 s of SIGTERM."""
 

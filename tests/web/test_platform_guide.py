@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from scripts.screenshots import browser as chromium
 from scripts.screenshots import browser_missing
+from tests.postgres import free_port
 from zoho_pipeline.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,12 +27,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(browser_missing() is not None, reason=browser_missing() or ""),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Shell:

@@ -25,7 +25,9 @@ from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.web.app import create_app
 from zoho_pipeline.web.http import protocol
 from zoho_pipeline.web.serving import server
-protocol.LimitedProtocol.head_seconds = float(sys.argv[1])
+
+class Impatient(protocol.LimitedProtocol):
+    head_seconds = float(sys.argv[1])
 
 def load():
     app = create_app(load_settings(), ServiceSettings())
@@ -39,7 +41,7 @@ def load():
     return app
 
 sock = server.listen("127.0.0.1", 0)
-server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
+server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True), Impatient)
 print("stopped", flush=True)
 """
 

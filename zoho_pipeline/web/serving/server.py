@@ -9,7 +9,7 @@ import uvicorn
 
 from zoho_pipeline import stopping
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.web.http.protocol import uvicorn_options
+from zoho_pipeline.web.http.protocol import LimitedProtocol, uvicorn_options
 from zoho_pipeline.web.serving.loading import LoadingApp
 
 if TYPE_CHECKING:
@@ -38,12 +38,18 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def serve(load: "Callable[[], FastAPI]", sock: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+def serve(
+    load: "Callable[[], FastAPI]",
+    sock: socket.socket,
+    ready: Callable[[], None] = lambda: None,
+    protocol: type[LimitedProtocol] = LimitedProtocol,
+) -> None:
     """Answer requests until SIGTERM or SIGINT. Then accept no new ones, and finish those that run within 10 s.
 
     Args:
         load: makes the application, in a thread. Until then, `/healthz` answers and other requests wait.
         ready: called when the application answers.
+        protocol: uvicorn's protocol, with the limits of a request's head.
 
     Raises:
         What `load` raises.
@@ -55,7 +61,7 @@ def serve(load: "Callable[[], FastAPI]", sock: socket.socket, ready: Callable[[]
         server.should_exit = True
 
     app = LoadingApp(load, ready, failed)
-    options = uvicorn_options() | {"lifespan": "on", "timeout_graceful_shutdown": GRACE_SECONDS}
+    options = uvicorn_options() | {"http": protocol, "lifespan": "on", "timeout_graceful_shutdown": GRACE_SECONDS}
     config = uvicorn.Config(app, **options)
     server = _Server(config, app)
     # uvicorn raises a caught signal again when it has stopped; without this handler, that would end the process

@@ -19,7 +19,7 @@ def stored_keys(path: Path) -> list[str]:
     """The keys of the file, newest first. If there is no file, it is made with one new key (mode 600).
 
     Raises:
-        DamagedKeyFile: a file or folder stands there that holds no usable key.
+        DamagedKeyFile: the file or folder there holds no usable key.
         OSError: the file cannot be read or made.
     """
     if not path.exists():

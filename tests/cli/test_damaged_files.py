@@ -144,7 +144,7 @@ def test_the_folder_of_dlt(built: Built, damage: Callable[[Path], object]) -> No
         folder.write_bytes(b"x" * 100)
         damage(folder)
         if folder.is_file():
-            one_line(built.run("sync", "acme"), str(folder), "Remove what stands in its place")
+            one_line(built.run("sync", "acme"), str(folder), "Remove what is in its place")
             folder.unlink()
         works(built.run("sync", "acme"))
 

@@ -342,7 +342,7 @@ def test_the_proof_counts_what_was_missed_and_what_was_idle(synced: PushBench) -
     sync(synced)
     assert (synced.row().missed, synced.row().idle) == (0, 0)
     org_events = list(org.subscriptions)
-    del org.subscriptions[org_events[0]]  # Zoho forgets it without a word
+    del org.subscriptions[org_events[0]]  # Zoho forgets it and tells nobody
     sim.clock.advance(2)
     org.update("Leads", ids[1], {"Company": "Untold"})
     synced.deliver([ids[2]])

@@ -43,7 +43,7 @@ class WarehouseBusy(WarehouseError):
 
 
 class DamagedFile(WarehouseError):
-    """A DuckDB file is damaged, or something else stands in its place."""
+    """A DuckDB file is damaged, or something else is in its place."""
 
 
 class ConnectionLost(WarehouseError):

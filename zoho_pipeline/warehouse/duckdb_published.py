@@ -160,7 +160,7 @@ def open_confined(file: DuckDBFile, spill: Path | None, memory: str | None = Non
         memory: the most that DuckDB may use; None: its default, 80 % of the machine.
 
     Raises:
-        DamagedFile: the file is damaged, or a folder stands in its place.
+        DamagedFile: the file is damaged, or a folder is in its place.
         WarehouseError: this user may not read the file.
     """
     file.require_readable()

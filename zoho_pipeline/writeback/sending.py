@@ -85,7 +85,7 @@ class Sending:
         self._registry, self._worker, self._limits = registry, worker, limits
 
     def send(self, wish: Writeback) -> None:
-        """Send one claimed wish, and store what came of it. A claim that was lost ends it without a word.
+        """Send one claimed wish, and store what came of it. If the claim was lost, it ends and stores nothing.
 
         Raises:
             RegistryError: the result cannot be stored. The lease ends, and the wish is taken up again.

@@ -120,7 +120,7 @@ def test_a_database_that_is_whole_is_never_called_damaged(settings: Settings) ->
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     settings = load_settings({"ZOHO_PIPELINE_HOME": str(tmp_path)})
     (tmp_path / "dagster").write_text("a file")
-    one_line(settings, tmp_path / "dagster", "Remove what stands in its place")
+    one_line(settings, tmp_path / "dagster", "Remove what is in its place")
     (tmp_path / "dagster").unlink()
     works(settings)
 

@@ -193,7 +193,7 @@ def _unusable_folder(path: Path, error: OSError) -> LoadFailed:
     cure = (
         "Let no other program remove it while a command runs."
         if isinstance(error, FileNotFoundError)
-        else "Remove what stands in its place: it holds nothing that is needed later. Check that this user may write "
+        else "Remove what is in its place: it holds nothing that is needed later. Check that this user may write "
         "there, and that the disk has room."
     )
     return LoadFailed(

@@ -103,7 +103,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
             _require_whole(folder / name)
     except OSError as error:
         raise PipelineError(
-            f"the Dagster folder {folder} cannot be used ({error.strerror or error}). Remove what stands in its place, "
+            f"the Dagster folder {folder} cannot be used ({error.strerror or error}). Remove what is in its place, "
             "if it is no folder, and let this user read and write what is in it."
         ) from error
     return folder

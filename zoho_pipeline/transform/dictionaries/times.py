@@ -1,4 +1,4 @@
-"""Times that stand in a text field: Zoho's `First_Visited_Time` is a text in many orgs."""
+"""Times in a text field: Zoho's `First_Visited_Time` is a text in many orgs."""
 
 import re
 from datetime import UTC, datetime

@@ -45,7 +45,7 @@ def browser_missing() -> str | None:
 
 @contextmanager
 def browser(width: int = 1400, height: int = 860) -> Iterator[Any]:
-    """Headless Chromium with a window of this size in pixels."""
+    """Headless Chromium with a window of this size in pixels. Its log has what the pages write to the console."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 
@@ -55,6 +55,7 @@ def browser(width: int = 1400, height: int = 860) -> Iterator[Any]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"):
         options.add_argument(argument)
     options.add_argument(f"--window-size={width},{height}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
         yield driver

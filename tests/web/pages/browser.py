@@ -1,4 +1,4 @@
-"""A headless Chromium and the accessibility checker axe-core for the browser tests; no dependency of the product."""
+"""The accessibility checker axe-core, and how a browser is set for a page; no dependency of the product."""
 
 import os
 import shutil
@@ -6,15 +6,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
 AXE = "4.14.1"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 """The tags of axe's rules: WCAG 2.2 at levels A and AA, and its best practices."""
@@ -52,24 +48,6 @@ def axe_source() -> str:
                 (Path(draft) / "axe.min.js").write_bytes(found.read())
             (Path(draft) / "axe.min.js").replace(path)
     return path.read_text()
-
-
-@contextmanager
-def chromium(folder: Path) -> Iterator[Any]:
-    """A driver of a headless Chromium with a profile of its own."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1100,900"):
-        options.add_argument(f"--{argument}")
-    options.add_argument(f"--user-data-dir={folder}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(CHROMEDRIVER)))
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def emulate(driver: Any, *, width: int = 1100, dark: bool = False, media: str = "", scripts: bool = True) -> None:

@@ -15,8 +15,9 @@ from selenium.webdriver.support.expected_conditions import text_to_be_present_in
 from selenium.webdriver.support.wait import WebDriverWait
 
 from scripts.production import free_port
+from scripts.screenshots import browser, browser_missing
 from tests.channels.conftest import CONNECTION
-from tests.web.pages.browser import CHROMEDRIVER, CHROMIUM, axe_source, chromium, emulate, violations
+from tests.web.pages.browser import axe_source, emulate, violations
 from tests.web.server import serving
 from tests.web.world import AS_OF, NAMES, put
 from zoho_pipeline.channels.platform.keys import ApiKeys
@@ -31,7 +32,7 @@ from zoho_pipeline.web.auth.tokens import EMBED, Tokens
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="NOT TESTED: no Chromium with its driver here"),
+    pytest.mark.skipif(browser_missing() is not None, reason=browser_missing() or ""),
 ]
 SCOPES = ("read", "sync", "admin", "connect")
 PARENT = """<!doctype html><title>Parent</title><iframe id="f" src="{url}" width="800" height="600"></iframe>
@@ -75,8 +76,8 @@ def site(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
 
 
 @pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+def chrome() -> Iterator[Any]:
+    with browser(1100, 900) as driver:
         yield driver
 
 

@@ -47,7 +47,7 @@ class Metrics:
         )
         state = ["state"]
         self.sync_requests = Gauge(
-            "zoho_sync_requests", "Sync requests of the last day.", state, registry=self.collectors
+            "zoho_sync_requests", "Sync requests that the registry keeps.", state, registry=self.collectors
         )
         self.deliveries = Gauge("zoho_webhook_deliveries", "Deliveries of events.", state, registry=self.collectors)
         self.channels = Gauge("zoho_channels", "Channels.", ["status"], registry=self.collectors)

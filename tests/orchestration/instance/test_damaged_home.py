@@ -84,6 +84,21 @@ def test_the_configuration(settings: Settings, damage: str) -> None:
     works(settings)
 
 
+def test_a_configuration_that_ends_too_early(settings: Settings) -> None:
+    """Each length but those that end with a whole section: its owner may have left out the later ones."""
+    config = settings.home / "dagster" / "dagster.yaml"
+    whole = config.read_bytes()
+    for length in range(len(whole) - 1):  # the last line break may be missing
+        config.write_bytes(whole[:length])
+        ends_a_line = whole[:length].count(b"\n") > 1 and whole[:length].endswith(b"\n")
+        if ends_a_line and whole[length : length + 1].isalpha():
+            prepare_dagster_home(settings)
+        else:
+            one_line(settings, config, "is damaged", "remove it")
+    config.write_bytes(whole.replace(b"max_retries: 2", b"max_retries: 5").rstrip(b"\n"))
+    prepare_dagster_home(settings)
+
+
 @each_damage
 @pytest.mark.parametrize("name", DATABASES)
 def test_a_database(settings: Settings, damage: str, name: str) -> None:

@@ -1,6 +1,7 @@
 """Every answer has an end: gzip that unpacks to gigabytes, bodies without end, and bytes that come one at a time."""
 
 import gzip
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from scripts.production import ROOT
 from tests.zoho.conftest import CLIENT_ID, CLIENT_SECRET, Zoho
 from tests.zoho.wire import DATE, JSON, Tokens, Wire, client_on
 from zoho_pipeline.settings import Secret
@@ -104,8 +106,12 @@ def test_three_gigabytes_in_three_megabytes_take_little_memory(simulator: Any) -
     granted = simulator.add_org().grant(CLIENT_ID, CLIENT_SECRET, "ZohoCRM.users.READ ZohoCRM.modules.ALL")
     simulator.faults.next(9, "gzip_bomb", "/crm/")
     ran = subprocess.run(
-        [sys.executable, "-c", _IN_A_PROCESS, simulator.url, granted], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _IN_A_PROCESS, simulator.url, granted],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
+    assert ran.returncode == 0, ran.stderr
     *said, grown = ran.stdout.splitlines()
     assert len(said) == 2
     assert all("more than 64 MB" in line for line in said)

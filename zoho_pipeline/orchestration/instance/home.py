@@ -65,7 +65,7 @@ retention:
 
 
 _EVENT_LOG_FOLDER = re.compile(r"(?<=    base_dir: ).*(?=  # this folder)")
-
+_EVENT_LOG_LINE = re.compile(r"(?<=    base_dir:).*")
 
 _GLOB = "*["
 """Dagster looks for its `dagster.yaml` by a pattern: where the path has these characters, it finds none, and says
@@ -120,6 +120,7 @@ def _config_text(config: Path) -> str:
             reason = "it is empty" if content is None else "it has no settings"
         halves = [name for name, part in (content or {}).items() if _is_half(part)] if not reason else []
         reason = f"{halves[0]} names a module without a class" if halves else reason
+        reason = reason or ("it ends too early" if _is_cut(text) else None)
     except NotText as error:
         reason = f"it {error}".rstrip(".").replace(". S", "; s")
     except yaml.YAMLError:
@@ -130,6 +131,13 @@ def _config_text(config: Path) -> str:
             "writes a new one."
         )
     return text
+
+
+def _is_cut(text: str) -> bool:
+    """Whether it is the file of this module up to a place within a section. Its owner may have left out sections."""
+    ours, theirs = (_EVENT_LOG_LINE.sub("", each) for each in (_DAGSTER_YAML, text))
+    rest = ours.removeprefix(theirs)
+    return rest != ours and rest.strip() != "" and not (theirs.endswith("\n") and rest[0].isalpha())
 
 
 def _is_half(part: object) -> bool:

@@ -67,13 +67,15 @@ def _zoho_now(client: ZohoClient) -> datetime | None:
 
 
 def org_limits_of(settings: Settings, registry: Registry, channel: Channel) -> OrgLimits:
-    """The limits of the channel's org: the same object for all its channels in this process.
+    """The limits of the channel's org: the same object for all its channels in this HOME and process.
 
     Where the scopes do not show the org, or the edition is unknown, the smallest edition's number of simultaneous
     calls holds, and the daily credits are unknown until Zoho says how many are left.
     """
     licences = channel.users_licensed or 0
-    known = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences, settings.credit_budget)
+    org = (channel.api_domain, channel.org_id or channel.id, channel.edition, licences)
+    # HOME is a part of the key, because `used` counts what the registry of this HOME knows.
+    known = (str(settings.home), *org, settings.credit_budget)
 
     def make() -> OrgLimits:
         used = int(registry.credits_used(channel.id))

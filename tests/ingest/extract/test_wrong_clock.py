@@ -6,12 +6,12 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
+from tests.params import both_engines, choice
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.settings import PipelineError
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 DAY = 86_400.0
-both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 
 
 def leads(bench: SyncBench, count: int, company: str = "C") -> list[str]:
@@ -51,7 +51,7 @@ def check(bench: SyncBench) -> None:
 
 
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
-@pytest.mark.parametrize("offset", [DAY, 60.0, -DAY, -60.0], ids=["day ahead", "minute ahead", "day behind", "behind"])
+@pytest.mark.parametrize("offset", choice([DAY, 60.0, -DAY, -60.0], [DAY, -60.0]))
 @pytest.mark.parametrize("first", [True, False], ids=["first sync wrong", "later sync wrong"])
 def test_edits_after_a_sync_under_a_wrong_date_are_found(
     bench: SyncBench, scopes: str, offset: float, first: bool
@@ -70,7 +70,7 @@ def test_edits_after_a_sync_under_a_wrong_date_are_found(
     check(bench)
 
 
-@both_engines
+@both_engines("duckdb")
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES], ids=["lists", "queries"])
 def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBench, scopes: str) -> None:
     """A run a week later sees a cursor that looks right. Newer edits hide older ones from the comparison."""

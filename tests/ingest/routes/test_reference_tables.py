@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import SyncBench
+from tests.params import both_engines
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.simulator import Pick
 
-both_engines = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 HOURS = {
     "type": "custom",
     "same_as_everyday": True,
@@ -52,7 +52,7 @@ def part(bench: SyncBench, name: str) -> ModuleReport:
     return next(found for found in bench.sync().modules if found.module == name)
 
 
-@both_engines
+@both_engines("postgres")
 @pytest.mark.parametrize("name", SPOILT)
 def test_a_value_that_does_not_fit_is_rejected_and_counted(bench: SyncBench, name: str) -> None:
     id_, field = SPOILT[name](bench)

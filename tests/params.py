@@ -1,0 +1,16 @@
+"""Parameters of tests with many cases: `make test` runs a choice of them, `make proofs` runs the others."""
+
+from collections.abc import Container, Iterable
+from typing import Any
+
+import pytest
+
+
+def choice(values: Iterable[Any], quick: Container[Any]) -> list[Any]:
+    """The values in their order. Those that are not in `quick` have the mark `long`."""
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.long) for value in values]
+
+
+def both_engines(quick: str) -> pytest.MarkDecorator:
+    """Run a test on DuckDB and on Postgres, and in `make test` on the engine `quick` alone."""
+    return pytest.mark.parametrize("warehouse_env", choice(["duckdb", "postgres"], [quick]), indirect=True)

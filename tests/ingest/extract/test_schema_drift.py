@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, SyncBench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.ingest.extract.schema_drift import renamed
 from zoho_pipeline.simulator.state.fields import Pick
 
@@ -81,3 +83,35 @@ def test_renamed_values_are_reported_by_their_actual_value() -> None:
         "Stage: value 'b' is gone",
         "Stage: value 'c' is new",
     ]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"fields":[]}', '{"fields":[{}]}', '{"fields":[{"api_name":""}],"info":{"more_records":false}}']
+)
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, ALL_SCOPES])
+def test_a_list_of_no_fields_is_a_bad_answer(bench: SyncBench, scopes: str, body: str) -> None:
+    """Read without custom fields, the rows would never be read again."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    lead = bench.org.insert("Leads", {"Last_Name": "L", "Tier": "gold"})
+    deal = bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
+    for _ in range(2):  # a first sync, and one of a change
+        bench.sim.clock.advance(3_600)
+        bench.sim.faults.next(1, "body", "/settings/fields", text=body)
+        report = bench.sync("Leads")
+        assert not report.complete
+        assert "no field of Leads" in detail(bench)
+        bench.sim.faults.clear()
+        assert bench.sync("Leads", "Deals").complete
+        assert json.loads(bench.live("leads", "Leads")[lead]["custom_fields"])["Tier"] == "gold"
+        bench.org.update("Leads", lead, {"Company": "changed"})
+    assert deal in bench.live("deals", "Deals")
+
+
+def test_an_org_without_users_is_a_bad_answer(bench: SyncBench) -> None:
+    """Emptied, the table would take the names of their owners from the records."""
+    bench.sync()
+    before = bench.rows("select id from zoho_raw.users")
+    bench.sim.faults.next(9, "body", "/users", after=1, text='{"users":[],"info":{"more_records":false}}')
+    assert not bench.sync().complete
+    assert bench.rows("select id from zoho_raw.users") == before != []

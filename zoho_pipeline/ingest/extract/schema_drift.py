@@ -83,8 +83,6 @@ class ModuleFields:
             ) from error  # otherwise it would name the path
         except (ScopeMissing, NoPermission, NotSupported):
             return FieldPlan(state.names) if state.names else plan_from_catalogue(spec.table)
-        if not self.metas:
-            return plan_from_catalogue(spec.table)
         plan = plan_from_metadata(spec.table, self.metas)
         picks = picks_of(self.metas, spec.table.api_fields)
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:

@@ -27,7 +27,7 @@ _PRECISION = 500
 
 
 class Rounded(ValueError):
-    """The value was rounded to `fitted`, which is used. The text says so; the value itself goes to `rejected_records`."""
+    """The value was rounded to `fitted`, which is used. The text says so; `rejected_records` keeps the value itself."""
 
     def __init__(self, fitted: Decimal) -> None:
         super().__init__("more than nine decimals: it was rounded to nine, and is used so")

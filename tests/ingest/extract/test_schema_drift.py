@@ -108,6 +108,34 @@ def test_a_list_of_no_fields_is_a_bad_answer(bench: SyncBench, scopes: str, body
     assert deal in bench.live("deals", "Deals")
 
 
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, ALL_SCOPES])
+def test_rows_that_were_read_without_a_field_are_read_again_when_it_is_back(bench: SyncBench, scopes: str) -> None:
+    """A list of fields may be wrong, or a profile may hide a field for a day. Zoho gives no row a new time for it."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    bench.sync("Leads")
+    bench.sim.clock.advance(3_600)
+    bench.org.admin.hide_field("Leads", "Tier")
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    bench.sync("Leads")
+    assert "Tier" not in json.loads(bench.live("leads", "Leads")[ids[0]]["custom_fields"])
+    bench.sim.clock.advance(90_000)
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.sync("Leads")
+    assert "field Tier is back: the next sync reads every row again" in detail(bench)
+
+    bench.sim.faults.next(9, "server_error", "/crm/v7/Leads")  # the next one is broken off
+    bench.sim.faults.next(9, "server_error", "/coql")
+    assert not bench.sync("Leads").complete
+    bench.sim.faults.clear()
+    (part,) = bench.sync("Leads").modules
+    assert part.route_reason.startswith("a field is back")
+    ledger.assert_equal(bench, "Leads")
+    assert json.loads(bench.live("leads", "Leads")[ids[0]]["custom_fields"])["Tier"] == "gold"
+    assert "back" not in bench.sync("Leads").modules[0].route_reason
+
+
 def test_an_org_without_users_is_a_bad_answer(bench: SyncBench) -> None:
     """Emptied, the table would take the names of their owners from the records."""
     bench.sync()

@@ -160,22 +160,28 @@ def env_file_values(path: Path) -> dict[str, str]:
     """The variables of a `.env` file. If other users can read its secrets, a line of the log says so.
 
     Raises:
-        ValueError: it cannot be read, it is no text, or dotenv would skip a line that names a variable of ours. The
-            message is complete.
+        ValueError: it is no file, cannot be read, or is no text; or dotenv would skip a line that names a variable of
+            ours, or would silently take one of two values. The message is complete.
     """
+    if path.exists() and not path.is_file():  # Docker makes a folder where it is told to mount a file that is missing
+        raise ValueError(
+            f"{path.absolute()} is not a file, so its settings cannot be read. Remove it, or make it a file."
+        )
     try:
         text = read_text(path)
     except NotText as error:
         raise ValueError(f"the file {path.absolute()} {error}") from error
     except OSError as error:
         raise ValueError(f"the file {path.absolute()} cannot be read ({error.strerror}).") from error
-    skipped = (part.original for part in parse_stream(StringIO(text)) if part.error)
-    ours = (part for part in skipped if "ZOHO" in part.string.upper())
-    if (part := next(ours, None)) is not None:  # it may begin with empty lines
-        line = part.line + len(part.string) - len(part.string.lstrip("\n"))
-        raise ValueError(
-            f"the file {path.absolute()}, line {line}: this line cannot be read. Write NAME=value, and close quotes."
-        )
+    lines: dict[str, tuple[int, str]] = {}
+    for binding in parse_stream(StringIO(text)):
+        part = binding.original
+        line = part.line + len(part.string) - len(part.string.lstrip("\n"))  # it may begin with empty lines
+        where, key, value = f"the file {path.absolute()}, line {line}", binding.key or "", binding.value
+        if (binding.error or value is None) and "ZOHO" in (part.string if binding.error else key).upper():
+            raise ValueError(f"{where}: this line cannot be read. Write NAME=value, and close quotes.")
+        if key.startswith("ZOHO_") and lines.setdefault(key, (line, value or ""))[1] != value:
+            raise ValueError(f"{where}: {key} has another value on line {lines[key][0]}. Remove one of the two lines.")
     values = {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
     if _holds_secret(values):
         warn_of_open_env_file(path)

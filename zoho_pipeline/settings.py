@@ -218,7 +218,7 @@ def read_values(env: Mapping[str, str] | None, dotenv: Path | None) -> dict[str,
     """The variables of `load_settings`. SettingsError: one of them is misspelt, or `.env` cannot be read."""
     path = dotenv or Path(".env")
     try:
-        values = env_file_values(path) if path.is_file() else {}
+        values = env_file_values(path) if os.path.lexists(path) else {}
     except ValueError as error:
         raise SettingsError(str(error)) from error
     values.update(os.environ if env is None else env)

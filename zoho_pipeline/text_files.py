@@ -12,6 +12,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 DELIMITERS = (",", ";", "\t", "|")
+
+csv.field_size_limit(1 << 30)
+"""Python refuses a field of more than 131,072 characters. The file is in memory as a whole, so it is no protection."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with the mark of UTF-16

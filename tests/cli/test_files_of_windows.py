@@ -1,5 +1,7 @@
 """Text files as Windows makes them: each one is read, or one line says what to do."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,11 @@ def test_an_env_file(built: Built, encoding: str) -> None:
         (b"\xff\xfea", "is not UTF-8 text"),
         (b"ZOHO_CLIENT_ID=a\0b\n", "is not a text file"),
         (b"A=1\n\nZOHO_CLIENT_ID='never closed\n", "line 3: this line cannot be read"),
+        (b"# c\nZOHO_PIPELINE_HOME\n", "line 2: this line cannot be read. Write NAME=value"),
+        (
+            b"ZOHO_PIPELINE_HOME=a\n\n# c\nexport ZOHO_PIPELINE_HOME=b\n",
+            "line 4: ZOHO_PIPELINE_HOME has another value on",
+        ),
     ],
 )
 def test_an_env_file_that_cannot_be_read_is_named(run: Run, home: Path, data: bytes, said: str) -> None:
@@ -57,8 +64,26 @@ def test_an_env_file_that_cannot_be_read_is_named(run: Run, home: Path, data: by
 
 
 def test_an_env_file_with_lines_of_other_programs(run: Run) -> None:
-    Path(".env").write_bytes(b"OTHER='never closed\n")
+    Path(".env").write_bytes(b"ZOHO_CLIENT_ID=a\nZOHO_CLIENT_ID='a'\nNAME\nNAME=1\nNAME=2\nOTHER='never closed\n")
     assert run("channels", "list").code == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Path.mkdir, "is not a file"),  # Docker makes a folder where it is told to mount a file that is missing
+        (os.mkfifo, "is not a file"),
+        (lambda path: path.symlink_to("missing"), "No such file"),
+        (lambda path: path.symlink_to(".env"), "symbolic links"),
+    ],
+)
+def test_something_else_in_the_place_of_the_env_file(
+    run: Run, home: Path, make: Callable[[Path], None], said: str
+) -> None:
+    """Without a word, its settings would not count, and the commands would work in another HOME."""
+    make(Path(".env"))
+    refused(run("channels", "list"), 2, str(Path.cwd() / ".env"), said)
+    assert not home.exists()
 
 
 def test_the_files_of_channels_set(built: Built, encoding: str, tmp_path: Path) -> None:

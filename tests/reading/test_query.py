@@ -166,3 +166,12 @@ def test_a_semicolon_in_a_text_is_no_end(marts: Warehouse) -> None:
         assert query(marts, text).rows == [[";"]]
     with pytest.raises(QueryError):
         query(marts, "select 'open")
+
+
+def test_no_thread_is_left_after_a_query(marts: Warehouse) -> None:
+    """Python would end beside it, and DuckDB's library then prints a page about leaked functions."""
+    before = set(threading.enumerate())
+    for _ in range(5):
+        with pytest.raises(QueryError):
+            query(marts, "pragma nothing")
+        assert set(threading.enumerate()) == before

@@ -6,6 +6,7 @@ the error names that program.
 """
 
 import errno
+import os
 import re
 import shutil
 import time
@@ -28,6 +29,13 @@ _DAMAGED = re.compile(
     r"|Serialization Error|replaying WAL|WAL file|Is a directory|database has been invalidated"
 )
 """DuckDB's words for a file that is cut or overwritten. A full disk or a missing right has other words."""
+_FOREIGN = re.compile(r"not a valid DuckDB database|Is a directory")
+"""Those of them that also fit something that never was a warehouse, as in a setting that names `/etc/passwd`."""
+_MAKE_AGAIN = (
+    "If there is none, move it away: `zoho-pipeline sync` then reads everything from Zoho again, and `zoho-pipeline "
+    "content load` loads the content catalogue again."
+)
+_NO_DUCKDB = "it is not a valid DuckDB database"
 
 
 class DuckDBFile:
@@ -62,6 +70,7 @@ class DuckDBFile:
                 the file has to suffice: `open` waits for it, and so does whoever writes.
         """
         depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
+        self.require_duckdb()  # before the lock file is made: `/etc/passwd.lock` would stop other programs
         if not reading:
             self.make_folder()
         key = self.path.resolve()
@@ -76,6 +85,8 @@ class DuckDBFile:
         self.require_lock_file(Path(lock.lock_file))
         is_locked = True
         try:
+            # a folder that takes no files at all (as /proc) would let the lock wait for its whole time
+            os.close(os.open(lock.lock_file, os.O_RDWR | os.O_CREAT, 0o600))
             lock.acquire(timeout=timeout)
         except Timeout as error:
             raise WarehouseBusy(
@@ -100,6 +111,7 @@ class DuckDBFile:
             WarehouseBusy: it is still open elsewhere after `timeout` seconds.
             WarehouseError: it is no DuckDB file, or the system refuses to open it.
         """
+        self.require_duckdb()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -118,6 +130,29 @@ class DuckDBFile:
                 time.sleep(0.1)
             except duckdb.Error as error:
                 raise self._unusable(error) from error
+
+    def require_duckdb(self) -> None:
+        """Refuse what does not begin as a DuckDB database does: 8 bytes of a checksum, then DUCK.
+
+        DuckDB itself would take a SQLite file, and download an extension to read it. An empty file passes: another
+        process may be creating it.
+
+        Raises:
+            DamagedFile: something else is at the path.
+        """
+        try:
+            if not self.path.exists():
+                return
+            if self.path.is_dir():
+                raise self.damage("Is a directory") or AssertionError
+            head = b"no file"  # a device or a pipe, which may never answer
+            if self.path.is_file():
+                with self.path.open("rb") as stream:
+                    head = stream.read(12)
+        except OSError:
+            return  # whoever opens it gets the system's message
+        if head and head[8:] != b"DUCK":
+            raise self.damage(_NO_DUCKDB) or AssertionError
 
     def require_readable(self) -> None:
         """WarehouseError: this user may not read the file, or it is damaged so that DuckDB does not open it."""
@@ -152,10 +187,13 @@ class DuckDBFile:
                 f"{named}. Move {wal} away, which has only the last changes: the next `zoho-pipeline sync` reads them "
                 "again."
             )
-        return DamagedFile(
-            f"{named}. Put it back from a backup. If there is none, move it away: `zoho-pipeline sync` then reads "
-            "everything from Zoho again, and `zoho-pipeline content load` loads the content catalogue again."
-        )
+        if _FOREIGN.search(reason):
+            named += (
+                ", or it never was the warehouse. If it belongs to something else, leave it there, and name another "
+                "file in ZOHO_PIPELINE_WAREHOUSE (duckdb:///PATH). If it was the warehouse"
+            )
+            return DamagedFile(f"{named}, put it back from a backup. {_MAKE_AGAIN}")
+        return DamagedFile(f"{named}. Put it back from a backup. {_MAKE_AGAIN}")
 
     def require_lock_file(self, lock: Path) -> None:
         """WarehouseError: a folder stands where a lock file goes."""

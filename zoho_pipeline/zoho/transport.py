@@ -4,6 +4,7 @@ There are no redirects (a token must not follow one), no cookies, and no proxy f
 limit of size and of time, whoever reads it and whatever its status is: a few bytes of gzip can unpack to gigabytes.
 """
 
+import math
 import ssl
 import time
 import zlib
@@ -11,7 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from threading import local
+from typing import Any
 
+import httpcore
 import httpx
 
 from zoho_pipeline.zoho.errors import AnswerTooLarge, BadAnswer, ConnectionFailed, Retryable
@@ -27,10 +31,12 @@ _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate
 
 @dataclass(frozen=True)
 class Bounds:
-    """The most that an answer may have: bytes after unpacking, and seconds from its header to its last byte."""
+    """The most that an answer may have: bytes after unpacking, seconds from its header to its last byte, and seconds
+    from the request to its header."""
 
     size: int = 64 << 20
     seconds: float = 300.0
+    head_seconds: float = 300.0
 
 
 BOUNDS = "bounds"
@@ -51,7 +57,7 @@ def new_http(
     timeout: httpx.Timeout | float = TIMEOUT,
 ) -> httpx.Client:
     """An httpx client. Close it, or use it as a context manager. Reading an answer beyond its bounds is an error."""
-    return httpx.Client(
+    client = httpx.Client(
         base_url=base_url,
         auth=auth,
         transport=transport,
@@ -62,8 +68,74 @@ def new_http(
         mounts=dict.fromkeys(_LOOPBACK),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"User-Agent": "zoho-pipeline", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
-        event_hooks={"response": [_bound]},
+        event_hooks={"request": [_begin], "response": [_bound]},
     )
+    for opened in (client._transport, *client._mounts.values()):
+        if (pool := getattr(opened, "_pool", None)) is not None:  # httpx has no argument for this
+            pool._network_backend = _TimedBackend(pool._network_backend)
+    return client
+
+
+class _Running(local):
+    """The deadline of the answer that this thread reads."""
+
+    deadline = math.inf
+
+
+_running = _Running()
+
+
+def _begin(request: httpx.Request) -> None:
+    """The answer to this request must end in time. httpx sends a request and reads its answer in one thread."""
+    bounds = request.extensions.get(BOUNDS) or Bounds()
+    _running.deadline = time.monotonic() + bounds.head_seconds + bounds.seconds
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection on which every read ends at the deadline of its request.
+
+    Timeouts of httpx begin anew with each byte. So a header or a chunk's size that comes one byte at a time, or interim
+    answers (`100 Continue`) without end, would keep a sync waiting for ever: no part of a body has arrived.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = _running.deadline - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the answer did not end in time")
+        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _TimedBackend(httpcore.NetworkBackend):
+    """Opens connections as another backend does, and bounds their reads."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _TimedStream(self._backend.connect_tcp(*args, **options))
+
+    def connect_unix_socket(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return _TimedStream(self._backend.connect_unix_socket(*args, **options))
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(seconds)
 
 
 def _bound(response: httpx.Response) -> None:

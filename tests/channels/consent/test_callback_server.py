@@ -1,6 +1,7 @@
 """The server of the callback: what ends the wait of `connect`, and what does not."""
 
 import socket
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import field as data_field
@@ -112,6 +113,47 @@ def test_unusual_requests_are_refused(waiting: Waiting, lines: str) -> None:
         connection.sendall((lines.format(state=STATE, port=port) + "\r\n\r\n").encode())
         assert connection.recv(4096).split()[1] in (b"421", b"501")
     assert waiting.is_waiting
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://[::1", "http://[::1]x/callback", "http://[v1.x]/", "//[", "http://\u2100/", "http://a]b/callback", "*"],
+)
+def test_a_target_that_is_no_url_gets_an_answer(
+    waiting: Waiting, target: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = urlsplit(waiting.server.redirect_uri).port or 0
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert any(code in answer for code in (b"400", b"404", b"421")), answer
+    assert "".join(capfd.readouterr()) == ""
+    assert waiting.is_waiting
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /",
+        b"GET /callback?state=x HTTP/1.1\r\nHost: loc",
+        b"\x16\x03\x01\x02\x00",
+        b"\r\n" * 9,
+        b"A" * 70_000,
+    ],
+)
+def test_a_client_that_resets_its_connection_prints_nothing(
+    waiting: Waiting, sent: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = urlsplit(waiting.server.redirect_uri).port or 0
+    for _ in range(5):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(sent)
+        connection.close()  # a reset
+    assert waiting.get({"state": STATE, "code": "1000.a.b"}).status_code == 200
+    assert waiting.server.result(20) == "1000.a.b"
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_nothing_of_a_callback_is_logged_stored_or_sent_on(waiting: Waiting, capfd: pytest.CaptureFixture[str]) -> None:

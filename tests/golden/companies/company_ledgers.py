@@ -1,9 +1,11 @@
 """Companies of the simulator's generator as raw rows, straight from their ledgers, and as frames for the oracle."""
 
 import random
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -107,6 +109,7 @@ def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
             records[channel] = {name: company.org.rows(module) for name, module in MODULES.items()}
             content[channel] = [dict(row) for row in company.content]
             disturb(random.Random(seed), now, records[channel], content[channel])
+            make_odd(random.Random(-seed - 1), records[channel])
     return Ledgers(as_of, records, content)
 
 
@@ -153,3 +156,61 @@ def _half_known(rng: random.Random, item: Row) -> Row:
         case _:
             known["Landing_Page"] = f"{item['canonical_url']}/?a&utm_content=Part%20{rng.randrange(6)}#top"
     return known
+
+
+def make_odd(rng: random.Random, tables: dict[str, list[Row]]) -> None:
+    """Write what people and other programs write: odd spellings, times that nobody meant, odd amounts and rates."""
+    for lead in tables["leads"]:
+        if rng.random() < 0.5:
+            lead |= {name: _spelt(rng, lead[name]) for name in _TEXTS if isinstance(lead.get(name), str)}
+            lead |= {name: _spelt_url(rng, lead[name]) for name in _URLS if isinstance(lead.get(name), str)}
+        if rng.random() < 0.05:
+            lead["Created_Time"] = rng.choice(("1970-01-01T00:00:01+00:00", "1998-12-31T23:59:59-11:00"))
+        if rng.random() < 0.05:
+            lead["First_Visited_Time"] = rng.choice(("0001-01-02T00:00:00+00:00", "9999-12-30T00:00:00+00:00", None))
+    for name, field in (("calls", "Call_Start_Time"), ("events", "Start_DateTime"), ("tasks", "Closed_Time")):
+        for row in tables[name]:
+            if rng.random() < 0.05:
+                row[field] = rng.choice(("0001-01-02T00:00:00+00:00", "9999-12-30T00:00:00+00:00", None))
+    for task in tables["tasks"]:
+        if rng.random() < 0.3:
+            task["Subject"] = _spelt(rng, rng.choice(("Call", "follow up", "«e-mail»", "recall", "•meeting", "sms")))
+    for deal in tables["deals"]:
+        if rng.random() < 0.5:
+            deal["Amount"] = rng.choice(
+                (
+                    Decimal("1234.567"),
+                    Decimal("-0.005"),
+                    Decimal("0.025"),
+                    Decimal("2.005"),
+                    0,
+                    None,
+                    0.015,
+                    Decimal("99999999999.995"),
+                )
+            )
+        if rng.random() < 0.3:
+            rate = rng.choice((Decimal("0.012030123"), 3, Decimal("83.123456789"), 0, -1, None))
+            deal |= {"Exchange_Rate": rate, "Currency": rng.choice(("INR", "USD", None))}
+
+
+_TEXTS, _URLS = tuple(FIELDS.values())[:5], ("Landing_Page", "Referrer", "First_Visited_URL")
+
+
+def _spelt(rng: random.Random, text: str) -> str:
+    """Another spelling with the same meaning."""
+    return rng.choice((
+        text, text.upper(), f"\t{text}\r\n", f"\u200b\xa0{text}\ufeff", text.replace(" ", " \u2003"),
+        unicodedata.normalize("NFD", text), text[:1] + "\u00ad" + text[1:],
+    ))  # fmt: skip
+
+
+def _spelt_url(rng: random.Random, url: str) -> str:
+    """Another spelling of the same page with the same parameters."""
+    start, separator, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    if not separator or not slash or ":" in place:
+        return url
+    port = {"http": ":80", "https": ":443"}.get(start.lower(), "")
+    place = rng.choice((place, place.upper(), f"{place}.", f"{place}{port}"))
+    return f"{rng.choice((start, start.upper()))}://{place}/{path.replace('&', rng.choice(('&', '&amp;', '&#38;')))}"

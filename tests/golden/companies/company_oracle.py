@@ -1,13 +1,16 @@
 """Attribution, deals, first contact, Wilson and Kaplan-Meier in plain pandas, written only from the specification."""
 
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from math import sqrt
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 import numpy as np
 import pandas as pd
 
 from tests.golden.companies.company_ledgers import FIELDS, STAGES, Ledgers
+from tests.golden.facts.facts_oracle import folded, plain_url, with_parameters
 
 TOUCH = ["channel", "lead", "touch"]
 LEAD = ["channel", "lead"]
@@ -27,7 +30,10 @@ ORDER = {rule: place for place, rule in enumerate(CONFIDENCE)}
 
 
 def _instants(values: pd.Series) -> pd.Series:
-    return pd.to_datetime(values, utc=True, format="ISO8601")
+    """Return instants. A time before 1900 or after 9999 is none; pandas has none after 2262 either."""
+    found = values.map(lambda text: datetime.fromisoformat(text) if isinstance(text, str) else None)
+    known = found.map(lambda at: at if at is not None and not pd.isna(at) and 1900 < at.year < 2262 else None)
+    return pd.to_datetime(known, utc=True)
 
 
 def _id(values: pd.Series) -> pd.Series:
@@ -36,19 +42,27 @@ def _id(values: pd.Series) -> pd.Series:
 
 
 def _plain(text: Any) -> str | None:
-    return (unquote_plus(text).strip().lower() or None) if isinstance(text, str) else None
+    return (folded(unquote_plus(text)) or None) if isinstance(text, str) else None
 
 
 def _page(url: Any) -> str | None:
-    if not isinstance(url, str) or not url.strip():
-        return None
-    parts = urlsplit(url.strip() if "//" in url else f"//{url.strip()}")
-    return parts.netloc.lower().removeprefix("www.") + parts.path.rstrip("/")
+    return plain_url(url.strip()) if isinstance(url, str) and url.strip() else None
 
 
 def _parameter(url: Any, name: str) -> str | None:
-    values = parse_qs(urlsplit(url).query).get(name) if isinstance(url, str) else None
-    return values[0] if values else None
+    return with_parameters({}, url).get(name) if isinstance(url, str) else None
+
+
+def _in_home(amount: Any, rate: Any, currency: Any) -> Decimal | None:
+    """Return an amount in rupees, rounded half up to the paisa. Without a rate, only rupees can be counted."""
+    if amount is None or pd.isna(amount):
+        return None
+    exact, by = Decimal(str(amount)), Decimal(1)
+    if rate is not None and not pd.isna(rate) and rate > 0:
+        by = Decimal(str(rate))
+    elif isinstance(currency, str) and currency != "INR":
+        return None
+    return (exact / by).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 class CompanyOracle:
@@ -168,7 +182,8 @@ class CompanyOracle:
         """Return each deal with its lead, its state and its amount in home currency."""
         deals = raw.assign(deal_created=_instants(raw["Created_Time"]), contact=_id(raw["Contact_Name"]))
         deals["state"] = deals["Stage"].map(STAGES)
-        deals["home"] = (deals["Amount"] / deals["Exchange_Rate"].astype(float)).round(2)
+        money = zip(deals["Amount"], deals["Exchange_Rate"], deals["Currency"], strict=True)
+        deals["home"] = pd.Series([_in_home(*parts) for parts in money], deals.index, dtype=object)
         closing = pd.to_datetime(deals["Closing_Date"]) + pd.Timedelta(seconds=86_399)
         closing = closing.dt.tz_localize("Asia/Kolkata").dt.tz_convert("UTC")
         as_of = deals["channel"].map(self.as_of)
@@ -191,7 +206,11 @@ class CompanyOracle:
         """Return each lead with the figures of its deals and the instants at which it reached each stage."""
         won = self.deals[self.deals["state"] == "Closed Won"]
         figures = self.deals.groupby(LEAD).agg(n_deals=("id", "size"), deal_at=("linked", "min"))
-        wins = won.groupby(LEAD).agg(n_won=("id", "size"), revenue=("home", "sum"), won_at=("won_at", "min"))
+        wins = won.groupby(LEAD).agg(
+            n_won=("id", "size"),
+            revenue=("home", lambda amounts: sum(amounts.dropna(), Decimal(0))),
+            won_at=("won_at", "min"),
+        )
         return self.leads.merge(figures, on=LEAD, how="left").merge(wins, on=LEAD, how="left")
 
     def _first_contacts(self, ledgers: Ledgers) -> pd.DataFrame:
@@ -201,7 +220,7 @@ class CompanyOracle:
         talked = calls["Call_Duration_in_seconds"].fillna(0) > 0
         calls = calls[happened & ((calls["Call_Type"] == "Outbound") | ((calls["Call_Type"] == "Inbound") & talked))]
         events = events[events["$event_cancelled"] != True]  # noqa: E712
-        subject = tasks["Subject"].str.contains(CONTACT_TASK, case=False, regex=True)
+        subject = tasks["Subject"].map(folded).str.contains(CONTACT_TASK, regex=True)
         tasks = tasks[(tasks["Status"] == "Completed") & subject]
         acts = pd.concat([
             calls.assign(at=calls["Call_Start_Time"]), events.assign(at=events["Start_DateTime"]),

@@ -117,3 +117,30 @@ def test_each_delimiter_gives_the_same_items(tmp_path: Path, delimiter: str) -> 
     quoted = GOOD.replace("crm|sales", '"crm|sales"')
     text = quoted.replace(",", delimiter).replace(f"A{delimiter} b", "A, b")
     assert read_content(write(tmp_path, text)) == read_content(write(tmp_path, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"content_id":"a\\u0000","content_type":"v","published_at":"2026-05-01"}', "column content_id: has a NUL"),
+        (
+            '{"content_id":"a","content_type":"v","published_at":"2026-05-01","source_activity_id":"1\\u0000"}',
+            "column source_activity_id: has a NUL",
+        ),
+        ('{"content_id":"a","content_id":"b","content_type":"v"}', "line 1: the key 'content_id' appears twice"),
+    ],
+)
+def test_no_id_becomes_another_one(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ContentError, match="Nothing was loaded") as caught:
+        read_content(write(tmp_path, text, "content.jsonl"))
+    assert said in str(caught.value)
+
+
+def test_long_values_and_empty_lines_before_the_header_are_read(tmp_path: Path) -> None:
+    (item,) = read_content(write(tmp_path, f"\n\n{HEADER}c1,v,2026-05-01,{'x' * 300_000},\n"))
+    assert item["title"] == "x" * 300_000
+    with pytest.raises(ContentError, match="line 4, column published_at"):
+        read_content(write(tmp_path, f"\n\n{HEADER}c1,v,never,,\n"))
+    with pytest.raises(ContentError) as caught:
+        read_content(write(tmp_path, HEADER.strip() + "," + "y" * 200_000 + "\n"))
+    assert len(str(caught.value)) < 1_000

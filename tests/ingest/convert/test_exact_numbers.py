@@ -104,3 +104,30 @@ def test_a_year_that_python_lacks_is_rejected_by_both_routes(text: str) -> None:
     assert [r.field for r in found.rejected] == ["Created_Time"]
     assert by_list(Created_Time=f'"{text}"')["created_time"] is None
     assert by_list(Created_Time=f'"{text}"', Closing_Date='"0000-01-01"', Amount="1")["closing_date"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "said"),
+    [
+        ("0.0120301234567", "0.012030123", "rounded"),
+        ("1.0000000001", "1", "rounded"),
+        ("123456789.1234567891", "123456789.123456789", "rounded"),
+        ("-0.0120301234567", "-0.012030123", "rounded"),
+        ("0.0000000004", None, "nine decimals"),  # as zero it would divide by nothing
+        ("0.0000000123", None, "nine decimals"),  # two digits would be left: a rate wrong by 2 %
+        ("1e-30", None, "nine decimals"),
+        ("1000000000", None, "digits before the point"),
+        ("0.012", "0.012", ""),
+        ("0.000000001", "0.000000001", ""),
+        ("0", "0", ""),
+    ],
+)
+def test_a_rate_is_not_rounded_without_a_word(given: str, stored: str | None, said: str) -> None:
+    listed = convert(DEALS, parse(f'{{"id":"1","Exchange_Rate":{given}}}'.encode()))
+    filed = csv_to_arrow(
+        DEALS, pa.table({"Id": ["1"], "Exchange_Rate": [given]}), TYPES, channel_id="acme", synced_at=NOW
+    )
+    for found in (listed, filed):
+        assert found.table["exchange_rate"][0].as_py() == (None if stored is None else Decimal(stored))
+        assert [said in rejected.reason for rejected in found.rejected] == [True] * bool(said)
+        assert not said or Decimal(found.rejected[0].value.strip('"')) == Decimal(given)

@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
+
 from tests.ingest import ledger
-from tests.ingest.conftest import ALL_SCOPES, SyncBench
+from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from zoho_pipeline.ingest.extract.schema_drift import renamed
 from zoho_pipeline.simulator.state.fields import Pick
 
@@ -81,3 +83,63 @@ def test_renamed_values_are_reported_by_their_actual_value() -> None:
         "Stage: value 'b' is gone",
         "Stage: value 'c' is new",
     ]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"fields":[]}', '{"fields":[{}]}', '{"fields":[{"api_name":""}],"info":{"more_records":false}}']
+)
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, ALL_SCOPES])
+def test_a_list_of_no_fields_is_a_bad_answer(bench: SyncBench, scopes: str, body: str) -> None:
+    """Read without custom fields, the rows would never be read again."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    lead = bench.org.insert("Leads", {"Last_Name": "L", "Tier": "gold"})
+    deal = bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
+    for _ in range(2):  # a first sync, and one of a change
+        bench.sim.clock.advance(3_600)
+        bench.sim.faults.next(1, "body", "/settings/fields", text=body)
+        report = bench.sync("Leads")
+        assert not report.complete
+        assert "no field of Leads" in detail(bench)
+        bench.sim.faults.clear()
+        assert bench.sync("Leads", "Deals").complete
+        assert json.loads(bench.live("leads", "Leads")[lead]["custom_fields"])["Tier"] == "gold"
+        bench.org.update("Leads", lead, {"Company": "changed"})
+    assert deal in bench.live("deals", "Deals")
+
+
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, ALL_SCOPES])
+def test_rows_that_were_read_without_a_field_are_read_again_when_it_is_back(bench: SyncBench, scopes: str) -> None:
+    """A list of fields may be wrong, or a profile may hide a field for a day. Zoho gives no row a new time for it."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    bench.sync("Leads")
+    bench.sim.clock.advance(3_600)
+    bench.org.admin.hide_field("Leads", "Tier")
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    bench.sync("Leads")
+    assert "Tier" not in json.loads(bench.live("leads", "Leads")[ids[0]]["custom_fields"])
+    bench.sim.clock.advance(90_000)
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.sync("Leads")
+    assert "field Tier is back: the next sync reads every row again" in detail(bench)
+
+    bench.sim.faults.next(9, "server_error", "/crm/v7/Leads")  # the next one is broken off
+    bench.sim.faults.next(9, "server_error", "/coql")
+    assert not bench.sync("Leads").complete
+    bench.sim.faults.clear()
+    (part,) = bench.sync("Leads").modules
+    assert part.route_reason.startswith("a field is back")
+    ledger.assert_equal(bench, "Leads")
+    assert json.loads(bench.live("leads", "Leads")[ids[0]]["custom_fields"])["Tier"] == "gold"
+    assert "back" not in bench.sync("Leads").modules[0].route_reason
+
+
+def test_an_org_without_users_is_a_bad_answer(bench: SyncBench) -> None:
+    """Emptied, the table would take the names of their owners from the records."""
+    bench.sync()
+    before = bench.rows("select id from zoho_raw.users")
+    bench.sim.faults.next(9, "body", "/users", after=1, text='{"users":[],"info":{"more_records":false}}')
+    assert not bench.sync().complete
+    assert bench.rows("select id from zoho_raw.users") == before != []

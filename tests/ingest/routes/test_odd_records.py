@@ -179,3 +179,32 @@ def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str
     assert bench.sync("Leads").complete
     assert len(bench.live("leads", "Leads")) == 1
     assert bench.registry.get("acme").modules["Leads"].upper_bound < datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("odd", ["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300])
+def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench, odd: str) -> None:
+    """No part of it becomes another record. Its neighbours are loaded. By jobs: see `test_damaged_files`."""
+    rows = [{"id": id_, "Last_Name": f"L{id_}", "Modified_Time": "2026-05-01T00:00:00+00:00"} for id_ in ("12", odd)]
+    body = orjson.dumps({"data": rows, "info": {"more_records": False}}).decode()
+    bench.sim.faults.next(99, "body", "/crm/v7/Leads", text=body)
+    bench.sync("Leads")
+    assert [row["last_name"] for row in bench.rows("select last_name from zoho_raw.leads")] == ["L12"]
+    (rejected,) = bench.rows("select * from zoho_raw.rejected_records where module = 'Leads' and field = 'id'")
+    assert (rejected["field"], rejected["reason"]) == ("id", "the id has other characters than digits")
+    assert rejected["id"] == odd.replace("\0", "\\0")[:100]
+
+
+def test_an_id_with_a_nul_is_no_other_id(bench: SyncBench) -> None:
+    """Of a lookup, and of an entry in the list of deletions."""
+    lead = bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})
+    bench.org.garble("Leads", lead, "Owner", b'{"id":"7\\u00007","name":"N"}')
+    assert bench.sync("Leads").complete
+    row = bench.live("leads", "Leads")[lead]
+    assert (row["owner_id"], row["owner_name"]) == (None, "N")
+    (rejected,) = bench.rows("select id, field, value, reason from zoho_raw.rejected_records")
+    assert rejected == {"id": lead, "field": "Owner", "value": '"7\\\\07"', "reason": "an id with a NUL"}
+    bench.sim.clock.advance(60)
+    entry = f'{{"id":"{lead}\\u0000","deleted_time":"2026-05-01T00:00:00+00:00","type":"recycle"}}'
+    bench.sim.faults.next(9, "body", "/Leads/deleted", text=f'{{"data":[{entry}],"info":{{"more_records":false}}}}')
+    bench.sync("Leads")
+    assert set(bench.live("leads", "Leads")) == {lead}

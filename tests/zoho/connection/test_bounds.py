@@ -2,12 +2,15 @@
 
 import gzip
 import os
+import socket
 import subprocess
 import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -22,7 +25,7 @@ from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.read import bulk, deleted, metadata, org, records, users
-from zoho_pipeline.zoho.transport import new_http
+from zoho_pipeline.zoho.transport import BOUNDS, Bounds, new_http
 
 SMALL = Pacing(attempts=3, answer_bytes=1 << 20, file_bytes=1 << 20)
 READS: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -192,6 +195,44 @@ def test_a_body_that_trickles_ends_too(status: int) -> None:
     pacing = Pacing(attempts=1, answer_seconds=0.0)
     with pytest.raises(errors.ConnectionFailed, match="to send its answer"):
         client_on(Wire(sent(b"{", b"}", status=status)), pacing=pacing).get("/crm/v7/users")
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n", b"a"),
+        (b"H", b""),
+    ],
+)
+def test_an_answer_ends_in_time_whatever_it_sends(start: bytes, more: bytes) -> None:
+    """Each byte begins the read timeout of httpx anew."""
+    ended = Event()
+
+    def serve() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(9_999)
+            connection.sendall(start)
+            while not ended.wait(0.02):
+                connection.sendall(more)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Thread(target=serve)
+        server.start()
+        try:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            bounds = Bounds(seconds=0.2, head_seconds=0.2)
+            with new_http(timeout=60) as client, pytest.raises((httpx.ReadTimeout, errors.ConnectionFailed)):
+                client.get(url, extensions={BOUNDS: bounds})
+        finally:
+            ended.set()
+            server.join()
 
 
 def test_an_answer_with_too_many_values_is_not_parsed() -> None:

@@ -55,6 +55,12 @@ def test_a_job_asks_for_a_window() -> None:
     }  # fmt: skip
 
 
+def test_the_state_of_another_job_is_a_bad_answer() -> None:
+    other = answer({"data": [{"id": "8", "state": "COMPLETED", "result": {"count": 1, "more_records": False}}]})
+    with pytest.raises(errors.BadAnswer, match="another job"):
+        bulk.status(client_on(Wire(other)), "7")
+
+
 def test_a_next_job_sends_the_token_alone() -> None:
     wire = Wire(answer(ADDED, 201))
     bulk.create_job(client_on(wire), "Leads", ("A",), page_token="tok")

@@ -196,7 +196,9 @@ def test_a_picklist_without_values_costs_no_field(picks: Any) -> None:
 
 def test_settings_that_are_not_there() -> None:
     nothing = client_on(Wire(answer(status=204)))
-    assert metadata.fields(nothing, "Leads") == []
+    assert metadata.fields(nothing, "Leads", type="unused") == []
+    with pytest.raises(errors.BadAnswer, match="no field of Leads"):
+        metadata.fields(nothing, "Leads")
     assert metadata.holidays(nothing, 2026) == []
     assert metadata.business_hours(nothing) is None
     assert metadata.pipelines(nothing, "1") == []

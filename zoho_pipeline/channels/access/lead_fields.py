@@ -35,8 +35,6 @@ def check_lead_fields(registry: Registry, channel: Channel, field_map: Mapping[s
             registry.add_credits(channel.id, client.meter.credits)
     except PipelineError as error:
         return str(error)
-    if not known:
-        return "Zoho lists no field of leads"
     by_lower = {name.lower(): name for name in sorted(known)}
     for key, name in named.items():
         if name not in known:

@@ -11,6 +11,7 @@ host.
 import hmac
 import html
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -56,6 +57,12 @@ class CallbackServer(Generic[Result]):
         self._is_taken = self._has_warned = False
         owner = self
 
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+                """Print no trace: it may show the grant code. A client that closes early is no fault of ours."""
+                if not isinstance(error := sys.exception(), OSError):
+                    log.warning("the callback server could not answer a request (%s)", type(error).__name__)
+
         class Handler(BaseHTTPRequestHandler):
             timeout = SECONDS_PER_READ
 
@@ -66,7 +73,7 @@ class CallbackServer(Generic[Result]):
                 """Log nothing: the request line holds the grant code."""
 
         try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+            self._server = Server(("127.0.0.1", port), Handler)
         except OSError as error:
             raise NoCallback(
                 f"port {port} of this machine is in use ({error.strerror}), so no callback can arrive. Free it, or "
@@ -111,7 +118,11 @@ class CallbackServer(Generic[Result]):
         return outcome
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
-        url = urlsplit(handler.path)
+        try:
+            url = urlsplit(handler.path)
+        except ValueError:  # such as the half address of `http://[::1`
+            _answer(handler, 400, "Bad request", f"This server answers only at {self.redirect_uri}.")
+            return
         if not self._is_for_us(handler, url.netloc):
             _answer(handler, 421, "Wrong host", f"This server answers only at {self.redirect_uri}.")
             return

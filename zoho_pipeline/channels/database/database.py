@@ -202,8 +202,15 @@ def lock_key(name: str) -> int:
 
 
 def _damaged(path: Path, reason: str) -> str:
+    named, put = f"the channel registry {path} is damaged ({reason})", "Put"
+    if re.search(r"not a database|folder", reason):
+        named += (
+            ", or it never was the registry. If it belongs to something else, leave it there, and name another "
+            "database in ZOHO_PIPELINE_REGISTRY (sqlite:///PATH)"
+        )
+        put = "If it was the registry, put"
     return (
-        f"the channel registry {path} is damaged ({reason}). Put it back from a backup. If there is none, move it "
+        f"{named}. {put} it back from a backup. If there is none, move it "
         "away, and connect each channel again (`zoho-pipeline connect ID` or `zoho-pipeline channels add ID …`): the "
         "rows in the warehouse stay."
     )

@@ -21,6 +21,8 @@ REQUIRED = ("content_id", "content_type", "published_at")
 COLUMNS = tuple(c.name for c in CONTENT_ITEMS.columns if c.name not in ("channel_id", "synced_at"))
 MOST_ERRORS = 5
 _MOST_DIGITS = 40
+_IDS = ("content_id", "source_activity_id")
+_LONGEST_SHOWN = 60
 PURPOSE = "content"
 
 
@@ -94,7 +96,8 @@ def check_header(names: Sequence[str], source: str, *, allowed: Collection[str] 
     if twice:
         raise ContentError(f"{source}: column {', '.join(twice)} appears twice.")
     if unknown:
-        named = ", ".join(name if name.isprintable() and name else repr(name) for name in unknown)
+        cut = [name[:_LONGEST_SHOWN] for name in unknown]
+        named = ", ".join(name if name.isprintable() and name else repr(name) for name in cut)
         raise ContentError(f"{source}: unknown column {named}. The columns are {', '.join(COLUMNS)}.")
 
 
@@ -124,6 +127,8 @@ def _text(value: Any, name: str) -> str | None:
         return "|".join(part for topic in value if topic is not None and (part := _plain(topic))) or None
     if isinstance(value, dict | list):
         raise ValueError("is not text")
+    if name in _IDS and "\0" in str(value):
+        raise ValueError("has a NUL, which no id can have")  # without it, it would be another id
     return _plain(value) or None
 
 

@@ -69,7 +69,9 @@ def _csv(file: Path, known: Sequence[str]) -> ContentFile:
         lines = list(csv_records(decoded(file.read_bytes()), known))
     except NotCsv as error:
         raise ContentError(f"{file}, line {error.line}: this is not CSV ({error}). Nothing was loaded.") from None
-    if not lines or not any(cell.strip() for cell in lines[0][1]):
+    while lines and not any(cell.strip() for cell in lines[0][1]):
+        del lines[0]  # empty lines before the header
+    if not lines:
         raise ContentError(f"{file} is empty. Its first line must name the columns: {', '.join(known)}.")
     names = _normal(lines[0][1])
     while names[-1] == "":
@@ -93,7 +95,9 @@ def _json_lines(file: Path) -> ContentFile:
         if not text.strip():
             continue
         try:
-            record = json.loads(text, parse_int=str, parse_float=Decimal)
+            record = json.loads(text, parse_int=str, parse_float=Decimal, object_pairs_hook=_object)
+        except _KeyTwice as error:
+            raise ContentError(f"{file}, line {line}: the key {error} appears twice. Nothing was loaded.") from None
         except (ValueError, RecursionError, InvalidOperation):  # the last: an exponent of 19 digits
             record = None
         if not isinstance(record, dict):
@@ -103,6 +107,18 @@ def _json_lines(file: Path) -> ContentFile:
         spelled |= dict.fromkeys(record)
         records.append((line, {name.strip().lower(): value for name, value in record.items()}))
     return ContentFile(_normal(list(spelled)), records)
+
+
+class _KeyTwice(Exception):
+    """An object has one key twice, so that one of its values would be lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _KeyTwice(repr(next(name for name in names if names.count(name) > 1)[:60]))
+    return found
 
 
 def _parquet(file: Path) -> ContentFile:

@@ -20,9 +20,18 @@ MISFITS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 _LONGEST_VALUE = 500
 _INT64 = 2**63
-_MONEY_DIGITS, _MONEY_STEP = 18, Decimal("1e-9")
+_MONEY_DIGITS, _RATE_DIGITS, _STEP = 18, 9, Decimal("1e-9")
+_CLOSE = Decimal("1e-6")
 _PRECISION = 500
 """More digits than a value can have that fits."""
+
+
+class Rounded(ValueError):
+    """The value was rounded to `fitted`, which is used. The text says so; `rejected_records` keeps the value itself."""
+
+    def __init__(self, fitted: Decimal) -> None:
+        super().__init__("more than nine decimals: it was rounded to nine, and is used so")
+        self.fitted = fitted
 
 
 def as_json(value: Any) -> str:
@@ -108,18 +117,27 @@ def _double(value: Any) -> float | None:
     return number
 
 
-def _fixed(digits: int) -> Callable[[Any], Decimal | None]:
-    step, limit = Decimal(1).scaleb(-digits), Decimal(10) ** (18 - digits)
+def _rate(value: Any) -> Decimal | None:
+    """A factor with nine decimals.
 
-    def fit(value: Any) -> Decimal | None:
-        if isinstance(value, str) and not value.strip():
-            return None
-        number = _number(value).quantize(step, ROUND_HALF_UP)
-        if abs(number) >= limit:
-            raise ValueError(f"more than {18 - digits} digits before the point")
-        return number
-
-    return fit
+    Raises:
+        Rounded: it has more, and nine of them say the same to a millionth. Without its rate, a deal would have no
+            amount in the home currency.
+        ValueError: it does not fit.
+    """
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if abs(number) >= Decimal(10) ** _RATE_DIGITS:
+        raise ValueError(f"more than {_RATE_DIGITS} digits before the point")
+    with localcontext() as exact:
+        exact.prec = _PRECISION
+        fitted = number.quantize(_STEP, ROUND_HALF_UP)
+        if abs(fitted - number) > abs(number) * _CLOSE:
+            raise ValueError("more than nine decimals")
+    if fitted != number:
+        raise Rounded(fitted)
+    return fitted
 
 
 def _exact(value: Any) -> Decimal | None:
@@ -131,7 +149,7 @@ def _exact(value: Any) -> Decimal | None:
         raise ValueError(f"more than {_MONEY_DIGITS} digits before the point")
     with localcontext() as exact:
         exact.prec = _PRECISION
-        if number != (fitted := number.quantize(_MONEY_STEP)):
+        if number != (fitted := number.quantize(_STEP)):
             raise ValueError("more than nine decimals")
     return fitted
 
@@ -199,7 +217,7 @@ CONVERT: Mapping[ColumnType, Callable[[Any], Any]] = {
     "integer": _integer,
     "double": _double,
     "money": _exact,
-    "rate": _fixed(9),
+    "rate": _rate,
     "boolean": _boolean,
     "timestamp": _timestamp,
     "date": _date,

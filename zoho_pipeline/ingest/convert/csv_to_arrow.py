@@ -22,6 +22,7 @@ from zoho_pipeline.ingest.convert.json_to_arrow import (
     fields_as_json,
     schema_of,
     within,
+    without_nul,
 )
 from zoho_pipeline.zoho.parsing import NOT_TEXT, number_of, shown
 
@@ -69,7 +70,7 @@ def _cast(
     if column.part == "names":
         return pc.replace_substring_regex(texts, r"\s*,\s*", ",")
     if wanted == pa.string():
-        return pc.replace_substring(texts, "\0", "")  # Postgres accepts no NUL in a text
+        return without_nul(column, texts, ids, rejected)
     try:
         return within(texts.cast(wanted), column.type)
     except ValueError:  # ArrowInvalid too

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from zoho_pipeline.ingest.catalog.model import Column, ColumnType, RawTable
 from zoho_pipeline.ingest.convert import cell_values
 from zoho_pipeline.ingest.convert.cell_values import CONVERT, FIRST_TIME, LAST_TIME, as_json, shown
-from zoho_pipeline.zoho.parsing import odd_values
+from zoho_pipeline.zoho.parsing import is_digits, odd_values
 
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
@@ -28,6 +28,9 @@ ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "date": pa.date32(),
     "json": pa.string(),
 }
+_LONGEST_KEY = 100
+UNNAMED = "zoho"
+"""The id that we give to the one row of a table if Zoho gives it none."""
 _MISFITS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, *cell_values.MISFITS)
 _BOUNDS = {"timestamp": (FIRST_TIME, LAST_TIME), "date": (date.min, date.max)}
 
@@ -68,8 +71,8 @@ def to_arrow(
     """A table of `raw`'s schema from Zoho's records.
 
     `constants` are the values of columns that no field fills (`basis`, `module`, …). `custom_fields` gets all keys that
-    the catalogue does not read, except `$…` keys. A record without an id is rejected as a whole, because it cannot be
-    merged.
+    the catalogue does not read, except `$…` keys. A record without an id, or with one that no record of Zoho can have,
+    is rejected as a whole: it cannot be merged, and a changed id would be another record's.
     """
     rejected: list[Rejection] = []
     keyed = _with_id(raw, rows, rejected)
@@ -105,12 +108,37 @@ def _reads_id(raw: RawTable) -> bool:
 
 
 def _with_id(raw: RawTable, rows: Sequence[Row], rejected: list[Rejection]) -> Sequence[Row]:
-    if not _reads_id(raw) or all(row.get("id") for row in rows):
+    if not _reads_id(raw):
+        return _with_key(raw, rows, rejected)
+    if all(type(row.get("id")) is str and is_digits(row["id"]) for row in rows):
         return rows
+    kept: list[Row] = []
     for row in rows:
-        if not row.get("id"):
+        if not (id_ := row.get("id")):
             rejected.append(Rejection("", "id", shown(row), "a record without an id"))
-    return [row for row in rows if row.get("id")]
+        elif is_digits(str(id_)) or id_ == UNNAMED:
+            kept.append(row)
+        else:
+            rejected.append(Rejection(_visible(id_), "id", shown(row), "the id has other characters than digits"))
+    return kept
+
+
+def _with_key(raw: RawTable, rows: Sequence[Row], rejected: list[Rejection]) -> Sequence[Row]:
+    """The rows without those whose key has a NUL: without it, the key would be another row's."""
+    names = [c.api_name or c.name for c in raw.columns if c.name in raw.key]
+    odd = [any("\0" in row[name] for name in names if isinstance(row.get(name), str)) for row in rows]
+    if not any(odd):
+        return rows
+    for row, is_odd in zip(rows, odd, strict=True):
+        if is_odd:
+            key = "/".join(_visible(row.get(name)) for name in names if row.get(name))
+            rejected.append(Rejection(key, names[-1], shown(row), "the key has a NUL"))
+    return [row for row, is_odd in zip(rows, odd, strict=True) if not is_odd]
+
+
+def _visible(key: Any) -> str:
+    """A key as text for a person, in which a NUL can be seen."""
+    return str(key).replace("\0", "\\0")[:_LONGEST_KEY]
 
 
 def _constant(value: Any, column: Column, length: int) -> pa.Array:
@@ -181,14 +209,27 @@ def fields_as_json(id_: str, fields: Row, rejected: list[Rejection]) -> str:
 
 
 def convert_column(column: Column, values: list[Any], ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
-    """The Arrow array of one column. A value that does not fit becomes null, and is added to `rejected`."""
+    """The Arrow array of one column. A value that does not fit becomes null (a rate may be rounded instead), and is
+    added to `rejected`."""
     try:
         array = within(_FAST[column.type](values), column.type)
     except _MISFITS:
         array = pa.array(_one_by_one(column, values, ids, rejected), ARROW_TYPES[column.type])
-    if column.type == "text" and pc.any(pc.match_substring(array, "\0")).as_py():
-        array = pc.replace_substring(array, "\0", "")
-    return array
+    return without_nul(column, array, ids, rejected) if column.type == "text" else array
+
+
+def without_nul(column: Column, texts: pa.Array, ids: Sequence[str], rejected: list[Rejection]) -> pa.Array:
+    """Texts without NUL, which Postgres refuses. An id with a NUL becomes null and is added to `rejected`: without
+    the NUL it would be another id."""
+    odd = pc.fill_null(pc.match_substring(texts, "\0"), False)
+    if not pc.any(odd).as_py():
+        return texts
+    if not (column.part == "id" or column.name.endswith("_id")):
+        return pc.replace_substring(texts, "\0", "")
+    for id_, value, is_odd in zip(ids, texts.to_pylist(), odd.to_pylist(), strict=True):
+        if is_odd:
+            rejected.append(Rejection(id_, column.api_name or column.name, shown(_visible(value)), "an id with a NUL"))
+    return pc.if_else(odd, pa.scalar(None, pa.string()), texts)
 
 
 def within(array: pa.Array, type_: ColumnType) -> pa.Array:
@@ -245,7 +286,7 @@ def _one_by_one(column: Column, values: Iterable[Any], ids: Sequence[str], rejec
         try:
             fitted.append(None if value is None else CONVERT[column.type](value))
         except cell_values.MISFITS as misfit:
-            fitted.append(None)
+            fitted.append(misfit.fitted if isinstance(misfit, cell_values.Rounded) else None)
             reason = str(misfit) or "does not fit"
             rejected.append(Rejection(id_, column.api_name or column.name, shown(value), reason))
     return fitted

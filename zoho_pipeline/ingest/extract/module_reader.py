@@ -90,9 +90,13 @@ class ModuleReader:
 
     def _everything(self) -> Iterator[Checkpoint]:
         why = "everything, as asked" if self.module.full else "first load"
+        why = "a field is back" if self.state.again else why
         self.fields.ensure()
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
         self.read_deletions()  # after the rows, to find what was deleted while they were read
+        if self.state.again:
+            self.checkpoints.state = replace(self.state, again=False)
+            yield Checkpoint(self.spec.module, {}, self.state)
 
     def _changes(self, since: datetime) -> Iterator[Checkpoint]:
         """Read the deletions, then one query that shows whether anything has changed, then the changes."""

@@ -83,13 +83,20 @@ class ModuleFields:
             ) from error  # otherwise it would name the path
         except (ScopeMissing, NoPermission, NotSupported):
             return FieldPlan(state.names) if state.names else plan_from_catalogue(spec.table)
-        if not self.metas:
-            return plan_from_catalogue(spec.table)
         plan = plan_from_metadata(spec.table, self.metas)
         picks = picks_of(self.metas, spec.table.api_fields)
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
             self._module.report.note(change)
-        self._checkpoints.state = replace(self._checkpoints.state, fields=dict(plan.types), picks=picks)
+        gone = (set(state.gone or ()) | (state.fields or {}).keys()) - plan.types.keys()
+        if back := sorted(set(state.gone or ()) & plan.types.keys()):
+            self._module.report.note(f"field {', '.join(back)} is back: the next sync reads every row again")
+        self._checkpoints.state = replace(
+            self._checkpoints.state,
+            fields=dict(plan.types),
+            picks=picks,
+            gone=tuple(sorted(gone)) or None,
+            again=state.again or bool(back),
+        )
         return plan
 
 

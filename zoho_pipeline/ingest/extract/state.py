@@ -31,6 +31,8 @@ class ModuleState:
         proved: like `cursor`, but by the Modified_Time of the records (see `watermarks`).
         deleted_cursor, deleted_from: cursor and watermark of the list of deletions.
         fields, picks, fields_at: data type by field, shown text by value by picklist, and when both were read.
+        gone: fields that an earlier list of fields had and the last one had not.
+        again: such a field came back, so the next sync reads every row: those read meanwhile lack its value.
         names: the fields that a single record showed, if the metadata cannot be read.
         query_rows: the largest page of a query that the org accepted, if it refused a larger one.
         inclusive: If-Modified-Since was seen to include its own second.
@@ -52,6 +54,8 @@ class ModuleState:
     fields_at: datetime | None = None
     fields: Mapping[str, str] | None = None
     picks: Mapping[str, Mapping[str, str]] | None = None
+    gone: tuple[str, ...] | None = None
+    again: bool = False
     names: tuple[str, ...] | None = None
     query_rows: int | None = None
     inclusive: bool = False
@@ -71,8 +75,7 @@ class ModuleState:
         """Read a state that any release stored."""
         found: dict[str, Any] = {name: value for name, value in stored.items() if name in _KNOWN}
         found |= {name: parse(found[name]) for name in _INSTANTS & found.keys()}
-        if found.get("names") is not None:
-            found["names"] = tuple(found["names"])
+        found |= {name: tuple(found[name]) for name in ("names", "gone") if found.get(name) is not None}
         if found.get("compared") is not None:
             found["compared"] = KnownDifference.from_json(found["compared"])
         if found.get("bulk") is not None:

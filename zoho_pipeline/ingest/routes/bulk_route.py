@@ -25,7 +25,8 @@ from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
 
 BLOCK_BYTES = 16 << 20
-_ID = r"^[A-Za-z0-9_-]{1,100}$"
+_ID = r"^[0-9]{1,25}$"
+"""As everywhere else (`parsing.is_digits`): a query could not name another id."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from zoho_pipeline.ingest.catalog.tables import (
 )
 from zoho_pipeline.ingest.convert.business_hours import interval_rows
 from zoho_pipeline.ingest.convert.cell_values import shown
-from zoho_pipeline.ingest.convert.json_to_arrow import Rejection, to_arrow
+from zoho_pipeline.ingest.convert.json_to_arrow import UNNAMED, Rejection, to_arrow
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import InvalidRequest, NoPermission, NotFound, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, NoPermission, NotFound, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import currencies, metadata, users
 
 Rows = list[dict[str, Any]]
@@ -49,6 +49,8 @@ ReferenceReader = Callable[[ZohoClient, Channel, datetime], ReferenceTables]
 def read_users(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """All users, also deleted ones, because old records have owners that were deleted."""
     everyone = {row["id"]: {**row, "is_deleted": False} for row in users.list_users(client, "AllUsers")}
+    if not everyone:  # the connected user is one; without users, records would lose the names of their owners
+        raise BadAnswer("GET users: the answer names no user. Run the command again.")
     note = ""
     try:
         for row in users.list_users(client, "DeletedUsers"):
@@ -100,7 +102,7 @@ def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> 
     document = metadata.business_hours(client)
     if document is None:
         return ReferenceTables({BUSINESS_HOURS.name: [], BUSINESS_INTERVALS.name: []})
-    row = {**document, "id": str(document.get("id") or "zoho"), "basis": "zoho"}
+    row = {**document, "id": str(document.get("id") or UNNAMED), "basis": "zoho"}
     hours = _typed(BUSINESS_HOURS, [row], channel, now)
     intervals: Rows = []
     rejected = list(hours.rejected)

@@ -63,8 +63,7 @@ class FieldPlans:
             return kept[1]
         table = BY_MODULE[module]
         try:
-            metas = metadata.fields(client, module)
-            plan = plan_from_metadata(table, metas) if metas else plan_from_catalogue(table)
+            plan = plan_from_metadata(table, metadata.fields(client, module))
         except (ScopeMissing, NoPermission, NotSupported):
             plan = FieldPlan(state.names) if state.names else plan_from_catalogue(table)
         self._kept[channel_id, module] = (time.monotonic(), plan)

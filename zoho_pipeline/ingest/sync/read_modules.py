@@ -95,7 +95,7 @@ def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> M
         report=report,
         limits=sync.limits,
         work=sync.registry.settings.home / TEMPORARY,
-        full=sync.full,
+        full=sync.full or sync.state.of(spec.module).again,
         advance=partial(sync.progress.advance, spec.module),
     )
 

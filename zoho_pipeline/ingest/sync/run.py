@@ -37,7 +37,7 @@ from zoho_pipeline.warehouse.connection import WarehouseError
 from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import AnswerTooLarge, Retryable, ZohoError
+from zoho_pipeline.zoho.errors import AnswerTooLarge, BadAnswer, Retryable, ZohoError
 from zoho_pipeline.zoho.read import metadata
 
 log = logging.getLogger(__name__)
@@ -208,7 +208,11 @@ def _histories(sync: SyncContext) -> list[ModuleSpec]:
         for name in found:
             if name == metadata.DEAL_HISTORY:
                 continue
-            fields = {field.api_name for field in metadata.fields(own, name)}
+            try:
+                fields = {field.api_name for field in metadata.fields(own, name)}
+            except BadAnswer as error:  # it may have no fields; the other histories have
+                log.warning("channel %s: the history module %s cannot be read: %s", sync.channel.id, name, error)
+                continue
             if {"Lead_Status", "Full_Name"} <= fields:
                 specs.append(lead_history(name))
     except (*MISSING, AnswerTooLarge, Retryable) as error:

@@ -126,6 +126,9 @@ _OF_CSV: dict[str, Callable[[bytes], bytes]] = {
     "double_header": lambda body: body.replace(b"Id,", b"Id,Id,", 1),
     "other_column": lambda body: body.replace(b"\n", b"_of_another_module\n", 1),
     "no_ids": _without_ids,
+    "minus_id": lambda body: body.replace(b"\n4", b"\n-4", 1),
+    "letter_id": lambda body: body.replace(b"\n4", b"\nx4", 1),
+    "nul_id": lambda body: body.replace(b"\n4", b"\n4\0", 1),
     "odd_id": lambda body: body.replace(b"\n4", b"\n<4", 1),
     "utf16": lambda body: body.decode("utf-8", "replace").encode("utf-16"),
     "empty_csv": lambda body: body[:0],
@@ -148,6 +151,8 @@ _OF_ZIP: dict[str, Callable[[bytes], bytes]] = {
 _OF_FILES: dict[str, Callable[[str, bytes], list[tuple[str, bytes]]]] = {
     "no_file": lambda *_: [],
     "other_name": lambda _, body: [("read.me", body)],
+    "other_job": lambda _, body: [("4876876000000000001.csv", body)],
+    "other_job_in_folder": lambda _, body: [("result\\4876876000000000001.CSV", body)],
     "two_files": lambda name, body: [(name, body), ("more.csv", body)],
     "many_files": lambda name, body: [(name, body), *((f"{n:0250}.txt", b"") for n in range(5_000))],
 }

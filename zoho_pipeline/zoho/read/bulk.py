@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
@@ -30,6 +30,7 @@ from zoho_pipeline.zoho.errors import (
     NotFound,
     Retryable,
 )
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read.pages import module_path, record_id, rows_of
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,8 @@ def status(client: ZohoClient, job_id: str) -> BulkJob:
     if len(rows) != 1 or not isinstance(rows[0].get("state"), str):
         raise BadAnswer(f"GET {path}: the answer holds no job.")
     row = rows[0]
+    if str(row.get("id") or job_id) != job_id:  # a cache between us and Zoho mixed up two answers
+        raise BadAnswer(f"GET {path}: the answer is about another job.")
     result = row.get("result")
     result = result if isinstance(result, dict) else {}
     token = result.get("next_page_token")
@@ -185,7 +188,7 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
     end = monotonic() + pacing.throttled_for
     while True:
         try:
-            client.download(path, target, partial(_check, most=pacing.file_bytes))
+            client.download(path, target, partial(_check, job_id=job_id, most=pacing.file_bytes))
             return target
         except OSError as error:
             raise JobFailed(f"the file of bulk job {job_id} cannot be stored: {error.strerror}.") from error
@@ -199,12 +202,17 @@ def download(client: ZohoClient, job_id: str, target: Path, *, monotonic: Callab
         client.sleep(wait)
 
 
-def _check(zipped: Path, most: int) -> None:
+def _check(zipped: Path, job_id: str, most: int) -> None:
     """Unpack a result once, to its last byte: only then its checksum shows whether it is damaged.
 
-    Otherwise rows of a damaged file would be loaded before its end shows the damage.
+    Otherwise rows of a damaged file would be loaded before its end shows the damage. Zoho names the file in it after
+    the job, so another job's number shows that a cache between us and Zoho mixed up two results.
     """
     size = 0
+    with _archive(zipped) as (_, name):
+        number = PurePosixPath(name.replace("\\", "/")).stem
+        if is_digits(number) and number != job_id:
+            raise DamagedFile(f"the bulk result is that of job {number}.")
     with open_csv(zipped) as stream:
         while part := stream.read(1 << 20):
             size += len(part)
@@ -215,6 +223,17 @@ def _check(zipped: Path, most: int) -> None:
 @contextmanager
 def open_csv(zipped: Path) -> Iterator[IO[bytes]]:
     """The CSV in a result as a binary stream, unpacked while it is read; DamagedFile if that is impossible."""
+    with (
+        _archive(zipped) as (archive, name),
+        archive.open(name) as raw,
+        io.BufferedReader(raw, 1 << 18) as stream,  # type: ignore[type-var]
+    ):
+        yield stream
+
+
+@contextmanager
+def _archive(zipped: Path) -> Iterator[tuple[zipfile.ZipFile, str]]:
+    """A result and the name of its one CSV; DamagedFile for every error of reading it in the block."""
     try:
         if _directory_bytes(zipped) > MOST_DIRECTORY_BYTES:
             raise DamagedFile("the bulk result has far more files than one.")
@@ -222,8 +241,7 @@ def open_csv(zipped: Path) -> Iterator[IO[bytes]]:
             names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
             if len(names) != 1:
                 raise DamagedFile(f"the bulk result has {len(names)} CSV files instead of one.")
-            with archive.open(names[0]) as raw, io.BufferedReader(raw, 1 << 18) as stream:  # type: ignore[type-var]
-                yield stream
+            yield archive, names[0]
     except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DamagedFile(f"the bulk result is damaged ({reason}).") from None

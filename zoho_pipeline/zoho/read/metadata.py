@@ -114,13 +114,20 @@ def history_modules(found: Sequence[ModuleMeta]) -> tuple[str, ...]:
 
 
 def fields(client: ZohoClient, module: str, *, type: str = "all") -> list[FieldMeta]:
-    """The fields of a module, with hidden ones; [] for a module without fields.
+    """The fields of a module, with hidden ones.
 
     Args:
         type: 'all', 'used' or 'unused' (on layouts).
+
+    Raises:
+        BadAnswer: there is none. Each module that we read has fields: with an empty list, a sync would read its rows
+            without custom fields, and no later sync would read these rows again.
     """
     rows = _list(client, "fields", "fields", {"module": module, "type": type})
-    return [_field(row) for row in rows if row.get("api_name")]
+    found = [_field(row) for row in rows if row.get("api_name")]
+    if not found and type != "unused":
+        raise BadAnswer(f"GET settings/fields: the answer names no field of {module}. Run the command again.")
+    return found
 
 
 def layouts(client: ZohoClient, module: str) -> list[Layout]:

@@ -144,6 +144,11 @@ def test_another_browser_is_refused_and_the_right_one_may_go_on(
         assert "Retry" not in page.text
         assert 'data-origin=""' in page.text
     assert token_requests(simulator) == []
+    pending = {"status": "pending", "code": None, "channel_id": "acme"}
+    assert platform.status(begun["session_id"]).json() == pending, "nobody else ends the consent of its owner"
+    refusal = {"error": "access_denied", "state": params["state"]}
+    assert code_of(Browser(browser.app).back(refusal)) == "browser_mismatch"
+    assert platform.status(begun["session_id"]).json()["status"] == "pending"
     assert ("consent.refused", "browser_mismatch (BrowserMismatch)") in audit()
     assert browser.back(params).status_code == 200
     assert platform.status(begun["session_id"]).json()["status"] == "connected"

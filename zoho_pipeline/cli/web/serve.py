@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session
 
@@ -32,6 +33,16 @@ def serve(host: str, port: int, no_worker: bool) -> None:
       zoho-pipeline serve
       zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
     """
+    try:
+        _serve(host, port, starts_worker=not no_worker)
+    except (Exception, KeyboardInterrupt):
+        # a signal that comes while the server is imported ends it as cleanly as a later one
+        if stopping.requested() is None:
+            raise
+    say("The server has stopped.")
+
+
+def _serve(host: str, port: int, *, starts_worker: bool) -> None:
     from zoho_pipeline.service_settings import load_service_settings
     from zoho_pipeline.web.serving import server, worker_process
 
@@ -49,14 +60,13 @@ def serve(host: str, port: int, no_worker: bool) -> None:
 
         clock = DatabaseClock(session.registry.database)
         links.append(login_link(Tokens(session.settings.secret_keys, service.public_url, clock)))
-        return create_app(session.settings, service, starts_worker=not no_worker)
+        return create_app(session.settings, service, starts_worker=starts_worker)
 
     def announce() -> None:
-        if not no_worker:  # only now: a worker would say the same again about a registry that cannot be used
+        if starts_worker:  # only now: a worker would say the same again about a registry that cannot be used
             beside.enter_context(worker_process.worker_beside())
         say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
         say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
     with ExitStack() as beside:
         server.serve(load, sock, announce)
-    say("The server has stopped.")

@@ -110,7 +110,7 @@ def connect(
     response_class=RedirectResponse,
     responses=problem_responses("gone", "rate_limited", "unavailable"),
 )
-def start(request: Request, session: Annotated[str, Query(max_length=100)] = "") -> Response:
+def start(request: Request, session: str = "") -> Response:
     """Begin the consent in this browser: a cookie binds it, and the browser goes on to Zoho. It works once."""
     try:
         return _begun(request, session)

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -141,7 +142,16 @@ def _main(connects: int, leads: int, redirect: str) -> None:
         orgs[0].insert_many("Leads", [{"Last_Name": f"Lead {n}", "Company": "Co"} for n in range(leads)])
         token = orgs[0].grant(CLIENT, CLIENT_SECRET, DEFAULT_SCOPES)
         print(json.dumps({"url": simulator.url, "token": token}), flush=True)
+        Thread(target=_lift_the_limit, args=(simulator.hub,), daemon=True).start()
         sys.stdin.read()
+
+
+def _lift_the_limit(hub: Any) -> None:
+    """Zoho gives an app ten codes in ten minutes, so it is not Zoho that this benchmark can ask a hundred times."""
+    while True:
+        time.sleep(0.1)
+        with hub.lock:
+            hub.tokens.clients[CLIENT].codes_issued.clear()
 
 
 if __name__ == "__main__":

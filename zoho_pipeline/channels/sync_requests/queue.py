@@ -112,7 +112,7 @@ def history(
 
 
 def newest(registry: Registry, channel_ids: Collection[str]) -> dict[str, SyncRequest]:
-    """Channel id → the first row of its `history`, for many channels in one query. A channel without one is left out."""
+    """Channel id → the first row of its `history`, for many channels in one query."""
     order = (sync_requests.c.asked_at.desc(), sync_requests.c.id.desc())
     place = func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=order).label("place")
     listed = select(sync_requests.c.id, place).where(sync_requests.c.channel_id.in_(channel_ids)).subquery()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zoho_pipeline import stopping
-from zoho_pipeline.cli.output import say
+from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ PORT = 8480
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes a free one."
 )
 @click.option("--no-worker", is_flag=True, help="Start no worker. Syncs then need `work` or Dagster elsewhere.")
-def serve(host: str, port: int, no_worker: bool) -> None:
+@format_option
+def serve(host: str, port: int, no_worker: bool, output: str) -> None:
     """Serve the connect popup, the channel pages and the API, until Ctrl-C or SIGTERM.
 
     A worker runs beside the server: it runs the syncs that people request, and sends events to the platform.
@@ -34,15 +35,16 @@ def serve(host: str, port: int, no_worker: bool) -> None:
       zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
     """
     try:
-        _serve(host, port, starts_worker=not no_worker)
+        _serve(host, port, output, starts_worker=not no_worker)
     except (Exception, KeyboardInterrupt):
         # a signal that comes while the server is imported ends it as cleanly as a later one
         if stopping.requested() is None:
             raise
-    say("The server has stopped.")
+    if output != "json":
+        say("The server has stopped.")
 
 
-def _serve(host: str, port: int, *, starts_worker: bool) -> None:
+def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
     from zoho_pipeline.service_settings import load_service_settings
     from zoho_pipeline.web.serving import server, worker_process
 
@@ -65,7 +67,11 @@ def _serve(host: str, port: int, *, starts_worker: bool) -> None:
     def announce() -> None:
         if starts_worker:  # only now: a worker would say the same again about a registry that cannot be used
             beside.enter_context(worker_process.worker_beside())
-        say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
+        bound = sock.getsockname()[1]
+        if output == "json":
+            print_json({"public_url": service.public_url, "host": host, "port": bound, "login_url": links[0]})
+            return
+        say(f"Serving {service.public_url} on {host}:{bound}. Press Ctrl-C to stop.")
         say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
     with ExitStack() as beside:

@@ -97,10 +97,10 @@ async def stream(
     ends_at = time.monotonic() + seen.seconds
 
     async def lines() -> AsyncIterator[str]:
-        yield "retry: 3000\n: connected\n\n"
         proof = principal.id if principal.kind == "operator" else principal.key_id
         listener = await hub.listen(seen.channel.id, seen.channel.tenant, _number(last_event_id), proof)
         try:
+            yield "retry: 3000\n: connected\n\n"  # only now: what happens after this line is heard
             while (left := ends_at - time.monotonic()) > 0:
                 event = await _next(listener, min(COMMENT_SECONDS, left))
                 if listener.has_ended:

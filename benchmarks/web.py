@@ -1,41 +1,51 @@
 """Measures the web server on published marts of many channels, against a bare FastAPI route with the same bytes.
 
 BENCH_WEB=500x100 uses less data: 500 channels with 100 leads each. BENCH_WEB_SECONDS and BENCH_WEB_REQUESTS shorten
-the loads. The load generator runs in this process, and each server in a process of its own.
+the loads. BENCH_WEB_CROWD=1000x100x50000 are the streams and the consents beside a running sync, and the leads of that
+sync. The load generator runs in this process, and each server in a process of its own.
 """
 
 import itertools
+import json
 import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
 
+import httpx
 from sqlalchemy import insert
 
 from benchmarks import Figure
 from benchmarks._http_load import Connection, closed, steady
+from benchmarks._stream_crowd import CLIENT, CLIENT_SECRET, Crowd, connect_all, follow_all, running_zoho
 from benchmarks.raw_world import fill, touch
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.database.clock import DatabaseClock
 from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.settings import Settings, load_settings
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.web.auth.tokens import EMBED, Tokens
+from zoho_pipeline.web.serving.worker_process import COMMAND
 
 CHANNELS, LEADS = (int(part) for part in os.environ.get("BENCH_WEB", "5000x100").split("x"))
 SECONDS = float(os.environ.get("BENCH_WEB_SECONDS", "30"))
 REQUESTS = int(os.environ.get("BENCH_WEB_REQUESTS", "100000"))
+STREAMS, CONNECTS, SYNCED = (int(part) for part in os.environ.get("BENCH_WEB_CROWD", "1000x100x50000").split("x"))
 RATE = 50.0
-TENANT = "bench"
+TENANT, PUBLIC_URL = "bench", ServiceSettings.public_url
 READS = {"channel": "/v1/channels/{}", "insight": "/v1/channels/{}/insight", "leads": "/v1/channels/{}/leads"}
-PAGE = "/ui/channels/{}"
 
 SERVE = """
 from zoho_pipeline.settings import load_settings
@@ -91,7 +101,15 @@ class World:
         self._register()
         _, key = ApiKeys(self.registry.database).add("bench", tenants=[TENANT], scopes=["read", "pii"])
         self.headers = {"Authorization": f"Bearer {key.reveal()}"}
+        self._key_id = key.reveal().split("_")[1]
+        self._tokens = Tokens(self.settings.secret_keys, PUBLIC_URL, DatabaseClock(self.registry.database))
         self.env = {**os.environ, "ZOHO_PIPELINE_HOME": str(home)}
+
+    def page(self, channel_id: str) -> str:
+        """The path of a channel's page in a frame, with a link that lives for ten minutes."""
+        claims = {"sub": "u", "ten": TENANT, "chs": [channel_id], "scp": ["read", "pii"], "key": self._key_id}
+        link, _ = self._tokens.make(EMBED, 600, **claims, org="https://app.example.com")
+        return f"/embed/channels/{channel_id}?t={link}"
 
     def _register(self) -> None:
         with self.registry.database.write() as transaction:
@@ -122,23 +140,31 @@ def measure() -> Iterator[Figure]:
             yield from _reads(port, world)
             yield from _throughput(port, world, Path(folder))
             yield from _publishing(port, world)
-            yield _memory(port, process, world)
+            yield from _memory(port, process, world)
+        yield from _crowd(Path(folder) / "crowd")
+
+
+def _paths(world: World) -> dict[str, Callable[[str], str]]:
+    """Name → the path of a channel: those of the API, and the page in a frame."""
+    return {name: path.format for name, path in READS.items()} | {"page": world.page}
 
 
 def _reads(port: int, world: World) -> Iterator[Figure]:
     chosen = random.Random(1)
-    for name, path in READS.items():
-        paths = (path.format(f"ch{chosen.choice(ids())}") for _ in itertools.count())
+    for name, path in _paths(world).items():
+        paths = (path(f"ch{chosen.choice(ids())}") for _ in itertools.count())
         load = steady(port, paths, world.headers, RATE, SECONDS)
-        yield _milliseconds(f"{name} of a random channel, {RATE:g} requests per second: p95", load.percentile(0.95), 50)
+        what = f"{name} of a random channel, {RATE:g} requests per second"
+        yield _milliseconds(f"{what}: p95", load.percentile(0.95), 50)
+        yield _milliseconds(f"{what}: p99", load.percentile(0.99))
         yield Figure(f"{name}: answers that are no 200", f"{load.errors}", "0", float(load.errors), 0.0)
 
 
 def _throughput(port: int, world: World, folder: Path) -> Iterator[Figure]:
     import asyncio
 
-    for name, path in READS.items():
-        paths = [path.format("ch7")]
+    for name, path in _paths(world).items():
+        paths = [path("ch7")]
         status, body = asyncio.run(Connection(port).get(paths[0], world.headers))
         assert status == 200, (name, status, body[:300])
         file = folder / f"{name}.json"
@@ -176,14 +202,57 @@ def _publishing(port: int, world: World) -> Iterator[Figure]:
     yield _milliseconds(f"{what}: p99", load.percentile(0.99), 500)
 
 
-def _memory(port: int, process: "subprocess.Popen[str]", world: World) -> Figure:
+def _memory(port: int, process: "subprocess.Popen[str]", world: World) -> Iterator[Figure]:
     paths = [READS["leads"].format(f"ch{number}") for number in ids()]
     closed(port, paths, world.headers, REQUESTS // 5)
     before = _resident(process)
-    closed(port, paths, world.headers, REQUESTS)
+    load = closed(port, paths, world.headers, REQUESTS)
     after = _resident(process)
     what = f"memory of the server after {REQUESTS:,} more requests / before"
-    return Figure(what, f"{after:.0f} MB", f"{before:.0f} MB", after / before, 1.1)
+    yield Figure(what, f"{after:.0f} MB", f"{before:.0f} MB", after / before, 1.1)
+    yield Figure("these requests: answers that are no 200", f"{load.errors}", "0", float(load.errors), 0.0)
+
+
+def _crowd(home: Path) -> Iterator[Figure]:
+    """Streams of events and whole consents beside a sync that runs, with a worker beside the server."""
+    crowd, opened = Crowd(), Event()
+    with running_zoho(CONNECTS, SYNCED, f"{PUBLIC_URL}/zohoCrm/callback") as zoho:
+        given = {"HOME": str(home), "SYNC_LAG": "0", "DATA_CENTERS": json.dumps({"sim": zoho["url"]})}
+        env = {f"ZOHO_PIPELINE_{name}": value for name, value in given.items()}
+        env |= {"ZOHO_CLIENT_ID": CLIENT, "ZOHO_CLIENT_SECRET": CLIENT_SECRET}
+        registry = Registry(load_settings(env, dotenv=home / "no.env"))
+        register_from_refresh_token(registry, "live", Secret(zoho["token"]), data_center="sim", tenant=TENANT)
+        keys = [_headers(registry, "read", "sync", "connect") for _ in range(-(-STREAMS // 500))]
+        env = os.environ | env
+        with _server(SERVE, env) as (port, process), _beside([*COMMAND], env):
+            before = _resident(process)
+            streams = Thread(target=follow_all, args=(port, keys, STREAMS, opened, crowd))
+            streams.start()
+            opened.wait()
+            held = _resident(process)
+            began = time.perf_counter()
+            httpx.post(
+                f"http://127.0.0.1:{port}/v1/channels/live/syncs", headers=keys[0], timeout=60
+            ).raise_for_status()
+            taken, failed = connect_all(port, keys[0], CONNECTS)
+            streams.join()
+    beside = f"beside a sync of {SYNCED:,} leads and {STREAMS:,} streams"
+    told = sorted(crowd.finished_at)
+    yield Figure(
+        "streams that were opened", f"{len(crowd.opened)}", f"{STREAMS}", len(crowd.opened) / STREAMS, 1.0, True
+    )
+    yield Figure("streams that heard the end of the sync", f"{len(told)}", f"{STREAMS}", len(told) / STREAMS, 1.0, True)
+    yield _milliseconds("the last stream heard it after the first one", told[-1] - told[0])
+    yield Figure("the sync with its publication", f"{told[0] - began:.1f} s", "1 s", told[0] - began)
+    yield Figure(f"memory with {STREAMS:,} streams", f"{held:.0f} MB", f"{before:.0f} MB without", held / before)
+    yield Figure(f"consents {beside} that failed", f"{failed}", f"0 of {CONNECTS}", float(failed), 0.0)
+    ordered = sorted(taken)
+    yield _milliseconds(f"our three answers of a consent {beside}: p95", ordered[int(0.95 * (len(ordered) - 1))])
+
+
+def _headers(registry: Registry, *scopes: str) -> dict[str, str]:
+    _, key = ApiKeys(registry.database).add("crowd", tenants=[TENANT], scopes=scopes)
+    return {"Authorization": f"Bearer {key.reveal()}"}
 
 
 def _start() -> Iterator[Figure]:
@@ -206,13 +275,26 @@ def _cpu_seconds(code: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def _milliseconds(what: str, seconds: float, bar: float) -> Figure:
+def _milliseconds(what: str, seconds: float, bar: float | None = None) -> Figure:
+    if bar is None:
+        return Figure(what, f"{1000 * seconds:.1f} ms", "1 ms", 1000 * seconds)
     return Figure(what, f"{1000 * seconds:.1f} ms", f"{bar:g} ms", 1000 * seconds / bar, 1.0)
 
 
 def _resident(process: "subprocess.Popen[str]") -> float:
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+
+@contextmanager
+def _beside(command: list[str], env: dict[str, str]) -> Iterator[None]:
+    """A program that runs beside the block and is ended with it."""
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -196,13 +196,16 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
     `ignore_unknown`: a channel that was removed before may still have rows to delete, so it is no error.
     """
     from zoho_pipeline.channels.consent.remove import remove as remove_channel
+    from zoho_pipeline.channels.database.locks import channel_lock
     from zoho_pipeline.channels.errors import UnknownChannel
     from zoho_pipeline.push.subscribe import end_for_removal
     from zoho_pipeline.service_settings import load_service_settings
 
-    end_for_removal(session.settings, session.registry, load_service_settings(), channel_id)
+    service = load_service_settings()
     try:
-        done = remove_channel(session.registry, channel_id)
+        with channel_lock(session.settings, channel_id):  # a channel that is in use keeps its subscription too
+            end_for_removal(session.settings, session.registry, service, channel_id)
+            done = remove_channel(session.registry, channel_id)
     except UnknownChannel:
         if not ignore_unknown:
             raise

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
+from zoho_pipeline.web.api.stream_seats import StreamSeats
 from zoho_pipeline.web.api.writebacks import routes as writebacks
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
@@ -52,12 +53,13 @@ def create_app(
     *,
     starts_worker: bool = False,
     rate_limits: RateLimits | None = None,
+    stream_seats: StreamSeats | None = None,
 ) -> FastAPI:
     """The ASGI application. Nothing is opened before the first request that needs it.
 
     Args:
         starts_worker: whether the command that serves keeps a worker running; `/readyz` then expects its lease.
-        rate_limits: None means those of the product.
+        rate_limits, stream_seats: None means those of the product.
     """
     app = FastAPI(
         title="zoho-pipeline",
@@ -70,6 +72,7 @@ def create_app(
     )
     app.state.services = WebServices(settings, service, starts_worker)
     app.state.rate_limits = rate_limits or RateLimits()
+    app.state.stream_seats = stream_seats or StreamSeats()
     app.state.answers = SizedCache[bytes]()
     app.state.metrics = metrics.Metrics()
     app.state.on_stop = []  # called when the server stops; streams of events end then

@@ -69,6 +69,17 @@ def test_an_id_that_differs_only_in_case_is_always_refused(registry: Registry, o
     assert [channel.id for channel in registry.list()] == ["acme"]
 
 
+def test_one_channel_knows_the_same_others_as_the_list_of_all(registry: Registry) -> None:
+    """One channel is read without the rows of those that cannot have its org."""
+    apart = [OTHER_ORG, NO_ORG, replace(NO_ORG, user_id="71"), replace(CONNECTION, user_id="71"), CONNECTION]
+    apart += [replace(CONNECTION, api_domain="https://sandbox.zohoapis.in"), replace(OTHER_ORG, user_id=None)]
+    for number, connection in enumerate(apart):
+        registry.add(f"c{number}", Secret(f"1000.{number:032x}.{number:032x}"), connection, again=True)
+    together = {channel.id: channel.same_org for channel in registry.list()}
+    assert sum(map(len, together.values())) > 6
+    assert {channel_id: registry.get(channel_id).same_org for channel_id in together} == together
+
+
 def test_a_pair_that_the_registry_holds_already_goes_on_working(registry: Registry) -> None:
     registry.add("acme", REFRESH, CONNECTION)
     registry.add("twin", TOKENS[0], CONNECTION, again=True)

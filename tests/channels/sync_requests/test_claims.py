@@ -75,6 +75,30 @@ def test_a_lease_that_ended_makes_the_request_claimable_again(registry: Registry
     assert state(registry, request).state == "done"
 
 
+def test_a_worker_that_is_not_heard_loses_its_claims_before_their_leases_end(registry: Registry, add: Add) -> None:
+    add()
+    request = ask(registry)
+    workers.heartbeat(registry, "killed")
+    assert claims.claim(registry, "killed")
+    for lease, free in ((60, 0), (-59, 0), (-61, 1)):
+        workers.heartbeat(registry, "killed", lease=timedelta(seconds=lease))
+        assert claims.claimable(registry) == free
+    taken = claims.claim(registry, "other")
+    assert taken is not None
+    assert (taken.id, taken.worker) == (request.id, "other")
+    assert claims.signs_of_life(registry, "killed", [SignOfLife(request.id, {"Leads": 1})]) == {request.id}
+    assert not claims.finish(registry, "killed", request.id)
+    assert claims.claimable(registry) == 0
+
+
+def test_a_worker_without_a_heartbeat_keeps_its_claims_for_their_leases(registry: Registry, add: Add) -> None:
+    """Runs of Dagster claim requests too, and have no row among the workers."""
+    add()
+    ask(registry)
+    assert claims.claim(registry, "run of Dagster")
+    assert claims.claim(registry, "other") is None
+
+
 def test_a_sign_of_life_makes_the_lease_longer(registry: Registry, add: Add) -> None:
     add()
     request = ask(registry)

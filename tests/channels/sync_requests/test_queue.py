@@ -53,6 +53,19 @@ def test_a_second_request_joins_the_first_until_it_has_ended(registry: Registry,
     assert queue.unfinished(registry, "other") == []
 
 
+def test_the_newest_of_many_channels_is_the_first_of_each_history(registry: Registry, add: Add) -> None:
+    for name in ("a", "b", "none"):
+        add(name)
+    for _ in range(3):
+        for name in ("a", "b"):
+            request, _ = request_sync(registry, name, **USER)
+            assert claim(registry, "w")
+            assert finish(registry, "w", request.id)
+    found = queue.newest(registry, ["a", "b", "none", "unknown"])
+    assert found == {name: queue.history(registry, name, 5)[0] for name in ("a", "b")}
+    assert queue.newest(registry, []) == {}
+
+
 def test_a_queued_request_becomes_a_full_one(registry: Registry, add: Add) -> None:
     add()
     first, _ = request_sync(registry, "acme", **USER)

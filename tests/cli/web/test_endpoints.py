@@ -8,6 +8,9 @@ from standardwebhooks import Webhook
 from tests.cli.conftest import Answer
 from tests.cli.conftest import runner as make_runner
 from tests.worker.conftest import Listener
+from zoho_pipeline.channels.platform.audit import Audit
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.settings import load_settings
 
 Run = Callable[..., Answer]
 
@@ -24,7 +27,8 @@ def listener() -> Iterator[Listener]:
     made.close()
 
 
-def test_the_life_of_an_endpoint(run: Run, listener: Listener) -> None:
+def test_the_life_of_an_endpoint(run: Run, listener: Listener, settings_env: Callable[..., dict[str, str]]) -> None:
+    registry = Registry(load_settings(settings_env()))
     added = run("web", "endpoints", "add", listener.url, "--tenant", "t1", "--event", "sync.failed", "--format", "json")
     assert added.code == 0, added.err
     endpoint = added.json
@@ -47,6 +51,13 @@ def test_the_life_of_an_endpoint(run: Run, listener: Listener) -> None:
     assert run("web", "endpoints", "list", "--format", "json").json == []
     again = run("web", "endpoints", "remove", endpoint["id"])
     assert (again.code, "web endpoints list" in again.err) == (1, True)
+    rows = [(row["action"], row["tenant"], row["detail"]) for row in Audit(registry.database).rows()]
+    assert rows == [
+        ("endpoint.added", "t1", endpoint["id"]),
+        ("endpoint.tested", "t1", f"{endpoint['id']}: HTTP 204"),
+        ("endpoint.tested", "t1", f"{endpoint['id']}: HTTP 500"),
+        ("endpoint.removed", "t1", endpoint["id"]),
+    ]
 
 
 def test_the_secret_is_printed_once_for_people_too(run: Run, listener: Listener) -> None:
@@ -64,6 +75,8 @@ def test_the_secret_is_printed_once_for_people_too(run: Run, listener: Listener)
         (("https://platform.example/", "--tenant", "t", "--all-tenants"), "exactly one"),
         (("http://platform.example/", "--all-tenants"), "https://host"),
         (("https://10.1.2.3/", "--all-tenants"), "not a public address"),
+        (("https://localhost./", "--all-tenants"), "another name of this machine"),
+        (("https://a.LOCALHOST/", "--all-tenants"), "another name of this machine"),
         (("https://platform.example/", "--all-tenants", "--event", "sync.progress"), "no event 'sync.progress'"),
     ],
 )

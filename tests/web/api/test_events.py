@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,12 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.api.event_hub import QUEUE_LENGTH, EventHub, Listener
+from zoho_pipeline.web.api.stream_seats import StreamSeats
 from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.auth.browser_tokens import tokens_of
+from zoho_pipeline.web.auth.operator import COOKIE, logout_nonce
+from zoho_pipeline.web.auth.tokens import OPERATOR
+from zoho_pipeline.web.services import WebServices
 
 Key = Callable[..., dict[str, str]]
 AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -38,7 +43,7 @@ class Server:
 def server(settings: Settings, registry: Registry) -> Iterator[Server]:
     registry.add("acme", REFRESH, CONNECTION, tenant="acme-inc")
     registry.add("other", REFRESH, CONNECTION, tenant="other-inc", again=True)
-    app = create_app(settings, ServiceSettings())
+    app = create_app(settings, ServiceSettings(), stream_seats=StreamSeats(per_key=3, per_tenant=4, in_all=6))
     app.state.event_hub = hub = EventHub(registry, poll_seconds=0.05)
     config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
     running = uvicorn.Server(config)
@@ -167,6 +172,48 @@ def test_who_may_listen(server: Server, key: Key) -> None:
     assert (status({}), status(key("sync")), status(key("read", tenants=("other-inc",)))) == (401, 403, 404)
 
 
+def test_open_streams_are_bounded_by_caller_by_tenant_and_in_all(server: Server, key: Key, registry: Registry) -> None:
+    url = f"{server.url}/v1/channels/acme/events"
+
+    def refused(headers: dict[str, str], url: str = url) -> tuple[int, str]:
+        answer = httpx.get(url, headers=headers, trust_env=False)
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.headers["content-type"] == "application/problem+json"
+        return answer.status_code, answer.json()["code"]
+
+    mine, other = key("read"), key("read")
+    foreign = [key("read", tenants=("other-inc",)) for _ in range(2)]
+    with ExitStack() as streams:
+        first = [streams.enter_context(following(server, mine)) for _ in range(3)]
+        assert refused(mine) == (429, "rate_limited"), "the caller has three"
+        streams.enter_context(following(server, other))
+        assert refused(other) == (429, "rate_limited"), "the tenant has four"
+        for headers in foreign:
+            streams.enter_context(following(server, headers, "other"))
+        assert refused(foreign[0], url.replace("acme", "other")) == (503, "unavailable"), "the process has six"
+        publish(registry)
+        assert {next(events)["event"] for events in first} == {"insight.published"}, "those that are open go on"
+    for _ in range(200):
+        if not server.hub._topics:
+            break
+        threading.Event().wait(0.05)
+    with following(server, mine) as events:  # the places are free again
+        publish(registry)
+        assert next(events)["event"] == "insight.published"
+
+
+def test_an_operator_who_logs_out_gets_no_further_event(server: Server, settings: Settings, registry: Registry) -> None:
+    services = WebServices(settings, ServiceSettings())
+    cookie, _ = tokens_of(services).make(OPERATOR, 60)
+    with following(server, {"Cookie": f"{COOKIE}={cookie}"}) as events:
+        publish(registry)
+        assert next(events)["event"] == "insight.published"
+        principal = tokens_of(services).read(OPERATOR, cookie)
+        registry.claim_nonce(logout_nonce(f"operator:{principal['jti']}"))
+        publish(registry)
+        assert list(events) == []
+
+
 def test_closing_the_hub_ends_the_streams(server: Server, key: Key) -> None:
     with following(server, key("read")) as events:
         server.hub.close()
@@ -208,6 +255,26 @@ def test_a_thousand_pages_share_one_reader(registry: Registry, many: list[str]) 
 
     assert len(asyncio.run(run())) == 1_000
     assert len(threads) < 60, "no thread per page"
+
+
+def test_a_page_that_lost_its_right_gets_nothing_of_what_waits_for_it(registry: Registry, many: list[str]) -> None:
+    async def run() -> None:
+        keys = ApiKeys(registry.database)
+        made, _ = keys.add("slow", tenants=None, scopes=["read"])
+        hub = EventHub(registry, poll_seconds=0.02)
+        slow, quick = await hub.listen("c0", None, None, made.id), await hub.listen("c0", None, None)
+        for _ in range(3):
+            await asyncio.to_thread(publish, registry, "c0")
+            async with asyncio.timeout(30):
+                await quick.next()
+        await asyncio.to_thread(keys.revoke, made.id)
+        await asyncio.to_thread(publish, registry, "c0")
+        async with asyncio.timeout(30):
+            await quick.next()
+            assert await slow.next() is None
+        hub.leave(quick)
+
+    asyncio.run(run())
 
 
 def test_a_page_that_takes_nothing_is_dropped_and_the_others_go_on(registry: Registry, many: list[str]) -> None:

@@ -1,6 +1,8 @@
 """Pause, resume, verify and remove over HTTP, against a simulated Zoho."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from tests.channels.wire import DC, refresh_token, settings_for
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.errors import RowsRemain
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.platform.purges import Purges
@@ -158,3 +161,39 @@ def test_only_the_tenant_may_remove(client: TestClient, key: Key, channel: Chann
     assert client.delete("/v1/channels/acme", headers=key("write", "sync")).status_code == 403
     assert client.delete("/v1/channels/acme?purge=perhaps", headers=key()).status_code == 422
     assert [c.id for c in registry.list()] == ["acme"]
+
+
+@contextmanager
+def a_busy_channel(registry: Registry) -> Iterator[None]:
+    """Another thread holds the channel, as a sync does."""
+    held, done = Event(), Event()
+
+    def hold() -> None:
+        with channel_lock(registry.settings, "acme"):
+            held.set()
+            done.wait(60)
+
+    thread = Thread(target=hold)
+    thread.start()
+    assert held.wait(30)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_channel_that_a_sync_holds_is_not_removed(
+    client: TestClient, key: Key, channel: Channel, registry: Registry, simulator: Simulator
+) -> None:
+    calls = len(simulator.requests)
+    with a_busy_channel(registry):
+        answer = client.delete("/v1/channels/acme?purge=true", headers=key("admin"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert registry.get("acme").tenant == "acme-inc"
+    assert len(simulator.hub.tokens.grants) == 1, "the token was not revoked"
+    assert len(simulator.requests) == calls, "Zoho heard nothing, so a subscription would stay too"
+    assert Purges(registry.database).waiting() == []
+    assert actions(registry) == []
+    assert client.delete("/v1/channels/acme", headers=key("admin")).status_code == 200

@@ -7,6 +7,8 @@ import pytest
 from fastapi import Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
+from zoho_pipeline.channels.platform.audit import Audit
+from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.app import create_app
@@ -116,8 +118,18 @@ def test_a_wrong_cookie_and_an_api_key_are_no_operator(
         assert browser.get("/ui/probe").status_code == 401
 
 
-def test_logging_out_forgets_the_cookie(browser: TestClient, link: Callable[[], str]) -> None:
+def test_logging_out_ends_the_login_also_for_a_copy_of_its_cookie(
+    app: FastAPI, browser: TestClient, link: Callable[[], str], registry: Registry
+) -> None:
+    other = TestClient(app, base_url=OWN, follow_redirects=False)
+    copy = TestClient(app, base_url=OWN, follow_redirects=False)
     browser.get(link())
+    other.get(link())
+    copy.cookies.set(COOKIE, browser.cookies[COOKIE])
+    assert copy.get("/ui/probe").status_code == 200
     token = browser.get("/ui/probe").json()["form_token"]
     assert browser.post("/ui/logout", data={"form_token": token}, headers={"Origin": OWN}).status_code == 303
-    assert browser.get("/ui/probe").status_code == 401
+    assert [who.get("/ui/probe").status_code for who in (browser, copy, other)] == [401, 401, 200]
+    assert copy.get("/v1/channels").status_code == 401
+    assert copy.post("/ui/probe", data={"form_token": token}, headers={"Origin": OWN}).status_code == 401
+    assert [row["action"] for row in Audit(registry.database).rows()][-1] == "operator.logout"

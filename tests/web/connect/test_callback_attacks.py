@@ -98,6 +98,9 @@ def test_a_state_that_is_not_ours(
     request = ConsentRequest("acme", DC, f"{OWN}/zohoCrm/callback", (), 2**33, "acme-inc", session="x")
     good = params["state"]
     forged = [write_state(stranger, request), "", "x", ".", good[:-4] + "AAAA", good.split(".")[0], good * 5, "\xff"]
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    forged += [good[:-1] + digit for digit in digits if digit != good[-1]]  # base64 ignores the last bits
+    forged += [good + "=", good + "!", f"{good[:-5]}~{good[-5:]}"]
     forged.append(write_state(registry.encryptor, request))  # signed by us, for a session that does not exist
     for state in forged:
         page = browser.back(params | {"state": state})
@@ -144,6 +147,11 @@ def test_another_browser_is_refused_and_the_right_one_may_go_on(
         assert "Retry" not in page.text
         assert 'data-origin=""' in page.text
     assert token_requests(simulator) == []
+    pending = {"status": "pending", "code": None, "channel_id": "acme"}
+    assert platform.status(begun["session_id"]).json() == pending, "nobody else ends the consent of its owner"
+    refusal = {"error": "access_denied", "state": params["state"]}
+    assert code_of(Browser(browser.app).back(refusal)) == "browser_mismatch"
+    assert platform.status(begun["session_id"]).json()["status"] == "pending"
     assert ("consent.refused", "browser_mismatch (BrowserMismatch)") in audit()
     assert browser.back(params).status_code == 200
     assert platform.status(begun["session_id"]).json()["status"] == "connected"

@@ -5,6 +5,11 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
+from zoho_pipeline.push.hooks import WEBHOOK
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.app import create_app
+from zoho_pipeline.web.hooks.gate import REFUSED
 from zoho_pipeline.web.http.problems import Problem
 from zoho_pipeline.web.http.rate_limits import PER_MINUTE, RateLimits
 
@@ -39,8 +44,46 @@ def test_the_memory_is_bounded() -> None:
     limits = RateLimits(most_callers=10)
     for number in range(1_000):
         limits.take(number, 1, 60)
-    assert len(limits._times) == 10
+    assert limits.remembered() == 10
     limits.take(0, 1, 60)  # forgotten, so served: forgetting never refuses anybody
+
+
+def test_a_caller_is_forgotten_when_its_window_is_over_and_not_before() -> None:
+    clock = Clock()
+    limits = RateLimits(clock)
+    limits.take("slow", 1, 600)
+    for number in range(20_000):
+        limits.take(number, 1, 60)
+    with pytest.raises(Problem):
+        limits.take(0, 1, 60)
+    clock.now += 61
+    for number in range(15_000):
+        limits.take(-1 - number, 1, 60)
+    assert limits.remembered() == 15_001
+    with pytest.raises(Problem):
+        limits.take("slow", 1, 600)
+
+
+def client_from(app: object, address: str) -> TestClient:
+    return TestClient(app, base_url="http://localhost:8480", client=(address, 4000))  # type: ignore[arg-type]
+
+
+def test_an_ipv6_address_counts_as_its_64(settings: Settings) -> None:
+    app = create_app(settings, ServiceSettings())
+    path = "/zohoCrm/start?session=x"
+    answers = [client_from(app, f"2001:db8::{n:x}").get(path).status_code for n in range(PER_MINUTE + 1)]
+    assert answers == [410] * PER_MINUTE + [429]
+    statuses = {}
+    for address in ("2001:db8::ffff:1", "2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.2", "fe80::1%eth0"):
+        statuses[address] = client_from(app, address).get(path).status_code
+    assert list(statuses.values()) == [429, 410, 410, 410, 410]
+
+
+def test_refused_deliveries_are_counted_by_64_too(settings: Settings) -> None:
+    app = create_app(settings, ServiceSettings())
+    path = f"{WEBHOOK}/{'x' * 43}"
+    answers = [client_from(app, f"2001:db8::{number:x}").post(path).status_code for number in range(REFUSED + 1)]
+    assert answers == [401] * REFUSED + [429]
 
 
 def test_a_caller_uses_up_nothing_of_another_one_or_of_another_tenant(

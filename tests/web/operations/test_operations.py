@@ -1,5 +1,6 @@
 """Health, readiness, metrics, the page about the API, and what happens when something breaks."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -104,6 +105,9 @@ def test_the_page_about_the_api_names_each_operation_and_no_other_host(client: T
         assert f"<code>{path}</code>" in page.text
         for operation in methods.values():
             assert operation.get("summary"), path
+    visible = re.sub(r"<[^>]+>", "", page.text)
+    assert "`" not in visible, "Markdown is shown as code, and not as it is written"
+    assert "<code>Authorization: Bearer</code>" in page.text
     links = page.text.replace("http://localhost:8480", "")
     assert "http" not in links
     assert "<script" not in page.text

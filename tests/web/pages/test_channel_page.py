@@ -146,6 +146,10 @@ def test_small_samples_show_their_counts(client: TestClient, embed: Embed) -> No
     found = page(client, embed("small"))
     assert "rate--uncertain" in " ".join(str(attributes.get("class")) for _, attributes in found.tags)
     assert "0 of 8" in found.text
+    assert "With 95 % confidence, the rate lies between 0" in found.text
+    row = found.text.rsplit("By source", 1)[1].split("Conversion by source as a table")[0]
+    assert "to 32 % 0 of 8 0 to 32 % Each line" in row, "a range, and no rate that looks exact"
+    assert "A dashed line has few leads" in row
 
 
 @pytest.mark.parametrize("name", ["never", "late"])

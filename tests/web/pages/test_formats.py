@@ -51,7 +51,7 @@ def test_times_are_local() -> None:
     assert moment("2026-11-25T20:30:00") == "25 November 2026, 20:30"
     assert short_moment(at, "UTC") == "25\u00a0Nov\u00a02026, 20:30"
     assert (moment(None), hours(None)) == ("–", "–")
-    assert [hours(value) for value in (0.4, 4.5, 60)] == ["24\u00a0min", "4.5 hours", "2.5 days"]
+    assert [hours(value) for value in (0.4, 4.5, 60, 2160)] == ["24\u00a0min", "4.5 hours", "2.5 days", "90 days"]
 
 
 @given(st.text(max_size=300))
@@ -96,6 +96,9 @@ def test_whiskers_share_a_scale_that_uncertain_ones_do_not_stretch() -> None:
     assert (found[0].start, found[0].at, found[0].end) == (25, 50, 100)
     assert (found[1].at, found[1].end) == (0, 100)
     assert found[2].at is None
+    assert [row.is_cut for row in found] == [False, True, False]
+    few = wild | {"n": 12, "high": 0.61}
+    assert whiskers([row, few])[1] == 0.8, "an interval that can be read is on the scale, though its sample is small"
 
 
 def test_shares_add_up() -> None:

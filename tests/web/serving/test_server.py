@@ -19,7 +19,9 @@ from zoho_pipeline.web.serving.server import listen
 from zoho_pipeline.web.serving.worker_process import worker_beside
 
 PROGRAM = """
-import sys
+import asyncio, sys
+from fastapi import Response
+from fastapi.responses import StreamingResponse
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.web.app import create_app
@@ -28,6 +30,7 @@ from zoho_pipeline.web.serving import server
 
 class Impatient(protocol.LimitedProtocol):
     head_seconds = float(sys.argv[1])
+    read_seconds = float(sys.argv[1])
 
 def load():
     app = create_app(load_settings(), ServiceSettings())
@@ -37,6 +40,18 @@ def load():
         import time
         time.sleep(seconds)
         return {"slept": seconds}
+
+    @app.get("/bytes")
+    async def some(mib: int, close: bool = False) -> Response:
+        return Response(b"x" * mib * 2**20, headers={"Connection": "close"} if close else None)
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def parts():
+            while True:
+                yield b"y" * 4096
+                await asyncio.sleep(0)
+        return StreamingResponse(parts())
 
     return app
 
@@ -55,6 +70,23 @@ class Process:
         self.out = self.child.stdout
         self.port = int(self.out.readline())
         self.url = f"http://127.0.0.1:{self.port}"
+
+    def resident_mib(self) -> float:
+        lines = Path(f"/proc/{self.child.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+    def open_connections(self) -> int:
+        """The sockets of the server that have a peer."""
+        names = [link.readlink().name for link in Path(f"/proc/{self.child.pid}/fd").iterdir() if link.is_symlink()]
+        own = {name[len("socket:[") : -1] for name in names if name.startswith("socket:[")}
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(row[3] == "01" and row[9] in own for row in rows)
+
+    def wait_for_connections(self, number: int) -> None:
+        until = time.monotonic() + 30
+        while self.open_connections() != number:
+            assert time.monotonic() < until, self.open_connections()
+            time.sleep(0.1)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -218,3 +250,41 @@ def test_an_application_that_cannot_be_loaded_ends_the_server() -> None:
         output, _ = process.communicate("\n", timeout=30)
         assert output.splitlines()[1:] == ["the registry cannot be used"]
         assert process.returncode == 1
+
+
+@pytest.mark.parametrize("path", ["/bytes?mib=8", "/bytes?mib=8&close=1", "/stream"])
+def test_a_client_that_does_not_read_is_cut_and_costs_no_memory(process: Process, path: str) -> None:
+    before = process.resident_mib()
+    with process.connect() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.sendall(f"GET {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        process.wait_for_connections(0)
+    assert process.resident_mib() < before + 30
+    assert httpx.get(f"{process.url}/healthz").status_code == 200
+
+
+STOPPED_WHILE_IMPORTED = """
+import os, signal, sys
+from zoho_pipeline.cli import main
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Finder())
+main(["serve", "--port", "0", "--no-worker"])
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["zoho_pipeline.web.serving", "uvicorn", "sqlalchemy", "zoho_pipeline.web.app", "fastapi.routing"]
+)
+def test_sigterm_while_the_server_is_imported_is_a_clean_end(tmp_path: Path, module: str) -> None:
+    """It was exit code 143, or the whole server began first and printed the traceback of its own end."""
+    env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", STOPPED_WHILE_IMPORTED, module]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "The server has stopped.\n", "")

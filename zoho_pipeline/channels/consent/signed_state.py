@@ -77,4 +77,8 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    return urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    """The bytes of a text that `_encode` made. ValueError: it is another text, though the decoder would take it."""
+    found = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+    if _encode(found) != text:
+        raise ValueError("not the text that we write")
+    return found

@@ -154,6 +154,8 @@ def check_url(url: str, *, loopback: bool) -> str:
     except ValueError:
         parts, host = urlsplit(""), None
     is_local = host in LOOPBACK_HOSTS
+    if host and not is_local and _means_this_machine(host):
+        raise InvalidSetting(f"no event is sent to {host}: it is another name of this machine. Use localhost.")
     secure = parts.scheme == "https" or (parts.scheme == "http" and is_local)
     plain = not (parts.username or parts.password or parts.fragment)
     if (
@@ -175,6 +177,12 @@ def check_url(url: str, *, loopback: bool) -> str:
     if not is_local and (why := why_refused(host)):
         raise InvalidSetting(f"no event is sent to {host}: {why}. Use a public https URL.")
     return url.strip()
+
+
+def _means_this_machine(host: str) -> bool:
+    """Whether a name is `localhost` or ends with it (RFC 6761), also with the dot of the root behind it."""
+    name = host.lower().removesuffix(".")
+    return name in ("localhost", "localhost.localdomain") or name.endswith(".localhost")
 
 
 def why_refused(host: str) -> str | None:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from zoho_pipeline.channels.errors import UnknownChannel
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.channel_rows import read_channel
-from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.channels.registry.platform_tables import sync_requests, workers
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.channels.sync_requests.model import DONE, FAILED, LEASE, QUEUED, RUNNING, SyncRequest, of_row
@@ -22,6 +22,8 @@ from zoho_pipeline.channels.sync_requests.queue import announce
 from zoho_pipeline.logs import redact
 
 LONGEST_ERROR = 2_000
+SILENCE = timedelta(seconds=60)
+"""After the end of its lease of 60 s, a worker that is not heard for so long counts as dead."""
 
 
 def claim(
@@ -124,9 +126,16 @@ def claimable(registry: Registry) -> int:
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
-    """Whether nobody works on a request: it is queued, or its claim has ended."""
+    """Whether nobody works on a request: it is queued, or its claim has ended, or its worker is dead.
+
+    A worker that was killed says nothing. Its claims would stand for a quarter of an hour, and the page would say
+    "Syncing" so long. A worker that lives and cannot be heard loses only work: the lock of the channel keeps two
+    syncs apart.
+    """
     until, state = sync_requests.c.lease_until, sync_requests.c.state
-    return or_(and_(state == QUEUED, or_(until.is_(None), until <= now)), and_(state == RUNNING, until <= now))
+    dead = exists().where(workers.c.id == sync_requests.c.worker, workers.c.lease_until <= now - SILENCE)
+    waits = and_(state == QUEUED, or_(until.is_(None), until <= now))
+    return or_(waits, and_(state == RUNNING, or_(until <= now, dead)))
 
 
 def _end_claim(

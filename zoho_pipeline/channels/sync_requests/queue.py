@@ -5,10 +5,11 @@ so two callers at the same time end in one row, and a unique index refuses a sec
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs
@@ -108,6 +109,16 @@ def history(
         same = and_(sync_requests.c.asked_at == at, sync_requests.c.id < last_id)
         query = query.where(or_(sync_requests.c.asked_at < at, same))
     return _read(registry, query.order_by(sync_requests.c.asked_at.desc(), sync_requests.c.id.desc()).limit(limit))
+
+
+def newest(registry: Registry, channel_ids: Collection[str]) -> dict[str, SyncRequest]:
+    """Channel id → the first row of its `history`, for many channels in one query."""
+    order = (sync_requests.c.asked_at.desc(), sync_requests.c.id.desc())
+    place = func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=order).label("place")
+    listed = select(sync_requests.c.id, place).where(sync_requests.c.channel_id.in_(channel_ids)).subquery()
+    first = select(listed.c.id).where(listed.c.place == 1)
+    found = _read(registry, select(sync_requests).where(sync_requests.c.id.in_(first)))
+    return {request.channel_id: request for request in found}
 
 
 def announce(

@@ -42,6 +42,7 @@ def add(url: str, tenant: str | None, all_tenants: bool, events: tuple[str, ...]
       zoho-pipeline web endpoints add https://platform.example/zoho --tenant acme-inc
       zoho-pipeline web endpoints add https://platform.example/zoho --all-tenants --event connection.broken
     """
+    from zoho_pipeline.channels.platform.audit import Audit
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
 
     if (tenant is None) != all_tenants:
@@ -50,6 +51,7 @@ def add(url: str, tenant: str | None, all_tenants: bool, events: tuple[str, ...]
     found, secret = Endpoints(session.registry).add(
         url, tenant=tenant, events=events or None, loopback=service.is_loopback
     )
+    Audit(session.registry.database).record("operator", "endpoint.added", tenant=tenant, detail=found.id)
     if output == "json":
         print_json(_as_dict(found) | {"secret": secret.reveal()})
         return
@@ -89,12 +91,17 @@ def test(endpoint_id: str, output: str) -> None:
     Example:
       zoho-pipeline web endpoints test ep_0a1b2c3d4e5f
     """
+    from zoho_pipeline.channels.platform.audit import Audit
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
     from zoho_pipeline.worker.sender import send_test
 
     service, session = load_service_settings(), Session()
     stored = Endpoints(session.registry)
-    result = send_test(service, stored.get(endpoint_id), stored.secret(endpoint_id))
+    endpoint = stored.get(endpoint_id)
+    result = send_test(service, endpoint, stored.secret(endpoint_id))
+    Audit(session.registry.database).record(
+        "operator", "endpoint.tested", tenant=endpoint.tenant, detail=f"{endpoint_id}: {result.detail}"
+    )
     if output == "json":
         print_json({"id": endpoint_id, "delivered": result.delivered, "detail": result.detail})
     elif result.delivered:
@@ -116,9 +123,14 @@ def remove(endpoint_id: str, output: str) -> None:
     Example:
       zoho-pipeline web endpoints remove ep_0a1b2c3d4e5f
     """
+    from zoho_pipeline.channels.platform.audit import Audit
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
 
-    Endpoints(Session().registry).remove(endpoint_id)
+    registry = Session().registry
+    stored = Endpoints(registry)
+    endpoint = stored.get(endpoint_id)
+    stored.remove(endpoint_id)
+    Audit(registry.database).record("operator", "endpoint.removed", tenant=endpoint.tenant, detail=endpoint_id)
     if output == "json":
         print_json({"id": endpoint_id, "removed": True})
     else:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoho_pipeline.cli.output import say
+from zoho_pipeline import stopping
+from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ PORT = 8480
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes a free one."
 )
 @click.option("--no-worker", is_flag=True, help="Start no worker. Syncs then need `work` or Dagster elsewhere.")
-def serve(host: str, port: int, no_worker: bool) -> None:
+@format_option
+def serve(host: str, port: int, no_worker: bool, output: str) -> None:
     """Serve the connect popup, the channel pages and the API, until Ctrl-C or SIGTERM.
 
     A worker runs beside the server: it runs the syncs that people request, and sends events to the platform.
@@ -32,6 +34,17 @@ def serve(host: str, port: int, no_worker: bool) -> None:
       zoho-pipeline serve
       zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
     """
+    try:
+        _serve(host, port, output, starts_worker=not no_worker)
+    except (Exception, KeyboardInterrupt):
+        # a signal that comes while the server is imported ends it as cleanly as a later one
+        if stopping.requested() is None:
+            raise
+    if output != "json":
+        say("The server has stopped.")
+
+
+def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
     from zoho_pipeline.service_settings import load_service_settings
     from zoho_pipeline.web.serving import server, worker_process
 
@@ -49,14 +62,17 @@ def serve(host: str, port: int, no_worker: bool) -> None:
 
         clock = DatabaseClock(session.registry.database)
         links.append(login_link(Tokens(session.settings.secret_keys, service.public_url, clock)))
-        return create_app(session.settings, service, starts_worker=not no_worker)
+        return create_app(session.settings, service, starts_worker=starts_worker)
 
     def announce() -> None:
-        if not no_worker:  # only now: a worker would say the same again about a registry that cannot be used
+        if starts_worker:  # only now: a worker would say the same again about a registry that cannot be used
             beside.enter_context(worker_process.worker_beside())
-        say(f"Serving {service.public_url} on {host}:{sock.getsockname()[1]}. Press Ctrl-C to stop.")
+        bound = sock.getsockname()[1]
+        if output == "json":
+            print_json({"public_url": service.public_url, "host": host, "port": bound, "login_url": links[0]})
+            return
+        say(f"Serving {service.public_url} on {host}:{bound}. Press Ctrl-C to stop.")
         say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
     with ExitStack() as beside:
         server.serve(load, sock, announce)
-    say("The server has stopped.")

@@ -40,7 +40,7 @@ def channel_states(
     listed = list(channels)
     numbers = read_numbers(marts, [channel.id for channel in listed]) if marts else {}
     written = summaries(found.registry, [channel.id for channel in listed])
-    requests = {channel.id: _newest_request(found, channel.id) for channel in listed}
+    requests = queue.newest(found.registry, [channel.id for channel in listed])
     database = found.registry.database
     with database.read() as transaction:
         now = database.now_in(transaction)
@@ -48,7 +48,7 @@ def channel_states(
         share = found.service.push_credit_share
         pushes = {channel.id: push_status(transaction, channel, share, now) for channel in listed}
     return [
-        _state(c, numbers.get(c.id), requests[c.id], spent[c.id], pushes[c.id], _write_back(written, c), now)
+        _state(c, numbers.get(c.id), requests.get(c.id), spent[c.id], pushes[c.id], _write_back(written, c), now)
         for c in listed
     ]
 
@@ -61,10 +61,6 @@ def for_browser(text: str) -> str | None:
     parts = re.split(r"(?<=[.;])\s+", text)
     kept = " ".join(part for part in parts if "zoho-pipeline" not in part and "ZOHO_" not in part).strip()
     return kept.rstrip(";:, ") or None
-
-
-def _newest_request(found: WebServices, channel_id: str) -> SyncRequest | None:
-    return next(iter(queue.history(found.registry, channel_id, 1)), None)
 
 
 def _state(

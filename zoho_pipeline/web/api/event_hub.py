@@ -18,6 +18,8 @@ from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.registry.channel_events import CHANNEL_STATUS, SYNC_PROGRESS
 from zoho_pipeline.channels.registry.platform_tables import channel_events, event_numbers, web_keys
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import states
+from zoho_pipeline.web.auth.operator import logout_nonce
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,14 @@ class Listener:
     Attributes:
         tenant: the tenant of the channel when the page began. Events of the same id under another tenant are not
             for this page.
-        key_id: the API key behind the page; the page ends with it. None: there is none.
+        proof: the API key behind the page, or the operator's login; the page ends with it. None: there is none.
         after: the number of the last event that the page needs no more.
         has_ended: it got all events that it will get.
     """
 
     channel_id: str
     tenant: str | None
-    key_id: str | None
+    proof: str | None
     after: int
     has_ended: bool = False
     _queue: "asyncio.Queue[PageEvent | None]" = field(default_factory=lambda: asyncio.Queue(QUEUE_LENGTH + 1))
@@ -83,6 +85,12 @@ class Listener:
         with suppress(asyncio.QueueFull):
             self._queue.put_nowait(None)
 
+    def cut(self) -> None:
+        """End the page now. What waits for it is dropped: who reads slowly may have lost the right to it meanwhile."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self.end()
+
 
 @dataclass
 class _Topic:
@@ -103,13 +111,14 @@ class EventHub:
         self._reader: asyncio.Task[None] | None = None
 
     async def listen(
-        self, channel_id: str, tenant: str | None, last_seen: int | None, key_id: str | None = None
+        self, channel_id: str, tenant: str | None, last_seen: int | None, proof: str | None = None
     ) -> Listener:
         """Open a page of a channel.
 
         Args:
             tenant: the channel's present tenant.
-            key_id: the API key behind the page. When it is revoked, the page gets no further event and ends.
+            proof: the id of the API key behind the page, or `operator:…` of a login. When the key is revoked, or the
+                login ended, the page gets no further event and ends.
             last_seen: the number of the last event that the page got; the later ones of the last hour come first.
                 None: the page begins now.
 
@@ -122,7 +131,7 @@ class EventHub:
             if topic is None or topic.cursor <= newest:
                 break  # else the reader went on meanwhile, and what it told would be missing
         after = min(last_seen, newest) if last_seen is not None else newest
-        listener = Listener(channel_id, tenant, key_id, after)
+        listener = Listener(channel_id, tenant, proof, after)
         for event in missed[-QUEUE_LENGTH:]:
             listener.offer(event)
         listener.after = newest
@@ -151,23 +160,23 @@ class EventHub:
             while self._topics:
                 await asyncio.sleep(self._poll_seconds)
                 cursors = {channel_id: topic.cursor for channel_id, topic in self._topics.items()}
-                keys = {page.key_id for topic in self._topics.values() for page in topic.listeners if page.key_id}
+                proofs = {page.proof for topic in self._topics.values() for page in topic.listeners if page.proof}
                 try:
-                    found, good = await asyncio.to_thread(self._after, cursors, keys)
+                    found, good = await asyncio.to_thread(self._after, cursors, proofs)
                 except RegistryError as error:
                     log.warning("the events cannot be read, and are tried again: %s", error)
                     continue
-                self._end_pages(keys - good)
+                self._end_pages(proofs - good)
                 for channel_id, (newest, events) in found.items():
                     self._tell(channel_id, newest, events)
         finally:
             self._reader = None
 
     def _end_pages(self, ended: set[str]) -> None:
-        """End the pages behind which these keys are."""
-        pages = [page for topic in self._topics.values() for page in topic.listeners if page.key_id in ended]
+        """End the pages behind which these keys and logins are."""
+        pages = [page for topic in self._topics.values() for page in topic.listeners if page.proof in ended]
         for page in pages:
-            page.end()
+            page.cut()
             self.leave(page)
 
     def _tell(self, channel_id: str, newest: int, events: list[PageEvent]) -> None:
@@ -194,16 +203,20 @@ class EventHub:
             return newest, [PageEvent(row["seq"], row["tenant"], row["type"], row["data"]) for row in events]
 
     def _after(
-        self, cursors: dict[str, int], keys: set[str]
+        self, cursors: dict[str, int], proofs: set[str]
     ) -> tuple[dict[str, tuple[int, list[PageEvent]]], set[str]]:
         """Channel → its newest number and its events after the cursor, for the channels that have new ones; and
-        those of the keys that are not revoked."""
+        those of the keys and logins that are good still."""
         found: dict[str, tuple[int, list[PageEvent]]] = {}
-        good: set[str] = set()
+        logins = {logout_nonce(proof): proof for proof in proofs if proof.startswith("operator:")}
+        good = set(logins.values())
         with self._registry.database.read() as transaction:
-            for part in _parts(sorted(keys)):
+            for part in _parts(sorted(proofs - good)):
                 known = select(web_keys.c.id).where(web_keys.c.id.in_(part), web_keys.c.revoked_at.is_(None))
                 good |= set(transaction.scalars(known))
+            for part in _parts(sorted(logins)):
+                ended = transaction.scalars(select(states.c.nonce).where(states.c.nonce.in_(part)))
+                good -= {logins[nonce] for nonce in ended}
             for part in _parts(sorted(cursors)):
                 numbers = select(event_numbers).where(event_numbers.c.channel_id.in_(part))
                 for row in transaction.execute(numbers):

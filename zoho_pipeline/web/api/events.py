@@ -5,13 +5,17 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.web.api.channels import WHO
 from zoho_pipeline.web.api.event_hub import EventHub, Listener, PageEvent
+from zoho_pipeline.web.api.stream_seats import StreamSeats
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http.problems import problem_responses
@@ -35,43 +39,68 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class Admitted:
+    """Who may listen to which channel, and for how many seconds."""
+
+    channel: Channel
+    principal: Principal
+    seconds: float
+
+
+class SeatedStream(StreamingResponse):
+    """A stream that has a place among the open ones from its first to its last byte, however it ends.
+
+    Raises:
+        Problem: `rate_limited` or `unavailable`, before anything is sent.
+    """
+
+    def __init__(self, lines: AsyncIterator[str], seats: StreamSeats, principal: Principal) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(lines, media_type="text/event-stream", headers=headers)
+        self._seats, self._principal = seats, principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seats.seat(self._principal):
+            await super().__call__(scope, receive, send)
+
+
 def admitted(
     request: Request, channel_id: ChannelId, principal: Annotated[Principal, Depends(require("read"))]
-) -> tuple[Channel, float, str | None]:
-    """The channel, for how many seconds the caller may listen, and the key behind the caller.
-
-    It reads the registry, so it runs in a thread of the pool, and only at the start.
-    """
+) -> Admitted:
+    """The caller, if it may listen. It reads the registry, so it runs in a thread of the pool, once per stream."""
     found = services(request)
     channel = visible_channel(found, principal, channel_id)
-    if principal.expires_at is None:
-        return channel, LONGEST_SECONDS, principal.key_id
-    left = (principal.expires_at - found.clock()).total_seconds()
-    return channel, min(LONGEST_SECONDS, left), principal.key_id
+    left = LONGEST_SECONDS
+    if principal.expires_at is not None:
+        left = min(left, (principal.expires_at - found.clock()).total_seconds())
+    return Admitted(channel, principal, left)
 
 
 @router.get(
     "/channels/{id}/events",
     response_class=StreamingResponse,
     summary="Events of a channel as they happen",
-    responses=_STREAM | problem_responses("unauthenticated", "forbidden", "not_found", "tenant_required", "invalid"),
+    responses=_STREAM | problem_responses(*WHO, "not_found"),
 )
 async def stream(
     request: Request,
-    seen: Annotated[tuple[Channel, float, str | None], Depends(admitted)],
+    seen: Annotated[Admitted, Depends(admitted)],
     last_event_id: Annotated[str | None, Header(description="The id of the last event that the page got.")] = None,
 ) -> StreamingResponse:
     """Follow a channel. After a cut connection, `Last-Event-ID` brings what happened within the last hour.
 
-    A comment comes every 15 seconds. The stream ends with the token or its key, at the latest after an hour.
+    A comment comes every 15 seconds. The stream ends with the token or its key, at the latest after an hour. A caller
+    that has too many open streams gets 429.
     """
-    hub, (channel, seconds, key_id) = hub_of(request), seen
-    ends_at = time.monotonic() + seconds
+    hub, principal = hub_of(request), seen.principal
+    ends_at = time.monotonic() + seen.seconds
 
     async def lines() -> AsyncIterator[str]:
-        yield "retry: 3000\n: connected\n\n"
-        listener = await hub.listen(channel.id, channel.tenant, _number(last_event_id), key_id)
+        proof = principal.id if principal.kind == "operator" else principal.key_id
+        listener = await hub.listen(seen.channel.id, seen.channel.tenant, _number(last_event_id), proof)
         try:
+            yield "retry: 3000\n: connected\n\n"  # only now: what happens after this line is heard
             while (left := ends_at - time.monotonic()) > 0:
                 event = await _next(listener, min(COMMENT_SECONDS, left))
                 if listener.has_ended:
@@ -80,8 +109,7 @@ async def stream(
         finally:
             hub.leave(listener)
 
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(lines(), media_type="text/event-stream", headers=headers)
+    return SeatedStream(lines(), request.app.state.stream_seats, principal)
 
 
 def hub_of(request: Request) -> EventHub:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from zoho_pipeline.channels.access.verify import verify as verify_at_zoho
 from zoho_pipeline.channels.consent.remove import Removal
 from zoho_pipeline.channels.consent.remove import remove as remove_channel
+from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, OtherOrg, RegistryError, UnknownChannel
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.model import ACTIVE, PAUSED, RECONNECT_NEEDED, Channel
@@ -24,6 +25,9 @@ from zoho_pipeline.zoho.errors import ReconnectNeeded, TokenThrottled, ZohoError
 
 VERIFICATIONS, VERIFICATION_SECONDS = 6, 60.0
 """Each verification costs two calls at Zoho."""
+
+LOCK_SECONDS = 5.0
+"""How long a removal waits for a sync of the channel. It holds one of 40 threads meanwhile."""
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/channels", tags=["manage"])
@@ -120,9 +124,11 @@ def remove(
     This process does not write to the warehouse, so a worker deletes the rows.
     """
     found, channel = _channel(request, principal, channel_id)
-    end_for_removal(found.settings, found.registry, found.service, channel.id)
     try:
-        done = remove_channel(found.registry, channel.id, purge_for=principal.id if purge else None)
+        # the lock is held around both steps: else the subscription of a channel that stays would end
+        with channel_lock(found.settings, channel.id, wait=LOCK_SECONDS):
+            end_for_removal(found.settings, found.registry, found.service, channel.id)
+            done = remove_channel(found.registry, channel.id, purge_for=principal.id if purge else None)
     except UnknownChannel:
         raise not_found() from None
     except (ChannelBusy, LockLost):

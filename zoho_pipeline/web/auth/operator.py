@@ -6,6 +6,7 @@ own pages sent it: by `Origin`, and by a token that only our pages hold.
 
 import hashlib
 import hmac
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -47,10 +48,19 @@ def operator_of(request: Request) -> Principal:
         claims = tokens_of(found).read(OPERATOR, request.cookies.get(COOKIE, ""))
     except BadToken:
         raise Problem("unauthenticated", "Log in with the link that `zoho-pipeline web login` prints.") from None
-    principal = Principal("operator", f"operator:{claims['jti']}", None, frozenset(SCOPES))
+    ends = datetime.fromtimestamp(claims["exp"], UTC)
+    principal = Principal("operator", f"operator:{claims['jti']}", None, frozenset(SCOPES), expires_at=ends)
+    if found.registry.nonce_is_used(logout_nonce(principal.id)):
+        raise Problem("unauthenticated", "This login was ended. Log in with a new link: zoho-pipeline web login")
     if request.method not in SAFE:
         _check_own_page(request, found, principal)
     return principal
+
+
+def logout_nonce(principal_id: str) -> str:
+    """The mark in the registry that ends a login, also for whoever copied its cookie. Nonces are kept for a day, which
+    is longer than a cookie lives."""
+    return f"logout {principal_id}"
 
 
 def form_token(found: WebServices, principal: Principal) -> str:
@@ -105,8 +115,11 @@ def login(request: Request, t: str = "") -> Response:
 
 @router.post("/ui/logout")
 def logout(request: Request) -> Response:
-    """Forget the cookie in this browser."""
-    operator_of(request)
+    """End the login: the cookie is good nowhere any more, and open streams of events end."""
+    principal = operator_of(request)
+    registry = services(request).registry
+    registry.claim_nonce(logout_nonce(principal.id))
+    Audit(registry.database).record(principal.id, "operator.logout")
     answer = RedirectResponse("/ui", 303)
     answer.delete_cookie(COOKIE, path="/")
     return answer

@@ -122,8 +122,9 @@ def _failed(request: Request, found: WebServices, session: ConnectSession | None
     if session is None:
         return Outcome(code, FAILED_TITLE, TEXTS[code])
     try:
-        # a state that comes again says nothing new about a session that has ended
-        if code != "state_used":
+        # a state that comes again says nothing new about a session that has ended, and whoever comes in another browser
+        # must not end the consent of its owner, who can still finish it
+        if code not in ("state_used", "browser_mismatch"):
             ConnectSessions(found.registry.database).settle(session.id, FAILED, code)
         _audit(found, session, "consent.refused", f"{code} ({kind})")
     except RegistryError as error:

@@ -110,7 +110,7 @@ def connect(
     response_class=RedirectResponse,
     responses=problem_responses("gone", "rate_limited", "unavailable"),
 )
-def start(request: Request, session: Annotated[str, Query(max_length=100)] = "") -> Response:
+def start(request: Request, session: str = "") -> Response:
     """Begin the consent in this browser: a cookie binds it, and the browser goes on to Zoho. It works once."""
     try:
         return _begun(request, session)
@@ -121,7 +121,6 @@ def start(request: Request, session: Annotated[str, Query(max_length=100)] = "")
 def _begun(request: Request, session: str) -> Response:
     found = services(request)
     count_address(request, "start")
-    limits_of(request).take(("start", session), MOST_STARTS, 600.0)
     binding = secrets.token_urlsafe(32)
     name = callback.COOKIE + session
     before = request.cookies.get(name)
@@ -129,6 +128,7 @@ def _begun(request: Request, session: str) -> Response:
     known = sessions.get(session)
     if known is None:
         raise Problem("gone", GONE)
+    limits_of(request).take(("start", session), MOST_STARTS, 600.0)
     # before the link is used up: it stays good if no consent can begin now
     ready = authorization(found, known.channel_id, known.tenant, known.id, known.request)
     begun = sessions.start(

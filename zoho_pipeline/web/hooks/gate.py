@@ -12,6 +12,7 @@ from zoho_pipeline.push.receive import Hearing
 from zoho_pipeline.push.writer import PushWriter
 from zoho_pipeline.web.http.bodies import refuse
 from zoho_pipeline.web.http.problems import Problem
+from zoho_pipeline.web.http.rate_limits import counted_address
 from zoho_pipeline.web.services import WebServices
 
 BODY_BYTES = 1024 * 1024
@@ -43,7 +44,7 @@ def refused(scope: Scope, headers: dict[str, str] | None = None) -> Problem:
     state = scope["app"].state
     state.metrics.push_deliveries.labels("refused").inc()
     try:
-        state.rate_limits.take(("hook", scope["state"].get("client")), REFUSED, REFUSED_SECONDS)
+        state.rate_limits.take(("hook", counted_address(scope)), REFUSED, REFUSED_SECONDS)
     except Problem as too_many:
         return Problem("rate_limited", too_many.detail, headers={**too_many.headers, **(headers or {})})
     return Problem("unauthenticated", "This delivery is not known here.", headers=headers)

@@ -9,12 +9,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup, escape
 
 from zoho_pipeline.web.templates import templates
 
 router = APIRouter(include_in_schema=False)
 _FOLDER = Path(__file__).parent / "templates"
 _PAGES = templates(_FOLDER)
+_PAGES.filters["words"] = lambda text: words(str(text))
 
 
 @router.get("/docs")
@@ -32,6 +34,16 @@ def docs(request: Request) -> HTMLResponse:
 def style() -> Response:
     return Response(
         (_FOLDER / "docs.css").read_bytes(), media_type="text/css", headers={"Cache-Control": "max-age=300"}
+    )
+
+
+def words(text: str) -> Markup:
+    """A description as HTML: what stands between backticks is code, as it is in Markdown. Nothing else is marked up."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick too many: nobody knows which one
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
     )
 
 

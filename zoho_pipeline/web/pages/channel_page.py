@@ -14,7 +14,6 @@ from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import check_scopes, visible_channel
 from zoho_pipeline.web.http.problems import Problem
 from zoho_pipeline.web.pages.channel_view import (
-    FEW,
     InsightView,
     history_rows,
     insight_view,
@@ -91,7 +90,6 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         read=read_modules(state),
         push=push_line(state),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
-        few=FEW,
         **insight,
     )
 

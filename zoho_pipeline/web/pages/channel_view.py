@@ -6,14 +6,15 @@ from typing import Any
 
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.web.api.channel_model import ChannelState, Lead
-from zoho_pipeline.web.pages.charts import Bars, Whisker, bars_of_weeks, shares, whiskers
+from zoho_pipeline.web.pages.charts import FEW, Bars, Whisker, bars_of_weeks, shares, whiskers
 from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, short_moment, shown, whole
 from zoho_pipeline.writeback.model import Writeback
 
 MOST_ROWS = 8
 """Rows of a chart: more would not be read."""
-FEW = 5
-"""With fewer leads a rate says nothing: only the two counts are shown."""
+
+SMALL = 30
+"""With fewer leads the page shows the range of a rate, and no rate that looks exact."""
 
 _TRENDS = {
     "up": "More leads came in the last four full weeks than in the four before.",
@@ -129,8 +130,8 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
         contact=_contact(insight, currency),
         topics=topics,
         topics_end=topics_end,
-        topics_words=_TOPICS.get(str(insight["topic_status"]), "The lines show the 95 % interval of each rate."),
-        suggestions=_suggestions(insight),
+        topics_words=_TOPICS.get(str(insight["topic_status"]), ""),
+        suggestions=_suggestions(insight, currency),
     )
 
 
@@ -156,6 +157,8 @@ def _conversion_note(insight: Mapping[str, Any]) -> str:
     if rate is None or insight["conversion_rate_30d_x"] is None or n < FEW:
         return ""
     low, high = insight["conversion_rate_30d_ci_low"], insight["conversion_rate_30d_ci_high"]
+    if n < SMALL:
+        return f"With 95 % confidence, the rate lies between {percent(low, n)} and {percent(high, n)}."
     return f"{percent(rate, n)}; with 95 % confidence between {percent(low, n)} and {percent(high, n)}."
 
 
@@ -175,7 +178,7 @@ def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _topic_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = [row for row in insight["topic_performance"] if row["n_converted"] is not None and row["n_leads"]]
     rows.sort(key=lambda row: (-row["n_leads"], row["topic"]))
-    return [_rate(row["topic"], row, row["n_leads"] < 30) for row in rows[:MOST_ROWS]]
+    return [_rate(row["topic"], row, row["n_leads"] < SMALL) for row in rows[:MOST_ROWS]]
 
 
 def _rate(label: str, row: Mapping[str, Any], is_uncertain: bool) -> dict[str, Any]:
@@ -221,9 +224,21 @@ def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
     return lines
 
 
-def _suggestions(insight: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = [(insight[f"suggested_topic_{n}"], insight[f"suggested_topic_{n}_reason"]) for n in (1, 2, 3)]
-    return [(str(topic), str(reason)) for topic, reason in found if topic]
+def _suggestions(insight: Mapping[str, Any], currency: str | None) -> list[tuple[str, str]]:
+    """Topics that go with more deals, and why, in two short sentences. The mart's own reason is for analysts."""
+    rows = {row["topic"]: row for row in insight["topic_performance"]}
+    names = [str(insight[f"suggested_topic_{n}"]) for n in (1, 2, 3) if insight[f"suggested_topic_{n}"]]
+    return [(name, _reason(rows[name], currency)) for name in names if name in rows]
+
+
+def _reason(row: Mapping[str, Any], currency: str | None) -> str:
+    x, n = whole(row["n_converted"], currency), whole(row["n_leads"], currency)
+    strength = (
+        "Its whole range lies above that."
+        if row["evidence"] == "strong"
+        else "It is only a hint: the numbers are small."
+    )
+    return f"{x} of {n} leads got a deal; of all leads {percent(row['base_rate'])} did. {strength}"
 
 
 def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:

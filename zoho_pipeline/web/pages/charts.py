@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+FEW = 5
+"""With fewer leads a rate says nothing: only the two counts are shown."""
+
 GAP = 0.28
 """The part of a bar's place that stays empty."""
 
@@ -40,7 +43,10 @@ class Bars:
 
 @dataclass(frozen=True)
 class Whisker:
-    """A rate with its interval. All places are 0 to 100; None: there is no rate."""
+    """A rate with its interval. All places are 0 to 100; None: there is no rate.
+
+    `is_uncertain`: the sample is small. `is_cut`: the interval goes on beyond the end of the scale.
+    """
 
     label: str
     rate: float | None
@@ -52,6 +58,7 @@ class Whisker:
     start: float | None
     end: float | None
     is_uncertain: bool
+    is_cut: bool
 
 
 def bars_of_weeks(weeks: Sequence[Mapping[str, Any]]) -> Bars | None:
@@ -85,10 +92,12 @@ def round_top(largest: float) -> int:
 def whiskers(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Whisker], float]:
     """Rates with their intervals on one scale, and the end of the scale as a rate.
 
+    The scale holds the intervals that have at least `FEW` leads; a smaller sample would press the others together.
+
     Args:
         rows: {label, rate, low, high, n, x, is_uncertain}. A rate that is not known has no place.
     """
-    ends = [float(row["high"]) for row in rows if row["high"] is not None and not row["is_uncertain"]]
+    ends = [float(row["high"]) for row in rows if row["high"] is not None and (row["n"] or 0) >= FEW]
     ends += [float(row["rate"]) for row in rows if row["rate"] is not None]
     end = min(1.0, max((round_top(100 * max(ends)) / 100) if ends else 1.0, 0.02))
 
@@ -107,6 +116,7 @@ def whiskers(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Whisker], float]:
             start=place(row["low"]),
             end=place(row["high"]),
             is_uncertain=bool(row["is_uncertain"]),
+            is_cut=row["high"] is not None and float(row["high"]) > end,
         )
         for row in rows
     ]

@@ -53,13 +53,20 @@ def percent(rate: float | None, of: int | None = None) -> str:
     return f"{100 * rate:.{digits}f}{THIN}%"
 
 
+def between(low: float | None, high: float | None) -> str:
+    """`14 to 61 %`: a range without a point in it; nothing where it is unknown."""
+    return "" if low is None or high is None else f"{100 * low:.0f} to {100 * high:.0f}{THIN}%"
+
+
 def hours(value: float | None) -> str:
-    """`25 min`, `4.5 hours`, `2.4 days`."""
+    """`25 min`, `4.5 hours`, `2.4 days`, `90 days`."""
     if value is None:
         return NONE
     if value < 1:
         return f"{60 * value:.0f}{THIN}min"
-    return f"{value:.1f} hours" if value < 48 else f"{value / 24:.1f} days"
+    if value < 48:
+        return f"{value:.1f} hours"
+    return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:.0f} days"
 
 
 def day(value: date | str | None, *, year: bool = True) -> str:

@@ -19,7 +19,7 @@ TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 def environment() -> Environment:
     """The templates, with the formats as filters. Escaping is on for every template."""
     found = templates(HERE / "templates")
-    for name in ("whole", "money", "percent", "hours", "day", "moment", "shown", "plural"):
+    for name in ("whole", "money", "percent", "between", "hours", "day", "moment", "shown", "plural"):
         found.filters[name] = getattr(formats, name)
     found.globals["static"] = static_path
     return found

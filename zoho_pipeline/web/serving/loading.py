@@ -35,6 +35,7 @@ class LoadingApp:
         self._app: FastAPI | None = None
         self._ready = asyncio.Event()
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
+        self._stops = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -50,7 +51,8 @@ class LoadingApp:
         await self._app(scope, receive, send)  # type: ignore[arg-type]
 
     def stop(self) -> None:
-        """End what would not end by itself: streams of events."""
+        """End what would not end by itself: streams of events. An application that is not loaded yet does not begin."""
+        self._stops = True
         for end in getattr(self._app.state, "on_stop", ()) if self._app is not None else ():
             end()
 
@@ -67,6 +69,8 @@ class LoadingApp:
     async def _fill(self) -> None:
         try:
             app = await asyncio.to_thread(self._load)
+            if self._stops:
+                return
             lifespan = app.router.lifespan_context(app)
             await lifespan.__aenter__()
         except BaseException as error:

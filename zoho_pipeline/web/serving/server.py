@@ -64,10 +64,14 @@ def serve(
     options = uvicorn_options() | {"http": protocol, "lifespan": "on", "timeout_graceful_shutdown": GRACE_SECONDS}
     config = uvicorn.Config(app, **options)
     server = _Server(config, app)
-    # uvicorn raises a caught signal again when it has stopped; without this handler, that would end the process
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    # for a signal before uvicorn listens to signals, and for the one that it raises again when it has stopped
     with stopping.own_handling():
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, stop)
         server.run(sockets=[sock])
     if errors:
         raise errors[0]

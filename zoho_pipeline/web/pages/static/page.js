@@ -1,6 +1,6 @@
 const body = document.body, origin = body.dataset.origin;
 const live = () => document.getElementById("live");
-let bearer = body.dataset.bearer, wait = 2000, last = "", stream = null, busy = false;
+let bearer = body.dataset.bearer, wait = 2000, last = "", stream = null, busy = null, again = false;
 
 function tell(type, extra) {
   if (origin && parent !== window) parent.postMessage({ source: "zoho-pipeline", v: 1, type: `zoho-pipeline:${type}`, channel_id: body.dataset.channel, ...extra }, origin);
@@ -9,28 +9,32 @@ const height = () => tell("height", { height: Math.ceil(document.documentElement
 const status = () => tell("status", { status: body.dataset.status });
 
 // The page is made on the server, also after a change: this takes the new one in the place of the old one.
-async function refresh(url = location.href) {
-  if (busy) return;
-  busy = true;
-  try {
-    const answer = await fetch(url, { credentials: "same-origin", headers: { Accept: "text/html" } });
-    if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const open = [...document.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent);
-    const at = document.activeElement?.closest("form")?.action;
-    document.querySelector("main").replaceChildren(...fresh.querySelector("main").childNodes);
-    document.title = fresh.title;
-    for (const part of document.querySelectorAll("main details")) if (part.className === "twin") part.open = open.includes(part.querySelector("summary").textContent);
-    if (at) [...document.forms].find((form) => form.action === at)?.querySelector("button")?.focus();
-    bearer = fresh.body.dataset.bearer ?? bearer;
-    if (body.dataset.status !== fresh.body.dataset.status) {
-      body.dataset.status = fresh.body.dataset.status;
-      status();
-    }
-    height();
-  } finally {
-    busy = false;
+// What happens while it loads may be missing in it, so it is then loaded once more.
+function refresh() {
+  again = busy !== null;
+  busy ??= load().catch(() => {}).then(() => {
+    busy = null;
+    return again ? refresh() : undefined;
+  });
+  return busy;
+}
+
+async function load() {
+  const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const open = [...document.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent);
+  const at = document.activeElement?.closest("form")?.action;
+  document.querySelector("main").replaceChildren(...fresh.querySelector("main").childNodes);
+  document.title = fresh.title;
+  for (const part of document.querySelectorAll("main details")) if (part.className === "twin") part.open = open.includes(part.querySelector("summary").textContent);
+  if (at) [...document.forms].find((form) => form.action === at)?.querySelector("button")?.focus();
+  bearer = fresh.body.dataset.bearer ?? bearer;
+  if (body.dataset.status !== fresh.body.dataset.status) {
+    body.dataset.status = fresh.body.dataset.status;
+    status();
   }
+  height();
 }
 
 function heard(type, data) {
@@ -67,7 +71,7 @@ async function listen() {
           if (event.data) heard(event.event, JSON.parse(event.data));
         }
       }
-    } else if ([401, 403, 404].includes(answer.status)) wait = 60000;
+    } else if ([401, 403, 404, 429, 503].includes(answer.status)) wait = 60000;
   } catch {
     // the next try follows
   }
@@ -83,7 +87,7 @@ addEventListener("message", (event) => {
   url.searchParams.set("t", event.data.token);
   url.searchParams.delete("note");
   history.replaceState(null, "", url);
-  refresh(url.href).then(() => stream?.abort());
+  refresh().then(() => stream?.abort());
 });
 
 document.addEventListener("submit", (event) => {

@@ -10,6 +10,7 @@ import sys
 try:
     import click
 
+    from zoho_pipeline.cli.agents import mcp
     from zoho_pipeline.cli.channels import channels
     from zoho_pipeline.cli.connect import connect
     from zoho_pipeline.cli.data import content, reconcile, sync
@@ -58,6 +59,7 @@ COMMANDS = (
     web,
     push,
     writeback,
+    mcp,
     simulator,
     demo,
 )

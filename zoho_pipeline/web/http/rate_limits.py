@@ -6,19 +6,15 @@ the registry. A key names the principal and the tenant, so nobody can use up wha
 
 import math
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from threading import Lock
 
 from fastapi import Request
 
+from zoho_pipeline.call_windows import MOST_CALLERS, CallWindows
 from zoho_pipeline.web.http.problems import Problem
 
 PER_MINUTE = 300
 """The requests of one principal in one minute."""
-
-MOST_CALLERS = 2_000
-"""How many callers are remembered. One more forgets the caller that was silent for the longest time."""
 
 
 class RateLimits:
@@ -35,9 +31,7 @@ class RateLimits:
         most_callers: int = MOST_CALLERS,
         per_minute: int = PER_MINUTE,
     ) -> None:
-        self._clock, self._most, self._per_minute = clock, most_callers, per_minute
-        self._guard = Lock()
-        self._times: OrderedDict[Hashable, deque[float]] = OrderedDict()
+        self._windows, self._per_minute = CallWindows(clock, most_callers), per_minute
 
     def take(self, key: Hashable, limit: int | None = None, seconds: float = 60.0) -> None:
         """Count one request. A refused one is not counted, so a caller that waits is served again.
@@ -48,18 +42,9 @@ class RateLimits:
         Raises:
             Problem: `rate_limited` with `Retry-After`; there were `limit` requests in the last `seconds`.
         """
-        limit = self._per_minute if limit is None else limit
-        with self._guard:
-            now = self._clock()
-            times = self._times.setdefault(key, deque())
-            self._times.move_to_end(key)
-            while times and times[0] <= now - seconds:
-                times.popleft()
-            if len(times) >= limit:
-                raise too_many(times[0] + seconds - now)
-            times.append(now)
-            while len(self._times) > self._most:
-                self._times.popitem(last=False)
+        wait = self._windows.take(key, self._per_minute if limit is None else limit, seconds)
+        if wait is not None:
+            raise too_many(wait)
 
 
 def too_many(wait: float) -> Problem:

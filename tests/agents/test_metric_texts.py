@@ -33,7 +33,7 @@ def test_every_number_of_the_insight_is_explained(name: str) -> None:
 
 
 def test_an_unknown_name_gets_similar_ones_and_is_not_repeated() -> None:
-    with pytest.raises(Refused, match="Similar names: .*conversion_rate") as refused:
+    with pytest.raises(Refused, match=r"Similar names: .*conversion_rate") as refused:
         explain_metric("conversion_rat`; drop table")
     assert "drop" not in str(refused.value)
 

@@ -27,7 +27,8 @@ from zoho_pipeline.agents.sections.topics import topics
 from zoho_pipeline.agents.suppression import also_hidden, cells, in_whole_blocks, is_small
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 
-AS_OF = datetime(2026, 3, 31, 9, 30)
+AS_OF = datetime(2026, 3, 31, 9, 30, tzinfo=UTC).replace(tzinfo=None)
+"""The marts have times without a zone, in UTC."""
 SOURCES = ("LinkedIn", "Chat", "Expo", "Radio")
 TABLES = """
 create schema marts;

@@ -10,7 +10,6 @@ import sys
 try:
     import click
 
-    from zoho_pipeline.cli.agents import mcp
     from zoho_pipeline.cli.channels import channels
     from zoho_pipeline.cli.connect import connect
     from zoho_pipeline.cli.data import content, reconcile, sync
@@ -20,6 +19,7 @@ try:
     from zoho_pipeline.cli.push import push
     from zoho_pipeline.cli.simulator import simulator
     from zoho_pipeline.cli.web import web
+    from zoho_pipeline.cli.web.agents import mcp
     from zoho_pipeline.cli.web.serve import serve
     from zoho_pipeline.cli.web.work import work
     from zoho_pipeline.cli.writeback import writeback

@@ -29,7 +29,8 @@ def test_a_path_without_what_lets_somebody_in(path: str, shown: str) -> None:
 def test_a_line_per_request(
     client: TestClient, key: Callable[..., dict[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "httpx")  # the client of the test logs its own URLs
+    for name in ("httpx", "httpx2"):  # the client of the test logs its own URLs
+        caplog.set_level(logging.WARNING, name)
     caplog.set_level(logging.INFO)
     headers = key()
     client.post("/v1/sessions?token=SECRET1", headers=headers, json={"origin": "SECRET2"})

@@ -39,7 +39,7 @@ def test_the_memory_is_bounded() -> None:
     limits = RateLimits(most_callers=10)
     for number in range(1_000):
         limits.take(number, 1, 60)
-    assert len(limits._times) == 10
+    assert len(limits._windows._times) == 10
     limits.take(0, 1, 60)  # forgotten, so served: forgetting never refuses anybody
 
 

@@ -7,13 +7,13 @@ not see. The audit is written before the answer is given: an answer without its 
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 Section = Callable[[Reading], tuple[Made, int]]
+STOP_AGAIN = 0.1
+"""Seconds between two tries to break off a call."""
+
 SMALLER = "Ask for fewer rows with the arguments of the tool."
 
 
@@ -59,10 +62,16 @@ class _Running:
             with self.guard:  # afterwards the session belongs to somebody else
                 self.connection = None
 
-    def interrupt(self) -> None:
-        with self.guard:
-            if self.connection is not None:
-                self.connection.interrupt()
+    def stop(self, future: "Future[Any]") -> None:
+        """Break off one statement after the other until the work has ended.
+
+        Once would not do: the work may be between two statements, or wait for its session.
+        """
+        while not future.done():
+            with self.guard:
+                if self.connection is not None:
+                    self.connection.interrupt()
+            wait([future], timeout=STOP_AGAIN)
 
 
 @dataclass
@@ -181,8 +190,8 @@ class Desk:
             try:
                 text, rows = future.result(SECONDS)
             except TooLate:
-                future.cancel()
-                running.interrupt()
+                if not future.cancel():
+                    Thread(target=running.stop, args=(future,), name="agent-call-stop", daemon=True).start()
                 raise too_slow() from None
             if len(text) > CHARACTERS:
                 raise too_large(cure)
@@ -235,9 +244,9 @@ class Desk:
         return channel
 
     def _count(self, caller: Caller, note: _Note) -> None:
-        wait = self._windows.take((caller.name, caller.tenant, note.channel_id), PER_MINUTE)
-        if wait is not None:
-            raise too_many_calls(wait)
+        seconds = self._windows.take((caller.name, caller.tenant, note.channel_id), PER_MINUTE)
+        if seconds is not None:
+            raise too_many_calls(seconds)
 
     def _reading(self, caller: Caller, channel: Channel, marts: Connection | None) -> Reading:
         numbers = read_numbers(marts, [channel.id]).get(channel.id) if marts else None

@@ -14,7 +14,12 @@ from urllib.parse import urlsplit, urlunsplit
 from zoho_pipeline.agents.limits import TEXT_CHARACTERS
 
 HIDDEN = "(hidden)"
-_LONGEST_READ = 20_000
+_LONGEST_READ = 1_000
+"""Of a longer text, the rest is not looked at: a tenant may write megabytes, and an answer has hundreds of texts."""
+
+_LOOK_AHEAD = 100
+"""An address that the cut would go through is still seen as one."""
+
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"  # fillers, and marks that show nothing
@@ -27,6 +32,8 @@ _PERSONAL = re.compile(
     r"|(?<!\d)\d{5}[ .-]\d{5}(?!\d)"
     r"|\d{10,}"  # a bare phone number, or the id of a record
 )
+APOSTROPHE = "'"
+_QUOTES = re.compile("[“”„‟«»·]")
 _FENCE = re.compile(r"([\\`\[\]|<>])")
 
 
@@ -38,7 +45,7 @@ def clean(text: object, most: int = TEXT_CHARACTERS) -> str | None:
     if text is None:
         return None
     words = " ".join(_visible(unicodedata.normalize("NFC", str(text)[:_LONGEST_READ])).split())
-    words = _PERSONAL.sub(HIDDEN, words)
+    words = _PERSONAL.sub(HIDDEN, words[: most + _LOOK_AHEAD])  # its cost grows with the square of the length
     if len(words) > most:
         words = words[: most - 1].rstrip() + "…"
     return words or None
@@ -80,6 +87,15 @@ def _visible(text: str) -> str:
         elif category[0] != "C":
             kept.append(character)
     return _INVISIBLE.sub("", "".join(kept))
+
+
+def quoted(text: str | None, without: str) -> str:
+    """A cleaned text in a sentence of ours, between marks that it cannot hold itself.
+
+    Args:
+        without: the words for no text.
+    """
+    return f"“{_QUOTES.sub(APOSTROPHE, text)}”" if text else without
 
 
 def in_fence(text: str) -> str:

@@ -7,6 +7,7 @@ from zoho_pipeline.agents.sections.reading import CORRELATION, SMALL_GROUPS, Rea
 from zoho_pipeline.agents.sections.sources import top_of
 from zoho_pipeline.agents.sections.topics import read_topics, reason, topic_name
 from zoho_pipeline.agents.suppression import is_small
+from zoho_pipeline.agents.untrusted import quoted
 
 DEFINITIONS = {
     "leads_this_month": "Leads created from the local start of the month to as_of.",
@@ -90,7 +91,7 @@ def _words(found: InsightNumbers, sources: list[tuple[str, int]], period: str | 
         against = f", against {found.leads_last_month_same_point} up to the same point of last month"
         parts.append(f"{found.leads_this_month} leads came this month{against}.")
     if sources:
-        listed = ", ".join(f"“{name}” {number}" for name, number in sources)
+        listed = ", ".join(f"{quoted(name, 'no name')} {number}" for name, number in sources)
         parts.append(f"The sources with the most leads {(period or 'this_month').replace('_', ' ')}: {listed}.")
     if found.conversion_rate_30d is not None:
         low, high = found.conversion_rate_30d_ci_low, found.conversion_rate_30d_ci_high

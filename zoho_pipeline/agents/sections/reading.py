@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from zoho_pipeline.agents.untrusted import clean, clean_url
+from zoho_pipeline.agents.untrusted import clean, clean_url, quoted
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, DataStatus
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.warehouse.connection import Connection
 
 MOST_TOPICS = 8
 """The most topics that are named with a content item."""
+
+_LONGEST_TOPICS = 10_000
 
 CORRELATION = "This is a correlation and no proof of a cause."
 SMALL_GROUPS = "Groups of fewer than 3 leads show their number only."
@@ -81,7 +83,8 @@ def read_contents(reading: Reading, content_ids: Iterable[str]) -> dict[str, dic
 
 def described(row: dict[str, Any]) -> dict[str, Any]:
     """The parts of a content item that an agent reads. Its id is not one of them."""
-    topics = [found for part in str(row.get("topics") or "").split("|") if (found := clean(part))]
+    parts = str(row.get("topics") or "")[:_LONGEST_TOPICS].split("|")
+    topics = [found for part in parts if (found := clean(part))]
     return {
         "title": clean(row.get("title")),
         "url": clean_url(row.get("canonical_url")),
@@ -100,7 +103,7 @@ def iso(moment: datetime | None) -> str | None:
 
 def named(title: str | None) -> str:
     """A title in a sentence."""
-    return f"“{title}”" if title else "content without a title"
+    return quoted(title, "content without a title")
 
 
 def percent(rate: float) -> str:

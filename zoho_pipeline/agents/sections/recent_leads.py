@@ -28,7 +28,8 @@ where recent.channel_id = ? and recent.lead_rank <= ?
 order by recent.lead_rank
 """
 _COMMON = """
-select lead_source from lead_source_attribution where channel_id = ? group by lead_source having count(*) >= ?
+select lead_source from lead_source_attribution where channel_id = ? and lead_source in ({marks})
+group by lead_source having count(*) >= ?
 """
 
 
@@ -50,7 +51,7 @@ def recent_leads(reading: Reading, last: int = STEP, content_type: str | None = 
     for row in rows:
         if row["content_id"] is not None:
             by_content[row["content_id"]].append(row)
-    common = {row["lead_source"] for row in reading.rows(_COMMON, (channel, GROUP))}
+    common = _common(reading, {row["lead_source"] for row in rows if row["lead_source"] is not None})
     contents = read_contents(reading, by_content)
     wanted = None if content_type is None else content_type.strip().casefold()
     items = []
@@ -71,6 +72,14 @@ def recent_leads(reading: Reading, last: int = STEP, content_type: str | None = 
         caveats=[*reading.caveats(), SMALL_GROUPS, "A few leads say little about what works."],
     )
     return found, len(found.items)
+
+
+def _common(reading: Reading, sources: set[str]) -> set[str]:
+    """Those of the sources that three or more leads of the channel have."""
+    if not sources:
+        return set()
+    query = _COMMON.format(marks=", ".join("?" * len(sources)))
+    return {row["lead_source"] for row in reading.rows(query, (reading.channel_id, *sorted(sources), GROUP))}
 
 
 def _item(

@@ -1,23 +1,33 @@
 """`lead_sources`: where the leads of the newest months came from."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import date
 from typing import Any
 
+from zoho_pipeline.agents.limits import GROUP
 from zoho_pipeline.agents.model import LeadSources, SourceMonth, SourceShare
 from zoho_pipeline.agents.refusals import Refused
 from zoho_pipeline.agents.sections.reading import SMALL_GROUPS, Reading, percent
 from zoho_pipeline.agents.suppression import cells
-from zoho_pipeline.agents.untrusted import clean
+from zoho_pipeline.agents.untrusted import clean, quoted
 
 MOST_MONTHS = 12
 MOST_SOURCES = 7
 """The sources of one month; twelve months have 96 rows at most."""
 
-_QUERY = """
-select cast(created_month as date) as month, lead_source, count(*) as n from lead_source_attribution
-where channel_id = ? and created_month >= ? group by created_month, lead_source
+_TOTALS = """
+select cast(created_month as date) as month, count(*) as n from lead_source_attribution
+where channel_id = ? and created_month >= ? group by created_month
 """
+_CELLS = """
+select month, lead_source, n from (
+    select cast(created_month as date) as month, lead_source, count(*) as n,
+        row_number() over (partition by created_month order by count(*) desc, lead_source collate "C") as place
+    from lead_source_attribution where channel_id = ? and created_month >= ?
+    group by created_month, lead_source having count(*) >= ?
+) as ranked where place <= ? order by month desc, place
+"""
+"""The engine leaves out the small cells: a tenant may have as many sources as leads."""
 
 
 def lead_sources(reading: Reading, months: int = 3) -> tuple[LeadSources, int]:
@@ -31,12 +41,14 @@ def lead_sources(reading: Reading, months: int = 3) -> tuple[LeadSources, int]:
     if not 1 <= months <= MOST_MONTHS:
         raise Refused("wrong_value", f"`months` is a number from 1 to {MOST_MONTHS}.")
     wanted = _months(reading.as_of_date, months) if reading.as_of_date and reading.has_data else []
-    counts: dict[str, list[tuple[str, int]]] = {month.isoformat(): [] for month in wanted}
-    for row in reading.rows(_QUERY, (reading.channel_id, wanted[-1])) if wanted else []:
-        if row["month"] in counts:
-            counts[row["month"]].append((row["lead_source"], row["n"]))
-    names: dict[str, str] = {}
-    shown = [_month(month, counts[month], number == 0, names) for number, month in enumerate(counts)]
+    key = (reading.channel_id, wanted[-1]) if wanted else ("", None)
+    totals = {row["month"]: int(row["n"]) for row in reading.rows(_TOTALS, key)}
+    large: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in reading.rows(_CELLS, (*key, GROUP, MOST_SOURCES)):
+        # sources that look the same when they are cleaned are one
+        large[row["month"]][clean(row["lead_source"]) or "(no name)"] += row["n"]
+    names = [month.isoformat() for month in wanted]
+    shown = [_month(name, totals.get(name, 0), large[name], is_newest=name == names[0]) for name in names]
     total, period = sum(month.n_leads for month in shown), _period(shown)
     answer = LeadSources(
         words=_words(period, total, months),
@@ -55,13 +67,10 @@ def _months(day: date, number: int) -> list[date]:
     return [date((first - back) // 12, (first - back) % 12 + 1, 1) for back in range(number)]
 
 
-def _month(month: str, counts: list[tuple[str, int]], is_newest: bool, names: dict[str, str]) -> SourceMonth:
-    merged: Counter[str] = Counter()
-    for source, number in counts:  # sources that look the same when they are cleaned are one
-        merged[names.setdefault(source, clean(source) or "(no name)")] += number
-    large, rest = cells(list(merged.items()), MOST_SOURCES)
-    total = sum(merged.values())
-    sources = [_share(name, number, total) for name, number in large]
+def _month(month: str, total: int, large: Counter[str], *, is_newest: bool) -> SourceMonth:
+    ordered = sorted(large.items(), key=lambda found: (-found[1], found[0]))
+    sources = [_share(name, number, total) for name, number in ordered]
+    rest = total - sum(large.values())
     return SourceMonth(month=month[:7], is_partial=is_newest, n_leads=total, sources=sources, n_other=rest)
 
 
@@ -83,7 +92,7 @@ def _share(source: str, number: int, total: int) -> SourceShare:
 def _words(period: list[SourceShare], total: int, months: int) -> str:
     if not total:
         return "There are no leads in these months."
-    parts = [f"“{found.source}” {percent(found.share)}" for found in period[:3]]
+    parts = [f"{quoted(found.source, 'no name')} {percent(found.share)}" for found in period[:3]]
     listed = f" Of them, {', '.join(parts)}." if parts else ""
     return f"{total} leads came in the newest {months} months.{listed}"
 

@@ -7,7 +7,7 @@ from zoho_pipeline.agents.model import Topic, Topics
 from zoho_pipeline.agents.refusals import Refused
 from zoho_pipeline.agents.sections.reading import CORRELATION, SMALL_GROUPS, Reading, percent
 from zoho_pipeline.agents.suppression import also_hidden, is_small
-from zoho_pipeline.agents.untrusted import clean
+from zoho_pipeline.agents.untrusted import clean, quoted
 
 _QUERY = """
 select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, lift, evidence, single_item, is_suggested,
@@ -31,13 +31,13 @@ def topics(reading: Reading, limit: int = 20) -> tuple[Topics, int]:
     check_limit(limit)
     found = read_topics(reading)
     base_n, base_rate = base(reading, found)
-    shown = [_shown(row) for row in found]
+    shown = [_shown(row) for row in found[:limit]]
     answer = Topics(
         words=_words(shown),
         base_rate=base_rate,
         base_n=base_n,
-        topics=shown[:limit],
-        n_not_shown=max(0, len(shown) - limit),
+        topics=shown,
+        n_not_shown=len(found) - len(shown),
         caveats=[
             *reading.caveats(),
             CORRELATION + " People who read about a topic may be closer to a deal for other reasons.",
@@ -117,9 +117,9 @@ def _words(shown: list[Topic]) -> str:
     if not suggested:
         return "No topic has enough leads and deals for a suggestion."
     parts = [
-        f"“{found.topic}” ({found.n_converted} of {found.n_leads} leads got a deal, {percent(found.conversion_rate)}, "
-        f"95 % interval {percent(found.ci_low)} to {percent(found.ci_high)}, lift {found.lift:.2f}, "
-        f"{found.evidence} evidence)"
+        f"{quoted(found.topic, 'no name')} ({found.n_converted} of {found.n_leads} leads got a deal, "
+        f"{percent(found.conversion_rate)}, 95 % interval {percent(found.ci_low)} to {percent(found.ci_high)}, "
+        f"lift {found.lift:.2f}, {found.evidence} evidence)"
         for found in suggested
         if found.conversion_rate is not None
         and found.ci_low is not None

@@ -56,7 +56,8 @@ class McpDoor:
             await problem_answer(scope, self._named(problem))(scope, receive, send)
             return
         scope["state"]["agent"] = caller
-        await self._protocol(request)(scope, receive, send)
+        protocol = await self._protocol(request)
+        await protocol(scope, receive, send)
 
     async def close(self) -> None:
         """End the application when the server stops."""
@@ -80,15 +81,22 @@ class McpDoor:
             problem.headers["WWW-Authenticate"] = shown
         return problem
 
-    def _protocol(self, request: Request) -> "McpApp":
+    async def _protocol(self, request: Request) -> "McpApp":
         loop = asyncio.get_running_loop()
         if self._running is None or self._running[0] is not loop:  # in tests, an app may live in several loops
-            from zoho_pipeline.agents.protocol.http import McpApp
-
+            made = await run_in_threadpool(_application)  # other requests do not wait for the import
+            if self._running is not None and self._running[0] is loop:
+                return self._running[1]
             hosts, origins = allowed(self._service)
-            protocol = McpApp(desk_of(request), _agent_of, version("zoho-pipeline"), hosts, origins)
+            protocol = made(desk_of(request), _agent_of, version("zoho-pipeline"), hosts, origins)
             self._running = loop, protocol
         return self._running[1]
+
+
+def _application() -> "type[McpApp]":
+    from zoho_pipeline.agents.protocol.http import McpApp
+
+    return McpApp
 
 
 def _agent_of(request: Any) -> Caller:

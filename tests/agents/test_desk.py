@@ -78,6 +78,25 @@ def test_a_call_that_takes_too_long_is_broken_off(lab: Lab) -> None:
     assert CALLS["topics"](lab.desk, AGENT, "acme")
 
 
+def test_a_call_between_two_statements_is_broken_off_too(lab: Lab) -> None:
+    """The end of its time comes while it computes; the statement that it begins afterwards must not run on."""
+    ended = threading.Event()
+
+    def late(reading: Reading) -> tuple[RecentLeads, int]:
+        try:
+            told.wait(60)
+            reading.rows("select count(*) from range(1000000000) as a(x), range(1000000) as b(y) where x * y = 7")
+        finally:
+            ended.set()
+        raise AssertionError("it ended by itself")
+
+    told = threading.Event()
+    with pytest.raises(Refused, match="5 seconds per call"):
+        lab.desk.answer(AGENT, "slow", "acme", late, RecentLeadsAnswer)
+    told.set()
+    assert ended.wait(30)
+
+
 def test_a_long_answer_is_refused_with_the_cure(lab: Lab) -> None:
     def long(reading: Reading) -> tuple[object, int]:
         found, rows = insight(reading)

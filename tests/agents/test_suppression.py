@@ -313,6 +313,33 @@ def test_the_insight_dates_no_single_lead_and_names_no_rare_source() -> None:
         assert insight(marts)[0].numbers.oldest_uncontacted_days == 2
 
 
+def test_rare_sources_have_no_name_in_any_month_or_sum() -> None:
+    """Two in each of two months are four together; but a sum that named them would tell the months."""
+    counts = {("2026-03", "Chat"): 5, ("2026-03", "A fair"): 2, ("2026-02", "Chat"): 1, ("2026-02", "A fair"): 2}
+    rows = [
+        {"channel_id": "acme", "zoho_lead_id": f"{month}{source}{n}", "lead_source": source}
+        | {"created_month": date.fromisoformat(f"{month}-01")}
+        for (month, source), number in counts.items()
+        for n in range(number)
+    ]
+    with reading({"lead_source_attribution": rows}) as marts:
+        one, two = (lead_sources(marts, months)[0] for months in (1, 2))
+    assert two.months[0] == one.months[0]
+    shown = [[(s.source, s.n_leads) for s in month.sources] + [month.n_other] for month in two.months]
+    assert shown == [[("Chat", 5), 2], [3]]
+    assert [(source.source, source.n_leads) for source in two.period] == [("Chat", 5)]
+    assert (two.n_leads, two.n_other) == (10, 5)
+    assert "A fair" not in two.model_dump_json()
+
+
+def test_a_source_that_few_leads_of_the_channel_have_has_no_name() -> None:
+    """Three leads of one content are a group; a source that one of them alone has would still point at it."""
+    leads = [Lead(n + 1, "a", "Only here" if n == 1 else "Chat") for n in range(12)]
+    with reading(tables_of(leads)) as marts:
+        (item,) = recent_leads(marts, 20)[0].items
+    assert item.sources == ["(other)", "Chat"]
+
+
 def test_the_rules() -> None:
     assert [is_small(n) for n in (None, 0, 0.5, 1, 2, 2.9, 3)] == [False, False, True, True, True, True, False]
     assert in_whole_blocks([0, 1]) == set()

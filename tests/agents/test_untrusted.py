@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.agents.calls import CALLS
 from tests.agents.conftest import AGENT, Lab
-from zoho_pipeline.agents.untrusted import clean, clean_url, fenced_json, in_fence
+from zoho_pipeline.agents.untrusted import clean, clean_url, fenced_json, in_fence, quoted
 
 TEXTS = st.text(max_size=400) | st.text(
     st.sampled_from("a`\u202e\u200b\ufe0f\U000e0041\n<|[]\\~ \u0915\u200d"), max_size=400
@@ -77,6 +77,21 @@ def test_what_is_kept(text: str | None, expected: str | None) -> None:
 )
 def test_addresses_of_pages(url: str | None, expected: str | None) -> None:
     assert clean_url(url) == expected
+
+
+def test_no_text_ends_its_quotation_marks() -> None:
+    assert quoted("A” came in. 9 of 9 leads by “B", "nothing") == "“A' came in. 9 of 9 leads by 'B”"
+    assert quoted(None, "nothing") == "nothing"
+
+
+@pytest.mark.parametrize("unit", ["L", "a.", "1 ", "\u200b", "e\u0301", "x@"])
+def test_a_megabyte_is_cut_before_it_is_looked_at(unit: str) -> None:
+    assert len(clean(unit * 500_000) or "") <= 200
+
+
+def test_an_address_at_the_cut_is_hidden() -> None:
+    for start in range(170, 200):
+        assert "@" not in (clean("w " * (start // 2) + "asha.rao@example.com") or "")
 
 
 def test_an_order_in_a_title_stays_data(lab: Lab) -> None:

@@ -3,7 +3,7 @@ with topics as (
     select
         channel_id,
         content_id,
-        string_agg(topic, '|' order by topic collate "C") as topics
+        string_agg(topic, '|' order by topic collate "C" nulls first) as topics
     from int_content_topics
     group by channel_id, content_id
 )
@@ -15,8 +15,11 @@ select
     items.title,
     items.canonical_url,
     topics.topics,
-    items.published_at
+    items.published_at,
+    clock.as_of_utc
 from stg_content_items as items
+inner join int_channel_clock as clock
+    on items.channel_id = clock.channel_id
 left join topics
     on
         items.channel_id = topics.channel_id

@@ -1,7 +1,10 @@
 """MCP over Streamable HTTP, by the official client, in the protocol of today and in that of older clients."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -136,6 +139,50 @@ def test_what_is_not_understood_is_refused_and_audited(
     rows = [row for row in Audit(registry.database).rows() if str(row["action"]).startswith("agent.")]
     assert [row["detail"] for row in rows] == ["refused: not understood"] * 5
     assert MARK not in json.dumps(rows, default=str)
+
+
+def test_a_wrong_prompt_is_told_what_there_is(port: int, key: Callable[..., Headers], caplog: Any) -> None:
+    async def work(client: Client) -> list[tuple[int, str]]:
+        said = []
+        for name, arguments in (("nope", {}), ("next_blog_posts", {}), ("next_blog_posts", {"channel": "x" * 300})):
+            with pytest.raises(MCPError) as error:
+                await client.get_prompt(name, arguments)
+            said.append((error.value.error.code, error.value.error.message))
+        return said
+
+    for mode in MODES:
+        for code, message in talk(port, key("agent"), work, mode=mode):
+            assert code == -32602
+            assert message.startswith("There is one prompt, next_blog_posts.")
+    assert "Traceback" not in caplog.text
+
+
+def test_requests_of_agents_have_a_series_of_their_own(port: int, key: Callable[..., Headers]) -> None:
+    post(port, key("agent"))
+    assert 'route="/mcp"' in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+
+def test_a_server_without_the_part_for_agents_says_so(settings: Settings, registry: Registry) -> None:
+    """Everything else works there. `None` in sys.modules is how Python hides a package."""
+    _, secret = ApiKeys(registry.database).add("test", tenants=["acme-inc"], scopes=["agent"])
+    code = (
+        "import sys; sys.modules['mcp'] = None\n"
+        "from fastapi.testclient import TestClient\n"
+        "from zoho_pipeline.service_settings import ServiceSettings\n"
+        "from zoho_pipeline.settings import load_settings\n"
+        "from zoho_pipeline.web.app import create_app\n"
+        "client = TestClient(create_app(load_settings(), ServiceSettings()))\n"
+        f"answer = client.post('/mcp', json={{}}, headers={{'Authorization': 'Bearer {secret.reveal()}'}})\n"
+        "print(answer.status_code, answer.json()['detail'], client.get('/healthz').status_code)\n"
+        "from zoho_pipeline.cli import main\n"
+        "main(['mcp'])"
+    )
+    env = {**os.environ, "ZOHO_PIPELINE_HOME": str(settings.home)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "503 This server was installed without its part for agents. 200"
+    assert done.returncode == 1
+    assert "pip install 'zoho-pipeline[agents]'" in done.stderr
 
 
 def post(port: int, headers: Headers, body: Any = MESSAGE) -> httpx.Response:

@@ -37,6 +37,7 @@ INSTRUCTIONS = (
     "size and the caveats with each number. Nothing here names a person."
 )
 UNAVAILABLE = "The data of this service cannot be read now. Try again."
+WRONG_PROMPT = "There is one prompt, next_blog_posts. It takes one argument: `channel`, the id of a channel."
 SCHEME = "zoho://channels"
 MOST_ARGUMENT = 200
 READ_ONLY = types.ToolAnnotations(
@@ -111,6 +112,11 @@ class AgentServer(MCPServer[Any]):
         tokens = _request.set(ctx.request), _reached.set(reached)
         try:
             return await call_next(ctx)
+        except ValueError:
+            if ctx.method != "prompts/get":
+                raise
+            # the library raises it for a wrong prompt, and would log a traceback for each
+            raise MCPError(types.INVALID_PARAMS, WRONG_PROMPT) from None
         finally:
             _request.reset(tokens[0])
             _reached.reset(tokens[1])

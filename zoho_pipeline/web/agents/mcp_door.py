@@ -37,7 +37,12 @@ router = APIRouter(include_in_schema=False)
 
 
 class McpDoor:
-    """The ASGI endpoint: it proves who asks, and then calls the application of the protocol."""
+    """The ASGI endpoint: it proves who asks, and then calls the application of the protocol.
+
+    `path` names it in the metrics, as for a route.
+    """
+
+    path = PATH
 
     def __init__(self, app: FastAPI, service: ServiceSettings) -> None:
         self._app, self._service = app, service
@@ -45,6 +50,7 @@ class McpDoor:
         self._running: tuple[asyncio.AbstractEventLoop, McpApp] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = self
         request = Request({**scope, "app": self._app}, receive)
         try:
             if request.method != "POST":  # no stream is kept open, and there is no session to end

@@ -97,6 +97,33 @@ def test_a_call_between_two_statements_is_broken_off_too(lab: Lab) -> None:
     assert ended.wait(30)
 
 
+def test_slow_calls_of_one_tenant_do_not_hold_up_another(lab: Lab) -> None:
+    go, begun = threading.Event(), threading.Semaphore(0)
+
+    def wait(reading: Reading) -> tuple[object, int]:
+        begun.release()
+        go.wait(30)
+        return insight(reading)
+
+    def slow() -> None:
+        lab.desk.answer(AGENT, "slow", "acme", wait, InsightAnswer)
+
+    threads = [threading.Thread(target=slow) for _ in range(12)]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(4):
+            assert begun.acquire(timeout=4)
+        other = Caller("key:other", "foreign-inc")
+        assert json.loads(CALLS["topics"](lab.desk, other, "foreign"))["channel"] == "foreign"
+        assert not begun.acquire(blocking=False), "a fifth call of the tenant waits for its turn"
+    finally:
+        go.set()
+        for thread in threads:
+            thread.join()
+    assert CALLS["topics"](lab.desk, AGENT, "acme")
+
+
 def test_a_long_answer_is_refused_with_the_cure(lab: Lab) -> None:
     def long(reading: Reading) -> tuple[object, int]:
         found, rows = insight(reading)

@@ -12,14 +12,14 @@ from concurrent.futures import TimeoutError as TooLate
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from threading import Lock, Thread
+from functools import cached_property, partial
+from threading import Lock, Semaphore, Thread
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from zoho_pipeline.agents.caller import Caller
-from zoho_pipeline.agents.limits import CHARACTERS, PER_MINUTE, ROWS, SECONDS, WORKERS
+from zoho_pipeline.agents.limits import CHARACTERS, PER_MINUTE, ROWS, SECONDS, WORKERS, WORKERS_PER_TENANT
 from zoho_pipeline.agents.model import Answer, ChannelInList, Channels, ChannelsAnswer, MetricExplanation
 from zoho_pipeline.agents.refusals import Refused, no_such_channel, too_large, too_many_calls, too_slow
 from zoho_pipeline.agents.sections.reading import Reading, iso
@@ -99,6 +99,8 @@ class Desk:
     ) -> None:
         self._open_registry, self._open_published = registry, published
         self._windows = CallWindows(clock)
+        self._guard = Lock()
+        self._turns: dict[str | None, Semaphore] = {}
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="agent-call")
 
     @cached_property
@@ -184,15 +186,9 @@ class Desk:
         return [channel for channel in found[:ROWS] if caller.sees(channel)], len(found) > ROWS
 
     def _run(self, caller: Caller, action: str, work: Callable[[_Note, _Running], tuple[str, int]], cure: str) -> str:
-        note, running = _Note(), _Running()
+        note = _Note()
         try:
-            future: Future[tuple[str, int]] = self._workers.submit(work, note, running)
-            try:
-                text, rows = future.result(SECONDS)
-            except TooLate:
-                if not future.cancel():
-                    Thread(target=running.stop, args=(future,), name="agent-call-stop", daemon=True).start()
-                raise too_slow() from None
+            text, rows = self._in_time(caller, partial(work, note))
             if len(text) > CHARACTERS:
                 raise too_large(cure)
             note.detail = f"rows: {rows}"
@@ -204,6 +200,22 @@ class Desk:
                 caller.name, f"agent.{action}", tenant=caller.tenant, channel_id=note.channel_id, detail=note.detail
             )
         return text
+
+    def _in_time(self, caller: Caller, work: Callable[[_Running], tuple[str, int]]) -> tuple[str, int]:
+        """What the work returns, in a thread of the desk. Refused `too_slow`: its turn or its end came too late."""
+        running, ends = _Running(), time.monotonic() + SECONDS
+        with self._guard:
+            turn = self._turns.setdefault(caller.tenant, Semaphore(WORKERS_PER_TENANT))
+        if not turn.acquire(timeout=SECONDS):
+            raise too_slow()
+        future: Future[tuple[str, int]] = self._workers.submit(work, running)
+        future.add_done_callback(lambda _: turn.release())
+        try:
+            return future.result(max(0.0, ends - time.monotonic()))
+        except TooLate:
+            if not future.cancel():
+                Thread(target=running.stop, args=(future,), name="agent-call-stop", daemon=True).start()
+            raise too_slow() from None
 
     def _of_channel(
         self,

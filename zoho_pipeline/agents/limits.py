@@ -21,3 +21,6 @@ GROUP = 3
 
 WORKERS = 8
 """The calls that one process answers at the same time; others wait."""
+
+WORKERS_PER_TENANT = 4
+"""How many of them may be of one tenant: slow calls of one tenant must not hold up another one."""

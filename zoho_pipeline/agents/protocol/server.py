@@ -21,7 +21,7 @@ from pydantic import Field
 from zoho_pipeline.agents import brief, model
 from zoho_pipeline.agents.caller import Caller
 from zoho_pipeline.agents.desk import Desk
-from zoho_pipeline.agents.limits import ROWS, WORKERS
+from zoho_pipeline.agents.limits import ROWS
 from zoho_pipeline.agents.metric_texts import explain_metric as explain
 from zoho_pipeline.agents.refusals import Refused
 from zoho_pipeline.agents.sections.content import Order, content_performance
@@ -40,6 +40,9 @@ UNAVAILABLE = "The data of this service cannot be read now. Try again."
 WRONG_PROMPT = "There is one prompt, next_blog_posts. It takes one argument: `channel`, the id of a channel."
 SCHEME = "zoho://channels"
 MOST_ARGUMENT = 200
+THREADS = 64
+"""Threads that wait for the desk. They cost little, and a caller sends 300 requests per minute at most."""
+
 READ_ONLY = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -70,7 +73,7 @@ class AgentServer(MCPServer[Any]):
             middleware=[self._audited],
         )
         self.desk, self.caller_of = desk, caller_of
-        self._threads = anyio.CapacityLimiter(2 * WORKERS)
+        self._threads = anyio.CapacityLimiter(THREADS)
         _add_tools(self)
         _add_texts(self)
 

@@ -57,5 +57,16 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("httpx", "httpcore", "dlt", "alembic", "sqlalchemy", "filelock", "urllib3", "asyncio", "uvicorn"):
+    for name in (
+        "httpx",
+        "httpcore",
+        "dlt",
+        "alembic",
+        "sqlalchemy",
+        "filelock",
+        "urllib3",
+        "asyncio",
+        "uvicorn",
+        "mcp",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -13,6 +13,7 @@ from zoho_pipeline.setting_checks import LOOPBACK_HOSTS, PREFIX
 from zoho_pipeline.settings import SettingsError, choice, number, origin, read_values
 
 METRICS = ("loopback", "off", "key")
+AGENTS_PII = ("none", "masked")
 RETRIES = "5,300,1800,7200,18000,36000,36000"
 LONGEST_WAIT = 7 * 86_400.0
 
@@ -34,6 +35,7 @@ class ServiceSettings:
         push_debounce: how long no delivery of a channel came before its records are read; 5 times that at most.
         push_sync_interval: between the end of a whole sync and the next one that notifications cause.
         push_credit_share: the share of the day's credits that notifications may spend, from 0 to 1.
+        agents_pii: the most that an agent can be shown of a person: `none`, or `masked` (initials).
     """
 
     public_url: str = "http://localhost:8480"
@@ -46,6 +48,7 @@ class ServiceSettings:
     push_debounce: float = 2.0
     push_sync_interval: float = 300.0
     push_credit_share: float = 0.10
+    agents_pii: str = "none"
 
     @property
     def redirect_uri(self) -> str:
@@ -92,6 +95,7 @@ def load_service_settings(env: Mapping[str, str] | None = None, dotenv: Path | N
         push_debounce=number(values, "PUSH_DEBOUNCE", 2.0, 0.0, 60.0),
         push_sync_interval=number(values, "PUSH_SYNC_INTERVAL", 300.0, 0.0, 86_400.0),
         push_credit_share=number(values, "PUSH_CREDIT_SHARE", 0.10, 0.0, 1.0),
+        agents_pii=choice(values, "AGENTS_PII", AGENTS_PII, "none"),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("dagster", "dlt", "pandas", "pyarrow", "duckdb", "sqlalchemy", "sqlglot", "httpx", "uvicorn", "rich")
+HEAVY = ("dagster", "dlt", "pandas", "pyarrow", "duckdb", "sqlalchemy", "sqlglot", "httpx", "uvicorn", "rich", "mcp")
 
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:

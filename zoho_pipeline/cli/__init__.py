@@ -19,6 +19,7 @@ try:
     from zoho_pipeline.cli.push import push
     from zoho_pipeline.cli.simulator import simulator
     from zoho_pipeline.cli.web import web
+    from zoho_pipeline.cli.web.agents import mcp
     from zoho_pipeline.cli.web.serve import serve
     from zoho_pipeline.cli.web.work import work
     from zoho_pipeline.cli.writeback import writeback
@@ -58,6 +59,7 @@ COMMANDS = (
     web,
     push,
     writeback,
+    mcp,
     simulator,
     demo,
 )

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
 
 from zoho_pipeline.warehouse.connection import Connection
 
+DataStatus = Literal["ok", "stale", "never_synced", "module_missing"]
+STALE_AFTER_HOURS = 36.0
 HAS_DATA = ("ok", "stale")
 """The values of `data_status` with which a channel has numbers. With another one they are unknown, and not 0."""
 
@@ -74,6 +76,24 @@ def _numbers(row: dict[str, Any], totals: dict[str, int], newer: dict[str, int])
         change_rate=None if rate is None else float(rate),
         newer_than_as_of=newer.get(channel_id, 0) if has_data else None,
     )
+
+
+def data_status(numbers: ChannelNumbers | None, stale_after_hours: object, now: datetime) -> DataStatus:
+    """The status of a channel's numbers now: that of the marts, but numbers that nobody renews become stale.
+
+    Args:
+        numbers: None: no transform has published the channel.
+        stale_after_hours: the parameter of the channel; None: 36 hours.
+    """
+    if numbers is None:
+        return "never_synced"
+    if numbers.data_status == "ok" and numbers.as_of is not None:
+        hours = STALE_AFTER_HOURS if stale_after_hours is None else float(str(stale_after_hours))
+        return "stale" if numbers.as_of < now - timedelta(hours=hours) else "ok"
+    for known in ("stale", "module_missing"):
+        if numbers.data_status == known:
+            return known
+    return "never_synced"
 
 
 def read_contents(connection: Connection, channel_id: str, limit: int) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ what `recent_lead` has beyond as_of, so that no lead appears twice and none is l
 `lead` alone.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from zoho_pipeline.warehouse.connection import Connection
 Position = tuple[str | None, str]
 """(created_at in ISO 8601 or None, id) of the last lead of a page."""
 
+HIDDEN = "***"
+_MOST_INITIALS = 3
 _ORDER = 'order by created_at desc nulls last, id collate "C" desc'
 _RECENT = """
 select zoho_lead_id as id, created_at, created_local, full_name, email, phone, company, lead_status, lead_source,
@@ -161,3 +164,11 @@ def find_lead(connection: Connection, channel_id: str, lead_id: str) -> KnownLea
     if known is not None and known.tzinfo is None:
         known = known.replace(tzinfo=UTC)
     return KnownLead(lead_id, row["lead_status"] or None, bool(row["is_converted"]), known)
+
+
+def initials(name: str | None) -> str | None:
+    """`Asha Rao` → `A. R.`; None stays None."""
+    letters = [found.group() for word in (name or "").split() if (found := re.search(r"\w", word))]
+    if not (name or "").strip():
+        return None
+    return " ".join(f"{letter.upper()}." for letter in letters[:_MOST_INITIALS]) or HIDDEN

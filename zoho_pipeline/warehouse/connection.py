@@ -122,6 +122,10 @@ class Connection(ABC):
             SqlError: a text does not fit its type.
         """
 
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Break off the statement that another thread runs in this session; that thread gets an error."""
+
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """One dict per row. Timestamps have zone UTC where the column has a zone, decimals are `Decimal`."""
         names, rows = self.fetch(sql, params)

@@ -58,6 +58,9 @@ class DuckDBConnection(Connection):
             finally:
                 self.raw.unregister("appended_rows")
 
+    def interrupt(self) -> None:
+        self.raw.interrupt()
+
     def confine(self, schema: str) -> None:
         """Read `schema` by bare names; reach no other file; refuse to change this configuration again."""
         self.execute(f"use {schema}")

@@ -60,6 +60,9 @@ class PostgresConnection(Connection):
         with self._translated(sql), self.raw.cursor() as cursor:
             cursor.copy_expert(sql, io.StringIO("\n".join(lines)))
 
+    def interrupt(self) -> None:
+        self.raw.cancel()
+
     @contextmanager
     def _translated(self, sql: str) -> Iterator[None]:
         try:

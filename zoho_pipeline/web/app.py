@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.agents import context, mcp_door
 from zoho_pipeline.web.api import catalogue, channels, events, leads, manage, sessions, syncs
 from zoho_pipeline.web.api.stream_seats import StreamSeats
 from zoho_pipeline.web.api.writebacks import routes as writebacks
@@ -35,6 +36,8 @@ ROUTERS = (
     manage.router,
     hooks.router,
     writebacks.router,
+    context.router,
+    mcp_door.router,
     operator.router,
     pages.router,
     health.router,
@@ -68,6 +71,7 @@ def create_app(
         docs_url=None,  # FastAPI's own page loads scripts from a CDN
         redoc_url=None,
         openapi_url="/openapi.json",
+        lifespan=mcp_door.lifespan,
         redirect_slashes=False,  # it would send the browser to the host that the request names
     )
     app.state.services = WebServices(settings, service, starts_worker)
@@ -80,6 +84,7 @@ def create_app(
     idempotency.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    mcp_door.mount(app, service)
     openapi.describe(app)
     # the last one that is added is the outermost
     app.add_middleware(idempotency.StoreAnswers)

@@ -359,7 +359,8 @@ def test_nothing_leaks_into_pages_logs_or_the_registry(
     registry: Registry,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("WARNING", "httpx")
+    for name in ("httpx", "httpx2"):
+        caplog.set_level("WARNING", name)
     caplog.set_level("WARNING", "httpcore")
     caplog.set_level("DEBUG")
     begun = platform.connect().json()

@@ -85,6 +85,7 @@ def _next_steps(place: Place) -> None:
     say(f"  {ui:<32} # Dagster on this data; every asset can be materialised")
     say(f"  export ZOHO_PIPELINE_HOME={shlex.quote(str(_short(place.home)))}")
     say(f"  {program} insight {CHANNEL}")
+    say(f"  {program} mcp --channel {CHANNEL}  # an agent on this machine starts it; see docs/agents.md")
     for query in QUERIES:
         say(f'  {program} sql "{query}"')
 

@@ -1,6 +1,6 @@
-"""The commands of the services around the pipeline: `serve`, `work`, and the group `web`.
+"""The commands of the services around the pipeline: `serve`, `work`, `mcp`, and the group `web`.
 
-Belongs here: arguments, help texts, tables. Does not belong here: what they do (`worker`, `channels/platform`).
+Belongs here: arguments, help texts, tables. Does not belong here: what they do (in `worker`, `agents` …).
 Called by: the program in `cli`, which adds the commands.
 Read first: `group.py`, then `endpoints.py`.
 """

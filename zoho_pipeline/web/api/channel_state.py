@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Connection
@@ -12,7 +12,7 @@ from zoho_pipeline.channels.registry.sync_records import org_credits
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.push.status import PushStatus, push_status
-from zoho_pipeline.reading.channel_numbers import ChannelNumbers, read_numbers
+from zoho_pipeline.reading.channel_numbers import ChannelNumbers, data_status, read_numbers
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
@@ -20,7 +20,6 @@ from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback.wishes import Summary, summaries
 from zoho_pipeline.zoho.connection.credits import known_edition
 
-STALE_AFTER_HOURS = 36.0
 _WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = (
     "failed",
     "stopped",
@@ -90,7 +89,7 @@ def _state(
         last_sync=_last_sync(channel),
         sync=_sync(request),
         as_of=numbers.as_of if numbers else None,
-        data_status=_data_status(channel, numbers, now),
+        data_status=data_status(numbers, channel.parameters.get("stale_after_hours"), now),
         leads=_leads(numbers),
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
@@ -114,21 +113,6 @@ def _status(channel: Channel) -> model.Status:
     if channel.status == RECONNECT_NEEDED:
         return "reconnect_needed"
     return "connected" if channel.last_complete_sync_at else "never_synced"
-
-
-def _data_status(
-    channel: Channel, numbers: ChannelNumbers | None, now: datetime
-) -> Literal["ok", "stale", "never_synced", "module_missing"]:
-    """That of the marts; but numbers that nobody renews become stale without a transform."""
-    if numbers is None:
-        return "never_synced"
-    if numbers.data_status == "ok" and numbers.as_of is not None:
-        hours = float(channel.parameters.get("stale_after_hours", STALE_AFTER_HOURS))
-        return "stale" if numbers.as_of < now - timedelta(hours=hours) else "ok"
-    for known in ("stale", "module_missing"):
-        if numbers.data_status == known:
-            return known
-    return "never_synced"
 
 
 def _sentences(texts: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from zoho_pipeline.reading.leads import LeadFilter, page
+from zoho_pipeline.reading.leads import HIDDEN, LeadFilter, initials, page
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import Lead, LeadPage
@@ -17,9 +17,6 @@ from zoho_pipeline.web.http.problems import problem_responses
 from zoho_pipeline.web.services import WebServices
 
 router = APIRouter(prefix="/v1", tags=["channels"])
-
-HIDDEN = "***"
-_MOST_INITIALS = 3
 
 
 def _filter(text: str) -> Any:
@@ -80,14 +77,6 @@ def _lead(row: dict[str, Any], *, with_names: bool) -> Lead:
     if not with_names:
         name, email, phone = initials(name), masked_email(email), masked_phone(phone)
     return Lead(**values | {"name": name, "email": email, "phone": phone})
-
-
-def initials(name: str | None) -> str | None:
-    """`Asha Rao` → `A. R.`; None stays None."""
-    letters = [found.group() for word in (name or "").split() if (found := re.search(r"\w", word))]
-    if not (name or "").strip():
-        return None
-    return " ".join(f"{letter.upper()}." for letter in letters[:_MOST_INITIALS]) or HIDDEN
 
 
 def masked_email(email: str | None) -> str | None:

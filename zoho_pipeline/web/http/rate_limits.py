@@ -7,23 +7,16 @@ the registry. A key names the principal and the tenant, so nobody can use up wha
 import ipaddress
 import math
 import time
-from array import array
-from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import Lock
 
 from fastapi import Request
 from starlette.types import Scope
 
+from zoho_pipeline.call_windows import MOST_CALLERS, CallWindows
 from zoho_pipeline.web.http.problems import Problem
 
 PER_MINUTE = 300
 """The requests of one principal in one minute."""
-
-MOST_CALLERS = 50_000
-"""How many callers are remembered whose time is not over. One more forgets the one that was silent for the longest
-time. With 2,000, a client with many addresses made the process forget what it had sent from the first of them."""
 
 
 class RateLimits:
@@ -42,9 +35,7 @@ class RateLimits:
         most_callers: int = MOST_CALLERS,
         per_minute: int = PER_MINUTE,
     ) -> None:
-        self._clock, self._most, self._per_minute = clock, most_callers, per_minute
-        self._guard = Lock()
-        self._windows: dict[float, OrderedDict[Hashable, array[float]]] = {}
+        self._windows, self._per_minute = CallWindows(clock, most_callers), per_minute
 
     def take(self, key: Hashable, limit: int | None = None, seconds: float = 60.0) -> None:
         """Count one request. A refused one is not counted, so a caller that waits is served again.
@@ -55,30 +46,13 @@ class RateLimits:
         Raises:
             Problem: `rate_limited` with `Retry-After`; there were `limit` requests in the last `seconds`.
         """
-        limit = self._per_minute if limit is None else limit
-        with self._guard:
-            now = self._clock()
-            callers = self._windows.setdefault(seconds, OrderedDict())
-            times = callers.setdefault(key, array("d"))
-            callers.move_to_end(key)
-            del times[: bisect_right(times, now - seconds)]
-            if len(times) >= limit:
-                raise too_many(times[0] + seconds - now)
-            times.append(now)
-            self._forget(callers, now - seconds)
+        wait = self._windows.take(key, self._per_minute if limit is None else limit, seconds)
+        if wait is not None:
+            raise too_many(wait)
 
     def remembered(self) -> int:
         """How many callers are in memory."""
-        with self._guard:
-            return sum(map(len, self._windows.values()))
-
-    def _forget(self, callers: "OrderedDict[Hashable, array[float]]", before: float) -> None:
-        """Forget the callers whose window is over, a few at a time, and those that are too many."""
-        for _ in range(3):
-            first = next(iter(callers))
-            if callers[first][-1] > before and len(callers) <= self._most:
-                return
-            del callers[first]
+        return self._windows.remembered()
 
 
 def too_many(wait: float) -> Problem:

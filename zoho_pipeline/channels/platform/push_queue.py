@@ -63,7 +63,11 @@ def add(transaction: Connection, hints: Iterable[Hint], now: datetime) -> None:
         return
     # in one order, because two web servers could block each other otherwise
     rows = [merged[key] | {"first_seen_at": now, "last_seen_at": now, "state": NEW} for key in sorted(merged)]
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
+    transaction.execute(_UPSERTS[transaction.dialect.name], rows)
+
+
+def _upsert(dialect: Any) -> Any:
+    """The statement that stores hints. It is made once: making it costs more time than the rows of a delivery."""
     statement = dialect.insert(table)
     came, is_open = statement.excluded, table.c.state == NEW
     # a notification without the token never takes the place of what a trusted one said
@@ -84,8 +88,10 @@ def add(transaction: Connection, hints: Iterable[Hint], now: datetime) -> None:
         "raw_seconds": None,
         "insight_seconds": None,
     }
-    key_columns = ["channel_id", "module", "record_id"]
-    transaction.execute(statement.on_conflict_do_update(index_elements=key_columns, set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=["channel_id", "module", "record_id"], set_=changed)
+
+
+_UPSERTS = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}
 
 
 def _merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_history, lead_history, module_spec
 from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.load import commit, sync_log
+from zoho_pipeline.ingest.load import commit, lead_changes, sync_log
 from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
@@ -180,6 +180,7 @@ def _start(
     registry.add_credits(channel.id, own.meter.credits)
     loader = Loader(settings, warehouse, channel.id, lock=lock)
     loader.ensure_tables()
+    lead_changes.settle(registry, warehouse, channel)
     state = ChannelState.from_json(loader.state)
     read = [module.read_at for module in state.modules.values() if module.read_at is not None]
     return SyncContext(

@@ -114,7 +114,9 @@ def _bad(request: Request, error: Malformed) -> Problem:
 
 async def _receiver(request: Request) -> Receiver:
     made: Receiver | None = getattr(request.app.state, "receiver", None)
-    return made or await run_in_threadpool(receiver_of, request.app)
+    if made is None:
+        made = await run_in_threadpool(receiver_of, request.app)
+    return made
 
 
 async def _store(request: Request, found: Heard, delivery: Delivery, trust: Trust) -> Accepted:

@@ -385,6 +385,36 @@ def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
     assert synced.http.get("/readyz").json()["checks"]["push_renewal"]["ok"], "somebody tries"
 
 
+def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBench) -> None:
+    """A third of a quiet sync's calls are for side tables. The sync of a user, or after an hour, reads them."""
+    synced.service = replace(synced.service, push_sync_interval=0.0)
+    sim = synced.place.sim
+    side = ("settings/", "org/currencies", "/users")
+
+    def calls(reason: str) -> list[str]:
+        queue.request_sync(synced.place.registry, "acme", reason=reason, requested_by="test")
+        before = len(sim.requests)
+        synced.work()
+        made = [call.path for call in list(sim.requests)[before:] if call.method == "GET"]
+        return [path for path in made if any(part in path for part in side)]
+
+    assert len(calls("user")) >= 9
+    deals = synced.org.insert("Deals", {"Deal_Name": "New", "Stage": "Qualification"})
+    leads = synced.org.insert("Leads", {"Last_Name": "New"})
+    kept = calls("push")
+    assert [path for path in kept if "settings/fields" not in path] == ["/crm/v7/users"], "it asks who is connected"
+    rows = synced.raw("select module, route, outcome from zoho_raw.sync_runs where route = 'kept'")
+    assert {(row["module"], row["outcome"]) for row in rows} >= {("users", "complete"), ("holidays", "complete")}
+    assert {r["id"] for r in synced.raw("select id from zoho_raw.deals")} >= {deals}
+    assert {r["id"] for r in synced.raw("select id from zoho_raw.leads")} >= {leads}
+    (channel,) = synced.place.published("select as_of_utc from channel_insight where channel_id = 'acme'")
+    with synced.place.warehouse.connect(read_only=False) as connection:
+        connection.execute("update zoho_raw.sync_runs set finished_at = finished_at - interval '61 minutes'")
+    assert len(calls("push")) >= 9
+    (later,) = synced.place.published("select as_of_utc from channel_insight where channel_id = 'acme'")
+    assert later["as_of_utc"] >= channel["as_of_utc"]
+
+
 def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: PushBench) -> None:
     registry = synced.place.registry
     synced.deliver([1])

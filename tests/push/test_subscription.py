@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CLIENT, Answer, runner
-from tests.ingest.conftest import ALL_SCOPES
+from tests.ingest.conftest import ALL_SCOPES, QUICK
 from tests.push.conftest import PUSH_SCOPES, PushBench
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.platform import push_subscriptions as rows
@@ -15,6 +15,7 @@ from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.push import hooks
+from zoho_pipeline.push.clock_watch import ClockWatch
 from zoho_pipeline.push.subscribe import LIFE, Subscriber
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, UsageError
@@ -327,6 +328,34 @@ def test_many_subscriptions_are_looked_at_quickly(bench: PushBench) -> None:
             .values(renew_at=row["renew_at"] - 5 * DAY)
         )
     assert bench.subscriber.due() == ["c7"]
+
+
+def test_a_clock_that_moved_is_seen_before_a_renewal_is_too_late(bench: PushBench) -> None:
+    """Zoho's clock stands for ours: only the difference counts."""
+    bench.connect()
+    bench.subscriber.turn_on("acme", ["Leads"])
+    registry, steady = bench.place.registry, [0.0]
+
+    def now() -> float:
+        return registry.database.now().timestamp() - steady[0]
+
+    clock = ClockWatch(bench.place.settings, registry, QUICK.pacing, now)
+    bench.place.sim.clock.advance(4 * 86_400)
+    assert bench.subscriber.due() == [], "nobody knows it yet"
+    assert clock.look(), "a worker that starts asks once"
+    assert bench.row().skew_seconds == pytest.approx(4 * 86_400, abs=120)
+    assert bench.subscriber.due() == ["acme"]
+    asked = len(bench.place.sim.requests)
+    assert not clock.look()
+    assert len(bench.place.sim.requests) == asked
+    bench.place.sim.clock.advance(-4 * 86_400)
+    steady[0] = 4 * 86_400  # our clock was set
+    bench.place.sim.faults.next(9, "server_error", path="/actions/watch")
+    assert clock.look()
+    assert bench.subscriber.due() == ["acme"], "Zoho did not answer"
+    bench.place.sim.faults.clear()
+    assert clock.look(), "so it is asked again"
+    assert bench.subscriber.due() == []
 
 
 def test_secrets_are_random_and_safe_in_a_url() -> None:

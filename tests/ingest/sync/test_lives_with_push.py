@@ -43,7 +43,7 @@ class PushLives(Lives):
     is_ready = False
 
     def ready(self) -> None:
-        """Subscribe and switch write-back on, once, without a web server: hints are stored as the server stores them."""
+        """Subscribe and switch write-back on, once, without a web server."""
         if not self.is_ready:
             registry = self.bench.registry
             given = {"hook": hooks.new_secret(), "token": hooks.new_secret()}

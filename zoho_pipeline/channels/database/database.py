@@ -6,6 +6,7 @@ and not a write-ahead log: with one connection per transaction, each close would
 """
 
 import copy
+import errno
 import hashlib
 import os
 import re
@@ -185,7 +186,7 @@ class Database:
     def _sqlite_engine(self, path: Path, **pool: Any) -> Engine:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it, whatever the umask is
+            _make_file(path)
         except OSError as error:
             if path.is_dir():
                 raise RegistryError(_damaged(path, "it is a folder")) from error
@@ -231,6 +232,20 @@ def _url(given: str) -> URL:
     if url.get_backend_name() in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg2")
     raise SettingsError("ZOHO_PIPELINE_REGISTRY is of an unknown kind. Use sqlite:///path or postgresql://…")
+
+
+def _make_file(path: Path) -> None:
+    """Make the file, so that only its owner may read it, whatever the umask is. OSError: it cannot be used.
+
+    A file that exists is never opened here: closing it would drop the locks that SQLite holds for other threads of this
+    process, and another process could write at the same time.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    elif path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001

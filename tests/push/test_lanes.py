@@ -425,7 +425,7 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
             requests = tables.sync_requests
             transaction.execute(requests.delete().where(requests.c.state == "queued"))
             transaction.execute(requests.update().values(finished_at=at))
-        return InsightLane(registry, service, PUSH_LIMITS).request_syncs()
+        return InsightLane(registry, service, PUSH_LIMITS).request_syncs(at_once=True)
 
     normal = replace(synced.service, push_sync_interval=300.0)
     poor = replace(normal, push_credit_share=0.0)
@@ -439,6 +439,30 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
     with registry.database.write() as transaction:
         transaction.execute(tables.push_dirty.update().values(counted_at=registry.database.now()))
     assert asked(normal, timedelta(seconds=301)) == [], "no notification came since the last whole sync"
+
+
+def test_a_whole_sync_lets_the_record_lane_go_first(synced: PushBench) -> None:
+    """It would hold the channel for its whole time, and the lead would be listed only after it."""
+    registry = synced.place.registry
+    insight = InsightLane(registry, replace(synced.service, push_sync_interval=0.0), PUSH_LIMITS)
+    lead_id = synced.org.insert("Leads", {"Last_Name": "Rao"})
+    synced.told()
+    assert insight.request_syncs() == []
+    serve(synced)
+    assert synced.dirty()[lead_id]["state"] == "loaded"
+    synced.deliver([1])
+    assert insight.request_syncs() == ["acme"], "a stream of notifications does not hold it up"
+
+
+def test_a_whole_sync_does_not_wait_for_a_record_lane_that_fails(synced: PushBench) -> None:
+    registry = synced.place.registry
+    insight = InsightLane(registry, replace(synced.service, push_sync_interval=0.0), PUSH_LIMITS)
+    synced.deliver([1])
+    assert insight.request_syncs() == []
+    with registry.database.write() as transaction:
+        past = registry.database.now_in(transaction) - PUSH_LIMITS.records_first
+        transaction.execute(tables.push_dirty.update().values(first_seen_at=past))
+    assert insight.request_syncs() == ["acme"]
 
 
 def test_the_worker_renews_and_a_gap_ends_with_a_whole_sync(synced: PushBench) -> None:

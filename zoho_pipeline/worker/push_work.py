@@ -70,7 +70,7 @@ class PushWork:
         with self._guard:
             if not self._rounds or self._threads:
                 return False
-        return not self._startable() and not self._insight.request_syncs()
+        return not self._startable() and not self._insight.request_syncs(at_once=True)
 
     def run(self) -> None:
         """The body of the thread. A registry that cannot be reached is tried again."""
@@ -90,7 +90,7 @@ class PushWork:
                     break
                 self._start(channel_id, self._serve)
         if self._due.is_due("requests", self._limits.requests_seconds):
-            self._insight.request_syncs()
+            self._insight.request_syncs(at_once=self._at_once)
         if self._due.is_due("prune", PRUNE_SECONDS):
             with self._registry.database.write() as transaction:
                 push_queue.prune(transaction, self._registry.database.now_in(transaction))

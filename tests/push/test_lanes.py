@@ -385,6 +385,36 @@ def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
     assert synced.http.get("/readyz").json()["checks"]["push_renewal"]["ok"], "somebody tries"
 
 
+def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBench) -> None:
+    """A third of a quiet sync's calls are for side tables. The sync of a user, or after an hour, reads them."""
+    synced.service = replace(synced.service, push_sync_interval=0.0)
+    sim = synced.place.sim
+    side = ("settings/", "org/currencies", "/users")
+
+    def calls(reason: str) -> list[str]:
+        queue.request_sync(synced.place.registry, "acme", reason=reason, requested_by="test")
+        before = len(sim.requests)
+        synced.work()
+        made = [call.path for call in list(sim.requests)[before:] if call.method == "GET"]
+        return [path for path in made if any(part in path for part in side)]
+
+    assert len(calls("user")) >= 9
+    deals = synced.org.insert("Deals", {"Deal_Name": "New", "Stage": "Qualification"})
+    leads = synced.org.insert("Leads", {"Last_Name": "New"})
+    kept = calls("push")
+    assert [path for path in kept if "settings/fields" not in path] == ["/crm/v7/users"], "it asks who is connected"
+    rows = synced.raw("select module, route, outcome from zoho_raw.sync_runs where route = 'kept'")
+    assert {(row["module"], row["outcome"]) for row in rows} >= {("users", "complete"), ("holidays", "complete")}
+    assert {r["id"] for r in synced.raw("select id from zoho_raw.deals")} >= {deals}
+    assert {r["id"] for r in synced.raw("select id from zoho_raw.leads")} >= {leads}
+    (channel,) = synced.place.published("select as_of_utc from channel_insight where channel_id = 'acme'")
+    with synced.place.warehouse.connect(read_only=False) as connection:
+        connection.execute("update zoho_raw.sync_runs set finished_at = finished_at - interval '61 minutes'")
+    assert len(calls("push")) >= 9
+    (later,) = synced.place.published("select as_of_utc from channel_insight where channel_id = 'acme'")
+    assert later["as_of_utc"] >= channel["as_of_utc"]
+
+
 def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: PushBench) -> None:
     registry = synced.place.registry
     synced.deliver([1])
@@ -395,7 +425,7 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
             requests = tables.sync_requests
             transaction.execute(requests.delete().where(requests.c.state == "queued"))
             transaction.execute(requests.update().values(finished_at=at))
-        return InsightLane(registry, service, PUSH_LIMITS).request_syncs()
+        return InsightLane(registry, service, PUSH_LIMITS).request_syncs(at_once=True)
 
     normal = replace(synced.service, push_sync_interval=300.0)
     poor = replace(normal, push_credit_share=0.0)
@@ -409,6 +439,30 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
     with registry.database.write() as transaction:
         transaction.execute(tables.push_dirty.update().values(counted_at=registry.database.now()))
     assert asked(normal, timedelta(seconds=301)) == [], "no notification came since the last whole sync"
+
+
+def test_a_whole_sync_lets_the_record_lane_go_first(synced: PushBench) -> None:
+    """It would hold the channel for its whole time, and the lead would be listed only after it."""
+    registry = synced.place.registry
+    insight = InsightLane(registry, replace(synced.service, push_sync_interval=0.0), PUSH_LIMITS)
+    lead_id = synced.org.insert("Leads", {"Last_Name": "Rao"})
+    synced.told()
+    assert insight.request_syncs() == []
+    serve(synced)
+    assert synced.dirty()[lead_id]["state"] == "loaded"
+    synced.deliver([1])
+    assert insight.request_syncs() == ["acme"], "a stream of notifications does not hold it up"
+
+
+def test_a_whole_sync_does_not_wait_for_a_record_lane_that_fails(synced: PushBench) -> None:
+    registry = synced.place.registry
+    insight = InsightLane(registry, replace(synced.service, push_sync_interval=0.0), PUSH_LIMITS)
+    synced.deliver([1])
+    assert insight.request_syncs() == []
+    with registry.database.write() as transaction:
+        past = registry.database.now_in(transaction) - PUSH_LIMITS.records_first
+        transaction.execute(tables.push_dirty.update().values(first_seen_at=past))
+    assert insight.request_syncs() == ["acme"]
 
 
 def test_the_worker_renews_and_a_gap_ends_with_a_whole_sync(synced: PushBench) -> None:

@@ -1,25 +1,37 @@
 """Subscriptions at a Zoho that behaves in each way that is not settled: on, renewal, silence, off."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.cli.conftest import CLIENT, Answer, runner
-from tests.ingest.conftest import ALL_SCOPES
+from tests.channels.wire import Person
+from tests.cli.conftest import CLIENT, Answer, environment_for, runner
+from tests.ingest.conftest import ALL_SCOPES, QUICK
+from tests.postgres import free_port
 from tests.push.conftest import PUSH_SCOPES, PushBench
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.platform import push_subscriptions as rows
+from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.push import hooks
+from zoho_pipeline.push.clock_watch import ClockWatch
 from zoho_pipeline.push.subscribe import LIFE, Subscriber
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, UsageError
+from zoho_pipeline.writeback.switch import has_scope
+from zoho_pipeline.zoho.accounts.scopes import NOTIFICATION_SCOPES, WRITE_BACK_SCOPES
 from zoho_pipeline.zoho.errors import ZohoError
 
+ROOT = Path(__file__).resolve().parents[2]
 DAY = timedelta(days=1)
 
 
@@ -275,6 +287,91 @@ def test_a_removed_channel_ends_its_subscription_first(bench: PushBench) -> None
     assert not bench.org.subscriptions
 
 
+def test_a_channel_that_is_removed_over_http_ends_its_subscription_first(bench: PushBench) -> None:
+    bench.connect()
+    bench.subscriber.turn_on("acme", ["Leads"])
+    secrets = bench.secrets()
+    _, key = ApiKeys(bench.place.registry.database).add("boss", tenants=("acme-inc",), scopes=("admin",))
+    answer = bench.http.delete("/v1/channels/acme", headers={"Authorization": f"Bearer {key.reveal()}"})
+    assert (answer.status_code, answer.json()["revoked"]) == (200, True)
+    assert not bench.org.subscriptions
+    asked = [call.path for call in bench.place.sim.requests]
+    ended = asked.index("/crm/v7/actions/watch", len(asked) - asked[::-1].index("/crm/v7/actions/watch") - 1)
+    assert ended < asked.index("/oauth/v2/token/revoke"), "a revoked token could not end it"
+    assert bench.deliver([1], hook=secrets["hook"], token=secrets["token"]).status_code == 401
+
+
+def test_a_removal_does_not_wait_for_a_subscription_that_cannot_be_ended(bench: PushBench) -> None:
+    bench.connect()
+    bench.subscriber.turn_on("acme", ["Leads"])
+    secrets = bench.secrets()
+    bench.place.sim.faults.next(50, "server_error", path="/actions/watch")
+    answer = runner_of_channels(bench, "remove", "acme")
+    assert answer.code == 0, answer.err
+    assert len(bench.org.subscriptions) == 1, "Zoho ends it within a week"
+    assert bench.deliver([1], hook=secrets["hook"], token=secrets["token"]).status_code == 401
+
+
+def test_connect_asks_for_the_scopes_of_both_ways(bench: PushBench) -> None:
+    """`connect --push --write-back` in a process, and a person who accepts; then `push on` needs nothing more."""
+    org, port = bench.place.sim.add_org(name="Both"), free_port()
+    bench.place.sim.add_client(*CLIENT, [f"http://localhost:{port}/callback"])
+    environment = {
+        **environment_for(bench.place.sim, bench.place.settings.home),
+        "ZOHO_PIPELINE_PUBLIC_URL": bench.url,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+    }
+    words = ("connect", "both", "--data-center", "sim", "--port", str(port), "--no-browser", "--no-sync")
+    command = (sys.executable, "-c", "from zoho_pipeline.cli import main; main()", *words, "--push", "--write-back")
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = next(line.strip() for line in process.stdout if "/oauth/v2/auth" in line)
+        asked = dict(parse_qsl(urlsplit(url).query))["scope"].split(",")
+        assert Person(org, org.admin)(url)
+        process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    wanted = {*NOTIFICATION_SCOPES, *WRITE_BACK_SCOPES}
+    assert wanted <= set(asked)
+    channel = bench.place.registry.get("both")
+    assert channel.scopes is not None
+    assert wanted <= set(channel.scopes)
+    assert bench.subscriber.turn_on("both", ["Leads"]).state == "on"
+    assert has_scope(channel)
+
+
+def test_a_reading_that_shows_another_end_counts(bench: PushBench) -> None:
+    bench.connect()
+    sim = bench.place.sim
+
+    def shorten() -> None:
+        for known in bench.org.subscriptions.values():
+            known.expires = int(sim.clock.seconds()) + 7_200
+
+    sim.on_call(2, shorten, path="/actions/watch", after=True)
+    bench.subscriber.turn_on("acme", ["Leads"])
+    row = bench.row()
+    assert row.state == "short"
+    assert row.expires_at is not None
+    assert row.expires_at - row.zoho_now(bench.place.registry.database.now()) < timedelta(hours=2, seconds=5)
+
+
+def test_a_dead_subscription_that_zoho_wakes_is_a_gap_too(bench: PushBench) -> None:
+    """Nobody was told of the changes between its end and the renewal."""
+    bench.connect()
+    bench.subscriber.turn_on("acme", ["Leads"])
+    before = bench.secrets()
+    bench.store(expires_at=bench.row().created_at - timedelta(hours=1))
+    bench.subscriber.renew("acme")
+    assert bench.secrets() == before, "the renewal by PUT was accepted"
+    assert bench.row().gap_since is not None
+    assert [request.reason for request in queue.unfinished(bench.place.registry)] == ["gap"]
+
+
 def runner_of_channels(bench: PushBench, *words: str) -> Answer:
     environment = {
         "ZOHO_PIPELINE_HOME": str(bench.place.settings.home),
@@ -327,6 +424,39 @@ def test_many_subscriptions_are_looked_at_quickly(bench: PushBench) -> None:
             .values(renew_at=row["renew_at"] - 5 * DAY)
         )
     assert bench.subscriber.due() == ["c7"]
+    bench.store(renew_at=row["renew_at"] - 5 * DAY)
+    with database.write() as transaction:
+        soon = tables.push_subscriptions.update().where(tables.push_subscriptions.c.channel_id == "c9")
+        transaction.execute(soon.values(expires_at=row["expires_at"] - 3 * DAY))
+    assert bench.subscriber.due()[:2] == ["c9", "acme"], "the one that ends first"
+
+
+def test_a_clock_that_moved_is_seen_before_a_renewal_is_too_late(bench: PushBench) -> None:
+    """Zoho's clock stands for ours: only the difference counts."""
+    bench.connect()
+    bench.subscriber.turn_on("acme", ["Leads"])
+    registry, steady = bench.place.registry, [0.0]
+
+    def now() -> float:
+        return registry.database.now().timestamp() - steady[0]
+
+    clock = ClockWatch(bench.place.settings, registry, QUICK.pacing, now, retry_seconds=0.0)
+    bench.place.sim.clock.advance(4 * 86_400)
+    assert bench.subscriber.due() == [], "nobody knows it yet"
+    assert clock.look(), "a worker that starts asks once"
+    assert bench.row().skew_seconds == pytest.approx(4 * 86_400, abs=120)
+    assert bench.subscriber.due() == ["acme"]
+    asked = len(bench.place.sim.requests)
+    assert not clock.look()
+    assert len(bench.place.sim.requests) == asked
+    bench.place.sim.clock.advance(-4 * 86_400)
+    steady[0] = 4 * 86_400  # our clock was set
+    bench.place.sim.faults.next(9, "server_error", path="/actions/watch")
+    assert clock.look()
+    assert bench.subscriber.due() == ["acme"], "Zoho did not answer"
+    bench.place.sim.faults.clear()
+    assert clock.look(), "so it is asked again"
+    assert bench.subscriber.due() == []
 
 
 def test_secrets_are_random_and_safe_in_a_url() -> None:

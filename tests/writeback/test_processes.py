@@ -15,6 +15,7 @@ from tests.worker.conftest import wait_for
 from tests.writeback.conftest import QUICK, Bench
 from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.writeback.sender import WritebackSender
+from zoho_pipeline.zoho.connection.server_clock import parse_time
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +50,51 @@ def test_a_change_whose_record_was_killed_is_our_own(
     bench.drain()
     assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
     assert len(bench.puts()) == 1
+    assert bench.kinds() == ["writeback.done"]
+
+
+WORK = (sys.executable, "-c", "from zoho_pipeline.cli import main; main()", "work")
+
+
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("registry_env", "at"),
+    [
+        ("sqlite", 1),
+        *(pytest.param("sqlite", at, marks=LONG) for at in (0, 2)),
+        *(pytest.param("postgres", at, marks=LONG) for at in (0, 1, 2)),
+    ],
+    indirect=["registry_env"],
+)
+def test_a_killed_worker_leaves_one_change_and_a_true_record(
+    bench: Bench, settings_env: Callable[..., dict[str, str]], registry_env: dict[str, str], at: int
+) -> None:
+    """The command `work` itself, killed in the reading, the change or the look after it, and started again."""
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT), **registry_env)
+    env = {"PATH": os.environ["PATH"], **env}
+    wish = bench.ask("contacted", "new")
+    bench.sim.faults.next(1, "slow", f"/crm/v7/Leads/{bench.lead}", after=at, seconds=6.0)
+    process = subprocess.Popen(WORK, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        wait_for(lambda: bench.sim.faults.fired or process.poll() is not None, 120)
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    left = bench.get(wish)
+    assert (left.state, left.sending_since is not None) == (("queued", False) if at == 0 else ("sending", True))
+    with bench.registry.database.write() as transaction:
+        past = bench.registry.database.now_in(transaction) - timedelta(seconds=1)
+        transaction.execute(update(writebacks).values(lease_until=past))
+    again = subprocess.run((*WORK, "--once"), env=env, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    found = bench.get(wish)
+    assert (found.state, bench.status()) == ("done", "Contacted")
+    assert found.zoho_modified_at == parse_time(bench.org.row("Leads", bench.lead)["Modified_Time"])
+    wait_for(lambda: all(call.status for call in bench.puts()), 30)
+    assert [call.status for call in bench.puts()].count(200) == 1, "one change took effect, and no other one"
     assert bench.kinds() == ["writeback.done"]
 
 

@@ -10,8 +10,8 @@ from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.access.client_factory import org_limits_of
 from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.writeback import claims, wishes
-from zoho_pipeline.writeback.sending import REASONS
-from zoho_pipeline.writeback.switch import switch_of
+from zoho_pipeline.writeback.sending import REASONS, Sending
+from zoho_pipeline.writeback.switch import switch_of, switch_off
 from zoho_pipeline.zoho.write.lead_status import REFUSAL_CODES
 
 BOTH = pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
@@ -344,6 +344,27 @@ def test_the_budget_stop_counts_changes(bench: Bench) -> None:
     assert (waiting.state, waiting.code) == ("queued", "credits")
     assert bench.puts() == []
     assert bench.get(wish).next_try_at is not None
+
+
+@pytest.mark.parametrize("how", ["paused", "off"])
+def test_a_channel_that_stops_after_the_claim_sends_nothing(bench: Bench, how: str) -> None:
+    """The wish is given back at once, so that it waits for nobody's lease when the channel works again."""
+    wish = bench.ask("contacted")
+    claimed = bench.claim()
+    assert claimed is not None
+    if how == "paused":
+        bench.registry.pause("acme")
+    else:
+        switch_off(bench.registry, "acme", "test")
+    Sending(bench.registry, "w", bench.limits).send(claimed)
+    assert bench.puts() == []
+    assert bench.status() == "Not Contacted"
+    if how == "off":
+        assert (bench.get(wish).state, bench.get(wish).code) == ("refused", "writeback_off")
+        return
+    bench.registry.resume("acme")
+    bench.drain()
+    assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
 
 
 def test_the_waits_double_up_to_an_hour_and_end_after_a_day(bench: Bench) -> None:

@@ -7,6 +7,7 @@ because a renewal sends them to Zoho again.
 import hashlib
 import hmac
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,9 +33,13 @@ _NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 @dataclass(frozen=True)
 class Heard:
-    """A hook that is heard: whose it is, and the digest of its token."""
+    """A hook that is heard: whose it is, and the digests of the hook and of its token.
+
+    The two digests belong together for ever: a hook never gets another token.
+    """
 
     channel_id: str
+    hook_hash: str
     token_hash: str
 
 
@@ -90,26 +95,29 @@ def change_hook(transaction: Connection, channel_id: str, now: datetime, **value
     store(transaction, channel_id, **values)
 
 
+_OWN = (push_subscriptions.c.channel_id, push_subscriptions.c.hook_hash, push_subscriptions.c.token_hash)
+_WORKFLOW = (push_subscriptions.c.channel_id, push_subscriptions.c.workflow_hash, push_subscriptions.c.secret_hash)
+_OLD = (push_old_hooks.c.channel_id, push_old_hooks.c.hook_hash, push_old_hooks.c.token_hash)
+
+
 def heard(transaction: Connection, hook: str, now: datetime) -> Heard | None:
     """Whose hook this is; None: nobody's. It compares digests, in a time that does not tell."""
     wanted = digest(hook)
-    own = select(push_subscriptions.c.channel_id, push_subscriptions.c.hook_hash, push_subscriptions.c.token_hash)
-    old = select(push_old_hooks.c.channel_id, push_old_hooks.c.hook_hash, push_old_hooks.c.token_hash)
     row = (
-        transaction.execute(own.where(push_subscriptions.c.hook_hash == wanted)).first()
-        or transaction.execute(old.where(push_old_hooks.c.hook_hash == wanted, push_old_hooks.c.until > now)).first()
+        transaction.execute(select(*_OWN).where(push_subscriptions.c.hook_hash == wanted)).first()
+        or transaction.execute(
+            select(*_OLD).where(push_old_hooks.c.hook_hash == wanted, push_old_hooks.c.until > now)
+        ).first()
     )
-    known = hmac.compare_digest(row[1] if row else _NOBODY, wanted)
-    return Heard(row[0], row[2]) if row and known else None
+    return _same(row, wanted)
 
 
 def heard_by_id(transaction: Connection, zoho_channel_id: str, now: datetime) -> list[Heard]:
     """The present and the earlier subscriptions with this id."""
-    own = select(push_subscriptions.c.channel_id, push_subscriptions.c.token_hash)
-    old = select(push_old_hooks.c.channel_id, push_old_hooks.c.token_hash).where(push_old_hooks.c.until > now)
+    old = select(*_OLD).where(push_old_hooks.c.zoho_channel_id == zoho_channel_id, push_old_hooks.c.until > now)
     rows = [
-        *transaction.execute(own.where(push_subscriptions.c.zoho_channel_id == zoho_channel_id)),
-        *transaction.execute(old.where(push_old_hooks.c.zoho_channel_id == zoho_channel_id)),
+        *transaction.execute(select(*_OWN).where(push_subscriptions.c.zoho_channel_id == zoho_channel_id)),
+        *transaction.execute(old),
     ]
     return [Heard(*row) for row in rows]
 
@@ -117,10 +125,26 @@ def heard_by_id(transaction: Connection, zoho_channel_id: str, now: datetime) ->
 def heard_workflow(transaction: Connection, hook: str) -> Heard | None:
     """Whose workflow URL this is, with the digest of its secret; None: nobody's."""
     wanted = digest(hook)
-    columns = (push_subscriptions.c.channel_id, push_subscriptions.c.workflow_hash, push_subscriptions.c.secret_hash)
-    row = transaction.execute(select(*columns).where(push_subscriptions.c.workflow_hash == wanted)).first()
+    row = transaction.execute(select(*_WORKFLOW).where(push_subscriptions.c.workflow_hash == wanted)).first()
+    return _same(row, wanted)
+
+
+def still_heard(transaction: Connection, asked: Collection[Heard], now: datetime) -> set[Heard]:
+    """Those of these hooks that are heard now, and stay so until the transaction ends: their subscriptions are locked,
+    in one order. It is one query, or two where a hook is no present one."""
+    ids = sorted({one.channel_id for one in asked})
+    own = select(*_OWN, *_WORKFLOW[1:]).where(push_subscriptions.c.channel_id.in_(ids))
+    rows = transaction.execute(own.order_by(push_subscriptions.c.channel_id).with_for_update()).all()
+    found = {Heard(row[0], *pair) for row in rows for pair in (row[1:3], row[3:5])}
+    if not found.issuperset(asked):
+        old = select(*_OLD).where(push_old_hooks.c.channel_id.in_(ids), push_old_hooks.c.until > now)
+        found |= {Heard(*row) for row in transaction.execute(old)}
+    return found & set(asked)
+
+
+def _same(row: Any, wanted: str) -> Heard | None:
     known = hmac.compare_digest(row[1] if row else _NOBODY, wanted)
-    return Heard(row[0], row[2]) if row and known else None
+    return Heard(*row) if row and known else None
 
 
 def is_token(found: Heard | None, token: str) -> bool:

@@ -32,8 +32,14 @@ class InsightLane:
     def __init__(self, registry: Registry, service: ServiceSettings, limits: PushLimits) -> None:
         self._registry, self._service, self._limits = registry, service, limits
 
-    def request_syncs(self) -> list[str]:
-        """Ask for a sync of each channel that needs one now. Returns their ids."""
+    def request_syncs(self, *, at_once: bool = False) -> list[str]:
+        """Ask for a sync of each channel that needs one now. Returns their ids.
+
+        A sync holds the channel for several seconds, so the records that were just named are read before it.
+
+        Args:
+            at_once: do not wait for these records.
+        """
         database = self._registry.database
         with database.read() as transaction:
             now = database.now_in(transaction)
@@ -41,6 +47,7 @@ class InsightLane:
                 channel_id
                 for channel_id, ended in self._waiting(transaction)
                 if self._may_start(transaction, channel_id, ended, now)
+                and (at_once or push_queue.has_served(transaction, channel_id, now - self._limits.records_first))
             ]
         asked = []
         for channel_id in due:

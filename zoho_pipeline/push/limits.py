@@ -18,6 +18,7 @@ class PushLimits:
         deletions_every: between two readings of a module's list of deletions.
         unknown_wait: how long a record waits whose module no sync has read yet.
         first_wait, longest_wait: after a failure at Zoho; the wait doubles with each one.
+        records_first: how long a whole sync waits for the record lane, which shows a lead within seconds.
         hourly: between two whole syncs once the share of the credits is used up.
     """
 
@@ -30,4 +31,5 @@ class PushLimits:
     unknown_wait: timedelta = timedelta(seconds=60)
     first_wait: float = 10.0
     longest_wait: float = 600.0
+    records_first: timedelta = timedelta(seconds=30)
     hourly: timedelta = timedelta(hours=1)

@@ -27,8 +27,11 @@ MOST_IDS = 10_000
 LONGEST_ID = 32
 LONGEST_NAME = 64
 OPERATIONS = ("insert", "update", DELETE)
-REMEMBERED_SECONDS = 0.25
-"""How long a known hook is not looked up again. A hook that was switched off is heard this much longer."""
+REMEMBERED_SECONDS = 60.0
+"""How long a known hook is not looked up again. The transaction that stores a delivery asks again, so nothing is stored
+for a hook that was switched off meanwhile."""
+
+MOST_REMEMBERED = 10_000
 
 Trust = Literal["trusted", "doubtful", "refused"]
 
@@ -146,40 +149,58 @@ def _instant(value: Any) -> datetime | None:
 
 
 class Hearing:
-    """Looks up hooks. A known hook is remembered for a moment, because a burst comes on one hook. Thread-safe."""
+    """Looks up hooks, and remembers the known ones: a lookup per delivery would wait for each commit on SQLite.
+
+    Thread-safe.
+    """
 
     def __init__(self, database: Database, seconds: float = REMEMBERED_SECONDS) -> None:
         self._database, self._seconds = database, seconds
         self._guard = Lock()
-        self._known: dict[str, tuple[float, Heard]] = {}
+        self._known: dict[tuple[str, str], tuple[float, Heard]] = {}
+
+    def remembered(self, kind: str, hook: str) -> Heard | None:
+        """The hook if it was looked up a moment ago. It waits for nothing."""
+        kept = self._known.get((kind, hook))
+        return kept[1] if kept is not None and time.monotonic() - kept[0] < self._seconds else None
 
     def by_hook(self, hook: str) -> Heard | None:
         """Whose hook this is; None: nobody's."""
-        with self._guard:
-            kept = self._known.get(hook)
-        if kept is not None and time.monotonic() - kept[0] < self._seconds:
-            return kept[1]
         read_at = time.monotonic()
         with self._database.read() as transaction:
             found = hooks.heard(transaction, hook, self._database.now_in(transaction))
-        with self._guard:
-            if found is not None and len(self._known) < 1_000:
-                self._known[hook] = (read_at, found)
-            elif found is not None:
-                self._known = {hook: (read_at, found)}
-            else:
-                self._known.pop(hook, None)
-        return found
+        return self._kept("webhook", hook, found, read_at)
 
     def by_number(self, delivery: Delivery) -> Heard | None:
         """The subscription with the number and the token of this delivery; None: there is none."""
+        number, token = delivery.channel_id or "", delivery.token or ""
+        kept = self.remembered("number", number)
+        if kept is not None and hooks.is_token(kept, token):
+            return kept
+        read_at = time.monotonic()
         with self._database.read() as transaction:
-            now = self._database.now_in(transaction)
-            rows = hooks.heard_by_id(transaction, delivery.channel_id or "", now)
-        found = [heard for heard in rows if hooks.is_token(heard, delivery.token or "")]
-        return found[0] if found else None
+            rows = hooks.heard_by_id(transaction, number, self._database.now_in(transaction))
+        found = next((heard for heard in rows if hooks.is_token(heard, token)), None)
+        return found and self._kept("number", number, found, read_at)
 
     def by_workflow(self, hook: str) -> Heard | None:
         """Whose workflow URL this is; None: nobody's."""
+        read_at = time.monotonic()
         with self._database.read() as transaction:
-            return hooks.heard_workflow(transaction, hook)
+            found = hooks.heard_workflow(transaction, hook)
+        return self._kept("workflow", hook, found, read_at)
+
+    def forget(self, gone: Heard) -> None:
+        """Look this hook up again when it comes the next time."""
+        with self._guard:
+            self._known = {key: kept for key, kept in self._known.items() if kept[1] != gone}
+
+    def _kept(self, kind: str, hook: str, found: Heard | None, read_at: float) -> Heard | None:
+        with self._guard:
+            if found is None:
+                self._known.pop((kind, hook), None)
+            elif len(self._known) < MOST_REMEMBERED:
+                self._known[kind, hook] = (read_at, found)
+            else:
+                self._known = {(kind, hook): (read_at, found)}
+        return found

@@ -130,18 +130,23 @@ class Subscriber:
         return self.get(channel_id)
 
     def due(self) -> list[str]:
-        """The channels whose subscription must be renewed now. One query, whatever their number."""
-        columns = (push_subscriptions.c[name] for name in ("channel_id", "renew_at", "skew_seconds", "next_try_at"))
+        """The channels whose subscription must be renewed now, the one that ends first before the others.
+
+        It is one query, whatever their number.
+        """
+        names = ("channel_id", "renew_at", "skew_seconds", "next_try_at")
+        columns = [push_subscriptions.c[name] for name in names]
         database = self._registry.database
         with database.read() as transaction:
             now = database.now_in(transaction)
-            found = transaction.execute(select(*columns)).all()
-        return sorted(
+            own = push_subscriptions.c
+            found = transaction.execute(select(*columns).order_by(own.expires_at, own.channel_id)).all()
+        return [
             channel_id
             for channel_id, renew_at, skew, next_try_at in found
             if not (next_try_at is not None and next_try_at > now)
             and (renew_at is None or renew_at <= now + timedelta(seconds=skew))
-        )
+        ]
 
     def get(self, channel_id: str) -> Subscription:
         """The subscription of a channel. PipelineError: it has none."""
@@ -170,7 +175,9 @@ class Subscriber:
 
     def _renewed(self, client: ZohoClient, known: Subscription) -> None:
         channel_id, number = known.channel_id, known.zoho_channel_id
-        watch.read(client, number)  # its answer shows Zoho's clock
+        there = watch.read(client, number)  # its answer shows Zoho's clock too
+        # a PUT may wake a dead subscription, and what happened meanwhile was told to nobody
+        was_dead = not there or (known.expires_at is not None and known.expires_at <= client.server_time)
         events = [event for event, outcome in known.events.items() if outcome == SUBSCRIBED]
         events = events or [f"{module}.all" for module in self._modules(self._registry.get(channel_id), ())]
         given = self._store.secrets(channel_id)
@@ -179,6 +186,8 @@ class Subscriber:
             agreement = agree(lambda asked: watch.replace(client, asked), entry)
             if agreement.accepted:
                 self._succeeded(client, channel_id, number, agreement, anew=False)
+                if was_dead:
+                    self._store.mark_gap(channel_id)
                 return
         given = {"hook": hooks.new_secret(), "token": hooks.new_secret()}
         self._store.change_hook(channel_id, given)
@@ -204,10 +213,12 @@ class Subscriber:
         anew: bool,
         left: Mapping[str, str] | None = None,
     ) -> None:
-        """Read back what Zoho keeps, and store it. `left`: the outcomes of events that are not asked for any more."""
-        kept = [at for at in agreement.result.expiries.values() if at is not None]
-        if not kept:
-            kept = [at for at in watch.read(client, number).values() if at is not None]
+        """Read back what Zoho keeps, and store it. `left`: the outcomes of events that are not asked for any more.
+
+        The answer to the change and a reading may differ. The earlier end counts.
+        """
+        said = (agreement.result.expiries, watch.read(client, number))
+        kept = [at for expiries in said for at in expiries.values() if at is not None]
         zoho_now = client.server_time
         ends = min(kept, default=zoho_now + FALLBACK)
         outcomes = {**(left or {}), **agreement.outcomes}

@@ -19,6 +19,7 @@ from zoho_pipeline.channels.platform.push_queue import Hint
 from zoho_pipeline.channels.platform.push_subscriptions import ON, STOPPED, change_state
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
 from zoho_pipeline.channels.registry.tables import channels
+from zoho_pipeline.push.hooks import Heard, still_heard
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True)
 class _Waiting:
-    channel_id: str
+    heard: Heard
     hints: Sequence[Hint]
     is_doubtful: bool
     done: "Future[bool]"
@@ -54,13 +55,14 @@ class PushWriter:
         self._size = 0
         self._thread: Thread | None = None
 
-    def put(self, channel_id: str, hints: Sequence[Hint], *, doubtful: bool = False) -> "Future[bool]":
-        """Queue a delivery. The future ends after its commit: True if it is stored, False if the channel is gone.
+    def put(self, heard: Heard, hints: Sequence[Hint], *, doubtful: bool = False) -> "Future[bool]":
+        """Queue a delivery. The future ends after its commit: True if it is stored, False if the hook is not heard any
+        more.
 
         Raises:
             QueueFull: more than `most_waiting` records wait. Nothing was queued.
         """
-        waiting = _Waiting(channel_id, hints, doubtful, Future())
+        waiting = _Waiting(heard, hints, doubtful, Future())
         with self._changed:
             if self._size > self._most:
                 raise QueueFull
@@ -98,26 +100,30 @@ class PushWriter:
                 waiting.done.set_exception(error)
         else:
             for waiting in batch:
-                waiting.done.set_result(waiting.channel_id in there)
+                waiting.done.set_result(waiting.heard in there)
 
-    def _write(self, transaction: Connection, batch: Sequence[_Waiting]) -> set[str]:
-        """Store the deliveries of the channels that still exist. Returns these."""
-        ids = sorted({waiting.channel_id for waiting in batch})
-        known = select(channels.c.channel_id).where(channels.c.channel_id.in_(ids)).order_by(channels.c.channel_id)
-        if self._database.is_postgres:
-            known = known.with_for_update(read=True, key_share=True)  # no channel leaves before the commit
-        there = set(transaction.scalars(known))
+    def _write(self, transaction: Connection, batch: Sequence[_Waiting]) -> set[Heard]:
+        """Store the deliveries whose hooks are still heard. Returns these hooks.
+
+        The subscriptions come first, in one order: whoever changes them and records of the queue locks them first too.
+        """
+        asked = {waiting.heard for waiting in batch}
         now = self._database.now_in(transaction)
-        kept = [waiting for waiting in batch if waiting.channel_id in there]
-        push_queue.add(transaction, (hint for waiting in kept for hint in waiting.hints), now)
-        for channel_id in sorted(there):
-            mine = [waiting for waiting in kept if waiting.channel_id == channel_id]
-            own = push_subscriptions.c.channel_id == channel_id
+        if self._database.is_postgres:  # as a removal does: first the channel, and then what belongs to it
+            ids = sorted({heard.channel_id for heard in asked})
+            own = select(channels.c.channel_id).where(channels.c.channel_id.in_(ids)).order_by(channels.c.channel_id)
+            transaction.execute(own.with_for_update(read=True, key_share=True))
+        there = still_heard(transaction, asked, now)
+        kept = [waiting for waiting in batch if waiting.heard in there]
+        for channel_id in sorted({heard.channel_id for heard in there}):
+            mine = [waiting for waiting in kept if waiting.heard.channel_id == channel_id]
+            own_row = push_subscriptions.c.channel_id == channel_id
             doubtful = sum(waiting.is_doubtful for waiting in mine)
             columns = push_subscriptions.c
             values = {"deliveries": columns.deliveries + len(mine), "doubtful": columns.doubtful + doubtful}
-            heard = update(push_subscriptions).where(own).values(**values, last_delivery_at=now, silent_since=None)
+            heard = update(push_subscriptions).where(own_row).values(**values, last_delivery_at=now, silent_since=None)
             state = transaction.scalar(heard.returning(columns.state))
             if state == STOPPED:
                 change_state(transaction, channel_id, ON, None, now)
+        push_queue.add(transaction, (hint for waiting in kept for hint in waiting.hints), now)
         return there

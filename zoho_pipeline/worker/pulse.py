@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from threading import Event
 
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.platform import webhook_deliveries
+from zoho_pipeline.channels.platform import lead_changes, webhook_deliveries
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests import claims, workers
@@ -17,6 +17,8 @@ from zoho_pipeline.worker.limits import WorkerLimits
 log = logging.getLogger(__name__)
 
 CLEAN_SECONDS = 3_600.0
+NUMBERS_SECONDS = 60.0
+"""Between two looks for numbers of changed leads that waited for their hour."""
 
 
 class Pulse:
@@ -31,7 +33,7 @@ class Pulse:
     ) -> None:
         self._registry, self._worker, self._limits = registry, worker, limits
         self._jobs, self._stop = jobs, stop
-        self._beat_at = self._renewed_at = self._cleaned_at = float("-inf")
+        self._beat_at = self._renewed_at = self._cleaned_at = self._told_at = float("-inf")
 
     def run(self) -> None:
         """The body of the thread. A registry that cannot be reached is tried again: the leases outlast it."""
@@ -48,6 +50,9 @@ class Pulse:
             workers.heartbeat(self._registry, self._worker, lease=self._limits.worker_lease)
             self._beat_at = now
         self._tell(list(self._jobs()), now)
+        if now - self._told_at >= NUMBERS_SECONDS:
+            lead_changes.tell_waiting_numbers(self._registry)
+            self._told_at = now
         if now - self._cleaned_at >= CLEAN_SECONDS:
             self._clean()
             self._cleaned_at = now

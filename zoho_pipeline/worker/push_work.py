@@ -9,6 +9,7 @@ from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.limits import SyncLimits
+from zoho_pipeline.push.clock_watch import ClockWatch
 from zoho_pipeline.push.insight_lane import InsightLane
 from zoho_pipeline.push.limits import PushLimits
 from zoho_pipeline.push.record_lane import RecordLane
@@ -45,6 +46,7 @@ class PushWork:
         self._limits, self._publish_lists = limits, publish_lists
         self._lane = RecordLane(settings, self._registry, warehouse, service.push_debounce, limits, sync_limits)
         self._insight = InsightLane(self._registry, service, limits)
+        self._clock = ClockWatch(settings, self._registry, sync_limits.pacing)
         self._subscriber = Subscriber(settings, self._registry, service, sync_limits.pacing)
         self._stop = Event()
         self._guard = Lock()
@@ -68,7 +70,7 @@ class PushWork:
         with self._guard:
             if not self._rounds or self._threads:
                 return False
-        return not self._startable() and not self._insight.request_syncs()
+        return not self._startable() and not self._insight.request_syncs(at_once=True)
 
     def run(self) -> None:
         """The body of the thread. A registry that cannot be reached is tried again."""
@@ -88,7 +90,7 @@ class PushWork:
                     break
                 self._start(channel_id, self._serve)
         if self._due.is_due("requests", self._limits.requests_seconds):
-            self._insight.request_syncs()
+            self._insight.request_syncs(at_once=self._at_once)
         if self._due.is_due("prune", PRUNE_SECONDS):
             with self._registry.database.write() as transaction:
                 push_queue.prune(transaction, self._registry.database.now_in(transaction))
@@ -139,6 +141,8 @@ class PushWork:
         return wait
 
     def _renew(self, _: str) -> None:
+        if not self._at_once:  # a worker that ends at once may run every minute, and each look would cost a credit
+            self._clock.look()
         for channel_id in self._subscriber.due():
             if self._stop.is_set():
                 return

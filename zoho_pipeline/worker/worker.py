@@ -15,6 +15,7 @@ from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests import claims, workers
 from zoho_pipeline.channels.sync_requests.first_syncs import request_first_syncs
+from zoho_pipeline.channels.sync_requests.model import PUSH
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.report import SyncReport
 from zoho_pipeline.ingest.sync.run import sync_channel
@@ -35,6 +36,9 @@ from zoho_pipeline.writeback.sender import WritebackSender
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+SIDE_TABLES_KEPT = timedelta(hours=1)
+"""A sync that notifications cause comes every few minutes: users, stages, hours and holidays are younger than this."""
+
 BUSY_SECONDS = 1.0
 """How long a sync waits for its channel. Then its thread does something else, and the request waits in the queue."""
 
@@ -180,6 +184,7 @@ class Worker:
             progress=job,
             limits=self._sync_limits,
             stop=job.stop,
+            kept_for=SIDE_TABLES_KEPT if job.request.reason == PUSH else None,
         )
 
     def _end(self, job: Job, error: str | None) -> None:

@@ -26,6 +26,10 @@ class LostClaim(Exception):
     """Another worker has the wish, or it has ended. This worker must not send it."""
 
 
+class Withheld(Exception):
+    """Write-back was switched off, or the channel was paused, after the claim. The wish goes back unsent."""
+
+
 def next_due(registry: Registry) -> bool:
     """Whether a wish could be claimed now. It takes no lock, so a worker asks often."""
     with registry.database.read() as transaction:

@@ -15,14 +15,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.errors import ChannelError, RegistryError
+from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback import claims
-from zoho_pipeline.writeback.claims import LostClaim
+from zoho_pipeline.writeback.claims import LostClaim, Withheld
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.judge import Verdict, judge
 from zoho_pipeline.writeback.limits import WritebackLimits
@@ -94,6 +96,8 @@ class Sending:
             self._attempt(wish)
         except LostClaim:
             log.info("write-back %s: the claim was lost.", wish.id)
+        except Withheld:
+            claims.give_back(self._registry, wish.id, self._worker)
         except RegistryError:
             raise
         except CreditsExhausted as error:
@@ -140,8 +144,9 @@ class Sending:
             now = self._registry.database.now_in(transaction)
             found = claims.renew(transaction, wish.id, self._worker, now, self._limits.lease)
             switch = switch_in(transaction, found.channel_id)
-            if switch is None or not switch.works:
-                raise LostClaim(wish.id)  # it was switched off or broke meanwhile; the wish waits, or has ended
+            status = transaction.scalar(select(channels.c.status).where(channels.c.channel_id == found.channel_id))
+            if switch is None or not switch.works or status != ACTIVE:
+                raise Withheld(wish.id)
             if found.sending_since is None:
                 desired = switch.words.to_write(found.status, switch.picklist)
                 if desired is None:

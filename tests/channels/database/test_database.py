@@ -1,5 +1,6 @@
 """Opening the registry: permissions, migrations by many processes at once, places that cannot be used."""
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -54,6 +55,47 @@ def test_many_processes_may_open_a_new_registry_at_once(
         assert opener.stdin is not None
         opener.stdin.close()
     assert [opener.wait() for opener in openers] == [0] * 4
+
+
+WRITES = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+try:
+    connection.execute("BEGIN IMMEDIATE")
+except sqlite3.OperationalError as error:
+    print(error)
+"""
+
+
+def test_opening_the_registry_again_keeps_the_locks_of_other_threads(sqlite_settings: Settings) -> None:
+    """The system drops the locks of a process on a file when it closes any descriptor of that file.
+
+    So two processes wrote at once, and a sync failed with `disk I/O error`."""
+    database = Registry(sqlite_settings).database
+    with database.write():
+        Database(sqlite_settings)
+        with Database(sqlite_settings).keeping_connections().engine.connect():
+            pass
+        found = subprocess.run([sys.executable, "-c", WRITES, str(database.path)], capture_output=True, text=True)
+    assert found.stdout.strip() == "database is locked", found.stderr
+
+
+def test_a_kept_connection_sees_a_file_that_was_put_back(sqlite_settings: Settings, tmp_path: Path) -> None:
+    """Its rows would otherwise go to the file that nobody can see any more."""
+    registry = Registry(sqlite_settings)
+    kept = registry.database.keeping_connections()
+    assert kept.path is not None
+    copy = tmp_path / "copy"
+    shutil.copy(kept.path, copy)
+    with kept.write() as connection:
+        connection.execute(text("create table before (x)"))
+    copy.replace(kept.path)
+    with kept.write() as connection:
+        connection.execute(text("create table after (x)"))
+    with registry.database.read() as connection:
+        names = set(connection.scalars(text("select name from sqlite_master")))
+    assert "after" in names
+    assert "before" not in names
 
 
 def test_a_registry_of_a_newer_release_is_refused(settings: Settings) -> None:

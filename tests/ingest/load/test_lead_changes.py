@@ -1,13 +1,16 @@
 """`lead.changed`: which loads raise it, what it says, and that our own change raises none."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.ingest.conftest import SyncBench
 from zoho_pipeline.channels.platform import lead_changes
-from zoho_pipeline.channels.platform.lead_changes import LeadVersion, LoadedLead, tell_loaded
-from zoho_pipeline.channels.registry.platform_tables import channel_events
+from zoho_pipeline.channels.platform.lead_changes import LeadVersion, LoadedLead
+from zoho_pipeline.channels.registry.platform_tables import channel_events, lead_changes_untold, writebacks
+from zoho_pipeline.channels.registry.platform_tables import lead_changes as lead_changes_table
 from zoho_pipeline.reading.leads import KnownLead
 from zoho_pipeline.writeback import claims, wishes
 from zoho_pipeline.writeback.limits import WritebackLimits
@@ -106,16 +109,86 @@ def loaded(n: int) -> LoadedLead:
     return LoadedLead(LeadVersion(f"lead{n}", "Old", "o", False, None, None), before)
 
 
-def test_many_changes_are_told_by_their_number(bench: SyncBench) -> None:
+def announced(bench: SyncBench) -> int:
+    with bench.registry.database.read() as transaction:
+        return len(transaction.execute(lead_changes_table.select()).all())
+
+
+def told_after(bench: SyncBench, leads: list[LoadedLead]) -> None:
+    """Announce, and tell as if the load had taken place, and end the sync."""
     channel = bench.registry.get("acme")
-    assert tell_loaded(bench.registry, channel, [loaded(n) for n in range(lead_changes.MOST_SINGLY + 7)]) == 1_007
-    assert tell_loaded(bench.registry, channel, [loaded(1), loaded(2)]) == 2
-    events = told(bench)
-    assert len(events) == lead_changes.MOST_SINGLY + 2
-    assert [event["count"] for event in events if "count" in event] == [7, 2]
+    number = lead_changes.announce(bench.registry, channel, leads)
+    if number is not None:
+        lead_changes.tell(bench.registry, channel, number)
+    lead_changes.tell_number(bench.registry, channel)
+
+
+def test_many_changes_are_told_by_their_number_once_per_hour(bench: SyncBench) -> None:
+    told_after(bench, [loaded(n) for n in range(lead_changes.MOST_SINGLY + 7)])
+    assert announced(bench) == 0
+    told_after(bench, [loaded(1), loaded(2)])
+    told_after(bench, [loaded(3)])
+    with bench.registry.database.read() as transaction:
+        events = [row.data for row in transaction.execute(channel_events.select().order_by(channel_events.c.seq))]
+    assert sum("lead_id" in event for event in events) == lead_changes.MOST_SINGLY
+    assert [event["count"] for event in events if "count" in event] == [7], "the other three wait for the next hour"
+    lead_changes.tell_waiting_numbers(bench.registry)
+    with bench.registry.database.write() as transaction:
+        hour_ago = bench.registry.database.now_in(transaction) - timedelta(hours=1, seconds=1)
+        transaction.execute(channel_events.update().values(at=hour_ago))
+        transaction.execute(lead_changes_untold.update().values(at=hour_ago))
+    told(bench)
+    lead_changes.tell_waiting_numbers(bench.registry)
+    lead_changes.tell_waiting_numbers(bench.registry)
+    assert [event["count"] for event in told(bench)] == [3]
+
+
+@pytest.mark.parametrize("at", ["before the load", "after the load", "amid the events"])
+def test_a_process_that_is_killed_beside_its_load_loses_and_repeats_no_event(bench: SyncBench, at: str) -> None:
+    """The announcement is made, and what follows it never runs."""
+    org = bench.org
+    leads = org.insert_many("Leads", [{"Last_Name": str(n), "Lead_Status": "Not Contacted"} for n in range(60)])
+    second(bench, "Leads")
+    second(bench)
+    told(bench)
+    switch_on(bench.registry, bench.registry.get("acme"), WORDS)
+    ours = write(bench, leads[0], "contacted", "Not Contacted")
+    for lead in leads[1:]:
+        org.update("Leads", lead, {"Lead_Status": "Lost Lead"})
+    channel = bench.registry.get("acme")
+    before = [LeadVersion(lead, "Not Contacted", None, False, None, None) for lead in leads]
+    if at == "before the load":
+        after = [replace(one, status="Lost Lead", modified_at=datetime(2030, 1, 1, tzinfo=UTC)) for one in before[1:]]
+        lead_changes.announce(
+            bench.registry, channel, [LoadedLead(a, b) for a, b in zip(after, before[1:], strict=True)]
+        )
+    else:
+        second(bench, "Leads")  # it loads and tells; then the record of telling is taken back
+        names = ("id", "lead_status", "owner_id", "converted", "modified_time", "modified_by_id")
+        rows = {row["id"]: row for row in bench.rows(f"select {', '.join(names)} from zoho_raw.leads")}
+        after = [LeadVersion(*rows[lead].values()) for lead in leads]
+        told(bench)
+        with bench.registry.database.write() as transaction:
+            transaction.execute(writebacks.update().values(echo_seen_at=None))
+        pairs = [LoadedLead(a, replace(b, owner_id=a.owner_id)) for a, b in zip(after, before, strict=True)]
+        number = lead_changes.announce(bench.registry, channel, pairs)
+        assert number is not None
+        if at == "amid the events":
+            with bench.registry.database.write() as transaction:
+                (found,) = transaction.execute(lead_changes_table.select()).all()
+                values = {"leads": found.leads[50:], "echoes": []}
+                transaction.execute(lead_changes_table.update().values(**values))
+    second(bench, "Leads")
+    events = said(bench)
+    assert set(events) == set(leads[51:] if at == "amid the events" else leads[1:])
+    assert set(map(tuple, events.values())) == {("status",)}
+    assert announced(bench) == 0
+    assert seen(bench, ours)
+    second(bench, "Leads")
+    assert told(bench) == []
 
 
 def test_a_load_without_changes_writes_nothing(bench: SyncBench) -> None:
     same = LeadVersion("1", "New", "o", False, None, None)
-    assert tell_loaded(bench.registry, bench.registry.get("acme"), [LoadedLead(same, same)]) == 0
-    assert told(bench) == []
+    assert lead_changes.announce(bench.registry, bench.registry.get("acme"), [LoadedLead(same, same)]) is None
+    assert announced(bench) == 0

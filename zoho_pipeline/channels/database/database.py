@@ -6,6 +6,7 @@ and not a write-ahead log: with one connection per transaction, each close would
 """
 
 import copy
+import errno
 import hashlib
 import os
 import re
@@ -13,13 +14,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.local_paths import sqlite_path
@@ -72,12 +74,19 @@ class Database:
     def keeping_connections(self) -> "Database":
         """The same database with a few connections that stay open, for a process that writes many times per second.
 
-        On Postgres each new connection starts a process of the server, which costs more than the transaction.
+        On Postgres each new connection starts a process of the server, and on SQLite each one reads the schema: both
+        cost more than the transaction. A SQLite file that somebody replaces is opened anew.
         """
         kept = copy.copy(self)
-        if self.is_postgres:
-            pool = {"pool_size": KEPT, "max_overflow": KEPT, "pool_pre_ping": True}
-            kept.engine = create_engine(self.url, hide_parameters=True, connect_args=_CONNECT, **pool)
+        pool = {"pool_size": KEPT, "max_overflow": KEPT}
+        if self.path is None:
+            kept.engine = create_engine(
+                self.url, hide_parameters=True, connect_args=_CONNECT, pool_pre_ping=True, **pool
+            )
+        else:
+            kept.engine = self._sqlite_engine(self.path, poolclass=QueuePool, **pool)
+            event.listen(kept.engine, "connect", partial(_note_file, self.path))
+            event.listen(kept.engine, "checkout", partial(_check_file, self.path))
         return kept
 
     @contextmanager
@@ -174,10 +183,10 @@ class Database:
         password = str(self.url.password or "")
         return message.replace(password, "***") if password else message
 
-    def _sqlite_engine(self, path: Path) -> Engine:
+    def _sqlite_engine(self, path: Path, **pool: Any) -> Engine:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # only the owner may read it, whatever the umask is
+            _make_file(path)
         except OSError as error:
             if path.is_dir():
                 raise RegistryError(_damaged(path, "it is a folder")) from error
@@ -185,9 +194,8 @@ class Database:
                 f"the channel registry {path} cannot be opened for writing ({error.strerror}). Set ZOHO_PIPELINE_HOME "
                 "to a folder that you may write, or ZOHO_PIPELINE_REGISTRY to another database."
             ) from error
-        engine = create_engine(
-            self.url, poolclass=NullPool, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}
-        )
+        pool = pool or {"poolclass": NullPool}
+        engine = create_engine(self.url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -233,11 +241,44 @@ def _url(given: str) -> URL:
     raise SettingsError("ZOHO_PIPELINE_REGISTRY is of an unknown kind. Use sqlite:///path or postgresql://…")
 
 
+def _make_file(path: Path) -> None:
+    """Make the file, so that only its owner may read it, whatever the umask is. OSError: it cannot be used.
+
+    A file that exists is never opened here: closing it would drop the locks that SQLite holds for other threads of this
+    process, and another process could write at the same time.
+    """
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    elif path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001
     connection.isolation_level = None  # else the driver would begin transactions itself, without IMMEDIATE
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # a deleted row is overwritten, so that nobody can read it later
     connection.execute("PRAGMA temp_store = MEMORY")  # otherwise VACUUM would write to the system's temporary folder
+
+
+def _note_file(path: Path, connection: Any, record: Any) -> None:  # noqa: ARG001
+    """Remember which file a kept connection has open."""
+    record.info["file"] = _identity(path)
+
+
+def _check_file(path: Path, connection: Any, record: Any, proxy: Any) -> None:  # noqa: ARG001
+    """Refuse a kept connection whose file was replaced, for example by a backup: its rows would reach nobody."""
+    if record.info["file"] != _identity(path):
+        raise DisconnectionError
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: Connection) -> None:

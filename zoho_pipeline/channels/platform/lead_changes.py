@@ -1,26 +1,35 @@
-"""Tells the platform which leads changed in Zoho, and recognises our own changes when a sync reads them back."""
+"""Tells the platform which leads changed in Zoho, and recognises our own changes when a sync reads them back.
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+What a load will show is stored before the load, and told after it. So a process that is killed in between loses no
+event: the next one that holds the channel asks the warehouse whether the load took place, and tells or drops it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.platform_tables import channel_events as events_table
+from zoho_pipeline.channels.registry.platform_tables import lead_changes as announced
+from zoho_pipeline.channels.registry.platform_tables import lead_changes_untold as untold
 from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
 from zoho_pipeline.channels.registry.registry import Registry
-
-log = logging.getLogger(__name__)
+from zoho_pipeline.channels.registry.tables import channels
 
 CHANGED, CHANGED_MANY = "lead.changed", "lead.changed_many"
 MOST_SINGLY = 1_000
-"""Changes of a channel that are told one by one within an hour. The rest of a load is told together, by its number."""
+"""Changes of a channel that are told one by one within an hour. The rest is told together, by its number."""
 
-PER_TRANSACTION = 100
+HOUR = timedelta(hours=1)
+SETTLED = timedelta(seconds=60)
+"""How long a number must have stood still before a worker tells it: the sync that counts it may not have ended."""
+
+PER_TRANSACTION = 50
 """So many events are written at once. The registry's other writers then wait for a short time only."""
 
 
@@ -56,51 +65,154 @@ class LoadedLead:
         return tuple(name for name, (was, now) in pairs.items() if was != now)
 
 
-@dataclass(frozen=True)
-class _Told:
-    """A change that the platform is told: what differs without our own part."""
+Told = dict[str, Any]
+"""A change that the platform is told: {lead_id, changed, zoho_status, owner_id, is_converted}."""
 
-    lead: LeadVersion
-    changed: tuple[str, ...]
+Held = Callable[[str], LeadVersion | None]
+"""Gives the row of a lead as the warehouse holds it; None: it has none."""
 
 
-def tell_loaded(registry: Registry, channel: Channel, loaded: Sequence[LoadedLead]) -> int:
-    """Raise `lead.changed` for the leads of one load, and store which of our own changes came back; the number told.
+def announce(registry: Registry, channel: Channel, loaded: Sequence[LoadedLead]) -> int | None:
+    """Store what the platform is to be told once these leads are loaded; None: nothing.
 
     A status that we wrote ourselves is no change. The caller leaves out the first load of a channel.
 
     Args:
-        loaded: the rows that were loaded, each with the one held before. Unchanged ones cost nothing.
+        loaded: the rows of the next load, each with the one held before. Unchanged ones cost nothing.
+
+    Returns:
+        The number of the announcement, for `tell`.
     """
+    if not loaded:
+        return None
     open_echoes = _own_changes(registry, channel.id)
     echoes = {
         lead.after.id: row["id"]
         for lead in loaded
         if (row := open_echoes.get(lead.after.id)) is not None and _is_echo(lead, row, channel.user_id)
     }
-    _mark_seen(registry, list(echoes.values()))
     told = list(_without_own(loaded, echoes))
-    singly = told[: _room(registry, channel.id) if told else 0]
-    words = _words(registry, channel.id) if singly else {}
-    for start in range(0, len(singly), PER_TRANSACTION):
+    if not told and not echoes:
+        return None
+    values: dict[str, Any] = {"channel_id": channel.id, "leads": told[:MOST_SINGLY], "echoes": list(echoes.values())}
+    seen = next(lead.after for lead in loaded if lead.changed or lead.after.id in echoes)
+    values |= {"rest": len(told) - len(told[:MOST_SINGLY]), "witness": _shown(seen)}
+    with registry.database.write() as transaction:
+        at = registry.database.now_in(transaction)
+        made = transaction.execute(insert(announced).values(**values, at=at)).inserted_primary_key
+    return int(made[0]) if made else None
+
+
+def tell(registry: Registry, channel: Channel, number: int) -> None:
+    """Raise `lead.changed` for an announcement whose load took place, and store which changes of ours came back.
+
+    Each event is written together with the shorter announcement, so that no event is written twice.
+    """
+    words = _words(registry, channel.id)
+    while True:
         with registry.database.write() as transaction:
             now = registry.database.now_in(transaction)
-            for change in singly[start : start + PER_TRANSACTION]:
-                _record(transaction, channel, CHANGED, _data(change, words), now)
-    if rest := len(told) - len(singly):
+            row = transaction.execute(select(announced).where(announced.c.id == number).with_for_update()).first()
+            if row is None:
+                return
+            if row.echoes:
+                seen = update(writebacks).where(writebacks.c.id.in_(row.echoes), writebacks.c.echo_seen_at.is_(None))
+                transaction.execute(seen.values(echo_seen_at=now))
+            room = _room(transaction, channel.id, now) if row.leads else 0
+            now_told = row.leads[: min(room, PER_TRANSACTION)]
+            for change in now_told:
+                _record(transaction, channel.id, channel.tenant, CHANGED, _data(change, words), now)
+            left = row.leads[len(now_told) :]
+            if left and len(now_told) == PER_TRANSACTION:
+                values = {"leads": left, "echoes": []}
+                transaction.execute(update(announced).where(announced.c.id == number).values(values))
+                continue
+            _count(transaction, channel.id, len(left) + row.rest, now)
+            transaction.execute(delete(announced).where(announced.c.id == number))
+            return
+
+
+def settle(registry: Registry, channel: Channel, held: Held) -> None:
+    """Tell what a process that was killed had announced and loaded, and drop what it had not loaded.
+
+    The caller holds the channel, so nothing is being loaded. A load is one transaction, so one of its leads says for
+    all whether it took place.
+    """
+    columns = (announced.c.id, announced.c.witness)
+    with registry.database.read() as transaction:
+        query = select(*columns).where(announced.c.channel_id == channel.id).order_by(announced.c.id)
+        rows = transaction.execute(query).all()
+    for number, witness in rows:
+        found = held(witness["id"])
+        if found is not None and _shown(found) == witness:
+            tell(registry, channel, number)
+        else:
+            with registry.database.write() as transaction:
+                transaction.execute(delete(announced).where(announced.c.id == number))
+
+
+def _shown(lead: LeadVersion) -> dict[str, Any]:
+    """A version as JSON, to compare it with another one."""
+    at = lead.modified_at
+    if at is not None and at.tzinfo is not None:
+        at = at.astimezone(UTC).replace(tzinfo=None)
+    shown: dict[str, Any] = {"id": lead.id, "status": lead.status, "owner_id": lead.owner_id}
+    return shown | {"is_converted": lead.is_converted, "modified_at": None if at is None else at.isoformat()}
+
+
+def tell_number(registry: Registry, channel: Channel) -> None:
+    """Raise `lead.changed_many` for the changes that were not told one by one: once per hour. A sync that ends asks."""
+    with registry.database.read() as transaction:
+        if transaction.scalar(select(untold.c.count).where(untold.c.channel_id == channel.id)) is None:
+            return
+    with registry.database.write() as transaction:
+        _tell_number(transaction, channel.id, registry.database.now_in(transaction))
+
+
+def tell_waiting_numbers(registry: Registry) -> None:
+    """`tell_number` for each channel whose number waited for its hour, or whose sync was killed."""
+    with registry.database.read() as transaction:
+        now = registry.database.now_in(transaction)
+        still = select(untold.c.channel_id).where(untold.c.at <= now - SETTLED).order_by(untold.c.channel_id)
+        waiting = [channel_id for channel_id in transaction.scalars(still) if _may_tell(transaction, channel_id, now)]
+    for channel_id in waiting:
         with registry.database.write() as transaction:
-            _record(transaction, channel, CHANGED_MANY, {"count": rest}, registry.database.now_in(transaction))
-    return len(told)
+            _tell_number(transaction, channel_id, registry.database.now_in(transaction))
 
 
-def _without_own(loaded: Iterable[LoadedLead], echoes: Mapping[str, str]) -> Iterable[_Told]:
+def _tell_number(transaction: Connection, channel_id: str, now: datetime) -> None:
+    if not _may_tell(transaction, channel_id, now):
+        return
+    row = transaction.execute(delete(untold).where(untold.c.channel_id == channel_id).returning(untold.c.count)).first()
+    if row is not None:
+        tenant = transaction.scalar(select(channels.c.tenant).where(channels.c.channel_id == channel_id))
+        _record(transaction, channel_id, tenant, CHANGED_MANY, {"count": row[0]}, now)
+
+
+def _may_tell(transaction: Connection, channel_id: str, now: datetime) -> bool:
+    return _told_within(transaction, channel_id, CHANGED_MANY, now - HOUR) == 0
+
+
+def _count(transaction: Connection, channel_id: str, more: int, now: datetime) -> None:
+    """Add changes to the number that is told together."""
+    if not more:
+        return
+    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
+    first = dialect.insert(untold).values(channel_id=channel_id, count=more, at=now)
+    values = {"count": untold.c.count + more, "at": now}
+    transaction.execute(first.on_conflict_do_update(index_elements=["channel_id"], set_=values))
+
+
+def _without_own(loaded: Iterable[LoadedLead], echoes: Mapping[str, str]) -> Iterable[Told]:
     """The changes of others. Where somebody also changed the owner, that is told although the status is our own."""
     for lead in loaded:
         changed = lead.changed
         if lead.after.id in echoes:
             changed = tuple(name for name in changed if name != "status")
         if changed:
-            yield _Told(lead.after, changed)
+            after = lead.after
+            told: Told = {"lead_id": after.id, "changed": list(changed), "zoho_status": after.status}
+            yield told | {"owner_id": after.owner_id, "is_converted": after.is_converted}
 
 
 def _own_changes(registry: Registry, channel_id: str) -> dict[str, Any]:
@@ -136,23 +248,15 @@ def _is_echo(lead: LoadedLead, row: Any, user_id: str | None) -> bool:
     return before is None or before.modified_at is None or ours is None or before.modified_at <= ours
 
 
-def _mark_seen(registry: Registry, ids: Sequence[str]) -> None:
-    if not ids:
-        return
-    with registry.database.write() as transaction:
-        now = registry.database.now_in(transaction)
-        for start in range(0, len(ids), PER_TRANSACTION):
-            some = writebacks.c.id.in_(ids[start : start + PER_TRANSACTION])
-            transaction.execute(update(writebacks).where(some).values(echo_seen_at=now))
-
-
-def _room(registry: Registry, channel_id: str) -> int:
+def _room(transaction: Connection, channel_id: str, now: datetime) -> int:
     """How many more changes of the channel may be told singly in this hour."""
-    with registry.database.read() as transaction:
-        since = registry.database.now_in(transaction) - timedelta(hours=1)
-        events = events_table.c
-        counted = select(func.count()).where(events.channel_id == channel_id, events.type == CHANGED, events.at > since)
-        return max(0, MOST_SINGLY - int(transaction.scalar(counted) or 0))
+    return max(0, MOST_SINGLY - _told_within(transaction, channel_id, CHANGED, now - HOUR))
+
+
+def _told_within(transaction: Connection, channel_id: str, kind: str, since: datetime) -> int:
+    events = events_table.c
+    counted = select(func.count()).where(events.channel_id == channel_id, events.type == kind, events.at > since)
+    return int(transaction.scalar(counted) or 0)
 
 
 def _words(registry: Registry, channel_id: str) -> dict[str, str]:
@@ -162,13 +266,13 @@ def _words(registry: Registry, channel_id: str) -> dict[str, str]:
         return dict(transaction.scalar(query) or {})
 
 
-def _data(change: _Told, words: Mapping[str, str]) -> dict[str, Any]:
+def _data(change: Told, words: Mapping[str, str]) -> dict[str, Any]:
     """Ids and the status alone: the platform reads the rest from the API."""
-    lead = change.lead
-    data: dict[str, Any] = {"lead_id": lead.id, "changed": list(change.changed), "zoho_status": lead.status}
-    data |= {"status": None if lead.status is None else words.get(lead.status)}
-    return data | {"owner_id": lead.owner_id, "is_converted": lead.is_converted}
+    status = change["zoho_status"]
+    return {**change, "status": None if status is None else words.get(status)}
 
 
-def _record(transaction: Connection, channel: Channel, kind: str, data: dict[str, Any], now: datetime) -> None:
-    channel_events.record(transaction, channel.id, channel.tenant, kind, data, now)
+def _record(
+    transaction: Connection, channel_id: str, tenant: str | None, kind: str, data: dict[str, Any], now: datetime
+) -> None:
+    channel_events.record(transaction, channel_id, tenant, kind, data, now)

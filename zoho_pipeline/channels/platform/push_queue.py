@@ -63,7 +63,11 @@ def add(transaction: Connection, hints: Iterable[Hint], now: datetime) -> None:
         return
     # in one order, because two web servers could block each other otherwise
     rows = [merged[key] | {"first_seen_at": now, "last_seen_at": now, "state": NEW} for key in sorted(merged)]
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
+    transaction.execute(_UPSERTS[transaction.dialect.name], rows)
+
+
+def _upsert(dialect: Any) -> Any:
+    """The statement that stores hints. It is made once: making it costs more time than the rows of a delivery."""
     statement = dialect.insert(table)
     came, is_open = statement.excluded, table.c.state == NEW
     # a notification without the token never takes the place of what a trusted one said
@@ -84,8 +88,10 @@ def add(transaction: Connection, hints: Iterable[Hint], now: datetime) -> None:
         "raw_seconds": None,
         "insight_seconds": None,
     }
-    key_columns = ["channel_id", "module", "record_id"]
-    transaction.execute(statement.on_conflict_do_update(index_elements=key_columns, set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=["channel_id", "module", "record_id"], set_=changed)
+
+
+_UPSERTS = {"postgresql": _upsert(postgresql), "sqlite": _upsert(sqlite)}
 
 
 def _merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
@@ -209,6 +215,13 @@ def uncounted_channels(transaction: Connection) -> list[str]:
     """The channels with a notification that no whole sync has followed yet."""
     waiting = select(table.c.channel_id).where(table.c.counted_at.is_(None)).distinct()
     return list(transaction.scalars(waiting.order_by(table.c.channel_id)))
+
+
+def has_served(transaction: Connection, channel_id: str, since: datetime) -> bool:
+    """Whether a record that no whole sync has followed was read already, or has waited since before an instant."""
+    mine = (table.c.channel_id == channel_id, table.c.counted_at.is_(None))
+    ready = or_(table.c.state != NEW, table.c.first_seen_at <= since)
+    return transaction.execute(select(table.c.record_id).where(*mine, ready).limit(1)).first() is not None
 
 
 def named_since(transaction: Connection, channel_id: str, module: str, since: datetime) -> dict[str, datetime]:

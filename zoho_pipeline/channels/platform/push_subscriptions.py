@@ -72,10 +72,15 @@ class Subscription:
 _COLUMNS = [push_subscriptions.c[field.name] for field in fields(Subscription)]
 
 
-def get(transaction: Connection, channel_id: str) -> Subscription | None:
-    """The subscription of a channel; None: it has none."""
-    row = transaction.execute(select(*_COLUMNS).where(push_subscriptions.c.channel_id == channel_id)).mappings()
-    found = row.one_or_none()
+def get(transaction: Connection, channel_id: str, *, lock: bool = False) -> Subscription | None:
+    """The subscription of a channel; None: it has none.
+
+    Args:
+        lock: hold the row until the transaction ends. Whoever changes the subscription and records of its queue locks
+            the subscription first: two transactions could block each other otherwise.
+    """
+    query = select(*_COLUMNS).where(push_subscriptions.c.channel_id == channel_id)
+    found = transaction.execute(query.with_for_update() if lock else query).mappings().one_or_none()
     return None if found is None else Subscription(**found)
 
 

@@ -1,15 +1,16 @@
 """The registry's tables for the platform around the channels: keys, consents, sync requests, events and deliveries.
 
-They share `tables.metadata`. No column holds a secret in clear: keys are hashes, and what must be read again is sealed.
+No column holds a secret in clear: keys are hashes, and what must be read again is sealed.
 """
+
+from typing import Any
 
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from zoho_pipeline.channels.registry.tables import Instant, Json, metadata
 
-ID = 64
-TENANT = 200
-"""The longest name of a tenant, in characters."""
+ID, TENANT = 64, 200
+"""The longest id and the longest name of a tenant, in characters."""
 
 tenants = Table(
     "registry_tenants",
@@ -51,7 +52,11 @@ connect_sessions = Table(
     Index("registry_connect_sessions_by_channel", "channel_id", "created_at"),
 )
 
-_UNFINISHED = text("state in ('queued', 'running')")
+
+def _only(condition: str) -> dict[str, Any]:
+    """The options of an index of the rows with this condition."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 sync_requests = Table(
     "registry_sync_requests",
@@ -74,13 +79,7 @@ sync_requests = Table(
     Column("error", Text),
     Index("registry_sync_requests_by_channel", "channel_id", "asked_at"),
     Index("registry_sync_requests_by_state", "state", "asked_at"),
-    Index(
-        "registry_sync_requests_unfinished",
-        "channel_id",
-        unique=True,
-        sqlite_where=_UNFINISHED,
-        postgresql_where=_UNFINISHED,
-    ),
+    Index("registry_sync_requests_unfinished", "channel_id", unique=True, **_only("state in ('queued', 'running')")),
 )
 
 workers = Table(
@@ -112,6 +111,25 @@ channel_events = Table(
     Index("registry_channel_events_by_time", "at"),
 )
 
+lead_changes = Table(
+    "registry_lead_changes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
+    Column("leads", Json, nullable=False),  # what a load is to tell one by one; ids and statuses alone
+    Column("rest", Integer, nullable=False),  # how many more it is to tell by their number
+    Column("echoes", Json, nullable=False),  # write-backs that it shows
+    Column("witness", Json, nullable=False),  # one of its leads: whether raw holds it says whether the load took place
+    Column("at", Instant, nullable=False),
+    Index("registry_lead_changes_by_channel", "channel_id"),
+)
+lead_changes_untold = Table(
+    "registry_lead_changes_untold",
+    metadata,
+    Column("channel_id", String(ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), primary_key=True),
+    Column("count", Integer, nullable=False),  # loaded changes that the next `lead.changed_many` tells
+    Column("at", Instant, nullable=False),  # the last addition
+)
 webhook_endpoints = Table(
     "registry_webhook_endpoints",
     metadata,
@@ -130,12 +148,7 @@ webhook_deliveries = Table(
     "registry_webhook_deliveries",
     metadata,
     Column("event_id", String(ID), primary_key=True),
-    Column(
-        "endpoint_id",
-        String(ID),
-        ForeignKey("registry_webhook_endpoints.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    Column("endpoint_id", ForeignKey("registry_webhook_endpoints.id", ondelete="CASCADE"), primary_key=True),
     Column("type", String(64), nullable=False),
     Column("channel_id", String(ID)),
     Column("body", Text, nullable=False),
@@ -256,6 +269,7 @@ push_dirty = Table(
     Column("raw_seconds", Float),  # from the event at Zoho to the loaded row
     Column("insight_seconds", Float),  # from the event at Zoho to the numbers that count it
     Index("registry_push_dirty_by_state", "state", "channel_id"),
+    Index("registry_push_dirty_uncounted", "channel_id", **_only("counted_at is null")),  # asked every other second
 )
 
 push_loads = Table(

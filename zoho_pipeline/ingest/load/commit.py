@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from zoho_pipeline.channels.platform import lead_changes as platform_changes
 from zoho_pipeline.channels.platform.lead_changes import LoadedLead
 from zoho_pipeline.ingest.catalog.field_map import discover
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, LEADS, REJECTED_RECORDS, SYNC_RUNS
@@ -36,10 +37,10 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
     if has_bare_names(batch.states):
         row_names.name_rows(sync, tables, batch, new)
     if tables or state != sync.state:
-        changed = _lead_changes(sync, tables)
+        announced = platform_changes.announce(sync.registry, sync.channel, _lead_changes(sync, tables))
         sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
         sync.state = state
-        lead_changes.tell(sync.registry, sync.channel, changed)
+        lead_changes.tell(sync.registry, sync.channel, announced)
         pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
 
 
@@ -111,6 +112,7 @@ def finish(sync: SyncContext) -> SyncReport:
         publish_channel(connection, sync.registry.get(sync.channel.id), _found_fields(sync))
         rows = [sync_log.row(sync.channel.id, sync.run_id, sync.started_at, part, finished_at) for part in reports]
         insert_rows(connection, SYNC_RUNS, rows)
+    platform_changes.tell_number(sync.registry, sync.channel)
     if sync.whole:
         prove(sync)
     if sync.fatal is not None:

@@ -1,4 +1,4 @@
-"""Which leads of a load differ from the rows held before: asked before the load, told after it."""
+"""Which leads of a load differ from the rows held before: asked and announced before the load, told after it."""
 
 import logging
 from collections.abc import Mapping
@@ -8,12 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.platform.lead_changes import LeadVersion, LoadedLead, tell_loaded
+from zoho_pipeline.channels.platform import lead_changes
+from zoho_pipeline.channels.platform.lead_changes import LeadVersion, LoadedLead
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import LEADS
 from zoho_pipeline.ingest.raw.queries import columns_of_ids
 from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +45,25 @@ def loaded_leads(connection: Connection, channel: Channel, tables: Mapping[str, 
     ]
 
 
-def tell(registry: Registry, channel: Channel, loaded: list[LoadedLead]) -> None:
-    """Tell the platform what changed. The rows are loaded whatever becomes of it, so it stops no sync."""
-    if not loaded:
+def tell(registry: Registry, channel: Channel, announced: int | None) -> None:
+    """Tell what was announced and is loaded now. If the registry refuses, the next holder of the channel tells it."""
+    if announced is None:
         return
     try:
-        tell_loaded(registry, channel, loaded)
+        lead_changes.tell(registry, channel, announced)
     except RegistryError as error:
-        log.warning("channel %s: changes of leads could not be told: %s", channel.id, error)
+        log.warning("channel %s: changes of leads are told later: %s", channel.id, error)
+
+
+def settle(registry: Registry, warehouse: Warehouse, channel: Channel) -> None:
+    """Tell or drop what a process that was killed beside its load had announced. The caller holds the channel."""
+
+    def held(lead_id: str) -> LeadVersion | None:
+        with warehouse.connect() as connection:
+            row = columns_of_ids(connection, LEADS, _COLUMNS, channel.id, [lead_id]).get(lead_id)
+        return None if row is None else _version(row)
+
+    lead_changes.settle(registry, channel, held)
 
 
 def _is_earlier(row: Mapping[str, Any], held: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.database.locks import HeldLock, channel_lock
+from zoho_pipeline.channels.platform.lead_changes import tell_number
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_catalogue, plan_from_metadata
@@ -24,7 +25,7 @@ from zoho_pipeline.ingest.extract.modules import module_spec
 from zoho_pipeline.ingest.extract.row_filter import Tables
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.load import commit
+from zoho_pipeline.ingest.load import commit, lead_changes
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions
 from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
 from zoho_pipeline.ingest.load.context import SyncContext
@@ -134,6 +135,7 @@ class RecordSession:
             self._add(sync, module, batch)
         if batch.rows:
             commit.load(sync, batch)
+            tell_number(self.registry, self.channel)
 
     def _fetch(self, client: ZohoClient, module: str, plan: FieldPlan, ids: Sequence[str]) -> dict[str, Row]:
         if self.channel.allows("coql", module) and coql_route.can_give_rows(module, plan):
@@ -240,6 +242,7 @@ def record_session(
         with open_client(settings, registry, channel, pacing=limits.pacing) as client:
             loader = Loader(settings, warehouse, channel_id, lock=lock)
             loader.ensure_tables()
+            lead_changes.settle(registry, warehouse, channel)
             state = ChannelState.from_json(loader.state)
             try:
                 yield RecordSession(registry, warehouse, channel, client, loader, lock, limits, plans, state)

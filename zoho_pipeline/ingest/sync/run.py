@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
 from typing import Any
@@ -22,7 +22,7 @@ from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_history, lead_history, module_spec
 from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.load import commit, sync_log
+from zoho_pipeline.ingest.load import commit, lead_changes, sync_log
 from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
@@ -31,6 +31,7 @@ from zoho_pipeline.ingest.report import Comparison, ReconcileReport, Silent, Syn
 from zoho_pipeline.ingest.routes.reference_tables import REFERENCE_READERS
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.ingest.sync import emails
+from zoho_pipeline.ingest.sync.kept_tables import keep_fresh, known_histories
 from zoho_pipeline.ingest.sync.read_modules import MISSING, read_modules
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse.connection import WarehouseError
@@ -54,6 +55,7 @@ def sync_channel(
     progress: SyncProgress | None = None,
     limits: SyncLimits | None = None,
     stop: Event | None = None,
+    kept_for: timedelta | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
@@ -64,6 +66,7 @@ def sync_channel(
         limits: sizes, prices, and the client's pacing. None means those of the product. A caller with other channels
             that wait, and a retry later, passes a pacing with fewer attempts.
         stop: another thread sets it to end the sync at its next checkpoint.
+        kept_for: reference tables that were read within this time are not read again. None reads all.
 
     Raises:
         UsageError: a module that has no raw table. ChannelBusy: another sync of this channel runs.
@@ -73,6 +76,7 @@ def sync_channel(
         SyncStopped: `stop` was set. Earlier loads stay.
     """
     options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits, "stop": stop}
+    options["kept_for"] = kept_for
     return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
@@ -110,6 +114,7 @@ def _run_channel(
     progress: SyncProgress | None = None,
     limits: SyncLimits | None = None,
     stop: Event | None = None,
+    kept_for: timedelta | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     specs, started_at, limits = _specs(modules), registry.database.now(), limits or SyncLimits()
     waiting = partial(_say_waiting, channel_id, limits.lock_wait)
@@ -132,8 +137,12 @@ def _run_channel(
                 opened = (settings, registry, warehouse, channel, client, lock)
                 sync = _start(*opened, progress or Silent(), run_id, started_at, limits)
                 sync.whole, sync.full, sync.reconcile, sync.stop = modules is None, full, reconcile, stop
-                specs += _histories(sync) if modules is None else []
-                read_modules(sync, specs, REFERENCE_READERS if modules is None else {})
+                references = dict(REFERENCE_READERS) if modules is None else {}
+                for name in keep_fresh(sync, kept_for) if references else ():
+                    del references[name]
+                if modules is None:
+                    specs += _histories(sync) if references else known_histories(sync.state)
+                read_modules(sync, specs, references)
                 check_counts(sync)
                 commit.name_the_rest(sync)
                 if modules is None and sync.fatal is None and emails.wanted(channel):
@@ -180,6 +189,7 @@ def _start(
     registry.add_credits(channel.id, own.meter.credits)
     loader = Loader(settings, warehouse, channel.id, lock=lock)
     loader.ensure_tables()
+    lead_changes.settle(registry, warehouse, channel)
     state = ChannelState.from_json(loader.state)
     read = [module.read_at for module in state.modules.values() if module.read_at is not None]
     return SyncContext(

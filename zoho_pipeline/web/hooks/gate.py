@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.push.hooks import WEBHOOK, WORKFLOW
+from zoho_pipeline.push.hooks import WEBHOOK, WORKFLOW, Heard
 from zoho_pipeline.push.receive import Hearing
 from zoho_pipeline.push.writer import PushWriter
 from zoho_pipeline.web.http.bodies import refuse
@@ -65,10 +65,7 @@ class HookGate:
         state = scope.setdefault("state", {})
         if hook and "/" not in hook and kind in ("webhook", "workflow"):
             try:
-                async with self._making:
-                    receiver = await run_in_threadpool(receiver_of, scope["app"])
-                look = receiver.hearing.by_hook if kind == "webhook" else receiver.hearing.by_workflow
-                state["heard"] = await run_in_threadpool(look, hook)
+                state["heard"] = await self._heard(scope["app"], kind, hook)
             except RegistryError:
                 problem = Problem("unavailable", "Try again.", headers={"Retry-After": "10", **CLOSE})
                 await refuse(scope, receive, send, problem)
@@ -78,3 +75,15 @@ class HookGate:
                 return
         state["body_bytes"] = BODY_BYTES
         await self._app(scope, receive, send)
+
+    async def _heard(self, app: Any, kind: str, hook: str) -> Heard | None:
+        """Whose hook this is. A hook that is remembered costs neither a thread nor a transaction."""
+        receiver: Receiver | None = getattr(app.state, "receiver", None)
+        if receiver is None:
+            async with self._making:
+                receiver = await run_in_threadpool(receiver_of, app)
+        if (found := receiver.hearing.remembered(kind, hook)) is not None:
+            return found
+        return await run_in_threadpool(
+            receiver.hearing.by_hook if kind == "webhook" else receiver.hearing.by_workflow, hook
+        )

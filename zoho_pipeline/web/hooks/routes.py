@@ -113,7 +113,10 @@ def _bad(request: Request, error: Malformed) -> Problem:
 
 
 async def _receiver(request: Request) -> Receiver:
-    return await run_in_threadpool(receiver_of, request.app)
+    made: Receiver | None = getattr(request.app.state, "receiver", None)
+    if made is None:
+        made = await run_in_threadpool(receiver_of, request.app)
+    return made
 
 
 async def _store(request: Request, found: Heard, delivery: Delivery, trust: Trust) -> Accepted:
@@ -121,11 +124,12 @@ async def _store(request: Request, found: Heard, delivery: Delivery, trust: Trus
     receiver, counter = await _receiver(request), request.app.state.metrics.push_deliveries
     hints = delivery.hints(found.channel_id, trust)
     try:
-        stored = await asyncio.wrap_future(receiver.writer.put(found.channel_id, hints, doubtful=trust == "doubtful"))
+        stored = await asyncio.wrap_future(receiver.writer.put(found, hints, doubtful=trust == "doubtful"))
     except QueueFull:
         counter.labels("unavailable").inc()
         raise Problem("unavailable", "Too much waits to be stored.", headers={"Retry-After": "5"}) from None
     if not stored:
+        receiver.hearing.forget(found)
         raise refused(request.scope)
     counter.labels(trust).inc()
     return Accepted(accepted=len(hints))

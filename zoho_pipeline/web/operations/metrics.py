@@ -57,6 +57,7 @@ class Metrics:
         )
         self.workers = Gauge("zoho_workers", "Workers with a lease.", [], registry=self.collectors)
         self.push = PushMetrics(self.collectors)
+        self.writeback = WritebackMetrics(self.collectors)
 
     def read_registry(self, found: WebServices) -> None:
         """Set the gauges of what the registry holds."""
@@ -73,6 +74,7 @@ class Metrics:
             alive = select(func.count()).where(platform.workers.c.lease_until > now)
             self.workers.set(transaction.scalar(alive) or 0)
             self.push.read(transaction, now)
+            self.writeback.read(transaction, now)
 
 
 class PushMetrics:
@@ -114,6 +116,42 @@ class PushMetrics:
         insight = select(func.sum(asked.c.credits)).where(asked.c.reason.in_(("push", "gap")), asked.c.asked_at > day)
         self.credits.labels("record").set(transaction.scalar(record) or 0)
         self.credits.labels("insight").set(transaction.scalar(insight) or 0)
+
+
+class WritebackMetrics:
+    """What the registry holds of write-back: wishes by state, how long they take and wait, and switches."""
+
+    def __init__(self, collectors: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=collectors)
+
+        self.wishes = gauge("zoho_writebacks", "Wishes for the status of a lead.", "state")
+        self.waiting = gauge("zoho_writeback_decisions", "Conflicts that wait for a person.")
+        self.oldest = gauge("zoho_writeback_oldest_seconds", "Since the oldest wish that is not at its end.")
+        self.seconds = gauge(
+            "zoho_writeback_seconds", "From a wish to its change at Zoho, of the last 24 hours.", "quantile"
+        )
+        self.switches = gauge("zoho_writeback_switches", "Channels by the state of their write-back.", "state")
+
+    def read(self, transaction: Connection, now: datetime) -> None:
+        rows, switches = platform.writebacks, platform.writeback_settings
+        for gauge, column in ((self.wishes, rows.c.state), (self.switches, switches.c.state)):
+            gauge.clear()
+            for state, count in transaction.execute(select(column, func.count()).group_by(column)):
+                gauge.labels(state).set(count)
+        waits = select(func.count()).where(rows.c.state == "conflict", rows.c.resolution.is_(None))
+        self.waiting.set(transaction.scalar(waits) or 0)
+        oldest = transaction.scalar(select(func.min(rows.c.created_at)).where(rows.c.state.in_(("queued", "sending"))))
+        self.oldest.set(0 if oldest is None else (now - oldest).total_seconds())
+        ended = select(rows.c.created_at, rows.c.finished_at).where(
+            rows.c.state == "done", rows.c.finished_at > now - timedelta(hours=24)
+        )
+        newest = ended.order_by(rows.c.finished_at.desc()).limit(push_queue.MOST_MEASURED)
+        took = sorted((end - begun).total_seconds() for begun, end in transaction.execute(newest))
+        self.seconds.clear()
+        for share in (0.5, 0.95, 0.99):
+            if (found := push_queue.percentile(took, share)) is not None:
+                self.seconds.labels(str(share)).set(found)
 
 
 class CountRequests:

@@ -132,6 +132,28 @@ problems as (
         'content_id ' || content_id as detail,
         'The item is left out of the catalogue: its leads stand under (none). Load it with another id.' as consequence
     from stg_reserved_content_items
+    union all
+    select
+        channel_id,
+        'Leads' as module,
+        zoho_lead_id as record_id,
+        'reserved_id' as problem,
+        'lead source ' || lead_source_raw as detail,
+        'The map makes it Unknown: the lead stands with the leads that have no source.' as consequence
+    from lead_source_attribution
+    where lead_source = 'Unknown' and lead_source_basis <> 'unknown'
+    union all
+    select
+        items.channel_id,
+        'content_items' as module,
+        items.content_id as record_id,
+        'reserved_id' as problem,
+        'topic ' || topics.topic as detail,
+        'The topic is left out: it cannot be told from the row (none) of leads without a topic.' as consequence
+    from stg_content_items as items
+    inner join int_topic_texts as topics
+        on items.topics = topics.value
+    where topics.normal = '(none)'
 )
 
 select

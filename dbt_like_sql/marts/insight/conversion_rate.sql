@@ -5,6 +5,7 @@ select
     clock.as_of_utc,
     cast(rates.stage as varchar) as stage,
     cast(rates.definition as varchar) as definition,
+    rates.stage = 'deal' and rates.definition = 'matured_30d' as is_headline,
     cast(rates.dimension as varchar) as dimension,
     cast(rates.dimension_value as varchar) as dimension_value,
     case when clock.has_data then rates.n_leads end as n_leads,

@@ -4,8 +4,10 @@ A model with `config.meta.dictionary: <name>` in its yml selects one column `val
 Its table has that column and the columns of the dictionary, as text; the yml gives their types.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from zoho_pipeline.transform.dictionaries.hosts import family, site
 from zoho_pipeline.transform.dictionaries.text import normal_text, plain_value, shown_text, url_decoded, words
@@ -24,6 +26,11 @@ class Dictionary:
 
     columns: tuple[str, ...]
     rows: Callable[[Iterable[str]], Iterator[Row]]
+
+
+def rules_version() -> str:
+    """The versions of the rules that other packages bring: suffixes of hosts, international hosts, characters."""
+    return f"{version('publicsuffixlist')} {version('idna')} {unicodedata.unidata_version}"
 
 
 def _normal_texts(values: Iterable[str]) -> Iterator[Row]:

@@ -86,8 +86,8 @@ class Publisher(ABC):
                 self._make_anew(model)
             else:
                 self._replace_rows(model)
-        for name in self.publication.retired:
-            self.drop(name)
+        for name in sorted(self.publication.retired, key=lambda name: name not in self._views_before):
+            self.drop(name)  # views first, because they may read a table that goes too
         self._finish_marts()
 
     def write_view(self, model: Model) -> None:

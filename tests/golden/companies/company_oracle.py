@@ -144,11 +144,22 @@ class CompanyOracle:
         whole = frame[names].notna().all(axis=1)
         return frame.assign(key=frame[names].fillna("").agg("\n".join, axis=1).where(whole))
 
+    def taken(self) -> pd.DataFrame:
+        """Return the touches that take credit, each with its number among all touches of its lead."""
+        touches = self.touches.sort_values([*LEAD, "at"])
+        touches = touches.assign(seq=touches.groupby(LEAD).cumcount() + 1)
+        has_content = touches["content"].notna()
+        none_has = ~has_content.groupby([touches[name] for name in LEAD]).transform("any")
+        return touches[has_content | (none_has & (touches["touch"] == "lead_creation"))]
+
+    def last(self) -> pd.DataFrame:
+        """Return the touch of each lead that last_touch credits."""
+        return self.taken().sort_values([*LEAD, "at"]).drop_duplicates(LEAD, keep="last")
+
     def credits(self) -> pd.DataFrame:
         """Return content and credit by lead, touch_seq and model."""
-        taken = self.touches[(self.touches["touch"] == "lead_creation") | self.touches["content"].notna()]
-        taken = taken.sort_values([*LEAD, "at"])
-        taken = taken.assign(seq=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
+        taken = self.taken()
+        taken = taken.assign(place=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
         span = taken.groupby(LEAD)["at"].transform("max") - taken.groupby(LEAD)["at"].transform("min")
         first = 1 / (1 + 2 ** (span.dt.total_seconds() / (7 * 86_400)))
         shares: dict[str, Any] = {
@@ -160,7 +171,7 @@ class CompanyOracle:
         }
         parts = []
         for model, share in shares.items():
-            of_two = np.where(taken["seq"] == 1, share, 1 - share)
+            of_two = np.where(taken["place"] == 1, share, 1 - share)
             parts.append(taken.assign(model=model, credit=np.where(taken["n"] == 1, 1.0, of_two)))
         return pd.concat(parts)
 
@@ -239,7 +250,7 @@ class CompanyOracle:
         self,
     ) -> dict[tuple[str, str, str, str], tuple[int, int, float | None, float | None, float | None]]:
         """Return (channel, stage, definition, content or all) → n, x, rate and its interval."""
-        last = self.touches[self.touches["touch"] == "lead_creation"][[*LEAD, "content"]]
+        last = self.last()[[*LEAD, "content"]]
         leads = self.outcomes().merge(last, on=LEAD)
         leads["content"] = leads["content"].fillna("(none)")
         age = leads["as_of"] - leads["created"]

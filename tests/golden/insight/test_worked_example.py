@@ -27,10 +27,11 @@ AS_OF = at("03-31 15:00")
 def example() -> RawWorld:
     """The leads of the page."""
     world = RawWorld()
-    world.channel("acme", AS_OF, "Asia/Kolkata", parameters={"topic_min_leads": "3"})
+    keys = ("landing_url", "referrer", "first_visited_url", "first_visited_time")
+    world.channel("acme", AS_OF, "Asia/Kolkata", parameters={"topic_min_leads": "3"}, fields={k: k for k in keys})
     world.content("acme", "c1", "blog_post", "Hiring|Payroll")
     world.content("acme", "c2", "video", "Payroll")
-    world.content("acme", "c3", "newsletter", None)
+    world.content("acme", "c3", "newsletter", None, "https://www.acme.example/news/march")
     rows: list[tuple[str, str, str | None, str | None, str | None, str | None, str | None, str | None]] = [
         # columns: id, created, source, content, converted, stage of its deal, won, called
         ("L1", "02-05 10:00", "Expo", "c1", "02-12 10:00", "Done", "02-20 10:00", "02-05 10:30"),
@@ -45,10 +46,22 @@ def example() -> RawWorld:
         ("L10", "03-31 14:30", None, None, None, None, None, None),
         ("L11", "03-09 10:00", "Expo", None, None, None, None, None),
     ]
+    site = "https://www.acme.example"
+    visits: dict[str, dict[str, str]] = {
+        "L5": {"landing_url": f"{site}/pricing/?gclid=Cj0K&utm_term=crm+software"},
+        "L7": {"first_visited_url": f"{site}/about", "first_visited_time": "2026-02-27 09:00"},
+        "L9": {
+            "landing_url": f"{site}/contact",
+            "first_visited_url": f"{site}/news/march?utm_medium=email",
+            "first_visited_time": "2026-03-20 10:00",
+        },
+        "L10": {"landing_url": f"{site}/", "referrer": "https://blog.acme.example/hello"},
+    }
     for key, created, source, content, converted, stage, won, called in rows:
         deal = f"D{key}" if stage else None
         moment = at(converted) if converted else None
-        world.lead("acme", key, at(created), source=source, content=content, converted=moment, deal=deal)
+        fields = visits.get(key)
+        world.lead("acme", key, at(created), source=source, content=content, converted=moment, deal=deal, fields=fields)
         if deal and moment and stage:
             world.deal("acme", deal, moment, stage, at(won) if won else None)
         if called:

@@ -270,7 +270,12 @@ MUTANTS = {
         "clock.has_data\n",
         "clock.has_data and leads.created_at <= as_of_utc\n",
     ),
-    "recent leads in the bin": ("recent_lead", "not in ('trash', 'draft')", "not in ('draft')"),
+    "recent leads in the bin": ("recent_lead", "in ('trash', 'draft')", "in ('draft')"),
+    "missing words are recent sources": (
+        "recent_lead",
+        "case when missing.name is null then declared.shown end",
+        "declared.shown",
+    ),
     "recent leads of a channel without data": ("recent_lead", "clock.has_data\n", "true\n"),
     "no name of the owner for recent leads": (
         "recent_lead",
@@ -288,7 +293,11 @@ MUTANTS = {
         "(live.created_at at time zone 'UTC') at time zone live.timezone",
         "live.created_at",
     ),
-    "the raw source of a recent lead": ("recent_lead", "attribution.lead_source,\n", "live.lead_source,\n"),
+    "the raw source of a recent lead": (
+        "recent_lead",
+        "coalesce(attribution.lead_source,",
+        "coalesce(live.lead_source,",
+    ),
     "sources by spelling": (
         "int_lead_sources",
         "declared_common.source_key, observed.declared_name)",

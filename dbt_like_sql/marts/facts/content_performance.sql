@@ -25,7 +25,7 @@ credited as (
         attribution.n_won_deals,
         attribution.deal_within_30d,
         attribution.is_mature_30d
-        and attribution.created_at > attribution.as_of_utc - interval '90 days' as is_in_cohort
+        and attribution.created_at > attribution.as_of_utc - interval '60 days' as is_in_cohort
     from lead_touch_credit as credits
     inner join lead_source_attribution as attribution
         on

@@ -48,9 +48,3 @@ select
     'topic' as dimension,
     '(none)' as dimension_value
 from int_channel_clock
-union
-select
-    channel_id,
-    dimension,
-    dimension_value
-from metric_lead_dimensions

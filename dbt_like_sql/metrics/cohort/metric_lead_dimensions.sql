@@ -1,4 +1,4 @@
--- One row per lead of the last 90 days, dimension and value of the lead. Only for topic a lead has several values.
+-- One row per lead of the last 180 days, dimension and value of the lead. Only for topic a lead has several values.
 select
     channel_id,
     zoho_lead_id,

@@ -9,6 +9,8 @@ with stages as (
 
 definitions as (
     select 'matured_30d' as definition
+    union all select 'matured_30d_wide'
+    union all select 'matured_90d'
     union all select 'rolling_30d'
     union all select 'km_30d'
     union all select 'ever'
@@ -34,16 +36,21 @@ conversions as (
         keys.*,
         case keys.definition
             when 'matured_30d' then counts.n_matured
+            when 'matured_30d_wide' then counts.n_matured_wide
+            when 'matured_90d' then counts.n_matured_90d
             when 'rolling_30d' then counts.n_immature
             else counts.n_leads
         end as n_leads,
         case keys.definition
             when 'matured_30d' then counts.x_matured
+            when 'matured_30d_wide' then counts.x_matured_wide
+            when 'matured_90d' then counts.x_matured_90d
             when 'rolling_30d' then counts.x_immature
             when 'km_30d' then counts.x_30d
             else counts.x_ever
         end as n_converted,
-        case when keys.definition = 'matured_30d' then 0 else counts.n_immature end as n_immature,
+        case when keys.definition in ('rolling_30d', 'km_30d', 'ever') then counts.n_immature else 0 end
+            as n_immature,
         survival.converted_rate as survival_rate
     from keys
     left join metric_conversion_counts as counts

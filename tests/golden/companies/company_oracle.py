@@ -254,11 +254,11 @@ class CompanyOracle:
         leads = self.outcomes().merge(last, on=LEAD)
         leads["content"] = leads["content"].fillna("(none)")
         age = leads["as_of"] - leads["created"]
-        leads = leads.assign(age=age)[age < pd.Timedelta(days=90)]
+        leads = leads.assign(age=age)[age < pd.Timedelta(days=180)]
         found = {}
         for stage, column in (("any_conversion", "converted_at"), ("deal", "deal_at"), ("won", "won_at")):
             wait = leads[column] - leads["created"]
-            staged = leads.assign(reached=wait.notna(), in_time=wait <= DAYS_30)
+            staged = leads.assign(reached=wait.notna(), in_time=wait <= DAYS_30, in_90=wait <= pd.Timedelta(days=90))
             staged["watched"] = (
                 wait.where(staged["in_time"], staged["age"].where(staged["age"] < DAYS_30, DAYS_30))
                 .dt.total_seconds()
@@ -266,19 +266,22 @@ class CompanyOracle:
             )
             for channel, group in staged.groupby("channel"):
                 for value, part in [("all", group), *((str(v), p) for v, p in group.groupby("content"))]:
-                    for definition, figures in _definitions(part, is_all=value == "all").items():
+                    for definition, figures in _definitions(part).items():
                         found[str(channel), stage, definition, value] = figures
         return found
 
 
 def _definitions(
-    part: pd.DataFrame, *, is_all: bool
+    whole: pd.DataFrame,
 ) -> dict[str, tuple[int, int, float | None, float | None, float | None]]:
+    recent = whole["age"] < pd.Timedelta(days=90)
+    part, old = whole[recent], whole[~recent]
     mature = part["age"] >= DAYS_30
-    cohort = part[mature & (part["age"] < pd.Timedelta(days=60))] if is_all else part[mature]
-    young = part[~mature]
+    cohort, wide, young = part[mature & (part["age"] < pd.Timedelta(days=60))], part[mature], part[~mature]
     return {
         "matured_30d": _figures(len(cohort), int(cohort["in_time"].sum())),
+        "matured_30d_wide": _figures(len(wide), int(wide["in_time"].sum())),
+        "matured_90d": _figures(len(old), int(old["in_90"].sum())),
         "rolling_30d": _figures(len(young), int(young["reached"].sum())),
         "km_30d": _figures(len(part), int(part["in_time"].sum()), kaplan_meier(part["watched"], part["in_time"])),
         "ever": _figures(len(part), int(part["reached"].sum())),
@@ -302,6 +305,8 @@ def wilson(rate: float | None, n: int) -> tuple[float | None, float | None]:
 
 def kaplan_meier(watched: pd.Series, events: pd.Series) -> float | None:
     """Return 1 − S at 30 days, or None if no lead was observed that long and S is not 0."""
+    if watched.empty:
+        return None
     survival = 1.0
     for instant in np.sort(watched[events].unique()):
         survival *= 1 - (events & (watched == instant)).sum() / (watched >= instant).sum()

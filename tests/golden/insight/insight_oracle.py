@@ -151,15 +151,18 @@ def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | Non
 def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
     """Return (stage, definition, dimension, value) → n, x, rate, low, high, immature, status."""
     rows = {}
-    recent = channel.younger_than(90)
     for dimension, value in values(channel):
-        here = [lead for lead in recent if (dimension, value) in memberships(channel, lead)]
-        start = 60 if dimension == "all" else 90
+        whole = [lead for lead in channel.younger_than(180) if (dimension, value) in memberships(channel, lead)]
+        here = [lead for lead in whole if channel.age(lead) < 90 * DAY]
         young = [lead for lead in here if channel.age(lead) < 30 * DAY]
-        matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < start * DAY]
+        matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < 60 * DAY]
+        wide = [lead for lead in here if channel.age(lead) >= 30 * DAY]
+        old = [lead for lead in whole if channel.age(lead) >= 90 * DAY]
         for stage in ("any_conversion", "deal", "won"):
             counted = {
                 "matured_30d": (len(matured), _reaching(channel, matured, stage, 30 * DAY), 0),
+                "matured_30d_wide": (len(wide), _reaching(channel, wide, stage, 30 * DAY), 0),
+                "matured_90d": (len(old), _reaching(channel, old, stage, 90 * DAY), 0),
                 "rolling_30d": (len(young), _reaching(channel, young, stage), len(young)),
                 "km_30d": (len(here), _reaching(channel, here, stage, 30 * DAY), len(young)),
                 "ever": (len(here), _reaching(channel, here, stage), len(young)),

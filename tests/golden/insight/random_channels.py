@@ -10,7 +10,10 @@ from tests.golden.insight.insight_world import RawWorld, utc
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Auckland", "America/St_Johns", "Asia/Kathmandu")
 TOPICS = ("Hiring", "Öko", "pricing", "a b", "Zoho")
 SOURCES = ("Expo", "Flyer", "abc", "Äther", "Radio Nord", "Unknown")
-EDGES = (0, 1, 30 * 86_400 - 1, 30 * 86_400, 60 * 86_400, 60 * 86_400 - 1, 90 * 86_400, 90 * 86_400 - 1)
+EDGES = (
+    0, 1, 30 * 86_400 - 1, 30 * 86_400, 60 * 86_400, 60 * 86_400 - 1, 90 * 86_400, 90 * 86_400 - 1,
+    180 * 86_400, 180 * 86_400 - 1,
+)  # fmt: skip
 NOON = utc("2026-03-31 09:30")
 
 
@@ -28,16 +31,20 @@ def random_channel(seed: int, now: datetime = NOON) -> Channel:
 
 
 def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, ...], step: int) -> Lead:
-    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, 110 * 86_400 // step) * step
+    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, rng.choice((110, 200)) * 86_400 // step) * step
     created = as_of - timedelta(seconds=age)
 
     def later(start: datetime, most_days: int) -> datetime | None:
         """Return an instant after `start` and up to as_of, often on a whole step, or None."""
-        gap = 30 * 86_400 if rng.random() < 0.1 else rng.randrange(0, most_days * 86_400 // step + 1) * step
+        gap = (
+            rng.choice((30, 90)) * 86_400
+            if rng.random() < 0.1
+            else rng.randrange(0, most_days * 86_400 // step + 1) * step
+        )
         instant = start + timedelta(seconds=gap)
         return instant if instant <= as_of else None
 
-    converted = later(created, 45) if rng.random() < 0.6 else None
+    converted = later(created, rng.choice((45, 120))) if rng.random() < 0.6 else None
     linked = converted if converted and rng.random() < 0.7 else None
     won = later(linked, 20) if linked and rng.random() < 0.6 else None
     contacts = tuple(

@@ -71,6 +71,17 @@ without_creation as (
     where created_at is null and coalesce(strpos(impossible_times, 'Created_Time'), 0) = 0
 ),
 
+-- A source that a map calls Unknown, and a campaign that is called (none).
+reserved_values as (
+    select channel_id, zoho_lead_id, 'lead source ' || lead_source_raw as detail
+    from lead_source_attribution
+    where lead_source = 'Unknown' and lead_source_basis <> 'unknown'
+    union all
+    select channel_id, zoho_lead_id, 'campaign ' || utm_campaign_shown as detail
+    from int_touch_inputs
+    where touch_type = 'lead_creation' and utm_campaign = '(none)'
+),
+
 problems as (
     select
         channel_id,
@@ -138,10 +149,10 @@ problems as (
         'Leads' as module,
         zoho_lead_id as record_id,
         'reserved_id' as problem,
-        'lead source ' || lead_source_raw as detail,
-        'The map makes it Unknown: the lead stands with the leads that have no source.' as consequence
-    from lead_source_attribution
-    where lead_source = 'Unknown' and lead_source_basis <> 'unknown'
+        string_agg(detail, ', ' order by detail collate "C" nulls first) as detail,
+        'The value counts as none: the lead stands under Unknown or (none).' as consequence
+    from reserved_values
+    group by channel_id, zoho_lead_id
     union all
     select
         items.channel_id,

@@ -8,6 +8,7 @@ select
     rates.stage = 'deal' and rates.definition = 'matured_30d' as is_headline,
     cast(rates.dimension as varchar) as dimension,
     cast(rates.dimension_value as varchar) as dimension_value,
+    cast(rates.dimension_label as varchar) as dimension_label,
     case when clock.has_data then rates.n_leads end as n_leads,
     case when clock.has_data then rates.n_converted end as n_converted,
     rates.rate as conversion_rate,

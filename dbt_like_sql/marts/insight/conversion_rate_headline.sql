@@ -9,6 +9,7 @@ select
     is_headline,
     dimension,
     dimension_value,
+    dimension_label,
     n_leads,
     n_converted,
     conversion_rate,

@@ -16,6 +16,27 @@ union all
 select
     channel_id,
     zoho_lead_id,
+    'lead_channel' as dimension,
+    lead_channel as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
+    'campaign' as dimension,
+    coalesce(campaign, '(none)') as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
+    'owner' as dimension,
+    coalesce(owner_id, '(none)') as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
     'content_type' as dimension,
     coalesce(content_type, '(none)') as dimension_value
 from metric_lead_window

@@ -6,6 +6,9 @@ select
     attribution.created_at,
     clock.as_of_utc,
     attribution.lead_source,
+    attribution.lead_channel,
+    campaigns.campaign,
+    leads.owner_id,
     attribution.content_id,
     attribution.content_type,
     attribution.match_confidence,
@@ -22,6 +25,14 @@ select
 from lead_source_attribution as attribution
 inner join int_channel_clock as clock
     on attribution.channel_id = clock.channel_id
+inner join int_live_leads as leads
+    on
+        attribution.channel_id = leads.channel_id
+        and attribution.zoho_lead_id = leads.zoho_lead_id
+left join int_lead_campaigns as campaigns
+    on
+        attribution.channel_id = campaigns.channel_id
+        and attribution.zoho_lead_id = campaigns.zoho_lead_id
 where
     clock.has_data
     and attribution.created_at <= clock.as_of_utc

@@ -23,6 +23,7 @@ keys as (
         definitions.definition,
         dimension_values.dimension,
         dimension_values.dimension_value,
+        dimension_values.dimension_label,
         stages.stage = 'any_conversion' or clock.deals_readable as is_known
     from metric_dimension_values as dimension_values
     inner join int_channel_clock as clock
@@ -75,6 +76,7 @@ counted as (
         definition,
         dimension,
         dimension_value,
+        dimension_label,
         coalesce(n_leads, 0) as n_leads,
         case when is_known then coalesce(n_converted, 0) end as n_converted,
         coalesce(n_immature, 0) as n_immature,
@@ -91,6 +93,7 @@ counted as (
         'topic_evidence' as definition,
         'topic' as dimension,
         topic as dimension_value,
+        topic as dimension_label,
         n_leads,
         n_converted,
         0 as n_immature,
@@ -125,6 +128,7 @@ select
     definition,
     dimension,
     dimension_value,
+    dimension_label,
     cast(n_leads as bigint) as n_leads,
     cast(n_converted as bigint) as n_converted,
     cast(n_immature as bigint) as n_immature,

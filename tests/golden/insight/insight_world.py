@@ -65,12 +65,13 @@ class RawWorld:
         deal: str | None = None,
         contact: str | None = None,
         fields: Mapping[str, str] | None = None,
+        owner: str | None = None,
     ) -> None:
         """Add a lead. `content` is the id in a custom field. `deal` and `contact` are ids of the conversion."""
         self._add("leads", channel_id, id=lead_id, created_time=created, modified_time=converted or created,
                   lead_source=source, custom_fields=json.dumps({"Content_Ref": content, **(fields or {})}),
                   converted=converted is not None, converted_date_time=converted,
-                  converted_deal_id=deal, converted_contact_id=contact)  # fmt: skip
+                  converted_deal_id=deal, converted_contact_id=contact, owner_id=owner)  # fmt: skip
 
     def deal(
         self,

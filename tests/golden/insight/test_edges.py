@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.golden.insight.edge_channels import AS_OF, BUILD, edge_world
+from tests.golden.insight.insight_oracle import LEAD_CHANNELS
 from tests.golden.insight.insight_world import RawWorld, Row, one, run, table
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -183,9 +184,10 @@ def test_an_empty_channel_has_zeros(edges: Warehouse) -> None:
     assert words == ("ok", "no_leads_either_month", "last_month", "insufficient_data", "no_matured_leads")
     rows = table(edges, "conversion_rate", "channel_id = 'empty'")
     assert {(row["dimension"], row["dimension_value"]) for row in rows} == {
-        ("all", "all"), ("content_type", "(none)"), ("content", "(none)"), ("topic", "(none)")
+        ("all", "all"), ("content_type", "(none)"), ("content", "(none)"), ("topic", "(none)"), ("campaign", "(none)"),
+        ("owner", "(none)"), *(("lead_channel", name) for name in LEAD_CHANNELS),
     }  # fmt: skip
-    assert len(rows) == 4 * 3 * 6
+    assert len(rows) == 22 * 3 * 6
     assert {pick(row, "n_leads", "conversion_rate", "display_status") for row in rows} == {(0, None, "no_leads")}
     assert [row["n_leads"] for row in table(edges, "lead_volume", "channel_id = 'empty'")] == [0, 0]
 

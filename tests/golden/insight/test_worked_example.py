@@ -67,6 +67,8 @@ def example() -> RawWorld:
             world.deal("acme", deal, moment, stage, at(won) if won else None)
         if called:
             world.call("acme", f"C{key}", key, at(called))
+        world.rows["leads"][-1]["owner_id"] = "u1" if content else None
+    world.rows["users"].append({"channel_id": "acme", "id": "u1", "full_name": "Asha"})
     world.delete("acme", "L11")
     return world
 

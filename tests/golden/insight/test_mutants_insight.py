@@ -25,8 +25,8 @@ MUTANTS = {
     ),
     "ever instead of 30 days": (
         "metric_conversion_counts",
-        "conversions.is_matured and conversions.is_reached_30d",
-        "conversions.is_matured and conversions.is_reached",
+        "stage = 'deal' and is_matured and is_reached_30d",
+        "stage = 'deal' and is_matured and is_reached",
     ),
     "converted is a deal": (
         "metric_lead_conversions",
@@ -55,8 +55,8 @@ MUTANTS = {
     ),
     "30 days for 90": (
         "metric_conversion_counts",
-        "conversions.is_matured_90d and conversions.is_reached_90d",
-        "conversions.is_matured_90d and conversions.is_reached_30d",
+        "stage = 'deal' and is_matured_90d and is_reached_90d",
+        "stage = 'deal' and is_matured_90d and is_reached_30d",
     ),
     "91 days for 90": (
         "metric_lead_conversions",
@@ -65,7 +65,7 @@ MUTANTS = {
     ),
     "old leads in the rates of 90 days": (
         "metric_conversion_counts",
-        "sum(case when conversions.is_recent then 1 else 0 end) as n_leads",
+        "count(leads.recent) as n_leads",
         "count(*) as n_leads",
     ),
     "old leads watched": ("metric_survival_steps", "    where is_recent\n", ""),

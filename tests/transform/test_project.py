@@ -68,6 +68,13 @@ def test_names_of_ctes_are_not_references(project: MakeProject) -> None:
         ("marts/marts.yml", "models:\n  - name: lead\n    tests: [uniqe]", r"names an unknown test 'uniqe'"),
         ("marts/marts.yml", "models:\n  - name: lead\n    tests: [unique]", r"has a unique test without a column"),
         ("marts/marts.yml", "models:\n  - {name: lead, config: {severity: bad}}", r"has severity 'bad'"),
+        ("marts/marts.yml", "models:\n  - {name: lead, config: {materialized: cube}}", r"has materialized 'cube'"),
+        (
+            "marts/marts.yml",
+            "models:\n  - {name: lead, config: {materialized: view}}",
+            r"lead\.sql:1: is a view; a view is a mart",
+        ),
+        ("marts/marts.yml", "models:\n  - {name: insight, config: {materialized: view}}", r"insight\.sql:1: is a view"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name_and_line(project: MakeProject, file: str, sql: str, message: str) -> None:

@@ -30,7 +30,8 @@ import json, sys
 sys.path.insert(0, sys.argv[1])
 import duckdb
 with duckdb.connect(sys.argv[2], read_only=True) as connection:
-    names = connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall()
+    names = "select table_name from information_schema.tables where table_schema = 'marts'"
+    names = connection.execute(names).fetchall()
     counts = {n: connection.execute(f"select * from marts.{n}").fetchall().__len__() for (n,) in names}
     days = connection.execute("select typeof(as_of_date), as_of_date::text from marts.channel_insight").fetchall()
     print(json.dumps([duckdb.__version__, counts, days]))

@@ -270,8 +270,8 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
 
     The field map is a JSON object. Its values are Zoho's API names of lead fields. Its keys are any of
     utm_source, utm_medium, utm_campaign, utm_content, utm_term, utm_id, activity_id, landing_url,
-    referrer, first_visited_url, first_visited_time, gclid. Fields without a key are found by their name.
-    A field that Zoho does not have is refused.
+    referrer, first_visited_url, first_visited_time, gclid, gbraid, wbraid, msclkid, fbclid, li_fat_id,
+    ttclid. Fields without a key are found by their name. A field that Zoho does not have is refused.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ with mapped_values as (
         leads.created_at,
         leads.timezone,
         field_map.field_key,
+        field_map.click_id_position,
         coalesce(
             leads.custom_fields ->> field_map.api_name,
             case
@@ -39,7 +40,15 @@ mapped as (
         max(case when field_key = 'utm_medium' then value end) as utm_medium,
         max(case when field_key = 'utm_campaign' then value end) as utm_campaign,
         max(case when field_key = 'utm_content' then value end) as utm_content,
+        max(case when field_key = 'utm_term' then value end) as utm_term,
         max(case when field_key = 'utm_id' then value end) as utm_id,
+        -- A click id has a letter or a digit, also once blanks are decoded.
+        min(
+            case
+                when click_id_position is not null and regexp_matches(replace(value, '%20', ''), '[0-9A-Za-z]')
+                    then click_id_position
+            end
+        ) as click_id_position,
         max(case when field_key = 'activity_id' then value end) as activity_id,
         max(case when field_key = 'landing_url' then value end) as landing_url,
         max(case when field_key = 'referrer' then value end) as referrer,
@@ -58,7 +67,9 @@ select
     utm_medium,
     utm_campaign,
     utm_content,
+    utm_term,
     utm_id,
+    click_id_position,
     activity_id,
     landing_url,
     referrer,

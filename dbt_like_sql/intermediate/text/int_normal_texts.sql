@@ -42,3 +42,5 @@ union
 select lead_source as value from stg_channel_lead_source_map
 union
 select lead_source as value from seed_lead_source_map
+union
+select lead_source as value from seed_click_ids

@@ -7,6 +7,8 @@ select utm_campaign as value from int_lead_fields where utm_campaign is not null
 union
 select utm_content as value from int_lead_fields where utm_content is not null
 union
+select utm_term as value from int_lead_fields where utm_term is not null
+union
 select utm_id as value from int_lead_fields where utm_id is not null
 union
 select activity_id as value from int_lead_fields where activity_id is not null

@@ -9,7 +9,8 @@ select
     mediums.normal as utm_medium,
     campaigns.normal as utm_campaign,
     utm_contents.normal as utm_content,
-    pages.page
+    pages.page,
+    pages.site
 from stg_content_items as items
 left join int_parameter_texts as activities
     on items.source_activity_id = activities.value

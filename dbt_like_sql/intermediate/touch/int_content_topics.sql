@@ -1,5 +1,6 @@
 -- One row per content item and topic. Topics that differ only in normal text are one topic, in the spelling that most
--- items of the channel have; of equally frequent ones, it is the smallest.
+-- items of the channel have; of equally frequent ones, it is the smallest. A topic that is called (none) cannot be told
+-- from the row (none) of leads without a topic, so it is left out.
 with topics as (
     select
         items.channel_id,
@@ -9,6 +10,7 @@ with topics as (
     from stg_content_items as items
     inner join int_topic_texts as texts
         on items.topics = texts.value
+    where texts.normal <> '(none)'
 ),
 
 ranked as (

@@ -23,10 +23,13 @@ touches as (
         utm_medium,
         utm_campaign,
         utm_content,
+        utm_term,
         utm_id,
+        click_id_position,
         activity_id,
         landing_url,
-        referrer
+        referrer,
+        first_visited_url is not null as has_first_visit
     from int_lead_fields
     union all
     select
@@ -38,10 +41,13 @@ touches as (
         null as utm_medium,
         null as utm_campaign,
         null as utm_content,
+        null as utm_term,
         null as utm_id,
+        null as click_id_position,
         null as activity_id,
         visits.first_visited_url as landing_url,
-        null as referrer
+        null as referrer,
+        true as has_first_visit
     from first_visits as visits
     inner join int_parameters as parameters
         on visits.channel_id = parameters.channel_id
@@ -62,10 +68,21 @@ select
     coalesce(campaigns.normal, landings.utm_campaign_normal) as utm_campaign,
     coalesce(contents.normal, landings.utm_content_normal) as utm_content,
     coalesce(ids.normal, landings.utm_id_normal) as utm_id,
+    coalesce(mediums.shown, landings.utm_medium) as utm_medium_shown,
+    coalesce(campaigns.shown, landings.utm_campaign) as utm_campaign_shown,
+    coalesce(contents.shown, landings.utm_content) as utm_content_shown,
+    coalesce(terms.shown, landings.utm_term) as utm_term_shown,
+    coalesce(ids.shown, landings.utm_id) as utm_id_shown,
+    clicks.click_id_kind,
     activities.normal as activity_id,
     landings.page as landing_page,
+    landings.host as landing_host,
+    case when landings.host is not null then coalesce(landings.path, '') end as landing_path,
+    landings.site as landing_site,
     referrers.page as referrer_page,
-    referrers.host as referrer_host
+    referrers.host as referrer_host,
+    referrers.site as referrer_site,
+    touches.has_first_visit
 from touches
 left join int_parameter_texts as sources
     on touches.utm_source = sources.value
@@ -75,6 +92,8 @@ left join int_parameter_texts as campaigns
     on touches.utm_campaign = campaigns.value
 left join int_parameter_texts as contents
     on touches.utm_content = contents.value
+left join int_parameter_texts as terms
+    on touches.utm_term = terms.value
 left join int_parameter_texts as ids
     on touches.utm_id = ids.value
 left join int_parameter_texts as activities
@@ -83,3 +102,8 @@ left join int_url_texts as landings
     on touches.landing_url = landings.value
 left join int_url_texts as referrers
     on touches.referrer = referrers.value
+left join seed_click_ids as landing_clicks
+    on landings.click_id_kind = landing_clicks.click_id_kind
+-- Of a field and a parameter of the landing URL, the kind that is first in the list counts.
+left join seed_click_ids as clicks
+    on least(touches.click_id_position, cast(landing_clicks.position as integer)) = cast(clicks.position as integer)

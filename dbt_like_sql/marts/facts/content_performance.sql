@@ -25,7 +25,7 @@ credited as (
         attribution.n_won_deals,
         attribution.deal_within_30d,
         attribution.is_mature_30d
-        and attribution.created_at > attribution.as_of_utc - interval '90 days' as is_in_cohort
+        and attribution.created_at > attribution.as_of_utc - interval '60 days' as is_in_cohort
     from lead_touch_credit as credits
     inner join lead_source_attribution as attribution
         on
@@ -53,6 +53,7 @@ figures as (
         contents.channel_id,
         contents.content_id,
         models.model,
+        cast(models.is_default as boolean) as is_default,
         contents.content_type,
         contents.title,
         clock.currency,
@@ -96,6 +97,7 @@ select
     channel_id,
     content_id,
     model,
+    is_default,
     content_type,
     title,
     cast(leads as decimal(18, 10)) as credited_leads,

@@ -71,6 +71,17 @@ without_creation as (
     where created_at is null and coalesce(strpos(impossible_times, 'Created_Time'), 0) = 0
 ),
 
+-- A source that a map calls Unknown, and a campaign that is called (none).
+reserved_values as (
+    select channel_id, zoho_lead_id, 'lead source ' || lead_source_raw as detail
+    from lead_source_attribution
+    where lead_source = 'Unknown' and lead_source_basis <> 'unknown'
+    union all
+    select channel_id, zoho_lead_id, 'campaign ' || utm_campaign_shown as detail
+    from int_touch_inputs
+    where touch_type = 'lead_creation' and utm_campaign = '(none)'
+),
+
 problems as (
     select
         channel_id,
@@ -132,6 +143,28 @@ problems as (
         'content_id ' || content_id as detail,
         'The item is left out of the catalogue: its leads stand under (none). Load it with another id.' as consequence
     from stg_reserved_content_items
+    union all
+    select
+        channel_id,
+        'Leads' as module,
+        zoho_lead_id as record_id,
+        'reserved_id' as problem,
+        string_agg(detail, ', ' order by detail collate "C" nulls first) as detail,
+        'The value counts as none: the lead stands under Unknown or (none).' as consequence
+    from reserved_values
+    group by channel_id, zoho_lead_id
+    union all
+    select
+        items.channel_id,
+        'content_items' as module,
+        items.content_id as record_id,
+        'reserved_id' as problem,
+        'topic ' || topics.topic as detail,
+        'The topic is left out: it cannot be told from the row (none) of leads without a topic.' as consequence
+    from stg_content_items as items
+    inner join int_topic_texts as topics
+        on items.topics = topics.value
+    where topics.normal = '(none)'
 )
 
 select

@@ -8,6 +8,17 @@ select
     sources.lead_source_raw,
     sources.lead_source_basis,
     sources.lead_source_conflict,
+    cast(channels.lead_channel as varchar) as lead_channel,
+    inputs.utm_source_shown as utm_source,
+    inputs.utm_medium_shown as utm_medium,
+    inputs.utm_campaign_shown as utm_campaign,
+    inputs.utm_term_shown as utm_term,
+    inputs.utm_content_shown as utm_content,
+    inputs.utm_id_shown as utm_id,
+    inputs.click_id_kind,
+    inputs.landing_host,
+    inputs.landing_path,
+    inputs.referrer_host,
     matches.match_rule,
     case when matches.content_id is null then 'none' else 'content' end as attribution_level,
     matches.content_id,
@@ -46,11 +57,19 @@ inner join int_lead_sources as sources
     on
         leads.channel_id = sources.channel_id
         and leads.zoho_lead_id = sources.zoho_lead_id
-inner join int_touch_matches as matches
+inner join int_lead_channels as channels
+    on
+        leads.channel_id = channels.channel_id
+        and leads.zoho_lead_id = channels.zoho_lead_id
+inner join int_touch_inputs as inputs
+    on
+        leads.channel_id = inputs.channel_id
+        and leads.zoho_lead_id = inputs.zoho_lead_id
+        and inputs.touch_type = 'lead_creation'
+inner join int_lead_matches as matches
     on
         leads.channel_id = matches.channel_id
         and leads.zoho_lead_id = matches.zoho_lead_id
-        and matches.touch_type = 'lead_creation'
 inner join int_lead_outcomes as outcomes
     on
         leads.channel_id = outcomes.channel_id

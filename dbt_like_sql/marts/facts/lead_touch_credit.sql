@@ -1,23 +1,32 @@
--- A first visit that matches no content takes no credit and is no touch. The creation of the lead is always a touch.
--- So a lead has one touch or two, and the second touch has the credit that the first one leaves.
+-- The touches that take credit. A touch without content takes none if the other touch of the lead has content. If no
+-- touch has content, the creation of the lead has all the credit. So one touch is credited, or two, and the second one
+-- has the credit that the first one leaves. touch_seq numbers all touches of the lead.
 with touches as (
     select
-        matches.channel_id,
-        matches.zoho_lead_id,
-        matches.touch_type,
-        matches.touch_at,
-        matches.content_id,
-        row_number() over (
-            partition by matches.channel_id, matches.zoho_lead_id
-            order by case matches.touch_type when 'first_visit' then 1 else 2 end
-        ) as touch_seq,
-        count(*) over (partition by matches.channel_id, matches.zoho_lead_id) as n_touches,
-        min(matches.touch_at) over (partition by matches.channel_id, matches.zoho_lead_id) as first_touch_at,
-        max(matches.touch_at) over (partition by matches.channel_id, matches.zoho_lead_id) as last_touch_at
-    from int_touch_matches as matches
-    where
-        matches.touch_type = 'lead_creation'
-        or matches.content_id is not null
+        channel_id,
+        zoho_lead_id,
+        1 as touch_seq,
+        'first_visit' as touch_type,
+        first_visit_at as touch_at,
+        first_visit_content_id as content_id,
+        created_content_id is not null as is_shared,
+        created_at,
+        first_visit_at
+    from int_lead_matches
+    where first_visit_content_id is not null
+    union all
+    select
+        channel_id,
+        zoho_lead_id,
+        case when has_first_visit then 2 else 1 end as touch_seq,
+        'lead_creation' as touch_type,
+        created_at as touch_at,
+        created_content_id as content_id,
+        first_visit_content_id is not null as is_shared,
+        created_at,
+        first_visit_at
+    from int_lead_matches
+    where created_content_id is not null or first_visit_content_id is null
 ),
 
 touches_of_leads as (
@@ -28,7 +37,7 @@ touches_of_leads as (
         attribution.as_of_utc,
         units.units_per_currency,
         units.unit,
-        cast(date_diff('second', touches.first_touch_at, touches.last_touch_at) as double)
+        cast(date_diff('second', touches.first_visit_at, touches.created_at) as double)
         / (86400 * parameters.time_decay_half_life_days) as half_lives
     from touches
     inner join lead_source_attribution as attribution
@@ -41,14 +50,14 @@ touches_of_leads as (
         on touches.channel_id = parameters.channel_id
 ),
 
--- The share of the first touch. The second touch has the rest, so that the two add up to exactly 1.
+-- The share of the first of two credited touches. The second one has the rest, so that the two add up to exactly 1.
 shares as (
     select
         touches.*,
         models.model,
+        cast(models.is_default as boolean) as is_default,
         cast(
             case
-                when touches.n_touches = 1 then 1
                 when models.model = 'first_touch' then 1
                 when models.model = 'last_touch' then 0
                 when models.model in ('linear', 'position_based') then 0.5
@@ -62,7 +71,13 @@ shares as (
 credits as (
     select
         *,
-        cast(case when touch_seq = 1 then first_share else 1 - first_share end as decimal(12, 10)) as credit
+        cast(
+            case
+                when not is_shared then 1
+                when touch_type = 'first_visit' then first_share
+                else 1 - first_share
+            end as decimal(12, 10)
+        ) as credit
     from shares
 ),
 
@@ -73,7 +88,7 @@ revenues as (
         cast(won_revenue_all * units_per_currency * credit as decimal(20, 0)) * unit as rounded_revenue,
         cast(won_revenue_all * units_per_currency * (1 - credit) as decimal(20, 0)) * unit as rounded_rest,
         -- Of two equal credits, the first counts as the larger.
-        credit > 0.5 or (credit = 0.5 and touch_seq = 1) as has_residual_cent
+        credit > 0.5 or (credit = 0.5 and touch_type = 'first_visit') as has_residual_cent
     from credits
 )
 
@@ -82,7 +97,8 @@ select
     zoho_lead_id,
     cast(touch_seq as integer) as touch_seq,
     model,
-    touch_type,
+    is_default,
+    cast(touch_type as varchar) as touch_type,
     touch_at,
     content_id,
     credit,

@@ -26,7 +26,9 @@ with live as (
         on clock.channel_id = leads.channel_id
     where
         clock.has_data
-        and coalesce(lower(trim(leads.record_status)), '') not in ('trash', 'draft')
+        and coalesce(leads.record_status, '') not in (
+            select value from int_normal_texts where normal in ('trash', 'draft')
+        )
 )
 
 select
@@ -40,10 +42,7 @@ select
     live.phone,
     live.company,
     live.lead_status,
-    coalesce(
-        attribution.lead_source,
-        case when lower(trim(live.lead_source)) not in ('', '-none-') then trim(live.lead_source) end
-    ) as lead_source,
+    coalesce(attribution.lead_source, case when missing.name is null then declared.shown end) as lead_source,
     coalesce(live.owner_name, users.full_name) as owner_name,
     attribution.content_id,
     content.title as content_title,
@@ -56,6 +55,10 @@ left join lead_source_attribution as attribution
     on
         live.channel_id = attribution.channel_id
         and live.zoho_lead_id = attribution.zoho_lead_id
+left join int_normal_texts as declared
+    on live.lead_source = declared.value
+left join seed_missing_sources as missing
+    on declared.normal = missing.name
 left join stg_content_items as content
     on
         attribution.channel_id = content.channel_id

@@ -4,6 +4,7 @@ with counted as (
         dimension_values.channel_id,
         dimension_values.dimension,
         dimension_values.dimension_value,
+        dimension_values.dimension_label,
         coalesce(times.n_leads, 0) as n_leads,
         coalesce(times.n_contacted, 0) as n_contacted,
         coalesce(times.n_uncontacted, 0) as n_uncontacted,
@@ -40,6 +41,7 @@ select
     clock.as_of_utc,
     cast(counted.dimension as varchar) as dimension,
     cast(counted.dimension_value as varchar) as dimension_value,
+    cast(counted.dimension_label as varchar) as dimension_label,
     case when clock.has_data then cast(counted.n_leads as bigint) end as n_leads,
     case when clock.has_data and clock.activities_readable then cast(counted.n_contacted as bigint) end as n_contacted,
     case

@@ -1,4 +1,4 @@
--- One row per lead of the last 90 days, dimension and value of the lead. Only for topic a lead has several values.
+-- One row per lead of the last 180 days, dimension and value of the lead. Only for topic a lead has several values.
 select
     channel_id,
     zoho_lead_id,
@@ -11,6 +11,27 @@ select
     zoho_lead_id,
     'lead_source' as dimension,
     lead_source as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
+    'lead_channel' as dimension,
+    lead_channel as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
+    'campaign' as dimension,
+    coalesce(campaign, '(none)') as dimension_value
+from metric_lead_window
+union all
+select
+    channel_id,
+    zoho_lead_id,
+    'owner' as dimension,
+    coalesce(owner_id, '(none)') as dimension_value
 from metric_lead_window
 union all
 select

@@ -15,3 +15,4 @@ inner join lead_first_contact as contacts
     on
         leads.channel_id = contacts.channel_id
         and leads.zoho_lead_id = contacts.zoho_lead_id
+where leads.is_recent

@@ -1,4 +1,4 @@
--- One row per lead of the last 90 days and stage: whether the lead reached the stage, and after how many seconds.
+-- One row per lead of the last 180 days and stage: whether the lead reached the stage, and after how many seconds.
 -- is_reached means reached by as_of. is_reached_ever is today's state, whatever as_of was asked for. If the time is
 -- unknown (a won deal without history and closing date), the stage counts as reached, but not in a definition that
 -- needs the time. If Deals cannot be read, no deal and no win is seen here, and the rates are null.
@@ -28,6 +28,11 @@ facts as (
         leads.created_at,
         leads.as_of_utc,
         leads.age_seconds,
+        leads.is_recent,
+        leads.is_immature,
+        leads.is_matured,
+        leads.is_matured_wide,
+        leads.is_matured_90d,
         attribution.is_converted,
         attribution.converted_at,
         attribution.has_deal,
@@ -58,6 +63,11 @@ reached as (
         facts.created_at,
         facts.as_of_utc,
         facts.age_seconds,
+        facts.is_recent,
+        facts.is_immature,
+        facts.is_matured,
+        facts.is_matured_wide,
+        facts.is_matured_90d,
         stages.stage,
         case stages.stage
             when 'any_conversion' then facts.is_converted
@@ -79,12 +89,21 @@ judged as (
         zoho_lead_id,
         stage,
         age_seconds,
+        is_recent,
+        is_immature,
+        is_matured,
+        is_matured_wide,
+        is_matured_90d,
         coalesce(is_reached, false) as is_reached_ever,
         coalesce(is_reached, false) and (reached_at is null or reached_at <= as_of_utc) as is_reached,
         coalesce(is_reached, false)
             and reached_at is not null
             and reached_at <= as_of_utc
             and reached_at <= created_at + interval '30 days' as is_reached_30d,
+        coalesce(is_reached, false)
+            and reached_at is not null
+            and reached_at <= as_of_utc
+            and reached_at <= created_at + interval '90 days' as is_reached_90d,
         cast(date_diff('second', created_at, reached_at) as bigint) as seconds_to_reach
     from reached
 )
@@ -93,9 +112,15 @@ select
     channel_id,
     zoho_lead_id,
     stage,
+    is_recent,
+    is_immature,
+    is_matured,
+    is_matured_wide,
+    is_matured_90d,
     is_reached_ever,
     is_reached,
     is_reached_30d,
+    is_reached_90d,
     case
         when is_reached_30d and seconds_to_reach < 0 then 0
         when is_reached_30d then seconds_to_reach

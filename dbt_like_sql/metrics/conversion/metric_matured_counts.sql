@@ -10,7 +10,7 @@ from int_channel_clock as clock
 left join metric_lead_window as leads
     on
         clock.channel_id = leads.channel_id
-        and leads.is_mature
+        and leads.is_matured_wide
 left join metric_lead_conversions as conversions
     on
         leads.channel_id = conversions.channel_id

@@ -9,6 +9,8 @@ with stages as (
 
 definitions as (
     select 'matured_30d' as definition
+    union all select 'matured_30d_wide'
+    union all select 'matured_90d'
     union all select 'rolling_30d'
     union all select 'km_30d'
     union all select 'ever'
@@ -21,6 +23,7 @@ keys as (
         definitions.definition,
         dimension_values.dimension,
         dimension_values.dimension_value,
+        dimension_values.dimension_label,
         stages.stage = 'any_conversion' or clock.deals_readable as is_known
     from metric_dimension_values as dimension_values
     inner join int_channel_clock as clock
@@ -34,16 +37,21 @@ conversions as (
         keys.*,
         case keys.definition
             when 'matured_30d' then counts.n_matured
+            when 'matured_30d_wide' then counts.n_matured_wide
+            when 'matured_90d' then counts.n_matured_90d
             when 'rolling_30d' then counts.n_immature
             else counts.n_leads
         end as n_leads,
         case keys.definition
             when 'matured_30d' then counts.x_matured
+            when 'matured_30d_wide' then counts.x_matured_wide
+            when 'matured_90d' then counts.x_matured_90d
             when 'rolling_30d' then counts.x_immature
             when 'km_30d' then counts.x_30d
             else counts.x_ever
         end as n_converted,
-        case when keys.definition = 'matured_30d' then 0 else counts.n_immature end as n_immature,
+        case when keys.definition in ('rolling_30d', 'km_30d', 'ever') then counts.n_immature else 0 end
+            as n_immature,
         survival.converted_rate as survival_rate
     from keys
     left join metric_conversion_counts as counts
@@ -68,6 +76,7 @@ counted as (
         definition,
         dimension,
         dimension_value,
+        dimension_label,
         coalesce(n_leads, 0) as n_leads,
         case when is_known then coalesce(n_converted, 0) end as n_converted,
         coalesce(n_immature, 0) as n_immature,
@@ -84,6 +93,7 @@ counted as (
         'topic_evidence' as definition,
         'topic' as dimension,
         topic as dimension_value,
+        topic as dimension_label,
         n_leads,
         n_converted,
         0 as n_immature,
@@ -118,6 +128,7 @@ select
     definition,
     dimension,
     dimension_value,
+    dimension_label,
     cast(n_leads as bigint) as n_leads,
     cast(n_converted as bigint) as n_converted,
     cast(n_immature as bigint) as n_immature,

@@ -19,7 +19,7 @@ with cohort as (
             and leads.zoho_lead_id = conversions.zoho_lead_id
             and conversions.stage = 'deal'
     where
-        leads.is_mature
+        leads.is_matured_wide
         and leads.match_confidence >= parameters.topic_min_confidence
 ),
 

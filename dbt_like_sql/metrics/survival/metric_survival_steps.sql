@@ -9,6 +9,7 @@ with observations as (
         observed_seconds,
         is_reached_30d as is_event
     from metric_lead_conversions
+    where is_recent
     union all
     -- A lead that was contacted before its creation has no observed time and is never at risk.
     select

@@ -1,5 +1,4 @@
--- The matured cohort of the dimension all covers 30 days, and that of the other dimensions covers 60. So the others
--- are compared among themselves.
+-- Every additive dimension adds up to the dimension all, in every stage and definition.
 with totals as (
     select
         channel_id,
@@ -20,13 +19,38 @@ select
     totals.definition,
     totals.dimension
 from totals
-inner join totals as reference
+inner join totals as whole
     on
-        totals.channel_id = reference.channel_id
-        and totals.as_of_date = reference.as_of_date
-        and totals.stage = reference.stage
-        and totals.definition = reference.definition
-        and reference.dimension = case when totals.definition = 'matured_30d' then 'content' else 'all' end
+        totals.channel_id = whole.channel_id
+        and totals.as_of_date = whole.as_of_date
+        and totals.stage = whole.stage
+        and totals.definition = whole.definition
+        and whole.dimension = 'all'
+where totals.n_leads <> whole.n_leads or totals.n_converted <> whole.n_converted
+union all
+select
+    contact.channel_id,
+    'contact' as stage,
+    'contact' as definition,
+    contact.dimension
+from (
+    select
+        channel_id,
+        as_of_date,
+        dimension,
+        sum(n_leads) as n_leads,
+        sum(n_contacted) as n_contacted,
+        sum(n_uncontacted) as n_uncontacted
+    from time_to_first_contact
+    where dimension <> 'topic'
+    group by channel_id, as_of_date, dimension
+) as contact
+inner join time_to_first_contact as whole
+    on
+        contact.channel_id = whole.channel_id
+        and contact.as_of_date = whole.as_of_date
+        and whole.dimension = 'all'
 where
-    totals.dimension <> 'all'
-    and (totals.n_leads <> reference.n_leads or totals.n_converted <> reference.n_converted)
+    contact.n_leads <> whole.n_leads
+    or contact.n_contacted <> whole.n_contacted
+    or contact.n_uncontacted <> whole.n_uncontacted

@@ -124,7 +124,7 @@ def test_a_field_map_takes_the_keys_of_the_contract_and_no_other(write: Callable
     assert read_field_map(write('\ufeff{"gclid": "$gclid"}')) == {"gclid": "$gclid"}
     assert " ".join(FIELD_KEYS) == (
         "utm_source utm_medium utm_campaign utm_content utm_term utm_id activity_id landing_url referrer "
-        "first_visited_url first_visited_time gclid"
+        "first_visited_url first_visited_time gclid gbraid wbraid msclkid fbclid li_fat_id ttclid"
     )
 
 

@@ -158,11 +158,22 @@ class CompanyOracle:
         whole = frame[names].notna().all(axis=1)
         return frame.assign(key=frame[names].fillna("").agg("\n".join, axis=1).where(whole))
 
+    def taken(self) -> pd.DataFrame:
+        """Return the touches that take credit, each with its number among all touches of its lead."""
+        touches = self.touches.sort_values([*LEAD, "at"])
+        touches = touches.assign(seq=touches.groupby(LEAD).cumcount() + 1)
+        has_content = touches["content"].notna()
+        none_has = ~has_content.groupby([touches[name] for name in LEAD]).transform("any")
+        return touches[has_content | (none_has & (touches["touch"] == "lead_creation"))]
+
+    def last(self) -> pd.DataFrame:
+        """Return the touch of each lead that last_touch credits."""
+        return self.taken().sort_values([*LEAD, "at"]).drop_duplicates(LEAD, keep="last")
+
     def credits(self) -> pd.DataFrame:
         """Return content and credit by lead, touch_seq and model."""
-        taken = self.touches[(self.touches["touch"] == "lead_creation") | self.touches["content"].notna()]
-        taken = taken.sort_values([*LEAD, "at"])
-        taken = taken.assign(seq=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
+        taken = self.taken()
+        taken = taken.assign(place=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
         span = taken.groupby(LEAD)["at"].transform("max") - taken.groupby(LEAD)["at"].transform("min")
         first = 1 / (1 + 2 ** (span.dt.total_seconds() / (7 * 86_400)))
         shares: dict[str, Any] = {
@@ -174,7 +185,7 @@ class CompanyOracle:
         }
         parts = []
         for model, share in shares.items():
-            of_two = np.where(taken["seq"] == 1, share, 1 - share)
+            of_two = np.where(taken["place"] == 1, share, 1 - share)
             parts.append(taken.assign(model=model, credit=np.where(taken["n"] == 1, 1.0, of_two)))
         return pd.concat(parts)
 
@@ -258,15 +269,15 @@ class CompanyOracle:
         self,
     ) -> dict[tuple[str, str, str, str], tuple[int, int, float | None, float | None, float | None]]:
         """Return (channel, stage, definition, content or all) → n, x, rate and its interval."""
-        last = self.touches[self.touches["touch"] == "lead_creation"][[*LEAD, "content"]]
+        last = self.last()[[*LEAD, "content"]]
         leads = self.outcomes().merge(last, on=LEAD)
         leads["content"] = leads["content"].fillna("(none)")
         age = leads["as_of"] - leads["created"]
-        leads = leads.assign(age=age)[age < pd.Timedelta(days=90)]
+        leads = leads.assign(age=age)[age < pd.Timedelta(days=180)]
         found = {}
         for stage, column in (("any_conversion", "converted_at"), ("deal", "deal_at"), ("won", "won_at")):
             wait = leads[column] - leads["created"]
-            staged = leads.assign(reached=wait.notna(), in_time=wait <= DAYS_30)
+            staged = leads.assign(reached=wait.notna(), in_time=wait <= DAYS_30, in_90=wait <= pd.Timedelta(days=90))
             staged["watched"] = (
                 wait.where(staged["in_time"], staged["age"].where(staged["age"] < DAYS_30, DAYS_30))
                 .dt.total_seconds()
@@ -274,19 +285,22 @@ class CompanyOracle:
             )
             for channel, group in staged.groupby("channel"):
                 for value, part in [("all", group), *((str(v), p) for v, p in group.groupby("content"))]:
-                    for definition, figures in _definitions(part, is_all=value == "all").items():
+                    for definition, figures in _definitions(part).items():
                         found[str(channel), stage, definition, value] = figures
         return found
 
 
 def _definitions(
-    part: pd.DataFrame, *, is_all: bool
+    whole: pd.DataFrame,
 ) -> dict[str, tuple[int, int, float | None, float | None, float | None]]:
+    recent = whole["age"] < pd.Timedelta(days=90)
+    part, old = whole[recent], whole[~recent]
     mature = part["age"] >= DAYS_30
-    cohort = part[mature & (part["age"] < pd.Timedelta(days=60))] if is_all else part[mature]
-    young = part[~mature]
+    cohort, wide, young = part[mature & (part["age"] < pd.Timedelta(days=60))], part[mature], part[~mature]
     return {
         "matured_30d": _figures(len(cohort), int(cohort["in_time"].sum())),
+        "matured_30d_wide": _figures(len(wide), int(wide["in_time"].sum())),
+        "matured_90d": _figures(len(old), int(old["in_90"].sum())),
         "rolling_30d": _figures(len(young), int(young["reached"].sum())),
         "km_30d": _figures(len(part), int(part["in_time"].sum()), kaplan_meier(part["watched"], part["in_time"])),
         "ever": _figures(len(part), int(part["reached"].sum())),
@@ -310,6 +324,8 @@ def wilson(rate: float | None, n: int) -> tuple[float | None, float | None]:
 
 def kaplan_meier(watched: pd.Series, events: pd.Series) -> float | None:
     """Return 1 − S at 30 days, or None if no lead was observed that long and S is not 0."""
+    if watched.empty:
+        return None
     survival = 1.0
     for instant in np.sort(watched[events].unique()):
         survival *= 1 - (events & (watched == instant)).sum() / (watched >= instant).sum()

@@ -87,8 +87,7 @@ def equal(got: pd.Series, wanted: pd.Series, within: float | None = None) -> Non
 
 
 def matches(facts: pd.DataFrame, expected: CompanyOracle) -> None:
-    last = expected.touches[expected.touches["touch"] == "lead_creation"]
-    both = facts.merge(last, on=LEAD, validate="1:1")
+    both = facts.merge(expected.last(), on=LEAD, validate="1:1")
     equal(both["match_rule"], both["rule"])
     equal(both["content_id"], both["content"])
     equal(both["match_confidence"], both["confidence"], 1e-9)

@@ -117,8 +117,13 @@ def match(touch: Touch, catalogue: list[Item]) -> tuple[str, str | None, Decimal
     return "none", None, Decimal(0)
 
 
+def credited(contents: list[str | None]) -> list[int]:
+    """Return the places of the touches that take credit: those with content, or else the creation (the last one)."""
+    return [place for place, content in enumerate(contents) if content] or [len(contents) - 1]
+
+
 def credits_of(touches: list[tuple[datetime, str | None]]) -> dict[str, list[Decimal]]:
-    """Return model → the credits of one or two touches, oldest first."""
+    """Return model → the credits of one or two credited touches, oldest first."""
     if len(touches) == 1:
         return {model: [Decimal(1)] for model in MODELS}
     (first, _), (last, _) = touches

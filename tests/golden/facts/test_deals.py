@@ -157,7 +157,7 @@ def test_revenue_of_the_touches(fact_marts: Marts) -> None:
 
 
 def test_performance_of_content(fact_marts: Marts) -> None:
-    """Cohort: created after 1 April (90 days before), so only lead 10 counts. It is too young, so there is no rate."""
+    """Cohort: created 60 to 30 days before. Only lead 10 is newer, and it is too young, so there is no rate."""
     fact_marts.expect(
         "content_performance",
         "sales",

@@ -141,24 +141,28 @@ def test_credits_of_two_touches(fact_marts: Marts) -> None:
 
 
 def test_which_first_visits_are_touches(fact_marts: Marts) -> None:
-    """An unmatched, too old or undated visit is no touch, nor is one at the creation. Exactly ninety days before, it is."""
+    """A too old or undated visit is no touch, nor is one at the creation. Exactly ninety days before, it is.
+
+    A touch without content takes no credit if the other one has content, but it is numbered.
+    """
     rows = fact_marts.cells(
-        "lead_touch_credit", ["zoho_lead_id", "model", "touch_type", "touch_at", "content_id"], "touch"
+        "lead_touch_credit", ["zoho_lead_id", "model", "touch_seq", "touch_at", "content_id"], "touch"
     )
     linear = sorted(
-        (row["zoho_lead_id"], row["touch_at"], row["content_id"]) for row in rows if row["model"] == "linear"
+        (row["zoho_lead_id"], row["touch_seq"], row["touch_at"], row["content_id"])
+        for row in rows
+        if row["model"] == "linear"
     )
     assert linear == [
-        ("1", "2026-06-03 00:00:00", "a"),
-        ("1", "2026-06-10 00:00:00", "b"),
-        ("2", "2026-06-10 00:00:00", "b"),
-        ("3", "2026-03-12 00:00:00", "a"),
-        ("3", "2026-06-10 00:00:00", ""),
-        ("4", "2026-06-10 00:00:00", "b"),
-        ("5", "2026-06-10 00:00:00", "b"),
-        ("6", "2026-06-10 00:00:00", ""),
-        ("7", "2026-06-09 00:00:00", "a"),
-        ("7", "2026-06-10 00:00:00", "b"),
+        ("1", "1", "2026-06-03 00:00:00", "a"),
+        ("1", "2", "2026-06-10 00:00:00", "b"),
+        ("2", "2", "2026-06-10 00:00:00", "b"),
+        ("3", "1", "2026-03-12 00:00:00", "a"),
+        ("4", "1", "2026-06-10 00:00:00", "b"),
+        ("5", "1", "2026-06-10 00:00:00", "b"),
+        ("6", "1", "2026-06-10 00:00:00", ""),
+        ("7", "1", "2026-06-09 00:00:00", "a"),
+        ("7", "2", "2026-06-10 00:00:00", "b"),
     ]
 
 
@@ -171,17 +175,17 @@ def test_content_performance_counts_every_lead_once(fact_marts: Marts) -> None:
         a          | first_touch    | 3.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         b          | first_touch    | 3.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         (none)     | first_touch    | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        a          | last_touch     | 0.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        a          | last_touch     | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         b          | last_touch     | 5.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        (none)     | last_touch     | 2.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        a          | linear         | 1.5000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        (none)     | last_touch     | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        a          | linear         | 2.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         b          | linear         | 4.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        (none)     | linear         | 1.5000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        a          | position_based | 1.5000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        (none)     | linear         | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        a          | position_based | 2.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         b          | position_based | 4.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        (none)     | position_based | 1.5000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
-        a          | time_decay     | 0.8087330429   | 0.0000000000   | 0.00        | 0.0000000000 |
+        (none)     | position_based | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
+        a          | time_decay     | 1.8085982845   | 0.0000000000   | 0.00        | 0.0000000000 |
         b          | time_decay     | 4.1914017155   | 0.0000000000   | 0.00        | 0.0000000000 |
-        (none)     | time_decay     | 1.9998652416   | 0.0000000000   | 0.00        | 0.0000000000 |
+        (none)     | time_decay     | 1.0000000000   | 0.0000000000   | 0.00        | 0.0000000000 |
         """,
     )

@@ -4,12 +4,13 @@ import json
 import random
 import unicodedata
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from tests.golden.conftest import Builder
-from tests.golden.facts.facts_oracle import Item, Touch, credits_of, match
+from tests.golden.facts.facts_oracle import Item, Touch, credited, credits_of, match
 from tests.golden.facts.text_tables import Marts
 
 SYNCED = datetime(2026, 6, 30, tzinfo=UTC)
@@ -136,16 +137,15 @@ class World:
             "leads": "\n".join(["channel_id | id | created_time | custom_fields", *leads]),
         }
 
-    def touches(self, channel_id: str, lead_id: str) -> list[tuple[datetime, str | None]]:
-        """Return the touches that take credit as (time, content)."""
+    def touches(self, channel_id: str, lead_id: str) -> list[Touch]:
+        """Return all touches of a lead, oldest first."""
         creation, first = self.leads[channel_id, lead_id]
-        catalogue = self.catalogues[channel_id]
-        found = [(creation.at, match(creation, catalogue)[1])]
-        if first and first.at < creation.at and creation.at - first.at <= timedelta(days=90):
-            content = match(first, catalogue)[1]
-            if content:
-                found.insert(0, (first.at, content))
-        return found
+        is_touch = first and first.at < creation.at and creation.at - first.at <= timedelta(days=90)
+        return [first, creation] if first and is_touch else [creation]
+
+    def matches(self, channel_id: str, lead_id: str) -> list[tuple[str, str | None, Decimal]]:
+        """Return (rule, content, confidence) of each touch."""
+        return [match(touch, self.catalogues[channel_id]) for touch in self.touches(channel_id, lead_id)]
 
 
 def _cell(value: str | datetime | None) -> str:
@@ -169,10 +169,10 @@ def test_every_match_agrees(fact_marts: Marts) -> None:
     assert len(rows) == CHANNELS * LEADS
     rules = set()
     for row in rows:
-        creation, _ = WORLD.leads[row["channel_id"], row["zoho_lead_id"]]
-        expected = match(creation, WORLD.catalogues[row["channel_id"]])
+        matches = WORLD.matches(row["channel_id"], row["zoho_lead_id"])
+        expected = matches[credited([content for _, content, _ in matches])[-1]]
         rules.add(expected[0])
-        assert (row["match_rule"], row["content_id"], row["match_confidence"]) == expected, (row, creation)
+        assert (row["match_rule"], row["content_id"], row["match_confidence"]) == expected, row
     assert len(rules) == 8
 
 
@@ -180,14 +180,22 @@ def test_every_credit_agrees(fact_marts: Marts) -> None:
     found: dict[tuple[str, str, str], list[tuple[object, ...]]] = {}
     for row in sorted(fact_marts.all_rows("lead_touch_credit"), key=lambda row: row["touch_seq"]):
         key = (row["channel_id"], row["zoho_lead_id"], row["model"])
-        found.setdefault(key, []).append((row["touch_at"].replace(tzinfo=UTC), row["content_id"], row["credit"]))
+        at = row["touch_at"].replace(tzinfo=UTC)
+        found.setdefault(key, []).append((row["touch_seq"], at, row["content_id"], row["credit"]))
+        assert row["is_default"] is (row["model"] == "last_touch")
     expected = {}
     for channel_id, lead_id in WORLD.leads:
         touches = WORLD.touches(channel_id, lead_id)
-        for model, credits in credits_of(touches).items():
-            expected[channel_id, lead_id, model] = [(*t, c) for t, c in zip(touches, credits, strict=True)]
+        contents = [content for _, content, _ in WORLD.matches(channel_id, lead_id)]
+        places = credited(contents)
+        for model, credits in credits_of([(touches[place].at, contents[place]) for place in places]).items():
+            expected[channel_id, lead_id, model] = [
+                (place + 1, touches[place].at, contents[place], credit)
+                for place, credit in zip(places, credits, strict=True)
+            ]
     assert found == expected
     assert sum(len(touches) == 2 for touches in found.values()) > 500
+    assert {touches[0][0] for touches in found.values() if len(touches) == 1} == {1, 2}
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])

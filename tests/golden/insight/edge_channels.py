@@ -63,8 +63,14 @@ def sources(world: RawWorld) -> None:
 def windows(world: RawWorld) -> None:
     world.channel("windows", AS_OF)
     ages = {"30": D30, "30-": D30 - SECOND, "60": D60, "60-": D60 - SECOND, "90": D90, "90-": D90 - SECOND}
+    ages |= {"180": 2 * D90, "180-": 2 * D90 - SECOND}
     for name, age in ages.items():
         world.lead("windows", name, AS_OF - age)
+    world.channel("late_90", AS_OF)
+    for name, delay in (("in_time", D90), ("late", D90 + SECOND)):
+        created = AS_OF - timedelta(120)
+        world.lead("late_90", name, created, converted=created + delay, deal=f"D{name}")
+        world.deal("late_90", f"D{name}", created + delay)
     world.channel("late", AS_OF)
     for name, delay in (("in_time", D30), ("late", D30 + SECOND)):
         created = AS_OF - timedelta(45)

@@ -17,6 +17,10 @@ from zoneinfo import ZoneInfo
 DAY = 86_400
 Z = 1.959963984540054
 NONE = "(none)"
+LEAD_CHANNELS = (
+    "Paid Search", "Organic Search", "Paid Social", "Organic Social", "Paid Video", "Organic Video", "Paid Other",
+    "Email", "SMS", "Affiliates", "Display", "Audio", "Referral", "Direct", "Offline", "Unknown",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class Lead:
     linked: datetime | None = None
     won: datetime | None = None
     contacts: tuple[datetime, ...] = ()
+    channel: str = "Offline"
+    campaign: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,12 +105,24 @@ def hours(seconds: Fraction | int | None) -> Decimal | None:
     return with_digits.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
+def campaign(channel: Channel, lead: Lead) -> str:
+    """Return the campaign of a lead in its most frequent spelling; of equally frequent ones, in the smallest."""
+    if lead.campaign is None or lead.campaign.lower() == NONE:
+        return NONE
+    spelt = [other.campaign for other in channel.leads if other.campaign]
+    same = [name for name in spelt if name.lower() == lead.campaign.lower()]
+    return min(set(same), key=lambda name: (-same.count(name), name))
+
+
 def memberships(channel: Channel, lead: Lead) -> list[tuple[str, str]]:
     item = lead.item
     topics = item.topics if item and item.topics else (NONE,)
     return [
         ("all", "all"),
         ("lead_source", lead.source),
+        ("lead_channel", lead.channel),
+        ("campaign", campaign(channel, lead)),
+        ("owner", lead.owner or NONE),
         ("content_type", item.content_type if item else NONE),
         ("content", item.content_id if item else NONE),
         *(("topic", topic) for topic in topics),
@@ -112,8 +131,11 @@ def memberships(channel: Channel, lead: Lead) -> list[tuple[str, str]]:
 
 def values(channel: Channel) -> set[tuple[str, str]]:
     """Return every (dimension, value) that must have a row."""
-    found = {("all", "all"), ("content_type", NONE), ("content", NONE), ("topic", NONE)}
+    found = {("all", "all"), *((name, NONE) for name in ("content_type", "content", "topic", "campaign", "owner"))}
+    found |= {("lead_channel", name) for name in LEAD_CHANNELS}
     found |= {("lead_source", lead.source) for lead in channel.leads}
+    found |= {("campaign", campaign(channel, lead)) for lead in channel.leads}
+    found |= {("owner", lead.owner or NONE) for lead in channel.leads}
     for item in channel.items:
         found |= {("content", item.content_id), ("content_type", item.content_type)}
         found |= {("topic", topic) for topic in item.topics}
@@ -151,15 +173,18 @@ def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | Non
 def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
     """Return (stage, definition, dimension, value) → n, x, rate, low, high, immature, status."""
     rows = {}
-    recent = channel.younger_than(90)
     for dimension, value in values(channel):
-        here = [lead for lead in recent if (dimension, value) in memberships(channel, lead)]
-        start = 60 if dimension == "all" else 90
+        whole = [lead for lead in channel.younger_than(180) if (dimension, value) in memberships(channel, lead)]
+        here = [lead for lead in whole if channel.age(lead) < 90 * DAY]
         young = [lead for lead in here if channel.age(lead) < 30 * DAY]
-        matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < start * DAY]
+        matured = [lead for lead in here if 30 * DAY <= channel.age(lead) < 60 * DAY]
+        wide = [lead for lead in here if channel.age(lead) >= 30 * DAY]
+        old = [lead for lead in whole if channel.age(lead) >= 90 * DAY]
         for stage in ("any_conversion", "deal", "won"):
             counted = {
                 "matured_30d": (len(matured), _reaching(channel, matured, stage, 30 * DAY), 0),
+                "matured_30d_wide": (len(wide), _reaching(channel, wide, stage, 30 * DAY), 0),
+                "matured_90d": (len(old), _reaching(channel, old, stage, 90 * DAY), 0),
                 "rolling_30d": (len(young), _reaching(channel, young, stage), len(young)),
                 "km_30d": (len(here), _reaching(channel, here, stage, 30 * DAY), len(young)),
                 "ever": (len(here), _reaching(channel, here, stage), len(young)),

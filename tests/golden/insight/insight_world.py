@@ -34,19 +34,24 @@ class RawWorld:
         *,
         readable: bool = True,
         parameters: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
     ) -> None:
+        """Add a channel. `fields` is its field map, beside the key activity_id."""
         self._add("channels", channel_id, timezone=timezone, currency="INR", last_complete_sync_at=synced,
                   leads_readable=readable, status="active")  # fmt: skip
-        self._add("channel_field_map", channel_id, field_key="activity_id", api_name="Content_Ref", basis="set")
+        for key, name in {"activity_id": "Content_Ref", **(fields or {})}.items():
+            self._add("channel_field_map", channel_id, field_key=key, api_name=name, basis="set")
         self._add("deal_stages", channel_id, pipeline="", stage="Done", forecast_type="Closed Won", probability=100)
         self._add("deal_stages", channel_id, pipeline="", stage="Talks", forecast_type="Open", probability=40)
         self._add("deal_stages", channel_id, pipeline="", stage="Gone", forecast_type="Closed Lost", probability=0)
         for name, value in (parameters or {}).items():
             self._add("channel_parameters", channel_id, name=name, value=value)
 
-    def content(self, channel_id: str, content_id: str, content_type: str, topics: str | None) -> None:
+    def content(
+        self, channel_id: str, content_id: str, content_type: str, topics: str | None, url: str | None = None
+    ) -> None:
         self._add("content_items", channel_id, content_id=content_id, content_type=content_type, topics=topics,
-                  published_at=datetime(2020, 1, 1, tzinfo=UTC))  # fmt: skip
+                  canonical_url=url, published_at=datetime(2020, 1, 1, tzinfo=UTC))  # fmt: skip
 
     def lead(
         self,
@@ -59,12 +64,14 @@ class RawWorld:
         converted: datetime | None = None,
         deal: str | None = None,
         contact: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        owner: str | None = None,
     ) -> None:
         """Add a lead. `content` is the id in a custom field. `deal` and `contact` are ids of the conversion."""
         self._add("leads", channel_id, id=lead_id, created_time=created, modified_time=converted or created,
-                  lead_source=source, custom_fields=json.dumps({"Content_Ref": content}),
+                  lead_source=source, custom_fields=json.dumps({"Content_Ref": content, **(fields or {})}),
                   converted=converted is not None, converted_date_time=converted,
-                  converted_deal_id=deal, converted_contact_id=contact)  # fmt: skip
+                  converted_deal_id=deal, converted_contact_id=contact, owner_id=owner)  # fmt: skip
 
     def deal(
         self,

@@ -10,7 +10,13 @@ from tests.golden.insight.insight_world import RawWorld, utc
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Auckland", "America/St_Johns", "Asia/Kathmandu")
 TOPICS = ("Hiring", "Öko", "pricing", "a b", "Zoho")
 SOURCES = ("Expo", "Flyer", "abc", "Äther", "Radio Nord", "Unknown")
-EDGES = (0, 1, 30 * 86_400 - 1, 30 * 86_400, 60 * 86_400, 60 * 86_400 - 1, 90 * 86_400, 90 * 86_400 - 1)
+CAMPAIGNS = ("Spring", "spring", "SPRING", "Öko", "(none)")
+MEDIA = {"email": "Email", "cpc": "Paid Other", "social": "Organic Social", "web": "Direct"}
+CHANNEL_MEDIA = {channel: medium for medium, channel in MEDIA.items()}
+EDGES = (
+    0, 1, 30 * 86_400 - 1, 30 * 86_400, 60 * 86_400, 60 * 86_400 - 1, 90 * 86_400, 90 * 86_400 - 1,
+    180 * 86_400, 180 * 86_400 - 1,
+)  # fmt: skip
 NOON = utc("2026-03-31 09:30")
 
 
@@ -28,16 +34,20 @@ def random_channel(seed: int, now: datetime = NOON) -> Channel:
 
 
 def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, ...], step: int) -> Lead:
-    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, 110 * 86_400 // step) * step
+    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, rng.choice((110, 200)) * 86_400 // step) * step
     created = as_of - timedelta(seconds=age)
 
     def later(start: datetime, most_days: int) -> datetime | None:
         """Return an instant after `start` and up to as_of, often on a whole step, or None."""
-        gap = 30 * 86_400 if rng.random() < 0.1 else rng.randrange(0, most_days * 86_400 // step + 1) * step
+        gap = (
+            rng.choice((30, 90)) * 86_400
+            if rng.random() < 0.1
+            else rng.randrange(0, most_days * 86_400 // step + 1) * step
+        )
         instant = start + timedelta(seconds=gap)
         return instant if instant <= as_of else None
 
-    converted = later(created, 45) if rng.random() < 0.6 else None
+    converted = later(created, rng.choice((45, 120))) if rng.random() < 0.6 else None
     linked = converted if converted and rng.random() < 0.7 else None
     won = later(linked, 20) if linked and rng.random() < 0.6 else None
     contacts = tuple(
@@ -45,7 +55,24 @@ def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, 
         for _ in range(rng.choice((0, 0, 1, 1, 2)))
     )
     item = rng.choice(items) if items and rng.random() < 0.7 else None
-    return Lead(lead_id, created, rng.choice(SOURCES[: rng.choice((2, 6))]), item, converted, linked, won, contacts)
+    source = rng.choice(SOURCES[: rng.choice((2, 6))])
+    campaign = rng.choice(CAMPAIGNS) if rng.random() < 0.5 else None
+    medium = rng.choice(tuple(MEDIA)) if rng.random() < 0.4 else None
+    channel = MEDIA[medium] if medium else "Direct" if campaign else "Unknown" if source == "Unknown" else "Offline"
+    owner = rng.choice(("u1", "u2", "Äu", None))
+    return Lead(
+        lead_id,
+        created,
+        source,
+        item,
+        converted,
+        linked,
+        won,
+        contacts,
+        channel=channel,
+        campaign=campaign,
+        owner=owner,
+    )
 
 
 def raw_of(channels: list[Channel], rng: random.Random | None = None, **channel_options: Any) -> RawWorld:
@@ -61,14 +88,18 @@ def raw_of(channels: list[Channel], rng: random.Random | None = None, **channel_
 
 def write_channel(world: RawWorld, channel: Channel, **options: Any) -> None:
     key = channel.channel_id
-    world.channel(key, channel.as_of, channel.timezone, **options)
+    fields = {"utm_campaign": "Campaign", "utm_medium": "Medium"}
+    world.channel(key, channel.as_of, channel.timezone, fields=fields, **options)
     for item in channel.items:
         world.content(key, item.content_id, item.content_type, " |".join(item.topics))
     for lead in channel.leads:
         deal = f"D{lead.lead_id}" if lead.linked else None
         source = None if lead.source == "Unknown" else lead.source
         content = lead.item.content_id if lead.item else None
-        world.lead(key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal)
+        values = {"Campaign": lead.campaign, "Medium": CHANNEL_MEDIA.get(lead.channel)}
+        values = {name: value for name, value in values.items() if value}
+        world.lead(key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal,
+                   fields=values, owner=lead.owner)  # fmt: skip
         if deal and lead.linked:
             world.deal(key, deal, lead.linked, "Done" if lead.won else "Talks", lead.won)
         for number, started in enumerate(lead.contacts):

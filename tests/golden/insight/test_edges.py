@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.golden.insight.edge_channels import AS_OF, BUILD, edge_world
+from tests.golden.insight.insight_oracle import LEAD_CHANNELS
 from tests.golden.insight.insight_world import RawWorld, Row, one, run, table
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -99,12 +100,17 @@ def test_windows_are_half_open_to_the_second(edges: Warehouse) -> None:
     ever = rate(edges, "windows", "ever")
     assert pick(ever, "n_leads", "n_immature") == (5, 1)
     by_source = rate(edges, "windows", "matured_30d", dimension="lead_source", dimension_value="Unknown")
-    assert by_source["n_leads"] == 4
+    assert by_source["n_leads"] == 2
+    for dimension, value in (("all", "all"), ("lead_source", "Unknown")):
+        where = {"dimension": dimension, "dimension_value": value}
+        assert rate(edges, "windows", "matured_30d_wide", **where)["n_leads"] == 4  # all but 90 days and the young one
+        assert rate(edges, "windows", "matured_90d", **where)["n_leads"] == 2  # 90 days, and 180 less a second
 
 
 def test_a_deal_counts_to_the_second_of_its_thirtieth_day(edges: Warehouse) -> None:
     assert pick(rate(edges, "late", "matured_30d"), "n_leads", "n_converted") == (2, 1)
     assert rate(edges, "late", "ever")["n_converted"] == 2
+    assert pick(rate(edges, "late_90", "matured_90d"), "n_leads", "n_converted") == (2, 1)
 
 
 @pytest.mark.parametrize(("n", "status"), [(4, "insufficient"), (5, "small_sample"), (29, "small_sample"), (30, "ok")])
@@ -178,9 +184,10 @@ def test_an_empty_channel_has_zeros(edges: Warehouse) -> None:
     assert words == ("ok", "no_leads_either_month", "last_month", "insufficient_data", "no_matured_leads")
     rows = table(edges, "conversion_rate", "channel_id = 'empty'")
     assert {(row["dimension"], row["dimension_value"]) for row in rows} == {
-        ("all", "all"), ("content_type", "(none)"), ("content", "(none)"), ("topic", "(none)")
+        ("all", "all"), ("content_type", "(none)"), ("content", "(none)"), ("topic", "(none)"), ("campaign", "(none)"),
+        ("owner", "(none)"), *(("lead_channel", name) for name in LEAD_CHANNELS),
     }  # fmt: skip
-    assert len(rows) == 4 * 3 * 4
+    assert len(rows) == 22 * 3 * 6
     assert {pick(row, "n_leads", "conversion_rate", "display_status") for row in rows} == {(0, None, "no_leads")}
     assert [row["n_leads"] for row in table(edges, "lead_volume", "channel_id = 'empty'")] == [0, 0]
 
@@ -211,7 +218,7 @@ def test_without_the_deals_module_leads_are_counted_and_deals_unknown(edges: War
     names = ("conversion_rate_30d_n", "conversion_rate_30d_x", "conversion_rate_30d", "conversion_rate_30d_km")
     assert pick(row, *names) == (6, None, None, None)
     for stage in ("deal", "won"):
-        for definition in ("matured_30d", "rolling_30d", "km_30d", "ever"):
+        for definition in ("matured_30d", "matured_30d_wide", "matured_90d", "rolling_30d", "km_30d", "ever"):
             got = rate(edges, "no_deals_module", definition, stage)
             assert pick(got, "n_converted", "conversion_rate", "ci_low") == (None, None, None)
     assert pick(rate(edges, "no_deals_module", "ever", "any_conversion"), "n_converted", "conversion_rate") == (6, 1.0)

@@ -25,8 +25,8 @@ MUTANTS = {
     ),
     "ever instead of 30 days": (
         "metric_conversion_counts",
-        "is_in_cohort and is_reached_30d",
-        "is_in_cohort and is_reached",
+        "stage = 'deal' and is_matured and is_reached_30d",
+        "stage = 'deal' and is_matured and is_reached",
     ),
     "converted is a deal": (
         "metric_lead_conversions",
@@ -35,8 +35,50 @@ MUTANTS = {
     ),
     "leads without time enough": (
         "metric_lead_window",
-        "created_at <= clock.as_of_utc - interval '30 days' as is_mature",
-        "created_at <= clock.as_of_utc as is_mature",
+        "- interval '30 days'\n        and attribution.created_at > clock.as_of_utc - interval '60 days'",
+        "\n        and attribution.created_at > clock.as_of_utc - interval '60 days'",
+    ),
+    "a wide window of 60 days": (
+        "metric_lead_window",
+        "created_at > clock.as_of_utc - interval '90 days' as is_matured_wide",
+        "created_at > clock.as_of_utc - interval '60 days' as is_matured_wide",
+    ),
+    "the long window begins a second late": (
+        "metric_lead_window",
+        "created_at <= clock.as_of_utc - interval '90 days' as is_matured_90d",
+        "created_at < clock.as_of_utc - interval '90 days' as is_matured_90d",
+    ),
+    "the long window closed at both ends": (
+        "metric_lead_window",
+        "created_at > clock.as_of_utc - interval '180 days'",
+        "created_at >= clock.as_of_utc - interval '180 days'",
+    ),
+    "30 days for 90": (
+        "metric_conversion_counts",
+        "stage = 'deal' and is_matured_90d and is_reached_90d",
+        "stage = 'deal' and is_matured_90d and is_reached_30d",
+    ),
+    "91 days for 90": (
+        "metric_lead_conversions",
+        "created_at + interval '90 days'",
+        "created_at + interval '91 days'",
+    ),
+    "old leads in the rates of 90 days": (
+        "metric_conversion_counts",
+        "count(leads.recent) as n_leads",
+        "count(*) as n_leads",
+    ),
+    "old leads watched": ("metric_survival_steps", "    where is_recent\n", ""),
+    "old leads wait for a contact": ("metric_contact_facts", "where leads.is_recent", ""),
+    "topics of the headline's window": (
+        "metric_topic_counts",
+        "        leads.is_matured_wide\n",
+        "        leads.is_matured\n",
+    ),
+    "a base rate of the headline's window": (
+        "metric_matured_counts",
+        "and leads.is_matured_wide",
+        "and leads.is_matured",
     ),
     "a window closed at both ends": (
         "metric_lead_window",

@@ -99,6 +99,11 @@ def broken(expected: Expectation, rows: list[Row]) -> list[str]:
     return wrong
 
 
+def broken_in(mart: str, rows: list[Row]) -> list[str]:
+    """Return what is wrong with all rows of a mart, by every case that expects rows of it."""
+    return [wrong for expected in expectations() if expected.mart == mart for wrong in broken(expected, rows)]
+
+
 def _nearest(wanted: dict[str, str], rows: list[Row]) -> dict[str, Any]:
     """Return the differences of the row that agrees most."""
     nearest = max(rows, key=lambda row: sum(agrees(row[n], cell) for n, cell in wanted.items()), default={})
@@ -109,6 +114,8 @@ def agrees(got: Any, cell: str) -> bool:
     """Return whether a value is the one in the file."""
     if cell == "" or got is None:
         return got is None and cell == ""
+    if cell == "''":
+        return bool(got == "")
     if isinstance(got, bool):
         return cell == str(got).lower()
     if isinstance(got, datetime | date | str):

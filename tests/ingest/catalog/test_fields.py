@@ -12,12 +12,18 @@ def test_fields_are_found_by_name_or_label() -> None:
         ("Custom_3", "Landing Page URL"),
         ("UTM_Campaign__c", "c"),
         ("Http_Referrer", "Referrer"),
+        ("Custom_4", "LinkedIn Click ID"),
+        ("MSCLKID1", "m"),
+        ("TTCLID__c", "t"),
     ]
     assert discover(fields) == {
         "utm_source": "UTM_Source",
         "utm_campaign": "UTM_Campaign__c",
         "landing_url": "Custom_3",
         "referrer": "Http_Referrer",
+        "li_fat_id": "Custom_4",
+        "msclkid": "MSCLKID1",
+        "ttclid": "TTCLID__c",
     }
     assert merged({"gclid": "G", "utm_id": "U"}, {"gclid": "Mine", "utm_id": ""}) == {"gclid": ("Mine", "set")}
 

@@ -91,7 +91,16 @@ EXAMPLES: dict[str, list[tuple[str, Any]]] = {
         ("a.com/to/http://b.com/x", ("a.com", "a.com/to/http://b.com/x", {})),
         ("?utm_source=x", ("", "", {"utm_source": "x"})),
         ("", ("", "", {})),
-        ("a.com?UTM_Source=A&my_utm_medium=b&utm_term=c", ("a.com", "a.com", {"utm_source": "A"})),
+        ("a.com?UTM_Source=A&my_utm_medium=b&utm_name=c", ("a.com", "a.com", {"utm_source": "A"}, "", "")),
+        ("a.com/x/?utm_term=B+c&utm_id=", ("a.com", "a.com/x", {"utm_term": "B c"}, "/x", "")),
+        ("http://me@a.com:8080/x%20y/", ("a.com", "me@a.com:8080/x y", {}, "/x y", "")),
+        ("a.com//", ("a.com", "a.com", {}, "", "")),
+        ("/x?gclid=1", ("", "", {}, "", "gclid")),
+        ("a.com?fbclid=1&GCLID=2", ("a.com", "a.com", {}, "", "gclid")),
+        ("a.com?ttclid=1&li_fat_id=2&msclkid=+&wbraid=&gbraid=%20", ("a.com", "a.com", {}, "", "li_fat_id")),
+        ("a.com?my_gclid=1&gclid2=3#msclkid=4", ("a.com", "a.com", {}, "", "msclkid")),
+        ("a.com?utm_id=1#gclid=2", ("a.com", "a.com", {"utm_id": "1"}, "", "")),
+        ("a.com#/r?wbraid=2&utm_id=7", ("a.com", "a.com", {"utm_id": "7"}, "", "wbraid")),
         ("a.com?utm_source=a&utm_source=b", ("a.com", "a.com", {"utm_source": "a"})),
         ("a.com?utm_source=+&utm_source=b", ("a.com", "a.com", {"utm_source": "b"})),
         ("a.com?utm%5Fid=7", ("a.com", "a.com", {"utm_id": "7"})),
@@ -105,6 +114,35 @@ EXAMPLES: dict[str, list[tuple[str, Any]]] = {
         ("a.com?gclid=b#utm_source=a", ("a.com", "a.com", {})),
         ("a.com?gclid=#utm_source=a", ("a.com", "a.com", {"utm_source": "a"})),
         ("a.com?utm_source=a?utm_medium=b", ("a.com", "a.com", {"utm_source": "a", "utm_medium": "b"})),
+    ],
+    "site": [
+        ("", ""),
+        ("acme.com", "acme.com"),
+        ("a.b.acme.co.uk", "acme.co.uk"),
+        ("co.uk", "co.uk"),
+        ("a.acme.github.io", "acme.github.io"),
+        ("github.io", "github.io"),
+        ("www.xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("shop.xn--85x722f.com.cn", "xn--85x722f.com.cn"),
+        ("crm.intranet", "crm.intranet"),
+        ("a.crm.intranet", "crm.intranet"),
+        ("localhost", "localhost"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("[::ffff:10.0.0.1]", "[::ffff:10.0.0.1]"),
+    ],
+    "family": [
+        ("", ""),
+        ("google.com", "google"),
+        ("news.google.co.in", "google"),
+        ("google.evil.com", "evil"),
+        ("google.github.io", "github"),
+        ("google.us.com", "us"),
+        ("google.intranet", ""),
+        ("google", ""),
+        ("com", ""),
+        ("10.0.0.1", ""),
+        ("[::ffff:10.0.0.1]", ""),
     ],
     "read_time": [
         ("2026-06-03T05:30:00+05:30", ("2026-06-03T00:00:00", None, False)),
@@ -128,6 +166,8 @@ EXAMPLES: dict[str, list[tuple[str, Any]]] = {
 def results(function: str, functions: dict[str, Any]) -> list[Any]:
     """Return what a function makes of its examples, in the form in which they are written."""
     found = [functions[function](given) for given, _ in EXAMPLES[function]]
+    if function == "read_url":  # what an example does not name is not compared
+        return [tuple(url)[: len(wanted)] for url, (_, wanted) in zip(found, EXAMPLES[function], strict=True)]
     if function == "read_time":
         return [(t.utc and t.utc.isoformat(), t.local and t.local.isoformat(), t.is_impossible) for t in found]
-    return [tuple(value) if function == "read_url" else value for value in found]
+    return found

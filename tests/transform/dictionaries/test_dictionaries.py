@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transform.dictionaries.examples import EXAMPLES, results
-from zoho_pipeline.transform.dictionaries import text, times, urls
+from zoho_pipeline.transform.dictionaries import hosts, text, times, urls
 from zoho_pipeline.transform.dictionaries.dictionary import DICTIONARIES
 from zoho_pipeline.transform.dictionaries.text import normal_text, plain_value, shown_text, url_decoded, words
 from zoho_pipeline.transform.dictionaries.urls import read_url
@@ -20,7 +20,7 @@ from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 FUNCTIONS = {
-    name: getattr(module, name) for module in (text, urls, times) for name in EXAMPLES if hasattr(module, name)
+    name: getattr(module, name) for module in (text, urls, hosts, times) for name in EXAMPLES if hasattr(module, name)
 }
 BLANKS = [" ", "\t", "\r\n", "\u00a0", "\u2003", "\u200b", "\ufeff", "\u2060"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -37,8 +37,8 @@ MUTANTS = {
     "paths stay escaped": ("urls.py", "path = percent_decoded(path)", "pass"),
     "plus is a blank in paths": ("urls.py", "path = percent_decoded(path)", "path = url_decoded(path)"),
     "paths stay decomposed": ("urls.py", 'path = unicodedata.normalize("NFC", path)', "pass"),
-    "paths in lower case": ("urls.py", "f'{slash}{path}'.rstrip('/')", "f'{slash}{path}'.rstrip('/').lower()"),
-    "a slash at the end counts": ("urls.py", ".rstrip('/')", ""),
+    "paths in lower case": ("urls.py", '.rstrip("/")', '.rstrip("/").lower()'),
+    "a slash at the end counts": ("urls.py", '.rstrip("/")', ""),
     "a scheme anywhere": ("urls.py", 'colon > 0 and location.find("/") == colon + 1', "colon > 0"),
     "ampersands as they are": ("urls.py", '_AMPERSAND.sub("&", text)', "text"),
     "no zero in an ampersand": ("urls.py", "#0*38", "#38"),
@@ -46,8 +46,20 @@ MUTANTS = {
     "parameters by case": ("urls.py", 'if "%" in name else name).lower()', 'if "%" in name else name)'),
     "the last parameter": ("urls.py", " and name not in found:", ":"),
     "a blank parameter hides the next": ("urls.py", "                if decoded:\n", "                if True:\n"),
-    "fragments not read": ("urls.py", "for part in (query, fragment):", "for part in (query,):"),
-    "fragments always read": ("urls.py", "        if found:\n            return {name: found[name] for name in PARAMETERS if name in found}\n    return {}", "        if set(found) & set(PARAMETERS):\n            return {name: found[name] for name in PARAMETERS if name in found}\n    return {}"),
+    "fragments not read": ("urls.py", "(_tracked(query) or _tracked(fragment))", "_tracked(query)"),
+    "fragments always read": ("urls.py", "(_tracked(query) or _tracked(fragment))", "{**_tracked(fragment), **_tracked(query)}"),
+    "no terms": ("urls.py", '(*COMPARED, "utm_term")', "COMPARED"),
+    "the last click id": ("urls.py", "for name in CLICK_IDS if name in tracked", "for name in CLICK_IDS[::-1] if name in tracked"),
+    "click ids in the order of the URL": ("urls.py", "for name in CLICK_IDS if name in tracked", "for name in tracked if name in CLICK_IDS"),
+    "other click ids": ("urls.py", "name in CLICK_IDS) and", 'name.endswith("clid")) and'),
+    "the port in the path": ("urls.py", "{port}{path}\", path", "{port}{path}\", port + path"),
+    "all suffixes are of registries": ("hosts.py", "    return PublicSuffixList()", "    return PublicSuffixList(only_icann=True)"),
+    "families of private suffixes": ("hosts.py", "only_icann=True, accept_unknown", "accept_unknown"),
+    "families of unknown suffixes": ("hosts.py", "only_icann=True, accept_unknown=False", "only_icann=True"),
+    "the last two labels are the site": ("hosts.py", "_registered().privatesuffix(host) or host", '".".join(host.split(".")[-2:])'),
+    "a suffix is no site": ("hosts.py", "_registered().privatesuffix(host) or host", '_registered().privatesuffix(host) or ""'),
+    "addresses have suffixes": ("hosts.py", " or _NUMBER_AT_THE_END.search(host)", ""),
+    "families by their first label": ("hosts.py", 'domain.partition(".")[0] if domain', 'host.partition(".")[0] if domain'),
     "years from 1": ("times.py", "instant.year < FIRST_YEAR", "instant.year < 1"),
     "offsets ignored": ("times.py", "instant.astimezone(UTC).replace(tzinfo=None)", "instant.replace(tzinfo=None)"),
     "impossible is no time": ("times.py", "except (ValueError, OverflowError):\n        return TimeText(is_impossible=True)", "except (ValueError, OverflowError):\n        return TimeText()"),
@@ -57,7 +69,7 @@ MUTANTS = {
 def _functions(mutated: str, right: str, mutant: str) -> dict[str, object]:
     """The functions of the modules, with one text of one file replaced; the modules see each other's wrong copies."""
     found: dict[str, object] = {"__name__": "mutant"}
-    for file in ("text.py", "urls.py", "times.py"):
+    for file in ("text.py", "urls.py", "hosts.py", "times.py"):
         source = (FOLDER / file).read_text(encoding="utf-8")
         if file == mutated:
             assert source.count(right) >= 1, f"{file} no longer contains {right!r}"

@@ -25,6 +25,12 @@ FIELD_KEYS = (
     "first_visited_url",
     "first_visited_time",
     "gclid",
+    "gbraid",
+    "wbraid",
+    "msclkid",
+    "fbclid",
+    "li_fat_id",
+    "ttclid",
 )
 """What a field of a lead can hold for attribution: the keys of a field map."""
 

@@ -20,6 +20,10 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "first_visited_url": ("firstvisitedpage", "firstpagevisited"),
     "first_visited_time": ("firstvisitedat",),
     "gclid": ("googleclickid",),
+    "msclkid": ("microsoftclickid", "bingclickid"),
+    "fbclid": ("facebookclickid",),
+    "li_fat_id": ("linkedinclickid",),
+    "ttclid": ("tiktokclickid",),
 }
 """The normalised names, beside its own, by which the field of a key is found; the most precise ones come first."""
 

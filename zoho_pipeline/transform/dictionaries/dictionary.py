@@ -4,17 +4,20 @@ A model with `config.meta.dictionary: <name>` in its yml selects one column `val
 Its table has that column and the columns of the dictionary, as text; the yml gives their types.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 
+from zoho_pipeline.transform.dictionaries.hosts import family, site
 from zoho_pipeline.transform.dictionaries.text import normal_text, plain_value, shown_text, url_decoded, words
 from zoho_pipeline.transform.dictionaries.times import read_time
-from zoho_pipeline.transform.dictionaries.urls import PARAMETERS, read_url
+from zoho_pipeline.transform.dictionaries.urls import COMPARED, PARAMETERS, read_url
 from zoho_pipeline.transform.dictionaries.zones import UTC_NAME, known_zones, zone_changes, zone_spans
 
 Row = tuple[str | None, ...]
 VALUE = "value"
-_NO_PARAMETERS: Row = (None,) * len(PARAMETERS)
+_NO_PARAMETERS: Row = (None,) * (len(PARAMETERS) + len(COMPARED))
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Dictionary:
 
     columns: tuple[str, ...]
     rows: Callable[[Iterable[str]], Iterator[Row]]
+
+
+def rules_version() -> str:
+    """The versions of the rules that other packages bring: suffixes of hosts, international hosts, characters."""
+    return f"{version('publicsuffixlist')} {version('idna')} {unicodedata.unidata_version}"
 
 
 def _normal_texts(values: Iterable[str]) -> Iterator[Row]:
@@ -40,11 +48,12 @@ def _parameter_texts(values: Iterable[str]) -> Iterator[Row]:
 def _url_texts(values: Iterable[str]) -> Iterator[Row]:
     for value in values:
         url = read_url(plain_value(value) or "")
-        shown, normal = _NO_PARAMETERS, _NO_PARAMETERS
+        place = (url.host, url.page, url.path, site(url.host), family(url.host), url.click_id)
+        parameters = _NO_PARAMETERS
         if url.parameters:
-            shown = tuple([url.parameters.get(name) for name in PARAMETERS])
-            normal = tuple([text and normal_text(text) for text in shown])
-        yield value, url.host or None, url.page or None, *shown, *normal
+            shown = [url.parameters.get(name) for name in PARAMETERS]
+            parameters = (*shown, *[text and normal_text(text) for text in shown[: len(COMPARED)]])
+        yield value, *[part or None for part in place], *parameters
 
 
 def _subject_words(values: Iterable[str]) -> Iterator[Row]:
@@ -87,7 +96,10 @@ def _topics(values: Iterable[str]) -> Iterator[Row]:
 DICTIONARIES: Mapping[str, Dictionary] = {
     "normal_text": Dictionary(("shown", "normal"), _normal_texts),
     "parameter_text": Dictionary(("raw", "shown", "normal"), _parameter_texts),
-    "url": Dictionary(("host", "page", *PARAMETERS, *(f"{name}_normal" for name in PARAMETERS)), _url_texts),
+    "url": Dictionary(
+        ("host", "page", "path", "site", "family", "click_id_kind", *PARAMETERS, *(f"{n}_normal" for n in COMPARED)),
+        _url_texts,
+    ),
     "subject_words": Dictionary(("words",), _subject_words),
     "time": Dictionary(("utc", "local", "is_impossible"), _time_texts),
     "zone": Dictionary(("timezone", "is_known"), _zones),

@@ -9,8 +9,11 @@ import idna
 
 from zoho_pipeline.transform.dictionaries.text import percent_decoded, shown_text, url_decoded
 
-PARAMETERS = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_id")
-CLICK_IDS = frozenset({"gclid", "gbraid", "wbraid", "msclkid", "fbclid", "li_fat_id", "ttclid"})
+COMPARED = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_id")
+"""The UTM parameters that are compared with others. `utm_term` is only shown."""
+PARAMETERS = (*COMPARED, "utm_term")
+CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "li_fat_id", "ttclid")
+"""In the order in which they count; `seed_click_ids` has the same order."""
 _AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ("80",), "https": ("443",)}
 
@@ -22,11 +25,15 @@ class Url(NamedTuple):
         host: in lower case and as punycode, without `www.`, user and port. '' if the URL has none.
         page: host and path, decoded, without scheme, query, fragment and trailing slash. '' if there is no host.
         parameters: the decoded UTM parameters by name, without blank ones.
+        path: the part of `page` after the host and port. '' for a start page.
+        click_id: the first of CLICK_IDS that is not blank; '' if there is none.
     """
 
     host: str
     page: str
     parameters: dict[str, str]
+    path: str
+    click_id: str
 
 
 def read_url(text: str) -> Url:
@@ -36,13 +43,18 @@ def read_url(text: str) -> Url:
         text = _AMPERSAND.sub("&", text)  # before the fragment is cut off: &#38; has a number sign in it
     before, _, fragment = text.partition("#")
     location, _, query = before.partition("?")
-    host, page = _page(location)
-    return Url(host, page, _parameters(query, fragment) if query or fragment else {})
+    host, page, path = _page(location)
+    tracked = (_tracked(query) or _tracked(fragment)) if query or fragment else {}
+    click_id = next((name for name in CLICK_IDS if name in tracked), "") if tracked else ""
+    return Url(host, page, {name: tracked[name] for name in PARAMETERS if name in tracked}, path, click_id)
 
 
 @lru_cache(maxsize=65_536)  # a million landing pages are a few thousand pages with a million queries
-def _page(location: str) -> tuple[str, str]:
-    """Host, and host with path. A scheme ends where the first slash begins, because a path may hold another address."""
+def _page(location: str) -> tuple[str, str, str]:
+    """Host, host with path, and path.
+
+    A scheme ends where the first slash begins, because a path may hold another address.
+    """
     scheme, address = "", location
     colon = location.find("://")
     if location.startswith("//"):
@@ -53,12 +65,13 @@ def _page(location: str) -> tuple[str, str]:
     user, at, place = authority.rpartition("@")
     name, port = _host_and_port(place, scheme)
     if not name:
-        return "", ""
+        return "", "", ""
     if "%" in path:
         path = percent_decoded(path)
     if not path.isascii():
         path = unicodedata.normalize("NFC", path)
-    return name, f"{user}{at}{name}{port}{f'{slash}{path}'.rstrip('/')}"
+    path = f"{slash}{path}".rstrip("/")
+    return name, f"{user}{at}{name}{port}{path}", path
 
 
 def _host_and_port(place: str, scheme: str) -> tuple[str, str]:
@@ -96,18 +109,14 @@ def _label(label: str) -> str:
         return "xn--" + label.encode("punycode").decode("ascii")
 
 
-def _parameters(query: str, fragment: str) -> dict[str, str]:
-    """The UTM parameters of the query, or those of the fragment if the query has neither UTM nor click id."""
-    for part in (query, fragment):
-        found = _tracked(part) if part else {}
-        if found:
-            return {name: found[name] for name in PARAMETERS if name in found}
-    return {}
-
-
 def _tracked(part: str) -> dict[str, str]:
-    """Every UTM parameter and click id: the first of each name that is not blank."""
+    """Every UTM parameter and click id of a query or a fragment: the first of each name that is not blank.
+
+    The fragment counts only if this is empty for the query.
+    """
     found: dict[str, str] = {}
+    if not part:
+        return found
     for piece in part.replace("?", "&").split("&"):
         name, _, value = piece.partition("=")
         if value:

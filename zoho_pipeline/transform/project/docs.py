@@ -1,6 +1,6 @@
 """The yml beside the models, in dbt's schema format: descriptions, types, tests, config, sources.
 
-It reads `models:` and `seeds:` (name, description, config.severity, config.meta, columns, tests or
+It reads `models:` and `seeds:` (name, description, config.severity, config.materialized, config.meta, columns, tests or
 data_tests) and `sources:` (the raw tables with their types). An unknown test is an error that names the
 file, because a misspelt test is a check that never runs.
 """
@@ -50,6 +50,7 @@ class Docs:
     meta: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity = "error"
     path: Path | None = None
+    is_view: bool = False
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -125,17 +126,25 @@ def _entries(value: Any, path: Path) -> Iterator[dict[str, Any]]:
 def _docs(entry: Mapping[str, Any], path: Path) -> Docs:
     config = entry.get("config") or {}
     severity = _severity(config.get("severity", "error"), path)
+    is_view = _is_view(config.get("materialized", "table"), path)
     checks = [_check(test, (), severity, path) for test in _tests(entry)]
     for column in _entries(entry.get("columns"), path):
         checks += [_check(test, (str(column["name"]),), severity, path) for test in _tests(column)]
     return Docs(
         description=_text(entry.get("description")),
         columns=_columns(entry, path),
-        checks=tuple(checks),
+        checks=() if is_view else tuple(checks),  # its rows are those of a table that has been checked
         meta={**(entry.get("meta") or {}), **(config.get("meta") or {})},
         severity=severity,
         path=path,
+        is_view=is_view,
     )
+
+
+def _is_view(value: Any, path: Path) -> bool:
+    if value not in ("table", "view"):
+        raise ProjectError(path, None, f"has materialized {value!r}; it is table or view.")
+    return bool(value == "view")
 
 
 def _tests(entry: Mapping[str, Any]) -> list[Any]:

@@ -98,6 +98,11 @@ class Model:
         return (*(name for name in self.expression.named_selects if name != "*"), *added)
 
     @property
+    def is_view(self) -> bool:
+        """Whether it is published as a view on other marts, and not as a table."""
+        return self.docs.is_view
+
+    @property
     def description(self) -> str:
         return self.docs.description
 
@@ -106,8 +111,12 @@ class Model:
         """The whole text without the last semicolon, so that line numbers are those of the file."""
         return self.text.rstrip().rstrip(";")
 
-    def sql(self, dialect: str, raw_prefix: str | None = None) -> str:
-        """The SELECT in a dialect; with `raw_prefix`, `zoho_raw.x` is read as `<raw_prefix>x`.
+    def sql(self, dialect: str, raw_prefix: str | None = None, schema: str | None = None) -> str:
+        """The SELECT in a dialect.
+
+        Args:
+            raw_prefix: `zoho_raw.x` is read as `<raw_prefix>x`.
+            schema: other relations are read as `<schema>.x`. For a view, which has no CTEs.
 
         Raises:
             sqlglot.errors.UnsupportedError: the dialect has no such construct.
@@ -118,7 +127,10 @@ class Model:
                 if table.db.lower() == RAW_SCHEMA:
                     alias = table.alias_or_name
                     table.replace(exp.alias_(exp.to_table(raw_prefix + table.name), alias, table=True))
-        return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        if schema is not None:
+            for table in tree.find_all(exp.Table):
+                table.set("db", exp.to_identifier(schema))
+        return tree.sql(dialect=dialect, unsupported_level=sqlglot.ErrorLevel.RAISE, comments=schema is None)
 
     def line_naming(self, word: str, nth: int = 0) -> int | None:
         """The line of the file that names a word for the nth time (counted from 0, without comments).

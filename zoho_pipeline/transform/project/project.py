@@ -7,6 +7,8 @@ from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from sqlglot import exp
+
 from zoho_pipeline.settings import SQL_PROJECT, UsageError
 from zoho_pipeline.transform.dictionaries.dictionary import VALUE
 from zoho_pipeline.transform.errors import ProjectError
@@ -124,6 +126,7 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
         _check_dictionary(model)
     for model in models.values():
         _check_layers(model, models, root)
+        _check_view(model, models)
     return Project(root, _ordered(models), seeds, tests, docs.raw_tables)
 
 
@@ -194,6 +197,17 @@ def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None
                 f"reads {reference.name}, which is in {other}; a model in {own} reads only {_readable(own)}."
                 f" Move {model.name} to a higher layer or {reference.name} to a lower one.",
             )
+
+
+def _check_view(model: Model, models: Mapping[str, Model]) -> None:
+    """A published view reads what is published: tables of marts."""
+    if not model.is_view:
+        return
+    read = [models.get(name) for name in model.depends_on]
+    if model.layer != "marts" or not read or any(m is None or m.layer != "marts" or m.is_view for m in read):
+        raise ProjectError(model.path, 1, "is a view; a view is a mart, and reads only marts that are tables.")
+    if model.expression.find(exp.CTE):
+        raise ProjectError(model.path, 1, "is a view; a view is one SELECT without WITH.")
 
 
 def _folder(model: Model, root: Path) -> str:

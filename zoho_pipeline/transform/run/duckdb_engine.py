@@ -250,6 +250,10 @@ class DuckDBEngine:
             self._published[schema] = self._tables("published", schema) if self._has_published else {}
         return self._published[schema]
 
+    def published_views(self) -> set[str]:
+        query = "select view_name from duckdb_views() where database_name = 'published' and schema_name = ?"
+        return {str(name) for (name,) in self.connection.fetch(query, (MARTS_SCHEMA,))[1]}
+
     def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return f"published.{schema}.{quoted(name)}"
 
@@ -302,6 +306,22 @@ class _DraftPublisher(Publisher):
 
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return _drafted(name, schema)
+
+    def write_view(self, model: Model) -> None:
+        # DuckDB looks for the marts of a new view in the current schema
+        self.connection.execute(f"use draft.{MARTS_SCHEMA}")
+        super().write_view(model)
+        self.connection.execute("use memory.main")
+
+    def comments(self) -> dict[tuple[str, str], str]:
+        query = (
+            "select table_name, '', comment from duckdb_tables() where database_name = 'draft' and schema_name = ?"
+            " union all select view_name, '', comment from duckdb_views() where database_name = 'draft'"
+            " and schema_name = ? union all select table_name, column_name, comment from duckdb_columns()"
+            " where database_name = 'draft' and schema_name = ?"
+        )
+        rows = self.connection.fetch(query, (MARTS_SCHEMA,) * 3)[1]
+        return {(table, column): text for table, column, text in rows if text is not None}
 
 
 def _drafted(name: str, schema: str = MARTS_SCHEMA) -> str:

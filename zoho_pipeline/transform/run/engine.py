@@ -33,10 +33,13 @@ class Publication:
     3. A flag of `model.docs.sticky_flags` that was true under a primary key stays true.
     4. The columns are those of the new rows. A row that stays keeps the columns that both have; a value that does
        not fit the new type becomes null.
-    The marts of `retired` are dropped. `fingerprints` and the names of all marts replace the stored state.
+    The marts of `retired` are dropped. The views of `views` are made anew where the marts that they read exist.
+    Tables, views and their columns have their descriptions as comments. `fingerprints` and the names of all marts
+    replace the stored state.
 
     Attributes:
-        marts: the marts to write, by name.
+        marts: the marts to write, by name; tables only.
+        views: the views of the project, by name.
         channels: the channels whose rows are written.
         removed: channels in the marts that raw no longer has.
         held_back: channels whose rows were built, but which keep those of the last run.
@@ -47,6 +50,7 @@ class Publication:
 
     marts: Mapping[str, Model]
     channels: Collection[str]
+    views: Mapping[str, Model] = field(default_factory=dict)
     removed: Collection[str] = ()
     held_back: Collection[str] = ()
     kept: Collection[str] = ()
@@ -106,6 +110,9 @@ class Engine(Protocol):
 
     def published(self, schema: str) -> dict[str, dict[str, str]]:
         """Table → column → type of what was published when the run began."""
+
+    def published_views(self) -> set[str]:
+        """The names of `published` in the marts that are views."""
 
     def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         """The full name of a published table as the last run left it."""

@@ -1,7 +1,7 @@
 """Finds the channels that must be built again: each channel has one fingerprint of all data of its marts.
 
 The fingerprint is a hash of three things:
-- the files of the project;
+- the files of the project, and the versions of the rules that dictionaries read texts and hosts by;
 - the channel's rows in every raw table that a model reads (in large tables, the number of rows and their times,
   because each load stamps the rows that it writes);
 - the channel's rows in the models whose yml says `config.meta.decides_rebuild: true`. The channel's clock is one:
@@ -12,6 +12,7 @@ Without such a model, the build time is hashed too, and each run builds every ch
 import hashlib
 from collections.abc import Collection, Iterable
 
+from zoho_pipeline.transform.dictionaries.dictionary import rules_version
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.build import Builder, Parameters
 from zoho_pipeline.transform.run.engine import Engine, quoted
@@ -42,7 +43,7 @@ def fingerprints(builder: Builder, channels: Collection[str], parameters: Parame
     """
     project, engine = builder.project, builder.engine
     deciding = [m.name for m in project.models.values() if m.docs.meta.get("decides_rebuild")]
-    shared = project.fingerprint + ("" if deciding else repr(parameters))
+    shared = project.fingerprint + rules_version() + ("" if deciding else repr(parameters))
     digests = {channel: hashlib.sha256(shared.encode()) for channel in channels}
     builder.for_channels(channels)
     builder.build(project.ancestors(deciding))

@@ -14,7 +14,6 @@ from zoho_pipeline.transform.run.engine import (
     RawColumns,
     quoted,
     raw_view,
-    text_literal,
     time_columns,
 )
 from zoho_pipeline.transform.run.publish import Publisher
@@ -55,7 +54,7 @@ def forget_in_marts(warehouse: PostgresWarehouse, channel_id: str) -> None:
     with open_postgres_engine(warehouse, {}) as engine:
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
             for table, columns in engine.connection.tables(schema).items():
-                if "channel_id" in columns:
+                if "channel_id" in columns and table not in engine.published_views():
                     sql = f"delete from {schema}.{quoted(table)} where channel_id = ?"  # noqa: S608
                     engine.connection.execute(sql, (channel_id,))
 
@@ -154,6 +153,10 @@ class PostgresEngine:
     def published(self, schema: str) -> dict[str, dict[str, str]]:
         return self._tables("n.nspname = ?", schema)
 
+    def published_views(self) -> set[str]:
+        query = "select table_name from information_schema.views where table_schema = ?"
+        return {str(name) for (name,) in self.connection.fetch(query, (MARTS_SCHEMA,))[1]}
+
     def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return f"{schema}.{quoted(name)}"
 
@@ -169,7 +172,7 @@ class PostgresEngine:
         query = (
             "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"  # noqa: S608
             " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
-            f" where {where} and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
+            f" where {where} and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
         )
         for table, column, data_type in self.connection.fetch(query, parameters)[1]:
             found.setdefault(table, {})[column] = data_type
@@ -198,6 +201,14 @@ class _InPlacePublisher(Publisher):
             ) from error
 
     def finish(self, model: Model) -> None:
-        target = self.target(model.name)
-        self.connection.execute(f"create index on {target} (channel_id)")
-        self.connection.execute(f"comment on table {target} is {text_literal(model.description)}")
+        self.connection.execute(f"create index on {self.target(model.name)} (channel_id)")
+
+    def comments(self) -> dict[tuple[str, str], str]:
+        query = (
+            "select c.relname, coalesce(a.attname, ''), d.description from pg_description d"
+            " join pg_class c on c.oid = d.objoid and d.classoid = 'pg_class'::regclass"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " left join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0"
+            " where n.nspname = ?"
+        )
+        return {(table, column): text for table, column, text in self.connection.fetch(query, (MARTS_SCHEMA,))[1]}

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted
+from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted, text_literal
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, SqlError
 
 _MINE = "channel_id in (select channel_id from run__published)"
@@ -24,15 +24,18 @@ class Publisher(ABC):
 
     def __init__(self, engine: Engine, publication: Publication) -> None:
         self.engine, self.connection, self.publication = engine, engine.connection, publication
-        self._before = engine.published(MARTS_SCHEMA)
+        before, views = engine.published(MARTS_SCHEMA), engine.published_views()
+        self._before = {name: columns for name, columns in before.items() if name not in views}
+        self._views_before = {name: columns for name, columns in before.items() if name in views}
 
     @abstractmethod
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         """The full name of a table that is written."""
 
     def drop(self, name: str) -> None:
-        """Drop a mart that no model makes any more, or that a new table replaces."""
-        self.connection.execute(f"drop table if exists {self.target(name)}")
+        """Drop a mart that no model makes any more, or that a new one replaces."""
+        kind = "view" if name in self._views_before else "table"
+        self.connection.execute(f"drop {kind} if exists {self.target(name)}")
 
     def finish(self, model: Model) -> None:  # noqa: B027 (most engines need nothing)
         """Add what a new table of a mart needs besides its rows."""
@@ -71,18 +74,64 @@ class Publisher(ABC):
                 self.connection.execute(f"delete from {target} where not {_MINE}")  # noqa: S608
             if self._before.get(model.name):
                 self._carry_over(model, target)
-        self._write_state()
+        self._finish_marts()
 
     def change_marts(self) -> None:
         """The marts at the targets are those of the last run: replace the rows of the run's channels."""
+        anew = [m for m in self.publication.marts.values() if self._before.get(m.name) != self.engine.shape(m.name)]
+        for view in self._changed_views({model.name for model in anew}):
+            self.drop(view)
         for model in self.publication.marts.values():
-            if self._before.get(model.name) == self.engine.shape(model.name):
-                self._replace_rows(model)
-            else:
+            if model in anew:
                 self._make_anew(model)
-        for name in self.publication.retired:
-            self.drop(name)
+            else:
+                self._replace_rows(model)
+        for name in sorted(self.publication.retired, key=lambda name: name not in self._views_before):
+            self.drop(name)  # views first, because they may read a table that goes too
+        self._finish_marts()
+
+    def write_view(self, model: Model) -> None:
+        """Make a view, or give it the SELECT of the project."""
+        select = model.sql(self.engine.dialect, schema=MARTS_SCHEMA)
+        self.connection.execute(f"create or replace view {self.target(model.name)} as {select}")
+
+    @abstractmethod
+    def comments(self) -> dict[tuple[str, str], str]:
+        """(table or view, column or '') → its comment, of the marts that are written."""
+
+    def _changed_views(self, tables: Collection[str]) -> list[str]:
+        """The published views that must go first: they read one of the tables, or have other columns."""
+        return [
+            name
+            for name, view in self.publication.views.items()
+            if name in self._views_before
+            and (set(tables) & set(view.depends_on) or [*self._views_before[name]] != [*view.selects])
+        ]
+
+    def _views_after(self) -> list[Model]:
+        """The views whose marts exist after the publication."""
+        tables = (self._before.keys() & set(self.publication.kept)) | self.publication.marts.keys()
+        return [view for view in self.publication.views.values() if tables >= set(view.depends_on)]
+
+    def _finish_marts(self) -> None:
+        for view in self._views_after():
+            if view.name in self._before:
+                self.drop(view.name)  # it was a table
+            self.write_view(view)
+        self._write_comments()
         self._write_state()
+
+    def _write_comments(self) -> None:
+        there, statements = self.comments(), []
+        for model in (*self.publication.marts.values(), *self._views_after()):
+            kind, target = "view" if model.is_view else "table", self.target(model.name)
+            described = {"": model.description} | {c.name: c.description for c in model.docs.columns}
+            for column, text in described.items():
+                if text and there.get((model.name, column)) != text:
+                    on = f"column {target}.{quoted(column)}" if column else f"{kind} {target}"
+                    statements.append(f"comment on {on} is {text_literal(text)}")
+        if statements:
+            self.connection.execute(";\n".join(statements))
 
     def _replace_rows(self, model: Model) -> None:
         target = self.target(model.name)
@@ -140,7 +189,8 @@ class Publisher(ABC):
     def _write_state(self) -> None:
         fingerprints = sorted(self.publication.fingerprints.items())
         self._rewrite("channel_state", "channel_id varchar, fingerprint varchar", fingerprints)
-        names = [(name,) for name in self.publication.names(self._before)]
+        views = [view.name for view in self._views_after()]
+        names = [(name,) for name in sorted({*self.publication.names(self._before), *views})]
         self._rewrite("published_marts", "name varchar", names)
 
     def _rewrite(self, name: str, columns: str, rows: Sequence[tuple[str, ...]]) -> None:

@@ -248,7 +248,8 @@ class _Run:
             state |= {c: self.fingerprints.get(c, "") for c in channels}
         self.engine.publish(
             Publication(
-                marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected},
+                marts={n: m for n, m in self.project.marts.items() if n in self.plan.selected and not m.is_view},
+                views={n: m for n, m in self.project.marts.items() if m.is_view},
                 channels=channels,
                 removed=self._removed(),
                 held_back=self.held_back,

@@ -387,7 +387,6 @@ def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
 
 def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBench) -> None:
     """A third of a quiet sync's calls are for side tables. The sync of a user, or after an hour, reads them."""
-    synced.service = replace(synced.service, push_sync_interval=0.0)
     sim = synced.place.sim
     side = ("settings/", "org/currencies", "/users")
 
@@ -401,6 +400,7 @@ def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBen
     assert len(calls("user")) >= 9
     deals = synced.org.insert("Deals", {"Deal_Name": "New", "Stage": "Qualification"})
     leads = synced.org.insert("Leads", {"Last_Name": "New"})
+    synced.told()
     kept = calls("push")
     assert [path for path in kept if "settings/fields" not in path] == ["/crm/v7/users"], "it asks who is connected"
     rows = synced.raw("select module, route, outcome from zoho_raw.sync_runs where route = 'kept'")

@@ -2,6 +2,7 @@
 select
     leads.channel_id,
     leads.zoho_lead_id,
+    leads.lead_no,
     coalesce(contacts.is_contacted, false) as is_contacted,
     coalesce(contacts.contact_status = 'uncontacted', false) as is_waiting,
     coalesce(contacts.contact_status <> 'contact_before_creation', false) as is_on_clock,

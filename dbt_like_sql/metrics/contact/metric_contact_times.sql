@@ -31,9 +31,7 @@ select
     percentile_cont(0.5) within group (order by contacts.business_seconds_to_first_contact) as median_business_seconds
 from metric_lead_dimensions as dimensions
 inner join metric_contact_facts as contacts
-    on
-        dimensions.channel_id = contacts.channel_id
-        and dimensions.zoho_lead_id = contacts.zoho_lead_id
+    on dimensions.lead_no = contacts.lead_no
 group by
     dimensions.channel_id,
     dimensions.dimension,

@@ -2,8 +2,7 @@
 -- are put beside each other first, because a lead has many more dimensions than that.
 with leads as (
     select
-        channel_id,
-        zoho_lead_id,
+        lead_no,
         max(case when is_matured then 1 end) as matured,
         max(case when is_matured_wide then 1 end) as matured_wide,
         max(case when is_matured_90d then 1 end) as matured_90d,
@@ -28,7 +27,7 @@ with leads as (
         max(case when stage = 'won' and is_recent and is_reached_30d then 1 end) as won_30d,
         max(case when stage = 'won' and is_recent and is_reached_ever then 1 end) as won_ever
     from metric_lead_conversions
-    group by channel_id, zoho_lead_id
+    group by lead_no
 ),
 
 -- Each column counts the leads in which it is not null.
@@ -62,9 +61,7 @@ counts as (
         count(leads.won_ever) as won_ever
     from metric_lead_dimensions as dimensions
     inner join leads
-        on
-            dimensions.channel_id = leads.channel_id
-            and dimensions.zoho_lead_id = leads.zoho_lead_id
+        on dimensions.lead_no = leads.lead_no
     group by dimensions.channel_id, dimensions.dimension, dimensions.dimension_value
 ),
 

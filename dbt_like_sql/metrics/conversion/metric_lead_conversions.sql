@@ -25,6 +25,7 @@ facts as (
     select
         leads.channel_id,
         leads.zoho_lead_id,
+        leads.lead_no,
         leads.created_at,
         leads.as_of_utc,
         leads.age_seconds,
@@ -60,6 +61,7 @@ reached as (
     select
         facts.channel_id,
         facts.zoho_lead_id,
+        facts.lead_no,
         facts.created_at,
         facts.as_of_utc,
         facts.age_seconds,
@@ -87,6 +89,7 @@ judged as (
     select
         channel_id,
         zoho_lead_id,
+        lead_no,
         stage,
         age_seconds,
         is_recent,
@@ -111,6 +114,7 @@ judged as (
 select
     channel_id,
     zoho_lead_id,
+    lead_no,
     stage,
     is_recent,
     is_immature,

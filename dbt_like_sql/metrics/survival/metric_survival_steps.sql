@@ -3,18 +3,15 @@
 -- that time, and those that have the event at it.
 with observations as (
     select
-        channel_id,
-        zoho_lead_id,
+        lead_no,
         stage as event,
         observed_seconds,
         is_reached_30d as is_event
     from metric_lead_conversions
-    where is_recent
     union all
     -- A lead that was contacted before its creation has no observed time and is never at risk.
     select
-        channel_id,
-        zoho_lead_id,
+        lead_no,
         'contact' as event,
         observed_seconds,
         is_contacted as is_event
@@ -33,9 +30,8 @@ at_times as (
         sum(case when observations.is_event then 1 else 0 end) as n_events
     from metric_lead_dimensions as dimensions
     inner join observations
-        on
-            dimensions.channel_id = observations.channel_id
-            and dimensions.zoho_lead_id = observations.zoho_lead_id
+        on dimensions.lead_no = observations.lead_no
+    where dimensions.is_recent
     group by
         dimensions.channel_id,
         observations.event,

@@ -68,7 +68,7 @@ MUTANTS = {
         "count(leads.recent) as n_leads",
         "count(*) as n_leads",
     ),
-    "old leads watched": ("metric_survival_steps", "    where is_recent\n", ""),
+    "old leads watched": ("metric_survival_steps", "    where dimensions.is_recent\n", ""),
     "old leads wait for a contact": ("metric_contact_facts", "where leads.is_recent", ""),
     "topics of the headline's window": (
         "metric_topic_counts",

@@ -1,5 +1,6 @@
 """One odd value costs its own cell: the record stays, `rejected_records` names the value, and the sync is complete."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -192,6 +193,46 @@ def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench,
     (rejected,) = bench.rows("select * from zoho_raw.rejected_records where module = 'Leads' and field = 'id'")
     assert (rejected["field"], rejected["reason"]) == ("id", "the id has other characters than digits")
     assert rejected["id"] == odd.replace("\0", "\\0")[:100]
+
+
+@pytest.mark.parametrize(("odd", "first"), [("12\\u0000", True), ("x9", False), ("9" * 30, False), ("1 or 1=1", True)])
+def test_zoho_counts_a_record_with_an_impossible_id_and_later_syncs_know_it(
+    bench: SyncBench, odd: str, first: bool
+) -> None:
+    """It is compared once. Then a sync with no news costs three credits, and no query names such an id."""
+    bench.limit(pacing=replace(bench.limits.pacing, query_rows=10))  # an odd id is also the last of a page
+    bench.connect(QUERIES)
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(29)])
+    if not first:
+        assert bench.sync("Leads").complete
+        bench.sim.clock.advance(3_600)
+    strange = bench.org.insert("Leads", {"Last_Name": "odd", "Company": "C"})
+    bench.org.garble("Leads", strange, "id", f'"{odd}"')
+    for _ in range(2):
+        bench.sim.clock.advance(3_600)
+        assert bench.sync("Leads").complete
+    check_quiet(bench)
+    for number in range(2):
+        bench.org.update("Leads", ids[number], {"Company": "new"})
+        bench.sim.clock.advance(3_600)
+        report = bench.sync("Leads")
+        assert (report.complete, report.modules[0].route) == (True, "coql")
+    check_quiet(bench)
+    found = bench.reconcile("Leads")
+    assert found.sync.complete
+    assert "1 of 30 records have an id that no record can have" in found.sync.modules[0].detail
+    bench.org.delete("Leads", strange)
+    for route in ("coql+compare-coql", "coql"):
+        bench.sim.clock.advance(3_600)
+        report = bench.sync("Leads")
+        assert (report.complete, report.modules[0].route) == (True, route)
+    assert bench.live("leads", "Leads").keys() == set(ids)
+    assert len(bench.rows("select id from zoho_raw.rejected_records")) == 1
+
+
+def check_quiet(bench: SyncBench) -> None:
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route, part.credits) == ("complete", "unchanged", 3)
 
 
 def test_an_id_with_a_nul_is_no_other_id(bench: SyncBench) -> None:

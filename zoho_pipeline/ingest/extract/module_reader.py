@@ -141,7 +141,7 @@ class ModuleReader:
             self.checkpoints.state = watermarks.with_proof(self.state, map(modified, listed.rows))
             self.report.took("coql")
             self.report.route_reason = "few changes: listed by one query, read by id"
-            yield from self.routes.by_ids(self.rows.must_read(listed.rows))
+            yield from self.routes.by_ids(self.rows.must_read(listed.rows), listed.impossible)
             return
         self.fields.ensure()
         yield from self.routes.by_cheapest(since, self.routes.count(since), "changes since the last sync")

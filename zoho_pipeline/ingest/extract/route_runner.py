@@ -1,6 +1,6 @@
 """Runs the routes of one module: the cheapest one first, and another one if Zoho refuses it."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
 from zoho_pipeline.zoho.errors import Permanent
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
+from zoho_pipeline.zoho.read.pages import Row
 
 
 class RouteRunner:
@@ -100,9 +101,14 @@ class RouteRunner:
         self.can_bulk = self.can_bulk and reached is not None
         return reached
 
-    def by_ids(self, ids: list[str]) -> Iterator[Checkpoint]:
-        """Yield these few records, in a checkpoint at the end of the window."""
+    def by_ids(self, ids: list[str], impossible: Sequence[Row] = ()) -> Iterator[Checkpoint]:
+        """Yield these few records, in a checkpoint at the end of the window.
+
+        `impossible`: listed rows with an id that no record can have. They are only rejected: no call can ask for them.
+        """
         tables: Tables = {}
+        if impossible:
+            self._rows.convert(list(impossible), self._module.window.now(), tables)
         if ids:
             plan, read_at = self._fields.ensure(), self._module.window.now()
             if plan.basis == "catalogue" and not self._fields.complete:

@@ -35,7 +35,8 @@ class Version:
 @dataclass
 class Difference:
     """The result of a comparison. `unknown`: ids that only Zoho shows. `vanished`: ids that only the warehouse has.
-    `stale`: ids with another version in the warehouse."""
+    `stale`: ids with another version in the warehouse. `impossible`: ids of Zoho that no record can have; each is in
+    `rejected_records`, and no call can ask for one."""
 
     route: str
     source_rows: int = 0
@@ -43,6 +44,7 @@ class Difference:
     unknown: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     stale: set[str] = field(default_factory=set)
+    impossible: set[str] = field(default_factory=set)
 
     @property
     def equal(self) -> bool:
@@ -80,11 +82,13 @@ def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, V
     """The differences. A record changed since the end of the window is not stale: it belongs to the next sync."""
     end = int(hi.timestamp())
     both = source.keys() & stored.keys()
+    unknown = source.keys() - stored.keys()
+    impossible = {id_ for id_ in unknown if not is_digits(id_)}
     return Difference(
         route=route,
         source_rows=len(source),
         stored_rows=len(stored),
-        unknown=set(source.keys() - stored.keys()),
+        unknown=unknown - impossible,
         vanished=set(stored.keys() - source.keys()),
         stale={
             id_
@@ -92,6 +96,7 @@ def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, V
             if source[id_].changed < end
             and (source[id_].changed != stored[id_].changed or _differs(source[id_].converted, stored[id_].converted))
         },
+        impossible=impossible,
     )
 
 
@@ -107,8 +112,8 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
         yield from _versions(page.rows, before)
         if not page.more:
             return
-        last = page.rows[-1]["id"] if page.rows else after
-        if not is_digits(last) or int(last) <= int(after):
+        last = coql.last_id(page, after)
+        if int(last) <= int(after):
             raise BadAnswer(f"COQL on {module}: more records follow, but the page ends where it began.")
         after = last
 

@@ -52,7 +52,7 @@ def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
         if len(wanted) <= limits.most_repairs:
             break
     left = _really_left(reader, route, found.unknown | found.stale - fetched, limits.most_asked)
-    _conclude(sync, reader, found, left, more=len(found.vanished - gone))
+    _conclude(sync, reader, found, left, more=len(found.vanished - gone) - len(found.impossible))
     return Comparison(
         module,
         route,
@@ -89,6 +89,11 @@ def _conclude(sync: SyncContext, reader: ModuleReader, found: Difference, left: 
         )
         report.outcome = "failed"
         report.note(f"a difference remains after its repair: {words}")
+    if found.impossible:
+        report.note(
+            f"{len(found.impossible)} of {found.source_rows} records have an id that no record can have: see the table "
+            "rejected_records"
+        )
     known = sync.state.modules.get(spec.module) or reader.state
     state = replace(known, doubt=False, compared=None)
     if len(left) > sync.limits.most_asked:

@@ -48,7 +48,8 @@ class KnownDifference:
     """A difference between Zoho and the warehouse that a comparison id by id has explained, or could not repair.
 
     Attributes:
-        more: the number of records that the warehouse has beyond the count of a query.
+        more: the number of records that the warehouse has beyond the count of a query. It is negative if the query
+            counts records that were rejected as a whole.
         latest: the latest change at Zoho and in the warehouse, as texts. None if they agree.
         left: records that still differ; `words` names them for a person.
     """
@@ -99,11 +100,11 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
         where = f"{CONVERTED} >= '{format_time(since)}' and id > {after}"
         page = coql.query(client, f"select id from Leads where {where} order by id asc limit {limit}")  # noqa: S608
         require_ids(page.rows, "COQL on Leads")
-        found.update(row["id"] for row in page.rows)
+        found.update(row["id"] for row in page.rows if is_digits(row["id"]))
         if not page.more:
             return found
-        last = page.rows[-1]["id"] if page.rows else after
-        if not is_digits(last) or int(last) <= int(after):
+        last = coql.last_id(page, after)
+        if int(last) <= int(after):
             raise BadAnswer("COQL on Leads: more conversions follow, but the page ends where it began.")
         after, limit = last, client.pacing.query_rows
 
@@ -137,7 +138,8 @@ def left_by(there: Totals | None, here: Totals, more: int, left: int, words: str
     """The difference that a comparison id by id left; None if it left none.
 
     Args:
-        more: the number of stored records that Zoho shows by id and in no query.
+        more: the number of stored records that Zoho shows by id and in no query, less those of a query that were
+            rejected as a whole.
         left: records that still differ. `words` names them for a person.
     """
     latest = None

@@ -43,9 +43,13 @@ _PARENTS_WITH_MODULE = frozenset({"Notes"})
 
 @dataclass(frozen=True)
 class Listed:
-    """The ids and versions changed since an instant. `whole`: there are no others."""
+    """The ids and versions changed since an instant. `whole`: there are no others.
+
+    `impossible` are the rows with an id that no record can have. They are not among `rows`.
+    """
 
     rows: list[Row]
+    impossible: list[Row]
     whole: bool
     read_at: datetime
 
@@ -60,8 +64,10 @@ def list_changes(client: ZohoClient, module: str, since: datetime, window: Windo
     """The ids and versions changed at or after `since`, for one credit. `created`: the module has Created_Time."""
     names = ("Modified_Time", "Created_Time") if created else ("Modified_Time",)
     page = coql.changes(client, module, names, since=since, until=window.hi + _FOREVER, limit=LISTED_ROWS)
-    _check(page.rows, module, None)
-    return Listed(page.rows, not page.more, page.server_time)
+    rows = [row for row in page.rows if is_digits(row["id"])]
+    impossible = [row for row in page.rows if not is_digits(row["id"])]
+    _check(rows, module, None)
+    return Listed(rows, impossible, not page.more, page.server_time)
 
 
 def count_changes(client: ZohoClient, module: str, since: datetime | None, until: datetime | None = None) -> int:

@@ -70,7 +70,7 @@ class Renderer:
         shown["id"] = row["id"]
         if row["id"] in self.garbled:
             raw = self.garbled[row["id"]].items()
-            shown |= {name: orjson.Fragment(value) for name, value in raw if name in self._template}
+            shown |= {name: orjson.Fragment(value) for name, value in raw if name in shown}
         return shown
 
     def as_bytes(self, row: Row) -> bytes:

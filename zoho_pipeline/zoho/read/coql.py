@@ -112,6 +112,14 @@ def last_of(page: Page) -> Keyset | None:
     return next((Keyset(at, id_) for at, id_ in stamps if at is not None), None)
 
 
+def last_id(page: Page, after: str) -> str:
+    """The last id of a page in the order of ids, from which the next page continues; `after` if it has none.
+
+    An id with other characters than digits has no place in that order, and a query cannot name it.
+    """
+    return next((row["id"] for row in reversed(page.rows) if is_digits(row["id"])), after)
+
+
 def ids(
     client: ZohoClient, module: str, *, after: str = "0", limit: int = MOST_ROWS, fields: Sequence[str] = ()
 ) -> Page:

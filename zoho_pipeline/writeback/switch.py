@@ -111,7 +111,7 @@ def switch_on(
 def switch_off(registry: Registry, channel_id: str, who: str) -> int:
     """Switch write-back off. Wishes that are not sent end as refused; their number.
 
-    A wish whose change is under way is not ended: its outcome is stored when it is known.
+    A wish whose change is under way is not ended: the worker reads the lead once more, and ends it as done or refused.
     """
     with registry.database.write() as transaction:
         now = registry.database.now_in(transaction)

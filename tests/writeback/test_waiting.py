@@ -1,18 +1,23 @@
 """What happens in Zoho, or to the switch, while a wish waits."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES
+from tests.push.conftest import wait_for
 from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.registry.platform_tables import writeback_settings
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.writeback import wishes
 from zoho_pipeline.writeback.model import Writeback
 from zoho_pipeline.writeback.status_map import StatusMap
-from zoho_pipeline.writeback.switch import switch_off, switch_on
+from zoho_pipeline.writeback.switch import switch_of, switch_off, switch_on
 
 PATH = "/crm/v7/Leads"
 
@@ -202,3 +207,22 @@ def test_the_newest_of_many_wishes_is_sent_once(bench: Bench) -> None:
     bench.drain()
     assert [bench.get(wish).state for wish in (first, second, *made)] == ["superseded", "superseded", "done", "done"]
     assert (bench.status(), len(bench.puts())) == ("Lost Lead", 2)
+
+
+@pytest.mark.parametrize("registry_env", ["postgres"], indirect=True)
+def test_two_persons_switch_on_and_a_third_one_off_at_the_same_time(bench: Bench) -> None:
+    """All three wait for the row, and then go on one after the other."""
+    database = bench.registry.database
+    switch_rows = select(writeback_settings.c.state).with_for_update()
+    waiting = text("select count(*) from pg_locks where not granted")
+    with ThreadPoolExecutor(3) as pool:
+        with database.write() as transaction:
+            transaction.execute(switch_rows).all()
+            jobs: list[Future[Any]] = [pool.submit(bench.on), pool.submit(bench.on, policy="hold")]
+            jobs.append(pool.submit(switch_off, bench.registry, "acme", "key:boss"))
+            wait_for(lambda: transaction.scalar(waiting) == 3)
+        for job in jobs:
+            job.result(60)
+    found = switch_of(bench.registry, "acme")
+    assert found is not None
+    assert found.state in ("on", "off")

@@ -165,3 +165,28 @@ def test_a_new_map_applies_to_wishes_that_are_not_sent(run: Run, bench: Bench, t
     document(run("on", "acme", "--map", write(tmp_path / "m", {"to_zoho": {"x": "Contacted"}}), "--format", "json"))
     bench.drain()
     assert (bench.get(second).state, bench.get(second).code) == ("refused", "unmapped")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        *((("try", "acme", lead, "contacted"), 2) for lead in ("../users", "", "1 2", "١٢٣", "9" * 33, "\udce9")),
+        *((("try", "acme", "LEAD", word), 2) for word in ("", "\x00", "\udce9", "é" * 5_000)),
+        *((("try", "acme", "LEAD", "new", "--expected", word), 2) for word in ("", "Nope", "\x00")),
+        *((("try", channel, "LEAD", "new"), 1) for channel in ("ACME", "", "\x00", "\udce9")),
+        *(
+            (("resolve", wish, choice), 1)
+            for wish in ("", "wb_1", "\x00", "\udce9", "x" * 5_000, "' or 1=1 --")
+            for choice in ("keep", "force")
+        ),
+        *(((command, channel), 1) for command in ("status", "off") for channel in ("", "\x00", "\udce9")),
+        *((("on", "acme", "--map", path), 2) for path in ("/nonexistent", "/", "")),
+    ],
+)
+@pytest.mark.parametrize("registry_env", ["sqlite"], indirect=True)
+def test_bad_input_is_one_line_and_changes_nothing(run: Run, bench: Bench, words: tuple[str, ...], code: int) -> None:
+    result = run(*(bench.lead if word == "LEAD" else word for word in words))
+    assert (result.exit_code, type(result.exception)) == (code, SystemExit)
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr) < 400
+    assert (bench.puts(), bench.told()) == ([], [])

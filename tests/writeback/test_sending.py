@@ -10,7 +10,8 @@ from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.access.client_factory import org_limits_of
 from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.writeback import claims, wishes
-from zoho_pipeline.writeback.sending import REASONS, Sending
+from zoho_pipeline.writeback.judge import REASONS
+from zoho_pipeline.writeback.sending import Sending
 from zoho_pipeline.writeback.switch import switch_of, switch_off
 from zoho_pipeline.zoho.write.lead_status import REFUSAL_CODES
 

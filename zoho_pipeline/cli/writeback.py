@@ -118,8 +118,8 @@ def status(channel_id: str | None, output: str) -> None:
     from zoho_pipeline.writeback.switch import switch_of
 
     session = Session()
-    ids = [channel_id] if channel_id else [channel.id for channel in session.registry.list()]
-    if channel_id:
+    ids = [channel.id for channel in session.registry.list()] if channel_id is None else [channel_id]
+    if channel_id is not None:
         session.registry.get(channel_id)
     found = [_as_dict(session, switch) for name in ids if (switch := switch_of(session.registry, name))]
     waiting = wishes.page(session.registry, channel_id, 100, waiting=True) if channel_id else []

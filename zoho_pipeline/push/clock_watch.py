@@ -12,6 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import Float, cast, func, select, update
 
 from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.platform.push_subscriptions import hold
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
 from zoho_pipeline.channels.registry.registry import Registry
@@ -91,6 +92,7 @@ class ClockWatch:
                 continue
             with database.write() as transaction:
                 moved = func.abs(own.skew_seconds - cast(skew, Float)) >= JUMP_SECONDS
+                hold(transaction, transaction.scalars(select(own.channel_id).where(moved)).all())
                 transaction.execute(update(push_subscriptions).where(moved).values(skew_seconds=skew))
             return True
         return not found

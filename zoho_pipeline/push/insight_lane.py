@@ -1,10 +1,12 @@
 """The insight lane: a whole sync for what notifications named, now and then, because only it moves the numbers.
 
 It is asked for when the last whole sync of the channel ended long enough ago, whoever asked for that one. Once the
-share of the day's credits is used up, it comes once per hour.
+share of the day's credits is used up, it comes once per hour. A gap is asked for here too: the request that was made
+for it may have joined a sync that had begun before the gap, may have failed, or was refused by a paused channel.
 """
 
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
@@ -14,10 +16,10 @@ from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_subscriptions import credits_by_lane
 from zoho_pipeline.channels.registry.channel_rows import read_channel
 from zoho_pipeline.channels.registry.model import ACTIVE, Channel
-from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.channels.registry.platform_tables import push_subscriptions, sync_requests
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
-from zoho_pipeline.channels.sync_requests.model import PUSH, UNFINISHED
+from zoho_pipeline.channels.sync_requests.model import GAP, PUSH, UNFINISHED
 from zoho_pipeline.channels.sync_requests.queue import request_sync
 from zoho_pipeline.push.limits import PushLimits
 from zoho_pipeline.service_settings import ServiceSettings
@@ -40,29 +42,35 @@ class InsightLane:
         Args:
             at_once: do not wait for these records.
         """
-        database = self._registry.database
+        database, own = self._registry.database, push_subscriptions.c
         with database.read() as transaction:
             now = database.now_in(transaction)
+            gaps = set(transaction.scalars(select(own.channel_id).where(own.gap_since.is_not(None))))
             due = [
                 channel_id
-                for channel_id, ended in self._waiting(transaction)
+                for channel_id, ended in self._waiting(transaction, gaps)
                 if self._may_start(transaction, channel_id, ended, now)
-                and (at_once or push_queue.has_served(transaction, channel_id, now - self._limits.records_first))
+                and (
+                    at_once
+                    or channel_id in gaps
+                    or push_queue.has_served(transaction, channel_id, now - self._limits.records_first)
+                )
             ]
         asked = []
         for channel_id in due:
+            reason = GAP if channel_id in gaps else PUSH
             try:
-                _, joined = request_sync(self._registry, channel_id, reason=PUSH, requested_by="push")
+                _, joined = request_sync(self._registry, channel_id, reason=reason, requested_by="push")
             except (SyncRefused, UnknownChannel) as refused:  # it was paused or removed in this moment
                 log.info("channel %s: no sync now: %s", channel_id, refused)
                 continue
             asked += [] if joined else [channel_id]
         return asked
 
-    def _waiting(self, transaction: Connection) -> list[tuple[str, datetime | None]]:
+    def _waiting(self, transaction: Connection, gaps: Collection[str]) -> list[tuple[str, datetime | None]]:
         """(channel, end of its last whole sync) of active channels without an unfinished request, where a notification
-        came that no whole sync has followed."""
-        named = push_queue.uncounted_channels(transaction)
+        came, or a gap was found, that no whole sync has followed."""
+        named = {*push_queue.uncounted_channels(transaction), *gaps}
         if not named:
             return []
         busy = select(sync_requests.c.channel_id).where(sync_requests.c.state.in_(UNFINISHED))

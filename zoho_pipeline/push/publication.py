@@ -24,6 +24,7 @@ def note_publication(registry: Registry, channel_ids: Collection[str], built_at:
     for start in range(0, len(waiting), PER_TRANSACTION):
         part = waiting[start : start + PER_TRANSACTION]
         with database.write() as transaction:
+            subscriptions.hold(transaction, part)
             now = database.now_in(transaction)
             push_queue.mark_published(transaction, part, at, now)
             for channel_id in part if whole else ():

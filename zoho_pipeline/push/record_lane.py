@@ -130,6 +130,7 @@ class RecordLane:
 
     def _postpone(self, session: RecordSession, waiting: list[Dirty], until: datetime) -> None:
         with self._registry.database.write() as transaction:
+            subscriptions.hold(transaction, [session.channel.id])
             push_queue.postpone(transaction, session.channel.id, waiting, until)
 
     def _mark(
@@ -137,6 +138,7 @@ class RecordLane:
     ) -> None:
         database, channel_id = self._registry.database, session.channel.id
         with database.write() as transaction:
+            subscriptions.hold(transaction, [channel_id])
             now = database.now_in(transaction)
             try:
                 skew = (session.client.server_time - now).total_seconds()

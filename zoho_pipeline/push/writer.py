@@ -10,15 +10,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Condition, Thread
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_queue import Hint
-from zoho_pipeline.channels.platform.push_subscriptions import ON, STOPPED, change_state
+from zoho_pipeline.channels.platform.push_subscriptions import ON, STOPPED, change_state, hold_channels
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
-from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.push.hooks import Heard, still_heard
 
 log = logging.getLogger(__name__)
@@ -109,10 +108,7 @@ class PushWriter:
         """
         asked = {waiting.heard for waiting in batch}
         now = self._database.now_in(transaction)
-        if self._database.is_postgres:  # as a removal does: first the channel, and then what belongs to it
-            ids = sorted({heard.channel_id for heard in asked})
-            own = select(channels.c.channel_id).where(channels.c.channel_id.in_(ids)).order_by(channels.c.channel_id)
-            transaction.execute(own.with_for_update(read=True, key_share=True))
+        hold_channels(transaction, {heard.channel_id for heard in asked})
         there = still_heard(transaction, asked, now)
         kept = [waiting for waiting in batch if waiting.heard in there]
         for channel_id in sorted({heard.channel_id for heard in there}):

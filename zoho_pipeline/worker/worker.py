@@ -18,6 +18,7 @@ from zoho_pipeline.channels.sync_requests.first_syncs import request_first_syncs
 from zoho_pipeline.channels.sync_requests.model import PUSH
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.ingest.sync.kept_tables import SIDE_TABLES_KEPT
 from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.ingest.sync.worker_pool import SyncStopped
 from zoho_pipeline.service_settings import ServiceSettings
@@ -36,9 +37,6 @@ from zoho_pipeline.writeback.sender import WritebackSender
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
-SIDE_TABLES_KEPT = timedelta(hours=1)
-"""A sync that notifications cause comes every few minutes: users, stages, hours and holidays are younger than this."""
-
 BUSY_SECONDS = 1.0
 """How long a sync waits for its channel. Then its thread does something else, and the request waits in the queue."""
 

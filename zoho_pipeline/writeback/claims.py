@@ -16,7 +16,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.limits import WritebackLimits
-from zoho_pipeline.writeback.model import OPEN, WORKS, Writeback, of_row
+from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Writeback, of_row
 
 MOST_EXPIRED = 100
 """Wishes that one transaction ends."""
@@ -27,7 +27,7 @@ class LostClaim(Exception):
 
 
 class Withheld(Exception):
-    """Write-back was switched off, or the channel was paused, after the claim. The wish goes back unsent."""
+    """Write-back is broken, or the channel was paused, after the claim. The wish goes back unsent."""
 
 
 def next_due(registry: Registry) -> bool:
@@ -133,7 +133,10 @@ def _expired(now: datetime, limits: WritebackLimits) -> Select[Any]:
 
 
 def _due(now: datetime) -> Select[Any]:
-    """The wishes that can be claimed: due, of a channel that works, and the oldest open one of their lead."""
+    """The wishes that can be claimed: due, of a channel that works, and the oldest open one of their lead.
+
+    One that is left open after write-back was switched off is claimed too, to be ended: its change was under way then.
+    """
     older = writebacks.alias("older")
     before = and_(older.c.created_at == writebacks.c.created_at, older.c.id < writebacks.c.id)
     is_first = ~exists().where(
@@ -151,7 +154,7 @@ def _due(now: datetime) -> Select[Any]:
             writebacks.c.state.in_(OPEN),
             or_(writebacks.c.next_try_at.is_(None), writebacks.c.next_try_at <= now),
             or_(writebacks.c.lease_until.is_(None), writebacks.c.lease_until <= now),
-            writeback_settings.c.state.in_(WORKS),
+            writeback_settings.c.state.in_((*WORKS, OFF)),
             channels.c.status == ACTIVE,
             is_first,
         )

@@ -12,6 +12,24 @@ from zoho_pipeline.writeback.model import Policy
 Action = Literal["done", "unchanged", "write", "refuse", "conflict"]
 
 
+REASONS = {
+    "in_blueprint": "A blueprint of Zoho controls the status of this lead, so it cannot be set directly.",
+    "locked": "The lead is locked in Zoho.",
+    "not_approved": "The lead waits for an approval in Zoho.",
+    "not_reviewed": "The lead is in Zoho's review process.",
+    "converted": "The lead was converted, and Zoho does not change converted leads.",
+    "not_found": "Zoho has no such lead, or the connected user does not see it.",
+    "duplicate": "Zoho found a duplicate value.",
+    "invalid_value": "Zoho does not accept the value.",
+    "no_permission": "The connected user may not change leads in Zoho.",
+    "scope_missing": "The consent does not allow changes of leads.",
+    "rejected": "Zoho refused the change.",
+}
+"""Why a wish is refused, in a sentence for a person."""
+
+SWITCHED_OFF = "Write-back was switched off before Zoho had the status."
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What to do. `why` is a sentence for a person. `overwrites`: the change is made although it is a conflict."""

@@ -26,9 +26,9 @@ from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback import claims
 from zoho_pipeline.writeback.claims import LostClaim, Withheld
 from zoho_pipeline.writeback.journal import move
-from zoho_pipeline.writeback.judge import Verdict, judge
+from zoho_pipeline.writeback.judge import REASONS, SWITCHED_OFF, Verdict, judge
 from zoho_pipeline.writeback.limits import WritebackLimits
-from zoho_pipeline.writeback.model import State, Writeback
+from zoho_pipeline.writeback.model import BROKEN, OFF, State, Writeback
 from zoho_pipeline.writeback.switch import Switch, break_switch, switch_in
 from zoho_pipeline.writeback.wishes import get_in, inherit
 from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES
@@ -49,21 +49,6 @@ log = logging.getLogger(__name__)
 
 BREAKING = ("scope_missing", "no_permission")
 """Refusals that concern every lead of the channel."""
-
-REASONS = {
-    "in_blueprint": "A blueprint of Zoho controls the status of this lead, so it cannot be set directly.",
-    "locked": "The lead is locked in Zoho.",
-    "not_approved": "The lead waits for an approval in Zoho.",
-    "not_reviewed": "The lead is in Zoho's review process.",
-    "converted": "The lead was converted, and Zoho does not change converted leads.",
-    "not_found": "Zoho has no such lead, or the connected user does not see it.",
-    "duplicate": "Zoho found a duplicate value.",
-    "invalid_value": "Zoho does not accept the value.",
-    "no_permission": "The connected user may not change leads in Zoho.",
-    "scope_missing": "The consent does not allow changes of leads.",
-    "rejected": "Zoho refused the change.",
-}
-"""Why a wish is refused, in a sentence for a person."""
 
 
 @dataclass
@@ -145,8 +130,11 @@ class Sending:
             found = claims.renew(transaction, wish.id, self._worker, now, self._limits.lease)
             switch = switch_in(transaction, found.channel_id)
             status = transaction.scalar(select(channels.c.status).where(channels.c.channel_id == found.channel_id))
-            if switch is None or not switch.works or status != ACTIVE:
+            if switch is None or switch.state == BROKEN or status != ACTIVE:
                 raise Withheld(wish.id)
+            if found.sending_since is None and switch.state == OFF:
+                move(transaction, found, "refused", who="worker", now=now, code="writeback_off", detail=SWITCHED_OFF)
+                return None
             if found.sending_since is None:
                 desired = switch.words.to_write(found.status, switch.picklist)
                 if desired is None:
@@ -166,7 +154,7 @@ class Sending:
         if seen is None:
             return Verdict("refuse", "not_found", REASONS["not_found"])
         wish, changed_at = turn.wish, turn.changed_at
-        return judge(
+        verdict = judge(
             wish.desired,
             turn.expected,
             seen.status,
@@ -176,6 +164,9 @@ class Sending:
             is_ours=wish.sending_since is not None,
             is_later=changed_at is not None and seen.modified_at > changed_at,
         )
+        if not turn.switch.works and verdict.action in ("write", "conflict"):
+            return Verdict("refuse", "writeback_off", SWITCHED_OFF)
+        return verdict
 
     def _end(self, turn: _Turn, seen: LeadStatus | None, verdict: Verdict) -> None:
         """Store an end that needs no change at Zoho."""

@@ -96,6 +96,7 @@ def switch_on(
             "switched on."
         )
     with registry.database.write() as transaction:
+        registry.database.one_at_a_time(transaction, f"writeback {channel.id}")
         now = registry.database.now_in(transaction)
         before = switch_in(transaction, channel.id)
         values: dict[str, Any] = {"state": ON, "detail": None, "policy": policy, "trigger": trigger}
@@ -111,9 +112,10 @@ def switch_on(
 def switch_off(registry: Registry, channel_id: str, who: str) -> int:
     """Switch write-back off. Wishes that are not sent end as refused; their number.
 
-    A wish whose change is under way is not ended: its outcome is stored when it is known.
+    A wish whose change is under way is not ended: the worker reads the lead once more, and ends it as done or refused.
     """
     with registry.database.write() as transaction:
+        registry.database.one_at_a_time(transaction, f"writeback {channel_id}")  # no wish comes in between
         now = registry.database.now_in(transaction)
         change = update(table).where(table.c.channel_id == channel_id)
         transaction.execute(change.values(state=OFF, detail=None, changed_at=now))

@@ -11,9 +11,11 @@ from zoho_pipeline.writeback.judge import judge
 from zoho_pipeline.writeback.switch import switch_of
 from zoho_pipeline.writeback.wishes import Wish, meaning
 from zoho_pipeline.zoho.connection.pacing import Pacing
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read.lead_status import read_lead_status
 from zoho_pipeline.zoho.write.lead_status import change_request
 
+LONGEST_ID = 32
 _WOULD = {"write": "write", "unchanged": "nothing", "done": "nothing", "refuse": "refuse", "conflict": "conflict"}
 
 
@@ -24,9 +26,14 @@ def try_wish(registry: Registry, channel_id: str, lead_id: str, word: str, expec
         expected: the status that the user saw; None: the one that Zoho has now.
 
     Raises:
-        WritebackOff: the channel has no map. UsageError: a word has no status. NotFound: the id has not the form of
-        one. ZohoError: Zoho does not answer.
+        WritebackOff: the channel has no map. UsageError: a word has no status, or the id has not the form of one.
+        ZohoError: Zoho does not answer.
     """
+    if not (is_digits(lead_id) and len(lead_id) <= LONGEST_ID):
+        raise UsageError(
+            f"{lead_id[:40]!r} is no id of a lead. An id has up to {LONGEST_ID} digits; the column zoho_lead_id of the "
+            "mart lead has it."
+        )
     channel, switch = registry.get(channel_id), switch_of(registry, channel_id)
     if switch is None:
         raise WritebackOff(

@@ -164,12 +164,14 @@ def resolve(registry: Registry, writeback_id: str, choice: Choice, who: str) -> 
             raise NotWaiting(f"the write-back {writeback_id} does not wait for a decision: it is {wish.state}.")
         if choice == "keep":
             detail = "A person kept Zoho's status."
-            move(transaction, wish, "kept", who=who, now=now, code="kept", detail=detail, resolution="kept")
+            moved = move(transaction, wish, "kept", who=who, now=now, code="kept", detail=detail, resolution="kept")
         else:
             usable_switch(transaction, read_channel(registry.database, transaction, wish.channel_id))
             values: dict[str, Any] = {"resolution": "forced", "queued_at": now, "tries": 0, "next_try_at": None}
             detail = "A person decided to write over Zoho's status."
-            move(transaction, wish, "queued", who=who, now=now, code="forced", detail=detail, **values)
+            moved = move(transaction, wish, "queued", who=who, now=now, code="forced", detail=detail, **values)
+        if not moved:  # somebody else decided in this moment
+            raise NotWaiting(f"the write-back {writeback_id} does not wait for a decision any more.")
         return get_in(transaction, writeback_id)
 
 
@@ -182,9 +184,12 @@ def get(registry: Registry, writeback_id: str) -> Writeback:
 def get_in(transaction: Connection, writeback_id: str) -> Writeback:
     """`get` in an open transaction."""
     query = select(writebacks).where(writebacks.c.id == writeback_id)
-    row = transaction.execute(query).mappings().one_or_none()
+    # a database refuses NUL, and bytes that are no UTF-8, with errors of its own
+    row = transaction.execute(query).mappings().one_or_none() if writeback_id.isprintable() else None
     if row is None:
-        raise UnknownWriteback(f"there is no write-back {writeback_id!r}.")
+        raise UnknownWriteback(
+            f"there is no write-back {writeback_id[:40]!r}. See those that wait with: zoho-pipeline writeback status ID"
+        )
     return of_row(row)
 
 

@@ -98,6 +98,44 @@ def test_a_kept_connection_sees_a_file_that_was_put_back(sqlite_settings: Settin
     assert "before" not in names
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_file_that_was_moved_away_is_not_made_anew(sqlite_settings: Settings, kept: bool) -> None:
+    """A server that goes on would leave an empty registry in its place, for all to read."""
+    found = Registry(sqlite_settings).database
+    database = found.keeping_connections() if kept else found
+    assert database.path is not None
+    with database.write() as connection:
+        connection.execute(text("create table before (x)"))
+    away = database.path.rename(database.path.with_name("away"))
+    for transaction in (database.read, database.write):
+        with pytest.raises(RegistryError, match=r"not there any more.*ZOHO_PIPELINE_HOME"), transaction():
+            pass
+    assert not database.path.exists()
+    away.rename(database.path)
+    with database.read() as connection:
+        assert connection.scalar(text("select count(*) from before")) == 0
+
+
+@pytest.mark.parametrize("how", ["over it", "in its place"])
+def test_a_kept_connection_sees_a_backup(sqlite_settings: Settings, tmp_path: Path, how: str) -> None:
+    kept = Registry(sqlite_settings).database.keeping_connections()
+    assert kept.path is not None
+    shutil.copy(kept.path, tmp_path / "copy")
+    for name in ("one", "two", "three"):
+        with kept.write() as connection:
+            connection.execute(text(f"create table {name} (x)"))
+    if how == "over it":
+        kept.path.write_bytes((tmp_path / "copy").read_bytes())
+    else:
+        (tmp_path / "copy").replace(kept.path)
+    with kept.write() as connection:
+        connection.execute(text("create table four (x)"))
+    with Registry(sqlite_settings).database.read() as connection:
+        names = set(connection.scalars(text("select name from sqlite_master")))
+        assert connection.scalar(text("pragma integrity_check")) == "ok"
+    assert names & {"one", "two", "three", "four"} == {"four"}
+
+
 def test_a_registry_of_a_newer_release_is_refused(settings: Settings) -> None:
     registry = Registry(settings)
     with registry.database.write() as connection:

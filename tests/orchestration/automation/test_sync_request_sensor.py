@@ -12,12 +12,13 @@ from zoho_pipeline.channels.registry.platform_tables import sync_requests
 from zoho_pipeline.channels.sync_requests import claims, queue, workers
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.orchestration.automation.sync_request_sensor import WAIT_FOR_RUN
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 SENSOR = "sync_requests"
 
 
-def ask(deployment: Deployment, **options: bool) -> SyncRequest:
-    return queue.request_sync(deployment.registry, "acme", reason="user", requested_by="key:k1", **options)[0]
+def ask(deployment: Deployment, reason: str = "user", **options: bool) -> SyncRequest:
+    return queue.request_sync(deployment.registry, "acme", reason=reason, requested_by="key:k1", **options)[0]
 
 
 def now(deployment: Deployment, request: SyncRequest) -> SyncRequest:
@@ -37,7 +38,8 @@ def test_a_request_becomes_a_run_that_says_who_asked(deployment: Deployment) -> 
     request = ask(deployment, full=True)
     run = taken(deployment)
     assert run.run_key == request.id
-    assert run.run_config == {"ops": {"zoho_raw": {"config": {"channels": ["acme"], "full": True}}}}
+    config = {"channels": ["acme"], "full": True, "keep_side_tables": False}
+    assert run.run_config == {"ops": {"zoho_raw": {"config": config}}}
     assert run.tags["zoho_pipeline/requested_by"] == "key:k1 (user)"
     assert run.tags["zoho_pipeline/sync_request"] == request.id
     assert (now(deployment, request).state, now(deployment, request).worker) == ("running", "dagster")
@@ -78,6 +80,25 @@ def test_a_request_is_done_when_the_marts_show_its_rows(deployment: Deployment) 
     assert deployment.run("refresh_marts").success
     evaluate_sensor(deployment, SENSOR)
     assert (now(deployment, request).state, now(deployment, request).error) == ("done", None)
+
+
+def test_a_sync_that_notifications_cause_keeps_young_side_tables(deployment: Deployment) -> None:
+    """As the worker does. The sync of a user reads them anew."""
+
+    def kept(reason: str) -> set[str]:
+        request = ask(deployment, reason)
+        run = taken(deployment)
+        config = {"ops": {"zoho_raw": {"config": {**run.run_config["ops"]["zoho_raw"]["config"], **NO_WAITS}}}}
+        assert deployment.run("sync_channels", run_config=config, tags=dict(run.tags)).success
+        claims.finish(deployment.registry, "dagster", request.id)
+        run_id = now(deployment, request).run_id
+        with open_warehouse(deployment.settings).connect() as connection:
+            query = "select module from zoho_raw.sync_runs where route = 'kept' and run_id = ?"
+            return {row["module"] for row in connection.rows(query, (run_id,))}
+
+    assert kept("push") == set(), "nothing was read before"
+    assert {"users", "holidays"} <= kept("push")
+    assert kept("gap") == set()
 
 
 def test_a_failed_run_fails_its_request_with_the_reason(deployment: Deployment) -> None:

@@ -196,6 +196,7 @@ class Database:
             ) from error
         pool = pool or {"poolclass": NullPool}
         engine = create_engine(self.url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS}, **pool)
+        event.listen(engine, "do_connect", partial(_refuse_missing_file, path))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -253,6 +254,12 @@ def _make_file(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     elif not os.access(path, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+def _refuse_missing_file(path: Path, dialect: Any, record: Any, args: Any, options: Any) -> None:  # noqa: ARG001
+    """SQLite makes a file that is missing. After somebody moved HOME away, a server would leave an empty registry."""
+    if not path.exists():
+        raise sqlite3.OperationalError("the file is not there any more")
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001

@@ -120,8 +120,10 @@ def tell(registry: Registry, channel: Channel, number: int) -> None:
                 transaction.execute(seen.values(echo_seen_at=now))
             room = _room(transaction, channel.id, now) if row.leads else 0
             now_told = row.leads[: min(room, PER_TRANSACTION)]
+            # asked now: the channel may have been given to another tenant since the sync began
+            tenant = _tenant(transaction, channel.id) if now_told else None
             for change in now_told:
-                _record(transaction, channel.id, channel.tenant, CHANGED, _data(change, words), now)
+                _record(transaction, channel.id, tenant, CHANGED, _data(change, words), now)
             left = row.leads[len(now_told) :]
             if left and len(now_told) == PER_TRANSACTION:
                 values = {"leads": left, "echoes": []}
@@ -136,7 +138,7 @@ def settle(registry: Registry, channel: Channel, held: Held) -> None:
     """Tell what a process that was killed had announced and loaded, and drop what it had not loaded.
 
     The caller holds the channel, so nothing is being loaded. A load is one transaction, so one of its leads says for
-    all whether it took place.
+    all whether it took place. A newer row says so too: the sync went on after the registry had refused to tell.
     """
     columns = (announced.c.id, announced.c.witness)
     with registry.database.read() as transaction:
@@ -144,11 +146,18 @@ def settle(registry: Registry, channel: Channel, held: Held) -> None:
         rows = transaction.execute(query).all()
     for number, witness in rows:
         found = held(witness["id"])
-        if found is not None and _shown(found) == witness:
+        if found is not None and _shows(_shown(found), witness):
             tell(registry, channel, number)
         else:
             with registry.database.write() as transaction:
                 transaction.execute(delete(announced).where(announced.c.id == number))
+
+
+def _shows(held: Mapping[str, Any], witness: Mapping[str, Any]) -> bool:
+    """Whether the warehouse holds the announced version of a lead, or a later one. Nothing is loaded after a load that
+    failed, so only a later load of the same sync can have brought a later version."""
+    at, announced_at = held["modified_at"], witness["modified_at"]
+    return held == witness or (at is not None and announced_at is not None and at > announced_at)
 
 
 def _shown(lead: LeadVersion) -> dict[str, Any]:
@@ -185,7 +194,7 @@ def _tell_number(transaction: Connection, channel_id: str, now: datetime) -> Non
         return
     row = transaction.execute(delete(untold).where(untold.c.channel_id == channel_id).returning(untold.c.count)).first()
     if row is not None:
-        tenant = transaction.scalar(select(channels.c.tenant).where(channels.c.channel_id == channel_id))
+        tenant = _tenant(transaction, channel_id)
         _record(transaction, channel_id, tenant, CHANGED_MANY, {"count": row[0]}, now)
 
 
@@ -264,6 +273,11 @@ def _words(registry: Registry, channel_id: str) -> dict[str, str]:
     query = select(writeback_settings.c.from_zoho).where(writeback_settings.c.channel_id == channel_id)
     with registry.database.read() as transaction:
         return dict(transaction.scalar(query) or {})
+
+
+def _tenant(transaction: Connection, channel_id: str) -> str | None:
+    found: str | None = transaction.scalar(select(channels.c.tenant).where(channels.c.channel_id == channel_id))
+    return found
 
 
 def _data(change: Told, words: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry.platform_tables import push_dirty as table
@@ -251,8 +251,11 @@ def last_load(transaction: Connection, channel_id: str, module: str, kind: str) 
 
 
 def prune(transaction: Connection, now: datetime) -> None:
-    """Delete what was served more than 7 days ago."""
-    transaction.execute(delete(table).where(table.c.state != NEW, table.c.last_seen_at < now - KEPT))
+    """Delete what was served more than 7 days ago. A record that another transaction uses now stays for the next time:
+    waiting for it could block the other one."""
+    key = (table.c.channel_id, table.c.module, table.c.record_id)
+    old = select(*key).where(table.c.state != NEW, table.c.last_seen_at < now - KEPT).with_for_update(skip_locked=True)
+    transaction.execute(delete(table).where(tuple_(*key).in_(old)))
     transaction.execute(delete(push_loads).where(push_loads.c.at < now - KEPT))
 
 

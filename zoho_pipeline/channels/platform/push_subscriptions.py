@@ -3,7 +3,7 @@
 The secrets of a subscription are in `push/secrets.py`, the calls to Zoho in `push/subscribe.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,16 +72,33 @@ class Subscription:
 _COLUMNS = [push_subscriptions.c[field.name] for field in fields(Subscription)]
 
 
-def get(transaction: Connection, channel_id: str, *, lock: bool = False) -> Subscription | None:
-    """The subscription of a channel; None: it has none.
-
-    Args:
-        lock: hold the row until the transaction ends. Whoever changes the subscription and records of its queue locks
-            the subscription first: two transactions could block each other otherwise.
-    """
+def get(transaction: Connection, channel_id: str) -> Subscription | None:
+    """The subscription of a channel; None: it has none."""
     query = select(*_COLUMNS).where(push_subscriptions.c.channel_id == channel_id)
-    found = transaction.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+    found = transaction.execute(query).mappings().one_or_none()
     return None if found is None else Subscription(**found)
+
+
+def hold_channels(transaction: Connection, channel_ids: Collection[str]) -> None:
+    """Keep these channels from being removed until the transaction ends. SQLite has one writer, and needs no lock.
+
+    A removal locks the channel first, and then what belongs to it. So everybody locks the channel first.
+    """
+    if transaction.dialect.name == "postgresql":
+        own = select(channels.c.channel_id).where(channels.c.channel_id.in_(sorted(channel_ids)))
+        transaction.execute(own.order_by(channels.c.channel_id).with_for_update(read=True, key_share=True))
+
+
+def hold(transaction: Connection, channel_ids: Collection[str]) -> None:
+    """Hold these channels, and then their subscriptions, in one order, until the transaction ends.
+
+    Whoever changes records of the queue calls this first. A delivery and a publication of the same two records could
+    block each other otherwise, and Postgres would end one of them.
+    """
+    hold_channels(transaction, channel_ids)
+    if transaction.dialect.name == "postgresql":
+        own = select(push_subscriptions.c.channel_id).where(push_subscriptions.c.channel_id.in_(sorted(channel_ids)))
+        transaction.execute(own.order_by(push_subscriptions.c.channel_id).with_for_update())
 
 
 def every(transaction: Connection) -> list[Subscription]:

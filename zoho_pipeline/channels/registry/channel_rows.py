@@ -34,6 +34,8 @@ def read_channel(
         UnknownChannel: no channel has this id. The message names the known ones.
         RegistryError: the row of the channel is damaged.
     """
+    if not channel_id.isprintable():  # a database refuses NUL, and bytes that are no UTF-8, with errors of its own
+        raise UnknownChannel(channel_id, ())
     if lock and database.is_postgres:
         row = select(tables.channels.c.channel_id).where(tables.channels.c.channel_id == channel_id)
         connection.execute(row.with_for_update())

@@ -55,7 +55,8 @@ def prove(sync: SyncContext) -> None:
             idle += sum(at is not None and at < begun[module] for _, at in stored.values())
     with database.write() as transaction:
         now = database.now_in(transaction)
-        current = subscriptions.get(transaction, channel_id, lock=True)
+        subscriptions.hold(transaction, [channel_id])
+        current = subscriptions.get(transaction, channel_id)
         if current is None:  # it was switched off meanwhile
             return
         gap = current.gap_since if current.gap_since is not None and current.gap_since >= sync.started_at else None

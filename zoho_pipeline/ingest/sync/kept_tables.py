@@ -18,6 +18,9 @@ from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 KEPT = "kept"
 """The route of a table that was not read again."""
 
+SIDE_TABLES_KEPT = timedelta(hours=1)
+"""A sync that notifications cause comes every few minutes: users, stages, hours and holidays are younger than this."""
+
 
 def keep_fresh(sync: SyncContext, kept_for: timedelta | None) -> set[str]:
     """Report the reference tables that this sync keeps, and return their names.

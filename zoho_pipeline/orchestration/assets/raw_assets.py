@@ -44,6 +44,11 @@ class SyncConfig(BatchConfig):
     """The config of a sync run."""
 
     full: bool = Field(default=False, description="Read every row again, not only the rows that changed.")
+    keep_side_tables: bool = Field(
+        default=False,
+        description="Do not read users, stages, hours, holidays and currencies again if a sync has read them within "
+        "the last hour. Syncs that notifications cause do so.",
+    )
 
 
 def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
@@ -70,6 +75,7 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
             config.full,
             by_partition=not config.channels,
             first_turn=set(channels) if shares_its_run else set(),
+            keep_side_tables=config.keep_side_tables,
         )
         task = partial(_sync_channel, op, services, request)
         failures = run_batch(channels, task, config.retry_waits, wait_while_queue_is_empty(op))
@@ -88,12 +94,14 @@ class SyncRequest:
         full: read every row again.
         by_partition: a person selected channels and tables in the UI, and wants to see an event for each of them.
         first_turn: the channels that had no turn yet in a run of several; each leaves the set at its first turn.
+        keep_side_tables: young reference tables are not read again.
     """
 
     tables: set[str]
     full: bool
     by_partition: bool
     first_turn: set[str]
+    keep_side_tables: bool = False
 
 
 def _sync_channel(
@@ -137,6 +145,7 @@ def sync_failure(report: "SyncReport") -> ChannelFailure | None:
 
 def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncReport":
     from zoho_pipeline.ingest.limits import SyncLimits
+    from zoho_pipeline.ingest.sync.kept_tables import SIDE_TABLES_KEPT
     from zoho_pipeline.ingest.sync.run import sync_channel
 
     limits = services.limits or SyncLimits()
@@ -152,6 +161,7 @@ def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncRep
         modules=modules,
         full=request.full,
         limits=limits,
+        kept_for=SIDE_TABLES_KEPT if request.keep_side_tables else None,
     )
 
 

@@ -16,7 +16,7 @@ from zoho_pipeline.channels.registry.platform_tables import channel_events
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests import claims
 from zoho_pipeline.channels.sync_requests.claims import SignOfLife
-from zoho_pipeline.channels.sync_requests.model import SyncRequest
+from zoho_pipeline.channels.sync_requests.model import PUSH, SyncRequest
 from zoho_pipeline.channels.sync_requests.queue import get
 from zoho_pipeline.channels.sync_requests.workers import worker_alive
 from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
@@ -74,7 +74,7 @@ def _take(registry: Registry) -> Iterator[SyncRequest]:
 
 
 def _run_request(request: SyncRequest) -> dg.RunRequest:
-    config = {"channels": [request.channel_id], "full": request.full}
+    config = {"channels": [request.channel_id], "full": request.full, "keep_side_tables": request.reason == PUSH}
     who = f"{request.requested_by} ({request.reason})"[:LONGEST_TAG]
     tags = {REQUEST_TAG: request.id, ASKED_BY_TAG: who}
     return dg.RunRequest(

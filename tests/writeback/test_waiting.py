@@ -1,0 +1,228 @@
+"""What happens in Zoho, or to the switch, while a wish waits."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES
+from tests.push.conftest import wait_for
+from tests.writeback.conftest import Bench
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.registry.platform_tables import writeback_settings
+from zoho_pipeline.settings import Secret
+from zoho_pipeline.writeback import wishes
+from zoho_pipeline.writeback.model import Writeback
+from zoho_pipeline.writeback.status_map import StatusMap
+from zoho_pipeline.writeback.switch import switch_of, switch_off, switch_on
+
+PATH = "/crm/v7/Leads"
+
+
+def merged_away(bench: Bench) -> None:
+    other = bench.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Contacted"})
+    bench.org.merge("Leads", other, bench.lead)
+
+
+def merged_into(bench: Bench) -> None:
+    other = bench.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Contacted"})
+    bench.org.merge("Leads", bench.lead, other)
+
+
+def restored(bench: Bench) -> None:
+    bench.org.delete("Leads", bench.lead)
+    bench.org.restore("Leads", bench.lead)
+
+
+def refused_with(code: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.org.refuse_writes(bench.lead, code)
+
+
+def queued(bench: Bench) -> Writeback:
+    return bench.ask("contacted")
+
+
+def in_doubt(bench: Bench) -> Writeback:
+    """A change was sent, Zoho did not carry it out, and no answer said so."""
+    bench.sim.faults.next(1, "server_error", PATH, after=1)
+    wish = bench.ask("contacted")
+    found = bench.turn()
+    assert found is not None
+    assert found.state == "sending"
+    return wish
+
+
+def forced(bench: Bench) -> Writeback:
+    bench.on(policy="hold")
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Lost Lead"})
+    wish = bench.ask("contacted")
+    bench.drain()
+    return wishes.resolve(bench.registry, wish.id, "force", "key:boss")
+
+
+@pytest.mark.parametrize("waits", [queued, in_doubt, forced])
+@pytest.mark.parametrize(
+    ("happens", "state", "code"),
+    [
+        (merged_away, "refused", "not_found"),
+        (merged_into, "done", None),
+        (restored, "done", None),
+        (lambda bench: bench.org.delete("Leads", bench.lead), "refused", "not_found"),
+        (lambda bench: bench.org.delete("Leads", bench.lead, permanent=True), "refused", "not_found"),
+        (lambda bench: bench.org.convert(bench.lead), "refused", "converted"),
+        (refused_with("RECORD_LOCKED"), "refused", "locked"),
+        (refused_with("NOT_APPROVED"), "refused", "not_approved"),
+        (refused_with("NOT_REVIEWED"), "refused", "not_reviewed"),
+        (refused_with("RECORD_IN_BLUEPRINT"), "refused", "in_blueprint"),
+    ],
+)
+def test_the_lead_changes_while_the_wish_waits(
+    bench: Bench, waits: Callable[[Bench], Writeback], happens: Callable[[Bench], None], state: str, code: str | None
+) -> None:
+    wish = waits(bench)
+    bench.sim.clock.advance(2)
+    happens(bench)
+    bench.drain()
+    found = bench.get(wish)
+    assert (found.state, found.code, found.sending_since is None) == (state, code, state == "refused")
+    assert bench.kinds()[-1] == f"writeback.{state}"
+
+
+@pytest.mark.parametrize("policy", ["zoho_wins", "platform_wins", "hold"])
+@pytest.mark.parametrize("reverts", [1, 2, 3, 50])
+def test_an_automation_that_reverts_the_change(bench: Bench, policy: str, reverts: int) -> None:
+    bench.on(policy=policy)
+    left = [reverts]
+
+    def revert() -> None:
+        if left[0] and bench.org.row("Leads", bench.lead)["Lead_Status"] == "Contacted":
+            left[0] -= 1
+            bench.sim.clock.advance(1)
+            bench.org.update("Leads", bench.lead, {"Lead_Status": "Not Contacted"})
+
+    for n in range(2, 200):
+        bench.sim.on_call(n, revert, PATH, after=True)
+    wish = bench.ask("contacted")
+    found = bench.turn()
+    assert found is not None
+    puts = len(bench.puts())
+    if policy != "platform_wins":
+        assert (found.state, found.code, puts, bench.status()) == ("conflict", "changed_in_zoho", 1, "Not Contacted")
+    elif reverts < 4:
+        assert (found.state, puts, bench.status()) == ("done", reverts + 1, "Contacted")
+    else:
+        assert (found.state, found.code, found.tries, puts) == ("queued", "changed_meanwhile", 1, 4)
+        bench.limit(life=timedelta(0))
+        bench.drain()
+        assert (bench.get(wish).state, bench.get(wish).code) == ("failed", "changed_meanwhile")
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_change_in_doubt_is_settled_after_write_back_was_switched_off(bench: Bench, arrived: bool) -> None:
+    """Nothing is sent any more, and a later `on` does not send the old wish either."""
+    wish = in_doubt(bench)
+    if arrived:
+        bench.org.update("Leads", bench.lead, {"Lead_Status": "Contacted"})
+    assert switch_off(bench.registry, "acme", "key:boss") == 0
+    bench.drain()
+    end = ("done", "found") if arrived else ("refused", "writeback_off")
+    assert (bench.get(wish).state, bench.get(wish).code) == end
+    bench.on()
+    bench.drain()
+    assert (len(bench.puts()), bench.kinds()) == (1, [f"writeback.{end[0]}"])
+
+
+def test_a_wish_that_goes_back_to_the_queue_after_the_switching_off_is_refused(bench: Bench) -> None:
+    def touch() -> None:
+        bench.sim.clock.advance(2)
+        bench.org.update("Leads", bench.lead, {"Company": "Bazaar"})
+        switch_off(bench.registry, "acme", "key:boss")
+
+    bench.sim.on_call(2, touch, PATH)
+    wish = bench.ask("contacted")
+    bench.drain()
+    bench.on()
+    bench.drain()
+    states = [("queued", None), ("sending", None), ("queued", "already_modified"), ("refused", "writeback_off")]
+    assert (bench.path(wish), bench.status()) == (states, "Not Contacted")
+
+
+@pytest.mark.parametrize("policy", ["zoho_wins", "platform_wins"])
+def test_a_conflict_that_waits_for_a_person_outlasts_a_new_policy(bench: Bench, policy: str) -> None:
+    bench.on(policy="hold")
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Lost Lead"})
+    wish = bench.ask("contacted")
+    bench.drain()
+    bench.on(policy=policy)
+    bench.drain()
+    assert bench.get(wish).waits_for_a_person
+    wishes.resolve(bench.registry, wish.id, "keep", "key:boss")
+    assert (bench.get(wish).state, bench.status()) == ("kept", "Lost Lead")
+
+
+def test_a_person_who_forces_writes_over_a_later_edit_too(bench: Bench) -> None:
+    wish = forced(bench)
+    bench.sim.clock.advance(2)
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Attempted to Contact"})
+    bench.drain()
+    assert bench.path(wish)[-2:] == [("sending", "forced"), ("done", None)]
+    assert "'Attempted to Contact'" in str(wishes.steps(bench.registry, wish.id)[-2].detail), "the edit is on record"
+
+
+@pytest.mark.parametrize(("word", "state", "code"), [("Lost Lead", "done", None), (None, "refused", "unmapped")])
+def test_the_map_changes_while_the_wish_waits(bench: Bench, word: str | None, state: str, code: str | None) -> None:
+    wish = bench.ask("contacted")
+    words = StatusMap({"new": "Not Contacted"} | ({"contacted": word} if word else {}), {})
+    switch_on(bench.registry, bench.registry.get("acme"), words)
+    bench.drain()
+    assert (bench.get(wish).state, bench.get(wish).code) == (state, code)
+    assert bench.status() == (word or "Not Contacted")
+
+
+@pytest.mark.parametrize("waits", [queued, in_doubt, forced])
+def test_a_wish_waits_for_a_channel_whose_token_was_revoked(bench: Bench, waits: Callable[[Bench], Writeback]) -> None:
+    wish = waits(bench)
+    puts = len(bench.puts())
+    with bench.sim.hub.lock:
+        bench.sim.hub.tokens.drop_user(bench.org.id, bench.org.admin.id)
+    bench.drain()
+    assert (bench.get(wish).code, bench.registry.get("acme").status) == ("reconnect_needed", "reconnect_needed")
+    assert (bench.turn(), len(bench.puts())) == (None, puts), "nothing is tried before somebody connects it again"
+    token = bench.org.grant(CLIENT, CLIENT_SECRET, PLAIN_SCOPES, None)
+    register_from_refresh_token(bench.registry, "acme", Secret(token), data_center="sim", tenant="acme-inc")
+    bench.drain()
+    assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
+
+
+def test_the_newest_of_many_wishes_is_sent_once(bench: Bench) -> None:
+    """The newer ones come before the claim, after it, and while the change is under way."""
+    first = bench.ask("contacted")
+    second = bench.ask("lost", expected="contacted")
+    made: list[Writeback] = []
+    bench.sim.on_call(1, lambda: made.append(bench.ask("contacted", expected="lost")), PATH)
+    bench.sim.on_call(3, lambda: made.append(bench.ask("lost", expected="contacted")), PATH)
+    bench.drain()
+    assert [bench.get(wish).state for wish in (first, second, *made)] == ["superseded", "superseded", "done", "done"]
+    assert (bench.status(), len(bench.puts())) == ("Lost Lead", 2)
+
+
+@pytest.mark.parametrize("registry_env", ["postgres"], indirect=True)
+def test_two_persons_switch_on_and_a_third_one_off_at_the_same_time(bench: Bench) -> None:
+    """All three wait for the row, and then go on one after the other."""
+    database = bench.registry.database
+    switch_rows = select(writeback_settings.c.state).with_for_update()
+    waiting = text("select count(*) from pg_locks where not granted")
+    with ThreadPoolExecutor(3) as pool:
+        with database.write() as transaction:
+            transaction.execute(switch_rows).all()
+            jobs: list[Future[Any]] = [pool.submit(bench.on), pool.submit(bench.on, policy="hold")]
+            jobs.append(pool.submit(switch_off, bench.registry, "acme", "key:boss"))
+            wait_for(lambda: transaction.scalar(waiting) == 3)
+        for job in jobs:
+            job.result(60)
+    found = switch_of(bench.registry, "acme")
+    assert found is not None
+    assert found.state in ("on", "off")

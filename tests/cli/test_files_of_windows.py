@@ -80,7 +80,7 @@ def test_an_env_file_with_lines_of_other_programs(run: Run) -> None:
 def test_something_else_in_the_place_of_the_env_file(
     run: Run, home: Path, make: Callable[[Path], None], said: str
 ) -> None:
-    """Without a word, its settings would not count, and the commands would work in another HOME."""
+    """If nothing were said, its settings would not count, and the commands would work in another HOME."""
     make(Path(".env"))
     refused(run("channels", "list"), 2, str(Path.cwd() / ".env"), said)
     assert not home.exists()

@@ -1,7 +1,7 @@
 """Fixtures of the tests of push: an installation on the simulator, and a web server that Zoho's courier reaches."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,12 +15,14 @@ from tests.web.server import serving
 from tests.worker.conftest import QUICK_WORK, Place
 from tests.worker.conftest import place as place
 from tests.worker.conftest import registry_env as registry_env
+from tests.worker.conftest import wait_for as wait_for
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.platform import push_subscriptions
 from zoho_pipeline.channels.platform.push_subscriptions import Subscription
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.push import hooks
 from zoho_pipeline.push.limits import PushLimits
+from zoho_pipeline.push.record_lane import RecordLane
 from zoho_pipeline.push.subscribe import Subscriber
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Secret
@@ -127,10 +129,16 @@ def bench(place: Place) -> Iterator[PushBench]:
         yield PushBench(place, service, url, http, app)
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Wait until `what()` is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return found
+@pytest.fixture
+def synced(bench: PushBench) -> PushBench:
+    """A channel with a first sync, published, and subscribed to everything. Whole syncs come rarely."""
+    bench.service = replace(bench.service, push_sync_interval=3_600.0)
+    bench.connect()
+    bench.work()
+    bench.subscriber.turn_on("acme")
+    return bench
+
+
+def lane(bench: PushBench) -> RecordLane:
+    place = bench.place
+    return RecordLane(place.settings, place.registry, place.warehouse, 0.0, PUSH_LIMITS, QUICK)

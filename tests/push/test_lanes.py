@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests.ingest.conftest import QUICK
 from tests.params import choice
-from tests.push.conftest import PUSH_LIMITS, PUSH_SCOPES, PushBench
+from tests.push.conftest import PUSH_LIMITS, PUSH_SCOPES, PushBench, lane
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.platform.keys import ApiKeys
@@ -27,21 +27,6 @@ from zoho_pipeline.settings import Secret
 
 EVERYWHERE = pytest.mark.parametrize("registry_env", ["sqlite", "all on postgres"], indirect=True)
 WITHOUT_COQL = PUSH_SCOPES.replace(",ZohoCRM.coql.READ", "")
-
-
-@pytest.fixture
-def synced(bench: PushBench) -> PushBench:
-    """A channel with a first sync, published, and subscribed to everything. Whole syncs come rarely."""
-    bench.service = replace(bench.service, push_sync_interval=3_600.0)
-    bench.connect()
-    bench.work()
-    bench.subscriber.turn_on("acme")
-    return bench
-
-
-def lane(bench: PushBench) -> RecordLane:
-    place = bench.place
-    return RecordLane(place.settings, place.registry, place.warehouse, 0.0, PUSH_LIMITS, QUICK)
 
 
 def serve(bench: PushBench, channel_id: str = "acme") -> Turn:

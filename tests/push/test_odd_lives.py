@@ -1,13 +1,12 @@
 """Hooks and named records while channels, workers, clocks and credits do what nobody expects."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET, QUICK
-from tests.push.conftest import PUSH_LIMITS, PUSH_SCOPES, PushBench
+from tests.push.conftest import PUSH_SCOPES, PushBench, lane
 from zoho_pipeline.channels.access.client_factory import org_limits_of
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.consent.remove import remove
@@ -15,23 +14,8 @@ from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.settings.set_settings import set_settings
 from zoho_pipeline.ingest.sync.run import sync_channel
-from zoho_pipeline.push.record_lane import RecordLane
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.errors import CreditsExhausted
-
-
-@pytest.fixture
-def synced(bench: PushBench) -> PushBench:
-    bench.service = replace(bench.service, push_sync_interval=3_600.0)
-    bench.connect()
-    bench.work()
-    bench.subscriber.turn_on("acme")
-    return bench
-
-
-def lane(bench: PushBench) -> RecordLane:
-    place = bench.place
-    return RecordLane(place.settings, place.registry, place.warehouse, 0.0, PUSH_LIMITS, QUICK)
 
 
 def sync(bench: PushBench) -> None:

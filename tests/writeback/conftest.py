@@ -108,7 +108,12 @@ def registry_env(request: pytest.FixtureRequest) -> dict[str, str]:
 
 @pytest.fixture
 def bench(simulator: Simulator, settings_env: Callable[..., dict[str, str]], registry_env: dict[str, str]) -> Bench:
-    settings = load_settings(settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{simulator.url}"}}', **registry_env))
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{simulator.url}"}}', **registry_env)
+    return connected(simulator, load_settings(env))
+
+
+def connected(simulator: Simulator, settings: Settings) -> Bench:
+    """A connected channel with one lead, and with write-back on."""
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
     lead = org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Not Contacted"})

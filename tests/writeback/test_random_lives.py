@@ -16,12 +16,10 @@ from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sqlalchemy import update
 
-from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES
-from tests.writeback.conftest import WORDS, Bench
-from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from tests.ingest.conftest import CLIENT, CLIENT_SECRET
+from tests.writeback.conftest import WORDS, Bench, connected
 from zoho_pipeline.channels.registry.platform_tables import writebacks
-from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.settings import Secret, load_settings
+from zoho_pipeline.settings import load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.writeback import wishes
 from zoho_pipeline.writeback.model import OPEN, Writeback
@@ -42,16 +40,7 @@ def place() -> Iterator[Bench]:
         sim = stack.enter_context(Simulator.start(port=0))
         env = {"ZOHO_PIPELINE_HOME": str(home), "ZOHO_CLIENT_ID": CLIENT, "ZOHO_CLIENT_SECRET": CLIENT_SECRET}
         env["ZOHO_PIPELINE_DATA_CENTERS"] = f'{{"sim": "{sim.url}"}}'
-        known = load_settings(env)
-        known.ensure_home()
-        org = sim.add_org(name="Acme")
-        lead = org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Not Contacted"})
-        registry = Registry(known)
-        token = org.grant(CLIENT, CLIENT_SECRET, PLAIN_SCOPES, None)
-        register_from_refresh_token(registry, "acme", Secret(token), data_center="sim", tenant="acme-inc")
-        made = Bench(sim, org, known, registry, lead)
-        made.on()
-        yield made
+        yield connected(sim, load_settings(env))
 
 
 class Lives(RuleBasedStateMachine):

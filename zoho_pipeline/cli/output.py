@@ -109,6 +109,16 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str] | None = None, title:
     print_table(names, [[row.get(name) for name in names] for row in rows], title)
 
 
+def print_list(rows: Sequence[Row], output: str, none: str, columns: Sequence[str] | None = None) -> None:
+    """Print dicts as JSON or as a table, as the option `--format` says. `none` is said instead of an empty table."""
+    if output == "json":
+        print_json(rows)
+    elif rows:
+        print_rows(rows, columns)
+    else:
+        say(none)
+
+
 def shown(value: Any) -> str:
     """The text of a table cell."""
     if value is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoho_pipeline.cli.channels import channel_argument
-from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
+from zoho_pipeline.cli.output import format_option, print_json, print_list, say
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -84,12 +84,7 @@ def status(channel_id: str | None, output: str) -> None:
         _print(session, channel_id, output, with_workflow=True)
         return
     found = [asdict(read_status(session.registry, service, channel)) for channel in session.registry.list()]
-    if output == "json":
-        print_json(found)
-    elif found:
-        print_rows(found, _SHOWN)
-    else:
-        say("There is no channel. Connect one with: zoho-pipeline connect ID --push")
+    print_list(found, output, "There is no channel. Connect one with: zoho-pipeline connect ID --push", _SHOWN)
 
 
 @push.command(short_help="Renew the subscription of a channel now.")

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from zoho_pipeline.agents import brief, model
 from zoho_pipeline.agents.caller import Caller
-from zoho_pipeline.agents.desk import Desk
+from zoho_pipeline.agents.desk import SMALLER, Desk, Made, Section
 from zoho_pipeline.agents.limits import ROWS
 from zoho_pipeline.agents.metric_texts import explain_metric as explain
 from zoho_pipeline.agents.refusals import Refused
@@ -96,6 +96,20 @@ class AgentServer(MCPServer[Any]):
             content=[types.TextContent(type="text", text=text)], structured_content=json.loads(text)
         )
 
+    async def channel_answer(
+        self,
+        context: Context[Any, Any],
+        tool: str,
+        channel: str,
+        section: Section[Made],
+        shape: type[model.Answer],
+        cure: str = SMALLER,
+    ) -> types.CallToolResult:
+        """`tool_answer` of a tool about one channel. The arguments are those of `Desk.answer`."""
+        return await self.tool_answer(
+            context, lambda caller: self.desk.answer(caller, tool, channel, section, shape, cure)
+        )
+
     async def list_resources(self) -> list[types.Resource]:
         """The resources of each channel that the caller may read: many clients show this list, and no templates."""
         caller = self.caller_of(_request.get())
@@ -143,10 +157,7 @@ def _add_tools(server: AgentServer) -> None:
         """The main numbers of a channel: leads of this month, sources, conversion with its interval, speed to lead,
         trend and suggested topics, in words and as numbers, with definitions and caveats."""
 
-        def call(caller: Caller) -> str:
-            return server.desk.answer(caller, "get_insight", channel, insight, model.InsightAnswer)
-
-        return await server.tool_answer(ctx, call)
+        return await server.channel_answer(ctx, "get_insight", channel, insight, model.InsightAnswer)
 
     @tool(annotations=READ_ONLY)
     async def recent_leads_by_content(
@@ -162,17 +173,14 @@ def _add_tools(server: AgentServer) -> None:
         """Which content brought the newest leads: title, URL, topics, how many of the last N leads, how many are
         converted; for groups of 3 or more also days and sources. No person is named."""
 
-        def call(caller: Caller) -> str:
-            return server.desk.answer(
-                caller,
-                "recent_leads_by_content",
-                channel,
-                lambda reading: recent_leads(reading, last, content_type),
-                model.RecentLeadsAnswer,
-                "Use a smaller `last`.",
-            )
-
-        return await server.tool_answer(ctx, call)
+        return await server.channel_answer(
+            ctx,
+            "recent_leads_by_content",
+            channel,
+            lambda reading: recent_leads(reading, last, content_type),
+            model.RecentLeadsAnswer,
+            "Use a smaller `last`.",
+        )
 
     _add_rankings(server)
 
@@ -189,12 +197,9 @@ def _add_rankings(server: AgentServer) -> None:
         """How leads of each topic become deals: number of leads, rate, 95 % interval, lift, evidence, reason, and
         whether the topic is suggested. Small groups are hidden."""
 
-        def call(caller: Caller) -> str:
-            return server.desk.answer(
-                caller, "topics", channel, lambda reading: topics(reading, limit), model.TopicsAnswer, smaller
-            )
-
-        return await server.tool_answer(ctx, call)
+        return await server.channel_answer(
+            ctx, "topics", channel, lambda reading: topics(reading, limit), model.TopicsAnswer, smaller
+        )
 
     @tool(name="content_performance", annotations=READ_ONLY)
     async def list_content(
@@ -205,17 +210,14 @@ def _add_rankings(server: AgentServer) -> None:
     ) -> Annotated[types.CallToolResult, model.ContentPerformanceAnswer]:
         """What each content item brought: leads, deals, revenue, the attribution model, and how sure the match is."""
 
-        def call(caller: Caller) -> str:
-            return server.desk.answer(
-                caller,
-                "content_performance",
-                channel,
-                lambda reading: content_performance(reading, limit, order),
-                model.ContentPerformanceAnswer,
-                smaller,
-            )
-
-        return await server.tool_answer(ctx, call)
+        return await server.channel_answer(
+            ctx,
+            "content_performance",
+            channel,
+            lambda reading: content_performance(reading, limit, order),
+            model.ContentPerformanceAnswer,
+            smaller,
+        )
 
     @tool(name="lead_sources", annotations=READ_ONLY)
     async def list_sources(
@@ -225,17 +227,14 @@ def _add_rankings(server: AgentServer) -> None:
     ) -> Annotated[types.CallToolResult, model.LeadSourcesAnswer]:
         """Where the leads of the newest months came from: the share of each lead source, per month and together."""
 
-        def call(caller: Caller) -> str:
-            return server.desk.answer(
-                caller,
-                "lead_sources",
-                channel,
-                lambda reading: lead_sources(reading, months),
-                model.LeadSourcesAnswer,
-                "Use fewer `months`.",
-            )
-
-        return await server.tool_answer(ctx, call)
+        return await server.channel_answer(
+            ctx,
+            "lead_sources",
+            channel,
+            lambda reading: lead_sources(reading, months),
+            model.LeadSourcesAnswer,
+            "Use fewer `months`.",
+        )
 
     @tool(name="explain_metric", annotations=READ_ONLY)
     async def explain_a_metric(

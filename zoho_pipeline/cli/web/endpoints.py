@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
+from zoho_pipeline.cli.output import format_option, print_json, print_list, say
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
@@ -73,12 +73,8 @@ def list_endpoints(output: str) -> None:
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
 
     found = [_as_dict(endpoint) for endpoint in Endpoints(Session().registry).list()]
-    if output == "json":
-        print_json(found)
-    elif found:
-        print_rows(found, _SHOWN)
-    else:
-        say("There is no endpoint. Add one with: zoho-pipeline web endpoints add URL --tenant T")
+    none = "There is no endpoint. Add one with: zoho-pipeline web endpoints add URL --tenant T"
+    print_list(found, output, none, _SHOWN)
 
 
 @endpoints.command(short_help="Send a test event now.")

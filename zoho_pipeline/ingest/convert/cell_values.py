@@ -125,11 +125,9 @@ def _rate(value: Any) -> Decimal | None:
             amount in the home currency.
         ValueError: it does not fit.
     """
-    if isinstance(value, str) and not value.strip():
+    number = _number_up_to(value, _RATE_DIGITS)
+    if number is None:
         return None
-    number = _number(value)
-    if abs(number) >= Decimal(10) ** _RATE_DIGITS:
-        raise ValueError(f"more than {_RATE_DIGITS} digits before the point")
     with localcontext() as exact:
         exact.prec = _PRECISION
         fitted = number.quantize(_STEP, ROUND_HALF_UP)
@@ -142,16 +140,24 @@ def _rate(value: Any) -> Decimal | None:
 
 def _exact(value: Any) -> Decimal | None:
     """An amount of up to nine decimals; nothing is rounded."""
-    if isinstance(value, str) and not value.strip():
+    number = _number_up_to(value, _MONEY_DIGITS)
+    if number is None:
         return None
-    number = _number(value)
-    if abs(number) >= Decimal(10) ** _MONEY_DIGITS:
-        raise ValueError(f"more than {_MONEY_DIGITS} digits before the point")
     with localcontext() as exact:
         exact.prec = _PRECISION
         if number != (fitted := number.quantize(_STEP)):
             raise ValueError("more than nine decimals")
     return fitted
+
+
+def _number_up_to(value: Any, digits: int) -> Decimal | None:
+    """The number, or None for a blank text. ValueError: it has more digits before the point."""
+    if isinstance(value, str) and not value.strip():
+        return None
+    number = _number(value)
+    if abs(number) >= Decimal(10) ** digits:
+        raise ValueError(f"more than {digits} digits before the point")
+    return number
 
 
 def _number(value: Any) -> Decimal:

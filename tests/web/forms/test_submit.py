@@ -215,9 +215,7 @@ def test_a_server_posts_with_a_signature(client: TestClient, made: tuple[FormKey
     assert send(time.time(), **{"webhook-timestamp": "soon"}) == 401
 
 
-def test_one_address_may_send_sixty_a_minute_and_a_server_more(
-    post: Post, key: Callable[..., dict[str, str]]
-) -> None:
+def test_one_address_may_send_sixty_a_minute_and_a_server_more(post: Post, key: Callable[..., dict[str, str]]) -> None:
     assert {post(consent={"analytics": False}).status_code for _ in range(60)} == {202}
     refused = post()
     assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")

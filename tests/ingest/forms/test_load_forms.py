@@ -1,5 +1,6 @@
 """Submissions and keys of leads in the raw tables, by real syncs on both engines."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -137,6 +138,7 @@ def test_a_removed_key_leaves_its_submissions_and_their_leads_linked(bench: Sync
 def test_a_crash_between_the_two_databases_loads_nothing_twice(bench: SyncBench) -> None:
     """The rows are in the warehouse and still in the queue: this is the state that a kill leaves there."""
     FormKeys(bench.registry).add("acme", [])
+    bench.sync()
     ids = {put(bench) for _ in range(3)}
     with bench.registry.database.read() as transaction:
         before = transaction.execute(select(form_submissions)).mappings().all()
@@ -153,8 +155,6 @@ def test_a_crash_between_the_two_databases_loads_nothing_twice(bench: SyncBench)
 
 
 def test_while_another_process_loads_nobody_else_does(bench: SyncBench) -> None:
-    import threading
-
     FormKeys(bench.registry).add("acme", [])
     put(bench)
     refused: list[Exception] = []

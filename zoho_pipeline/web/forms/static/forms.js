@@ -3,25 +3,23 @@
   const tag = document.currentScript, set = tag.dataset, began = Date.now();
   const find = (form, query) => query && (form.querySelector(query) || document.querySelector(query));
   const value = (form, query) => find(form, query)?.value || "";
-  const stored = (...given) => {
-    try {
-      if (!given.length) return JSON.parse(sessionStorage.getItem("zp-touch"));
-      sessionStorage.setItem("zp-touch", JSON.stringify(given[0]));
-    } catch {}
+  const name = "zp-touch";
+  const storage = (use) => {
+    try { return use(sessionStorage); } catch {}
   };
   let agreed = "consented" in set;
   const touch = () => {
-    const kept = agreed && stored();
+    const kept = agreed && storage((at) => JSON.parse(at.getItem(name)));
     if (kept) return kept;
     const now = { landing_url: location.href, referrer: document.referrer };
     for (const [key, text] of new URLSearchParams(location.search))
       if (/^(utm_(source|medium|campaign|term|content|id)|gclid)$/.test(key)) now[key] = text;
-    if (agreed) stored(now);
+    if (agreed) storage((at) => at.setItem(name, JSON.stringify(now)));
     return now;
   };
   const agree = (yes = true) => {
     agreed = yes;
-    yes ? touch() : stored(null);
+    yes ? touch() : storage((at) => at.removeItem(name));
   };
   window.zohoPipelineForms = { agree };
   if (agreed) touch();

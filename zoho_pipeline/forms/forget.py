@@ -30,14 +30,14 @@ def forget(registry: Registry, warehouse: Warehouse, channel_id: str, *, email: 
     The files of DuckDB are written anew, so that no byte of the rows is left.
 
     Raises:
-        UnknownChannel. ChannelError: the channel never had a form, or the number is too short to be found.
+        UnknownChannel. ChannelError: the number is too short to be found.
         ChannelBusy: another process loads submissions of the channel; nothing was deleted.
         WarehouseError: the warehouse cannot be used. Call it again.
     """
     channel = registry.get(channel_id)
     salt = salts.salt_of(registry, channel_id)
-    if salt is None:
-        raise ChannelError(f"channel {channel_id} never had a form key, so no form sent anything to it.")
+    if salt is None:  # it never had a form key
+        return Forgotten(0, 0)
     keys = _keys(salt, email, phone)
     with channel_lock(registry.settings, channel_id, kind=LOCK_KIND):
         with warehouse.connect() as connection:

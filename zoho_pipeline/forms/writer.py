@@ -18,7 +18,7 @@ from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.forms import submissions
 from zoho_pipeline.channels.forms.form_keys import OpenForm
 from zoho_pipeline.channels.forms.submissions import Outcome, Submission
-from zoho_pipeline.channels.registry.form_tables import form_keys
+from zoho_pipeline.channels.registry.tables import form_keys
 
 log = logging.getLogger(__name__)
 

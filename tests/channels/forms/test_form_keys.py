@@ -13,7 +13,7 @@ from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
 from zoho_pipeline.channels.forms.submissions import Submission
 from zoho_pipeline.channels.platform.purges import Purges
-from zoho_pipeline.channels.registry import form_tables
+from zoho_pipeline.channels.registry import tables as form_tables
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, load_settings
 

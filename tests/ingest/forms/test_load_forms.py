@@ -15,7 +15,7 @@ from zoho_pipeline.channels.errors import ChannelBusy
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
 from zoho_pipeline.channels.forms.submissions import Submission
-from zoho_pipeline.channels.registry.form_tables import form_channels, form_submissions
+from zoho_pipeline.channels.registry.tables import form_channels, form_submissions
 from zoho_pipeline.forms.forget import forget
 from zoho_pipeline.forms.listing import COLUMNS, newest_submissions
 from zoho_pipeline.forms.read_submission import TOUCH_FIELDS

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from zoho_pipeline.channels.forms.form_keys import FormKey, FormKeys
-from zoho_pipeline.channels.registry import form_tables
+from zoho_pipeline.channels.registry import tables as form_tables
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret

@@ -12,8 +12,8 @@ from sqlalchemy import Row, delete, insert, select
 from zoho_pipeline.channels.errors import ChannelError
 from zoho_pipeline.channels.forms.salts import ensure_salt
 from zoho_pipeline.channels.platform.tenants import check_origin
-from zoho_pipeline.channels.registry.form_tables import form_channels, form_keys
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import form_channels, form_keys
 from zoho_pipeline.channels.registry.token_store import FORM_SALT, FORM_SECRET
 from zoho_pipeline.settings import Secret
 

@@ -7,9 +7,8 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry.encryption import Encryptor
-from zoho_pipeline.channels.registry.form_tables import form_channels, form_keys
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.channels.registry.tables import channels
+from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys
 from zoho_pipeline.channels.registry.token_store import FORM_SALT
 from zoho_pipeline.settings import Secret
 

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from zoho_pipeline.channels.registry.form_tables import form_submissions as table
+from zoho_pipeline.channels.registry.tables import form_submissions as table
 
 WAITING, LOADED, FORGOTTEN = "waiting", "loaded", "forgotten"
 

@@ -3,8 +3,8 @@
 from sqlalchemy import delete, select
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.registry.form_tables import form_channels, form_submissions
 from zoho_pipeline.channels.registry.platform_tables import purges as table
+from zoho_pipeline.channels.registry.tables import form_channels, form_submissions
 
 
 class Purges:

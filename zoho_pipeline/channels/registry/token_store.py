@@ -9,9 +9,8 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DecryptionError, UnknownChannel
 from zoho_pipeline.channels.registry.encryption import Encryptor, fingerprint
-from zoho_pipeline.channels.registry.form_tables import form_channels, form_keys
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions, webhook_endpoints
-from zoho_pipeline.channels.registry.tables import access_tokens, channels
+from zoho_pipeline.channels.registry.tables import access_tokens, channels, form_channels, form_keys
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 

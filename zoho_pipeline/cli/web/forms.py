@@ -22,7 +22,8 @@ def forms() -> None:
     is stored.
 
     \b
-    Example:  zoho-pipeline forms keys add acme --origin https://www.acme.example
+    Example:
+      zoho-pipeline forms keys add acme --origin https://www.acme.example
     """
 
 
@@ -72,7 +73,8 @@ def remove(form_key: str, output: str) -> None:
     """Delete a form key. Nobody can post by it from now on. The submissions that it brought stay.
 
     \b
-    Example:  zoho-pipeline forms keys remove fk_0123456789abcdef01234567
+    Example:
+      zoho-pipeline forms keys remove fk_0123456789abcdef01234567
     """
     from zoho_pipeline.channels.forms.form_keys import FormKeys
     from zoho_pipeline.channels.platform.audit import Audit

@@ -112,7 +112,8 @@ def finish(sync: SyncContext) -> SyncReport:
         for reader in sync.readers.values():
             if sync.state.of(reader.spec.module).bare_names:
                 fill_names(connection, reader.spec.table, sync.channel.id)
-        publish_channel(connection, sync.registry.get(sync.channel.id), _found_fields(sync))
+        channel = sync.registry.get(sync.channel.id)
+        publish_channel(connection, channel, sync.registry.settings, _found_fields(sync))
         rows = [sync_log.row(sync.channel.id, sync.run_id, sync.started_at, part, finished_at) for part in reports]
         insert_rows(connection, SYNC_RUNS, rows)
     platform_changes.tell_number(sync.registry, sync.channel)

@@ -1,4 +1,7 @@
-"""The file with the keys that encrypt tokens: made once, read often. Without it nobody can decrypt the tokens."""
+"""The file with the keys that encrypt tokens: made once, read often. Without it nobody can decrypt the tokens.
+
+The type of every secret value is here too, below all rooms. They import it from `settings`.
+"""
 
 import re
 import secrets
@@ -9,6 +12,35 @@ from zoho_pipeline.private_files import write_once
 from zoho_pipeline.text_files import NotText, read_text
 
 MIN_KEY_LENGTH = 32
+
+
+class Secret:
+    """A value that no print shows: `str`, `repr` and format give `***`; `reveal()` gives the text."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and secrets.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
 
 
 class DamagedKeyFile(ValueError):

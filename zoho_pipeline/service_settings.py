@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zoho_pipeline.setting_checks import LOOPBACK_HOSTS, PREFIX
-from zoho_pipeline.settings import SettingsError, choice, number, origin, read_values
+from zoho_pipeline.settings import SettingsError, choice, number, origin, read_values, whole
 
 METRICS = ("loopback", "off", "key")
 AGENTS_PII = ("none", "masked")
@@ -86,9 +86,9 @@ def load_service_settings(env: Mapping[str, str] | None = None, dotenv: Path | N
     given = (values.get(f"{PREFIX}PUBLIC_URL") or "").strip()
     return ServiceSettings(
         public_url=origin(f"{PREFIX}PUBLIC_URL", given) if given else ServiceSettings.public_url,
-        session_seconds=_whole(values, "WEB_SESSION_SECONDS", 1800, 60, 1800),
-        embed_seconds=_whole(values, "WEB_EMBED_SECONDS", 600, 60, 600),
-        connect_seconds=_whole(values, "WEB_CONNECT_SECONDS", 600, 60, 600),
+        session_seconds=whole(values, "WEB_SESSION_SECONDS", 1800, 60, 1800),
+        embed_seconds=whole(values, "WEB_EMBED_SECONDS", 600, 60, 600),
+        connect_seconds=whole(values, "WEB_CONNECT_SECONDS", 600, 60, 600),
         webhook_retries=_waits(values.get(f"{PREFIX}WEBHOOK_RETRIES")),
         metrics=choice(values, "METRICS", METRICS, "loopback"),
         trusted_proxies=_networks(values.get(f"{PREFIX}TRUSTED_PROXIES")),
@@ -97,13 +97,6 @@ def load_service_settings(env: Mapping[str, str] | None = None, dotenv: Path | N
         push_credit_share=number(values, "PUSH_CREDIT_SHARE", 0.10, 0.0, 1.0),
         agents_pii=choice(values, "AGENTS_PII", AGENTS_PII, "none"),
     )
-
-
-def _whole(values: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    found = number(values, name, default, low, high)
-    if found != int(found):
-        raise SettingsError(f"{PREFIX}{name} is {found:g}. It takes a whole number from {low} to {high}.")
-    return int(found)
 
 
 def _waits(given: str | None) -> tuple[float, ...]:

@@ -6,7 +6,6 @@ variable and the values it takes. No other module reads `os.environ`.
 
 import json
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from zoho_pipeline.key_file import MIN_KEY_LENGTH, DamagedKeyFile, split_keys, stored_keys
+from zoho_pipeline.key_file import Secret as Secret  # each room imports it from here
 from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
 from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (
@@ -51,35 +51,6 @@ class SettingsError(UsageError):
     """A setting is missing or wrong; the message names it."""
 
 
-class Secret:
-    """A value that no print shows: `str`, `repr` and format give `***`; `reveal()` gives the text."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and secrets.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything that a process must know about its environment.
@@ -93,6 +64,8 @@ class Settings:
         credit_budget: the share (0 to 1) of the organisation's daily API credits that syncs may use.
         schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
         published: where transforms put the published file of a DuckDB warehouse; None: beside the warehouse.
+        forms_retention_days: how long a form's submission is kept that belongs to no lead.
+        forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
     """
 
     home: Path
@@ -111,6 +84,8 @@ class Settings:
     failure_webhook: Secret | None = None
     sql_role: str | None = None
     published: Path | None = None
+    forms_retention_days: int = 90
+    forms_window_days: int = 90
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -211,6 +186,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
         published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
+        forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
+        forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
     )
 
 
@@ -308,6 +285,14 @@ def number(values: Mapping[str, str], name: str, default: float, low: float, hig
     if not low <= number <= high:
         raise SettingsError(f"{PREFIX}{name} is {raw!r}. It takes a number from {low:g} to {high:g}.")
     return number
+
+
+def whole(values: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The value of ZOHO_PIPELINE_<name>. SettingsError: it is no whole number from `low` to `high`."""
+    found = number(values, name, default, low, high)
+    if found != int(found):
+        raise SettingsError(f"{PREFIX}{name} is {found:g}. It takes a whole number from {low} to {high}.")
+    return int(found)
 
 
 def _timezone(value: str | None) -> str | None:

@@ -19,6 +19,8 @@ MARKERS = (
     "PlantedContent",
     "PlantedUser",
     "PlantedCustom",
+    "PlantedSubmission",
+    "PlantedKey",
     "PlantedStaged",
     "PlantedFile",
 )
@@ -71,6 +73,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator,
             catalogue.write_text(CONTENT.format(title=title))
             done(run, "content", "load", channel, catalogue)
         done(run, "sync")
+        plant_form_rows(folder / "home")
         done(run, "transform")
         patch.undo()
         yield simulator, folder / "home"
@@ -80,6 +83,18 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator,
 def loaded(first: tuple[Simulator, Path], home: Path) -> Run:
     shutil.copytree(first[1], home)
     return runner(environment_for(first[0], home))
+
+
+def plant_form_rows(home: Path) -> None:
+    """A submission of a form, and the key of a person."""
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "insert into zoho_raw.form_submissions (channel_id, submission_id, submitted_at, received_at, synced_at)"
+            " select 'acme', 'PlantedSubmission', now(), now(), now()"
+        )
+        connection.execute(
+            "insert into zoho_raw.person_keys values ('acme', 'Leads', '1', 'email', 'PlantedKey', now())"
+        )
 
 
 def plant_leftovers(home: Path) -> None:

@@ -20,6 +20,7 @@ try:
     from zoho_pipeline.cli.simulator import simulator
     from zoho_pipeline.cli.web import web
     from zoho_pipeline.cli.web.agents import mcp
+    from zoho_pipeline.cli.web.forms import forms
     from zoho_pipeline.cli.web.serve import serve
     from zoho_pipeline.cli.web.work import work
     from zoho_pipeline.cli.writeback import writeback
@@ -59,6 +60,7 @@ COMMANDS = (
     web,
     push,
     writeback,
+    forms,
     mcp,
     simulator,
     demo,

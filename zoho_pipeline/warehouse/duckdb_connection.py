@@ -50,11 +50,12 @@ class DuckDBConnection(Connection):
 
     def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
         given = pa.table([pa.array(texts, pa.string()) for texts in zip(*rows, strict=True)], [n for n, _ in columns])
+        listed = ", ".join(f'"{name}"' for name, _ in columns)
         values = ", ".join(f'cast("{name}" as {data_type})' for name, data_type in columns)
         with self._translated():
             self.raw.register("appended_rows", given)
             try:
-                self.raw.execute(f"insert into {table} select {values} from appended_rows")  # noqa: S608
+                self.raw.execute(f"insert into {table} ({listed}) select {values} from appended_rows")  # noqa: S608
             finally:
                 self.raw.unregister("appended_rows")
 

@@ -10,6 +10,8 @@ from zoho_pipeline.web.api.stream_seats import StreamSeats
 from zoho_pipeline.web.api.writebacks import routes as writebacks
 from zoho_pipeline.web.auth import operator
 from zoho_pipeline.web.connect import routes as connect
+from zoho_pipeline.web.forms import routes as forms
+from zoho_pipeline.web.forms.gate import FormGate
 from zoho_pipeline.web.hooks import routes as hooks
 from zoho_pipeline.web.hooks.gate import HookGate
 from zoho_pipeline.web.http import idempotency, problems
@@ -35,6 +37,7 @@ ROUTERS = (
     sessions.router,
     manage.router,
     hooks.router,
+    forms.router,
     writebacks.router,
     context.router,
     mcp_door.router,
@@ -91,6 +94,7 @@ def create_app(
     app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimits)
     app.add_middleware(HookGate)
+    app.add_middleware(FormGate)
     app.add_middleware(KeptAnswers, services=app.state.services, limits=app.state.rate_limits)
     app.add_middleware(AccessLog)
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)

@@ -26,6 +26,7 @@ class WorkerLimits:
         deliveries: webhook deliveries at the same time.
         delivery_seconds: within which an endpoint must answer.
         delivery_lease: how long a claim of a delivery holds.
+        forms_seconds: between two loads of what forms sent.
         push: sizes and times of the work that notifications cause.
         writeback: the limits of write-back.
     """
@@ -42,5 +43,6 @@ class WorkerLimits:
     deliveries: int = 16
     delivery_seconds: float = 10.0
     delivery_lease: timedelta = timedelta(seconds=60)
+    forms_seconds: float = 20.0
     push: PushLimits = field(default_factory=PushLimits)
     writeback: WritebackLimits = field(default_factory=WritebackLimits)

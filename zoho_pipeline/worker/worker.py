@@ -24,6 +24,7 @@ from zoho_pipeline.ingest.sync.worker_pool import SyncStopped
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.warehouse import open_warehouse
+from zoho_pipeline.worker.forms_work import FormsWork
 from zoho_pipeline.worker.job import Job
 from zoho_pipeline.worker.limits import WorkerLimits
 from zoho_pipeline.worker.marts_builder import MartsBuilder
@@ -84,6 +85,7 @@ class Worker:
         self._sender = Sender(self._registry, service, self._limits)
         opened = (settings, self._registry, self._warehouse)
         self._push = PushWork(opened, service, self._limits.push, self._sync_limits, self._marts.add_lists)
+        self._forms = FormsWork(self._registry, self._warehouse, self._limits.forms_seconds)
         self._writebacks = WritebackSender(self._registry, self.id, self._limits.writeback)
         self._due = Rounds()
 
@@ -104,6 +106,7 @@ class Worker:
         parts = {"pulse": self._pulse.run, "marts": self._marts.run, "deliveries": self._sender.run}
         parts["push"] = self._push.run
         parts["write-back"] = self._writebacks.run
+        parts["forms"] = self._forms.run
         threads = [self._started(name, part) for name, part in parts.items()]
         try:
             while not self._asked_to_stop:
@@ -134,7 +137,8 @@ class Worker:
                 self._start(Job(request))
         if not self._once or self._all_jobs():
             return False
-        if claims.claimable(self._registry) or not (self._push.is_idle() and self._marts.is_idle()):
+        parts = (self._push, self._forms, self._marts)
+        if claims.claimable(self._registry) or not all(part.is_idle() for part in parts):
             return False
         # the deliveries come last: a write-back that ends makes new ones
         return self._writebacks.is_idle() and self._sender.is_idle()
@@ -237,6 +241,7 @@ class Worker:
         for job in self._all_jobs():
             job.stop.set()
         self._push.stop()
+        self._forms.stop()
         self._marts.stop()
         self._writebacks.stop()
         self._sender.stop()

@@ -16,6 +16,7 @@ select
     channel_id,
     max(case when name = 'exchange_rate_direction' then value end) as exchange_rate_direction,
     max(case when name = 'touch_window_days' then cast(value as integer) end) as touch_window_days,
+    max(case when name = 'forms_window_days' then cast(value as integer) end) as forms_window_days,
     max(case when name = 'time_decay_half_life_days' then cast(value as double) end) as time_decay_half_life_days,
     max(case when name = 'content_grace_hours' then cast(value as integer) end) as content_grace_hours,
     max(case when name = 'deal_before_conversion_seconds' then cast(value as integer) end)

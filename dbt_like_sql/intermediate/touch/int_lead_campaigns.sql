@@ -4,7 +4,7 @@
 with campaigns as (
     select
         channel_id,
-        zoho_lead_id,
+        record_id as zoho_lead_id,
         utm_campaign,
         utm_campaign_shown
     from int_touch_inputs

@@ -34,7 +34,7 @@ with observed as (
     inner join int_touch_inputs as inputs
         on
             sources.channel_id = inputs.channel_id
-            and sources.zoho_lead_id = inputs.zoho_lead_id
+            and sources.zoho_lead_id = inputs.record_id
             and inputs.touch_type = 'lead_creation'
     left join seed_missing_sources as medium_missing
         on inputs.utm_medium = medium_missing.name

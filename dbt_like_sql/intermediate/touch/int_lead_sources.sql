@@ -63,7 +63,7 @@ own_sites as (
 referrers as (
     select
         inputs.channel_id,
-        inputs.zoho_lead_id,
+        inputs.record_id as zoho_lead_id,
         inputs.utm_source_raw,
         inputs.utm_source_shown,
         inputs.utm_source,

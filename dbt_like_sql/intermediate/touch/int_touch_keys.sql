@@ -2,7 +2,7 @@
 with keys as (
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'activity_id' as match_rule,
@@ -13,7 +13,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'activity_id' as match_rule,
@@ -24,7 +24,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'activity_id' as match_rule,
@@ -35,7 +35,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'utm_content' as match_rule,
@@ -46,7 +46,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'landing_url' as match_rule,
@@ -57,7 +57,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'utm_triple' as match_rule,
@@ -68,7 +68,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'referrer_url' as match_rule,
@@ -79,7 +79,7 @@ with keys as (
     union all
     select
         channel_id,
-        zoho_lead_id,
+        record_id,
         touch_type,
         touch_at,
         'utm_campaign' as match_rule,
@@ -92,7 +92,7 @@ with keys as (
 select
     channel_id,
     touch_type,
-    zoho_lead_id,
+    record_id,
     touch_at,
     match_rule,
     rule_order,

@@ -77,7 +77,7 @@ reserved_values as (
     from lead_source_attribution
     where lead_source = 'Unknown' and lead_source_basis <> 'unknown'
     union all
-    select channel_id, zoho_lead_id, 'campaign ' || utm_campaign_shown as detail
+    select channel_id, record_id as zoho_lead_id, 'campaign ' || utm_campaign_shown as detail
     from int_touch_inputs
     where touch_type = 'lead_creation' and utm_campaign = '(none)'
 ),

@@ -14,6 +14,7 @@ select
     leads.channel_id,
     leads.zoho_lead_id,
     'zoho_crm' as source,
+    case when forms.submission_id is not null then 'landing_page' else 'zoho_crm' end as captured_by,
     leads.lead_status,
     attribution.lead_source,
     leads.owner_id,
@@ -45,3 +46,8 @@ left join stg_users as users
     on
         leads.channel_id = users.channel_id
         and leads.owner_id = users.user_id
+left join int_form_matches as forms
+    on
+        leads.channel_id = forms.channel_id
+        and leads.zoho_lead_id = forms.zoho_lead_id
+        and forms.relation = 'creating'

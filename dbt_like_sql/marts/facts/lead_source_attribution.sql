@@ -19,6 +19,7 @@ select
     inputs.landing_host,
     inputs.landing_path,
     inputs.referrer_host,
+    cast(inputs.touch_input_basis as varchar) as touch_input_basis,
     matches.match_rule,
     case when matches.content_id is null then 'none' else 'content' end as attribution_level,
     matches.content_id,
@@ -64,7 +65,7 @@ inner join int_lead_channels as channels
 inner join int_touch_inputs as inputs
     on
         leads.channel_id = inputs.channel_id
-        and leads.zoho_lead_id = inputs.zoho_lead_id
+        and leads.zoho_lead_id = inputs.record_id
         and inputs.touch_type = 'lead_creation'
 inner join int_lead_matches as matches
     on

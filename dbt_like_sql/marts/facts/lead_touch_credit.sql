@@ -1,6 +1,6 @@
--- The touches that take credit. A touch without content takes none if the other touch of the lead has content. If no
--- touch has content, the creation of the lead has all the credit. So one touch is credited, or two, and the second one
--- has the credit that the first one leaves. touch_seq numbers all touches of the lead.
+-- The touches that take credit. A touch without content takes none if another touch of the lead has content. If no touch
+-- has content, the creation of the lead has all the credit. Without a form before its creation, a lead has one credited
+-- touch, or two, and the second one has the credit that the first one leaves. touch_seq numbers all touches of the lead.
 with touches as (
     select
         channel_id,
@@ -13,7 +13,9 @@ with touches as (
         created_at,
         first_visit_at
     from int_lead_matches
-    where first_visit_content_id is not null
+    where
+        first_visit_content_id is not null
+        and not has_form_submit
     union all
     select
         channel_id,
@@ -26,7 +28,9 @@ with touches as (
         created_at,
         first_visit_at
     from int_lead_matches
-    where created_content_id is not null or first_visit_content_id is null
+    where
+        (created_content_id is not null or first_visit_content_id is null)
+        and not has_form_submit
 ),
 
 touches_of_leads as (
@@ -107,3 +111,22 @@ select
     currency,
     as_of_utc
 from revenues
+union all
+select
+    credits.channel_id,
+    credits.zoho_lead_id,
+    credits.touch_seq,
+    credits.model,
+    credits.is_default,
+    credits.touch_type,
+    credits.touch_at,
+    credits.content_id,
+    credits.credit,
+    credits.won_revenue,
+    attribution.currency,
+    attribution.as_of_utc
+from int_form_credits as credits
+inner join lead_source_attribution as attribution
+    on
+        credits.channel_id = attribution.channel_id
+        and credits.zoho_lead_id = attribution.zoho_lead_id

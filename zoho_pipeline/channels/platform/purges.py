@@ -4,6 +4,7 @@ from sqlalchemy import delete, select
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.registry.platform_tables import purges as table
+from zoho_pipeline.channels.registry.tables import form_channels, form_submissions
 
 
 class Purges:
@@ -21,6 +22,8 @@ class Purges:
             return list(transaction.scalars(select(table.c.channel_id).order_by(table.c.asked_at, table.c.channel_id)))
 
     def done(self, channel_id: str) -> None:
-        """The rows are deleted, so the id is free again."""
+        """The rows are deleted, so the id is free again. What forms left in the registry, and the salt, go too."""
         with self._database.write() as transaction:
+            for own in (form_submissions, form_channels):
+                transaction.execute(delete(own).where(own.c.channel_id == channel_id))
             transaction.execute(delete(table).where(table.c.channel_id == channel_id))

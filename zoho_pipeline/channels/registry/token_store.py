@@ -4,19 +4,20 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DecryptionError, UnknownChannel
 from zoho_pipeline.channels.registry.encryption import Encryptor, fingerprint
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions, webhook_endpoints
-from zoho_pipeline.channels.registry.tables import access_tokens, channels
+from zoho_pipeline.channels.registry.tables import access_tokens, channels, form_channels, form_keys
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
 log = logging.getLogger(__name__)
 
 REFRESH, ACCESS, WEBHOOK, PUSH = "refresh", "access", "webhook", "push"
+FORM_SALT, FORM_SECRET = "form salt", "form secret"
 
 
 class TokenStore:
@@ -109,7 +110,7 @@ class TokenStore:
         """Encrypt with the newest key what an older one encrypted; the number of secrets that changed.
 
         A token that no key decrypts stays as it is: it stops only the channel whose token it is. So does the secret of
-        an endpoint or a subscription: its deliveries say so, and syncs go on.
+        an endpoint, a subscription or a form: whoever uses it says so, and syncs go on.
         """
         if not self._encryptor.rotates:
             return 0
@@ -126,20 +127,22 @@ class TokenStore:
                         values = {column: self._encryptor.encrypt(secret, channel_id, kind)}
                         connection.execute(update(table).where(table.c.channel_id == channel_id).values(values))
                         changed += 1
-            changed += self._encrypt_endpoints(connection)
+            changed += self._encrypt_column(connection, webhook_endpoints, "id", "secret_seal", WEBHOOK)
             changed += self._encrypt_subscriptions(connection)
+            changed += self._encrypt_column(connection, form_channels, "channel_id", "salt_seal", FORM_SALT)
+            changed += self._encrypt_column(connection, form_keys, "form_key", "secret_seal", FORM_SECRET)
         return changed
 
-    def _encrypt_endpoints(self, connection: Connection) -> int:
-        changed, rows = 0, select(webhook_endpoints.c.id, webhook_endpoints.c.secret_seal)
-        for endpoint_id, ciphertext in connection.execute(rows).all():
+    def _encrypt_column(self, connection: Connection, table: Table, key: str, column: str, kind: str) -> int:
+        """A secret that no key decrypts stays as it is: whoever needs it says so."""
+        changed, rows = 0, select(table.c[key], table.c[column])
+        for owner, ciphertext in connection.execute(rows).all():
             if self._encryptor.is_current(ciphertext):
                 continue
             with suppress(DecryptionError):
-                secret = self._encryptor.decrypt(ciphertext, endpoint_id, WEBHOOK)
-                seal = self._encryptor.encrypt(secret, endpoint_id, WEBHOOK)
-                own = update(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)
-                changed += connection.execute(own.values(secret_seal=seal)).rowcount
+                seal = self._encryptor.encrypt(self._encryptor.decrypt(ciphertext, owner, kind), owner, kind)
+                own = update(table).where(table.c[key] == owner)
+                changed += connection.execute(own.values({column: seal})).rowcount
         return changed
 
     def _encrypt_subscriptions(self, connection: Connection) -> int:

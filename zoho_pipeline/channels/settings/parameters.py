@@ -56,6 +56,7 @@ _DAY_SECONDS = 86_400
 RULES: Mapping[str, Rule] = {
     "exchange_rate_direction": Rule("text", choices=("divide", "multiply")),
     "touch_window_days": Rule("integer", 0, 3_650),
+    "forms_window_days": Rule("integer", 1, 3_650),  # less than a day would cut the window of the creating form
     "time_decay_half_life_days": Rule("number", 0.01, 3_650),
     "content_grace_hours": Rule("integer", 0, 8_760),
     "deal_before_conversion_seconds": Rule("integer", 0, 30 * _DAY_SECONDS),

@@ -1,4 +1,4 @@
-"""The commands of the services around the pipeline: `serve`, `work`, `mcp`, and the group `web`.
+"""The commands of the services around the pipeline: `serve`, `work`, `mcp`, and the groups `web` and `forms`.
 
 Belongs here: arguments, help texts, tables. Does not belong here: what they do (in `worker`, `agents` …).
 Called by: the program in `cli`, which adds the commands.

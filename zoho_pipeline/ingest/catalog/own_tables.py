@@ -1,4 +1,4 @@
-"""Raw tables that the pipeline fills itself: channels and their settings, content, rejected values, sync runs."""
+"""Raw tables that the pipeline fills itself: channels, content, form submissions, rejected values, sync runs."""
 
 from zoho_pipeline.ingest.catalog.model import CHANNEL, SYNCED, Column, RawTable
 
@@ -59,6 +59,38 @@ CONTENT_ITEMS = RawTable(
         SYNCED,
     ),
     key=("channel_id", "content_id"),
+)
+FORM_SUBMISSIONS = RawTable(
+    # posts of landing-page forms; they hold no address in clear, and the keys are salted per channel
+    "form_submissions",
+    (
+        CHANNEL,
+        Column("submission_id", "text", nullable=False),
+        Column("submitted_at", "timestamp", nullable=False),  # by the clock of the sender
+        Column("received_at", "timestamp", nullable=False),  # by our clock
+        *(Column(n, "text") for n in ("form_id", "email_key", "phone_key")),
+        *(Column(n, "text") for n in ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id")),
+        *(Column(n, "text") for n in ("landing_url", "referrer", "content_id", "activity_id", "gclid")),
+        Column("consent_text_version", "text"),
+        Column("elapsed_ms", "integer"),  # between showing the form and sending it
+        Column("is_suspect", "boolean"),  # true: it is kept, and it is matched with no lead
+        Column("suspect_reason", "text"),
+        SYNCED,
+    ),
+    key=("channel_id", "submission_id"),
+)
+PERSON_KEYS = RawTable(
+    # the keys of the people in Zoho, made as those of form_submissions are; only of channels with a form key
+    "person_keys",
+    (
+        CHANNEL,
+        Column("module", "text", nullable=False),  # Zoho's API name
+        Column("id", "text", nullable=False),
+        Column("kind", "text", nullable=False),  # email | secondary_email | phone | mobile
+        Column("key", "text", nullable=False),
+        SYNCED,
+    ),
+    key=("channel_id", "module", "id", "kind"),
 )
 REJECTED_RECORDS = RawTable(
     "rejected_records",

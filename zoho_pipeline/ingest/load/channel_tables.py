@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from zoho_pipeline.channels.forms.salts import channels_with_forms
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.field_map import merged
@@ -20,6 +21,7 @@ from zoho_pipeline.ingest.catalog.tables import (
     CHANNELS,
 )
 from zoho_pipeline.ingest.convert.business_hours import hours_row, interval_rows
+from zoho_pipeline.ingest.forms.load_forms import try_to_load
 from zoho_pipeline.ingest.load.loader import Loader, tables_complete
 from zoho_pipeline.ingest.raw.small_tables import replace_rows, stored_rows
 from zoho_pipeline.settings import Settings
@@ -30,16 +32,19 @@ TABLES = (CHANNELS, CHANNEL_FIELD_MAP, CHANNEL_LEAD_SOURCE_MAP, CHANNEL_PARAMETE
 
 
 def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> None:
-    """Bring the tables of all channels up to date. Raw tables that do not exist are created."""
+    """Bring the tables of all channels up to date, and load what their forms sent. Missing raw tables are created."""
     if not tables_complete(warehouse):
         Loader(settings, warehouse, "registry", purpose="setup").ensure_tables()
     with warehouse.connect(read_only=False) as connection:
         for channel in registry.list():
             if not channel.is_damaged:  # otherwise it would lose what the raw tables still have
-                publish_channel(connection, channel)
+                publish_channel(connection, channel, settings)
+    try_to_load(registry, warehouse, channels_with_forms(registry))
 
 
-def publish_channel(connection: Connection, channel: Channel, found: Mapping[str, str] | None = None) -> None:
+def publish_channel(
+    connection: Connection, channel: Channel, settings: Settings, found: Mapping[str, str] | None = None
+) -> None:
     """Write the rows of one channel. `found` is the field map that a sync discovered; None keeps the last one."""
     now = datetime.now(UTC)
     if found is None:
@@ -53,11 +58,18 @@ def publish_channel(connection: Connection, channel: Channel, found: Mapping[str
         CHANNEL_LEAD_SOURCE_MAP: [
             key | {"raw_value": raw, "lead_source": name} for raw, name in channel.lead_source_map.items()
         ],
-        CHANNEL_PARAMETERS: [key | {"name": n, "value": str(v)} for n, v in channel.parameters.items()],
+        CHANNEL_PARAMETERS: [key | {"name": n, "value": str(v)} for n, v in _parameters(channel, settings).items()],
     }
     for table, wanted in rows.items():
         replace_rows(connection, table, channel.id, wanted)
     _publish_hours(connection, channel, now)
+
+
+def _parameters(channel: Channel, settings: Settings) -> dict[str, str]:
+    """The parameters of a channel: what a person set for it wins over the settings, and these over the models' own."""
+    window = settings.forms_window_days
+    given = {"forms_window_days": str(window)} if window != Settings.forms_window_days else {}
+    return {**given, **channel.parameters}
 
 
 def _channel_columns(channel: Channel) -> dict[str, Any]:

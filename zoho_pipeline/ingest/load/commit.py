@@ -12,6 +12,7 @@ from zoho_pipeline.ingest.catalog.field_map import discover
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, LEADS, REJECTED_RECORDS, SYNC_RUNS
 from zoho_pipeline.ingest.extract.row_filter import rejections
 from zoho_pipeline.ingest.extract.state import ChannelState
+from zoho_pipeline.ingest.forms.load_forms import try_to_load
 from zoho_pipeline.ingest.load import lead_changes, row_names, sync_log
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays, read_again
 from zoho_pipeline.ingest.load.batch import LoadBatch, newest_by_key
@@ -99,6 +100,8 @@ def finish(sync: SyncContext) -> SyncReport:
     finished_at = sync.registry.database.now()
     if reports:
         reports[0].tokens = _tokens(sync)
+    # before as-of moves: a lead that the marts show from now on has the keys by which submissions find it
+    try_to_load(sync.registry, sync.warehouse, [sync.channel.id])
     sync.lock.ensure_held()
     sync_log.record(sync.registry, sync.channel.id, reports, sync.window.hi, run_id=sync.run_id, whole=sync.whole)
     if has_bare_names(sync.state.modules):
@@ -109,7 +112,8 @@ def finish(sync: SyncContext) -> SyncReport:
         for reader in sync.readers.values():
             if sync.state.of(reader.spec.module).bare_names:
                 fill_names(connection, reader.spec.table, sync.channel.id)
-        publish_channel(connection, sync.registry.get(sync.channel.id), _found_fields(sync))
+        channel = sync.registry.get(sync.channel.id)
+        publish_channel(connection, channel, sync.registry.settings, _found_fields(sync))
         rows = [sync_log.row(sync.channel.id, sync.run_id, sync.started_at, part, finished_at) for part in reports]
         insert_rows(connection, SYNC_RUNS, rows)
     platform_changes.tell_number(sync.registry, sync.channel)

@@ -19,6 +19,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "channels": "The channels, as the models need them: tenant, time zone, currency, last complete sync.",
     "deleted_records": "Ids that Zoho reported as deleted. `restored_at` is null while the record is deleted.",
     "content_items": "The content items that `zoho-pipeline content load` loaded.",
+    "form_submissions": "Posts of landing-page forms with consent: keys of the person, touch fields, suspicions.",
+    "person_keys": "Keys of the e-mail addresses and phone numbers of leads, for channels with a form key.",
     "sync_runs": "One row per channel, module and run: route, rows, credits, tokens, window, outcome.",
     "rejected_records": "Values that did not fit their column, with the reason.",
     "channel_field_map": "Per channel: which field of a lead holds the UTM source, the landing page and so on.",

@@ -53,7 +53,7 @@ class AccessLog:
                 shown_path(scope),
                 status,
                 spent,
-                state.get("client", "-"),
+                "-" if state.get("hides_client") else state.get("client", "-"),
                 state.get("principal", "-"),
                 state.get("request_id", "-"),
             )

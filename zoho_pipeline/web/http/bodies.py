@@ -26,6 +26,9 @@ DRAIN_SECONDS = 2.0
 connection and not our answer."""
 
 JSON_PATHS = "/v1/"
+FORM_PATHS, FORM_TYPE = "/v1/forms/", "application/x-www-form-urlencoded"
+"""A browser sends a form of this type to another origin without asking first."""
+
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 _WITH_BODY = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -141,6 +144,8 @@ def _check_type(scope: Scope, body: bytes | None) -> None:
     if not body or not scope["path"].startswith(JSON_PATHS):
         return
     media_type = _header(scope, b"content-type").partition(";")[0].strip()
+    if scope["path"].startswith(FORM_PATHS) and media_type.lower() == FORM_TYPE:
+        return
     if not _JSON.fullmatch(media_type):
         raise Problem("unsupported_media", "Send the body as `Content-Type: application/json`.")
 

@@ -1,0 +1,130 @@
+"""What is kept of a form, and what makes it suspect."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoho_pipeline.forms.read_submission import InvalidSubmission, cleaned, read_submission
+from zoho_pipeline.forms.suspect import Addresses, disposable_domains, is_disposable, suspect_reason
+from zoho_pipeline.settings import Secret
+
+SALT = Secret("a" * 64)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = [
+    *(
+        "submission_id",
+        "submitted_at",
+        "consent",
+        "consent[analytics]",
+        "consent.text_version",
+        "email",
+        "email_sha256",
+    ),
+    *("phone", "phone_sha256", "utm_source", "landing_url", "referrer", "content_id", "elapsed_ms", "hp", "company"),
+    *("form_id", "gclid", "more"),
+]
+
+
+def fields(**more: Any) -> dict[str, Any]:
+    return {"submission_id": str(uuid4()), "consent": {"analytics": True, "text_version": "1"}, **more}
+
+
+def reason(too_many: bool = False, **more: Any) -> str | None:
+    return suspect_reason(read_submission(fields(**more)), too_many=too_many)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=12))
+def test_every_body_is_read_or_refused(body: dict[str, Any]) -> None:
+    for sent in (body, fields() | body):
+        errors: list[dict[str, str]] = []
+        try:
+            found = read_submission(sent)
+        except InvalidSubmission as error:
+            errors = error.errors
+        assert all(set(one) == {"field", "message"} for one in errors)
+        if not errors and found.consent_text_version is not None:
+            assert len(found.hashed(SALT, None).content_hash) == 64
+
+
+@given(mark=st.text("abcdefghijklmnop", min_size=12, max_size=12))
+def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
+    personal = {"email": f"{mark}@acme.in", "phone": f"{mark} 98765 43210", "company": mark, "hp": mark}
+    personal |= {"landing_url": f"https://{mark}:{mark}@a.in/p?email={mark}@acme.in&utm_source=blog#{mark}"}
+    personal |= {"referrer": f"https://b.in/?q={mark}", "utm_content": f"{mark}@acme.in", "name": mark}
+    read = read_submission(fields(**personal))
+    kept = read.hashed(SALT, suspect_reason(read, too_many=False))
+    assert mark not in repr(kept)
+    assert mark not in repr(read)
+    assert kept.touch["landing_url"] == "https://a.in/p?utm_source=blog"
+    assert kept.email_key
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("https://a.in/seo?utm_source=x&token=secret&gclid=G1", "https://a.in/seo?utm_source=x&gclid=G1"),
+        ("https://a.in/seo?utm_term=a+b%26c", "https://a.in/seo?utm_term=a+b%26c"),
+        ("https://a.in/users/bob%40home.in/x", "https://a.in/users/***/x"),
+        ("https://medium.in/@bob/post", "https://medium.in/@bob/post"),
+        ("/seo?x=1", "/seo"),
+        ("https://[::1/?a=b", "https://[::1/"),
+    ],
+)
+def test_a_url_keeps_its_path_and_its_campaign(text: str, kept: str) -> None:
+    assert cleaned("landing_url", text) == kept
+
+
+def test_reasons_in_their_order() -> None:
+    assert reason() is None
+    assert reason(hp="x", elapsed_ms=1, too_many=True) == "honeypot"
+    assert reason(elapsed_ms=1999, too_many=True) == "too_quick"
+    assert reason(elapsed_ms=2000, too_many=True, email="a@mailinator.com") == "too_many"
+    assert reason(email="test@mailinator.com") == "disposable_domain"
+    assert reason(email="a@mx.Mailinator.com") == "disposable_domain"
+    assert reason(email="a@notmailinator.com") is None
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"email": "TEST@acme.in"},
+        {"email": "asdf@acme.in"},
+        {"email": "qwerty@acme.in"},
+        {"email": "asha@example.ORG"},
+        {"company": " Test "},
+        {"company": "ＥＸＡＭＰＬＥ".translate({ord(c): chr(ord(c) - 0xFEE0) for c in "ＥＸＡＭＰＬＥ"})},
+        {"company": "te\u200bst"},
+    ],
+)
+def test_words_of_tests(more: dict[str, Any]) -> None:
+    assert reason(**more) == "test_words"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"email": "testa@acme.in"}, {"company": "Test Ltd"}, {"email": "a@example.co"}, {"email": "a@my-example.com"}],
+)
+def test_words_that_only_hold_one(more: dict[str, Any]) -> None:
+    assert reason(**more) is None
+
+
+def test_the_kept_list_is_in_order() -> None:
+    assert len(disposable_domains()) > 80
+    assert all(domain == domain.lower().strip(".") and "." in domain for domain in disposable_domains())
+    assert not is_disposable("")
+    assert not is_disposable("com")
+
+
+def test_an_address_is_counted_for_each_form_and_kept_by_nobody() -> None:
+    addresses = Addresses()
+    assert [addresses.sends_too_many("fk_1", "192.0.2.77") for _ in range(6)] == [False] * 5 + [True]
+    assert not addresses.sends_too_many("fk_2", "192.0.2.77")
+    assert not any(addresses.sends_too_many("fk_1", None) for _ in range(9))
+    assert "192.0.2.77" not in repr(vars(addresses)["_windows"].__dict__)

@@ -1,0 +1,160 @@
+"""`/forms.js`: its size and headers, and what it sends from a real page in Chromium."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from scripts.screenshots import browser, browser_missing
+from tests.web.forms.conftest import stored
+from tests.web.server import serving
+from tests.worker.conftest import wait_for
+from zoho_pipeline.channels.forms import person_keys, salts
+from zoho_pipeline.channels.forms.form_keys import FormKey, FormKeys
+from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.web.app import create_app
+
+PAGE = """<!doctype html><title>Page</title><form id="contact" action="/thanks" method="get">
+<input type="email" name="email"><input type="tel" name="phone"><input name="hp" hidden>
+<input type="checkbox" id="consent" name="agree"><button id="send">Send</button></form>
+<script async src="{script}" data-key="{key}" {attributes}></script>"""
+
+
+def test_the_script_is_small_and_may_be_loaded_by_any_page(client: TestClient) -> None:
+    answer = client.get("/forms.js", headers={"Accept-Encoding": "identity"})
+    assert answer.status_code == 200
+    assert len(answer.content) <= 2048
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "public, max-age=3600"
+    assert client.head("/forms.js").status_code == 200
+    assert client.get("/healthz").headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@dataclass
+class Site:
+    """A site on another origin, and the form of its pages."""
+
+    url: str
+    form: FormKey
+    attributes: str = 'data-consent="#consent" data-text-version="v3" data-content-id="post-1"'
+
+
+@pytest.fixture
+def site(settings: Settings, registry: Registry, add: Callable[..., Channel]) -> Iterator[Site]:
+    add()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = PAGE.format(
+                script=f"http://127.0.0.1:{port}/forms.js", key=made.form.form_key, attributes=made.attributes
+            )
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page.encode() if self.path.startswith("/page") else b"<title>Thanks</title>")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://localhost:{server.server_port}"
+    made = Site(url, FormKeys(registry).add("acme", [url])[0])
+    with serving(create_app(settings, ServiceSettings())) as port:
+        yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    with browser() as found:
+        yield found
+
+
+def kept(driver: Any) -> Any:
+    return json.loads(driver.execute_script("return JSON.stringify({...sessionStorage})"))
+
+
+def fill(driver: Any, *, agree: bool) -> None:
+    driver.find_element("name", "email").send_keys("Asha@acme.in")
+    driver.find_element("name", "phone").send_keys("98765 43210")
+    if agree:
+        driver.find_element("id", "consent").click()
+    time.sleep(2.1)  # whoever sends it sooner is taken for a robot
+
+
+def send(driver: Any) -> None:
+    driver.find_element("id", "send").click()
+    wait_for(lambda: driver.title == "Thanks")
+
+
+def opened(driver: Any, url: str) -> None:
+    driver.get(url)
+    wait_for(lambda: driver.execute_script("return !!window.zohoPipelineForms"))
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(browser_missing() is not None, reason=browser_missing() or "")
+class TestInABrowser:
+    def test_a_visitor_who_agrees_is_captured_with_the_first_touch(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        opened(driver, f"{site.url}/page?utm_source=blog&utm_campaign=spring&token=secret")
+        driver.execute_script("sessionStorage.clear()")
+        assert kept(driver) == {}  # nothing before consent
+        fill(driver, agree=True)
+        assert json.loads(kept(driver)["zp-touch"])["utm_source"] == "blog"
+        opened(driver, f"{site.url}/page?utm_source=other")  # the first touch stays
+        fill(driver, agree=True)
+        send(driver)
+        (row,) = wait_for(lambda: stored(registry))
+        salt = salts.salt_of(registry, "acme")
+        assert salt is not None
+        found = row["row"]
+        assert found["email_key"] == person_keys.email_key(salt, "asha@acme.in")
+        assert found["phone_key"] == person_keys.phone_key(salt, "9876543210")
+        assert (found["utm_source"], found["utm_campaign"]) == ("blog", "spring")
+        assert (found["consent_text_version"], found["content_id"], found["form_id"]) == ("v3", "post-1", "contact")
+        assert found["landing_url"] == f"{site.url}/page?utm_source=blog&utm_campaign=spring"
+        assert (found["is_suspect"], found["elapsed_ms"] >= 2000) == (False, True)
+        driver.get(f"{site.url}/page")
+        fill(driver, agree=True)
+        driver.find_element("id", "consent").click()
+        assert kept(driver) == {}  # who withdraws the consent leaves nothing
+
+    def test_a_visitor_who_does_not_agree_sends_nothing_but_a_number(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        opened(driver, f"{site.url}/page?utm_source=blog")
+        driver.execute_script("sessionStorage.clear()")
+        driver.execute_script(
+            "window.sent = []; const real = fetch; window.fetch = (u, o) => {"
+            "sessionStorage.sent = String(o.body); return real(u, o); }"
+        )
+        fill(driver, agree=False)
+        send(driver)
+        wait_for(lambda: FormKeys(registry).get(site.form.form_key).no_consent == 1)
+        sent = kept(driver)["sent"]
+        assert "zp-touch" not in kept(driver)
+        assert sorted(part.partition("=")[0] for part in sent.split("&")) == ["consent%5Banalytics%5D", "submission_id"]
+        assert stored(registry) == []
+
+    def test_a_page_that_has_the_consent_already_says_so(self, driver: Any, site: Site, registry: Registry) -> None:
+        site.attributes = "data-consented"
+        opened(driver, f"{site.url}/page?utm_source=mail")
+        fill(driver, agree=False)
+        send(driver)
+        (row,) = wait_for(lambda: stored(registry))
+        assert row["row"]["consent_text_version"] == "1"

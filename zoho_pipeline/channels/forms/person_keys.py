@@ -1,0 +1,68 @@
+"""How a person is hashed: the same for a form's submission and for a lead, so that their texts can be compared.
+
+A key is `sha256hex(salt ‖ sha256hex(normal value))`. The inner hash is what a client may send in the place of the
+value. The salt belongs to one channel, so no two channels can compare their people, and nobody can try addresses who
+has the warehouse and not the registry.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+from zoho_pipeline.settings import Secret
+
+PHONE_DIGITS = 10
+"""The last ten digits are the subscriber's number in most countries. People leave out what comes before them."""
+
+FEWEST_DIGITS = 8
+"""A number with fewer digits is an extension, or a part of a number: too many people would share it."""
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def email_hash(email: str) -> str | None:
+    """The inner hash of an e-mail address, in hex: of the address in lower case, without white space at its ends.
+
+    None: the text is empty.
+    """
+    normal = email.strip().lower()
+    return _sha256(normal) if normal else None
+
+
+def phone_hash(phone: str) -> str | None:
+    """The inner hash of a phone number, in hex: of its last ten digits. None: it has fewer than eight digits.
+
+    Digits of any script count as the digits 0 to 9.
+    """
+    digits = "".join(str(unicodedata.decimal(character)) for character in phone if character.isdecimal())
+    return _sha256(digits[-PHONE_DIGITS:]) if len(digits) >= FEWEST_DIGITS else None
+
+
+def given_hash(text: str) -> str | None:
+    """The inner hash that a client made itself, in lower case; None: it is no SHA-256 in hex."""
+    normal = text.strip().lower()
+    return normal if _HEX.fullmatch(normal) else None
+
+
+def person_key(salt: Secret, inner: str | None) -> str | None:
+    """The key of an inner hash for one channel, in hex. None stays None."""
+    return None if inner is None else _sha256(salt.reveal() + inner)
+
+
+def email_key(salt: Secret, email: str | None) -> str | None:
+    """The key of an e-mail address; None where there is none."""
+    return person_key(salt, email_hash(email or ""))
+
+
+def phone_key(salt: Secret, phone: str | None) -> str | None:
+    """The key of a phone number; None where there is none, or it has too few digits."""
+    return person_key(salt, phone_hash(phone or ""))
+
+
+def id_hash(salt: Secret, submission_id: str) -> str:
+    """What is kept of the id of a submission after it was forgotten, in hex."""
+    return _sha256(f"{salt.reveal()}submission {submission_id}")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

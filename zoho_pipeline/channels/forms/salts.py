@@ -1,0 +1,60 @@
+"""The salt of each channel with forms. It is made with the first form key, and deleted by a purge alone."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from zoho_pipeline.channels.registry.encryption import Encryptor
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys
+from zoho_pipeline.channels.registry.token_store import FORM_SALT
+from zoho_pipeline.settings import Secret
+
+
+def ensure_salt(transaction: Connection, encryptor: Encryptor, channel_id: str, now: datetime) -> None:
+    """Make the salt of a channel that has none."""
+    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
+    seal = encryptor.encrypt(Secret(secrets.token_hex(32)), channel_id, FORM_SALT)
+    row = {"channel_id": channel_id, "salt_seal": seal, "created_at": now}
+    transaction.execute(dialect.insert(form_channels).values(**row).on_conflict_do_nothing())
+
+
+def salt_of(registry: Registry, channel_id: str) -> Secret | None:
+    """The salt of a channel: 64 hex digits. None: it never had a form key.
+
+    Raises:
+        DecryptionError: no key decrypts it.
+    """
+    own = select(form_channels.c.salt_seal).where(form_channels.c.channel_id == channel_id)
+    with registry.database.read() as transaction:
+        seal = transaction.scalar(own)
+    return None if seal is None else registry.encryptor.decrypt(seal, channel_id, FORM_SALT)
+
+
+def channels_with_forms(registry: Registry) -> list[str]:
+    """The ids of the connected channels that have, or had, a form key."""
+    own = select(form_channels.c.channel_id).join(channels, channels.c.channel_id == form_channels.c.channel_id)
+    with registry.database.read() as transaction:
+        return list(transaction.scalars(own.order_by(form_channels.c.channel_id)))
+
+
+def has_form_key(registry: Registry, channel_id: str) -> bool:
+    """Whether a form can post to this channel now."""
+    own = select(form_keys.c.form_key).where(form_keys.c.channel_id == channel_id).limit(1)
+    with registry.database.read() as transaction:
+        return transaction.scalar(own) is not None
+
+
+def tidied_at(registry: Registry, channel_id: str) -> datetime | None:
+    """When submissions of this channel that are too old were last looked for; None: never."""
+    own = select(form_channels.c.tidied_at).where(form_channels.c.channel_id == channel_id)
+    with registry.database.read() as transaction:
+        found: datetime | None = transaction.scalar(own)
+    return found
+
+
+def note_tidied(transaction: Connection, channel_id: str, now: datetime) -> None:
+    """Remember that submissions that are too old are deleted."""
+    transaction.execute(update(form_channels).where(form_channels.c.channel_id == channel_id).values(tidied_at=now))

@@ -1,0 +1,47 @@
+// Sends a form to zoho-pipeline too; see docs/forms.md.
+(() => {
+  const tag = document.currentScript, set = tag.dataset, began = Date.now();
+  const find = (form, query) => query && (form.querySelector(query) || document.querySelector(query));
+  const value = (form, query) => find(form, query)?.value || "";
+  const name = "zp-touch";
+  const storage = (use) => {
+    try { return use(sessionStorage); } catch {}
+  };
+  let agreed = "consented" in set;
+  const touch = () => {
+    const kept = agreed && storage((at) => JSON.parse(at.getItem(name)));
+    if (kept) return kept;
+    const now = { landing_url: location.href, referrer: document.referrer };
+    for (const [key, text] of new URLSearchParams(location.search))
+      if (/^(utm_(source|medium|campaign|term|content|id)|gclid)$/.test(key)) now[key] = text;
+    if (agreed) storage((at) => at.setItem(name, JSON.stringify(now)));
+    return now;
+  };
+  const agree = (yes = true) => {
+    agreed = yes;
+    yes ? touch() : storage((at) => at.removeItem(name));
+  };
+  window.zohoPipelineForms = { agree };
+  if (agreed) touch();
+  document.addEventListener("change", ({ target }) => {
+    if (set.consent && target.matches(set.consent)) agree(target.checked);
+  });
+  document.addEventListener("submit", ({ target: form }) => {
+    if (!form.matches(set.form || "form")) return;
+    const box = find(form, set.consent);
+    if (box) agree(box.checked);
+    const body = { submission_id: crypto.randomUUID(), "consent[analytics]": agreed };
+    if (agreed) Object.assign(body, touch(), {
+      "consent[text_version]": set.textVersion || "1",
+      email: value(form, "[type=email]"),
+      phone: value(form, "[type=tel]"),
+      hp: value(form, "[name=hp]"),
+      form_id: set.formId || form.id,
+      content_id: set.contentId || "",
+      elapsed_ms: Date.now() - began,
+    });
+    fetch(new URL("/v1/forms/" + set.key, tag.src), {
+      method: "POST", body: new URLSearchParams(body), credentials: "omit", keepalive: true,
+    }).catch(() => 0);
+  }, true);
+})();

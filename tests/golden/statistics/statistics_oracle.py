@@ -19,7 +19,7 @@ def wilson(rate: float, n: int) -> tuple[float, float]:
 
 
 def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fraction]]:
-    """Return (t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
+    """Return (t, S(t)) at each time t with an event, from (time, happened) of each subject."""
     curve, s = [], Fraction(1)
     for moment, at_risk, events in _steps(observations):
         s *= 1 - Fraction(events, at_risk)

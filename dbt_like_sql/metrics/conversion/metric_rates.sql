@@ -88,8 +88,9 @@ counted as (
             when definition = 'km_30d' then survival_rate
             when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double)
         end as rate,
-        case when is_known then survival_low end as survival_low,
-        case when is_known then survival_high end as survival_high
+        -- If Deals cannot be read, no event is seen, and without an event there are no bounds.
+        survival_low,
+        survival_high
     from conversions
     union all
     select

@@ -1,1 +1,1 @@
-"""Intervals, tests and trends: worked by hand, against an oracle in exact fractions, and by simulation (`make proofs`)."""
+"""Intervals, tests and trends: worked by hand, against exact fractions, and by simulation (`make proofs`)."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 from tests.golden.statistics.one_model import run_model
 from zoho_pipeline.warehouse.connection import Connection
 
-MONDAY = datetime(2026, 3, 30)
-"""The start of the running week. The eight weeks begin on 2 February."""
+MONDAY = datetime(2026, 3, 30)  # noqa: DTZ001
+"""The local start of the running week. The eight weeks begin on 2 February."""
 
 
 @dataclass(frozen=True)

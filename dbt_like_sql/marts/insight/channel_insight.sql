@@ -72,8 +72,9 @@ select
     contact.n_uncontacted,
     contact.oldest_uncontacted_seconds,
     contact.oldest_uncontacted_hours,
-    cast(case when clock.has_data then trends.direction else 'insufficient_data' end as varchar) as trend_direction,
-    case when clock.has_data then trends.dispersion end as trend_dispersion,
+    -- Without data there are no live leads, so that this is insufficient_data.
+    cast(trends.direction as varchar) as trend_direction,
+    trends.dispersion as trend_dispersion,
     case when clock.has_data then trends.leads_newer_weeks end as leads_last_4_weeks,
     case when clock.has_data then trends.leads_older_weeks end as leads_previous_4_weeks,
     cast(suggested.suggested_topic_1 as varchar) as suggested_topic_1,

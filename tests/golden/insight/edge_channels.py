@@ -165,8 +165,6 @@ def no_data(world: RawWorld) -> None:
     world.content("never", "c", "video", "t")
     world.channel("unreadable", AS_OF, readable=False)
     world.lead("unreadable", "a", AS_OF, source="Aa")
-    for number in range(12):  # enough for a trend, if they could be trusted
-        world.lead("unreadable", f"L{number}", AS_OF - timedelta(3 + 7 * (number % 3)))
     world.channel("stale", BUILD - timedelta(hours=36) - SECOND)
     world.channel("fresh", BUILD - timedelta(hours=36))
     for key in ("stale", "fresh"):

@@ -172,11 +172,6 @@ MUTANTS = {
         "case when clock.has_data then dates.matured_from end",
         "dates.matured_from",
     ),
-    "a trend without data": (
-        "channel_insight",
-        "case when clock.has_data then trends.direction else 'insufficient_data' end",
-        "trends.direction",
-    ),
     "young leads in the first hour's share": (
         "metric_contact_times",
         "contacts.is_on_clock and contacts.is_1h_old then 1",

@@ -69,7 +69,7 @@ def holm(values: Mapping[str, Fraction]) -> set[str]:
 
 
 def dispersion(weeks: Sequence[int]) -> Fraction:
-    """Return how much eight weekly counts, the older four first, scatter about the means of their halves (at least 1)."""
+    """Return how much eight weekly counts, the older four first, scatter about the means of their halves."""
     squares = Fraction(0)
     for half in (weeks[:4], weeks[4:]):
         mean = Fraction(sum(half), 4)

@@ -44,11 +44,12 @@ create table content_performance (channel_id text, content_id text, model text, 
     won_revenue decimal(20, 4));
 create table topic_performance (channel_id text, as_of_date date, topic text, n_leads bigint, n_converted bigint,
     conversion_rate double, ci_low double, ci_high double, lift double, evidence text, single_item boolean,
-    is_suggested boolean, suggestion_rank bigint, reason text, base_rate double);
+    is_suggested boolean, suggestion_rank bigint, reason text, base_rate double, rest_rate double, p_value double,
+    n_topics_tested bigint);
 create table conversion_rate (channel_id text, as_of_date date, stage text, definition text, dimension text,
     n_leads bigint);
-create table time_to_first_contact (channel_id text, as_of_date date, dimension text, n_leads bigint,
-    n_contacted bigint);
+create table time_to_first_contact (channel_id text, as_of_date date, dimension text, n_contacted bigint,
+    n_uncontacted bigint);
 create table channel_insight (channel_id text, as_of_date date, conversion_rate_30d double,
     conversion_rate_30d_n bigint, conversion_rate_30d_x bigint, avg_hours_to_first_contact double,
     contacted_rate double, n_uncontacted bigint, oldest_uncontacted_hours double, top_source_1 text,
@@ -228,11 +229,12 @@ def topic_rows(sizes: dict[str, tuple[int, int]], total: int) -> dict[str, list[
         key
         | {"topic": name, "n_leads": n, "n_converted": x, "conversion_rate": x / n if n else None, "ci_low": 0.1}
         | {"ci_high": 0.9, "lift": 1.2, "evidence": "directional", "single_item": False, "is_suggested": x > 1}
-        | {"suggestion_rank": 1 if x > 1 else None, "base_rate": 0.25}
+        | {"suggestion_rank": 1 if x > 1 else None, "base_rate": 0.25, "rest_rate": 0.2, "p_value": 0.3}
+        | {"n_topics_tested": len(sizes)}
         | {"reason": f'{x} of {n} matured leads from content on "{name}"'}
         for name, (n, x) in sizes.items()
     ]
-    base = key | {"stage": "deal", "definition": "matured_30d", "dimension": "lead_source", "n_leads": total}
+    base = key | {"stage": "deal", "definition": "matured_30d_wide", "dimension": "all", "n_leads": total}
     return {"topic_performance": rows, "conversion_rate": [base]}
 
 
@@ -258,6 +260,9 @@ def test_topics_of_one_or_two_leads_say_nothing(sizes: dict[str, tuple[int, int]
             assert not topic.suggested
     assert {name for name, (n, _) in sizes.items() if 0 < n < GROUP} <= {t.topic for t in found.topics} - shown.keys()
     assert {one.topic for one in suggested} <= shown.keys()
+    assert all(not 0 < total - (topic.n_leads or total) < GROUP for topic in shown.values()), (
+        "its rest is a small group"
+    )
     if any(0 < n < GROUP for n, _ in sizes.values()) and shown:
         rest = total - sum(topic.n_leads or 0 for topic in shown.values())
         assert rest == 0 or rest >= GROUP or not any(topic.n_leads for topic in shown.values())
@@ -293,7 +298,7 @@ def test_the_insight_hides_rates_and_times_of_few_leads(
     row: dict[str, Any], size: int, expected: tuple[float | None, ...]
 ) -> None:
     key = {"channel_id": "acme", "as_of_date": date(2026, 3, 31)}
-    contacts = key | {"dimension": "all", "n_leads": size, "n_contacted": size}
+    contacts = key | {"dimension": "all", "n_contacted": size, "n_uncontacted": 0}
     with reading({"channel_insight": [key | row], "time_to_first_contact": [contacts]}) as marts:
         numbers = insight(marts)[0].numbers
     shown = (numbers.conversion_rate_30d, numbers.avg_hours_to_first_contact, numbers.contacted_rate)

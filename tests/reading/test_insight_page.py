@@ -37,12 +37,15 @@ INSIGHT: dict[str, Any] = {
     "other_sources_leads": 0,
     "unknown_source_leads": 50,
     "trend_direction": "up",
+    "trend_dispersion": 3.25,
     "conversion_rate_30d": 0.25,
     "conversion_rate_30d_n": 40,
     "conversion_rate_30d_x": 10,
     "conversion_rate_30d_ci_low": 0.14,
     "conversion_rate_30d_ci_high": 0.4,
     "conversion_rate_30d_km": None,
+    "conversion_cohort_from": "2026-03-02",
+    "conversion_cohort_to": "2026-04-01",
     "median_hours_to_first_contact": 2.5,
     "avg_hours_to_first_contact": 50.0,
     "contacted_rate": 0.8,
@@ -54,7 +57,8 @@ INSIGHT: dict[str, Any] = {
     "suggested_topic_3": None,
     "lead_volume": WEEKS,
     "time_to_first_contact": [
-        {"dimension": "all", "n_leads": 10, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0},
+        {"dimension": "all", "n_leads": 13, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0}
+        | {"n_contact_before_creation": 1, "n_converted_without_contact": 2},
     ],
 }
 
@@ -69,11 +73,27 @@ def test_markdown_says_what_the_page_says() -> None:
     assert "**1,200** leads this month, 50 % more than the 800 by the same point last month" in page
     assert r"| Fairs \| \<b\>shows\</b\> | ████████████████████████████ | 600 (75 %) |" in lines
     assert lines[lines.index("| source | | leads |") + 1] == "|---|---|---|"
-    assert "**25.0 %** of matured leads got a deal within 30 days (10 of 40; 95 % interval 14.0 % to 40.0 %)." in page
+    rate = "**25.0 %** of the leads of 2 March to 1 April 2026 got a deal within 30 days"
+    assert f"{rate} (10 of 40; 95 % interval 14.0 % to 40.0 %)." in page
+    assert "80 % of the 10 leads of the last 90 days that were contacted or wait were contacted." in page
+    assert "1 more was contacted before Zoho knew them." in page
+    assert "2 more were converted without a contact that is logged." in page
+    assert "compared with the four before; single weeks scatter 3.2 times as much as by chance)." in page
     assert r"**a\*b**: 5 of 9 converted." in page
     plain = page.replace("**", "").replace("\\", "")
     terminal = [line.strip() for line in render(INSIGHT, width=400).splitlines() if "█" not in line]
     assert [line for line in terminal if line not in plain] == []
+
+
+def test_a_row_of_an_older_build_has_no_new_columns() -> None:
+    old = {name: value for name, value in INSIGHT.items() if "cohort" not in name and name != "trend_dispersion"}
+    contact = {name: value for name, value in INSIGHT["time_to_first_contact"][0].items() if "creation" not in name}
+    page = markdown({**old, "time_to_first_contact": [contact | {"n_converted_without_contact": None}]})
+    assert "**25.0 %** of matured leads got a deal within 30 days" in page
+    assert "compared with the four before)." in page
+    assert " more " not in page.partition("First contact")[2]
+    years = markdown({**INSIGHT, "conversion_cohort_from": "2025-12-02", "conversion_cohort_to": "2026-01-01"})
+    assert "the leads of 2 December 2025 to 1 January 2026 got" in years
 
 
 def pixels(uri: str) -> list[bytes]:

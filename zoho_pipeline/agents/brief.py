@@ -48,6 +48,8 @@ def _topic_line(topic: Topic) -> str:
         numbers += f" (95 % interval {topic.ci_low:.3f} to {topic.ci_high:.3f})"
     if topic.lift is not None:
         numbers += f", lift {topic.lift:.2f}, {topic.evidence} evidence"
+    if topic.rest_rate is not None:
+        numbers += f", other leads {topic.rest_rate:.3f}"
     return f"topic: {quoted(topic.topic, 'no name')} · {numbers}" + (" · suggested" if topic.suggested else "")
 
 
@@ -73,6 +75,7 @@ def next_blog_posts(reading: Reading) -> tuple[str, int]:
         "data_status": reading.data_status,
         "base_rate": themes.base_rate,
         "base_n": themes.base_n,
+        "n_topics_tested": themes.n_topics_tested,
         "topics": [topic.model_dump() for topic in themes.topics if not topic.suppressed],
         "content_of_the_newest_leads": [
             {"title": item.title, "url": item.url, "topics": item.topics, "n_leads": item.n_leads}
@@ -82,9 +85,10 @@ def next_blog_posts(reading: Reading) -> tuple[str, int]:
     parts = [
         "Propose three blog posts for the marketing team of this channel.",
         "Base each proposal on the topics in the data below. For each proposal:\n"
-        "- name the topic, and give n_leads, n_converted, the rate with its 95 % interval (ci_low to ci_high), and the "
-        "lift;\n"
-        "- say whether the evidence is strong or directional, and whether a single content item is behind it;\n"
+        "- name the topic, and give n_leads, n_converted, the rate with its 95 % interval (ci_low to ci_high), the "
+        "rate of the other leads (rest_rate), and the lift;\n"
+        "- say whether the evidence is strong or directional, how many topics were tested (n_topics_tested), and "
+        "whether a single content item is behind it;\n"
         "- say that this is a correlation and no proof of a cause.",
         "Prefer topics with `suggested: true`. If there is none, say that the data do not support a suggestion, and "
         "propose to publish on more topics. Never invent a number. A topic that is missing here has too few leads.",

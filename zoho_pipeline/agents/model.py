@@ -73,6 +73,9 @@ class InsightNumbers(Part):
     leads_change_rate: float | None = Field(description="0.25 means a quarter more than last month at the same point.")
     change_status: str | None
     trend_direction: str | None
+    trend_dispersion: float | None = Field(
+        description="How much more single weeks scatter than by chance, at least 1. An import makes it large."
+    )
     leads_last_4_weeks: Count
     leads_previous_4_weeks: Count
     conversion_rate_30d: Rate
@@ -82,6 +85,8 @@ class InsightNumbers(Part):
     conversion_rate_30d_ci_high: Rate
     conversion_rate_30d_rolling: Rate
     conversion_rate_30d_km: Rate
+    conversion_cohort_from: str | None = Field(description="The local day from which the leads of the rate came.")
+    conversion_cohort_to: str | None = Field(description="The local day up to which they came.")
     avg_hours_to_first_contact: float | None
     median_hours_to_first_contact: float | None
     km_median_hours_to_first_contact: float | None
@@ -151,8 +156,14 @@ class Topic(Part):
     conversion_rate: Rate
     ci_low: Rate
     ci_high: Rate
+    rest_rate: Rate = Field(description="The same rate of all other leads.")
     lift: float | None = Field(description="Shrunk rate divided by the base rate; above 1 is better than the channel.")
-    evidence: str | None = Field(description="strong, or directional.")
+    p_value: float | None = Field(
+        description="The probability of at least so many deals if the topic makes no difference. Null: not tested."
+    )
+    evidence: str | None = Field(
+        description="strong: beyond chance, with regard to all topics that were tested. Otherwise directional."
+    )
     single_item: bool | None = Field(description="Whether one content item brought all of its leads.")
     suggested: bool
     reason: Text | None
@@ -163,6 +174,7 @@ class Topics(Part):
     words: str
     base_rate: Rate
     base_n: Count
+    n_topics_tested: int | None = Field(description="How many topics had enough leads to be tested.")
     topics: list[Topic]
     n_not_shown: int = Field(description="How many more topics there are.")
     caveats: Caveats

@@ -193,7 +193,9 @@ def _weeks(insight: Mapping[str, Any]) -> Iterable[Text]:
         "insufficient_data": ("Too few leads to show a trend", "dim"),
     }
     trend = words.get(insight["trend_direction"], (insight["trend_direction"], ""))
-    yield Text.assemble(trend, " (the last four full weeks, compared with the four before).")
+    scatter = insight.get("trend_dispersion")
+    allowed = f"; single weeks scatter {scatter:.1f} times as much as by chance" if scatter and scatter >= 2 else ""
+    yield Text.assemble(trend, f" (the last four full weeks, compared with the four before{allowed}).")
 
 
 def _conversion(insight: Mapping[str, Any]) -> Iterable[Text]:
@@ -207,7 +209,8 @@ def _conversion(insight: Mapping[str, Any]) -> Iterable[Text]:
     else:
         low, high = _percent(insight["conversion_rate_30d_ci_low"]), _percent(insight["conversion_rate_30d_ci_high"])
         of = f"({insight['conversion_rate_30d_x']:,} of {n:,}; 95 % interval {low} to {high})"
-        yield Text.assemble((_percent(rate), "bold"), f" of matured leads got a deal within 30 days {of}.")
+        whose = f"the leads of {span}" if (span := _cohort(insight)) else "matured leads"
+        yield Text.assemble((_percent(rate), "bold"), f" of {whose} got a deal within 30 days {of}.")
     km = insight["conversion_rate_30d_km"]
     if km is not None:
         yield Text(f"With younger leads, each counted for its age so far: {_percent(km)}.", style="dim")
@@ -224,6 +227,7 @@ def _contact(insight: Mapping[str, Any]) -> Iterable[Text]:
         yield Text(words, style="yellow")
         return
     median, mean = insight["median_hours_to_first_contact"], insight["avg_hours_to_first_contact"]
+    judged = total["n_contacted"] + (total.get("n_uncontacted") or 0)
     if median is None:
         yield Text(f"None of {total['n_leads']:,} leads of the last 90 days has been contacted.")
     else:
@@ -231,7 +235,7 @@ def _contact(insight: Mapping[str, Any]) -> Iterable[Text]:
             "Half were contacted within ", (_hours(median), "bold"), f"; the average is {_hours(mean)}."
         )
         if insight["contacted_rate"] is not None:
-            of = f"of the {total['n_leads']:,} leads of the last 90 days"
+            of = f"of the {judged:,} leads of the last 90 days that were contacted or wait"
             yield Text(f"{100 * insight['contacted_rate']:.0f} % {of} were contacted.")
     waiting = total.get("n_uncontacted") or 0
     if waiting:
@@ -246,6 +250,12 @@ def _contact(insight: Mapping[str, Any]) -> Iterable[Text]:
             f"Median including leads that still wait: {_hours(insight['km_median_hours_to_first_contact'])}.",
             style="dim",
         )
+    for name, words in (
+        ("n_contact_before_creation", "contacted before Zoho knew them"),
+        ("n_converted_without_contact", "converted without a contact that is logged"),
+    ):
+        if count := total.get(name):
+            yield Text(f"{count:,} more {'was' if count == 1 else 'were'} {words}.", style="dim")
 
 
 def _topics(insight: Mapping[str, Any]) -> Iterable[Text]:
@@ -268,6 +278,15 @@ def spark(counts: Sequence[int]) -> str:
     """Counts as a line of blocks; the highest block is the largest count."""
     top = max(counts, default=0)
     return "".join(SPARK[round((len(SPARK) - 1) * count / top)] if top else SPARK[0] for count in counts)
+
+
+def _cohort(insight: Mapping[str, Any]) -> str | None:
+    """`30 January to 1 March 2026`: between these days the leads of the rate were created. None: an older build."""
+    first, last = insight.get("conversion_cohort_from"), insight.get("conversion_cohort_to")
+    if first is None or last is None:
+        return None
+    start, end = date.fromisoformat(str(first)), date.fromisoformat(str(last))
+    return f"{start.day} {start:%B} to {_day(end)}" if start.year == end.year else f"{_day(start)} to {_day(end)}"
 
 
 def _day(day: date) -> str:

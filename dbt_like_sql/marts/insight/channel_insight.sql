@@ -5,22 +5,6 @@ with deal_rates as (
     where stage = 'deal' and dimension = 'all'
 ),
 
-trends as (
-    select
-        months.channel_id,
-        parameters.trend_z,
-        months.leads_newer_weeks + months.leads_older_weeks < parameters.trend_min_leads as is_thin,
-        case
-            when months.leads_newer_weeks + months.leads_older_weeks > 0
-                then
-                    cast(months.leads_newer_weeks - months.leads_older_weeks as double)
-                    / sqrt(cast(months.leads_newer_weeks + months.leads_older_weeks as double))
-        end as z
-    from metric_month_counts as months
-    inner join int_parameters as parameters
-        on months.channel_id = parameters.channel_id
-),
-
 -- The suggested topics in one row per channel and day.
 suggested as (
     select
@@ -76,6 +60,8 @@ select
     matured.ci_high as conversion_rate_30d_ci_high,
     rolling.conversion_rate as conversion_rate_30d_rolling,
     km.conversion_rate as conversion_rate_30d_km,
+    case when clock.has_data then dates.matured_from end as conversion_cohort_from,
+    case when clock.has_data then dates.matured_to end as conversion_cohort_to,
     contact.avg_contacted_seconds as avg_seconds_to_first_contact,
     contact.avg_contacted_hours as avg_hours_to_first_contact,
     contact.median_contacted_seconds as median_seconds_to_first_contact,
@@ -86,14 +72,11 @@ select
     contact.n_uncontacted,
     contact.oldest_uncontacted_seconds,
     contact.oldest_uncontacted_hours,
-    case
-        when not clock.has_data or trends.is_thin then 'insufficient_data'
-        when trends.z >= trends.trend_z then 'up'
-        when trends.z <= -trends.trend_z then 'down'
-        else 'flat'
-    end as trend_direction,
-    case when clock.has_data then cast(months.leads_newer_weeks as bigint) end as leads_last_4_weeks,
-    case when clock.has_data then cast(months.leads_older_weeks as bigint) end as leads_previous_4_weeks,
+    -- Without data there are no live leads, so that this is insufficient_data.
+    cast(trends.direction as varchar) as trend_direction,
+    trends.dispersion as trend_dispersion,
+    case when clock.has_data then trends.leads_newer_weeks end as leads_last_4_weeks,
+    case when clock.has_data then trends.leads_older_weeks end as leads_previous_4_weeks,
     cast(suggested.suggested_topic_1 as varchar) as suggested_topic_1,
     cast(suggested.suggested_topic_1_reason as varchar) as suggested_topic_1_reason,
     cast(suggested.suggested_topic_2 as varchar) as suggested_topic_2,
@@ -113,8 +96,10 @@ inner join metric_month_counts as months
     on clock.channel_id = months.channel_id
 inner join metric_top_sources as sources
     on clock.channel_id = sources.channel_id
-inner join trends
+inner join metric_trends as trends
     on clock.channel_id = trends.channel_id
+inner join metric_cohort_dates as dates
+    on clock.channel_id = dates.channel_id
 inner join metric_matured_counts as base
     on clock.channel_id = base.channel_id
 left join suggested

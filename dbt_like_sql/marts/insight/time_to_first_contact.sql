@@ -8,6 +8,8 @@ with counted as (
         coalesce(times.n_leads, 0) as n_leads,
         coalesce(times.n_contacted, 0) as n_contacted,
         coalesce(times.n_uncontacted, 0) as n_uncontacted,
+        coalesce(times.n_contact_before_creation, 0) as n_contact_before_creation,
+        coalesce(times.n_converted_without_contact, 0) as n_converted_without_contact,
         coalesce(times.n_on_clock, 0) as n_on_clock,
         times.n_1h_old,
         times.n_within_1h,
@@ -45,8 +47,8 @@ select
     case when clock.has_data then cast(counted.n_leads as bigint) end as n_leads,
     case when clock.has_data and clock.activities_readable then cast(counted.n_contacted as bigint) end as n_contacted,
     case
-        when counted.n_leads > 0 and clock.activities_readable
-            then cast(counted.n_contacted as double) / cast(counted.n_leads as double)
+        when counted.n_contacted + counted.n_uncontacted > 0
+            then cast(counted.n_contacted as double) / cast(counted.n_contacted + counted.n_uncontacted as double)
     end as contacted_rate,
     cast(floor(counted.avg_seconds + 0.500000001) as bigint) as avg_contacted_seconds,
     cast(
@@ -77,6 +79,10 @@ select
     end as within_24h_rate,
     case when clock.has_data and clock.activities_readable then cast(counted.n_uncontacted as bigint) end
         as n_uncontacted,
+    case when clock.has_data and clock.activities_readable then cast(counted.n_contact_before_creation as bigint) end
+        as n_contact_before_creation,
+    case when clock.has_data and clock.activities_readable then cast(counted.n_converted_without_contact as bigint) end
+        as n_converted_without_contact,
     cast(counted.oldest_uncontacted_seconds as bigint) as oldest_uncontacted_seconds,
     cast(
         cast(floor(counted.oldest_uncontacted_seconds / 36 + 0.500000001) as decimal(14, 0)) * 0.01 as decimal(12, 2)

@@ -1,5 +1,5 @@
--- One row per channel, day and topic of the catalogue: the conversion of its leads compared with the base rate of the
--- channel.
+-- One row per channel, day and topic of the catalogue: the conversion of its leads, compared with the base rate of the
+-- channel and with the rate of its other leads.
 with measured as (
     select
         topics.channel_id,
@@ -15,6 +15,9 @@ with measured as (
         rates.rate,
         rates.ci_low,
         rates.ci_high,
+        tests.p_value,
+        coalesce(tests.is_strong, false) as is_strong,
+        coalesce(max(tests.n_tested) over (partition by topics.channel_id), 0) as n_tested,
         base.n_leads as n_base,
         base.n_converted as x_base,
         cast(topics.n_leads as double) as n,
@@ -34,6 +37,10 @@ with measured as (
             and rates.definition = 'topic_evidence'
     inner join metric_matured_counts as base
         on topics.channel_id = base.channel_id
+    left join metric_topic_tests as tests
+        on
+            topics.channel_id = tests.channel_id
+            and topics.topic = tests.topic
 ),
 
 -- (x + k p0) / (n + k) and its quotient with p0 = X / N, each written as one division of whole numbers: then equal
@@ -42,6 +49,7 @@ compared as (
     select
         *,
         case when base_n > 0 then base_x / base_n end as base_rate,
+        case when base_n > n then (base_x - x) / (base_n - n) end as rest_rate,
         case when base_n > 0 and n + prior > 0 then (x * base_n + prior * base_x) / (base_n * (n + prior)) end
             as shrunk_rate,
         case when base_x > 0 and n + prior > 0 then (x * base_n + prior * base_x) / (base_x * (n + prior)) end as lift
@@ -51,7 +59,7 @@ compared as (
 judged as (
     select
         *,
-        case when ci_low > base_rate then 'strong' else 'directional' end as evidence,
+        case when is_strong then 'strong' else 'directional' end as evidence,
         coalesce(n_leads >= topic_min_leads and n_converted >= 1 and lift > 1, false) as is_candidate
     from compared
 ),
@@ -74,7 +82,7 @@ worded as (
     select
         *,
         cast(cast(floor(rate * 1000 + 0.500000001) as decimal(9, 0)) * 0.1 as decimal(9, 1)) as rate_percent,
-        cast(cast(floor(base_rate * 1000 + 0.500000001) as decimal(9, 0)) * 0.1 as decimal(9, 1)) as base_percent,
+        cast(cast(floor(rest_rate * 1000 + 0.500000001) as decimal(9, 0)) * 0.1 as decimal(9, 1)) as rest_percent,
         cast(cast(floor(lift * 100 + 0.500000001) as decimal(14, 0)) * 0.01 as decimal(14, 2)) as lift_rounded
     from ranked
 )
@@ -88,11 +96,14 @@ select
     case when has_data then cast(n_converted as bigint) end as n_converted,
     rate as conversion_rate,
     base_rate,
+    rest_rate,
     case when has_data then cast(n_content as bigint) end as n_content,
     shrunk_rate,
     lift,
     ci_low,
     ci_high,
+    p_value,
+    case when has_data and x_base is not null then cast(n_tested as bigint) end as n_topics_tested,
     evidence,
     n_content = 1 as single_item,
     is_candidate and candidate_rank <= topic_max_suggestions as is_suggested,
@@ -106,14 +117,21 @@ select
         else
             cast(n_converted as varchar) || ' of ' || cast(n_leads as varchar)
             || ' matured leads from content on "' || topic || '" (' || cast(rate_percent as varchar)
-            || ' %) got a deal within 30 days, against ' || cast(x_base as varchar) || ' of '
-            || cast(n_base as varchar) || ' matured leads in all (' || cast(base_percent as varchar) || ' %); '
+            || ' %) got a deal within 30 days, '
+            || case
+                when rest_percent is null then 'and there are no other matured leads; '
+                else
+                    'against ' || cast(x_base - n_converted as varchar) || ' of ' || cast(n_base - n_leads as varchar)
+                    || ' other matured leads (' || cast(rest_percent as varchar) || ' %); '
+            end
             || case when lift is null then '' else 'lift ' || cast(lift_rounded as varchar) || ' after shrinkage, ' end
             || evidence || ' evidence from '
             || case
                 when n_content = 1 then 'a single content item'
                 else cast(n_content as varchar) || ' content items'
             end
+            || case when p_value is null then ' (too few leads for a test; ' else ' (' end
+            || case when n_tested = 1 then '1 topic was tested)' else cast(n_tested as varchar) || ' topics were tested)' end
             || '; this is a correlation and no more.'
     end as reason
 from worded

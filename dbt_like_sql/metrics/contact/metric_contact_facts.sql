@@ -5,7 +5,11 @@ select
     leads.lead_no,
     coalesce(contacts.is_contacted, false) as is_contacted,
     coalesce(contacts.contact_status = 'uncontacted', false) as is_waiting,
-    coalesce(contacts.contact_status <> 'contact_before_creation', false) as is_on_clock,
+    coalesce(contacts.contact_status = 'contact_before_creation', false) as is_early,
+    coalesce(contacts.contact_status = 'converted_without_logged_contact', false) as is_converted_without_contact,
+    -- A lead leaves by its conversion because it went well, and not by chance. Kaplan-Meier needs leads that leave by
+    -- chance, so such a lead is never at risk, and neither is one that was contacted before its creation.
+    coalesce(contacts.contact_status in ('contacted', 'uncontacted'), false) as is_on_clock,
     contacts.seconds_to_first_contact,
     contacts.business_seconds_to_first_contact,
     contacts.observed_seconds,

@@ -6,6 +6,8 @@ select
     count(*) as n_leads,
     sum(case when contacts.is_contacted then 1 else 0 end) as n_contacted,
     sum(case when contacts.is_waiting then 1 else 0 end) as n_uncontacted,
+    sum(case when contacts.is_early then 1 else 0 end) as n_contact_before_creation,
+    sum(case when contacts.is_converted_without_contact then 1 else 0 end) as n_converted_without_contact,
     sum(case when contacts.is_on_clock then 1 else 0 end) as n_on_clock,
     sum(case when contacts.is_on_clock and contacts.is_1h_old then 1 else 0 end) as n_1h_old,
     sum(

@@ -1,6 +1,7 @@
--- One row per rate that has an interval: counts, rate and the Wilson 95 % bounds, limited to [0, 1]. If Deals cannot
--- be read, deals and wins are unknown. Then leads are counted, and conversions and rates are null. The definition
--- topic_evidence is the cohort of topic_performance. The other definitions are those of conversion_rate.
+-- One row per rate that has an interval: counts, rate and the Wilson 95 % bounds, limited to [0, 1]; km_30d has the
+-- bounds of Greenwood, because its leads were observed for different times. If Deals cannot be read, deals and wins are
+-- unknown. Then leads are counted, and conversions and rates are null. The definition topic_evidence is the cohort of
+-- topic_performance. The other definitions are those of conversion_rate.
 with stages as (
     select 'any_conversion' as stage
     union all select 'deal'
@@ -52,7 +53,9 @@ conversions as (
         end as n_converted,
         case when keys.definition in ('rolling_30d', 'km_30d', 'ever') then counts.n_immature else 0 end
             as n_immature,
-        survival.converted_rate as survival_rate
+        survival.converted_rate as survival_rate,
+        survival.ci_low as survival_low,
+        survival.ci_high as survival_high
     from keys
     left join metric_conversion_counts as counts
         on
@@ -84,7 +87,10 @@ counted as (
             when not is_known then null
             when definition = 'km_30d' then survival_rate
             when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double)
-        end as rate
+        end as rate,
+        -- If Deals cannot be read, no event is seen, and without an event there are no bounds.
+        survival_low,
+        survival_high
     from conversions
     union all
     select
@@ -99,7 +105,9 @@ counted as (
         0 as n_immature,
         case
             when n_leads > 0 then cast(n_converted as double) / cast(n_leads as double)
-        end as rate
+        end as rate,
+        null as survival_low,
+        null as survival_high
     from metric_topic_counts
 ),
 
@@ -136,12 +144,14 @@ select
     -- The rate is a limit too: at 0 and 1 the exact bound equals the rate, and a floating number may differ in its
     -- last digit.
     case
+        when definition = 'km_30d' then survival_low
         when rate is null then null
         when center - half_width < 0 then cast(0 as double)
         when center - half_width > rate then rate
         else center - half_width
     end as ci_low,
     case
+        when definition = 'km_30d' then survival_high
         when rate is null then null
         when center + half_width > 1 then cast(1 as double)
         when center + half_width < rate then rate

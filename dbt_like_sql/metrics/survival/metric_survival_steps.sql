@@ -9,7 +9,7 @@ with observations as (
         is_reached_30d as is_event
     from metric_lead_conversions
     union all
-    -- A lead that was contacted before its creation has no observed time and is never at risk.
+    -- Leads that were contacted before their creation, or converted without a contact, are never at risk.
     select
         lead_no,
         'contact' as event,

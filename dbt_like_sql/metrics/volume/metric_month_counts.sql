@@ -1,5 +1,5 @@
--- One row per channel: the leads of the running local month, of last month, of last month up to the same point of
--- wall-clock time, and of the two periods of four full local weeks that the trend compares.
+-- One row per channel: the leads of the running local month, of last month, and of last month up to the same point of
+-- wall-clock time.
 with points as (
     select
         channel_id,
@@ -7,8 +7,7 @@ with points as (
         date_trunc('month', as_of_local) as this_month,
         date_trunc('month', as_of_local) - interval '1 month' as last_month,
         -- A day that last month does not have becomes its last day: for 31 March 15:00 it is 28 February 15:00.
-        as_of_local - interval '1 month' as same_point,
-        date_trunc('week', as_of_local) as this_week
+        as_of_local - interval '1 month' as same_point
     from int_channel_clock
 ),
 
@@ -27,21 +26,7 @@ placed as (
                 and leads.created_local <= points.same_point
                 then 1
             else 0
-        end as is_last_month_same_point,
-        case
-            when
-                leads.created_local >= points.this_week - interval '28 days'
-                and leads.created_local < points.this_week
-                then 1
-            else 0
-        end as is_newer_weeks,
-        case
-            when
-                leads.created_local >= points.this_week - interval '56 days'
-                and leads.created_local < points.this_week - interval '28 days'
-                then 1
-            else 0
-        end as is_older_weeks
+        end as is_last_month_same_point
     from points
     inner join lead_source_attribution as leads
         on
@@ -53,9 +38,7 @@ select
     clock.channel_id,
     coalesce(sum(placed.is_this_month), 0) as leads_this_month,
     coalesce(sum(placed.is_last_month), 0) as leads_last_month_full,
-    coalesce(sum(placed.is_last_month_same_point), 0) as leads_last_month_same_point,
-    coalesce(sum(placed.is_newer_weeks), 0) as leads_newer_weeks,
-    coalesce(sum(placed.is_older_weeks), 0) as leads_older_weeks
+    coalesce(sum(placed.is_last_month_same_point), 0) as leads_last_month_same_point
 from int_channel_clock as clock
 left join placed
     on clock.channel_id = placed.channel_id

@@ -4,9 +4,12 @@ select
     dimension_value
 from time_to_first_contact
 where
-    n_contacted + n_uncontacted > n_leads
+    n_contacted + n_uncontacted + n_contact_before_creation + n_converted_without_contact <> n_leads
+    or contacted_rate <> cast(n_contacted as double) / (n_contacted + n_uncontacted)
     or n_contacted < 0
     or n_uncontacted < 0
+    or n_contact_before_creation < 0
+    or n_converted_without_contact < 0
     or avg_contacted_seconds < 0
     or median_contacted_seconds < 0
     or p95_contacted_seconds < median_contacted_seconds

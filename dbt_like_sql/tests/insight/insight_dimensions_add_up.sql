@@ -40,7 +40,9 @@ from (
         dimension,
         sum(n_leads) as n_leads,
         sum(n_contacted) as n_contacted,
-        sum(n_uncontacted) as n_uncontacted
+        sum(n_uncontacted) as n_uncontacted,
+        sum(n_contact_before_creation) as n_contact_before_creation,
+        sum(n_converted_without_contact) as n_converted_without_contact
     from time_to_first_contact
     where dimension <> 'topic'
     group by channel_id, as_of_date, dimension
@@ -54,3 +56,5 @@ where
     contact.n_leads <> whole.n_leads
     or contact.n_contacted <> whole.n_contacted
     or contact.n_uncontacted <> whole.n_uncontacted
+    or contact.n_contact_before_creation <> whole.n_contact_before_creation
+    or contact.n_converted_without_contact <> whole.n_converted_without_contact

@@ -24,5 +24,7 @@ where
     or (insight.change_status = 'no_data') <> (insight.leads_this_month is null)
     or (insight.change_status = 'ok') <> (insight.leads_change_rate is not null)
     or (insight.conversion_rate_30d_n > 0 and insight.conversion_rate_30d_x is not null) <> (insight.conversion_rate_30d is not null)
+    or (insight.trend_direction = 'insufficient_data') <> (insight.trend_dispersion is null)
+    or (insight.data_status in ('ok', 'stale')) <> (insight.conversion_cohort_from is not null)
     or (insight.topic_status = 'ok') <> (insight.suggested_topic_1 is not null)
     or suggestions.n_suggested > suggestions.topic_max_suggestions

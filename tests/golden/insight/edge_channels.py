@@ -106,10 +106,10 @@ def trends(world: RawWorld) -> None:
     # 31 March 2026 is a Tuesday: a = 2 to 29 March, b = 2 February to 1 March
     for key, a, b in (("thin", 9, 0), ("up", 12, 4), ("flat", 9, 4), ("down", 4, 12), ("level", 5, 5)):
         world.channel(key, AS_OF)
-        for number in range(a):
-            world.lead(key, f"a{number}", utc("2026-03-29 23:59:59") if number else utc("2026-03-02 00:00"))
-        for number in range(b):
-            world.lead(key, f"b{number}", utc("2026-03-01 23:59:59") if number else utc("2026-02-02 00:00"))
+        for name, count, monday in (("a", a, utc("2026-03-02 00:00")), ("b", b, utc("2026-02-02 00:00"))):
+            for number in range(count):  # the first one at its first second, all others at the last second of a week
+                last = monday + timedelta(7 * (number % 4 + 1)) - SECOND
+                world.lead(key, f"{name}{number}", last if number else monday)
         world.lead(key, "this_week", utc("2026-03-30 00:00"))
         world.lead(key, "too_old", utc("2026-02-01 23:59:59"))
 

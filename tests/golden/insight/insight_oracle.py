@@ -5,7 +5,6 @@ The input is the known data of each lead. The output has the columns of the mart
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,8 +13,9 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.golden.statistics.statistics_oracle import fisher, greenwood, holm, survival, trend, weekly, wilson
+
 DAY = 86_400
-Z = 1.959963984540054
 NONE = "(none)"
 LEAD_CHANNELS = (
     "Paid Search", "Organic Search", "Paid Social", "Organic Social", "Paid Video", "Organic Video", "Paid Other",
@@ -67,25 +67,6 @@ class Channel:
 
     def younger_than(self, days: int) -> list[Lead]:
         return [lead for lead in self.leads if 0 <= self.age(lead) < days * DAY]
-
-
-def wilson(rate: float, n: int) -> tuple[float, float]:
-    """Return the bounds, which are the roots p of (rate − p)² = z² p (1 − p) / n."""
-    a, b, c = 1 + Z * Z / n, -(2 * rate + Z * Z / n), rate * rate
-    root = math.sqrt(max(b * b - 4 * a * c, 0.0))
-    return max(0.0, (-b - root) / (2 * a)), min(1.0, (-b + root) / (2 * a))
-
-
-def survival(observations: Sequence[tuple[int, bool]]) -> list[tuple[int, Fraction]]:
-    """Return (t, S(t)) at each time t with an event, from (seconds, happened) of each subject."""
-    curve, s = [], Fraction(1)
-    times = sorted(seconds for seconds, _ in observations)
-    for moment in sorted({seconds for seconds, happened in observations if happened}):
-        at_risk = len(times) - bisect_left(times, moment)
-        events = sum(1 for seconds, happened in observations if happened and seconds == moment)
-        s *= 1 - Fraction(events, at_risk)
-        curve.append((moment, s))
-    return curve
 
 
 def percentile(values: Sequence[int], share: Fraction) -> Fraction:
@@ -156,7 +137,10 @@ def _reaching(channel: Channel, leads: Iterable[Lead], stage: str, limit: float 
     return sum(1 for seconds in times if seconds is not None and seconds <= limit)
 
 
-def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | None:
+def _km_rate(
+    channel: Channel, leads: Sequence[Lead], stage: str
+) -> tuple[float | None, tuple[float, float] | tuple[None, None]]:
+    """Return the Kaplan-Meier rate at 30 days and its interval."""
     observations = []
     for lead in leads:
         seconds = reached(channel, lead, stage)
@@ -167,7 +151,9 @@ def _km_rate(channel: Channel, leads: Sequence[Lead], stage: str) -> float | Non
     curve = survival(observations)
     last = curve[-1][1] if curve else Fraction(1)
     followed = max((seconds for seconds, _ in observations), default=0) >= 30 * DAY
-    return float(1 - last) if followed or last == 0 else None
+    if not followed and last != 0:
+        return None, (None, None)
+    return float(1 - last), greenwood(observations) or (None, None)
 
 
 def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[Any, ...]]:
@@ -190,9 +176,10 @@ def conversion_rate(channel: Channel) -> dict[tuple[str, str, str, str], tuple[A
                 "ever": (len(here), _reaching(channel, here, stage), len(young)),
             }
             for definition, (n, x, immature) in counted.items():
-                rate = _km_rate(channel, here, stage) if definition == "km_30d" else x / n if n else None
-                rate = None if n == 0 else rate
+                rate = x / n if n else None
                 low, high = (None, None) if rate is None else wilson(rate, n)
+                if definition == "km_30d":
+                    rate, (low, high) = _km_rate(channel, here, stage) if n else (None, (None, None))
                 status = "no_leads" if n == 0 else "insufficient" if n < 5 else "small_sample" if n < 30 else "ok"
                 rows[stage, definition, dimension, value] = (n, x, rate, low, high, immature, status)
     return rows
@@ -204,17 +191,19 @@ class Contact:
 
     seconds: int | None
     observed: int | None
-    waiting: bool
+    status: str
 
 
 def first_contact(channel: Channel, lead: Lead) -> Contact:
     happened = [instant for instant in lead.contacts if instant <= channel.as_of]
     if happened:
         seconds = int((min(happened) - lead.created).total_seconds())
-        return Contact(None, None, False) if seconds < -300 else Contact(max(0, seconds), max(0, seconds), False)
+        if seconds < -300:
+            return Contact(None, None, "early")
+        return Contact(max(0, seconds), max(0, seconds), "contacted")
     if lead.converted and lead.converted <= channel.as_of:
-        return Contact(None, int((lead.converted - lead.created).total_seconds()), False)
-    return Contact(None, channel.age(lead), True)
+        return Contact(None, None, "converted")
+    return Contact(None, channel.age(lead), "waiting")
 
 
 def time_to_first_contact(channel: Channel) -> dict[tuple[str, str], dict[str, Any]]:
@@ -224,13 +213,14 @@ def time_to_first_contact(channel: Channel) -> dict[tuple[str, str], dict[str, A
         seen = [(channel.age(lead), first_contact(channel, lead)) for lead in here]
         times = [contact.seconds for _, contact in seen if contact.seconds is not None]
         clocked = [(age, contact) for age, contact in seen if contact.observed is not None]
-        waits = [contact.observed or 0 for _, contact in seen if contact.waiting]
+        waits = [contact.observed or 0 for _, contact in seen if contact.status == "waiting"]
+        statuses = [contact.status for _, contact in seen]
         curve = survival([(contact.observed or 0, contact.seconds is not None) for _, contact in clocked])
         half = next((moment for moment, s in curve if s <= Fraction(1, 2)), None)
         rows[dimension, value] = {
             "n_leads": len(here),
             "n_contacted": len(times),
-            "contacted_rate": len(times) / len(here) if here else None,
+            "contacted_rate": len(times) / len(clocked) if clocked else None,
             "avg_contacted_hours": hours(Fraction(sum(times), len(times))) if times else None,
             "median_contacted_hours": hours(percentile(times, Fraction(1, 2))) if times else None,
             "p95_contacted_hours": hours(percentile(times, Fraction(95, 100))) if times else None,
@@ -239,6 +229,8 @@ def time_to_first_contact(channel: Channel) -> dict[tuple[str, str], dict[str, A
             "within_1h_rate": _within(clocked, 3600),
             "within_24h_rate": _within(clocked, DAY),
             "n_uncontacted": len(waits),
+            "n_contact_before_creation": statuses.count("early"),
+            "n_converted_without_contact": statuses.count("converted"),
             "oldest_uncontacted_hours": hours(max(waits)) if waits else None,
         }
     return rows
@@ -284,18 +276,29 @@ def topics(channel: Channel, min_leads: int = 5) -> dict[str, dict[str, Any]]:
         n, x = len(here), _reaching(channel, here, "deal", 30 * DAY)
         shrunk = (x + 10 * base) / (n + 10) if base is not None else None
         lift = shrunk / base if shrunk is not None and base else None
-        low = wilson(x / n, n)[0] if n else None
+        rest = [lead for lead in matured if lead not in here]
+        p = fisher(x, n, x + _reaching(channel, rest, "deal", 30 * DAY), len(matured)) if n >= min_leads else None
+        low, high = wilson(x / n, n) if n else (None, None)
         rows[topic] = {
             "n_leads": n,
             "n_converted": x,
             "conversion_rate": x / n if n else None,
+            "base_rate": base,
+            "rest_rate": Fraction(_reaching(channel, rest, "deal", 30 * DAY), len(rest)) if rest else None,
             "n_content": len({lead.item for lead in here}),
+            "p_value": p,
+            "ci_low": low,
+            "ci_high": high,
             "shrunk_rate": shrunk,
             "lift": lift,
-            "evidence": "strong" if low is not None and base is not None and low > base else "directional",
             "single_item": len({lead.item for lead in here}) == 1,
             "candidate": n >= min_leads and x >= 1 and lift is not None and lift > 1,
         }
+    tested = {topic: row["p_value"] for topic, row in rows.items() if row["p_value"] is not None}
+    strong = holm(tested)
+    for topic, row in rows.items():
+        row["n_topics_tested"] = len(tested)
+        row["evidence"] = "strong" if topic in strong else "directional"
     ranked = sorted(
         (topic for topic in rows if rows[topic].pop("candidate")),
         key=lambda t: (rows[t]["evidence"] != "strong", -(rows[t]["lift"] or 0), -rows[t]["n_leads"], t),
@@ -318,8 +321,9 @@ def insight(channel: Channel) -> dict[str, Any]:
     chosen = this or last
     known = sorted({s for s in chosen if s != "Unknown"}, key=lambda s: (-chosen.count(s), s))
     monday = datetime.combine(_monday(now), time())
-    a = sum(1 for moment, _ in created if monday - timedelta(28) <= moment < monday)
-    b = sum(1 for moment, _ in created if monday - timedelta(56) <= moment < monday - timedelta(28))
+    weeks = weekly([moment for moment, _ in created], monday)
+    direction, scatter = trend(weeks)
+    day_60, day_30 = (channel.local(channel.as_of - timedelta(days)).date() for days in (60, 30))
     row: dict[str, Any] = {
         "leads_this_month": len(this),
         "leads_last_month_same_point": same,
@@ -330,20 +334,18 @@ def insight(channel: Channel) -> dict[str, Any]:
         "top_sources_tie_at_cutoff": len(known) > 3 and chosen.count(known[3]) == chosen.count(known[2]),
         "other_sources_leads": sum(map(chosen.count, known[3:])),
         "unknown_source_leads": chosen.count("Unknown"),
-        "trend_direction": _trend(a, b),
+        "trend_direction": direction,
+        "trend_dispersion": scatter,
+        "leads_last_4_weeks": sum(weeks[4:]),
+        "leads_previous_4_weeks": sum(weeks[:4]),
+        "conversion_cohort_from": day_60,
+        "conversion_cohort_to": day_30,
         "topic_status": _topic_status(channel),
     }
     for place in range(3):
         row[f"top_source_{place + 1}"] = known[place] if place < len(known) else None
         row[f"top_source_{place + 1}_leads"] = chosen.count(known[place]) if place < len(known) else None
     return row
-
-
-def _trend(a: int, b: int) -> str:
-    if a + b < 10:
-        return "insufficient_data"
-    z = (a - b) / math.sqrt(a + b)
-    return "up" if z >= 1.645 else "down" if z <= -1.645 else "flat"
 
 
 def _topic_status(channel: Channel) -> str:

@@ -29,12 +29,24 @@ def random_channel(seed: int, now: datetime = NOON) -> Channel:
         for i in range(rng.choice((0, 1, 4)))
     )
     step = rng.choice((3600, 86_400, 7 * 3600 + 13))
-    leads = tuple(_lead(rng, f"L{i}", as_of, items, step) for i in range(rng.choice((0, 3, 12, 30, 60))))
+    spans = rng.choice(((110, 200), (110, 200), (110, 200), (35,)))
+    favours = rng.random() < 0.3  # then leads of the first item convert much more than others
+    count = rng.choice((0, 3, 12, 30, 60))
+    leads = tuple(_lead(rng, f"L{i}", as_of, items, step, spans, favours) for i in range(count))
     return Channel(f"ch{seed:04d}", as_of, rng.choice(ZONES), items, leads)
 
 
-def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, ...], step: int) -> Lead:
-    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, rng.choice((110, 200)) * 86_400 // step) * step
+def _lead(
+    rng: random.Random,
+    lead_id: str,
+    as_of: datetime,
+    items: tuple[Item, ...],
+    step: int,
+    spans: tuple[int, ...],
+    favours: bool,
+) -> Lead:
+    """Return a lead that is at most one of `spans` days old, or exactly on an edge of a window."""
+    age = rng.choice(EDGES) if rng.random() < 0.15 else rng.randrange(0, rng.choice(spans) * 86_400 // step) * step
     created = as_of - timedelta(seconds=age)
 
     def later(start: datetime, most_days: int) -> datetime | None:
@@ -47,14 +59,16 @@ def _lead(rng: random.Random, lead_id: str, as_of: datetime, items: tuple[Item, 
         instant = start + timedelta(seconds=gap)
         return instant if instant <= as_of else None
 
-    converted = later(created, rng.choice((45, 120))) if rng.random() < 0.6 else None
-    linked = converted if converted and rng.random() < 0.7 else None
+    item = rng.choice(items) if items and rng.random() < 0.7 else None
+    is_favourite = favours and item is not None and item is items[0]
+    chance = 0.95 if is_favourite else 0.1 if favours else 0.6
+    converted = later(created, 10 if favours else rng.choice((45, 120))) if rng.random() < chance else None
+    linked = converted if converted and (is_favourite or rng.random() < 0.7) else None
     won = later(linked, 20) if linked and rng.random() < 0.6 else None
     contacts = tuple(
         created + timedelta(seconds=rng.choice((-400, -300, -1, 0, 3600, 86_400, rng.randrange(0, 9 * 86_400))))
         for _ in range(rng.choice((0, 0, 1, 1, 2)))
     )
-    item = rng.choice(items) if items and rng.random() < 0.7 else None
     source = rng.choice(SOURCES[: rng.choice((2, 6))])
     campaign = rng.choice(CAMPAIGNS) if rng.random() < 0.5 else None
     medium = rng.choice(tuple(MEDIA)) if rng.random() < 0.4 else None

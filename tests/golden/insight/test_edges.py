@@ -154,7 +154,9 @@ def test_at_most_three_topics_are_suggested(edges: Warehouse) -> None:
     rows = table(edges, "topic_performance", "channel_id = 'five_topics'", order="coalesce(suggestion_rank, 9)")
     # e is first by its rate. Of the equal ones, D is before a by its bytes. c has only four leads.
     assert [row["topic"] for row in rows if row["is_suggested"]] == ["e", "D", "a"]
-    assert {row["evidence"] for row in rows} == {"strong"}
+    # c is not tested; the others are, and all four are beyond chance
+    assert {row["topic"] for row in rows if row["evidence"] == "strong"} == {"a", "b", "D", "e"}
+    assert {row["topic"]: row["n_topics_tested"] for row in rows if row["p_value"] is None} == {"c": 4}
     row = insight(edges, "five_topics")
     assert pick(row, "suggested_topic_1", "suggested_topic_3", "topic_status") == ("e", "a", "ok")
 

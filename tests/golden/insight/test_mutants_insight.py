@@ -98,8 +98,79 @@ MUTANTS = {
     "z of 1.96": ("metric_rates", "1.959963984540054", "1.96"),
     "early contacts on the clock": (
         "metric_contact_facts",
-        "contacts.contact_status <> 'contact_before_creation'",
-        "contacts.contact_status <> ''",
+        "in ('contacted', 'uncontacted')",
+        "in ('contacted', 'uncontacted', 'contact_before_creation')",
+    ),
+    "converted leads on the clock": (
+        "metric_contact_facts",
+        "in ('contacted', 'uncontacted')",
+        "in ('contacted', 'uncontacted', 'converted_without_logged_contact')",
+    ),
+    "all leads in the contacted rate": (
+        "time_to_first_contact",
+        "cast(counted.n_contacted + counted.n_uncontacted as double)",
+        "cast(counted.n_leads as double)",
+    ),
+    "waiting leads alone in the contacted rate": (
+        "time_to_first_contact",
+        "cast(counted.n_contacted + counted.n_uncontacted as double)",
+        "cast(greatest(counted.n_uncontacted, 1) as double)",
+    ),
+    "no early contacts counted": (
+        "metric_contact_facts",
+        "contacts.contact_status = 'contact_before_creation'",
+        "contacts.contact_status = ''",
+    ),
+    "conversions without contact counted as early": (
+        "metric_contact_facts",
+        "contacts.contact_status = 'contact_before_creation'",
+        "contacts.contact_status like 'con%e%_%o%'",
+    ),
+    "Wilson's lower bound for km_30d": ("metric_rates", "when definition = 'km_30d' then survival_low\n", ""),
+    "Wilson's upper bound for km_30d": ("metric_rates", "when definition = 'km_30d' then survival_high\n", ""),
+    "the rest with the topic": (
+        "topic_performance",
+        "case when base_n > n then (base_x - x) / (base_n - n) end",
+        "case when base_n > n then base_x / base_n end",
+    ),
+    "evidence by the interval": (
+        "topic_performance",
+        "case when is_strong then",
+        "case when ci_low > base_rate then",
+    ),
+    "the number of tests for tested topics alone": (
+        "topic_performance",
+        "coalesce(max(tests.n_tested) over (partition by topics.channel_id), 0)",
+        "coalesce(tests.n_tested, 0)",
+    ),
+    "tests without deals": (
+        "topic_performance",
+        "case when has_data and x_base is not null then cast(n_tested",
+        "case when has_data then cast(n_tested",
+    ),
+    "all leads against the topic in the reason": (
+        "topic_performance",
+        "cast(n_base - n_leads as varchar)",
+        "cast(n_base as varchar)",
+    ),
+    "all deals against the topic in the reason": (
+        "topic_performance",
+        "cast(x_base - n_converted as varchar)",
+        "cast(x_base as varchar)",
+    ),
+    "an untested topic without a word": (
+        "topic_performance",
+        "' (too few leads for a test; '",
+        "' ('",
+    ),
+    "the cohort from a date of UTC": ("metric_cohort_dates", "coalesce(first_span.utc_offset_seconds, 0)", "0"),
+    "the cohort to a date of UTC": ("metric_cohort_dates", "coalesce(last_span.utc_offset_seconds, 0)", "0"),
+    "the cohort from 90 days": ("metric_cohort_dates", "interval '60 days'", "interval '90 days'"),
+    "the cohort to today": ("metric_cohort_dates", "as_of_utc - interval '30 days'", "as_of_utc"),
+    "dates without data": (
+        "channel_insight",
+        "case when clock.has_data then dates.matured_from end",
+        "dates.matured_from",
     ),
     "young leads in the first hour's share": (
         "metric_contact_times",
@@ -112,7 +183,7 @@ MUTANTS = {
         "true as is_known",
     ),
     "the running week in the trend": (
-        "metric_month_counts",
+        "metric_trends",
         "date_trunc('week', as_of_local) as this_week",
         "date_trunc('week', as_of_local) + interval '7 days' as this_week",
     ),

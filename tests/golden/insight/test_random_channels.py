@@ -91,6 +91,8 @@ def test_the_worlds_cover_what_is_intricate(tables: dict[str, list[Row]]) -> Non
         row["conversion_rate"] for row in tables["conversion_rate"] if row["definition"] == "km_30d" and row["n_leads"]
     }
     assert {None, 0.0, 1.0} < km
+    assert {1.0, None} < seen("channel_insight", "trend_dispersion")
+    assert {1.0, None} < seen("topic_performance", "p_value")
     assert seen("conversion_rate", "display_status") == {"ok", "small_sample", "insufficient", "no_leads"}
     assert seen("time_to_first_contact", "km_median_status") == {"ok", "not_reached", "no_leads"}
     assert seen("channel_insight", "trend_direction") == {"up", "down", "flat", "insufficient_data"}

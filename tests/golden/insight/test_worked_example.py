@@ -1,7 +1,7 @@
 """The worked example of docs/metrics.md: every value of its tables, on both engines."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -102,8 +102,8 @@ def agrees(got: Any, written: str) -> bool:
     """Compare a fraction exactly, a decimal to its written digits, and a word exactly."""
     if written in ("null", "true", "false"):
         return got is {"null": None, "true": True, "false": False}[written]
-    if isinstance(got, str) or got is None or isinstance(got, bool):
-        return bool(got == written)
+    if isinstance(got, str | date) or got is None or isinstance(got, bool):
+        return str(got) == written
     digits = len(written.partition(".")[2])
     near = 0.5 * 10**-digits if digits > 2 else 1e-11
     return abs(Fraction(got) - Fraction(written)) <= near

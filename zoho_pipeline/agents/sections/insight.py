@@ -13,9 +13,9 @@ DEFINITIONS = {
     "leads_this_month": "Leads created from the local start of the month to as_of.",
     "leads_last_month_same_point": "Leads of last month up to the same day and time of day.",
     "conversion_rate_30d": "The share with a deal within 30 days, of the leads created 60 to 30 days before as_of.",
-    "contacted_rate": "The share of the leads of the last 90 days that had a call, a meeting or a task as contact.",
+    "contacted_rate": "The share that had a contact, of the contacted and waiting leads of the last 90 days.",
     "median_hours_to_first_contact": "The median over contacted leads only, so it looks better than it is.",
-    "trend_direction": "The last four full weeks against the four before, by a test of significance.",
+    "trend_direction": "The last four full weeks against the four before, by a test that knows how weeks scatter.",
     "suggested_topics": "Topics whose leads got deals more often than all leads of the channel.",
 }
 _SMALL_SAMPLE = 30
@@ -25,11 +25,13 @@ select definition, n_leads from conversion_rate
 where channel_id = ? and as_of_date = ? and stage = 'deal' and dimension = 'all'
 """
 _CONTACTS = """
-select n_leads, n_contacted from time_to_first_contact where channel_id = ? and as_of_date = ? and dimension = 'all'
+select n_contacted, n_uncontacted from time_to_first_contact
+where channel_id = ? and as_of_date = ? and dimension = 'all'
 """
 _COUNTS = (
     *("leads_this_month", "leads_last_month_same_point", "leads_last_month_full", "leads_change_rate", "change_status"),
-    *("trend_direction", "leads_last_4_weeks", "leads_previous_4_weeks", "conversion_rate_30d_n", "n_uncontacted"),
+    *("trend_direction", "trend_dispersion", "conversion_cohort_from", "conversion_cohort_to", "leads_last_4_weeks"),
+    *("leads_previous_4_weeks", "conversion_rate_30d_n", "n_uncontacted"),
 )
 _MATURED = ("conversion_rate_30d", "conversion_rate_30d_x", "conversion_rate_30d_ci_low", "conversion_rate_30d_ci_high")
 _TIMES = ("avg_hours_to_first_contact", "median_hours_to_first_contact", "km_median_hours_to_first_contact")
@@ -61,7 +63,7 @@ def insight(reading: Reading) -> tuple[Insight, int]:
 def _numbers(reading: Reading, row: dict[str, Any]) -> InsightNumbers:
     key = (reading.channel_id, reading.as_of_date)
     sizes = {found["definition"]: found["n_leads"] for found in reading.rows(_RATES, key)}
-    contacts = next(iter(reading.rows(_CONTACTS, key)), {"n_leads": None, "n_contacted": None})
+    contacts = next(iter(reading.rows(_CONTACTS, key)), {"n_contacted": None, "n_uncontacted": None})
     shown: dict[str, Any] = {name: row.get(name) for name in _COUNTS}
     few = is_small(shown["conversion_rate_30d_n"])
     shown |= {name: None if few else row.get(name) for name in _MATURED}
@@ -70,7 +72,8 @@ def _numbers(reading: Reading, row: dict[str, Any]) -> InsightNumbers:
         shown[column] = None if is_small(sizes.get(definition)) else row.get(column)
     few_contacted = is_small(contacts["n_contacted"])
     shown |= {name: None if few_contacted else row.get(name) for name in _TIMES}
-    shown["contacted_rate"] = None if is_small(contacts["n_leads"]) else row.get("contacted_rate")
+    judged = (contacts["n_contacted"] or 0) + (contacts["n_uncontacted"] or 0)
+    shown["contacted_rate"] = None if is_small(judged) else row.get("contacted_rate")
     # the age of the lead that waits longest is its time of creation, so it is shown to the day, and within a group only
     oldest = row.get("oldest_uncontacted_hours")
     is_hidden = oldest is None or not shown["n_uncontacted"] or is_small(shown["n_uncontacted"])
@@ -83,6 +86,12 @@ def _sample(numbers: InsightNumbers) -> list[str]:
     if size is None or size >= _SMALL_SAMPLE:
         return []
     return [f"The conversion rate counts {size} leads only, which is a small sample."]
+
+
+def _cohort(found: InsightNumbers) -> str:
+    if found.conversion_cohort_from is None or found.conversion_cohort_to is None:
+        return ""
+    return f"; they came from {found.conversion_cohort_from} to {found.conversion_cohort_to}"
 
 
 def _words(found: InsightNumbers, sources: list[tuple[str, int]], period: str | None) -> str:
@@ -98,7 +107,7 @@ def _words(found: InsightNumbers, sources: list[tuple[str, int]], period: str | 
         between = "" if low is None or high is None else f", 95 % interval {percent(low)} to {percent(high)}"
         parts.append(
             f"{found.conversion_rate_30d_x} of {found.conversion_rate_30d_n} leads got a deal within 30 days "
-            f"({percent(found.conversion_rate_30d)}{between})."
+            f"({percent(found.conversion_rate_30d)}{between}){_cohort(found)}."
         )
     if found.median_hours_to_first_contact is not None:
         parts.append(f"The median time to first contact is {found.median_hours_to_first_contact:g} hours.")

@@ -9,17 +9,16 @@ from zoho_pipeline.agents.sections.reading import CORRELATION, SMALL_GROUPS, Rea
 from zoho_pipeline.agents.suppression import also_hidden, is_small
 from zoho_pipeline.agents.untrusted import clean, quoted
 
-_QUERY = """
-select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, lift, evidence, single_item, is_suggested,
-    suggestion_rank, reason, base_rate
-from topic_performance where channel_id = ? and as_of_date = ?
-"""
+# all columns: those that a newer version adds are missing until the first transform after the upgrade
+_QUERY = "select * from topic_performance where channel_id = ? and as_of_date = ?"
 _BASE = """
-select cast(sum(n_leads) as bigint) as n from conversion_rate
-where channel_id = ? and as_of_date = ? and stage = 'deal' and definition = 'matured_30d' and dimension = 'lead_source'
+select n_leads as n from conversion_rate
+where channel_id = ? and as_of_date = ? and stage = 'deal' and definition = 'matured_30d_wide' and dimension = 'all'
 """
+_TESTED = "Evidence is strong where chance alone rarely makes such a difference, however many topics were compared."
 _LONGEST_REASON = 600
-_DETAILS = ("n_leads", "n_converted", "conversion_rate", "ci_low", "ci_high", "lift", "evidence", "single_item")
+_DETAILS = ("n_leads", "n_converted", "conversion_rate", "ci_low", "ci_high", "rest_rate", "lift", "p_value",
+            "evidence", "single_item")  # fmt: skip
 
 
 def topics(reading: Reading, limit: int = 20) -> tuple[Topics, int]:
@@ -36,12 +35,14 @@ def topics(reading: Reading, limit: int = 20) -> tuple[Topics, int]:
         words=_words(shown),
         base_rate=base_rate,
         base_n=base_n,
+        n_topics_tested=next((row.get("n_topics_tested") for row in found), None),
         topics=shown,
         n_not_shown=len(found) - len(shown),
         caveats=[
             *reading.caveats(),
             CORRELATION + " People who read about a topic may be closer to a deal for other reasons.",
             "A rate of few leads is uncertain: cite n_leads and the interval (ci_low, ci_high) with it.",
+            _TESTED,
             SMALL_GROUPS,
         ],
     )
@@ -59,7 +60,8 @@ def read_topics(reading: Reading) -> list[dict[str, Any]]:
     key = (reading.channel_id, reading.as_of_date)
     rows = reading.rows(_QUERY, key)
     total = _total(reading)
-    small = {row["topic"] for row in rows if is_small(row["n_leads"])}
+    # the rest of a topic has a rate too, so that it is a group like another
+    small = {row["topic"] for row in rows if is_small(row["n_leads"]) or is_small(_rest(row, total))}
     if small or is_small(total):
         shown = [(row["topic"], row["n_leads"]) for row in rows if row["n_leads"] and row["topic"] not in small]
         small |= also_hidden(shown, total or 0)
@@ -68,6 +70,10 @@ def read_topics(reading: Reading) -> list[dict[str, Any]]:
     # a hidden topic has no place between others: it would bound its numbers
     rows.sort(key=lambda row: (row["is_hidden"], *_place(row), row["topic"]))
     return rows
+
+
+def _rest(row: dict[str, Any], total: int | None) -> int | None:
+    return None if total is None or not row["n_leads"] else total - int(row["n_leads"])
 
 
 def _place(row: dict[str, Any]) -> tuple[int, int]:
@@ -102,7 +108,7 @@ def reason(row: dict[str, Any]) -> str | None:
 
 
 def _shown(row: dict[str, Any]) -> Topic:
-    details = {name: None if row["is_hidden"] else row[name] for name in _DETAILS}
+    details = {name: None if row["is_hidden"] else row.get(name) for name in _DETAILS}
     return Topic(
         topic=topic_name(row),
         **details,
@@ -112,6 +118,10 @@ def _shown(row: dict[str, Any]) -> Topic:
     )
 
 
+def _against(found: Topic) -> str:
+    return "" if found.rest_rate is None else f"; of the other leads {percent(found.rest_rate)}"
+
+
 def _words(shown: list[Topic]) -> str:
     suggested = [topic for topic in shown if topic.suggested]
     if not suggested:
@@ -119,7 +129,7 @@ def _words(shown: list[Topic]) -> str:
     parts = [
         f"{quoted(found.topic, 'no name')} ({found.n_converted} of {found.n_leads} leads got a deal, "
         f"{percent(found.conversion_rate)}, 95 % interval {percent(found.ci_low)} to {percent(found.ci_high)}, "
-        f"lift {found.lift:.2f}, {found.evidence} evidence)"
+        f"lift {found.lift:.2f}, {found.evidence} evidence{_against(found)})"
         for found in suggested
         if found.conversion_rate is not None
         and found.ci_low is not None

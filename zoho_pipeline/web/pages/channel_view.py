@@ -7,7 +7,7 @@ from typing import Any
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.web.api.channel_model import ChannelState, Lead
 from zoho_pipeline.web.pages.charts import FEW, Bars, Whisker, bars_of_weeks, shares, whiskers
-from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, short_moment, shown, whole
+from zoho_pipeline.web.pages.formats import NONE, day, hours, moment, percent, plural, short_moment, shown, whole
 from zoho_pipeline.writeback.model import Writeback
 
 MOST_ROWS = 8
@@ -170,7 +170,9 @@ def _conversion(insight: Mapping[str, Any], currency: str | None) -> str:
         return "It is unknown which leads got a deal: deals cannot be read."
     if not n:
         return "No lead is 30 days old yet, so there is nothing to measure."
-    return f"{whole(x, currency)} of {whole(n, currency)} leads got a deal within 30 days."
+    first, last = insight.get("conversion_cohort_from"), insight.get("conversion_cohort_to")
+    came = f" that came from {day(str(first))} to {day(str(last))}" if first and last else ""
+    return f"{whole(x, currency)} of {whole(n, currency)} leads{came} got a deal within 30 days."
 
 
 def _conversion_note(insight: Mapping[str, Any]) -> str:
@@ -241,8 +243,9 @@ def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
         return ["No lead came in the last 90 days."]
     if total["n_contacted"] is None:
         return ["It is unknown when leads were contacted: no activity can be read."]
-    n, contacted = total["n_leads"], total["n_contacted"]
-    lines = [f"{whole(contacted, currency)} of {whole(n, currency)} leads of the last 90 days were contacted."]
+    contacted = total["n_contacted"]
+    judged = contacted + (total.get("n_uncontacted") or 0)
+    lines = [f"{whole(contacted, currency)} of {whole(judged, currency)} leads of the last 90 days were contacted."]
     if insight["median_hours_to_first_contact"] is not None:
         lines.append(f"Half of these waited less than {hours(insight['median_hours_to_first_contact'])}.")
     waiting = total.get("n_uncontacted") or 0
@@ -251,6 +254,12 @@ def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
         longest = f"; the longest has waited for {hours(oldest)}" if oldest is not None else ""
         verb = "waits" if waiting == 1 else "wait"
         lines.append(f"{whole(waiting, currency)} {plural(waiting, 'lead')} still {verb}{longest}.")
+    others = (total.get("n_contact_before_creation") or 0) + (total.get("n_converted_without_contact") or 0)
+    if others:
+        kinds = "contacted before Zoho knew them, or converted without a contact"
+        lines.append(
+            f"{whole(others, currency)} more {plural(others, 'lead')} {'was' if others == 1 else 'were'} {kinds}."
+        )
     return lines
 
 
@@ -262,13 +271,16 @@ def _suggestions(insight: Mapping[str, Any], currency: str | None) -> list[tuple
 
 
 def _reason(row: Mapping[str, Any], currency: str | None) -> str:
-    x, n = whole(row["n_converted"], currency), whole(row["n_leads"], currency)
+    x, n, tested = whole(row["n_converted"], currency), whole(row["n_leads"], currency), row.get("n_topics_tested")
+    among = f" among the {whole(tested, currency)} topics that were compared" if tested and tested > 1 else ""
     strength = (
-        "Its whole range lies above that."
+        f"Chance alone rarely does that{among}."
         if row["evidence"] == "strong"
-        else "It is only a hint: the numbers are small."
+        else f"It is only a hint: chance alone can do that{among}."
     )
-    return f"{x} of {n} leads got a deal; of all leads {percent(row['base_rate'])} did. {strength}"
+    rest = row.get("rest_rate")
+    others = f"of all leads {percent(row['base_rate'])}" if rest is None else f"of the other leads {percent(rest)}"
+    return f"{x} of {n} leads got a deal; {others} did. {strength}"
 
 
 def lead_rows(leads: Sequence[Lead], year: int | None) -> list[dict[str, Any]]:

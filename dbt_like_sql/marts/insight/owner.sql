@@ -55,7 +55,7 @@ owners as (
     group by channel_id, owner_id
 ),
 
--- If the sync behind as_of saw that a deal was won, it was won by then, whatever its closing date.
+-- Only won deals have a won_at. If the sync behind as_of saw that a deal was won, it was won by then, whatever its closing date.
 revenues as (
     select
         deals.channel_id,
@@ -65,8 +65,7 @@ revenues as (
     inner join int_channel_clock as clock
         on deals.channel_id = clock.channel_id
     where
-        deals.deal_state = 'won'
-        and deals.won_at > clock.as_of_utc - interval '90 days'
+        deals.won_at > clock.as_of_utc - interval '90 days'
         and (deals.won_at <= clock.as_of_utc or clock.as_of_utc = clock.last_complete_sync_at)
     group by deals.channel_id, coalesce(deals.owner_id, '(none)')
 )

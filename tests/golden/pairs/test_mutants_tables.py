@@ -1,4 +1,4 @@
-"""Mutants of the SQL of channels, deals, activities, owners and campaigns: each must break a row that a pair expects."""
+"""Mutants of the SQL of channels, deals, activities, owners and campaigns: each must break an expected row."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from tests.golden.sql_lab import SqlLab
 
 TABLES = ("channel", "deal", "activity", "owner", "campaign")
 LINKED = "order by link_order, lead_created_at desc nulls last, length(zoho_lead_id)"
+NAMES = {order: f"            max(case when name_order = {order} then name end),\n" for order in (1, 2, 3)}
 MUTANTS = {
     "the zone as it was set": ("channel", "clock.timezone", "channels.timezone"),
     "the creation of the rows for the consent": ("stg_channels", "source.connected_at at", "source.synced_at at"),
@@ -143,13 +144,13 @@ MUTANTS = {
     ),
     "names of leads before those of users": (
         "owner",
-        "            max(case when name_order = 1 then name end),\n            max(case when name_order = 2 then name end),",
-        "            max(case when name_order = 2 then name end),\n            max(case when name_order = 1 then name end),",
+        NAMES[1] + NAMES[2],
+        NAMES[2] + NAMES[1],
     ),
     "names of deals before those of leads": (
         "owner",
-        "            max(case when name_order = 2 then name end),\n            max(case when name_order = 3 then name end),",
-        "            max(case when name_order = 3 then name end),\n            max(case when name_order = 2 then name end),",
+        NAMES[2] + NAMES[3],
+        NAMES[3] + NAMES[2],
     ),
     "no id for a name": ("owner", "            owner_id\n        ) as name", "            null\n        ) as name"),
     "revenue of all time": ("owner", "deals.won_at > clock.as_of_utc - interval '90 days'", "deals.won_at is not null"),

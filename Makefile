@@ -6,7 +6,7 @@ READY := .venv/.ready
 DEMO_HOME ?= data/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo web test ui check proofs bench production-rehearsal screenshots drill lock clean
+.PHONY: help demo web test ui check proofs bench dictionary production-rehearsal screenshots drill lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1	/' | expand -t 24
@@ -43,6 +43,9 @@ proofs: $(READY) ## run the long proofs: thousands of random histories, mutants 
 
 bench: $(READY) ## run the benchmarks of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+dictionary: $(READY) ## write docs/dictionary.md again from the yml of the marts
+	@$(BIN)/python -m scripts.dictionary
 
 production-rehearsal: $(READY) ## run Postgres, code server, daemon and webserver as processes, on a simulated Zoho
 	@$(BIN)/python -W ignore -m scripts.production

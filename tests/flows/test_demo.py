@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.flows.insight_numbers import InsightOracle
+from tests.flows.question_oracle import QuestionOracle, questions
 from zoho_pipeline.cli.demo.place import demo_home, fresh_place, known_place
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.simulator import Simulator
@@ -103,6 +104,17 @@ def test_its_numbers_are_those_of_the_simulator(demo: FinishedDemo) -> None:
     assert found == {
         name: pytest.approx(value, abs=0.011) if isinstance(value, float) else value for name, value in expected.items()
     }
+
+
+def test_ten_questions_are_answered_by_one_query_each(demo: FinishedDemo) -> None:
+    as_of = demo.run_json("sql", "select as_of_utc from channel")[0]["as_of_utc"]
+    with Simulator.start(state=known_place(demo.home).state) as simulator:
+        oracle = QuestionOracle(simulator.orgs[0], datetime.fromisoformat(as_of).replace(tzinfo=UTC))
+    asked = questions()
+    assert len(asked) == 10
+    for title, query in asked.items():
+        assert query.lstrip().startswith("select"), title
+        oracle.check(title, demo.run_json("sql", query))
 
 
 def test_its_numbers_differ_enough_to_be_interesting(demo: FinishedDemo) -> None:

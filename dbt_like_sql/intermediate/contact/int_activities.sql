@@ -1,4 +1,5 @@
--- One row per activity that counts as contact, with the time that counts. Notes and edits never count.
+-- One row per live activity up to as_of, with the time that counts, and whether it counts as contact. Notes and edits
+-- are no activities. An activity without a time (an open task) is one from its creation on, and no contact.
 with not_happened as (
     -- Zoho spells it Cancelled. Telephone systems send Canceled.
     select value from int_normal_texts where normal in ('scheduled', 'overdue', 'cancelled', 'canceled')
@@ -12,8 +13,12 @@ calls as (
         who_id,
         what_id,
         se_module,
+        owner_id,
+        owner_name,
+        created_at,
         call_type in (select value from int_normal_texts where normal = 'outbound') as is_outbound,
         call_type in (select value from int_normal_texts where normal = 'inbound') as is_inbound,
+        call_type in (select value from int_normal_texts where normal = 'missed') as is_missed,
         coalesce(call_status, '') in (select value from not_happened)
         or coalesce(outgoing_call_status, '') in (select value from not_happened)
         or coalesce(outbound_call_status, '') in (select value from not_happened) as did_not_happen,
@@ -29,8 +34,7 @@ calls as (
                         3600 * cast(split_part(trim(call_duration), ':', 1) as bigint)
                         + 60 * cast(split_part(trim(call_duration), ':', 2) as bigint)
                         + cast(split_part(trim(call_duration), ':', 3) as bigint)
-            end,
-            0
+            end
         ) as duration_seconds
     from stg_calls
 ),
@@ -44,89 +48,102 @@ contact_subjects as (
         on strpos(subjects.words, (' ' || kinds.phrase || ' ')) > 0
 ),
 
-contact_tasks as (
-    select
-        channel_id,
-        task_id,
-        closed_at,
-        who_id,
-        what_id,
-        se_module
-    from stg_tasks
-    where
-        status in (select value from int_normal_texts where normal = 'completed')
-        and subject in (select value from contact_subjects)
-),
-
-contacts_made as (
+all_activities as (
     select
         channel_id,
         'call' as activity_type,
         call_id as activity_id,
         started_at as activity_at,
-        duration_seconds > 0 as is_conversation,
+        not did_not_happen and (is_outbound or (is_inbound and duration_seconds > 0)) as is_contact,
+        duration_seconds > 0 as is_two_way,
+        case when is_outbound then 'outbound' when is_inbound or is_missed then 'inbound' end as direction,
+        duration_seconds,
         who_id,
         what_id,
-        se_module
+        se_module,
+        owner_id,
+        owner_name,
+        created_at
     from calls
-    where
-        not did_not_happen
-        and (is_outbound or (is_inbound and duration_seconds > 0))
     union all
     select
         channel_id,
         'meeting' as activity_type,
         event_id as activity_id,
         started_at as activity_at,
-        true as is_conversation,
+        not coalesce(is_cancelled, false) as is_contact,
+        true as is_two_way,
+        null as direction,
+        case when ended_at >= started_at then date_diff('second', started_at, ended_at) end as duration_seconds,
         who_id,
         what_id,
-        se_module
+        se_module,
+        owner_id,
+        owner_name,
+        created_at
     from stg_events
-    where not coalesce(is_cancelled, false)
     union all
     select
         channel_id,
         'task' as activity_type,
         task_id as activity_id,
         closed_at as activity_at,
-        false as is_conversation,
+        status in (select value from int_normal_texts where normal = 'completed')
+        and subject in (select value from contact_subjects) as is_contact,
+        false as is_two_way,
+        null as direction,
+        null as duration_seconds,
         who_id,
         what_id,
-        se_module
-    from contact_tasks
+        se_module,
+        owner_id,
+        owner_name,
+        created_at
+    from stg_tasks
     union all
     select
         emails.channel_id,
         'email' as activity_type,
         emails.email_id as activity_id,
         emails.sent_at as activity_at,
-        false as is_conversation,
+        emails.is_sent and automatic.email_source is null as is_contact,
+        false as is_two_way,
+        case when emails.is_sent then 'outbound' when not emails.is_sent then 'inbound' end as direction,
+        null as duration_seconds,
         null as who_id,
         emails.record_id as what_id,
-        emails.module as se_module
+        emails.module as se_module,
+        emails.owner_id,
+        emails.owner_name,
+        null as created_at
     from stg_emails as emails
     left join int_normal_texts as sources
         on emails.source = sources.value
     left join seed_automatic_email_sources as automatic
         on replace(sources.normal, ' ', '_') = automatic.email_source
-    where
-        emails.is_sent
-        and automatic.email_source is null
 )
 
 select
-    made.channel_id,
-    made.activity_type,
-    made.activity_id,
-    made.activity_at,
-    made.is_conversation,
-    made.who_id,
-    made.what_id,
-    made.se_module
-from contacts_made as made
+    activities.channel_id,
+    cast(activities.activity_type as varchar) as activity_type,
+    activities.activity_id,
+    activities.activity_at,
+    coalesce(activities.is_contact and activities.activity_at is not null, false) as is_contact,
+    coalesce(activities.is_contact and activities.activity_at is not null and activities.is_two_way, false)
+        as is_conversation,
+    cast(activities.direction as varchar) as direction,
+    cast(activities.duration_seconds as bigint) as duration_seconds,
+    activities.who_id,
+    activities.what_id,
+    modules.normal as about_module,
+    activities.owner_id,
+    activities.owner_name
+from all_activities as activities
 inner join int_channel_clock as clock
-    on made.channel_id = clock.channel_id
+    on activities.channel_id = clock.channel_id
+left join int_normal_texts as modules
+    on activities.se_module = modules.value
 where
-    made.activity_at <= clock.as_of_utc
+    clock.has_data
     and clock.activities_readable
+    and coalesce(coalesce(activities.activity_at, activities.created_at) <= clock.as_of_utc, true)

@@ -1,11 +1,13 @@
--- One row per lead and activity that is contact with it: the lead's own activities and, from the creation of the lead
--- on, those of its contact and its deal.
+-- One row per lead and activity that is about it: the lead's own activities and, from the creation of the lead on, those
+-- of its contact and its deal.
 with parties as (
     select
         channel_id,
         zoho_lead_id,
         zoho_lead_id as party_id,
         'leads' as party_module,
+        1 as link_order,
+        created_at,
         cast(null as timestamp) as counts_from
     from int_live_leads
     union all
@@ -14,6 +16,8 @@ with parties as (
         zoho_lead_id,
         converted_contact_id as party_id,
         'contacts' as party_module,
+        3 as link_order,
+        created_at,
         created_at as counts_from
     from int_live_leads
     where converted_contact_id is not null
@@ -23,6 +27,8 @@ with parties as (
         zoho_lead_id,
         converted_deal_id as party_id,
         'deals' as party_module,
+        2 as link_order,
+        created_at,
         created_at as counts_from
     from int_live_leads
     where converted_deal_id is not null
@@ -35,6 +41,7 @@ links as (
         activity_type,
         activity_id,
         activity_at,
+        is_contact,
         is_conversation,
         who_id as linked_id,
         null as linked_module
@@ -42,26 +49,28 @@ links as (
     where who_id is not null
     union all
     select
-        activities.channel_id,
-        activities.activity_type,
-        activities.activity_id,
-        activities.activity_at,
-        activities.is_conversation,
-        activities.what_id as linked_id,
-        modules.normal as linked_module
-    from int_activities as activities
-    left join int_normal_texts as modules
-        on activities.se_module = modules.value
-    where activities.what_id is not null
+        channel_id,
+        activity_type,
+        activity_id,
+        activity_at,
+        is_contact,
+        is_conversation,
+        what_id as linked_id,
+        about_module as linked_module
+    from int_activities
+    where what_id is not null
 )
 
-select distinct
+select
     parties.channel_id,
     parties.zoho_lead_id,
     links.activity_type,
     links.activity_id,
     links.activity_at,
-    links.is_conversation
+    links.is_contact,
+    links.is_conversation,
+    min(parties.link_order) as link_order,
+    max(parties.created_at) as lead_created_at
 from parties
 inner join links
     on
@@ -69,3 +78,11 @@ inner join links
         and parties.party_id = links.linked_id
         and coalesce(links.linked_module, parties.party_module) = parties.party_module
         and coalesce(links.activity_at >= parties.counts_from, true)
+group by
+    parties.channel_id,
+    parties.zoho_lead_id,
+    links.activity_type,
+    links.activity_id,
+    links.activity_at,
+    links.is_contact,
+    links.is_conversation

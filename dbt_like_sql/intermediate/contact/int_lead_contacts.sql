@@ -11,6 +11,7 @@ with ranked as (
             order by activity_at, length(activity_id), activity_id collate "C"
         ) as activity_rank
     from int_lead_activities
+    where is_contact
 ),
 
 conversations as (

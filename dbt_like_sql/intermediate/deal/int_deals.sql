@@ -153,7 +153,10 @@ select
     deals.stage,
     deals.deal_state,
     deals.created_at,
-    cast(deals.home_amount as decimal(20, 4)) as home_amount,
+    -- An amount that a mart cannot hold is null, so that it does not stop the channel. Sums have one digit more.
+    case
+        when abs(deals.home_amount) < 1000000000000000 then cast(deals.home_amount as decimal(20, 4))
+    end as home_amount,
     deals.currency,
     case
         when deals.deal_state <> 'won' then null

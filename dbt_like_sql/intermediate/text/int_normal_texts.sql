@@ -25,6 +25,8 @@ select status as value from stg_tasks where status is not null
 union
 select se_module as value from stg_tasks where se_module is not null
 union
+select status as value from stg_users where status is not null
+union
 select source as value from stg_emails where source is not null
 union
 select module as value from stg_emails where module is not null

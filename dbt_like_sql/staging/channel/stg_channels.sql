@@ -5,6 +5,7 @@ select
     source.org_id,
     source.org_name,
     source.status,
+    source.connected_at at time zone 'UTC' as connected_at,
     source.timezone,
     source.currency,
     source.last_complete_sync_at at time zone 'UTC' as last_complete_sync_at,

@@ -14,6 +14,8 @@ from tests.golden.companies.company_ledgers import FIRST, Ledgers, companies
 from tests.golden.companies.company_oracle import CONFIDENCE, LEAD, CompanyOracle
 from tests.golden.facts.text_tables import Marts
 from tests.golden.sql_lab import SqlLab, write_raw
+from tests.golden.tables.compare import FACTS, KEYS
+from tests.golden.tables.compare import check as check_tables
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -64,6 +66,8 @@ def check(lab: SqlLab | Marts, ledgers: Ledgers) -> CompanyOracle:
     first_contacts(facts, expected)
     credits(lab, expected)
     rates(lab, expected)
+    raw = {name: rows.to_pylist() if isinstance(rows, pa.Table) else rows for name, rows in ledgers.raw().items()}
+    check_tables({mart: rows_of(lab, mart) for mart in (*KEYS, *FACTS)}, raw, FIRST + timedelta(days=1))
     return expected
 
 

@@ -65,10 +65,11 @@ def example() -> RawWorld:
         world.lead("acme", key, at(created), source=source, content=content, converted=moment, deal=deal, fields=fields)
         if deal and moment and stage:
             world.deal("acme", deal, moment, stage, at(won) if won else None)
+            world.rows["deals"][-1]["owner_id"] = "u1" if content else None
         if called:
             world.call("acme", f"C{key}", key, at(called))
         world.rows["leads"][-1]["owner_id"] = "u1" if content else None
-    world.rows["users"].append({"channel_id": "acme", "id": "u1", "full_name": "Asha"})
+    world.rows["users"].append({"channel_id": "acme", "id": "u1", "full_name": "Asha", "status": "active"})
     world.delete("acme", "L11")
     send_forms(world, site)
     return world
@@ -141,7 +142,8 @@ def test_the_page_derives_every_column() -> None:
             shown = {(mart, column.name), (mart, twin)} & derived
             # the reasons of the insight are those of topic_performance
             assert column.name in keys or shown or column.name.endswith("_reason"), f"{mart}.{column.name}"
-    for mart in ("lead_source_attribution", "lead_first_contact", "lead_touch_credit", "content_performance"):
+    facts = ("lead_source_attribution", "lead_first_contact", "lead_touch_credit", "content_performance")
+    for mart in (*facts, "deal", "activity", "owner", "campaign"):
         numbers = {
             c.name for c in project.marts[mart].docs.columns if c.data_type.startswith(("bigint", "dec", "double"))
         }

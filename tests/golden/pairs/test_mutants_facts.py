@@ -106,15 +106,15 @@ MUTANTS = {
         "and coalesce(links.activity_at >= parties.counts_from, true)",
         "",
     ),
-    "scheduled calls as contact": ("int_activities", "not did_not_happen\n        and (", "("),
-    "future activities as contact": ("int_activities", "made.activity_at <= clock.as_of_utc\n    and ", ""),
+    "scheduled calls as contact": ("int_activities", "not did_not_happen and (", "("),
+    "future activities as contact": ("int_activities", "<= clock.as_of_utc, true)", "is not null, true)"),
     "missed calls as contact": (
         "int_activities",
         "where normal = 'outbound'",
         "where normal in ('outbound', 'missed')",
     ),
     "unanswered calls as contact": ("int_activities", "is_inbound and duration_seconds > 0", "true"),
-    "cancelled meetings as contact": ("int_activities", "where not coalesce(is_cancelled, false)", ""),
+    "cancelled meetings as contact": ("int_activities", "not coalesce(is_cancelled, false)", "true"),
     "meetings count when booked": (
         "int_activities",
         "event_id as activity_id,\n        started_at",
@@ -127,8 +127,8 @@ MUTANTS = {
     ),
     "due dates as contact": (
         "int_activities",
-        "task_id,\n        closed_at,",
-        "task_id,\n        cast(due_date as timestamp) as closed_at,",
+        "closed_at as activity_at",
+        "cast(due_date as timestamp) as activity_at",
     ),
     "any task as contact": (
         "int_activities",
@@ -136,13 +136,13 @@ MUTANTS = {
         "on true",
     ),
     "parts of words as task kinds": ("int_activities", "(' ' || kinds.phrase || ' ')", "kinds.phrase"),
-    "received mail as contact": ("int_activities", "emails.is_sent\n        and ", ""),
+    "received mail as contact": ("int_activities", "emails.is_sent and ", ""),
     "workflow mail as contact": ("int_activities", "and automatic.email_source is null", ""),
     "a note as contact": (
         "int_activities",
-        "from contact_tasks\n",
-        "from contact_tasks\n    union all select channel_id, 'note', note_id, created_at, false, null, parent_id,"
-        " parent_module from stg_notes\n",
+        "from stg_tasks\n",
+        "from stg_tasks union all select channel_id, 'note', note_id, created_at, true, false, null, null, null,"
+        " parent_id, parent_module, null, null, null from stg_notes\n",
     ),
     "early contacts by a second more": (
         "int_lead_contacts",

@@ -8,6 +8,7 @@ CHANNELS = RawTable(
         CHANNEL,
         *(Column(n, "text") for n in ("tenant", "data_center", "org_id", "org_name", "status")),
         Column("timezone", "text", nullable=False),  # IANA name
+        Column("connected_at", "timestamp"),  # the newest consent; null until the next sync or transform writes it
         Column("currency", "text"),  # ISO code of the org's home currency; null until known
         Column("last_complete_sync_at", "timestamp"),  # smallest upper bound over the modules; null: never
         Column("leads_readable", "boolean"),  # false: Leads cannot be read (scope, module or permission)

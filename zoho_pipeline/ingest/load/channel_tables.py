@@ -79,6 +79,7 @@ def _channel_columns(channel: Channel) -> dict[str, Any]:
         "org_id": channel.org_id,
         "org_name": channel.org_name,
         "status": channel.status,
+        "connected_at": channel.connected_at,
         "timezone": channel.timezone,
         "currency": channel.currency,
         "last_complete_sync_at": channel.last_complete_sync_at,

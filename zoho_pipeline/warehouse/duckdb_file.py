@@ -83,8 +83,8 @@ class DuckDBFile:
         is_locked = is_checked = True
         try:
             with _first_use:
-                # Without a lock file, nobody uses the file. Else it is looked at under the lock: whoever closes it drops
-                # the lock that DuckDB has on it for another thread of this process, and another program could write.
+                # Without a lock file, nobody uses the file. Else it is looked at under the lock: closing it drops the
+                # lock that DuckDB has on it for another thread of this process, and another program could write.
                 if is_checked := not os.path.exists(lock.lock_file):
                     self.require_duckdb()  # before the lock file is made: `/etc/passwd.lock` would stop other programs
                 if not reading:

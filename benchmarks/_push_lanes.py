@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -38,8 +38,10 @@ CHANGES = int(os.environ.get("BENCH_PUSH_CHANGES", "20"))
 BURST = int(os.environ.get("BENCH_PUSH_BURST", "10000"))
 SUBSCRIBED = int(os.environ.get("BENCH_PUSH_SUBSCRIBED", "5000"))
 LATENCY = 0.050
-QUIET_SECONDS = 25.0
-"""Between two changes, so that each comes from a quiet start: 15 s pass between two publications on DuckDB."""
+SYNC_INTERVAL = 15.0
+QUIET_SECONDS = 16.0
+"""Between two changes, so that each comes from a quiet start: 15 s pass between two publications on DuckDB, and between
+two whole syncs."""
 
 LIST_GOAL, FACTS_GOAL, TICK_GOAL = 10.0, 30.0, 1.0
 SCOPES = f"{ALL_SCOPES},ZohoCRM.notifications.ALL"
@@ -79,15 +81,24 @@ class Stage:
         return found
 
 
-def measure(engine: str, url: str) -> Iterator[Figure]:
-    """The figures of one engine: DuckDB with SQLite, or all on Postgres."""
-    with _stage(url) as stage:
-        yield from _latency(engine, stage)
-        yield from _burst(engine, stage)
-    yield from _tick(engine, url)
+def measure(engine: str, url: str, parts: Collection[str]) -> Iterator[Figure]:
+    """The figures of one engine: `sqlite` is DuckDB with SQLite, and `postgres` is all on Postgres.
+
+    Args:
+        parts: which of them: `changes`, `burst`, `tick`.
+    """
+    shown = "Postgres" if engine == "postgres" else "DuckDB"
+    if {"changes", "burst"} & set(parts):
+        with _stage(url) as stage:
+            if "changes" in parts:
+                yield from _changes(shown, stage)
+            if "burst" in parts:
+                yield from _burst(shown, stage)
+    if "tick" in parts:
+        yield from _tick(shown, url)
 
 
-def _latency(engine: str, stage: Stage) -> Iterator[Figure]:
+def _changes(engine: str, stage: Stage) -> Iterator[Figure]:
     lists, facts = [], []
     for number in range(CHANGES):
         at = datetime.now(UTC)
@@ -186,7 +197,7 @@ def _stage(url: str) -> Iterator[Stage]:
             "ZOHO_CLIENT_SECRET": CLIENT_SECRET,
             "ZOHO_PIPELINE_DATA_CENTERS": json.dumps({"sim": sim.url}),
             "ZOHO_PIPELINE_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "ZOHO_PIPELINE_PUSH_SYNC_INTERVAL": "20",
+            "ZOHO_PIPELINE_PUSH_SYNC_INTERVAL": str(SYNC_INTERVAL),
             "ZOHO_PIPELINE_PUSH_CREDIT_SHARE": "1",
             **({"ZOHO_PIPELINE_REGISTRY": url, "ZOHO_PIPELINE_WAREHOUSE": url} if url else {}),
         }

@@ -2,7 +2,8 @@
 
 The receiving: 100 deliveries per second from 20 senders for a minute, on SQLite and on Postgres. The web server runs in
 a process of its own, and is killed right behind a 200: each acknowledged record must be in the registry. The rest is in
-`_push_lanes.py`. BENCH_PUSH_SECONDS, BENCH_PUSH_CHANGES, BENCH_PUSH_BURST and BENCH_PUSH_SUBSCRIBED make it shorter.
+`_push_lanes.py`. BENCH_PUSH_PARTS and BENCH_PUSH_ENGINES choose parts of it: all of them take half an hour.
+BENCH_PUSH_SECONDS, BENCH_PUSH_CHANGES, BENCH_PUSH_BURST and BENCH_PUSH_SUBSCRIBED make them shorter.
 """
 
 import http.client
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from zoho_pipeline.push.store import SubscriptionStore
 from zoho_pipeline.settings import Secret, load_settings
 
 SECONDS = float(os.environ.get("BENCH_PUSH_SECONDS", "60"))
+ENGINES, PARTS = ("sqlite", "postgres"), ("receive", "changes", "burst", "tick")
 RATE, SENDERS = 100.0, 20
 P95, P99 = 0.050, 0.250
 
@@ -47,11 +49,24 @@ server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
 def measure() -> Iterator[Figure]:
     """The 95th and 99th percentile on each engine against their goals, acknowledged records that a kill lost, the way
     from Zoho to lists and facts, a burst, and the renewal tick."""
-    for engine in ("SQLite", "Postgres"):
-        with running_postgres() if engine == "Postgres" else nullcontext("") as url:
-            yield from _on(engine, url)
-        with running_postgres() if engine == "Postgres" else nullcontext("") as url:
-            yield from _push_lanes.measure("DuckDB" if engine == "SQLite" else engine, url)
+    engines, parts = _chosen("BENCH_PUSH_ENGINES", ENGINES), _chosen("BENCH_PUSH_PARTS", PARTS)
+    for engine in engines:
+        for measured in (_receiving, _push_lanes.measure):
+            with running_postgres() if engine == "postgres" else nullcontext("") as url:
+                yield from measured(engine, url, parts)
+
+
+def _chosen(variable: str, known: tuple[str, ...]) -> list[str]:
+    """The words of a variable, in the order of the known ones; all of them if it is not set."""
+    wanted = os.environ.get(variable, " ".join(known)).replace(",", " ").split()
+    if unknown := [word for word in wanted if word not in known]:
+        raise SystemExit(f"{variable} has no {unknown[0]!r}. It takes any of: {' '.join(known)}.")
+    return [word for word in known if word in wanted]
+
+
+def _receiving(engine: str, url: str, parts: Collection[str]) -> Iterator[Figure]:
+    if "receive" in parts:
+        yield from _on("Postgres" if engine == "postgres" else "SQLite", url)
 
 
 def _on(engine: str, url: str) -> Iterator[Figure]:

@@ -209,6 +209,34 @@ def test_a_file_that_another_program_holds_is_waited_for_then_named(file: DuckDB
             assert connection.rows("select count(*) as n from zoho_raw.t") == [{"n": 2}]
 
 
+@pytest.mark.parametrize("where", ["another thread", "the same thread"])
+def test_no_other_program_writes_while_a_thread_has_the_file_open(file: DuckDBWarehouse, where: str) -> None:
+    """A second look at the file dropped DuckDB's lock on it: the system drops the locks of a process on a file when the
+    process closes the file once."""
+    with file.connect(read_only=False) as connection:
+        connection.execute("create table t(i int)")
+    program = f"import duckdb; duckdb.connect({str(file.path)!r}); print('opened')"
+
+    def look() -> None:
+        if where == "the same thread":
+            with file.connect():
+                pass
+            return
+        with pytest.raises(WarehouseBusy), file.connect(timeout=0.1):
+            pass
+
+    with file.connect() as connection:
+        assert connection.rows("select * from t") == []
+        if where == "the same thread":
+            look()
+        else:
+            other = threading.Thread(target=look)
+            other.start()
+            other.join()
+        found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert ("opened" in found.stdout, "Could not set lock" in found.stderr) == (False, True)
+
+
 def test_a_folder_or_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("not a folder")
     with (

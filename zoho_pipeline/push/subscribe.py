@@ -8,7 +8,7 @@ a new id. Each POST gets a new hook and a new token, stored before the call, so 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -21,7 +21,7 @@ from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
-from zoho_pipeline.push.agree import SUBSCRIBED, Agreement, agree
+from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, Agreement, agree
 from zoho_pipeline.push.store import SubscriptionStore
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError
@@ -176,8 +176,8 @@ class Subscriber:
     def _renewed(self, client: ZohoClient, known: Subscription) -> None:
         channel_id, number = known.channel_id, known.zoho_channel_id
         there = watch.read(client, number)  # its answer shows Zoho's clock too
-        # a PUT may wake a dead subscription, and what happened meanwhile was told to nobody
-        was_dead = not there or (known.expires_at is not None and known.expires_at <= client.server_time)
+        # a PUT may wake what was dead, and what happened meanwhile was told to nobody
+        was_dead = _has_ended(known, there, client.server_time)
         events = [event for event, outcome in known.events.items() if outcome == SUBSCRIBED]
         events = events or [f"{module}.all" for module in self._modules(self._registry.get(channel_id), ())]
         given = self._store.secrets(channel_id)
@@ -185,7 +185,7 @@ class Subscriber:
             entry = self._entry(client, number, given, events)
             agreement = agree(lambda asked: watch.replace(client, asked), entry)
             if agreement.accepted:
-                self._succeeded(client, channel_id, number, agreement, anew=False)
+                self._succeeded(client, channel_id, number, agreement, anew=was_dead)
                 if was_dead:
                     self._store.mark_gap(channel_id)
                 return
@@ -284,6 +284,18 @@ def end_for_removal(settings: Settings, registry: Registry, service: ServiceSett
         return
     except (ZohoError, ChannelBusy) as error:
         log.warning("channel %s: its subscription at Zoho was not ended: %s", channel_id, error)
+
+
+def _has_ended(known: Subscription, there: Mapping[str, datetime | None], zoho_now: datetime) -> bool:
+    """Whether a subscription, or the events of one of its modules, had ended before this renewal.
+
+    Args:
+        there: module → when its events end, as Zoho shows it now.
+    """
+    alive = {module for module, at in there.items() if at is None or at > zoho_now}
+    alive |= {name for name, other in OTHER_NAME.items() if other in alive}
+    is_over = known.expires_at is not None and known.expires_at <= zoho_now
+    return is_over or not alive or not alive.issuperset(known.modules)
 
 
 def _refusal(agreement: Agreement) -> str:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import local
+from threading import Lock, local
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -24,6 +24,7 @@ DRAFT = ".rewritten"
 """The end of the name of a file that is being written anew (duckdb_rewrite.py)."""
 
 _held = local()
+_first_use = Lock()
 _DAMAGED = re.compile(
     r"not a valid DuckDB database|Could not read enough bytes|[Cc]orrupt|checksum|[Ff]ailed to deserialize"
     r"|Serialization Error|replaying WAL|WAL file|Is a directory|database has been invalidated"
@@ -69,11 +70,7 @@ class DuckDBFile:
             reading: the file exists and will only be read. Where the folder cannot be written, DuckDB's own lock on
                 the file has to suffice: `open` waits for it, and so does whoever writes.
         """
-        depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
-        self.require_duckdb()  # before the lock file is made: `/etc/passwd.lock` would stop other programs
-        if not reading:
-            self.make_folder()
-        key = self.path.resolve()
+        depths, key = _depths(), self.path.resolve()
         if depths.get(key):
             depths[key] += 1
             try:
@@ -83,10 +80,17 @@ class DuckDBFile:
             return
         lock = FileLock(f"{self.path}.lock", mode=0o600)
         self.require_lock_file(Path(lock.lock_file))
-        is_locked = True
+        is_locked = is_checked = True
         try:
-            # a folder that takes no files at all (as /proc) would let the lock wait for its whole time
-            os.close(os.open(lock.lock_file, os.O_RDWR | os.O_CREAT, 0o600))
+            with _first_use:
+                # Without a lock file, nobody uses the file. Else it is looked at under the lock: closing it drops the
+                # lock that DuckDB has on it for another thread of this process, and another program could write.
+                if is_checked := not os.path.exists(lock.lock_file):
+                    self.require_duckdb()  # before the lock file is made: `/etc/passwd.lock` would stop other programs
+                if not reading:
+                    self.make_folder()
+                # a folder that takes no files at all (as /proc) would let the lock wait for its whole time
+                os.close(os.open(lock.lock_file, os.O_RDWR | os.O_CREAT, 0o600))
             lock.acquire(timeout=timeout)
         except Timeout as error:
             raise WarehouseBusy(
@@ -96,8 +100,10 @@ class DuckDBFile:
             if not reading or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise self._unusable(error) from error
             is_locked = False
-        depths[key] = 1
         try:
+            if not is_checked:
+                self.require_duckdb()
+            depths[key] = 1
             yield
         finally:
             depths[key] = 0
@@ -111,7 +117,8 @@ class DuckDBFile:
             WarehouseBusy: it is still open elsewhere after `timeout` seconds.
             WarehouseError: it is no DuckDB file, or the system refuses to open it.
         """
-        self.require_duckdb()
+        if not _depths().get(self.path.resolve()):  # `hold` has looked at it, and this thread may have it open already
+            self.require_duckdb()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -209,6 +216,12 @@ class DuckDBFile:
             f"the {self._what} file {self.path} cannot be used: {reason}. Check ZOHO_PIPELINE_HOME, "
             "ZOHO_PIPELINE_WAREHOUSE and ZOHO_PIPELINE_PUBLISHED, and the rights of this user."
         )
+
+
+def _depths() -> dict[Path, int]:
+    """File → how often this thread holds it."""
+    depths: dict[Path, int] = _held.__dict__.setdefault("depths", {})
+    return depths
 
 
 def remove_leftovers(path: Path) -> None:

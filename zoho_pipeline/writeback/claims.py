@@ -11,12 +11,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from zoho_pipeline.channels.registry.model import ACTIVE
-from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
+from zoho_pipeline.channels.registry.platform_tables import writeback_events, writeback_settings, writebacks
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.limits import WritebackLimits
-from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Writeback, of_row
+from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Policy, Writeback, of_row
+
+LOST = "lost"
+"""The code of the step that stores that our change was lost in the second in which it was made, or right after it."""
+
+NO_MARK: dict[str, Any] = {"sending_since": None, "sending_precondition": None}
 
 MOST_EXPIRED = 100
 """Wishes that one transaction ends."""
@@ -118,6 +123,43 @@ def own_change_since(transaction: Connection, wish: Writeback) -> str | None:
         query = query.where(writebacks.c.zoho_modified_at > wish.expected_modified_at)
     found: str | None = transaction.scalar(query.order_by(writebacks.c.finished_at.desc()).limit(1))
     return found
+
+
+def lose(
+    transaction: Connection,
+    wish: Writeback,
+    worker: str,
+    now: datetime,
+    status: str | None,
+    policy: Policy | None,
+    limits: WritebackLimits,
+) -> bool:
+    """Store that Zoho had another status right after our change. Returns whether that is the end of this attempt.
+
+    An automation of Zoho may take the status back each time. So the change is made a few times, and then it is a
+    conflict. It waits for a person, unless Zoho's status wins by the policy.
+
+    Args:
+        policy: of the channel now; None: write-back was switched off, so the wish ends before its next change.
+    """
+    lost = (writeback_events.c.writeback_id == wish.id, writeback_events.c.code == LOST)
+    query = select(func.count()).where(*lost, writeback_events.c.at >= wish.queued_at)
+    times = int(transaction.scalar(query) or 0) + 1
+    values: dict[str, Any] = {"zoho_status": status, **NO_MARK}
+    mine = is_mine(worker, now)
+    if times < limits.losses or policy is None:
+        detail = f"Zoho carried out the change, and then had {status!r}."
+        move(transaction, wish, "queued", who="worker", now=now, code=LOST, detail=detail, only_if=mine, **values)
+        return False
+    detail = (
+        f"Zoho carried out the change {times} times, and each time it had another status right after it, at last "
+        f"{status!r}. An automation of Zoho may do that."
+    )
+    values["resolution"] = "zoho_wins" if policy == "zoho_wins" else None
+    move(
+        transaction, wish, "conflict", who="worker", now=now, code="changed_back", detail=detail, only_if=mine, **values
+    )
+    return True
 
 
 def _after(wish: Writeback) -> ColumnElement[bool]:

@@ -18,6 +18,8 @@ class WritebackLimits:
             take.
         rounds: how often the steps begin again at once because somebody changed the lead between our reading and our
             writing. After that the wish waits.
+        losses: how often a change that Zoho had carried out may be lost right after it. Then it is a conflict: an
+            automation of Zoho would take it back for a whole day, for three credits each time.
         first_wait, longest_wait: the wait after the first failed try, which doubles, and its upper bound.
         life: how long a wish is tried. Later it would surprise those who made it.
         check_every: how often the map is compared with Zoho's list.
@@ -30,6 +32,7 @@ class WritebackLimits:
     poll_seconds: float = 1.0
     lease: timedelta = timedelta(minutes=15)
     rounds: int = 3
+    losses: int = 4
     first_wait: timedelta = timedelta(seconds=5)
     longest_wait: timedelta = timedelta(hours=1)
     life: timedelta = timedelta(hours=24)

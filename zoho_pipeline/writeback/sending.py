@@ -3,7 +3,7 @@
 1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? Then store the mark of the change
 with its precondition, and change it. 4. Somebody was quicker: begin again, a few times. 5. It is another one: the
 policy of the channel decides. 6. Read the lead once more: another status than the desired one was lost in the same
-second, so begin again; else the wish is done.
+second, so begin again, but not for ever; else the wish is done.
 
 While the mark stands, nobody knows whether Zoho carried out the change. Then the desired status, found in step 2, is
 our own.
@@ -24,7 +24,7 @@ from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback import claims
-from zoho_pipeline.writeback.claims import LostClaim, Withheld
+from zoho_pipeline.writeback.claims import NO_MARK, LostClaim, Withheld
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.judge import REASONS, SWITCHED_OFF, Verdict, judge
 from zoho_pipeline.writeback.limits import WritebackLimits
@@ -154,15 +154,17 @@ class Sending:
         if seen is None:
             return Verdict("refuse", "not_found", REASONS["not_found"])
         wish, changed_at = turn.wish, turn.changed_at
+        is_later = changed_at is not None and seen.modified_at > changed_at
         verdict = judge(
             wish.desired,
             turn.expected,
             seen.status,
             is_converted=seen.is_converted,
             policy=turn.switch.policy,
-            is_forced=wish.resolution == "forced",
+            # a person decided about the status that was shown; another one is news, and the wish may wait for hours
+            is_forced=wish.resolution == "forced" and not is_later and seen.status == wish.zoho_status,
             is_ours=wish.sending_since is not None,
-            is_later=changed_at is not None and seen.modified_at > changed_at,
+            is_later=is_later,
         )
         if not turn.switch.works and verdict.action in ("write", "conflict"):
             return Verdict("refuse", "writeback_off", SWITCHED_OFF)
@@ -180,10 +182,10 @@ class Sending:
         elif self._superseded(turn.wish):
             return
         elif verdict.action == "refuse":
-            self._move(turn.wish, "refused", verdict.code, verdict.why, **_NO_MARK, **values)
+            self._move(turn.wish, "refused", verdict.code, verdict.why, **NO_MARK, **values)
         else:
             resolution = None if turn.switch.policy == "hold" else "zoho_wins"
-            values |= {"resolution": resolution, **_NO_MARK}
+            values |= {"resolution": resolution, **NO_MARK}
             self._move(turn.wish, "conflict", verdict.code, verdict.why, **values)
 
     def _change(self, client: ZohoClient, turn: _Turn, seen: LeadStatus, verdict: Verdict) -> bool:
@@ -227,10 +229,17 @@ class Sending:
             values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
             self._move(marked, "done", None, "Zoho has the status.", **values)
             return True
-        status = None if after is None else after.status
-        detail = f"Zoho carried out the change, and then had {status!r}."
-        self._move(marked, "queued", "lost", detail, **_NO_MARK, zoho_status=status)
-        return False
+        is_over = False
+
+        def lose(transaction: Connection, found: Writeback, now: datetime) -> None:
+            nonlocal is_over
+            switch = switch_in(transaction, found.channel_id)
+            policy = switch.policy if switch is not None and switch.works else None
+            status = None if after is None else after.status
+            is_over = claims.lose(transaction, found, self._worker, now, status, policy, self._limits)
+
+        self._with_claim(marked, lose)
+        return is_over
 
     def _unmark(self, marked: Writeback, earlier: Writeback, code: str, why: str) -> None:
         """Take the mark of a change back that was surely not carried out. An earlier mark in doubt stands."""
@@ -243,7 +252,7 @@ class Sending:
         detail = REASONS[refusal.code]
         if refusal.zoho_code or refusal.message:
             detail = f"{detail} Zoho: {' '.join(filter(None, (refusal.zoho_code, refusal.message)))}"
-        values: dict[str, Any] = dict(_NO_MARK)
+        values: dict[str, Any] = dict(NO_MARK)
         if seen is not None:
             values |= {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
 
@@ -283,7 +292,7 @@ class Sending:
             if newer is None:
                 return
             detail = f"The newer wish {newer.id} takes its place."
-            ended = self._moved(transaction, found, now, "superseded", "superseded", detail, dict(_NO_MARK))
+            ended = self._moved(transaction, found, now, "superseded", "superseded", detail, dict(NO_MARK))
             expected = inherit(newer, found).expected_zoho
             change = update(writebacks).where(writebacks.c.id == newer.id)
             transaction.execute(change.values(expected_zoho=expected))
@@ -330,6 +339,3 @@ def _changed_before(wish: Writeback) -> datetime | None:
     """When an earlier attempt changed the status, if Zoho said so and the lead could not be read after it."""
     is_written = wish.sending_since is not None and wish.zoho_status == wish.desired
     return wish.zoho_modified_at if is_written else None
-
-
-_NO_MARK: dict[str, Any] = {"sending_since": None, "sending_precondition": None}

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select
@@ -114,7 +114,8 @@ def ask(registry: Registry, channel_id: str, wish: Wish, who: str) -> Writeback:
         row |= {"state": "queued", "resolution": None, "code": None, "detail": None, "tries": 0, "next_try_at": None}
         row |= {"lease_until": None, "worker": None, "sending_since": None, "sending_precondition": None}
         row |= {"actor": wish.actor, "reason": wish.reason, "zoho_status": None, "zoho_modified_at": None}
-        row |= {"echo_seen_at": None, "created_at": now, "queued_at": now, "finished_at": None}
+        created_at = _after_others(transaction, channel_id, wish.lead.id, now)
+        row |= {"echo_seen_at": None, "created_at": created_at, "queued_at": now, "finished_at": None}
         made = of_row(row)
         for earlier in _unsent(transaction, channel_id, wish.lead.id):
             made = inherit(made, earlier)
@@ -123,6 +124,14 @@ def ask(registry: Registry, channel_id: str, wish: Wish, who: str) -> Writeback:
         transaction.execute(insert(writebacks).values({**row, "expected_zoho": made.expected_zoho}))
         append(transaction, made.id, who, now, None, "queued")
         return made
+
+
+def _after_others(transaction: Connection, channel_id: str, lead_id: str, now: datetime) -> datetime:
+    """A time of creation after every earlier wish for the lead, also if the clock was set back meanwhile: the order of
+    the wishes of a lead is the order of these times."""
+    of_lead = (writebacks.c.channel_id == channel_id, writebacks.c.lead_id == lead_id)
+    newest: datetime | None = transaction.scalar(select(func.max(writebacks.c.created_at)).where(*of_lead))
+    return now if newest is None else max(now, newest + timedelta(microseconds=1))
 
 
 def inherit(newer: Writeback, earlier: Writeback) -> Writeback:

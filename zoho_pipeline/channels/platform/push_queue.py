@@ -158,7 +158,7 @@ def loaded_by_sync(
     now: datetime,
     skew_seconds: float,
 ) -> None:
-    """A sync that read these modules to their end has loaded what was named before it began."""
+    """A sync that read these modules to their end, or may not read them, has done all for what was named before it."""
     query = select(*_DIRTY).where(table.c.channel_id == channel_id, table.c.module.in_(sorted(modules)))
     rows = transaction.execute(query.where(table.c.state == NEW, table.c.last_seen_at < began))
     mark_loaded(transaction, channel_id, [Dirty(*row) for row in rows], now, skew_seconds)
@@ -215,6 +215,12 @@ def uncounted_channels(transaction: Connection) -> list[str]:
     """The channels with a notification that no whole sync has followed yet."""
     waiting = select(table.c.channel_id).where(table.c.counted_at.is_(None)).distinct()
     return list(transaction.scalars(waiting.order_by(table.c.channel_id)))
+
+
+def has_uncounted(transaction: Connection, channel_id: str) -> bool:
+    """Whether a notification of this channel came that no whole sync has followed yet."""
+    mine = (table.c.channel_id == channel_id, table.c.counted_at.is_(None))
+    return transaction.execute(select(table.c.record_id).where(*mine).limit(1)).first() is not None
 
 
 def has_served(transaction: Connection, channel_id: str, since: datetime) -> bool:

@@ -7,6 +7,8 @@ an idle one. So everybody can see how far notifications may be relied upon; the 
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import Connection
+
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform import push_subscriptions as subscriptions
 from zoho_pipeline.ingest.load.context import SyncContext
@@ -20,17 +22,24 @@ TOLERANCE = timedelta(seconds=5)
 
 
 def prove(sync: SyncContext) -> None:
-    """Compare a whole sync that has just ended with the notifications of its channel. Without push, do nothing.
+    """Compare a whole sync that has just ended with the notifications of its channel.
+
+    Without push, it only marks those that came before push was switched off. Otherwise they would ask for one whole
+    sync after another.
 
     The warehouse is asked while no transaction of the registry is open: on SQLite, deliveries of every channel would
     wait for it.
     """
     database, channel_id = sync.registry.database, sync.channel.id
+    ended = [m for m, report in sync.reports.items() if report.outcome in ("complete", "skipped")]
     with database.read() as transaction:
         known = subscriptions.get(transaction, channel_id)
+        is_left = known is None and push_queue.has_uncounted(transaction, channel_id)
     if known is None:
+        if is_left:
+            with database.write() as transaction:
+                _mark(transaction, sync, ended, database.now_in(transaction), 0.0)
         return
-    ended = [m for m, report in sync.reports.items() if report.outcome in ("complete", "skipped")]
     readers = {m: sync.readers[m] for m in known.modules if m in sync.readers}
     read = {m: reader for m, reader in readers.items() if sync.reports[m].outcome == "complete"}
     skew = timedelta(seconds=(sync.window.clock() - database.now()).total_seconds())
@@ -64,5 +73,11 @@ def prove(sync: SyncContext) -> None:
         found |= {"missed_total": current.missed_total + len(missed_at), "skew_seconds": skew.total_seconds()}
         subscriptions.store(transaction, channel_id, **found)
         subscriptions.judge_silence(transaction, current, min(missed_at, default=None), now)
-        push_queue.loaded_by_sync(transaction, channel_id, list(read), sync.started_at, now, skew.total_seconds())
-        push_queue.mark_counted(transaction, channel_id, ended, sync.started_at, now)
+        _mark(transaction, sync, ended, now, skew.total_seconds())
+
+
+def _mark(transaction: Connection, sync: SyncContext, ended: list[str], now: datetime, skew_seconds: float) -> None:
+    """What was named before this sync began needs no further reading. A module that the connection may not read is
+    skipped by each sync, so its records must not wait for ever either."""
+    push_queue.loaded_by_sync(transaction, sync.channel.id, ended, sync.started_at, now, skew_seconds)
+    push_queue.mark_counted(transaction, sync.channel.id, ended, sync.started_at, now)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
-from zoho_pipeline.web.api.channel_model import ChannelState, Lead
+from zoho_pipeline.reading.leads import initials
+from zoho_pipeline.web.api.channel_model import ChannelState
 from zoho_pipeline.web.pages.charts import FEW, Bars, Whisker, bars_of_weeks, shares, whiskers
 from zoho_pipeline.web.pages.formats import NONE, hours, moment, percent, plural, short_moment, shown, whole
 from zoho_pipeline.writeback.model import Writeback
@@ -112,12 +113,11 @@ def _change(state: ChannelState) -> str | None:
 
 
 def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightView:
-    """The view of an insight that has numbers."""
-    weeks = [row for row in insight["lead_volume"] if row["grain"] == "week"]
+    """The view of an insight that has numbers, as `read_page_numbers` reads it."""
     rates, end = whiskers(_source_rates(insight))
     topics, topics_end = whiskers(_topic_rates(insight))
     sources, sources_words = _sources(insight)
-    found = bars_of_weeks(weeks)
+    found = bars_of_weeks(insight["weeks"])
     return InsightView(
         weeks=found,
         weeks_words=_weeks(found, insight["trend_direction"], currency),
@@ -164,19 +164,13 @@ def _conversion_note(insight: Mapping[str, Any]) -> str:
 
 def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rates of the sources with the most leads."""
-    rows = [
-        row
-        for row in insight["conversion_rate"]
-        if (row["stage"], row["definition"], row["dimension"]) == ("deal", "matured_30d", "lead_source")
-        and row["n_converted"] is not None
-        and row["n_leads"]
-    ]
+    rows = [row for row in insight["source_rates"] if row["n_converted"] is not None and row["n_leads"]]
     rows.sort(key=lambda row: (-row["n_leads"], row["dimension_value"]))
     return [_rate(row["dimension_value"], row, row["display_status"] != "ok") for row in rows[:MOST_ROWS]]
 
 
 def _topic_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = [row for row in insight["topic_performance"] if row["n_converted"] is not None and row["n_leads"]]
+    rows = [row for row in insight["topic_rates"] if row["n_converted"] is not None and row["n_leads"]]
     rows.sort(key=lambda row: (-row["n_leads"], row["topic"]))
     return [_rate(row["topic"], row, row["n_leads"] < SMALL) for row in rows[:MOST_ROWS]]
 
@@ -205,8 +199,7 @@ def _sources(insight: Mapping[str, Any]) -> tuple[list[tuple[str, int, float, fl
 
 
 def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
-    lists: list[dict[str, Any]] = insight["time_to_first_contact"]
-    total: dict[str, Any] = next((row for row in lists if row["dimension"] == "all"), {})
+    total: Mapping[str, Any] = next(iter(insight["first_contact"]), {})
     if not total.get("n_leads"):
         return ["No lead came in the last 90 days."]
     if total["n_contacted"] is None:
@@ -226,7 +219,7 @@ def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
 
 def _suggestions(insight: Mapping[str, Any], currency: str | None) -> list[tuple[str, str]]:
     """Topics that go with more deals, and why, in two short sentences. The mart's own reason is for analysts."""
-    rows = {row["topic"]: row for row in insight["topic_performance"]}
+    rows = {row["topic"]: row for row in insight["topic_rates"]}
     names = [str(insight[f"suggested_topic_{n}"]) for n in (1, 2, 3) if insight[f"suggested_topic_{n}"]]
     return [(name, _reason(rows[name], currency)) for name in names if name in rows]
 
@@ -241,18 +234,18 @@ def _reason(row: Mapping[str, Any], currency: str | None) -> str:
     return f"{x} of {n} leads got a deal; of all leads {percent(row['base_rate'])} did. {strength}"
 
 
-def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
-    """The rows of the table of leads."""
+def lead_rows(leads: Sequence[Mapping[str, Any]], *, with_names: bool) -> list[dict[str, Any]]:
+    """The rows of the table of leads. Without the scope `pii`, names are initials."""
     return [
         {
-            "created": short_moment(lead.created_local),
-            "name": shown(lead.name, 80),
-            "company": shown(lead.company, 80),
-            "source": shown(lead.lead_source, 60),
-            "status": shown(lead.lead_status, 60),
-            "content": shown(lead.content_title or lead.content_id, 90),
-            "is_converted": lead.is_converted,
-            "is_new": lead.is_newer_than_as_of,
+            "created": short_moment(lead["created_local"]),
+            "name": shown(lead["full_name"] if with_names else initials(lead["full_name"]), 80),
+            "company": shown(lead["company"], 80),
+            "source": shown(lead["lead_source"], 60),
+            "status": shown(lead["lead_status"], 60),
+            "content": shown(lead["content_title"] or lead["content_id"], 90),
+            "is_converted": lead["is_converted"],
+            "is_new": lead["is_newer_than_as_of"],
         }
         for lead in leads
     ]

@@ -122,7 +122,10 @@ def status(channel_id: str | None, output: str) -> None:
     if channel_id is not None:
         session.registry.get(channel_id)
     found = [_as_dict(session, switch) for name in ids if (switch := switch_of(session.registry, name))]
-    waiting = wishes.page(session.registry, channel_id, 100, waiting=True) if channel_id else []
+    waiting: list[Writeback] = []
+    if channel_id:
+        with session.registry.database.read() as transaction:
+            waiting = wishes.unfinished(transaction, channel_id, 100)
     if output == "json":
         one = found[0] if found else {"channel_id": channel_id, "state": "off"}
         print_json(one | {"waiting": [_waiting(wish) for wish in waiting]} if channel_id else found)
@@ -191,7 +194,8 @@ def resolve(writeback_id: str, choice: Any, output: str) -> None:
 def _as_dict(session: Session, switch: "Switch") -> dict[str, Any]:
     from zoho_pipeline.writeback import wishes
 
-    counts = wishes.summaries(session.registry, [switch.channel_id])[switch.channel_id]
+    with session.registry.database.read() as transaction:
+        counts = wishes.summaries(transaction, [switch.channel_id])[switch.channel_id]
     shown: dict[str, Any] = {"channel_id": switch.channel_id, "state": switch.state, "detail": switch.detail}
     shown |= {"policy": switch.policy, "trigger": switch.trigger, "open": counts.open, "conflicts": counts.conflicts}
     shown |= {"to_zoho": dict(switch.words.to_zoho), "from_zoho": dict(switch.words.from_zoho)}

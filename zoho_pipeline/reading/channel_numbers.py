@@ -1,6 +1,6 @@
 """The few numbers of a channel that lists and status lines show, for many channels in one reading."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -54,27 +54,31 @@ def read_numbers(connection: Connection, channel_ids: Collection[str]) -> dict[s
     totals = _counts(connection, f"select channel_id, count(*) from lead where {some} group by channel_id", ids)  # noqa: S608
     late = f"select channel_id, count(*) from recent_lead where {some} and is_newer_than_as_of group by channel_id"  # noqa: S608
     newer = _counts(connection, late, ids)
-    return {row["channel_id"]: _numbers(row, totals, newer) for row in newest}
+    return {
+        row["channel_id"]: numbers_of(row, totals.get(row["channel_id"], 0), newer.get(row["channel_id"], 0))
+        for row in newest
+    }
 
 
 def _counts(connection: Connection, query: str, ids: list[str]) -> dict[str, int]:
     return {str(channel_id): int(count) for channel_id, count in connection.fetch(query, ids)[1]}
 
 
-def _numbers(row: dict[str, Any], totals: dict[str, int], newer: dict[str, int]) -> ChannelNumbers:
-    has_data, channel_id = row["data_status"] in HAS_DATA, row["channel_id"]
+def numbers_of(row: Mapping[str, Any], total: int, newer: int) -> ChannelNumbers:
+    """The numbers of a channel from its newest row of `channel_insight`, its live leads and its leads after as_of."""
+    has_data = row["data_status"] in HAS_DATA
     as_of = row["as_of_utc"] if row["data_status"] != "never_synced" else None
     rate = row["leads_change_rate"]
     return ChannelNumbers(
         as_of=as_of and as_of.replace(tzinfo=UTC),
         as_of_date=row["as_of_date"],
         data_status=row["data_status"],
-        total=totals.get(channel_id, 0) if has_data else None,
+        total=total if has_data else None,
         this_month=row["leads_this_month"],
         last_month_same_point=row["leads_last_month_same_point"],
         last_month_full=row["leads_last_month_full"],
         change_rate=None if rate is None else float(rate),
-        newer_than_as_of=newer.get(channel_id, 0) if has_data else None,
+        newer_than_as_of=newer if has_data else None,
     )
 
 

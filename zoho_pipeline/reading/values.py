@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+_AS_THEY_ARE = frozenset((str, int, bool, type(None)))
 _DIGITS = 4000
 """Python reads and writes no integer of more than 4300 digits."""
 
@@ -18,6 +19,8 @@ def json_ready(value: Any) -> Any:
 
     A decimal with more digits than a float has stays a Decimal; `json_text` writes it.
     """
+    if type(value) in _AS_THEY_ARE:  # nearly every value; the patterns below take five times as long
+        return value
     match value:
         case None | bool() | int() | str():
             return value

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 
 from zoho_pipeline.channels.database.clock import DatabaseClock
+from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.database.stamp import RegistryStamp
 from zoho_pipeline.channels.platform.keys import ApiKeys, CachedKeys
 from zoho_pipeline.channels.platform.replays import Replays
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
+
+KEPT_CONNECTIONS = 4
+"""Connections to the registry that stay open for reading. Opening one costs more than what a page reads with it."""
 
 if TYPE_CHECKING:
     from zoho_pipeline.warehouse.connection import PublishedPool
@@ -30,6 +34,11 @@ class WebServices:
     @cached_property
     def registry(self) -> Registry:
         return Registry(self.settings)
+
+    @cached_property
+    def reading(self) -> Database:
+        """The registry's database on connections that stay open: for transactions that only read."""
+        return self.registry.database.keeping_connections(KEPT_CONNECTIONS, most=None)
 
     @cached_property
     def stamp(self) -> RegistryStamp:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.registry.model import ACTIVE, Channel
@@ -25,6 +25,8 @@ from zoho_pipeline.zoho.errors import ZohoError
 from zoho_pipeline.zoho.write.lead_status import Trigger
 
 log = logging.getLogger(__name__)
+
+_OF_CHANNEL = select(table).where(table.c.channel_id == bindparam("channel"))
 
 MOST_NAMED = 20
 """Values of a list that a message names."""
@@ -51,7 +53,7 @@ class Switch:
 
 def switch_in(transaction: Connection, channel_id: str) -> Switch | None:
     """The switch of a channel, in an open transaction; None: it was never on."""
-    row = transaction.execute(select(table).where(table.c.channel_id == channel_id)).mappings().one_or_none()
+    row = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
     return None if row is None else _of_row(row)
 
 

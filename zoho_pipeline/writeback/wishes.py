@@ -217,25 +217,28 @@ def page(
     *,
     state: State | None = None,
     before: tuple[datetime, str] | None = None,
-    waiting: bool = False,
 ) -> list[Writeback]:
     """The write-backs of a channel, the newest first.
 
     Args:
         before: (created_at, id): only those that come after it in this order.
-        waiting: only those that are not at their end.
     """
     query = select(writebacks).where(writebacks.c.channel_id == channel_id)
     if state is not None:
         query = query.where(writebacks.c.state == state)
-    if waiting:
-        query = query.where(or_(writebacks.c.state.in_(OPEN), _waits()))
     if before is not None:
         same = and_(writebacks.c.created_at == before[0], writebacks.c.id < before[1])
         query = query.where(or_(writebacks.c.created_at < before[0], same))
     query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(limit)
     with registry.database.read() as transaction:
         return [of_row(row) for row in transaction.execute(query).mappings()]
+
+
+def unfinished(transaction: Connection, channel_id: str, limit: int) -> list[Writeback]:
+    """The write-backs of a channel that are not at their end, the newest first."""
+    query = select(writebacks).where(writebacks.c.channel_id == channel_id, or_(writebacks.c.state.in_(OPEN), _waits()))
+    rows = transaction.execute(query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(limit))
+    return [of_row(row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True)
@@ -248,22 +251,21 @@ class Summary:
     conflicts: int
 
 
-def summaries(registry: Registry, channel_ids: Sequence[str]) -> dict[str, Summary]:
+def summaries(transaction: Connection, channel_ids: Sequence[str]) -> dict[str, Summary]:
     """channel id → its summary, of the channels whose write-back was ever on."""
     found: dict[str, Summary] = {}
-    with registry.database.read() as transaction:
-        for channel_id in channel_ids:
-            switch = switch_in(transaction, channel_id)
-            if switch is None:
-                continue
-            counted = transaction.execute(
-                select(writebacks.c.state, func.count().label("n"))
-                .where(writebacks.c.channel_id == channel_id, or_(writebacks.c.state.in_(OPEN), _waits()))
-                .group_by(writebacks.c.state)
-            )
-            n = {row.state: int(row.n) for row in counted}
-            waiting = sum(n.get(state, 0) for state in OPEN)
-            found[channel_id] = Summary(switch.state, switch.detail, waiting, n.get("conflict", 0))
+    for channel_id in channel_ids:
+        switch = switch_in(transaction, channel_id)
+        if switch is None:
+            continue
+        counted = transaction.execute(
+            select(writebacks.c.state, func.count().label("n"))
+            .where(writebacks.c.channel_id == channel_id, or_(writebacks.c.state.in_(OPEN), _waits()))
+            .group_by(writebacks.c.state)
+        )
+        n = {row.state: int(row.n) for row in counted}
+        waiting = sum(n.get(state, 0) for state in OPEN)
+        found[channel_id] = Summary(switch.state, switch.detail, waiting, n.get("conflict", 0))
     return found
 
 

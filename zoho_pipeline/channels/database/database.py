@@ -71,23 +71,28 @@ class Database:
         """The database as a person may see it, without the password."""
         return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
 
-    def keeping_connections(self) -> "Database":
-        """The same database with a few connections that stay open, for a process that writes many times per second.
+    def keeping_connections(self, kept: int = KEPT, most: int | None = 2 * KEPT) -> "Database":
+        """The same database with a few connections that stay open, for a process that uses it many times per second.
 
         On Postgres each new connection starts a process of the server, and on SQLite each one reads the schema: both
-        cost more than the transaction. A SQLite file that somebody replaces is opened anew.
+        cost more than the transaction. A SQLite file that somebody replaces is opened anew. A lock of a channel must
+        not be taken on it: on Postgres the lock would stay with the kept connection.
+
+        Args:
+            kept: the connections that stay open.
+            most: the most connections at once; who needs another one waits. None means no limit.
         """
-        kept = copy.copy(self)
-        pool = {"pool_size": KEPT, "max_overflow": KEPT}
+        same = copy.copy(self)
+        pool = {"pool_size": kept, "max_overflow": -1 if most is None else most - kept}
         if self.path is None:
-            kept.engine = create_engine(
+            same.engine = create_engine(
                 self.url, hide_parameters=True, connect_args=_CONNECT, pool_pre_ping=True, **pool
             )
         else:
-            kept.engine = self._sqlite_engine(self.path, poolclass=QueuePool, **pool)
-            event.listen(kept.engine, "connect", partial(_note_file, self.path))
-            event.listen(kept.engine, "checkout", partial(_check_file, self.path))
-        return kept
+            same.engine = self._sqlite_engine(self.path, poolclass=QueuePool, **pool)
+            event.listen(same.engine, "connect", partial(_note_file, self.path))
+            event.listen(same.engine, "checkout", partial(_check_file, self.path))
+        return same
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.platform_tables import push_loads, push_subscriptions, sync_requests
@@ -70,12 +70,12 @@ class Subscription:
 
 
 _COLUMNS = [push_subscriptions.c[field.name] for field in fields(Subscription)]
+_OF_CHANNEL = select(*_COLUMNS).where(push_subscriptions.c.channel_id == bindparam("channel"))
 
 
 def get(transaction: Connection, channel_id: str) -> Subscription | None:
     """The subscription of a channel; None: it has none."""
-    query = select(*_COLUMNS).where(push_subscriptions.c.channel_id == channel_id)
-    found = transaction.execute(query).mappings().one_or_none()
+    found = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
     return None if found is None else Subscription(**found)
 
 

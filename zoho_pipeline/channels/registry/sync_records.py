@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from zoho_pipeline.channels.registry import channel_events, tables
 from zoho_pipeline.channels.registry.model import OUTCOMES, Channel, ModuleStatus, ModuleSync
@@ -19,6 +19,11 @@ CREDIT_WINDOW = timedelta(hours=24)
 HISTORY_KEPT = timedelta(days=30)
 LONGEST_DETAIL = 500
 _BROKEN = ("failed", "stopped")
+_ORG = (tables.channels.c.org_id == bindparam("org"), tables.channels.c.api_domain == bindparam("domain"))
+_SPENT_BY_ORG = select(func.sum(tables.credits.c.credits)).where(
+    tables.credits.c.channel_id.in_(select(tables.channels.c.channel_id).where(*_ORG)),
+    tables.credits.c.spent_at > bindparam("since"),
+)
 _STALE = timedelta(days=2)
 
 
@@ -134,12 +139,8 @@ def org_credits(connection: Connection, channel: Channel, now: datetime) -> floa
     """The credits of the last 24 hours over all channels of the channel's org; Zoho counts per org."""
     if channel.org_id is None:
         return channel.credits_used
-    same = (tables.channels.c.org_id == channel.org_id, tables.channels.c.api_domain == channel.api_domain)
-    of_org = select(tables.channels.c.channel_id).where(*same)
-    spent = select(func.sum(tables.credits.c.credits)).where(
-        tables.credits.c.channel_id.in_(of_org), tables.credits.c.spent_at > now - CREDIT_WINDOW
-    )
-    return float(connection.scalar(spent) or 0.0)
+    values = {"org": channel.org_id, "domain": channel.api_domain, "since": now - CREDIT_WINDOW}
+    return float(connection.scalar(_SPENT_BY_ORG, values) or 0.0)
 
 
 def _upper_bound(known: ModuleStatus | None, part: ModuleSync) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -28,6 +29,52 @@ _WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = 
 )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the registry says of channels that the caller may see, as of one transaction. Keys are channel ids.
+
+    Attributes:
+        written: only channels whose write-back was ever on.
+    """
+
+    channels: tuple[Channel, ...]
+    requests: Mapping[str, SyncRequest]
+    credits: Mapping[str, model.Credits]
+    pushes: Mapping[str, PushStatus]
+    written: Mapping[str, Summary]
+    now: datetime
+
+    def states(self, numbers: Mapping[str, ChannelNumbers]) -> list[model.ChannelState]:
+        """The fields of the channels, with their numbers of the marts."""
+        return [
+            _state(
+                channel,
+                numbers.get(channel.id),
+                self.requests.get(channel.id),
+                self.credits[channel.id],
+                self.pushes[channel.id],
+                _write_back(self.written, channel),
+                self.now,
+            )
+            for channel in self.channels
+        ]
+
+
+def read_known(found: WebServices, transaction: Connection, channels: Iterable[Channel]) -> Known:
+    """What an open transaction of the registry says of channels that the caller may see."""
+    listed = tuple(channels)
+    ids, now = [channel.id for channel in listed], found.reading.now_in(transaction)
+    share = found.service.push_credit_share
+    return Known(
+        channels=listed,
+        requests=queue.newest(transaction, ids),
+        credits={channel.id: _credits(transaction, channel, found.settings, now) for channel in listed},
+        pushes={channel.id: push_status(transaction, channel, share, now) for channel in listed},
+        written=summaries(transaction, ids),
+        now=now,
+    )
+
+
 def channel_states(
     found: WebServices, channels: Iterable[Channel], marts: warehouse.Connection | None
 ) -> list[model.ChannelState]:
@@ -36,20 +83,9 @@ def channel_states(
     Args:
         marts: a connection to the published marts; None: nothing was published yet.
     """
-    listed = list(channels)
-    numbers = read_numbers(marts, [channel.id for channel in listed]) if marts else {}
-    written = summaries(found.registry, [channel.id for channel in listed])
-    requests = queue.newest(found.registry, [channel.id for channel in listed])
-    database = found.registry.database
-    with database.read() as transaction:
-        now = database.now_in(transaction)
-        spent = {channel.id: _credits(transaction, channel, found.settings, now) for channel in listed}
-        share = found.service.push_credit_share
-        pushes = {channel.id: push_status(transaction, channel, share, now) for channel in listed}
-    return [
-        _state(c, numbers.get(c.id), requests.get(c.id), spent[c.id], pushes[c.id], _write_back(written, c), now)
-        for c in listed
-    ]
+    with found.reading.read() as transaction:
+        known = read_known(found, transaction, channels)
+    return known.states(read_numbers(marts, [channel.id for channel in known.channels]) if marts else {})
 
 
 def for_browser(text: str) -> str | None:

@@ -6,14 +6,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
+from zoho_pipeline.reading.channel_numbers import read_numbers
 from zoho_pipeline.reading.insight import read_from
 from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import ChannelPage, ChannelState
-from zoho_pipeline.web.api.channel_state import channel_states
+from zoho_pipeline.web.api.channel_state import channel_states, read_known
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.auth.require import require, visible_channel
+from zoho_pipeline.web.auth.require import require, visible_channel, visible_in
 from zoho_pipeline.web.http import cursors
 from zoho_pipeline.web.http.problems import Problem, problem_responses
 from zoho_pipeline.web.services import WebServices
@@ -46,9 +47,10 @@ def get_channel(request: Request, id: str) -> Response:
     principal = reader(request)
 
     def make(found: WebServices) -> ChannelState:
-        channel = visible_channel(found, principal, id)
+        with found.reading.read() as transaction:
+            known = read_known(found, transaction, [visible_in(found, transaction, principal, id)])
         with found.published.reading() as marts:
-            return channel_states(found, [channel], marts)[0]
+            return known.states(read_numbers(marts, [id]) if marts else {})[0]
 
     return answered(request, principal, make)
 
@@ -77,7 +79,7 @@ def page_of_channels(
     keys, binding = found.settings.secret_keys, {"list": "channels", "tenant": principal.tenant, "search": search}
     binding |= {"channels": None if principal.channels is None else " ".join(sorted(principal.channels))}
     after = "" if cursor is None else str(cursors.decode(keys, binding, cursor)[0])
-    database = found.registry.database
+    database = found.reading
     with database.read() as transaction:
         tenant = None if principal.kind == "operator" else principal.tenant
         ids = principal.channels

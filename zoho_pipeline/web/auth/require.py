@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Path, Request
+from sqlalchemy import Connection
 
-from zoho_pipeline.channels.errors import InvalidSetting, UnknownChannel
+from zoho_pipeline.channels.errors import InvalidSetting
 from zoho_pipeline.channels.platform.tenants import check_tenant
+from zoho_pipeline.channels.registry.channel_rows import find_channel
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.web.auth.api_keys import TENANT_HEADER, principal_of_key
 from zoho_pipeline.web.auth.browser_tokens import principal_of_embed_token, principal_of_session
@@ -74,11 +76,14 @@ def visible_channel(found: WebServices, principal: Principal, channel_id: str) -
     Raises:
         Problem: `not_found`; the same for a channel that does not exist and for one of another tenant.
     """
-    try:
-        channel = found.registry.get(channel_id)
-    except UnknownChannel:
-        raise not_found() from None
-    if not principal.sees(channel):
+    with found.reading.read() as transaction:
+        return visible_in(found, transaction, principal, channel_id)
+
+
+def visible_in(found: WebServices, transaction: Connection, principal: Principal, channel_id: str) -> Channel:
+    """`visible_channel` inside an open transaction."""
+    channel = find_channel(found.reading, transaction, channel_id)
+    if channel is None or not principal.sees(channel):
         raise not_found()
     return channel
 

@@ -1,20 +1,14 @@
 """The page of a channel, put together from what the API answers."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from zoho_pipeline.channels.sync_requests import queue
-from zoho_pipeline.reading.channel_numbers import HAS_DATA, read_contents
-from zoho_pipeline.warehouse.connection import Connection
-from zoho_pipeline.web.api.channel_model import ChannelState
-from zoho_pipeline.web.api.channel_state import channel_states
-from zoho_pipeline.web.api.channels import insight_of
-from zoho_pipeline.web.api.leads import page_of_leads
+from zoho_pipeline.reading.page_numbers import PageNumbers, read_page_numbers
+from zoho_pipeline.web.api.channel_state import read_known
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.auth.require import check_scopes, visible_channel
-from zoho_pipeline.web.http.problems import Problem
+from zoho_pipeline.web.auth.require import check_scopes, visible_in
 from zoho_pipeline.web.pages.channel_view import (
-    InsightView,
     history_rows,
     insight_view,
     lead_rows,
@@ -32,6 +26,8 @@ CONTENTS = 5
 SYNCS = 10
 WISHES = 20
 PATHS = {"sync": "syncs", "resume": "resume"}
+_NO_SYNC = "The insight appears here after the first sync."
+_NO_LEADS = "There is no insight, because leads cannot be read."
 
 
 @dataclass(frozen=True)
@@ -57,17 +53,17 @@ class Viewer:
 
 def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     """The page as HTML. Problem: `forbidden` without the scope `read`; `not_found`."""
-    check_scopes(viewer.principal, ("read",))
-    channel = visible_channel(found, viewer.principal, channel_id)
-    with found.published.reading() as marts:  # all numbers of a page are of one publication
-        (state,) = channel_states(found, [channel], marts)
-        leads = page_of_leads(found, viewer.principal, marts, channel_id, LEADS).data
-        found_insight = _answer(marts, state)
-        insight = _insight(marts, state, found_insight)
     scopes = viewer.principal.scopes
+    check_scopes(viewer.principal, ("read",))
+    with found.reading.read() as transaction:
+        channel = visible_in(found, transaction, viewer.principal, channel_id)
+        known = read_known(found, transaction, [channel])
+        history = queue.newest_of(transaction, channel_id, SYNCS)
+        waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
+    with found.published.reading() as marts:  # all numbers of a page are of one publication
+        read = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+    (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
     status = status_line(state, scopes)
-    waiting = wishes.page(found.registry, channel_id, WISHES, waiting=True) if state.write_back.open is not None else []
-    history = queue.history(found.registry, channel_id, SYNCS)
     return render(
         "channel.html",
         state=state,
@@ -83,33 +79,15 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         reconnect_url=viewer.reconnect_url,
         buttons=BUTTONS,
         paths=PATHS,
-        numbers=numbers(state, found_insight),
-        leads=lead_rows(leads, state.as_of.year if state.as_of else None),
+        numbers=numbers(state, read.insight or {}),
+        leads=lead_rows(read.leads, state.as_of.year if state.as_of else None, with_names="pii" in scopes),
         history=history_rows(history, state.timezone, state.currency),
         wishes=wish_rows(waiting, state.timezone),
         can_decide=viewer.frame == "operator" and "write" in scopes,
-        read=read_modules(state),
+        modules=read_modules(state),
         push=push_line(state),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
-        **insight,
+        insight=None if read.insight is None else insight_view(read.insight, state.currency),
+        contents=read.contents,
+        no_insight=_NO_LEADS if state.data_status == "module_missing" else _NO_SYNC,
     )
-
-
-def _answer(marts: Connection | None, state: ChannelState) -> dict[str, Any]:
-    try:
-        return insight_of(marts, state.id)
-    except Problem:
-        return {"data_status": "never_synced"}
-
-
-def _insight(marts: Connection | None, state: ChannelState, insight: dict[str, Any]) -> dict[str, Any]:
-    """The insight with its content, or why there is none."""
-    view: InsightView | None = None
-    contents: list[dict[str, Any]] = []
-    if marts and insight["data_status"] in HAS_DATA:
-        view = insight_view(insight, state.currency)
-        contents = read_contents(marts, state.id, CONTENTS)
-    missing = "The insight appears here after the first sync."
-    if insight["data_status"] == "module_missing":
-        missing = "There is no insight, because leads cannot be read."
-    return {"insight": view, "contents": contents, "no_insight": missing}

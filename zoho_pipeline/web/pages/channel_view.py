@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
-from zoho_pipeline.web.api.channel_model import ChannelState, Lead
+from zoho_pipeline.reading.leads import initials
+from zoho_pipeline.web.api.channel_model import ChannelState
 from zoho_pipeline.web.pages.charts import FEW, Bars, Whisker, bars_of_weeks, shares, whiskers
 from zoho_pipeline.web.pages.formats import NONE, day, hours, moment, percent, plural, short_moment, shown, whole
 from zoho_pipeline.writeback.model import Writeback
@@ -75,7 +76,7 @@ def numbers(state: ChannelState, insight: Mapping[str, Any]) -> list[Number]:
     """The four numbers at the top of the page. The connection itself is the line above them.
 
     Args:
-        insight: the answer of the API, or only its `data_status` where it has no numbers.
+        insight: see `PageNumbers`; empty where there is none.
     """
     counts, zone, currency = state.leads, state.timezone, state.currency
     newer = counts.newer_than_as_of or 0
@@ -114,8 +115,8 @@ def _waiting(insight: Mapping[str, Any], currency: str | None, at: str) -> Numbe
 
 def _first_contact(insight: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row of all leads in `time_to_first_contact`; empty where there is none."""
-    rows: list[dict[str, Any]] = insight.get("time_to_first_contact") or []
-    return next((row for row in rows if row["dimension"] == "all"), {})
+    found: Mapping[str, Any] = next(iter(insight.get("first_contact", ())), {})
+    return found
 
 
 def _change(state: ChannelState) -> str | None:
@@ -132,12 +133,11 @@ def _change(state: ChannelState) -> str | None:
 
 
 def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightView:
-    """The view of an insight that has numbers."""
-    weeks = [row for row in insight["lead_volume"] if row["grain"] == "week"]
+    """The view of an insight that has numbers, as `read_page_numbers` reads it."""
     rates, end = whiskers(_source_rates(insight))
     topics, topics_end = whiskers(_topic_rates(insight))
     sources, sources_words = _sources(insight)
-    found = bars_of_weeks(weeks)
+    found = bars_of_weeks(insight["weeks"])
     return InsightView(
         weeks=found,
         weeks_words=_weeks(found, insight["trend_direction"], currency),
@@ -187,13 +187,7 @@ def _conversion_note(insight: Mapping[str, Any]) -> str:
 
 def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rates of the sources with the most leads, and the counts of all others together."""
-    rows = [
-        row
-        for row in insight["conversion_rate"]
-        if (row["stage"], row["definition"], row["dimension"]) == ("deal", "matured_30d", "lead_source")
-        and row["n_converted"] is not None
-        and row["n_leads"]
-    ]
+    rows = [row for row in insight["source_rates"] if row["n_converted"] is not None and row["n_leads"]]
     rows.sort(key=lambda row: (-row["n_leads"], row["dimension_value"]))
     shown_rows = [_rate(row["dimension_value"], row, row["display_status"] != "ok") for row in rows[:MOST_ROWS]]
     rest = rows[MOST_ROWS:]
@@ -209,7 +203,7 @@ def _rest(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _topic_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = [row for row in insight["topic_performance"] if row["n_converted"] is not None and row["n_leads"]]
+    rows = [row for row in insight["topic_rates"] if row["n_converted"] is not None and row["n_leads"]]
     rows.sort(key=lambda row: (-row["n_leads"], row["topic"]))
     return [_rate(row["topic"], row, row["n_leads"] < SMALL) for row in rows[:MOST_ROWS]]
 
@@ -265,7 +259,7 @@ def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
 
 def _suggestions(insight: Mapping[str, Any], currency: str | None) -> list[tuple[str, str]]:
     """Topics that go with more deals, and why, in two short sentences. The mart's own reason is for analysts."""
-    rows = {row["topic"]: row for row in insight["topic_performance"]}
+    rows = {row["topic"]: row for row in insight["topic_rates"]}
     names = [str(insight[f"suggested_topic_{n}"]) for n in (1, 2, 3) if insight[f"suggested_topic_{n}"]]
     return [(name, _reason(rows[name], currency)) for name in names if name in rows]
 
@@ -283,18 +277,21 @@ def _reason(row: Mapping[str, Any], currency: str | None) -> str:
     return f"{x} of {n} leads got a deal; {others} did. {strength}"
 
 
-def lead_rows(leads: Sequence[Lead], year: int | None) -> list[dict[str, Any]]:
-    """The rows of the table of leads. A time of this `year` is written without the year."""
+def lead_rows(leads: Sequence[Mapping[str, Any]], year: int | None, *, with_names: bool) -> list[dict[str, Any]]:
+    """The rows of the table of leads. A time of this `year` is written without the year.
+
+    Without the scope `pii`, names are initials.
+    """
     return [
         {
-            "created": short_moment(lead.created_local, year=year),
-            "name": shown(lead.name, 80),
-            "company": shown(lead.company, 80),
-            "source": shown(lead.lead_source, 60),
-            "status": shown(lead.lead_status, 60),
-            "content": shown(lead.content_title or lead.content_id, 90),
-            "is_converted": lead.is_converted,
-            "is_new": lead.is_newer_than_as_of,
+            "created": short_moment(lead["created_local"], year=year),
+            "name": shown(lead["full_name"] if with_names else initials(lead["full_name"]), 80),
+            "company": shown(lead["company"], 80),
+            "source": shown(lead["lead_source"], 60),
+            "status": shown(lead["lead_status"], 60),
+            "content": shown(lead["content_title"] or lead["content_id"], 90),
+            "is_converted": lead["is_converted"],
+            "is_new": lead["is_newer_than_as_of"],
         }
         for lead in leads
     ]

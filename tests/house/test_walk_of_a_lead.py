@@ -31,7 +31,8 @@ MOST_EXECUTED = 85
 two that tell the platform what changed (`lead_changes` of `ingest/load` and of `channels/platform`), two that ask
 whether the channel has a form (`ingest/forms/load_forms`, `channels/forms/salts`), and four that are no rooms:
 `private_files` (who else can reach HOME), `work_folders` (where rows are spilled), `stopping` (what Ctrl-C interrupts)
-and `key_file` (the type of a secret). If a change needs one more module, raise it and say why. If a change needs fewer, lower it."""
+and `key_file` (the type of a secret). If a change needs one more module, raise it and say why. If a change needs fewer,
+lower it."""
 
 
 class Walk:

@@ -34,7 +34,7 @@ TABLES = """
 create schema marts;
 use marts;
 create table recent_lead (channel_id text, zoho_lead_id text, lead_rank bigint, is_newer_than_as_of boolean,
-    is_converted boolean, created_local timestamp, full_name text);
+    is_converted boolean, captured_by text, created_local timestamp, full_name text);
 create table lead_source_attribution (channel_id text, zoho_lead_id text, created_at timestamp, created_month date,
     lead_source text, content_id text, content_type text, match_confidence double);
 create table content_item (channel_id text, content_id text, title text, canonical_url text, content_type text,
@@ -66,6 +66,7 @@ class Lead:
     content: str | None
     source: str
     converted: bool = False
+    captured: bool = False
 
     @property
     def at(self) -> datetime:
@@ -105,6 +106,7 @@ def tables_of(leads: list[Lead]) -> dict[str, list[dict[str, Any]]]:
             key
             | {"lead_rank": rank, "is_newer_than_as_of": False, "is_converted": lead.converted}
             | {"created_local": lead.at, "full_name": "Asha Rao"}
+            | {"captured_by": "landing_page" if lead.captured else "zoho_crm"}
         )
         credited.append(
             key
@@ -136,6 +138,7 @@ LEADS = st.lists(
         st.sampled_from(["a", "b", "c", None, None]),
         st.sampled_from(SOURCES),
         st.booleans(),
+        st.booleans(),
     ),
     min_size=12,
     max_size=60,
@@ -157,7 +160,9 @@ def in_no_group(leads: list[Lead]) -> list[int]:
 @settings(max_examples=20)
 @given(leads=LEADS, data=st.data())
 def test_nobody_learns_the_source_of_a_lead_in_a_small_group(leads: list[Lead], data: st.DataObject) -> None:
-    """Swap its source with that of a lead without content in the same month: every answer stays as it is."""
+    """Swap its source with that of a lead without content in the same month: every answer stays as it is.
+
+    The same holds for how it was captured."""
     hidden = in_no_group(leads)
     assume(hidden)
     one = data.draw(st.sampled_from(hidden))
@@ -170,8 +175,8 @@ def test_nobody_learns_the_source_of_a_lead_in_a_small_group(leads: list[Lead], 
     assume(others)
     other = data.draw(st.sampled_from(others))
     swapped = list(leads)
-    swapped[one] = replace(leads[one], source=leads[other].source)
-    swapped[other] = replace(leads[other], source=leads[one].source)
+    swapped[one] = replace(leads[one], source=leads[other].source, captured=leads[other].captured)
+    swapped[other] = replace(leads[other], source=leads[one].source, captured=leads[one].captured)
     assert everything(swapped) == everything(leads)
 
 
@@ -207,6 +212,7 @@ def test_a_new_lead_changes_dates_and_sources_by_whole_groups(leads: list[Lead],
     assert grown in (0, GROUP)
     if not grown and old:
         assert (new.dates, new.sources) == (old.dates, old.sources)
+        assert new.n_by_landing_page == old.n_by_landing_page
 
 
 @settings(max_examples=30)
@@ -220,6 +226,9 @@ def test_larger_groups_are_described(leads: list[Lead]) -> None:
     for item in found.items:
         assert item.n_described == item.n_leads // GROUP * GROUP
         assert (item.dates is None) == (item.n_leads < GROUP) == item.suppressed
+        described = [lead for lead in leads if lead.content == item.title][item.n_leads - item.n_described :]
+        captured = sum(lead.captured for lead in described)
+        assert item.n_by_landing_page == (captured if described else None)
     assert found.n_without_content == sum(lead.content is None for lead in leads)
 
 

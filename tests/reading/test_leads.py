@@ -24,9 +24,9 @@ LISTED = 12
 TABLES = {
     "recent_lead": "zoho_lead_id text, lead_rank bigint, created_at timestamp, created_local timestamp, full_name text,"
     " email text, phone text, company text, lead_status text, lead_source text, owner_name text, content_id text,"
-    " content_title text, is_converted boolean, is_newer_than_as_of boolean",
+    " content_title text, captured_by text, is_converted boolean, is_newer_than_as_of boolean",
     "lead": "zoho_lead_id text, created_at timestamp, created_local timestamp, company text, lead_status text,"
-    " lead_source text, owner_name text, is_converted boolean",
+    " lead_source text, owner_name text, captured_by text, is_converted boolean",
     "lead_contact": "person_id text, kind text, full_name text, email text, phone text, mobile text",
     "lead_source_attribution": "zoho_lead_id text, content_id text",
     "content_performance": "content_id text, model text, title text",
@@ -61,14 +61,15 @@ def publish(connection: Connection, leads: Sequence[Lead], as_of: int) -> None:
         for rank, lead in enumerate(newest_first(leads)[:LISTED], 1):
             later = lead.created_at is not None and lead.created_at > until
             where = ("post", "A post") if not later and lead.status == "a" else (None, None)
+            how = None if later else "landing_page"
             at = (lead.created_at, lead.created_at)
             person = (f"N {lead.id}", f"{lead.id}@x.example", f"+91 {lead.id}", "Firm")
-            found = (channel, lead.id, rank, *at, *person, lead.status, lead.source, "Asha", *where, False, later)
+            found = (channel, lead.id, rank, *at, *person, lead.status, lead.source, "Asha", *where, how, False, later)
             rows["recent_lead"].append(found)
         for lead in leads:
             if lead.created_at is None or lead.created_at <= until:
                 found = (channel, lead.id, lead.created_at, lead.created_at, "Firm", lead.status, lead.source)
-                rows["lead"].append((*found, "Asha", False))
+                rows["lead"].append((*found, "Asha", "landing_page", False))
                 name, mail = f"N {lead.id}", f"{lead.id}@x.example"
                 rows["lead_contact"].append((channel, lead.id, "lead", name, mail, None, f"+91 {lead.id}"))
                 rows["lead_contact"].append((channel, lead.id, "contact", "Somebody else", None, None, None))
@@ -131,6 +132,7 @@ def test_all_pages_together_are_the_whole_list(leads: list[Lead], as_of: int, li
             later = lead.second is not None and lead.second > as_of
             assert row["is_newer_than_as_of"] is later
             assert (row["full_name"], row["email"]) == (f"N {lead.id}", f"{lead.id}@x.example")
+            assert row["captured_by"] == (None if later else "landing_page")
             assert row["phone"] == f"+91 {lead.id}"
             assert row["content_title"] == ("A post" if lead.status == "a" and not later else None)
         for only, test in (
@@ -187,7 +189,7 @@ def test_the_same_on_postgres(postgres_url: str) -> None:
 def test_a_position_survives_microseconds(duckdb_session: Connection) -> None:
     publish(duckdb_session, [], 0)
     moments = [BEGIN + timedelta(microseconds=place) for place in range(5)]
-    leads = [("c", str(place), at, at, None, None, None, None, False) for place, at in enumerate(moments)]
+    leads = [("c", str(place), at, at, None, None, None, None, None, False) for place, at in enumerate(moments)]
     insert(duckdb_session, "lead", leads)
     after: Position = (f"{moments[3].isoformat()}Z", "3")
     rows, _ = page(duckdb_session, "c", 5, after)

@@ -126,7 +126,8 @@ class RecentContent(ContentPart):
     n_converted: int = Field(description="How many of those are converted today.")
     dates: list[str] | None = Field(description="Days on which some of them came, in the channel's time zone.")
     sources: list[Text] | None = Field(description="Lead sources of some of them.")
-    n_described: int = Field(description="How many leads `dates` and `sources` describe: whole groups of 3.")
+    n_by_landing_page: int | None = Field(description="How many of those a form on a landing page captured.")
+    n_described: int = Field(description="How many leads these three describe: whole groups of 3.")
     suppressed: Suppressed
     initials: list[str] | None = Field(
         description="Initials of those that are described; null if they are not allowed."

@@ -23,11 +23,12 @@ _MOST_INITIALS = 3
 _ORDER = 'order by created_at desc nulls last, id collate "C" desc'
 _RECENT = """
 select zoho_lead_id as id, created_at, created_local, full_name, email, phone, company, lead_status, lead_source,
-    owner_name, content_id, content_title, is_converted, is_newer_than_as_of
+    owner_name, content_id, content_title, captured_by, is_converted, is_newer_than_as_of
 from recent_lead where channel_id = ?
 """
 _LEADS = """
-select zoho_lead_id as id, created_at, created_local, company, lead_status, lead_source, owner_name, is_converted
+select zoho_lead_id as id, created_at, created_local, company, lead_status, lead_source, owner_name,
+    captured_by, is_converted
 from lead where channel_id = ?
 """
 
@@ -55,7 +56,7 @@ def page(
     """A page of leads, ready for JSON, and the position after which the next page begins (None: this is the last).
 
     A row has id, created_at (UTC), created_local, full_name, email, phone, company, lead_status, lead_source,
-    owner_name, content_id, content_title, is_converted and is_newer_than_as_of.
+    owner_name, content_id, content_title, captured_by, is_converted and is_newer_than_as_of.
 
     Args:
         limit: 1 to 100.

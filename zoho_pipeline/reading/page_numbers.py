@@ -37,11 +37,12 @@ _INSIGHT = _with_later(
  from channel_insight where channel_id = ? order by as_of_date desc limit 1""",
 )
 _TOTAL = "select count(*) from lead where channel_id = ?"
-_NEWEST = """
-select lead_rank, created_local, full_name, company, lead_source, lead_status, content_id, content_title,
-    is_converted, is_newer_than_as_of
-from recent_lead where channel_id = ? and (lead_rank <= ? or is_newer_than_as_of)
-"""
+_NEWEST = _with_later(
+    "captured_by",
+    "select lead_rank, created_local, full_name, company, lead_source, lead_status, content_id, content_title,"
+    " is_converted, is_newer_than_as_of"
+    " from recent_lead where channel_id = ? and (lead_rank <= ? or is_newer_than_as_of)",
+)
 _WEEKS = "select period_start, n_leads, is_partial from lead_volume where channel_id = ? and grain = 'week'"
 _LISTS = {
     "source_rates": (

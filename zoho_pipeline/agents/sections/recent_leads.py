@@ -14,8 +14,9 @@ from zoho_pipeline.reading.leads import initials
 STEP, MOST = 10, 100
 
 _QUERY = """
-select recent.is_newer_than_as_of, recent.is_converted, cast(recent.created_local as date) as day{names},
-    credited.content_id, credited.content_type, credited.lead_source, credited.place
+select recent.is_newer_than_as_of, recent.is_converted, recent.captured_by,
+    cast(recent.created_local as date) as day{names}, credited.content_id, credited.content_type, credited.lead_source,
+    credited.place
 from recent_lead as recent
 left join (
     select zoho_lead_id, content_id, content_type, lead_source,
@@ -95,6 +96,7 @@ def _item(
         n_converted=sum(1 for lead in leads if lead["is_converted"]),
         dates=sorted({lead["day"] for lead in shown if lead["day"]}, reverse=True) if shown else None,
         sources=sorted(sources) if shown else None,
+        n_by_landing_page=sum(1 for lead in shown if lead["captured_by"] == "landing_page") if shown else None,
         n_described=len(shown),
         suppressed=is_small(len(leads)) or not shown,
         initials=letters if with_initials and shown else None,

@@ -53,6 +53,10 @@ INSIGHT: dict[str, Any] = {
     "suggested_topic_2": None,
     "suggested_topic_3": None,
     "lead_volume": WEEKS,
+    "lead_channels": [
+        {"lead_channel": "Paid Search", "n_leads": 1500, "n_matured": 400, "n_converted": 90},
+        {"lead_channel": "Offline", "n_leads": 500, "n_matured": 0, "n_converted": 0},
+    ],
     "time_to_first_contact": [
         {"dimension": "all", "n_leads": 10, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0},
     ],
@@ -64,16 +68,24 @@ def test_markdown_says_what_the_page_says() -> None:
     lines = page.splitlines()
     assert lines[0] == r"# tea\_co · Friday 1 May 2026"
     assert [line for line in lines if line.startswith("## ")] == [
-        *("## Leads", "## Sources", "## Weeks", "## Conversion", "## First contact", "## Topics")
+        *("## Leads", "## Sources", "## Channels", "## Weeks", "## Conversion", "## First contact", "## Topics")
     ]
     assert "**1,200** leads this month, 50 % more than the 800 by the same point last month" in page
     assert r"| Fairs \| \<b\>shows\</b\> | ████████████████████████████ | 600 (75 %) |" in lines
-    assert lines[lines.index("| source | | leads |") + 1] == "|---|---|---|"
+    assert r"| Paid Search | ████████████████████████████ | 1,500 (75 %), 90 of 400 matured with a deal |" in lines
+    assert "| Offline | █████████ | 500 (25 %) |" in lines
+    assert lines[lines.index("| from | | leads |") + 1] == "|---|---|---|"
     assert "**25.0 %** of matured leads got a deal within 30 days (10 of 40; 95 % interval 14.0 % to 40.0 %)." in page
     assert r"**a\*b**: 5 of 9 converted." in page
     plain = page.replace("**", "").replace("\\", "")
     terminal = [line.strip() for line in render(INSIGHT, width=400).splitlines() if "█" not in line]
     assert [line for line in terminal if line not in plain] == []
+
+
+def test_a_page_of_an_older_release_has_no_channels() -> None:
+    older = {name: value for name, value in INSIGHT.items() if name != "lead_channels"}
+    assert "## Channels" not in markdown(older)
+    assert "## Weeks" in markdown(older)
 
 
 def pixels(uri: str) -> list[bytes]:

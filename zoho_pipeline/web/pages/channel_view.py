@@ -62,6 +62,7 @@ class InsightView:
     rates_end: float
     sources: Sequence[tuple[str, int, float, float]]
     sources_words: str
+    channels: Sequence[tuple[str, int, float, float]]
     contact: Sequence[str]
     topics: Sequence[Whisker]
     topics_end: float
@@ -127,6 +128,7 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
         rates_end=end,
         sources=sources,
         sources_words=sources_words,
+        channels=shares([(row["lead_channel"], row["n_leads"]) for row in insight["lead_channels"][:MOST_ROWS]]),
         contact=_contact(insight, currency),
         topics=topics,
         topics_end=topics_end,

@@ -1,12 +1,15 @@
 """No agent learns who a lead is. Each personal cell of the world holds a mark, and no answer may hold one."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import zoho_pipeline
 from tests.agents.calls import CALLS
 from tests.agents.conftest import AGENT, Lab
 from tests.agents.world import MARK
@@ -59,7 +62,17 @@ def test_the_world_is_full_of_marks(lab: Lab) -> None:
         for mart in ("recent_lead", "lead", "lead_contact", "lead_source_attribution"):
             rows = file.execute(f"select * from marts.{mart}").fetchall()
             assert sum(MARK in str(row) for row in rows) > 100, mart
+        for mart, column in (("deal", "name"), ("deal", "account_name"), ("activity", "owner_name"), ("owner", "name")):
+            values = file.execute(f"select {column} from marts.{mart}").fetchall()
+            assert sum(MARK in str(value) for value in values) > 2, (mart, column)
     assert len(lab.marks.made) > 2_000
+
+
+@pytest.mark.parametrize("room", ["agents", "web", "push", "writeback"])
+def test_no_door_reads_the_names_of_deals_and_owners(room: str) -> None:
+    """These tables are for analysts with access to the warehouse."""
+    for path in (Path(zoho_pipeline.__file__).parent / room).rglob("*.py"):
+        assert not re.search(r"\b(from|join) (deal|activity|owner)\b", path.read_text(), re.IGNORECASE), path
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

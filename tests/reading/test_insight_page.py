@@ -56,6 +56,10 @@ INSIGHT: dict[str, Any] = {
     "suggested_topic_2": None,
     "suggested_topic_3": None,
     "lead_volume": WEEKS,
+    "lead_channels": [
+        {"lead_channel": "Paid Search", "n_leads": 1500, "n_matured": 400, "n_converted": 90},
+        {"lead_channel": "Offline", "n_leads": 500, "n_matured": 0, "n_converted": 0},
+    ],
     "time_to_first_contact": [
         {"dimension": "all", "n_leads": 13, "n_contacted": 8, "n_uncontacted": 2, "oldest_uncontacted_hours": 30.0}
         | {"n_contact_before_creation": 1, "n_converted_without_contact": 2},
@@ -68,17 +72,19 @@ def test_markdown_says_what_the_page_says() -> None:
     lines = page.splitlines()
     assert lines[0] == r"# tea\_co · Friday 1 May 2026"
     assert [line for line in lines if line.startswith("## ")] == [
-        *("## Leads", "## Sources", "## Weeks", "## Conversion", "## First contact", "## Topics")
+        *("## Leads", "## Sources", "## Channels", "## Weeks", "## Conversion", "## First contact", "## Topics")
     ]
     assert "**1,200** leads this month, 50 % more than the 800 by the same point last month" in page
     assert r"| Fairs \| \<b\>shows\</b\> | ████████████████████████████ | 600 (75 %) |" in lines
-    assert lines[lines.index("| source | | leads |") + 1] == "|---|---|---|"
     rate = "**25.0 %** of the leads of 2 March to 1 April 2026 got a deal within 30 days"
     assert f"{rate} (10 of 40; 95 % interval 14.0 % to 40.0 %)." in page
     assert "80 % of the 10 leads of the last 90 days that were contacted or wait were contacted." in page
     assert "1 more was contacted before Zoho knew them." in page
     assert "2 more were converted without a contact that is logged." in page
     assert "compared with the four before; single weeks scatter 3.2 times as much as by chance)." in page
+    assert r"| Paid Search | ████████████████████████████ | 1,500 (75 %), 90 of 400 matured with a deal |" in lines
+    assert "| Offline | █████████ | 500 (25 %) |" in lines
+    assert lines[lines.index("| from | | leads |") + 1] == "|---|---|---|"
     assert r"**a\*b**: 5 of 9 converted." in page
     plain = page.replace("**", "").replace("\\", "")
     terminal = [line.strip() for line in render(INSIGHT, width=400).splitlines() if "█" not in line]
@@ -94,6 +100,12 @@ def test_a_row_of_an_older_build_has_no_new_columns() -> None:
     assert " more " not in page.partition("First contact")[2]
     years = markdown({**INSIGHT, "conversion_cohort_from": "2025-12-02", "conversion_cohort_to": "2026-01-01"})
     assert "the leads of 2 December 2025 to 1 January 2026 got" in years
+
+
+def test_a_page_of_an_older_release_has_no_channels() -> None:
+    older = {name: value for name, value in INSIGHT.items() if name != "lead_channels"}
+    assert "## Channels" not in markdown(older)
+    assert "## Weeks" in markdown(older)
 
 
 def pixels(uri: str) -> list[bytes]:

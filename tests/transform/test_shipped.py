@@ -90,6 +90,9 @@ def test_the_page_shows_the_rows(warehouse: Warehouse) -> None:
     assert {"conversion_rate", "time_to_first_contact", "topic_performance", "lead_volume"} <= found.keys()
     assert sum(w["n_leads"] for w in found["lead_volume"] if w["grain"] == "week") == 40
     assert {row["dimension"] for row in found["conversion_rate"]} == {"all", "lead_source"}
+    assert [(row["lead_channel"], row["n_leads"], row["n_matured"]) for row in found["lead_channels"]] == [
+        ("Offline", 32, 12), ("Unknown", 8, 3)
+    ]  # fmt: skip
     assert found["lead_volume"][-1]["grain"] == "week"
     assert found["lead_volume"][-1]["is_partial"]
     page = render(found)

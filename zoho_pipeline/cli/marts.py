@@ -155,6 +155,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
     \b
     Examples:
       zoho-pipeline sql "select lead_source, count(*) from lead_source_attribution group by 1 order by 2 desc"
+      zoho-pipeline sql "select name, n_leads_90d, median_business_hours, n_waiting from owner order by 3 desc"
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """

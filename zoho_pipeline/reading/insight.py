@@ -22,6 +22,23 @@ LISTS = {
 """Marts with one row per day and value → which rows go with the insight of the day. Rates by content item and topic
 have thousands of rows; read those with `zoho-pipeline sql`."""
 
+LEAD_CHANNELS = """
+select
+    times.dimension_value as lead_channel, times.n_leads, rates.n_leads as n_matured, rates.n_converted,
+    rates.conversion_rate, rates.ci_low, rates.ci_high
+from time_to_first_contact as times
+inner join conversion_rate as rates
+    on times.channel_id = rates.channel_id
+    and times.as_of_date = rates.as_of_date
+    and times.dimension = rates.dimension
+    and times.dimension_value = rates.dimension_value
+    and rates.stage = 'deal'
+    and rates.definition = 'matured_30d'
+where
+    times.channel_id = ? and times.as_of_date = ? and times.dimension = 'lead_channel' and times.n_leads > 0
+order by times.n_leads desc, times.dimension_value
+"""
+
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
     """`read_from` on a connection of its own.
@@ -37,7 +54,8 @@ def read_from(connection: Connection, channel_id: str) -> dict[str, Any]:
     """The newest `channel_insight` row of a channel, ready for JSON, and its lists under the names of their marts.
 
     The lists are conversion_rate and time_to_first_contact of that day (the total and each lead source),
-    topic_performance of that day, and the newest 13 weeks and 13 months of lead_volume.
+    topic_performance of that day, and the newest 13 weeks and 13 months of lead_volume. `lead_channels` has the
+    channels that brought leads in the last 90 days, with the rate of the matured ones.
 
     Raises:
         NotPublished: no transform has run since the channel was connected.
@@ -51,6 +69,7 @@ def read_from(connection: Connection, channel_id: str) -> dict[str, Any]:
     for mart, which in LISTS.items():
         query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
         found[mart] = _list(connection, query, (channel_id, day))
+    found["lead_channels"] = _list(connection, LEAD_CHANNELS, (channel_id, day))
     # a channel has few periods: to order them here costs less than the plan of two ordered queries
     periods = _list(connection, "select * from lead_volume where channel_id = ?", (channel_id,))
     periods.sort(key=lambda row: str(row["period_start"]))

@@ -74,10 +74,10 @@ def _markdown_text(text: Text) -> str:
 
 
 def _markdown_table(table: Table) -> str:
-    """The sources as a markdown table of names, bars and numbers."""
+    """Sources or channels as a markdown table of names, bars and numbers."""
     columns = [[_escaped(str(cell)) for cell in column.cells] for column in table.columns]
     lines = [" | ".join(cells) for cells in zip(*columns, strict=True)]
-    return "\n".join(["| source | | leads |", "|---|---|---|", *(f"| {line} |" for line in lines)])
+    return "\n".join(["| from | | leads |", "|---|---|---|", *(f"| {line} |" for line in lines)])
 
 
 def _escaped(text: str) -> str:
@@ -98,7 +98,9 @@ def _page(insight: Mapping[str, Any], synced_until: datetime | None) -> Iterable
 
 
 def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text | Table]]]:
-    sections = (("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion))
+    sections = [("Leads", _leads), ("Sources", _sources), ("Weeks", _weeks), ("Conversion", _conversion)]
+    if insight.get("lead_channels"):
+        sections.insert(2, ("Channels", _channels))
     for title, section in (*sections, ("First contact", _contact), ("Topics", _topics)):
         yield title, section(insight)
         if insight["leads_this_month"] is None:  # without data, the other sections would show wrong numbers
@@ -173,6 +175,21 @@ def _sources(insight: Mapping[str, Any]) -> Iterable[Text | Table]:
         yield Text("These are the sources of last month; this month has none yet.", style="dim")
     if insight.get("top_sources_tie_at_cutoff"):
         yield Text("Another source has as many leads as the last one named.", style="dim")
+
+
+def _channels(insight: Mapping[str, Any]) -> Iterable[Text | Table]:
+    """The channels of the leads of the last 90 days, and how many of the matured ones got a deal."""
+    rows: list[dict[str, Any]] = insight["lead_channels"]
+    total, longest = sum(row["n_leads"] for row in rows), rows[0]["n_leads"]
+    table = Table.grid(padding=(0, 1))
+    for row in rows:
+        bar = "█" * max(1, round(BAR_WIDTH * row["n_leads"] / longest))
+        share = f"{row['n_leads']:,} ({100 * row['n_leads'] / total:.0f} %)"
+        matured, deals = row["n_matured"], row["n_converted"]
+        of = f", {deals:,} of {matured:,} matured with a deal" if matured and deals is not None else ""
+        table.add_row(Text(row["lead_channel"]), Text(bar, "cyan"), Text(share + of))
+    yield table
+    yield Text("These are the leads of the last 90 days, by how they came.", style="dim")
 
 
 def _weeks(insight: Mapping[str, Any]) -> Iterable[Text]:

@@ -50,6 +50,11 @@ _LISTS = {
         " from conversion_rate where channel_id = ? and as_of_date = ? and dimension = 'lead_source'"
         " and stage = 'deal' and definition = 'matured_30d'"
     ),
+    "lead_channels": (
+        "select dimension_value as lead_channel, n_leads from time_to_first_contact"
+        " where channel_id = ? and as_of_date = ? and dimension = 'lead_channel' and n_leads > 0"
+        " order by n_leads desc, dimension_value"
+    ),
     "topic_rates": _with_later(
         "rest_rate, n_topics_tested",
         "select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, base_rate, evidence"

@@ -138,7 +138,7 @@ def test_every_chart_has_a_title_and_a_table(client: TestClient, embed: Embed) -
     assert all(chart.get("aria-label") or chart.get("aria-labelledby") for chart in charts)
     tables = sum(1 for tag, _ in found.tags if tag == "table")
     figures = sum(1 for tag, _ in found.tags if tag == "figure")
-    assert (figures, tables) == (4, 4 + 2)  # and the tables of content and leads
+    assert (figures, tables) == (5, 5 + 2)  # and the tables of content and leads
     assert sum(1 for tag, attributes in found.tags if attributes.get("class") == "bar bar--running") == 1
 
 

@@ -23,7 +23,9 @@ from zoho_pipeline.channels.sync_requests.model import QUEUED, REASONS, UNFINISH
 HOUR = timedelta(hours=1)
 _ORDER = (sync_requests.c.asked_at.desc(), sync_requests.c.id.desc())
 _PLACES = (
-    select(sync_requests.c.id, func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=_ORDER).label("n"))
+    select(
+        sync_requests.c.id, func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=_ORDER).label("n")
+    )
     .where(sync_requests.c.channel_id.in_(bindparam("ids", expanding=True)))
     .subquery()
 )

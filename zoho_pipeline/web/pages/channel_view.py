@@ -65,6 +65,7 @@ class InsightView:
     rates_words: str
     sources: Sequence[tuple[str, int, float, float]]
     sources_words: str
+    channels: Sequence[tuple[str, int, float, float]]
     contact: Sequence[str]
     topics: Sequence[Whisker]
     topics_end: float
@@ -148,6 +149,7 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
         rates_words=_TOO_FEW if rates and all(row.is_uncertain for row in rates) else "",
         sources=sources,
         sources_words=sources_words,
+        channels=shares([(row["lead_channel"], row["n_leads"]) for row in insight["lead_channels"][:MOST_ROWS]]),
         contact=_contact(insight, currency),
         topics=topics,
         topics_end=topics_end,

@@ -31,6 +31,14 @@ def test_topics_cite_size_interval_lift_and_caution(lab: Lab) -> None:
     shown = {topic["topic"]: topic for topic in found["topics"]}
     assert shown["SEO"]["n_leads"] > 10
     assert shown["SEO"]["ci_low"] < shown["SEO"]["conversion_rate"] < shown["SEO"]["ci_high"]
+    assert 0 <= shown["SEO"]["rest_rate"] <= 1
+    assert 0 < shown["SEO"]["p_value"] <= 1
+    assert found["n_topics_tested"] == sum(topic["p_value"] is not None for topic in found["topics"]) >= 1
+    assert f"({found['n_topics_tested']} topic" in shown["SEO"]["reason"]
+    assert "other matured leads (" in shown["SEO"]["reason"]
+    # the rate is one of these leads: their product is a number of leads
+    assert found["base_n"] * found["base_rate"] == pytest.approx(round(found["base_n"] * found["base_rate"]), abs=1e-9)
+    assert found["base_n"] >= shown["SEO"]["n_leads"]
     assert shown["Rare topic"]["suppressed"]
     assert shown["Rare topic"]["n_leads"] is None
     assert any("no proof of a cause" in caveat for caveat in found["caveats"])

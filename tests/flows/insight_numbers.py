@@ -118,11 +118,16 @@ class InsightOracle:
     def _contact(self) -> dict[str, Any]:
         recent = self._between(90, 0)
         hours = [taken for lead in recent if (taken := self._hours_to_contact(lead)) is not None]
+        waiting = sum(1 for lead in recent if self._waits(lead))
         return {
-            "contacted_rate": len(hours) / len(recent),
+            "contacted_rate": len(hours) / (len(hours) + waiting),
             "avg_hours_to_first_contact": round(mean(hours), 2),
             "median_hours_to_first_contact": round(median(hours), 2),
         }
+
+    def _waits(self, lead: Row) -> bool:
+        """Return whether a lead has neither a contact, also no early one, nor a conversion."""
+        return not lead["Converted__s"] and not any(at <= self.as_of for at in self._contacts(lead))
 
     def _hours_to_contact(self, lead: Row) -> float | None:
         created = when(lead["Created_Time"])
@@ -146,12 +151,18 @@ class InsightOracle:
     def _trend(self) -> str:
         today = self.as_of.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         monday = today - today.weekday() * DAY
-        a = sum(1 for lead in self.leads if monday - 28 * DAY <= self._local(lead) < monday)
-        b = sum(1 for lead in self.leads if monday - 56 * DAY <= self._local(lead) < monday - 28 * DAY)
+        weeks = Counter((monday - self._local(lead)) // (7 * DAY) for lead in self.leads if self._local(lead) < monday)
+        newer, older = ([weeks[back + n] for n in range(4)] for back in (0, 4))
+        a, b = sum(newer), sum(older)
         if a + b < 10:
             return "insufficient_data"
-        z = (a - b) / (a + b) ** 0.5
-        return "up" if z >= 1.645 else "down" if z <= -1.645 else "flat"
+        z = (a - b) / (max(1.0, (_scatter(newer) + _scatter(older)) / 6) * (a + b)) ** 0.5
+        return "up" if z >= 1.943 else "down" if z <= -1.943 else "flat"
+
+
+def _scatter(counts: list[int]) -> float:
+    usual = mean(counts)
+    return sum((count - usual) ** 2 for count in counts) / usual if usual else 0.0
 
 
 def _nth(ranked: list[tuple[str, int]], place: int) -> tuple[str | None, int | None]:

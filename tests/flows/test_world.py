@@ -72,7 +72,8 @@ def test_leads_rise_in_the_last_weeks(leads: list[dict[str, Any]]) -> None:
     monday = NOW.astimezone(zone).date() - timedelta(days=NOW.astimezone(zone).weekday())
     weeks = Counter((monday - at(row["Created_Time"]).date() - timedelta(days=1)).days // 7 for row in leads)
     last, before = sum(weeks[n] for n in range(4)), sum(weeks[n] for n in range(4, 8))
-    assert (last - before) / (last + before) ** 0.5 >= 1.645
+    # the weeks of a half may scatter twice as much as by chance, and the insight still shows a trend
+    assert (last - before) / (2 * (last + before)) ** 0.5 >= 1.943
 
 
 def test_topics_differ_in_what_their_readers_do(company: Company) -> None:

@@ -17,33 +17,64 @@ definitions as (
     union all select 'ever'
 ),
 
-keys as (
+-- A value joins its counts before it is taken once per definition, because a join of texts costs most here.
+counts_of_values as (
     select
         dimension_values.channel_id,
         stages.stage,
-        definitions.definition,
         dimension_values.dimension,
         dimension_values.dimension_value,
         dimension_values.dimension_label,
-        stages.stage = 'any_conversion' or clock.deals_readable as is_known
+        stages.stage = 'any_conversion' or clock.deals_readable as is_known,
+        counts.n_matured,
+        counts.x_matured,
+        counts.n_matured_wide,
+        counts.x_matured_wide,
+        counts.n_matured_90d,
+        counts.x_matured_90d,
+        counts.n_immature,
+        counts.x_immature,
+        counts.n_leads,
+        counts.x_30d,
+        counts.x_ever,
+        survival.converted_rate as survival_rate,
+        survival.ci_low as survival_low,
+        survival.ci_high as survival_high
     from metric_dimension_values as dimension_values
     inner join int_channel_clock as clock
         on dimension_values.channel_id = clock.channel_id
     cross join stages
-    cross join definitions
+    left join metric_conversion_counts as counts
+        on
+            dimension_values.channel_id = counts.channel_id
+            and stages.stage = counts.stage
+            and dimension_values.dimension = counts.dimension
+            and dimension_values.dimension_value = counts.dimension_value
+    left join metric_conversion_survival as survival
+        on
+            dimension_values.channel_id = survival.channel_id
+            and stages.stage = survival.stage
+            and dimension_values.dimension = survival.dimension
+            and dimension_values.dimension_value = survival.dimension_value
 ),
 
 conversions as (
     select
-        keys.*,
-        case keys.definition
+        counts.channel_id,
+        counts.stage,
+        definitions.definition,
+        counts.dimension,
+        counts.dimension_value,
+        counts.dimension_label,
+        counts.is_known,
+        case definitions.definition
             when 'matured_30d' then counts.n_matured
             when 'matured_30d_wide' then counts.n_matured_wide
             when 'matured_90d' then counts.n_matured_90d
             when 'rolling_30d' then counts.n_immature
             else counts.n_leads
         end as n_leads,
-        case keys.definition
+        case definitions.definition
             when 'matured_30d' then counts.x_matured
             when 'matured_30d_wide' then counts.x_matured_wide
             when 'matured_90d' then counts.x_matured_90d
@@ -51,25 +82,13 @@ conversions as (
             when 'km_30d' then counts.x_30d
             else counts.x_ever
         end as n_converted,
-        case when keys.definition in ('rolling_30d', 'km_30d', 'ever') then counts.n_immature else 0 end
+        case when definitions.definition in ('rolling_30d', 'km_30d', 'ever') then counts.n_immature else 0 end
             as n_immature,
-        survival.converted_rate as survival_rate,
-        survival.ci_low as survival_low,
-        survival.ci_high as survival_high
-    from keys
-    left join metric_conversion_counts as counts
-        on
-            keys.channel_id = counts.channel_id
-            and keys.stage = counts.stage
-            and keys.dimension = counts.dimension
-            and keys.dimension_value = counts.dimension_value
-    left join metric_conversion_survival as survival
-        on
-            keys.channel_id = survival.channel_id
-            and keys.stage = survival.stage
-            and keys.dimension = survival.dimension
-            and keys.dimension_value = survival.dimension_value
-            and keys.definition = 'km_30d'
+        counts.survival_rate,
+        counts.survival_low,
+        counts.survival_high
+    from counts_of_values as counts
+    cross join definitions
 ),
 
 counted as (

@@ -99,6 +99,10 @@ class Publisher(ABC):
     def comments(self) -> dict[tuple[str, str], str]:
         """(table or view, column or '') → its comment, of the marts that are written."""
 
+    def run_together(self, statements: Sequence[str]) -> None:
+        """Run statements in one transaction; here the whole publication is one already."""
+        self.connection.execute(";\n".join(statements))
+
     def _changed_views(self, tables: Collection[str]) -> list[str]:
         """The published views that must go first: they read one of the tables, or have other columns."""
         return [
@@ -131,7 +135,7 @@ class Publisher(ABC):
                     on = f"column {target}.{quoted(column)}" if column else f"{kind} {target}"
                     statements.append(f"comment on {on} is {text_literal(text)}")
         if statements:
-            self.connection.execute(";\n".join(statements))
+            self.run_together(statements)
 
     def _replace_rows(self, model: Model) -> None:
         target = self.target(model.name)

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from tests.channels.conftest import CONNECTION
 from tests.postgres import free_port
-from tests.push.conftest import PushBench, wait_for
+from tests.push.conftest import PushBench, lane, wait_for
 from tests.worker.conftest import Place
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.push import hooks
@@ -102,3 +102,14 @@ def test_a_worker_that_is_killed_while_it_reads_loses_no_record(synced: PushBenc
     with synced.place.registry.database.read() as transaction:
         told = transaction.scalars(select(events.data).where(events.type == "lead.changed")).all()
     assert [data["lead_id"] for data in told] == [lead]
+
+
+def test_what_a_killed_worker_had_loaded_is_listed_by_the_next_one(synced: PushBench) -> None:
+    """It was killed before the publication. Nobody else would publish it before the next whole sync."""
+    lead = synced.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan"})
+    synced.told()
+    lane(synced).serve("acme")
+    assert synced.dirty()[lead]["state"] == "loaded"
+    synced.work()
+    assert synced.dirty()[lead]["state"] == "published"
+    assert lead in {row["zoho_lead_id"] for row in synced.place.published("select zoho_lead_id from recent_lead")}

@@ -113,3 +113,19 @@ def test_what_a_killed_worker_had_loaded_is_listed_by_the_next_one(synced: PushB
     synced.work()
     assert synced.dirty()[lead]["state"] == "published"
     assert lead in {row["zoho_lead_id"] for row in synced.place.published("select zoho_lead_id from recent_lead")}
+
+
+def test_a_worker_ends_with_the_server_that_was_killed(place: Place, start: Start) -> None:
+    """It lived on, and the next server started another one beside it."""
+    port = free_port()
+    server = start("serve", "--port", str(port), ZOHO_PIPELINE_PUBLIC_URL=f"http://127.0.0.1:{port}")
+
+    def workers() -> list[str]:
+        """Those that have not said that they end."""
+        with place.registry.database.read() as transaction:
+            return list(transaction.scalars(select(tables.workers.c.id)))
+
+    wait_for(lambda: workers(), 120)
+    server.kill()
+    server.wait()
+    wait_for(lambda: not workers(), 60)

@@ -12,7 +12,6 @@ def test_a_new_lead_is_in_the_list_without_a_sync(bench: PushBench) -> None:
     bench.told()
     assert bench.dirty()[lead]["state"] == "new"
     bench.work()
-    print(bench.dirty()[lead])
     assert bench.dirty()[lead]["state"] == "published"
     rows = bench.place.published("select zoho_lead_id, full_name from recent_lead")
     assert lead in {row["zoho_lead_id"] for row in rows}

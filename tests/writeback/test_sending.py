@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.access.client_factory import org_limits_of
-from zoho_pipeline.channels.registry.platform_tables import writebacks
+from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
 from zoho_pipeline.writeback import claims, wishes
 from zoho_pipeline.writeback.judge import REASONS
 from zoho_pipeline.writeback.sending import Sending
@@ -307,8 +307,6 @@ def test_a_refusal_of_the_whole_call_breaks_the_switch_once(bench: Bench, fault:
     claimed = [bench.claim("w1"), bench.claim("w2")]
     assert {wish.id for wish in claimed if wish} == {first.id, second.id}
     bench.sim.faults.next(9, fault, PATH, after=at)
-    from zoho_pipeline.writeback.sending import Sending
-
     for worker, wish in zip(("w1", "w2"), claimed, strict=True):
         assert wish is not None
         Sending(bench.registry, worker, bench.limits).send(wish)
@@ -366,6 +364,64 @@ def test_a_channel_that_stops_after_the_claim_sends_nothing(bench: Bench, how: s
     bench.registry.resume("acme")
     bench.drain()
     assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
+def test_a_channel_that_is_removed_amid_a_wish_stores_nothing(
+    bench: Bench, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its credits cannot be counted any more, which was told as a registry that cannot be used."""
+    bench.ask("contacted")
+    bench.sim.on_call(at, lambda: bench.registry.remove("acme"), PATH)
+    claimed = bench.claim()
+    assert claimed is not None
+    Sending(bench.registry, "w", bench.limits).send(claimed)
+    assert len(bench.puts()) == (at > 1)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("zoho_pipeline")] == []
+
+
+@pytest.mark.parametrize("is_doubtful", [False, True])
+@pytest.mark.parametrize("how", ["paused", "off", "another policy"])
+def test_a_channel_that_stops_between_the_reading_and_the_change_sends_nothing(
+    bench: Bench, how: str, is_doubtful: bool
+) -> None:
+    def stop() -> None:
+        if how == "paused":
+            bench.registry.pause("acme")
+        elif how == "off":
+            switch_off(bench.registry, "acme", "test")
+        else:  # what `writeback on` stores; the simulator does not answer while this runs
+            with bench.registry.database.write() as transaction:
+                now = bench.registry.database.now_in(transaction)
+                transaction.execute(update(writeback_settings).values(policy="zoho_wins", changed_at=now))
+
+    bench.on(policy="platform_wins")
+    wish = bench.ask("contacted", "new")
+    if is_doubtful:
+        bench.sim.faults.next(1, "server_error", PATH, after=1)
+        bench.turn()
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Lost Lead"})
+    puts = len(bench.puts())
+    bench.sim.on_call(1, stop, PATH, after=True)
+    bench.drain()
+    assert (len(bench.puts()), bench.status()) == (puts, "Lost Lead")
+    if how == "paused":
+        assert bench.get(wish).state == ("sending" if is_doubtful else "queued")
+        bench.registry.resume("acme")
+        bench.drain()
+        assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
+    else:
+        assert bench.get(wish).state == ("refused" if how == "off" else "conflict")
+
+
+def test_a_refusal_after_the_claim_was_lost_ends_quietly(bench: Bench) -> None:
+    bench.ask("contacted")
+    claimed = bench.claim()
+    assert claimed is not None
+    bench.sim.faults.next(1, "scope", PATH)
+    bench.sim.on_call(1, lambda: switch_off(bench.registry, "acme", "test"), PATH)
+    Sending(bench.registry, "w", bench.limits).send(claimed)
 
 
 def test_the_waits_double_up_to_an_hour_and_end_after_a_day(bench: Bench) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SHOWN = ("channel_id", "state", "expires_at", "last_event_at", "p95_seconds", "missed", "idle", "waiting")
 
+_LANES = {"record": "single records", "insight": "whole syncs"}
+
 
 @click.group(short_help="Zoho's notifications, so that a change is read within seconds.")
 def push() -> None:
@@ -140,6 +142,11 @@ def _say(found: "PushStatus") -> None:
         say(f"95 % of the records of the last 24 hours were loaded within {found.p95_seconds:.1f} s.")
     if found.missed is not None:
         say(f"The last whole sync found {found.missed} changes without a notification, and {found.idle} needless ones.")
+    if found.waiting:
+        say(f"Records that are not read yet: {found.waiting}.")
+    if found.credits:
+        spent = ", ".join(f"{credits:g} for {_LANES[lane]}" for lane, credits in found.credits.items())
+        say(f"API credits of the last 24 hours: {spent}.")
     if found.is_hourly:
         say("The share of the day's credits is used up: whole syncs come once per hour.")
 

@@ -82,6 +82,11 @@ class RecordLane:
             allowed = set(transaction.scalars(active.where(channels.c.channel_id.in_(waiting))))
         return [channel_id for channel_id in waiting if channel_id in allowed]
 
+    def unlisted(self) -> list[str]:
+        """The channels whose records were loaded by a process that was killed before it published their lists."""
+        with self._registry.database.read() as transaction:
+            return push_queue.unlisted_channels(transaction, LISTED)
+
     def serve(self, channel_id: str) -> Turn:
         """One turn: read, load, and mark what was served.
 

@@ -82,6 +82,9 @@ class PushWork:
                 self._stop.wait(1.0)
 
     def _step(self) -> None:
+        if not self._rounds:
+            for channel_id in self._lane.unlisted():
+                self._publish_lists(channel_id)
         if self._due.is_due("renewals", self._limits.renewals_seconds) and "" not in self._threads:
             self._start("", self._renew)
         if self._due.is_due("records", self._limits.poll_seconds):

@@ -17,6 +17,7 @@ from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Policy, Writeback, of_row
+from zoho_pipeline.zoho.read.lead_status import LeadStatus
 
 LOST = "lost"
 """The code of the step that stores that our change was lost in the second in which it was made, or right after it."""
@@ -130,7 +131,7 @@ def lose(
     wish: Writeback,
     worker: str,
     now: datetime,
-    status: str | None,
+    after: LeadStatus | None,
     policy: Policy | None,
     limits: WritebackLimits,
 ) -> bool:
@@ -140,14 +141,16 @@ def lose(
     conflict. It waits for a person, unless Zoho's status wins by the policy.
 
     Args:
+        after: the lead after the change; None: it is gone, so the next look ends the wish.
         policy: of the channel now; None: write-back was switched off, so the wish ends before its next change.
     """
     lost = (writeback_events.c.writeback_id == wish.id, writeback_events.c.code == LOST)
     query = select(func.count()).where(*lost, writeback_events.c.at >= wish.queued_at)
     times = int(transaction.scalar(query) or 0) + 1
+    status = None if after is None else after.status
     values: dict[str, Any] = {"zoho_status": status, **NO_MARK}
     mine = is_mine(worker, now)
-    if times < limits.losses or policy is None:
+    if times < limits.losses or policy is None or after is None:
         detail = f"Zoho carried out the change, and then had {status!r}."
         move(transaction, wish, "queued", who="worker", now=now, code=LOST, detail=detail, only_if=mine, **values)
         return False

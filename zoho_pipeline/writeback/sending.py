@@ -78,11 +78,15 @@ class Sending:
             RegistryError: the result cannot be stored. The lease ends, and the wish is taken up again.
         """
         try:
-            self._attempt(wish)
+            self._send(wish)
         except LostClaim:
             log.info("write-back %s: the claim was lost.", wish.id)
         except Withheld:
             claims.give_back(self._registry, wish.id, self._worker)
+
+    def _send(self, wish: Writeback) -> None:
+        try:
+            self._attempt(wish)
         except RegistryError:
             raise
         except CreditsExhausted as error:
@@ -128,8 +132,7 @@ class Sending:
         with self._registry.database.write() as transaction:
             now = self._registry.database.now_in(transaction)
             found = claims.renew(transaction, wish.id, self._worker, now, self._limits.lease)
-            switch = switch_in(transaction, found.channel_id)
-            status = transaction.scalar(select(channels.c.status).where(channels.c.channel_id == found.channel_id))
+            switch, status = _switch_and_status(transaction, found.channel_id)
             if switch is None or switch.state == BROKEN or status != ACTIVE:
                 raise Withheld(wish.id)
             if found.sending_since is None and switch.state == OFF:
@@ -191,17 +194,22 @@ class Sending:
     def _change(self, client: ZohoClient, turn: _Turn, seen: LeadStatus, verdict: Verdict) -> bool:
         """Mark the wish, change the status, and look. Returns whether the attempt is over."""
         earlier = turn.wish
-        mark = {"sending_since": self._registry.database.now(), "sending_precondition": seen.modified_at}
-        found = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
-        marked = self._move(earlier, "sending", verdict.code, verdict.why, **mark, **found)
+        values = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
+        marked = earlier
+
+        def mark(transaction: Connection, found: Writeback, now: datetime) -> None:
+            nonlocal marked
+            switch, status = _switch_and_status(transaction, found.channel_id)
+            if status != ACTIVE or switch is None or switch.changed_at != turn.switch.changed_at:
+                raise Withheld(found.id)  # the next attempt goes by what holds then
+            sent = values | {"sending_since": now, "sending_precondition": seen.modified_at}
+            self._moved(transaction, found, now, "sending", verdict.code, verdict.why, sent)
+            marked = get_in(transaction, found.id)
+
+        self._with_claim(earlier, mark)
         try:
-            outcome = write_lead_status(
-                client,
-                earlier.lead_id,
-                earlier.desired,
-                unmodified_since=seen.modified_time,
-                trigger=turn.switch.trigger,
-            )
+            wished = (client, earlier.lead_id, earlier.desired)
+            outcome = write_lead_status(*wished, unmodified_since=seen.modified_time, trigger=turn.switch.trigger)
         except ZohoError:
             self._unmark(marked, earlier, "not_sent", "Zoho did not carry out the change.")
             raise
@@ -235,8 +243,7 @@ class Sending:
             nonlocal is_over
             switch = switch_in(transaction, found.channel_id)
             policy = switch.policy if switch is not None and switch.works else None
-            status = None if after is None else after.status
-            is_over = claims.lose(transaction, found, self._worker, now, status, policy, self._limits)
+            is_over = claims.lose(transaction, found, self._worker, now, after, policy, self._limits)
 
         self._with_claim(marked, lose)
         return is_over
@@ -277,10 +284,7 @@ class Sending:
             values = {"tries": tries, "next_try_at": at, "lease_until": None, "worker": None}
             self._moved(transaction, found, now, found.state, code, why, values)
 
-        try:
-            self._with_claim(wish, step)
-        except LostClaim:
-            log.info("write-back %s: the claim was lost.", wish.id)
+        self._with_claim(wish, step)
 
     def _superseded(self, wish: Writeback) -> bool:
         """End the wish if a newer one for the lead came while a change of this one was in doubt."""
@@ -333,6 +337,11 @@ class Sending:
             database.one_at_a_time(transaction, f"writeback {wish.channel_id}")
             now = database.now_in(transaction)
             step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
+
+
+def _switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch | None, str | None]:
+    own = select(channels.c.status).where(channels.c.channel_id == channel_id)
+    return switch_in(transaction, channel_id), transaction.scalar(own)
 
 
 def _changed_before(wish: Writeback) -> datetime | None:

@@ -189,6 +189,12 @@ def mark_published(transaction: Connection, channel_ids: Collection[str], built_
     transaction.execute(update(table).where(*mine).values(state=PUBLISHED, published_at=now))
 
 
+def unlisted_channels(transaction: Connection, module: str) -> list[str]:
+    """The channels with records of this module that were loaded, and that no publication has shown since."""
+    loaded = select(table.c.channel_id).where(table.c.state == LOADED, table.c.module == module).distinct()
+    return list(transaction.scalars(loaded.order_by(table.c.channel_id)))
+
+
 def mark_counted(
     transaction: Connection, channel_id: str, modules: Collection[str], began: datetime, now: datetime
 ) -> None:

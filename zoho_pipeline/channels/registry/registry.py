@@ -291,8 +291,14 @@ class Registry:
                     channel_events.record(transaction, row.channel_id, row.tenant, "insight.published", data, now)
 
     def add_credits(self, channel_id: str, credits: float) -> None:
-        """Count credits that no module's sync spent: verification, metadata, reconciliation."""
+        """Count credits that no module's sync spent: verification, metadata, reconciliation.
+
+        Those of a channel that was removed meanwhile are not counted.
+        """
+        own = select(tables.channels.c.channel_id).where(tables.channels.c.channel_id == channel_id)
         with self.database.write() as transaction:
+            if transaction.scalar(own.with_for_update(read=True, key_share=True)) is None:
+                return
             sync_records.write_credits(transaction, channel_id, credits, self.database.now_in(transaction))
 
     def credits_used(self, channel_id: str) -> float:

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
 import click
@@ -36,6 +37,13 @@ class _Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def end_with_input(self) -> None:
+        """Stop when standard input ends. The server that started this worker holds its other end, so it ends with the
+        server, also with one that was killed. The body of a thread."""
+        while os.read(0, 1):  # not sys.stdin: its lock, held at the exit of the interpreter, is a fatal error
+            pass
+        self._stop()
+
     def _stop(self, *_: object) -> None:
         self.stopped = True
         if self.worker is not None:
@@ -44,8 +52,9 @@ class _Signals:
 
 @click.command(short_help="Sync on request, publish, and send events.")
 @click.option("--once", is_flag=True, help="Do what is waiting, then end: with exit code 1 if a request failed.")
+@click.option("--beside", is_flag=True, hidden=True, help="End when standard input ends.")
 @format_option
-def work(once: bool, output: str) -> None:
+def work(once: bool, beside: bool, output: str) -> None:
     """Take the requests for a sync that the web server stores: sync each channel, build its marts, publish them.
 
     The worker also makes the first sync of a new channel, and sends events to the endpoints (see
@@ -59,6 +68,8 @@ def work(once: bool, output: str) -> None:
       zoho-pipeline work --once --format json
     """
     with stopping.own_handling(), _Signals() as signals:  # before the import, which takes seconds
+        if beside:
+            Thread(target=signals.end_with_input, name="beside", daemon=True).start()
         from zoho_pipeline.worker.worker import Worker
 
         service, session = load_service_settings(), Session()

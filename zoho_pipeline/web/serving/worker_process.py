@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 PROGRAM = (sys.executable, "-c", "from zoho_pipeline.cli import main; main()")
 """The command line in a process of its own, also where `zoho-pipeline` is not on the PATH."""
 
-COMMAND = (*PROGRAM, "work")
+COMMAND = (*PROGRAM, "work", "--beside")
 STOP_SECONDS = 15.0
 """A worker finishes or gives back its work within 10 s of SIGTERM."""
 
@@ -37,13 +37,17 @@ def worker_beside(command: Sequence[str] = COMMAND, env: Mapping[str, str] | Non
 def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, stopping: Event) -> None:
     wait = 1.0
     while not stopping.is_set():
-        # a session of its own: Ctrl-C at a terminal would reach it twice
-        child = subprocess.Popen(command, env=env, start_new_session=True)
+        # A session of its own: Ctrl-C at a terminal would reach it twice. Its input ends with this process: after the
+        # server was killed, the next one would start another worker beside the old one.
+        child = subprocess.Popen(command, env=env, start_new_session=True, stdin=subprocess.PIPE)
         lived = 0.0
         while child.poll() is None and not stopping.wait(0.2):
             lived += 0.2
         if stopping.is_set():
             _stop(child)
+        if child.stdin is not None:
+            child.stdin.close()
+        if stopping.is_set():
             return
         wait = 1.0 if lived > LIVED_WELL else min(2 * wait, LONGEST_WAIT)
         log.error("The worker ended with exit code %s. It starts again in %g s.", child.returncode, wait)

@@ -60,8 +60,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
         waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
-    with found.published.reading() as marts:  # all numbers of a page are of one publication
-        read = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+    read = _numbers(found, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
     status = status_line(state, scopes)
     return render(
@@ -91,3 +90,15 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         contents=read.contents,
         no_insight=_NO_LEADS if state.data_status == "module_missing" else _NO_SYNC,
     )
+
+
+def _numbers(found: WebServices, channel_id: str) -> PageNumbers:
+    """The numbers of a channel that the viewer may see, all of one publication."""
+    # before the reading: another publication that comes meanwhile is never kept under the name of a later one
+    key = (found.published.publication(), channel_id)
+    kept = found.page_numbers.get(key)
+    if kept is None:
+        with found.published.reading() as marts:
+            kept = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+        found.page_numbers.put(key, kept, kept.size)
+    return kept

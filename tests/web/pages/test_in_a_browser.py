@@ -285,12 +285,12 @@ def tell(site: Site, kind: str, **data: Any) -> None:
         channel_events.record(transaction, "acme", "acme-inc", kind, data, database.now_in(transaction))
 
 
-def listening(driver: Any, site: Site) -> None:
-    """Wait until the page hears its channel: it shows the rows of a progress."""
+def listening(driver: Any, site: Site, rows: int = 7) -> None:
+    """Wait until the page hears its channel: it shows the rows of a progress, which must be new to it."""
 
     def hears(found: Any) -> bool:
-        tell(site, channel_events.SYNC_PROGRESS, progress={"Leads": 1234})
-        return "1,234 rows" in found.find_element("id", "live").text
+        tell(site, channel_events.SYNC_PROGRESS, progress={"Leads": rows})
+        return found.find_element("id", "live").text == f"{rows} rows read so far."
 
     WebDriverWait(driver, 20).until(hears)
 
@@ -329,7 +329,7 @@ def test_a_change_while_the_page_loads_is_not_lost(driver: Any, site: Site, worl
         tell(site, "insight.published")
         if place == 0:
             wait_for(driver, "return held.length === 1")
-    listening(driver, site)  # events come in their order, so the page has heard the second one too
+    listening(driver, site, rows=8)  # events come in their order, so the page has heard the second one too
     driver.execute_script("held.shift()()")
     wait_for(driver, f"{LEADS} === '101' && held.length === 1")
     driver.execute_script("held.shift()()")

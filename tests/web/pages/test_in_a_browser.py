@@ -334,3 +334,23 @@ def test_a_change_while_the_page_loads_is_not_lost(driver: Any, site: Site, worl
     wait_for(driver, f"{LEADS} === '101' && held.length === 1")
     driver.execute_script("held.shift()()")
     wait_for(driver, f"{LEADS} === '51'")
+
+
+def test_what_happened_before_the_stream_is_not_lost(driver: Any, site: Site, world: Path) -> None:
+    """A sync may end after the page was made and before the page listens; no further event would come."""
+    put(world, site.home)
+    gate = (
+        "const own = fetch, gate = new Promise((done) => (window.openGate = done));"
+        "window.fetch = async (...what) => {"
+        "  if (String(what[0]).includes('/events')) await gate; return own(...what); };"
+    )
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": gate})
+    try:
+        driver.get(site.embed("acme"))
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert driver.execute_script(LEADS) == "261"
+    put(world, site.home, FEWER.format("5000000100"))
+    tell(site, "insight.published")
+    driver.execute_script("openGate()")
+    wait_for(driver, f"{LEADS} === '101'")

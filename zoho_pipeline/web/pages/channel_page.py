@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.reading.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.api.channel_state import read_known
@@ -56,6 +57,8 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     scopes = viewer.principal.scopes
     check_scopes(viewer.principal, ("read",))
     with found.reading.read() as transaction:
+        # before all that the page shows: what happens later comes as an event of a larger number
+        last_event = channel_events.newest_number(transaction, channel_id) if channel_id.isprintable() else 0
         channel = visible_in(found, transaction, viewer.principal, channel_id)
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
@@ -71,6 +74,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         frame=viewer.frame,
         origin=viewer.principal.origin,
         bearer=viewer.bearer,
+        last_event=last_event,
         note=NOTES.get(viewer.note),
         base=viewer.path,
         proof_name=viewer.proof[0],

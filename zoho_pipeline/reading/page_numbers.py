@@ -6,6 +6,7 @@ nine tenths of a query on one channel are its plan and its columns. So a page ha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Any
 
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, ChannelNumbers, numbers_of, read_contents
@@ -85,6 +86,14 @@ class PageNumbers:
     insight: Mapping[str, Any] | None = None
     contents: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     leads: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes. A text of a tenant may be long, so each value counts."""
+        insight = self.insight or {}
+        lists = [self.contents, self.leads, *(insight[name] for name in (*_LISTS, "weeks") if name in insight)]
+        rows = [insight, *(row for rows in lists for row in rows)]
+        return 2048 + sum(getsizeof(row) + sum(map(getsizeof, row.values())) for row in rows)
 
 
 def read_page_numbers(connection: Connection, channel_id: str, leads: int, contents: int) -> PageNumbers:

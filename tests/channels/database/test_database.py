@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,15 @@ def test_a_kept_connection_sees_a_file_that_was_put_back(sqlite_settings: Settin
         names = set(connection.scalars(text("select name from sqlite_master")))
     assert "after" in names
     assert "before" not in names
+
+
+def test_kept_connections_without_a_limit_keep_nobody_waiting(settings: Settings) -> None:
+    """A web server has more threads than connections that it keeps: each of them reads at once."""
+    kept = Registry(settings).database.keeping_connections(2, most=None)
+    with ExitStack() as readers:
+        opened = [readers.enter_context(kept.read()) for _ in range(12)]
+        assert [connection.scalar(text("select 1")) for connection in opened] == [1] * 12
+    kept.engine.dispose()
 
 
 @pytest.mark.parametrize("kept", [False, True])

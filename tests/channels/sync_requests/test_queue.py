@@ -61,9 +61,11 @@ def test_the_newest_of_many_channels_is_the_first_of_each_history(registry: Regi
             request, _ = request_sync(registry, name, **USER)
             assert claim(registry, "w")
             assert finish(registry, "w", request.id)
-    found = queue.newest(registry, ["a", "b", "none", "unknown"])
-    assert found == {name: queue.history(registry, name, 5)[0] for name in ("a", "b")}
-    assert queue.newest(registry, []) == {}
+    expected = {name: queue.history(registry, name, 5)[0] for name in ("a", "b")}
+    with registry.database.read() as transaction:
+        assert queue.newest(transaction, ["a", "b", "none", "unknown"]) == expected
+        assert queue.newest(transaction, ["a"]) == {"a": expected["a"]}
+        assert queue.newest(transaction, []) == {}
 
 
 def test_a_queued_request_becomes_a_full_one(registry: Registry, add: Add) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.channels.conftest import CONNECTION
 from tests.web.world import put
 from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
-from zoho_pipeline.settings import Settings
+from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.web.app import create_app
 from zoho_pipeline.web.http.rate_limits import RateLimits
 
@@ -97,3 +98,21 @@ def test_the_metrics_know_the_route_of_a_kept_answer(settings: Settings, key: Ca
         client.get(PATH, headers=headers)
     text = client.get("/metrics", headers=key("metrics")).text
     assert 'zoho_http_requests_total{method="GET",route="/v1/channels/{id}",status="200"} 3.0' in text
+
+
+def test_a_caller_may_refuse_a_kept_answer(
+    world: Path, settings_env: Callable[..., dict[str, str]], postgres_url: str
+) -> None:
+    """On Postgres an answer may be a second old. A page that was told of a change needs the answer of now."""
+    settings = load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=postgres_url))
+    registry = Registry(settings)
+    registry.add("acme", Secret("1000.acme"), CONNECTION, tenant="acme-inc")
+    put(world, settings.home)
+    _, secret = ApiKeys(registry.database).add("x", tenants=["acme-inc"], scopes=["read"])
+    headers = {"Authorization": f"Bearer {secret.reveal()}"}
+    with TestClient(create_app(settings, ServiceSettings()), base_url="http://localhost:8480") as client:
+        for status, change in (("paused", registry.pause), ("never_synced", registry.resume)):
+            client.get(PATH, headers=headers)
+            change("acme")
+            new = client.get(PATH, headers={**headers, "Cache-Control": "no-cache"})
+            assert new.json()["status"] == status

@@ -16,6 +16,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests.queue import history, unfinished
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.web.pages.renderer import static_files
+from zoho_pipeline.web.services import WebServices
 
 pytestmark = pytest.mark.usefixtures("channels")
 Embed = Callable[..., str]
@@ -325,3 +326,32 @@ def test_static_files_are_kept_by_browsers(client: TestClient) -> None:
 def test_the_module_of_the_page_is_small() -> None:
     (script,) = [content for name, (content, _) in static_files().items() if name.endswith(".js")]
     assert len(script) <= 6 * 1024
+
+
+def imported(client: TestClient, path: str) -> str:
+    """The number of imported leads on the page."""
+    found = re.search(r'Leads imported.*?class="figure">([^<]*)<', client.get(path, headers=HTML).text, re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def test_a_publication_is_on_the_page_at_once(
+    client: TestClient, embed: Embed, world: Path, settings: Settings
+) -> None:
+    path = embed()
+    assert [imported(client, path) for _ in range(2)] == ["261", "261"]
+    put(world, settings.home, "delete from marts.lead where channel_id = 'acme' and zoho_lead_id > '5000000100'")
+    assert imported(client, path) == "101"
+
+
+def test_the_numbers_are_read_once_per_publication(client: TestClient, embed: Embed, registry: Registry) -> None:
+    """A busy registry changes many times per second, and each change makes the page anew."""
+    path = embed()
+    services: WebServices = client.app.state.services  # type: ignore[attr-defined]
+    assert imported(client, path) == "261"
+    read = services.page_numbers.get((services.published.publication(), "acme"))
+    assert read is not None
+    registry.pause("acme")
+    assert "Paused" in page(client, path).text
+    assert imported(client, path) == "261"
+    assert services.page_numbers.get((services.published.publication(), "acme")) is read

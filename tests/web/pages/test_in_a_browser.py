@@ -21,6 +21,7 @@ from tests.web.pages.browser import axe_source, emulate, violations
 from tests.web.server import serving
 from tests.web.world import AS_OF, NAMES, put
 from zoho_pipeline.channels.platform.keys import ApiKeys
+from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests.queue import request_sync
@@ -44,6 +45,7 @@ class Site:
     """The served pages, and what makes links to them."""
 
     url: str
+    home: Path
     registry: Registry
     tokens: Tokens
     key_id: str
@@ -72,7 +74,7 @@ def site(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     service = ServiceSettings(public_url=f"http://localhost:{port}")
     tokens = Tokens(settings.secret_keys, service.public_url, lambda: datetime.now(UTC))
     with serving(create_app(settings, service), port=port):
-        yield Site(service.public_url, registry, tokens, key.id)
+        yield Site(service.public_url, home, registry, tokens, key.id)
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +272,85 @@ def test_the_page_follows_the_channel(driver: Any, site: Site) -> None:
     site.registry.pause("foreign")
     wait_for(driver, f"{title} === 'Paused' && document.body.dataset.status === 'paused'")
     assert driver.execute_script("return window.loadedOnce")
+
+
+LEADS = "return document.querySelectorAll('.number .figure')[2].textContent"
+FEWER = "delete from marts.lead where channel_id = 'acme' and zoho_lead_id > '{}'"
+
+
+def tell(site: Site, kind: str, **data: Any) -> None:
+    """Record an event of `acme`, as the worker does."""
+    database = site.registry.database
+    with database.write() as transaction:
+        channel_events.record(transaction, "acme", "acme-inc", kind, data, database.now_in(transaction))
+
+
+def listening(driver: Any, site: Site, rows: int = 7) -> None:
+    """Wait until the page hears its channel: it shows the rows of a progress, which must be new to it."""
+
+    def hears(found: Any) -> bool:
+        tell(site, channel_events.SYNC_PROGRESS, progress={"Leads": rows})
+        return found.find_element("id", "live").text == f"{rows} rows read so far."
+
+    WebDriverWait(driver, 20).until(hears)
+
+
+@pytest.mark.parametrize("kind", ["sync.finished", "sync.failed", "insight.published", "channel.status"])
+def test_each_end_of_a_sync_brings_the_new_numbers(driver: Any, site: Site, world: Path, kind: str) -> None:
+    """The page stays the same one: what a person opened stays open, and the focus stays on its button."""
+    put(world, site.home)
+    driver.get(site.embed("acme"))
+    assert driver.execute_script(LEADS) == "261"
+    driver.execute_script(
+        "window.loadedOnce = true; document.querySelector('.twin').open = true;"
+        "[...document.querySelectorAll('button')].at(-1).focus()"
+    )
+    listening(driver, site)
+    put(world, site.home, FEWER.format("5000000100"))
+    tell(site, kind)
+    wait_for(driver, f"{LEADS} === '101'")
+    kept = "return [loadedOnce, document.querySelector('.twin').open, document.activeElement.textContent]"
+    assert driver.execute_script(kept) == [True, True, "Pause this channel"]
+    assert driver.find_element("id", "live").text == ""
+
+
+def test_a_change_while_the_page_loads_is_not_lost(driver: Any, site: Site, world: Path) -> None:
+    """The first answer is held back until a second publication has been told. It must not be the last one shown."""
+    put(world, site.home)
+    driver.get(site.embed("acme"))
+    driver.execute_script(
+        "const own = fetch; window.held = [];"
+        "window.fetch = async (...what) => { const answer = await own(...what);"
+        "  await new Promise((done) => held.push(done)); return answer; };"
+    )
+    listening(driver, site)
+    for place, limit in enumerate(("5000000100", "5000000050")):
+        put(world, site.home, FEWER.format(limit))
+        tell(site, "insight.published")
+        if place == 0:
+            wait_for(driver, "return held.length === 1")
+    listening(driver, site, rows=8)  # events come in their order, so the page has heard the second one too
+    driver.execute_script("held.shift()()")
+    wait_for(driver, f"{LEADS} === '101' && held.length === 1")
+    driver.execute_script("held.shift()()")
+    wait_for(driver, f"{LEADS} === '51'")
+
+
+def test_what_happened_before_the_stream_is_not_lost(driver: Any, site: Site, world: Path) -> None:
+    """A sync may end after the page was made and before the page listens; no further event would come."""
+    put(world, site.home)
+    gate = (
+        "const own = fetch, gate = new Promise((done) => (window.openGate = done));"
+        "window.fetch = async (...what) => {"
+        "  if (String(what[0]).includes('/events')) await gate; return own(...what); };"
+    )
+    script = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": gate})
+    try:
+        driver.get(site.embed("acme"))
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert driver.execute_script(LEADS) == "261"
+    put(world, site.home, FEWER.format("5000000100"))
+    tell(site, "insight.published")
+    driver.execute_script("openGate()")
+    wait_for(driver, f"{LEADS} === '101'")

@@ -11,7 +11,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -40,6 +40,8 @@ TYPES = (
 """What an endpoint can subscribe to. The two other types go to open pages alone."""
 
 SYNC_PROGRESS, CHANNEL_STATUS = "sync.progress", "channel.status"
+
+_NEWEST_NUMBER = select(tables.event_numbers.c.seq).where(tables.event_numbers.c.channel_id == bindparam("channel"))
 
 KEPT = timedelta(hours=24)
 PRUNE_EVERY = 50
@@ -104,6 +106,11 @@ def record_status(
     elif before == RECONNECT_NEEDED and after == ACTIVE:
         record(connection, channel_id, tenant, "connection.restored", data, now)
     record(connection, channel_id, tenant, CHANNEL_STATUS, data, now)
+
+
+def newest_number(connection: Connection, channel_id: str) -> int:
+    """The number of the newest event of a channel; 0: it has none."""
+    return int(connection.scalar(_NEWEST_NUMBER, {"channel": channel_id}) or 0)
 
 
 def shown_status(status: str) -> str:

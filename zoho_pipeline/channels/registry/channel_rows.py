@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Result, Select, Text, Update, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Result, Select, Text, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError, UnknownChannel
@@ -18,7 +18,7 @@ _SECRETS = ("refresh_seal", "refresh_fingerprint")
 _UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
 _OWNERS = select(*(tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id")))
 _ORG_COLUMNS = ("org_id", "org_name", "edition", "users_licensed", "currency")
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _ROWS = select(tables.channels).order_by(tables.channels.c.channel_id)
 _MODULES = select(tables.modules).order_by(tables.modules.c.module)
 _SPENT = (
@@ -130,7 +130,9 @@ def _each(database: Database, connection: Connection, ids: Sequence[str] | None)
 
 
 def _read(database: Database, connection: Connection, ids: Collection[str] | None) -> tuple[Channel, ...]:
-    def read(all_of_them: Select[Any], of_some: Select[Any], **values: Any) -> Result[Any]:
+    def read(
+        all_of_them: Select[*tuple[Any, ...]], of_some: Select[*tuple[Any, ...]], **values: Any
+    ) -> Result[*tuple[Any, ...]]:
         if ids is None:
             return connection.execute(all_of_them, values)
         return connection.execute(of_some, {**values, "ids": list(ids)})

@@ -22,15 +22,14 @@ from zoho_pipeline.channels.sync_requests.model import QUEUED, REASONS, UNFINISH
 
 HOUR = timedelta(hours=1)
 _ORDER = (sync_requests.c.asked_at.desc(), sync_requests.c.id.desc())
+_PLACE = func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=_ORDER).label("place")
 _PLACES = (
-    select(
-        sync_requests.c.id, func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=_ORDER).label("n")
-    )
+    select(sync_requests.c.id, _PLACE)
     .where(sync_requests.c.channel_id.in_(bindparam("ids", expanding=True)))
     .subquery()
 )
 # Made once: a statement that is made for each page costs four times as much as its answer.
-_NEWEST = select(sync_requests).where(sync_requests.c.id.in_(select(_PLACES.c.id).where(_PLACES.c.n == 1)))
+_NEWEST = select(sync_requests).where(sync_requests.c.id.in_(select(_PLACES.c.id).where(_PLACES.c.place == 1)))
 _HISTORY = (
     select(sync_requests)
     .where(sync_requests.c.channel_id == bindparam("channel"))
@@ -130,11 +129,11 @@ def history(
 
 def newest(transaction: Connection, channel_ids: Collection[str]) -> dict[str, SyncRequest]:
     """Channel id → the first row of its `history`, for many channels in one query."""
-    if len(channel_ids) == 1:
-        found = newest_of(transaction, *channel_ids, limit=1)
+    ids = list(channel_ids)
+    if len(ids) == 1:
+        found = newest_of(transaction, ids[0], 1)
     else:
-        rows = transaction.execute(_NEWEST, {"ids": list(channel_ids)}).mappings()
-        found = [of_row(row) for row in rows]
+        found = [of_row(row) for row in transaction.execute(_NEWEST, {"ids": ids}).mappings()]
     return {request.channel_id: request for request in found}
 
 

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from zoho_pipeline.web.auth.principal import Principal
-from zoho_pipeline.web.http.kept_answers import Note, keep
+from zoho_pipeline.web.http.kept_answers import Note, keep, wants_new
 from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.services import WebServices, services
 
@@ -40,7 +40,7 @@ def answered(
     publication, stamp = found.published.publication(), found.stamp()
     key = (publication, stamp, _rights(principal), where, extra)
     cache: SizedCache[bytes] = request.app.state.answers
-    body = cache.get(key)
+    body = None if wants_new(request.scope) else cache.get(key)
     if body is None:
         made = make(found)
         body = made if isinstance(made, bytes) else made.model_dump_json().encode()

@@ -54,12 +54,16 @@ def origin_of_link(found: WebServices, link: str) -> str | None:
 def session_of_embed(found: WebServices, link: str) -> str:
     """A session token with the rights of an embed link, which ends with the link: for the module of the page.
 
+    The caller has made a principal of the same link before, so its key is good.
+
     Raises:
         Problem: `unauthenticated`; the link is not good, or has ended.
     """
-    principal_of_embed_token(found, link)
     tokens = tokens_of(found)
-    claims = tokens.read(EMBED, link)
+    try:
+        claims = tokens.read(EMBED, link)
+    except BadToken:  # it has ended since
+        raise Problem("unauthenticated", "The token is not good, or has ended. Ask for a new one.") from None
     kept = {name: claims[name] for name in ("sub", "ten", "chs", "scp", "org", "key")}
     seconds = max(1, int(claims["exp"] - found.clock().timestamp()))
     return tokens.make(SESSION, seconds, **kept)[0]

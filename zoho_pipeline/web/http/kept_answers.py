@@ -50,6 +50,15 @@ def keep(request: Request, note: Note) -> None:
     request.scope["state"]["keep"] = note
 
 
+def wants_new(scope: Scope) -> bool:
+    """Whether the caller refuses kept answers (`Cache-Control: no-cache`).
+
+    A page does so when an event told it that something changed: on Postgres a kept answer may be a second old, and no
+    further event would come.
+    """
+    return any(name == b"cache-control" and b"no-cache" in value.lower() for name, value in scope["headers"])
+
+
 class KeptAnswers:
     """Gives kept answers again."""
 
@@ -62,7 +71,7 @@ class KeptAnswers:
             await self._app(scope, receive, send)
             return
         key = _key_of(scope)
-        found = self._kept.get(key)
+        found = None if wants_new(scope) else self._kept.get(key)
         if found is not None and self._is_good(found):
             await self._again(found, scope, receive, send)
             return

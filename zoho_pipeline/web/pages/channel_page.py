@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.reading.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.api.channel_state import read_known
@@ -56,12 +57,13 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     scopes = viewer.principal.scopes
     check_scopes(viewer.principal, ("read",))
     with found.reading.read() as transaction:
+        # before all that the page shows: what happens later comes as an event of a larger number
+        last_event = channel_events.newest_number(transaction, channel_id) if channel_id.isprintable() else 0
         channel = visible_in(found, transaction, viewer.principal, channel_id)
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
         waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
-    with found.published.reading() as marts:  # all numbers of a page are of one publication
-        read = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+    read = _numbers(found, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
     status = status_line(state, scopes)
     return render(
@@ -72,6 +74,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         frame=viewer.frame,
         origin=viewer.principal.origin,
         bearer=viewer.bearer,
+        last_event=last_event,
         note=NOTES.get(viewer.note),
         base=viewer.path,
         proof_name=viewer.proof[0],
@@ -91,3 +94,15 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         contents=read.contents,
         no_insight=_NO_LEADS if state.data_status == "module_missing" else _NO_SYNC,
     )
+
+
+def _numbers(found: WebServices, channel_id: str) -> PageNumbers:
+    """The numbers of a channel that the viewer may see, all of one publication."""
+    # before the reading: another publication that comes meanwhile is never kept under the name of a later one
+    key = (found.published.publication(), channel_id)
+    kept = found.page_numbers.get(key)
+    if kept is None:
+        with found.published.reading() as marts:
+            kept = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+        found.page_numbers.put(key, kept, kept.size)
+    return kept

@@ -1,6 +1,9 @@
 const body = document.body, origin = body.dataset.origin;
 const live = () => document.getElementById("live");
-let bearer = body.dataset.bearer, wait = 2000, last = "", stream = null, busy = null, again = false;
+// The events go on where the page ends: what happened since it was made comes first.
+let bearer = body.dataset.bearer, wait = 2000, last = body.dataset.last, stream = null, busy = null, again = false;
+let heardAt = Date.now();
+const REPLAYED = 50 * 60000; // the server has the events of the last hour
 
 function tell(type, extra) {
   if (origin && parent !== window) parent.postMessage({ source: "zoho-pipeline", v: 1, type: `zoho-pipeline:${type}`, channel_id: body.dataset.channel, ...extra }, origin);
@@ -20,7 +23,7 @@ function refresh() {
 }
 
 async function load() {
-  const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+  const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const open = [...document.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent);
@@ -55,9 +58,11 @@ async function listen() {
     const answer = await fetch(body.dataset.events, { headers, credentials: bearer ? "omit" : "same-origin", signal: stream.signal });
     if (answer.ok) {
       wait = 2000;
+      if (Date.now() - heardAt > REPLAYED) refresh(); // the computer slept, so events may be missing
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        heardAt = Date.now();
         text += part.value.replaceAll("\r", "");
         for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
           const event = { event: "message", data: "" };

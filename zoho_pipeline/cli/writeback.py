@@ -170,7 +170,7 @@ def try_it(channel_id: str, lead_id: str, word: str, expected: str | None, outpu
 @click.argument("choice", type=click.Choice(["keep", "force"]))
 @format_option
 def resolve(writeback_id: str, choice: Any, output: str) -> None:
-    """Decide about a conflict under the policy hold: keep Zoho's status, or force the wish.
+    """Decide about a conflict that waits: keep Zoho's status, or force the wish over the status that it shows.
 
     \b
     Examples:

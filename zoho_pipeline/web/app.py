@@ -25,6 +25,7 @@ from zoho_pipeline.web.http.rate_limits import RateLimits
 from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.operations import docs, health, metrics, openapi
 from zoho_pipeline.web.pages import routes as pages
+from zoho_pipeline.web.pages.channel_page import kept_numbers
 from zoho_pipeline.web.services import WebServices
 
 ROUTERS = (
@@ -81,6 +82,7 @@ def create_app(
     app.state.rate_limits = rate_limits or RateLimits()
     app.state.stream_seats = stream_seats or StreamSeats()
     app.state.answers = SizedCache[bytes]()
+    app.state.page_numbers = kept_numbers()
     app.state.metrics = metrics.Metrics()
     app.state.on_stop = []  # called when the server stops; streams of events end then
     problems.install(app)

@@ -14,17 +14,11 @@ from zoho_pipeline.channels.platform.replays import Replays
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.web.http.sized_cache import SizedCache
-
-PAGE_NUMBERS_BYTES, PAGE_NUMBERS_SECONDS = 16 * 2**20, 600.0
-"""The numbers of some 500 pages. A page is made anew whenever the registry changes, which on a busy installation is
-many times per second. Its numbers change with a publication alone, and reading them is two thirds of its cost."""
 
 KEPT_CONNECTIONS = 4
 """Connections to the registry that stay open for reading. Opening one costs more than what a page reads with it."""
 
 if TYPE_CHECKING:
-    from zoho_pipeline.reading.page_numbers import PageNumbers
     from zoho_pipeline.warehouse.connection import PublishedPool
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -63,11 +57,6 @@ class WebServices:
     @cached_property
     def replays(self) -> Replays:
         return Replays(self.registry.database, self.registry.encryptor)
-
-    @cached_property
-    def page_numbers(self) -> "SizedCache[PageNumbers]":
-        """(publication, channel id) → the numbers of its page. The key names all that they depend on."""
-        return SizedCache(PAGE_NUMBERS_BYTES, PAGE_NUMBERS_SECONDS)
 
     @cached_property
     def warehouse(self) -> "Warehouse":

@@ -347,11 +347,12 @@ def test_a_publication_is_on_the_page_at_once(
 def test_the_numbers_are_read_once_per_publication(client: TestClient, embed: Embed, registry: Registry) -> None:
     """A busy registry changes many times per second, and each change makes the page anew."""
     path = embed()
-    services: WebServices = client.app.state.services  # type: ignore[attr-defined]
+    state = client.app.state  # type: ignore[attr-defined]
+    services: WebServices = state.services
     assert imported(client, path) == "261"
-    read = services.page_numbers.get((services.published.publication(), "acme"))
+    read = state.page_numbers.get((services.published.publication(), "acme"))
     assert read is not None
     registry.pause("acme")
     assert "Paused" in page(client, path).text
     assert imported(client, path) == "261"
-    assert services.page_numbers.get((services.published.publication(), "acme")) is read
+    assert state.page_numbers.get((services.published.publication(), "acme")) is read

@@ -5,10 +5,10 @@ from typing import Literal
 
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.sync_requests import queue
-from zoho_pipeline.reading.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.api.channel_state import read_known
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import check_scopes, visible_in
+from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.pages.channel_view import (
     history_rows,
     insight_view,
@@ -17,6 +17,7 @@ from zoho_pipeline.web.pages.channel_view import (
     read_modules,
     wish_rows,
 )
+from zoho_pipeline.web.pages.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.pages.renderer import render
 from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, push_line, status_line
 from zoho_pipeline.web.services import WebServices
@@ -26,7 +27,14 @@ LEADS = 20
 CONTENTS = 5
 SYNCS = 10
 WISHES = 20
+NUMBERS_BYTES, NUMBERS_SECONDS = 16 * 2**20, 600.0
+"""The numbers of some 500 pages. A page is made anew whenever the registry changes, which on a busy installation is
+many times per second. Its numbers change with a publication alone, and reading them is two thirds of its cost."""
+
 PATHS = {"sync": "syncs", "resume": "resume"}
+KeptNumbers = SizedCache[PageNumbers]
+"""(publication, channel id) → the numbers of its page. The key names all that they depend on."""
+
 _NO_SYNC = "The insight appears here after the first sync."
 _NO_LEADS = "There is no insight, because leads cannot be read."
 
@@ -52,7 +60,12 @@ class Viewer:
     reconnect_url: str
 
 
-def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
+def kept_numbers() -> KeptNumbers:
+    """An empty place for the numbers of pages. One process has one."""
+    return SizedCache(NUMBERS_BYTES, NUMBERS_SECONDS)
+
+
+def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer: Viewer) -> bytes:
     """The page as HTML. Problem: `forbidden` without the scope `read`; `not_found`."""
     scopes = viewer.principal.scopes
     check_scopes(viewer.principal, ("read",))
@@ -63,7 +76,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
         waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
-    read = _numbers(found, channel_id)
+    read = _numbers(found, kept, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
     status = status_line(state, scopes)
     return render(
@@ -96,13 +109,13 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     )
 
 
-def _numbers(found: WebServices, channel_id: str) -> PageNumbers:
+def _numbers(found: WebServices, kept: KeptNumbers, channel_id: str) -> PageNumbers:
     """The numbers of a channel that the viewer may see, all of one publication."""
     # before the reading: another publication that comes meanwhile is never kept under the name of a later one
     key = (found.published.publication(), channel_id)
-    kept = found.page_numbers.get(key)
-    if kept is None:
+    numbers = kept.get(key)
+    if numbers is None:
         with found.published.reading() as marts:
-            kept = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
-        found.page_numbers.put(key, kept, kept.size)
-    return kept
+            numbers = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+        kept.put(key, numbers, numbers.size)
+    return numbers

@@ -63,7 +63,9 @@ def embedded(request: Request, id: str, t: Token = "", note: Note = "") -> Respo
     def make(web: WebServices) -> bytes:
         path, bearer = f"/embed/channels/{quote(id, safe='')}", session_of_embed(web, t)
         link = f"{path}/reconnect?{urlencode({'t': t})}"
-        return channel_page(web, id, Viewer(principal, "embed", path, ("t", t), note, bearer, link))
+        return channel_page(
+            web, request.app.state.page_numbers, id, Viewer(principal, "embed", path, ("t", t), note, bearer, link)
+        )
 
     found = answered(request, principal, make, media_type=HTML)
     found.headers["Content-Security-Policy"] = CSP.format(ancestors=principal.origin or "'none'")
@@ -161,7 +163,9 @@ def channel(request: Request, id: str, principal: Operator, note: Note = "") -> 
     def make(web: WebServices) -> bytes:
         path, proof = f"/ui/channels/{quote(id, safe='')}", ("form_token", form_token(web, principal))
         link = f"{path}/reconnect"
-        return channel_page(web, id, Viewer(principal, "operator", path, proof, note, None, link))
+        return channel_page(
+            web, request.app.state.page_numbers, id, Viewer(principal, "operator", path, proof, note, None, link)
+        )
 
     return answered(request, principal, make, media_type=HTML, extra=principal.id)
 

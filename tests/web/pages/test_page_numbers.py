@@ -9,17 +9,16 @@ import duckdb
 import psycopg2
 import pytest
 
-from tests.web.world import HOSTILE, LONG, NAMES, world
+from tests.web.world import HOSTILE, LONG, NAMES
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, read_contents, read_numbers
 from zoho_pipeline.reading.insight import read_from
 from zoho_pipeline.reading.leads import page
-from zoho_pipeline.reading.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
+from zoho_pipeline.web.pages.page_numbers import PageNumbers, read_page_numbers
 
-__all__ = ["world"]
 MARTS = (
     "channel_insight", "lead", "recent_lead", "lead_volume", "conversion_rate", "topic_performance",
     "time_to_first_contact", "content_performance",

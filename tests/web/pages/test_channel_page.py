@@ -62,7 +62,7 @@ def test_the_order_of_the_page(client: TestClient, embed: Embed) -> None:
         "At a glance",
         "Insight",
         "Newest leads",
-        "What is read, and how to end it",
+        "Data access, and how to end it",
         "History of syncs",
     ]
     assert [heading for heading in found.headings if heading in order] == order
@@ -152,6 +152,29 @@ def test_small_samples_show_their_counts(client: TestClient, embed: Embed) -> No
     assert "A dashed line has few leads" in row
 
 
+def test_the_numbers_at_the_top(client: TestClient, embed: Embed) -> None:
+    top = page(client, embed()).text.split("At a glance")[1].split("Insight")[0]
+    labels = ("Leads this month", "Leads imported", "Waiting for a first contact", "Last sync")
+    assert sorted(labels, key=top.index) == list(labels)
+    assert re.search(r"not converted\. As of [^.]+\. \d+ the longest for 7\d days", top), top
+
+
+def test_sources_that_have_no_row_are_counted_together(
+    client: TestClient, embed: Embed, settings: Settings, world: Path
+) -> None:
+    more = """insert into marts.conversion_rate by name
+        select * exclude fair replace ('Fair ' || fair as dimension_value, 4 as n_leads, 1 as n_converted)
+        from (select * from marts.conversion_rate where channel_id = 'acme' and stage = 'deal'
+              and definition = 'matured_30d' and dimension = 'lead_source' limit 1),
+             (select unnest(range(10, 20)) as fair)"""
+    put(world, settings.home, more)
+    text = page(client, embed()).text
+    by_source = text.split("By source", 1)[1].split("Conversion by source as a table")[0]
+    named = len(set(re.findall(r"Fair \d\d", by_source)))
+    assert 0 < named < 8
+    assert f"{10 - named} other sources: {10 - named} of {4 * (10 - named)} {10 - named} of" in by_source
+
+
 @pytest.mark.parametrize("name", ["never", "late"])
 def test_never_synced_is_a_page(client: TestClient, embed: Embed, name: str) -> None:
     found = page(client, embed(name))
@@ -159,7 +182,7 @@ def test_never_synced_is_a_page(client: TestClient, embed: Embed, name: str) -> 
     assert "The insight appears here after the first sync." in found.text
     assert "There are no leads to show yet." in found.text
     numbers = [text for text in found.text.split("At a glance")[1].split("Insight")[0].split() if text == "–"]
-    assert len(numbers) == 3
+    assert len(numbers) == 4
     assert " 0 " not in found.text.split("Insight")[0]
 
 

@@ -50,6 +50,8 @@ def test_times_are_local() -> None:
     assert moment(at, "Asia/Kolkata") == "26 November 2026, 02:00"
     assert moment("2026-11-25T20:30:00") == "25 November 2026, 20:30"
     assert short_moment(at, "UTC") == "25\u00a0Nov\u00a02026, 20:30"
+    assert short_moment(at, "UTC", year=2026) == "25\u00a0Nov, 20:30"
+    assert short_moment(at, "UTC", year=2025) == "25\u00a0Nov\u00a02026, 20:30"
     assert (moment(None), hours(None)) == ("–", "–")
     assert [hours(value) for value in (0.4, 4.5, 60, 2160)] == ["24\u00a0min", "4.5 hours", "2.5 days", "90 days"]
 

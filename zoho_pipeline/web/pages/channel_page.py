@@ -62,7 +62,8 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     with found.published.reading() as marts:  # all numbers of a page are of one publication
         (state,) = channel_states(found, [channel], marts)
         leads = page_of_leads(found, viewer.principal, marts, channel_id, LEADS).data
-        insight = _insight(marts, state)
+        found_insight = _answer(marts, state)
+        insight = _insight(marts, state, found_insight)
     scopes = viewer.principal.scopes
     status = status_line(state, scopes)
     waiting = wishes.page(found.registry, channel_id, WISHES, waiting=True) if state.write_back.open is not None else []
@@ -82,8 +83,8 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         reconnect_url=viewer.reconnect_url,
         buttons=BUTTONS,
         paths=PATHS,
-        numbers=numbers(state, status.word),
-        leads=lead_rows(leads),
+        numbers=numbers(state, found_insight),
+        leads=lead_rows(leads, state.as_of.year if state.as_of else None),
         history=history_rows(history, state.timezone, state.currency),
         wishes=wish_rows(waiting, state.timezone),
         can_decide=viewer.frame == "operator" and "write" in scopes,
@@ -94,14 +95,17 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
     )
 
 
-def _insight(marts: Connection | None, state: ChannelState) -> dict[str, Any]:
+def _answer(marts: Connection | None, state: ChannelState) -> dict[str, Any]:
+    try:
+        return insight_of(marts, state.id)
+    except Problem:
+        return {"data_status": "never_synced"}
+
+
+def _insight(marts: Connection | None, state: ChannelState, insight: dict[str, Any]) -> dict[str, Any]:
     """The insight with its content, or why there is none."""
     view: InsightView | None = None
     contents: list[dict[str, Any]] = []
-    try:
-        insight = insight_of(marts, state.id)
-    except Problem:
-        insight = {"data_status": "never_synced"}
     if marts and insight["data_status"] in HAS_DATA:
         view = insight_view(insight, state.currency)
         contents = read_contents(marts, state.id, CONTENTS)

@@ -26,6 +26,7 @@ _TOPICS = {
     "no_conversions_in_matured_cohort": "No lead that is old enough has a deal yet, so no topic is better.",
     "no_matured_leads": "No lead is old enough yet to compare topics.",
 }
+_TOO_FEW = "Each source has few leads so far, so these ranges overlap: do not rank the sources by them yet."
 READ = {
     "Leads": "leads",
     "Contacts": "contacts",
@@ -60,6 +61,7 @@ class InsightView:
     conversion_note: str
     rates: Sequence[Whisker]
     rates_end: float
+    rates_words: str
     sources: Sequence[tuple[str, int, float, float]]
     sources_words: str
     contact: Sequence[str]
@@ -69,19 +71,22 @@ class InsightView:
     suggestions: Sequence[tuple[str, str]]
 
 
-def numbers(state: ChannelState, word: str) -> list[Number]:
-    """The four numbers at the top of the page."""
+def numbers(state: ChannelState, insight: Mapping[str, Any]) -> list[Number]:
+    """The four numbers at the top of the page. The connection itself is the line above them.
+
+    Args:
+        insight: the answer of the API, or only its `data_status` where it has no numbers.
+    """
     counts, zone, currency = state.leads, state.timezone, state.currency
     newer = counts.newer_than_as_of or 0
     later = f"and {whole(newer, currency)} newer, not counted yet" if newer else None
     at = f"As of {moment(state.as_of, zone)}." if state.as_of else "There are no numbers yet."
     return [
-        Number("Connection", word, None, "Whether Zoho accepts our access, and whether syncs run."),
         Number(
-            "Last sync",
-            short_moment(state.last_sync.complete_at, zone),
-            None if state.last_sync.complete_at else "never finished",
-            f"All changes in Zoho before this time are imported. Local time of {zone}.",
+            "Leads this month",
+            whole(counts.this_month, currency),
+            _change(state),
+            f"Leads created since the first of the month, local time of {zone}. {at}",
         ),
         Number(
             "Leads imported",
@@ -89,13 +94,28 @@ def numbers(state: ChannelState, word: str) -> list[Number]:
             later,
             f"Leads that exist in Zoho today, converted ones included, deleted ones not. {at}",
         ),
+        _waiting(insight, currency, at),
         Number(
-            "Leads this month",
-            whole(counts.this_month, currency),
-            _change(state),
-            f"Leads created since the first of the month, local time of {zone}. {at}",
+            "Last sync",
+            short_moment(state.last_sync.complete_at, zone),
+            None if state.last_sync.complete_at else "never finished",
+            f"All changes in Zoho before this time are imported. Local time of {zone}.",
         ),
     ]
+
+
+def _waiting(insight: Mapping[str, Any], currency: str | None, at: str) -> Number:
+    total = _first_contact(insight)
+    waiting, oldest = total.get("n_uncontacted"), total.get("oldest_uncontacted_hours")
+    note = f"the longest for {hours(oldest)}" if waiting and oldest is not None else None
+    counts = f"Leads of the last 90 days that nobody called, met or wrote to yet, and that are not converted. {at}"
+    return Number("Waiting for a first contact", whole(waiting, currency), note, counts)
+
+
+def _first_contact(insight: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The row of all leads in `time_to_first_contact`; empty where there is none."""
+    rows: list[dict[str, Any]] = insight.get("time_to_first_contact") or []
+    return next((row for row in rows if row["dimension"] == "all"), {})
 
 
 def _change(state: ChannelState) -> str | None:
@@ -125,6 +145,7 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
         conversion_note=_conversion_note(insight),
         rates=rates,
         rates_end=end,
+        rates_words=_TOO_FEW if rates and all(row.is_uncertain for row in rates) else "",
         sources=sources,
         sources_words=sources_words,
         contact=_contact(insight, currency),
@@ -163,7 +184,7 @@ def _conversion_note(insight: Mapping[str, Any]) -> str:
 
 
 def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rates of the sources with the most leads."""
+    """The rates of the sources with the most leads, and the counts of all others together."""
     rows = [
         row
         for row in insight["conversion_rate"]
@@ -172,7 +193,17 @@ def _source_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
         and row["n_leads"]
     ]
     rows.sort(key=lambda row: (-row["n_leads"], row["dimension_value"]))
-    return [_rate(row["dimension_value"], row, row["display_status"] != "ok") for row in rows[:MOST_ROWS]]
+    shown_rows = [_rate(row["dimension_value"], row, row["display_status"] != "ok") for row in rows[:MOST_ROWS]]
+    rest = rows[MOST_ROWS:]
+    return [*shown_rows, _rest(rest)] if rest else shown_rows
+
+
+def _rest(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Other sources together. They are unlike each other, so they have counts and no rate."""
+    n, x = (sum(row[column] for row in rows) for column in ("n_leads", "n_converted"))
+    unknown = dict.fromkeys(("conversion_rate", "ci_low", "ci_high"))
+    label = f"{len(rows)} other {plural(len(rows), 'source')}"
+    return _rate(label, {**unknown, "n_leads": n, "n_converted": x}, True)
 
 
 def _topic_rates(insight: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -205,8 +236,7 @@ def _sources(insight: Mapping[str, Any]) -> tuple[list[tuple[str, int, float, fl
 
 
 def _contact(insight: Mapping[str, Any], currency: str | None) -> list[str]:
-    lists: list[dict[str, Any]] = insight["time_to_first_contact"]
-    total: dict[str, Any] = next((row for row in lists if row["dimension"] == "all"), {})
+    total = _first_contact(insight)
     if not total.get("n_leads"):
         return ["No lead came in the last 90 days."]
     if total["n_contacted"] is None:
@@ -241,11 +271,11 @@ def _reason(row: Mapping[str, Any], currency: str | None) -> str:
     return f"{x} of {n} leads got a deal; of all leads {percent(row['base_rate'])} did. {strength}"
 
 
-def lead_rows(leads: Sequence[Lead]) -> list[dict[str, Any]]:
-    """The rows of the table of leads."""
+def lead_rows(leads: Sequence[Lead], year: int | None) -> list[dict[str, Any]]:
+    """The rows of the table of leads. A time of this `year` is written without the year."""
     return [
         {
-            "created": short_moment(lead.created_local),
+            "created": short_moment(lead.created_local, year=year),
             "name": shown(lead.name, 80),
             "company": shown(lead.company, 80),
             "source": shown(lead.lead_source, 60),

@@ -85,12 +85,13 @@ def moment(value: datetime | str | None, zone: str | None = None) -> str:
     return f"{found.day} {found:%B %Y, %H:%M}"
 
 
-def short_moment(value: datetime | str | None, zone: str | None = None) -> str:
-    """`26 Nov 2026, 07:59`, for tables. See `moment`."""
+def short_moment(value: datetime | str | None, zone: str | None = None, *, year: int | None = None) -> str:
+    """`26 Nov 2026, 07:59`, for tables; `26 Nov, 07:59` in the given year. See `moment`."""
     if value is None:
         return NONE
     found = _local(value, zone)
-    return f"{found.day} {found:%b %Y, %H:%M}".replace(" ", THIN).replace(f",{THIN}", ", ")
+    day_of_year = f"{found:%b}" if found.year == year else f"{found:%b %Y}"
+    return f"{found.day} {day_of_year}, {found:%H:%M}".replace(" ", THIN).replace(f",{THIN}", ", ")
 
 
 def shown(text: object, most: int = MOST_CHARACTERS) -> str:

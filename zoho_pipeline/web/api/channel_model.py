@@ -148,6 +148,11 @@ class Lead(BaseModel):
     owner_name: str | None = Field(description="Who owns the lead in Zoho.")
     content_id: str | None = Field(description="The content item to which it is credited; null: none is known.")
     content_title: str | None = Field(description="The title of that item.")
+    captured_by: Literal["landing_page", "zoho_crm"] | None = Field(
+        default=None,
+        description="`landing_page`: a submission of a form came before it. `zoho_crm`: none did. Null: it is newer than "
+        "`as_of`.",
+    )
     is_converted: bool = Field(description="Whether the lead was converted.")
     is_newer_than_as_of: bool = Field(description="Whether it was created after `as_of`, so no number counts it yet.")
     name: str | None = Field(description="The name; without scope `pii` its initials.")

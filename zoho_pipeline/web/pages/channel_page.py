@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from zoho_pipeline.channels.forms import salts
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, read_contents
 from zoho_pipeline.warehouse.connection import Connection
@@ -23,7 +24,7 @@ from zoho_pipeline.web.pages.channel_view import (
     wish_rows,
 )
 from zoho_pipeline.web.pages.renderer import render
-from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, push_line, status_line
+from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, form_line, push_line, status_line
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback import wishes
 
@@ -90,6 +91,7 @@ def channel_page(found: WebServices, channel_id: str, viewer: Viewer) -> bytes:
         can_decide=viewer.frame == "operator" and "write" in scopes,
         read=read_modules(state),
         push=push_line(state),
+        forms=_forms(found, channel_id),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
         **insight,
     )
@@ -113,3 +115,10 @@ def _insight(marts: Connection | None, state: ChannelState, insight: dict[str, A
     if insight["data_status"] == "module_missing":
         missing = "There is no insight, because leads cannot be read."
     return {"insight": view, "contents": contents, "no_insight": missing}
+
+
+def _forms(found: WebServices, channel_id: str) -> str | None:
+    """What the forms of this channel store; None: it never had a form key."""
+    if channel_id not in salts.channels_with_forms(found.registry):
+        return None
+    return form_line(salts.has_form_key(found.registry, channel_id), found.settings.forms_retention_days)

@@ -281,6 +281,7 @@ def lead_rows(leads: Sequence[Lead], year: int | None) -> list[dict[str, Any]]:
             "source": shown(lead.lead_source, 60),
             "status": shown(lead.lead_status, 60),
             "content": shown(lead.content_title or lead.content_id, 90),
+            "is_by_form": lead.captured_by == "landing_page",
             "is_converted": lead.is_converted,
             "is_new": lead.is_newer_than_as_of,
         }

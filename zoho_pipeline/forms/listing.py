@@ -3,6 +3,7 @@
 from typing import Any
 
 from zoho_pipeline.channels.forms import submissions
+from zoho_pipeline.channels.forms.salts import WAITING
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import FORM_SUBMISSIONS
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
@@ -20,7 +21,7 @@ def newest_submissions(registry: Registry, warehouse: Warehouse, channel_id: str
     """
     with registry.database.read() as transaction:
         queued = submissions.waiting(transaction, channel_id, limit, newest=True)
-    waiting = [{**{name: row.get(name) for name in COLUMNS}, "state": submissions.WAITING} for row in queued]
+    waiting = [{**{name: row.get(name) for name in COLUMNS}, "state": WAITING} for row in queued]
     loaded: list[dict[str, Any]] = []
     with warehouse.connect() as connection:
         if FORM_SUBMISSIONS.name in connection.tables(RAW_SCHEMA):

@@ -4,7 +4,7 @@ import logging
 from threading import Event
 
 from zoho_pipeline.channels.errors import LockLost, RegistryError
-from zoho_pipeline.channels.forms import salts, submissions
+from zoho_pipeline.channels.forms import salts
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.forms.load_forms import try_to_load
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -49,12 +49,8 @@ class FormsWork:
                 return
 
     def _round(self, *, all_channels: bool) -> None:
-        with_forms = salts.channels_with_forms(self._registry)
-        if with_forms and not all_channels:
-            with self._registry.database.read() as transaction:
-                waiting = set(submissions.waiting_channels(transaction))
-            with_forms = [channel_id for channel_id in with_forms if channel_id in waiting]
-        for channel_id in with_forms:
+        due = salts.channels_with_forms if all_channels else salts.channels_to_load
+        for channel_id in due(self._registry):
             if self._stop.is_set():
                 return
             try_to_load(self._registry, self._warehouse, [channel_id])

@@ -116,13 +116,24 @@ def test_many_at_once(registry: Registry) -> None:
     assert put(registry, *many) == ["stored"] * 500
     assert put(registry, *many) == ["replay"] * 500
     with registry.database.read() as transaction:
-        assert submissions.waiting_channels(transaction) == ["acme"]
         assert len(submissions.waiting(transaction, "acme", 1000)) == 500
     with registry.database.write() as transaction:
         submissions.note_loaded(transaction, "acme", [one.submission_id for one in many])
-        assert submissions.waiting_channels(transaction) == []
         kept = transaction.execute(select(form_tables.form_submissions)).mappings().all()
     assert {(row["row"], row["email_key"], row["phone_key"]) for row in kept} == {(None, None, None)}
+
+
+def test_a_channel_is_loaded_first_and_then_when_something_waits(registry: Registry) -> None:
+    assert salts.channels_to_load(registry) == []
+    FormKeys(registry).add("acme", [])
+    assert salts.channels_to_load(registry) == ["acme"]
+    with registry.database.write() as transaction:
+        salts.note_tidied(transaction, "acme", NOW)
+    assert salts.channels_to_load(registry) == []
+    put(registry, submission(), submission(), channel="removed")
+    assert salts.channels_to_load(registry) == []
+    put(registry, submission(), submission())
+    assert salts.channels_to_load(registry) == ["acme"]
 
 
 def test_the_salt_outlives_a_removal_and_not_a_purge(registry: Registry) -> None:

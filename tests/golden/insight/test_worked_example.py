@@ -70,7 +70,23 @@ def example() -> RawWorld:
         world.rows["leads"][-1]["owner_id"] = "u1" if content else None
     world.rows["users"].append({"channel_id": "acme", "id": "u1", "full_name": "Asha"})
     world.delete("acme", "L11")
+    send_forms(world, site)
     return world
+
+
+def send_forms(world: RawWorld, site: str) -> None:
+    """The forms that people sent, and the keys by which they are found."""
+    for lead, key in (("L12", "asha"), ("L4", "ravi")):
+        world.rows["person_keys"].append(
+            {"channel_id": "acme", "module": "Leads", "id": lead, "kind": "email", "key": key}
+        )
+    for name, moment, key, page in (
+        ("S1", at("2025-12-20 09:10"), "asha", "/news/march?utm_source=newsletter"),
+        ("S2", at("02-24 18:00"), "ravi", "/pricing"),
+        ("S3", at("03-03 12:00"), "nobody", "/pricing"),
+    ):
+        row: dict[str, Any] = {"channel_id": "acme", "submission_id": name, "submitted_at": moment, "email_key": key}
+        world.rows["form_submissions"].append(row | {"received_at": moment, "landing_url": f"{site}{page}"})
 
 
 def page() -> list[tuple[str, str, dict[str, str]]]:

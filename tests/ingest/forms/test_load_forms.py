@@ -22,6 +22,7 @@ from zoho_pipeline.forms.read_submission import TOUCH_FIELDS
 from zoho_pipeline.ingest.catalog.tables import FORM_SUBMISSIONS
 from zoho_pipeline.ingest.forms.load_forms import LOCK_KIND, delete_submissions, load_forms
 from zoho_pipeline.ingest.load.channel_tables import publish
+from zoho_pipeline.ingest.load.purge import purge_alone
 from zoho_pipeline.settings import Secret
 
 
@@ -294,3 +295,29 @@ def test_the_fields_of_a_form_are_the_columns_of_the_table() -> None:
 def test_deleting_what_is_not_there(bench: SyncBench, ids: list[str]) -> None:
     with bench.warehouse.connect(read_only=False) as connection:
         assert delete_submissions(connection, "acme", ids) == 0
+
+
+def test_a_removed_channel_is_loaded_no_more(bench: SyncBench) -> None:
+    """A purge and a load may meet: what is loaded after the purge would stay for ever."""
+    FormKeys(bench.registry).add("acme", [])
+    bench.sync()
+    put(bench)
+    bench.registry.remove("acme")
+    assert load(bench) == 0
+    assert loaded(bench) == {}
+
+
+def test_a_purge_waits_for_a_load(bench: SyncBench) -> None:
+    refused: list[Exception] = []
+
+    def try_it() -> None:
+        try:
+            purge_alone(bench.settings, bench.warehouse, "acme", wait=0.0)
+        except ChannelBusy as error:
+            refused.append(error)
+
+    with channel_lock(bench.settings, "acme", kind=LOCK_KIND):
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join()
+    assert len(refused) == 1

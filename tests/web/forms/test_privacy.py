@@ -75,6 +75,9 @@ def test_nothing_of_a_person_is_written_anywhere(
             statuses[name] = http.post(f"/v1/forms/{form.form_key}", json=sent).status_code
             http.post(f"/v1/forms/{form.form_key}", data=sent)
         http.post("/v1/forms/fk_unknown", json=bodies["good"])
+        http.post("/v1/forms/fk_unknown/more", json=bodies["good"])
+        http.get(f"/v1/forms/{form.form_key}")
+        assert http.get("/forms.js").status_code == 200
         http.post(f"/v1/forms/{form.form_key}", json=bodies["good"], headers={"Origin": "https://evil.in"})
         assert found_in(settings.home) == []
         warehouse = open_warehouse(settings)

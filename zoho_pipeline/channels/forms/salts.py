@@ -3,14 +3,17 @@
 import secrets
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys
+from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys, form_submissions
 from zoho_pipeline.channels.registry.token_store import FORM_SALT
 from zoho_pipeline.settings import Secret
+
+WAITING = "waiting"
+"""The state of a submission that is not loaded yet."""
 
 
 def ensure_salt(transaction: Connection, encryptor: Encryptor, channel_id: str, now: datetime) -> None:
@@ -38,6 +41,16 @@ def channels_with_forms(registry: Registry) -> list[str]:
     own = select(form_channels.c.channel_id).join(channels, channels.c.channel_id == form_channels.c.channel_id)
     with registry.database.read() as transaction:
         return list(transaction.scalars(own.order_by(form_channels.c.channel_id)))
+
+
+def channels_to_load(registry: Registry) -> list[str]:
+    """Those of them whose submissions wait, or which were never loaded: their leads may lack keys."""
+    never = form_channels.c.tidied_at.is_(None)
+    waits = select(form_submissions.c.channel_id).where(form_submissions.c.state == WAITING)
+    own = select(form_channels.c.channel_id).join(channels, channels.c.channel_id == form_channels.c.channel_id)
+    with registry.database.read() as transaction:
+        found = transaction.scalars(own.where(or_(never, form_channels.c.channel_id.in_(waits))))
+        return sorted(found)
 
 
 def has_form_key(registry: Registry, channel_id: str) -> bool:

@@ -14,9 +14,10 @@ import orjson
 from sqlalchemy import Connection, delete, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.forms.salts import WAITING
 from zoho_pipeline.channels.registry.tables import form_submissions as table
 
-WAITING, LOADED, FORGOTTEN = "waiting", "loaded", "forgotten"
+LOADED, FORGOTTEN = "loaded", "forgotten"
 
 OLDEST, MOST_AHEAD = timedelta(days=7), timedelta(minutes=5)
 """A form may be sent later than it was filled in (a phone without a network), and clocks differ a little."""
@@ -93,12 +94,6 @@ def store(transaction: Connection, arrived: Sequence[tuple[str, Submission]], no
         else:
             outcomes.append("bad_time")
     return outcomes
-
-
-def waiting_channels(transaction: Connection) -> list[str]:
-    """The channels with submissions that are not loaded yet."""
-    own = select(table.c.channel_id).where(table.c.state == WAITING).distinct()
-    return list(transaction.scalars(own.order_by(table.c.channel_id)))
 
 
 def waiting(transaction: Connection, channel_id: str, most: int, *, newest: bool = False) -> list[dict[str, Any]]:

@@ -143,13 +143,12 @@ def forget(channel_id: str, email: str, phone: str, output: str) -> None:
         raise click.UsageError("give --email or --phone.")
     session = Session()
     done = forget_person(session.registry, session.warehouse, channel_id, email=email, phone=phone)
-    if done.loaded:
-        try:
-            with connect_published(session.warehouse):
-                pass
-            run_transform(session)
-        except NotPublished:
+    try:  # also where nothing was found: an earlier call may have ended before this step
+        with connect_published(session.warehouse):
             pass
+        run_transform(session)
+    except NotPublished:
+        pass
     if output == "json":
         print_json({"channel_id": channel_id, "forgotten": done.submissions})
         return

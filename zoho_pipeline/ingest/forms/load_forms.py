@@ -55,6 +55,8 @@ def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wai
     if salt is None or not _has_tables(warehouse):
         return 0
     with channel_lock(registry.settings, channel_id, wait=wait, kind=LOCK_KIND):
+        if channel_id not in salts.channels_with_forms(registry):  # it was removed, and a purge may have just ended
+            return 0
         loaded = _load_waiting(registry, warehouse, channel_id)
         with warehouse.connect(read_only=False) as connection:
             if salts.has_form_key(registry, channel_id) or has_submissions(connection, channel_id):

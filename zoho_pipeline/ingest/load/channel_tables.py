@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zoho_pipeline.channels.forms.salts import channels_with_forms
+from zoho_pipeline.channels.forms.salts import channels_to_load
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.field_map import merged
@@ -39,7 +39,7 @@ def publish(settings: Settings, registry: Registry, warehouse: Warehouse) -> Non
         for channel in registry.list():
             if not channel.is_damaged:  # otherwise it would lose what the raw tables still have
                 publish_channel(connection, channel, settings)
-    try_to_load(registry, warehouse, channels_with_forms(registry))
+    try_to_load(registry, warehouse, channels_to_load(registry))
 
 
 def publish_channel(

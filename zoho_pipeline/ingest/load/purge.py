@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 
 from zoho_pipeline.channels.database.locks import WAIT_SECONDS, channel_lock
+from zoho_pipeline.ingest.forms.load_forms import LOCK_KIND
 from zoho_pipeline.ingest.load.loader import pipeline_name
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.run.open_engine import forget_channel
@@ -28,18 +29,20 @@ def purge_alone(settings: Settings, warehouse: Warehouse, channel_id: str, *, wa
         wait: seconds to wait for somebody else.
 
     Raises:
-        ChannelBusy: a sync or a load of the content catalogue is running; nothing was deleted.
+        ChannelBusy: a sync or a load of content or of submissions is running; nothing was deleted.
         LockLost: another one may have begun since then; nothing was deleted.
         WarehouseBusy: another process has held the warehouse for too long. Purge again.
     """
     with (
         channel_lock(settings, channel_id, wait=wait) as rows,
         channel_lock(settings, channel_id, wait=wait, kind="content") as content,
+        channel_lock(settings, channel_id, wait=wait, kind=LOCK_KIND) as forms,
     ):
 
         def ensure_alone() -> None:
             rows.ensure_held()
             content.ensure_held()
+            forms.ensure_held()
 
         deleted = purge_channel(warehouse, channel_id, ensure_alone)
         warehouse.erase_deleted()

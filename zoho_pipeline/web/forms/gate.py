@@ -74,7 +74,6 @@ class FormGate:
         if not form_key or form_key == scope["path"] or "/" in form_key or scope["method"] not in ("POST", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["hides_client"] = True  # the log must not hold the address of a visitor
         knock = _knock(scope, form_key)
         form: OpenForm | None = None
         try:

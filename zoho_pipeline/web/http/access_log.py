@@ -14,6 +14,9 @@ from zoho_pipeline.web.http.problems import Problem, problem_answer
 log = logging.getLogger("zoho_pipeline.web.access")
 
 LONGEST_PATH = 200
+OF_VISITORS = ("/v1/forms/", "/forms.js")
+"""Visitors of landing pages ask for these. Nobody may keep their addresses."""
+
 _CAPABILITY = re.compile(r"(/(?:webhook|workflow|v1/connect|forms)/)[^/]+")
 """A hook, and the session of a consent, are capabilities: whoever knows one may use it."""
 
@@ -53,7 +56,7 @@ class AccessLog:
                 shown_path(scope),
                 status,
                 spent,
-                "-" if state.get("hides_client") else state.get("client", "-"),
+                "-" if scope["path"].startswith(OF_VISITORS) else state.get("client", "-"),
                 state.get("principal", "-"),
                 state.get("request_id", "-"),
             )

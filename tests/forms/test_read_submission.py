@@ -58,10 +58,12 @@ def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
     personal = {"email": f"{mark}@acme.in", "phone": f"{mark} 98765 43210", "company": mark, "hp": mark}
     personal |= {"landing_url": f"https://{mark}:{mark}@a.in/p?email={mark}@acme.in&utm_source=blog#{mark}"}
     personal |= {"referrer": f"https://b.in/?q={mark}", "utm_content": f"{mark}@acme.in", "name": mark}
+    personal |= {"consent": {"analytics": True, "text_version": f"agreed by {mark}@acme.in"}}
     read = read_submission(fields(**personal))
     kept = read.hashed(SALT, suspect_reason(read, too_many=False))
     assert mark not in repr(kept)
     assert mark not in repr(read)
+    assert kept.touch["consent_text_version"] == "agreed by ***"
     assert kept.touch["landing_url"] == "https://a.in/p?utm_source=blog"
     assert kept.email_key
 
@@ -72,6 +74,9 @@ def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
         ("https://a.in/seo?utm_source=x&token=secret&gclid=G1", "https://a.in/seo?utm_source=x&gclid=G1"),
         ("https://a.in/seo?utm_term=a+b%26c", "https://a.in/seo?utm_term=a+b%26c"),
         ("https://a.in/users/bob%40home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/users/bob%2540home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/users/bob＠home.in/x", "https://a.in/users/***/x"),
+        (f"https://a.in/?{'&'.join(f'p{n}=1' for n in range(300))}&utm_id=7", "https://a.in/?utm_id=7"),
         ("https://medium.in/@bob/post", "https://medium.in/@bob/post"),
         ("/seo?x=1", "/seo"),
         ("https://[::1/?a=b", "https://[::1/"),

@@ -32,7 +32,7 @@ JUDGED_FIELDS = ("hp", "company")
 
 _KEPT_PARAMETERS = re.compile(r"utm_\w+|gclid|gbraid|wbraid|msclkid|fbclid|li_fat_id|ttclid", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-_ADDRESS = re.compile(r"[^\s@/?&=:;,<>()\"']+(?:@|%40)[^\s@/?&=:;,<>()\"']+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@/?&=:;,<>()\"']+(?:@|＠|%(?:25)*40)[^\s@/?&=:;,<>()\"']+", re.IGNORECASE)
 """Something like an address inside another text: a page may have it in its URL."""
 
 
@@ -98,6 +98,7 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
     touch = {name: cleaned(name, text) for name, text in texts.items() if text}
+    version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
 
 
@@ -118,9 +119,8 @@ def _bare_url(text: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return text.partition("?")[0].partition("#")[0]
-    kept = [
-        (key, value) for key, value in parse_qsl(parts.query, max_num_fields=200) if _KEPT_PARAMETERS.fullmatch(key)
-    ]
+    # no limit of fields: the text has at most 2,000 characters, and a page may have any URL
+    kept = [(key, value) for key, value in parse_qsl(parts.query) if _KEPT_PARAMETERS.fullmatch(key)]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(kept), ""))
 
 

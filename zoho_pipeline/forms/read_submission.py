@@ -32,8 +32,9 @@ JUDGED_FIELDS = ("hp", "company")
 
 _KEPT_PARAMETERS = re.compile(r"utm_\w+|gclid|gbraid|wbraid|msclkid|fbclid|li_fat_id|ttclid", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-_ADDRESS = re.compile(r"[^\s@/?&=:;,<>()\"']+(?:@|＠|%(?:25)*40)[^\s@/?&=:;,<>()\"']+", re.IGNORECASE)
-"""Something like an address inside another text: a page may have it in its URL."""
+_BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
+_AT = re.compile(r"@|＠|%(?:25)*40")
+"""Something around it, in one word, is like an address: a page may have it in its URL."""
 
 
 class InvalidSubmission(Exception):
@@ -110,7 +111,16 @@ def cleaned(name: str, text: str) -> str:
     """
     if name in ("landing_url", "referrer"):
         text = _bare_url(text)
-    return _ADDRESS.sub("***", text)
+    return "".join("***" if _is_like_an_address(word) else word for word in _BETWEEN_WORDS.split(text))
+
+
+def _is_like_an_address(word: str) -> bool:
+    """Whether there is something before an at sign and after it.
+
+    The time grows with the length and no faster: one expression for the whole address took 0.6 s for a hostile body.
+    """
+    found = _AT.search(word, 1)
+    return found is not None and found.end() < len(word)
 
 
 def _bare_url(text: str) -> str:

@@ -24,9 +24,9 @@ LISTED = 12
 TABLES = {
     "recent_lead": "zoho_lead_id text, lead_rank bigint, created_at timestamp, created_local timestamp, full_name text,"
     " email text, phone text, company text, lead_status text, lead_source text, owner_name text, content_id text,"
-    " content_title text, captured_by text, is_converted boolean, is_newer_than_as_of boolean",
+    " content_title text, is_converted boolean, is_newer_than_as_of boolean",
     "lead": "zoho_lead_id text, created_at timestamp, created_local timestamp, company text, lead_status text,"
-    " lead_source text, owner_name text, captured_by text, is_converted boolean",
+    " lead_source text, owner_name text, is_converted boolean, captured_by text",
     "lead_contact": "person_id text, kind text, full_name text, email text, phone text, mobile text",
     "lead_source_attribution": "zoho_lead_id text, content_id text",
     "content_performance": "content_id text, model text, title text",
@@ -49,6 +49,10 @@ class Lead:
         return (self.created_at or BEGIN - timedelta(days=1), self.id)
 
 
+def captured_by(lead: Lead) -> str:
+    return "landing_page" if lead.source == "a" else "zoho_crm"
+
+
 def newest_first(leads: Sequence[Lead]) -> list[Lead]:
     return sorted(leads, key=lambda lead: lead.place, reverse=True)
 
@@ -61,15 +65,14 @@ def publish(connection: Connection, leads: Sequence[Lead], as_of: int) -> None:
         for rank, lead in enumerate(newest_first(leads)[:LISTED], 1):
             later = lead.created_at is not None and lead.created_at > until
             where = ("post", "A post") if not later and lead.status == "a" else (None, None)
-            how = None if later else "landing_page"
             at = (lead.created_at, lead.created_at)
             person = (f"N {lead.id}", f"{lead.id}@x.example", f"+91 {lead.id}", "Firm")
-            found = (channel, lead.id, rank, *at, *person, lead.status, lead.source, "Asha", *where, how, False, later)
+            found = (channel, lead.id, rank, *at, *person, lead.status, lead.source, "Asha", *where, False, later)
             rows["recent_lead"].append(found)
         for lead in leads:
             if lead.created_at is None or lead.created_at <= until:
                 found = (channel, lead.id, lead.created_at, lead.created_at, "Firm", lead.status, lead.source)
-                rows["lead"].append((*found, "Asha", "landing_page", False))
+                rows["lead"].append((*found, "Asha", False, captured_by(lead)))
                 name, mail = f"N {lead.id}", f"{lead.id}@x.example"
                 rows["lead_contact"].append((channel, lead.id, "lead", name, mail, None, f"+91 {lead.id}"))
                 rows["lead_contact"].append((channel, lead.id, "contact", "Somebody else", None, None, None))
@@ -132,8 +135,8 @@ def test_all_pages_together_are_the_whole_list(leads: list[Lead], as_of: int, li
             later = lead.second is not None and lead.second > as_of
             assert row["is_newer_than_as_of"] is later
             assert (row["full_name"], row["email"]) == (f"N {lead.id}", f"{lead.id}@x.example")
-            assert row["captured_by"] == (None if later else "landing_page")
             assert row["phone"] == f"+91 {lead.id}"
+            assert row["captured_by"] == (None if later else captured_by(lead))
             assert row["content_title"] == ("A post" if lead.status == "a" and not later else None)
         for only, test in (
             (LeadFilter(status="a"), lambda lead: lead.status == "a"),
@@ -183,13 +186,16 @@ def test_the_same_on_postgres(postgres_url: str) -> None:
         assert [row["id"] for row in walk(connection, 7)] == [lead.id for lead in newest_first(leads)]
         only = LeadFilter(status="a", source="b", content_id="post")
         counted = [x for x in newest_first(leads) if (x.second or 0) <= 5 and (x.status, x.source) == ("a", "b")]
-        assert [row["id"] for row in walk(connection, 2, only)] == [lead.id for lead in counted]
+        found = [(row["id"], row["captured_by"]) for row in walk(connection, 2, only)]
+        assert found == [(lead.id, "zoho_crm") for lead in counted]
+        connection.execute("alter table lead drop column captured_by")  # as an older version published it
+        assert {row["captured_by"] for row in walk(connection, 7)} == {None}
 
 
 def test_a_position_survives_microseconds(duckdb_session: Connection) -> None:
     publish(duckdb_session, [], 0)
     moments = [BEGIN + timedelta(microseconds=place) for place in range(5)]
-    leads = [("c", str(place), at, at, None, None, None, None, None, False) for place, at in enumerate(moments)]
+    leads = [("c", str(place), at, at, None, None, None, None, False, "zoho_crm") for place, at in enumerate(moments)]
     insert(duckdb_session, "lead", leads)
     after: Position = (f"{moments[3].isoformat()}Z", "3")
     rows, _ = page(duckdb_session, "c", 5, after)

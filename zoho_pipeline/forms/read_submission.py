@@ -32,8 +32,9 @@ JUDGED_FIELDS = ("hp", "company")
 
 _KEPT_PARAMETERS = re.compile(r"utm_\w+|gclid|gbraid|wbraid|msclkid|fbclid|li_fat_id|ttclid", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
-_ADDRESS = re.compile(r"[^\s@/?&=:;,<>()\"']+(?:@|%40)[^\s@/?&=:;,<>()\"']+", re.IGNORECASE)
-"""Something like an address inside another text: a page may have it in its URL."""
+_BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
+_AT = re.compile(r"@|＠|%(?:25)*40")
+"""Something around it, in one word, is like an address: a page may have it in its URL."""
 
 
 class InvalidSubmission(Exception):
@@ -98,6 +99,7 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
     touch = {name: cleaned(name, text) for name, text in texts.items() if text}
+    version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
 
 
@@ -109,7 +111,16 @@ def cleaned(name: str, text: str) -> str:
     """
     if name in ("landing_url", "referrer"):
         text = _bare_url(text)
-    return _ADDRESS.sub("***", text)
+    return "".join("***" if _is_like_an_address(word) else word for word in _BETWEEN_WORDS.split(text))
+
+
+def _is_like_an_address(word: str) -> bool:
+    """Whether there is something before an at sign and after it.
+
+    The time grows with the length and no faster: one expression for the whole address took 0.6 s for a hostile body.
+    """
+    found = _AT.search(word, 1)
+    return found is not None and found.end() < len(word)
 
 
 def _bare_url(text: str) -> str:
@@ -118,9 +129,8 @@ def _bare_url(text: str) -> str:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         return text.partition("?")[0].partition("#")[0]
-    kept = [
-        (key, value) for key, value in parse_qsl(parts.query, max_num_fields=200) if _KEPT_PARAMETERS.fullmatch(key)
-    ]
+    # no limit of fields: the text has at most 2,000 characters, and a page may have any URL
+    kept = [(key, value) for key, value in parse_qsl(parts.query) if _KEPT_PARAMETERS.fullmatch(key)]
     return urlunsplit((parts.scheme, host, parts.path, urlencode(kept), ""))
 
 

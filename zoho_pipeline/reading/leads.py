@@ -23,12 +23,11 @@ _MOST_INITIALS = 3
 _ORDER = 'order by created_at desc nulls last, id collate "C" desc'
 _RECENT = """
 select zoho_lead_id as id, created_at, created_local, full_name, email, phone, company, lead_status, lead_source,
-    owner_name, content_id, content_title, captured_by, is_converted, is_newer_than_as_of
+    owner_name, content_id, content_title, is_converted, is_newer_than_as_of
 from recent_lead where channel_id = ?
 """
 _LEADS = """
-select zoho_lead_id as id, created_at, created_local, company, lead_status, lead_source, owner_name,
-    captured_by, is_converted
+select zoho_lead_id as id, created_at, created_local, company, lead_status, lead_source, owner_name, is_converted
 from lead where channel_id = ?
 """
 
@@ -56,7 +55,8 @@ def page(
     """A page of leads, ready for JSON, and the position after which the next page begins (None: this is the last).
 
     A row has id, created_at (UTC), created_local, full_name, email, phone, company, lead_status, lead_source,
-    owner_name, content_id, content_title, captured_by, is_converted and is_newer_than_as_of.
+    owner_name, content_id, content_title, is_converted, is_newer_than_as_of and captured_by (None: it is newer than
+    as_of, or the marts were published by an older version).
 
     Args:
         limit: 1 to 100.
@@ -67,7 +67,8 @@ def page(
         rows = connection.rows(f"{_RECENT} order by lead_rank limit ?", (channel_id, limit + 1))
     else:
         rows = _further(connection, channel_id, limit + 1, after, only)
-    found = [_ready(row) for row in rows[:limit]]
+    captured = _captured(connection, channel_id, [row["id"] for row in rows[:limit]])
+    found = [_ready(row) | {"captured_by": captured.get(row["id"])} for row in rows[:limit]]
     last = found[-1] if len(rows) > limit else None
     return found, None if last is None else (last["created_at"], last["id"])
 
@@ -75,6 +76,15 @@ def page(
 def _ready(row: dict[str, Any]) -> dict[str, Any]:
     values = {name: json_ready(value) for name, value in row.items()}
     return values | {"created_at": values["created_at"] and f"{values['created_at']}Z"}
+
+
+def _captured(connection: Connection, channel_id: str, ids: Sequence[str]) -> dict[str, str]:
+    """Lead id → `landing_page` or `zoho_crm`."""
+    if not ids or "captured_by" not in connection.fetch("select * from lead limit 0")[0]:
+        return {}
+    marks = ", ".join("?" * len(ids))
+    query = f"select zoho_lead_id, captured_by from lead where channel_id = ? and zoho_lead_id in ({marks})"  # noqa: S608
+    return dict(connection.fetch(query, (channel_id, *ids))[1])
 
 
 def _further(

@@ -35,7 +35,7 @@ def test_all_leads_newest_first(client: TestClient, key: Key) -> None:
     assert created == sorted(created, reverse=True)
     assert set(found[0]) == {
         *("id", "created_at", "created_local", "lead_status", "lead_source", "company", "owner_name", "content_id"),
-        *("content_title", "captured_by", "is_converted", "is_newer_than_as_of", "name", "email", "phone"),
+        *("content_title", "is_converted", "is_newer_than_as_of", "name", "email", "phone", "captured_by"),
     }
     assert [lead["captured_by"] for lead in found] == [None] * 30 + ["zoho_crm"] * 261
     hostile = next(lead for lead in found if lead["id"] == "5000000990")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,9 @@ from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKey, FormKeys
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.settings import Secret
+from zoho_pipeline.service_settings import ServiceSettings
+from zoho_pipeline.settings import Secret, Settings
+from zoho_pipeline.web.app import create_app
 
 Post = Callable[..., httpx.Response]
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Origin": PAGE}
@@ -225,12 +228,33 @@ def test_one_address_may_send_sixty_a_minute_and_a_server_more(post: Post, key: 
     assert {post(origin=None, headers=server, email=f"a{n}@acme.in").status_code for n in range(70)} == {202}
 
 
-def test_one_key_takes_six_hundred_a_minute(client: TestClient, post: Post, form: FormKey) -> None:
+def test_one_key_takes_six_hundred_a_minute_and_another_form_is_not_touched(
+    settings: Settings, form: FormKey, add: Callable[..., Channel], registry: Registry
+) -> None:
     """Bodies of a wrong type are quick to refuse, and count too: the gate judges before it reads."""
-    wrong = {"Authorization": "Bearer zpk_0", "Content-Type": "text/plain"}
-    statuses = {client.post(f"/v1/forms/{form.form_key}", content=b"x", headers=wrong).status_code for _ in range(600)}
-    assert statuses == {415}
-    assert post().status_code == 429
+    add("other", "other-inc")
+    other, _ = FormKeys(registry).add("other", [PAGE])
+    service = ServiceSettings(trusted_proxies=(ip_network("127.0.0.0/8"),))
+    with TestClient(create_app(settings, service), client=("127.0.0.1", 1)) as client:
+
+        def send(form_key: str, address: int, **body: Any) -> int:
+            headers = {"Origin": PAGE, "X-Forwarded-For": f"198.51.100.{address}"}
+            return client.post(f"/v1/forms/{form_key}", headers=headers, **body).status_code
+
+        text: dict[str, Any] = {"content": b"x"}
+        assert {send(form.form_key, n // 50, **text) for n in range(600)} == {415}
+        assert send(form.form_key, 99, json=good()) == 429
+        assert send(other.form_key, 99, json=good()) == 202
+
+
+@pytest.mark.parametrize("proof", [{"Authorization": "Bearer zpk_0"}, {"webhook-signature": "v1,eA=="}])
+def test_who_proves_nothing_does_not_close_the_form_for_visitors(
+    client: TestClient, post: Post, form: FormKey, proof: dict[str, str]
+) -> None:
+    path, body = f"/v1/forms/{form.form_key}", good()
+    refused = [client.post(path, json=body, headers=proof).status_code for _ in range(610)]
+    assert refused == [401] * 60 + [429] * 550
+    assert post().status_code == 202
 
 
 def test_the_keys_of_two_channels_differ(

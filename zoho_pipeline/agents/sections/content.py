@@ -1,5 +1,6 @@
 """`content_performance`: the leads, deals and revenue that are credited to each content item."""
 
+from collections import defaultdict
 from typing import Any, Literal
 
 from zoho_pipeline.agents.limits import GROUP
@@ -8,6 +9,7 @@ from zoho_pipeline.agents.sections.reading import (
     CORRELATION,
     SMALL_GROUPS,
     Reading,
+    captured_column,
     described,
     named,
     read_contents,
@@ -33,6 +35,20 @@ _CONFIDENCE = """
 select content_id, avg(match_confidence) as confidence, count(*) as n
 from lead_source_attribution where channel_id = ? and content_id in ({marks}) group by content_id
 """
+_CAPTURED = """
+select content_id, captured_by from (
+    select credited.content_id, {captured} as captured_by, count(*) over (partition by credited.content_id) as n,
+        row_number() over (
+            partition by credited.content_id order by credited.created_at nulls first, credited.zoho_lead_id collate "C"
+        ) as place
+    from lead_source_attribution as credited
+    inner join lead on credited.channel_id = lead.channel_id and credited.zoho_lead_id = lead.zoho_lead_id
+    where credited.channel_id = ? and credited.content_id in ({marks})
+) as leads
+where place <= n - mod(n, {group}) and captured_by is not null
+group by content_id, captured_by
+"""
+"""The kinds of capture in whole groups of three leads, from the oldest one on (see `suppression.py`)."""
 _LONGEST_CURRENCY = 10
 
 
@@ -48,8 +64,13 @@ def content_performance(reading: Reading, limit: int = 20, order: Order = "leads
     query = _QUERY.format(default=default, small=_SMALL, column=_COLUMN[order])
     rows = reading.rows(query, (reading.channel_id, order != "leads", limit))
     contents = read_contents(reading, (row["content_id"] for row in rows))
-    sure = _confidences(reading, [row["content_id"] for row in rows])
-    items = [_item(row, contents.get(row["content_id"]) or described(row), sure.get(row["content_id"])) for row in rows]
+    ids = [row["content_id"] for row in rows]
+    sure, captured = _confidences(reading, ids), _captured(reading, ids)
+    items = []
+    for row in rows:
+        content_id = row["content_id"]
+        about = contents.get(content_id) or described(row)
+        items.append(_item(row, about, sure.get(content_id), captured.get(content_id)))
     found = ContentPerformance(
         words=_words(items),
         model=rows[0]["model"] if rows else None,
@@ -68,7 +89,21 @@ def _confidences(reading: Reading, content_ids: list[str]) -> dict[str, dict[str
     return {row["content_id"]: row for row in reading.rows(query, (reading.channel_id, *content_ids))}
 
 
-def _item(row: dict[str, Any], about: dict[str, Any], matched: dict[str, Any] | None) -> ContentResult:
+def _captured(reading: Reading, content_ids: list[str]) -> dict[str, list[Any]]:
+    """Content id → the kinds of capture of its leads, in the order of the alphabet."""
+    if not content_ids:
+        return {}
+    marks = ", ".join("?" * len(content_ids))
+    query = _CAPTURED.format(captured=captured_column(reading), marks=marks, group=GROUP)
+    found: dict[str, list[Any]] = defaultdict(list)
+    for row in reading.rows(query, (reading.channel_id, *content_ids)):
+        found[row["content_id"]].append(row["captured_by"])
+    return {content_id: sorted(kinds) for content_id, kinds in found.items()}
+
+
+def _item(
+    row: dict[str, Any], about: dict[str, Any], matched: dict[str, Any] | None, captured: list[Any] | None
+) -> ContentResult:
     small = is_small(row["credited_leads"])
     sure = None if small or matched is None or is_small(matched["n"]) else matched["confidence"]
     return ContentResult(
@@ -77,6 +112,7 @@ def _item(row: dict[str, Any], about: dict[str, Any], matched: dict[str, Any] | 
         deals=None if small else row["credited_deals"],
         won_deals=None if small else row["credited_won_deals"],
         won_revenue=None if small else row["won_revenue"],
+        captured_by=None if small else captured,
         confidence=None if sure is None else round(float(sure), 3),
         suppressed=small,
     )

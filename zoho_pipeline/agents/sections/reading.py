@@ -67,6 +67,11 @@ class Reading:
         return [] if self.has_data else ["No complete sync of this channel was published yet, so there are no numbers."]
 
 
+def captured_column(reading: Reading) -> str:
+    """The SQL of `lead.captured_by`; null where an older version published the mart without it."""
+    return "lead.captured_by" if "captured_by" in reading.columns("lead") else "cast(null as varchar)"
+
+
 def read_contents(reading: Reading, content_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Content id → title, url, content_type and topics of an item, cleaned."""
     ids = sorted(set(content_ids))

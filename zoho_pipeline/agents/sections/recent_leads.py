@@ -6,7 +6,14 @@ from typing import Any
 from zoho_pipeline.agents.limits import GROUP, ROWS
 from zoho_pipeline.agents.model import RecentContent, RecentLeads
 from zoho_pipeline.agents.refusals import Refused
-from zoho_pipeline.agents.sections.reading import SMALL_GROUPS, Reading, described, named, read_contents
+from zoho_pipeline.agents.sections.reading import (
+    SMALL_GROUPS,
+    Reading,
+    captured_column,
+    described,
+    named,
+    read_contents,
+)
 from zoho_pipeline.agents.suppression import OTHER, in_whole_blocks, is_small
 from zoho_pipeline.agents.untrusted import clean
 from zoho_pipeline.reading.leads import initials
@@ -14,9 +21,8 @@ from zoho_pipeline.reading.leads import initials
 STEP, MOST = 10, 100
 
 _QUERY = """
-select recent.is_newer_than_as_of, recent.is_converted, recent.captured_by,
-    cast(recent.created_local as date) as day{names}, credited.content_id, credited.content_type, credited.lead_source,
-    credited.place
+select recent.is_newer_than_as_of, recent.is_converted, cast(recent.created_local as date) as day{names},
+    credited.content_id, credited.content_type, credited.lead_source, credited.place, {captured} as captured_by
 from recent_lead as recent
 left join (
     select zoho_lead_id, content_id, content_type, lead_source,
@@ -25,6 +31,7 @@ left join (
         ) - 1 as place
     from lead_source_attribution where channel_id = ?
 ) as credited on recent.zoho_lead_id = credited.zoho_lead_id
+left join lead on recent.channel_id = lead.channel_id and recent.zoho_lead_id = lead.zoho_lead_id
 where recent.channel_id = ? and recent.lead_rank <= ?
 order by recent.lead_rank
 """
@@ -47,7 +54,8 @@ def recent_leads(reading: Reading, last: int = STEP, content_type: str | None = 
         raise Refused("wrong_value", f"`last` is {STEP}, 20, 30 and so on up to {MOST}.")
     names = ", recent.full_name" if reading.sees_initials else ""
     channel = reading.channel_id
-    rows = reading.rows(_QUERY.format(names=names), (channel, channel, last))
+    query = _QUERY.format(names=names, captured=captured_column(reading))
+    rows = reading.rows(query, (channel, channel, last))
     by_content: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["content_id"] is not None:
@@ -96,7 +104,7 @@ def _item(
         n_converted=sum(1 for lead in leads if lead["is_converted"]),
         dates=sorted({lead["day"] for lead in shown if lead["day"]}, reverse=True) if shown else None,
         sources=sorted(sources) if shown else None,
-        n_by_landing_page=sum(1 for lead in shown if lead["captured_by"] == "landing_page") if shown else None,
+        captured_by=sorted({lead["captured_by"] for lead in shown if lead["captured_by"]}) or None,
         n_described=len(shown),
         suppressed=is_small(len(leads)) or not shown,
         initials=letters if with_initials and shown else None,

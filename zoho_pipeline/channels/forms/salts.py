@@ -53,11 +53,16 @@ def channels_to_load(registry: Registry) -> list[str]:
         return sorted(found)
 
 
+def takes_forms(transaction: Connection, channel_id: str) -> bool | None:
+    """Whether a form can post to this channel now. None: it never had a form key."""
+    has_key = select(form_keys.c.form_key).where(form_keys.c.channel_id == channel_id).exists()
+    return transaction.scalar(select(has_key).where(form_channels.c.channel_id == channel_id))
+
+
 def has_form_key(registry: Registry, channel_id: str) -> bool:
     """Whether a form can post to this channel now."""
-    own = select(form_keys.c.form_key).where(form_keys.c.channel_id == channel_id).limit(1)
     with registry.database.read() as transaction:
-        return transaction.scalar(own) is not None
+        return bool(takes_forms(transaction, channel_id))
 
 
 def tidied_at(registry: Registry, channel_id: str) -> datetime | None:

@@ -52,8 +52,9 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int, web: bool, web_port: int
     """Show the whole product on the local simulator; no Zoho account is needed.
 
     The demo connects a generated company through real OAuth, syncs it, builds the marts and shows the insight.
-    Then leads arrive, one lead converts and one is deleted, and a second sync reads only these changes. All
-    data stays in ZOHO_PIPELINE_HOME (default: ./data/demo). A second demo starts from the beginning.
+    Then leads arrive, one lead converts, one is deleted, and visitors of a landing page are typed in by hand. A second
+    sync reads only these changes, and the form of the page shows which post brought the visitors. All data stays in
+    ZOHO_PIPELINE_HOME (default: ./data/demo). A second demo starts from the beginning.
 
     \b
     Examples:
@@ -110,8 +111,10 @@ def tell(place: Place, leads: int, seed: int) -> None:
         _say("Meanwhile in Zoho")
         done = next_morning(sim, company)
         say(f"{done['created']} leads arrive from the newsletter, one lead is converted, one lead is deleted.")
+        typed = _visits(session, sim, place, company)
         _sync(session, company, "Second sync: only what changed")
         _compare(before, _marts(session, quiet=True))
+        _show_credit(session, typed)
         sim.save(place.state)
 
 
@@ -138,6 +141,20 @@ def _connect(session: "Session", sim: "Simulator", place: Place, company: "Compa
     say(f"Connected: {describe(channel)}.")
     rows = load_content(session.settings, session.warehouse, CHANNEL, company.write_content(place.catalogue))
     say(f"{rows} content items loaded from {_short(place.catalogue)}.")
+
+
+def _visits(session: "Session", sim: "Simulator", place: Place, company: "Company") -> list[str]:
+    """Visitors of a landing page send its form; an hour later they are typed into Zoho. The ids of these leads."""
+    from zoho_pipeline.cli.demo.landing_page import send_forms
+    from zoho_pipeline.simulator.demo.visitors import type_in, visitors
+
+    found = visitors(company, sim.clock.now())
+    key = send_forms(session, place, found)
+    say(f"{len(found)} people read the post “{found[0].post.title}”, and follow its link:")
+    say(f"  {found[0].landing_url}")
+    say(f"They agree, and send the form of that page (form key {key}).")
+    say("An hour later, a colleague types them into Zoho by hand: name, e-mail, phone, and no UTM.")
+    return [type_in(company, visitor) for visitor in found]
 
 
 def _sync(session: "Session", company: "Company", title: str) -> None:
@@ -177,6 +194,25 @@ def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
     print_rows(
         [{"": words} | {side: _number(name, row[name]) for side, row in sides.items()} for words, name in COMPARED]
     )
+
+
+def _show_credit(session: "Session", lead_ids: list[str]) -> None:
+    """Say which content the leads are credited to that were typed in by hand."""
+    from zoho_pipeline.reading.published import connect
+
+    query = (
+        "select item.title, count(*) as n from lead"
+        " inner join lead_source_attribution as attribution on lead.channel_id = attribution.channel_id"
+        " and lead.zoho_lead_id = attribution.zoho_lead_id"
+        " inner join content_item as item on lead.channel_id = item.channel_id"
+        " and attribution.content_id = item.content_id"
+        " where lead.captured_by = 'landing_page' and lead.zoho_lead_id = any(?) group by item.title"
+    )
+    _say("The leads that were typed in by hand")
+    with connect(session.warehouse) as marts:
+        for row in marts.rows(query, (lead_ids,)):
+            say(f"Zoho does not know where they came from. Their form does: {row['n']} of {len(lead_ids)} are credited")
+            say(f"to the post “{row['title']}”.")
 
 
 def _number(name: str, value: Any) -> str:

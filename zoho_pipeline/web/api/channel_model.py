@@ -149,7 +149,9 @@ class Lead(BaseModel):
     content_id: str | None = Field(description="The content item to which it is credited; null: none is known.")
     content_title: str | None = Field(description="The title of that item.")
     captured_by: Literal["landing_page", "zoho_crm"] | None = Field(
-        description="`landing_page`: a form on a landing page captured it; null: it is newer than `as_of`."
+        default=None,
+        description="`landing_page`: a form of a landing page brought it. `zoho_crm`: none did. Null: it is newer "
+        "than `as_of`.",
     )
     is_converted: bool = Field(description="Whether the lead was converted.")
     is_newer_than_as_of: bool = Field(description="Whether it was created after `as_of`, so no number counts it yet.")

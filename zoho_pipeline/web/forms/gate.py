@@ -140,8 +140,16 @@ def _judge(scope: Scope, knock: Knock, form: OpenForm | None, allowed: bool) -> 
     if knock.is_browser and not allowed:
         detail = "This page may not post to this form. Add its origin: zoho-pipeline forms keys add ID --origin ORIGIN"
         raise Problem("forbidden", detail)
-    if scope["method"] == "POST":
-        _limits(scope).take(("form key", knock.form_key), PER_KEY)
+    if scope["method"] == "POST" and knock.is_browser:
+        count_key(_limits(scope), knock.form_key)
+
+
+def count_key(limits: RateLimits, form_key: str) -> None:
+    """Count a post by a form key. Problem `rate_limited`.
+
+    A server is counted after its proof: 600 posts with a wrong signature must not close the form for its visitors.
+    """
+    limits.take(("form key", form_key), PER_KEY)
 
 
 def _with_cors(knock: Knock, form: OpenForm | None, send: Send) -> Send:

@@ -19,7 +19,7 @@ from zoho_pipeline.forms.read_submission import LONGEST, Given, InvalidSubmissio
 from zoho_pipeline.forms.suspect import suspect_reason
 from zoho_pipeline.forms.writer import Answer, QueueFull
 from zoho_pipeline.web.auth.require import authenticate, check_scopes, visible_channel
-from zoho_pipeline.web.forms.gate import PER_ADDRESS, FormDesk, Knock, desk_of
+from zoho_pipeline.web.forms.gate import PER_ADDRESS, FormDesk, Knock, count_key, desk_of
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses
 from zoho_pipeline.web.http.rate_limits import counted_address, limits_of
 from zoho_pipeline.web.services import services
@@ -91,6 +91,7 @@ async def submit(
     knock: Knock = request.scope["state"]["knock"]
     if not knock.is_browser:
         await _prove(request, form)
+        count_key(limits_of(request), form.form_key)
     given = _read(_fields(request))
     desk = desk_of(request.app)
     submission = None
@@ -126,7 +127,12 @@ async def _prove(request: Request, form: OpenForm) -> None:
             _count_refused(request)
             raise Problem("unauthenticated", "The signature is wrong, or older than five minutes.") from None
         return
-    principal = await run_in_threadpool(authenticate, request)
+    try:
+        principal = await run_in_threadpool(authenticate, request)
+    except Problem as problem:
+        if problem.code == "unauthenticated":
+            _count_refused(request)
+        raise
     check_scopes(principal, ("forms",))
     await run_in_threadpool(visible_channel, services(request), principal, form.channel_id)
 

@@ -3,23 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoho_pipeline.channels.forms import salts
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.web.api.channel_state import read_known
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import check_scopes, visible_in
 from zoho_pipeline.web.http.sized_cache import SizedCache
-from zoho_pipeline.web.pages.channel_view import (
-    history_rows,
-    insight_view,
-    lead_rows,
-    numbers,
-    read_modules,
-    wish_rows,
-)
+from zoho_pipeline.web.pages.channel_lists import history_rows, lead_rows, read_modules, wish_rows
+from zoho_pipeline.web.pages.channel_view import insight_view, numbers
 from zoho_pipeline.web.pages.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.pages.renderer import render
-from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, push_line, status_line
+from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, form_line, push_line, status_line
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback import wishes
 
@@ -75,6 +70,7 @@ def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer:
         channel = visible_in(found, transaction, viewer.principal, channel_id)
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
+        takes_forms = salts.takes_forms(transaction, channel_id)
         waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
     read = _numbers(found, kept, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
@@ -102,6 +98,7 @@ def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer:
         can_decide=viewer.frame == "operator" and "write" in scopes,
         modules=read_modules(state),
         push=push_line(state),
+        forms=form_line(takes_forms, found.settings.forms_retention_days),
         can_pause="admin" in scopes and state.status in ("connected", "never_synced"),
         insight=None if read.insight is None else insight_view(read.insight, state.currency),
         contents=read.contents,

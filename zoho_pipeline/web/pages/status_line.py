@@ -1,4 +1,4 @@
-"""The first lines of a channel's page: its state in one sentence, one button, and a banner where numbers are old."""
+"""The sentences of a channel's page: its state with one button, a banner where numbers are old, and what is stored."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -90,6 +90,23 @@ def push_line(state: ChannelState) -> str | None:
     if push.is_hourly:
         words += " Notifications have used their share of the API credits, so the numbers change once per hour."
     return words
+
+
+def form_line(can_post: bool | None, days: int) -> str | None:
+    """What the forms of a channel store; None: it never had a form key.
+
+    Args:
+        can_post: see `salts.takes_forms`. False: it had a key, and what came by it may still be stored.
+        days: how long a submission without a lead is kept.
+    """
+    if can_post is None:
+        return None
+    began = "Your landing page’s form also sends" if can_post else "No form can send anything now. Before, a form sent"
+    return (
+        f"{began} where a visit came from, if the visitor agreed. The e-mail address and the phone number are stored "
+        "as a hash only, and neither the IP address nor cookies are stored. A submission that belongs to no lead is "
+        f"deleted after {days} {plural(days, 'day')}."
+    )
 
 
 def _banner(state: ChannelState) -> str | None:

@@ -125,6 +125,9 @@ def test_an_example_in_a_help_text_runs_as_it_is_written(built: Built, example: 
     if words[:3] == ["web", "keys", "revoke"]:  # the example names a key of somebody else
         made = built.run("web", "keys", "add", "x", "--all-tenants", "--scope", "read", "--format", "json")
         example = example.replace(words[3], made.json["id"])
+    if words[:3] == ["forms", "keys", "remove"]:  # the example names a key of somebody else
+        made = built.run("forms", "keys", "add", "acme", "--format", "json")
+        example = example.replace(words[3], made.json["form_key"])
     if words[0] == "writeback":
         example = ready_for_writeback(built, words, example)
     if words[0] == "push":  # the grant of the shared channel has no scope for it

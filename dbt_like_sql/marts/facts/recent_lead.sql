@@ -46,6 +46,11 @@ select
     coalesce(live.owner_name, users.full_name) as owner_name,
     attribution.content_id,
     content.title as content_title,
+    case
+        when attribution.zoho_lead_id is null then null
+        when forms.submission_id is not null then 'landing_page'
+        else 'zoho_crm'
+    end as captured_by,
     live.is_converted,
     coalesce(live.created_at > live.as_of_utc, false) as is_newer_than_as_of,
     live.synced_at as loaded_at,
@@ -63,6 +68,11 @@ left join stg_content_items as content
     on
         attribution.channel_id = content.channel_id
         and attribution.content_id = content.content_id
+left join int_form_matches as forms
+    on
+        live.channel_id = forms.channel_id
+        and live.zoho_lead_id = forms.zoho_lead_id
+        and forms.relation = 'creating'
 left join stg_users as users
     on
         live.channel_id = users.channel_id

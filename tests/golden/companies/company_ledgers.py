@@ -46,6 +46,8 @@ class Ledgers:
     as_of: dict[str, datetime]
     records: dict[str, dict[str, list[Row]]]
     content: dict[str, list[Row]]
+    submissions: dict[str, list[Row]]
+    keys: dict[str, list[Row]]
 
     def frame(self, table: str) -> pd.DataFrame:
         """Return all records of a table."""
@@ -82,6 +84,8 @@ class Ledgers:
         tables["content_items"] = [
             {"channel_id": channel, **row} for channel, rows in self.content.items() for row in rows
         ]
+        for name, found in (("form_submissions", self.submissions), ("person_keys", self.keys)):
+            tables[name] = [{"channel_id": channel, **row} for channel, rows in found.items() for row in rows]
         return tables
 
 
@@ -100,6 +104,8 @@ def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
     as_of: dict[str, datetime] = {}
     records: dict[str, dict[str, list[Row]]] = {}
     content: dict[str, list[Row]] = {}
+    submissions: dict[str, list[Row]] = {}
+    keys: dict[str, list[Row]] = {}
     with Simulator.start(port=0) as simulator:
         for seed in seeds:
             now = FIRST - timedelta(seconds=random.Random(seed).randrange(300 * 86_400))
@@ -110,7 +116,9 @@ def companies(seeds: Iterable[int], leads: int = 60) -> Ledgers:
             content[channel] = [dict(row) for row in company.content]
             disturb(random.Random(seed), now, records[channel], content[channel])
             make_odd(random.Random(-seed - 1), records[channel])
-    return Ledgers(as_of, records, content)
+            people = records[channel]["leads"]
+            keys[channel], submissions[channel] = send_forms(random.Random(-seed - 7), now, people, content[channel])
+    return Ledgers(as_of, records, content, submissions, keys)
 
 
 def disturb(rng: random.Random, now: datetime, tables: dict[str, list[Row]], items: list[Row]) -> None:
@@ -192,6 +200,29 @@ def make_odd(rng: random.Random, tables: dict[str, list[Row]]) -> None:
         if rng.random() < 0.3:
             rate = rng.choice((Decimal("0.012030123"), 3, Decimal("83.123456789"), 0, -1, None))
             deal |= {"Exchange_Rate": rate, "Currency": rng.choice(("INR", "USD", None))}
+
+
+def send_forms(rng: random.Random, now: datetime, leads: list[Row], items: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the keys of the leads, of whom some share an address, and what they sent before and after."""
+    keys: list[Row] = []
+    for lead in leads:
+        for kind, start in (("email", "e"), ("secondary_email", "e"), ("phone", "p"), ("mobile", "p")):
+            if rng.random() < 0.4:
+                key = f"{start}{rng.randrange(len(leads))}"
+                keys.append({"module": "Leads", "id": lead["id"], "kind": kind, "key": key})
+    submissions: list[Row] = []
+    for number in range(len(leads)):
+        lead = rng.choice(leads)
+        known = {row["kind"]: row["key"] for row in keys if row["id"] == lead["id"]}
+        days = rng.choice((0, 0, 0, rng.randrange(-100, 20)))
+        at = datetime.fromisoformat(lead["Created_Time"]) + timedelta(days=days, minutes=rng.randrange(-1500, 100))
+        came = _half_known(rng, rng.choice(items))
+        row = {key: came[name] for key, name in FIELDS.items() if name in came}
+        row |= {"email_key": known.get(rng.choice(("email", "secondary_email"))), "phone_key": known.get("phone")}
+        if at <= now:
+            row |= {"submission_id": f"f{number:03d}", "submitted_at": at, "received_at": at}
+            submissions.append(row | {"is_suspect": rng.random() < 0.1})
+    return keys, submissions
 
 
 _TEXTS, _URLS = tuple(FIELDS.values())[:5], ("Landing_Page", "Referrer", "First_Visited_URL")

@@ -1,6 +1,6 @@
 """Attribution, deals, first contact, Wilson and Kaplan-Meier in plain pandas, written only from the specification."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from math import sqrt
 from typing import Any
@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tests.golden.companies.company_ledgers import FIELDS, STAGES, Ledgers
-from tests.golden.facts.facts_oracle import folded, plain_url, with_parameters
+from tests.golden.facts.facts_oracle import Touch, folded, plain_url, with_parameters
+from tests.golden.forms.forms_oracle import FACTORS, Lead, Submission, links
 
 TOUCH = ["channel", "lead", "touch"]
+KINDS = ("first_visit", "form_submit", "lead_creation")
+VALUES = ["utm_source", "utm_medium", "utm_campaign", "utm_content", "activity_id", "landing", "page"]
 LEAD = ["channel", "lead"]
 DAYS_30 = pd.Timedelta(days=30)
 CONTACT_TASK = r"\b(?:call|e-?mail|meeting|whatsapp|sms|follow[- ]?up)\b"
@@ -72,6 +75,7 @@ class CompanyOracle:
         self.as_of = {channel: pd.Timestamp(instant) for channel, instant in ledgers.as_of.items()}
         self.leads = self._leads(ledgers.frame("leads"))
         self.items = self._items(ledgers.items())
+        self.submissions = self._submissions(ledgers)
         self.touches = self._touches()
         self.deals = self._deals(ledgers.frame("deals"))
         self.contacts = self._first_contacts(ledgers)
@@ -92,16 +96,44 @@ class CompanyOracle:
             frame[name] = frame[name].map(_plain)
         return frame
 
+    def _submissions(self, ledgers: Ledgers) -> pd.DataFrame:
+        """Return each submission with its lead, how it was found, and what it is to the lead."""
+        rows = []
+        for channel, sent in ledgers.submissions.items():
+            keys: dict[str, dict[str, str]] = {}
+            for row in ledgers.keys[channel]:
+                keys.setdefault(row["id"], {})[row["kind"]] = row["key"]
+            own = self.leads[self.leads["channel"] == channel]
+            people = [
+                Lead(lead, Touch("lead_creation", created, {}), keys.get(lead, {}))
+                for lead, created in zip(own["lead"], own["created"], strict=True)
+            ]
+            forms = [
+                Submission(row["submission_id"], Touch("form_submit", row["submitted_at"], {}), row["email_key"],
+                           row["phone_key"], row["is_suspect"])
+                for row in sent
+            ]  # fmt: skip
+            found = links(people, forms, timedelta(days=90))
+            for row in sent:
+                link = found[row["submission_id"]]
+                rows.append({"channel": channel, **row, "lead": link.lead, "by": link.by, "relation": link.relation,
+                             "is_ambiguous": link.is_ambiguous})  # fmt: skip
+        frame = pd.DataFrame(rows)
+        frame["at"] = pd.to_datetime(frame["submitted_at"], utc=True)
+        return frame.assign(kind="form_submit", touch="form " + frame["submission_id"])
+
     def _touches(self) -> pd.DataFrame:
         """Return each touch with the content it matches."""
         creation = self.leads.assign(touch="lead_creation", at=self.leads["created"])
         visit = self.leads.assign(touch="first_visit", at=self.leads["first_visited_time"], referrer=None)
+        forms = self.submissions[self.submissions["relation"].isin(["creating", "earlier"])]
         visit["landing_url"] = visit["first_visited_url"]
         for name in ("utm_source", "utm_medium", "utm_campaign", "utm_content", "activity_id"):
             visit[name] = None
         gap = visit["created"] - visit["at"]
         visit = visit[(gap > pd.Timedelta(0)) & (gap <= pd.Timedelta(days=90)) & visit["first_visited_url"].notna()]
-        touches = pd.concat([creation, visit], ignore_index=True)
+        parts = [creation.assign(kind="lead_creation"), visit.assign(kind="first_visit"), forms]
+        touches = pd.concat(parts, ignore_index=True)
         for name in ("utm_source", "utm_medium", "utm_campaign", "utm_content"):
             given = touches[name].where(
                 touches[name].notna(), touches["landing_url"].map(lambda u, n=name: _parameter(u, n))
@@ -109,13 +141,35 @@ class CompanyOracle:
             touches[name] = given.map(_plain)
         touches["landing"], touches["page"] = touches["landing_url"].map(_page), touches["referrer"].map(_page)
         touches["activity_id"] = touches["activity_id"].map(_plain)
+        touches = self._filled(touches)
         best = self._matches(touches)
-        found = touches[[*TOUCH, "at", "utm_campaign"]].merge(best, on=TOUCH, how="left")
+        found = touches[[*TOUCH, "kind", "at", "by", "basis", "utm_campaign"]].merge(best, on=TOUCH, how="left")
         found["rule"] = found["rule"].fillna("none")
         found["confidence"] = found["rule"].map(CONFIDENCE)
         clash = found["utm_campaign"].notna() & found["campaign"].notna() & (found["utm_campaign"] != found["campaign"])
         found.loc[clash & (found["rule"] == "utm_content"), "confidence"] = 0.85
+        exact = [
+            Decimal(str(c)) * FACTORS.get(by, Decimal(1))
+            for c, by in zip(found["confidence"], found["by"], strict=True)
+        ]
+        found["confidence"] = [float(value.quantize(Decimal("0.01"), ROUND_HALF_UP)) for value in exact]
+        found["order"] = found["kind"].map(KINDS.index)
         return found
+
+    def _filled(self, touches: pd.DataFrame) -> pd.DataFrame:
+        """Return the touches, the creations with what they lack taken from the form that created the lead."""
+        creating = touches[touches["relation"] == "creating"].set_index(LEAD)[[*VALUES, "by"]]
+        others = touches[touches["relation"] != "creating"].copy()
+        joined = others.join(creating, on=LEAD, rsuffix="_form")
+        is_creation = others["kind"] == "lead_creation"
+        has_own = others[VALUES].notna().any(axis=1)
+        lacks = {name: joined[name].isna() & joined[f"{name}_form"].notna() & is_creation for name in VALUES}
+        for name, missing in lacks.items():
+            others[name] = joined[name].where(~missing, joined[f"{name}_form"])
+        is_filled = pd.DataFrame(lacks).any(axis=1)
+        others["basis"] = np.select([~is_filled, has_own], ["zoho", "mixed"], "form")
+        others["by"] = joined["by"].where(~is_filled, joined["by_form"])
+        return others
 
     def _matches(self, touches: pd.DataFrame) -> pd.DataFrame:
         """Return the content of each touch that has one. The first rule with a single eligible item wins."""
@@ -160,34 +214,36 @@ class CompanyOracle:
 
     def taken(self) -> pd.DataFrame:
         """Return the touches that take credit, each with its number among all touches of its lead."""
-        touches = self.touches.sort_values([*LEAD, "at"])
+        touches = self.touches.sort_values([*LEAD, "at", "order", "touch"])
         touches = touches.assign(seq=touches.groupby(LEAD).cumcount() + 1)
         has_content = touches["content"].notna()
         none_has = ~has_content.groupby([touches[name] for name in LEAD]).transform("any")
-        return touches[has_content | (none_has & (touches["touch"] == "lead_creation"))]
+        return touches[has_content | (none_has & (touches["kind"] == "lead_creation"))]
 
     def last(self) -> pd.DataFrame:
         """Return the touch of each lead that last_touch credits."""
-        return self.taken().sort_values([*LEAD, "at"]).drop_duplicates(LEAD, keep="last")
+        return self.taken().drop_duplicates(LEAD, keep="last")
+
+    def bases(self) -> pd.DataFrame:
+        """Return where the values of each lead's creation come from."""
+        return self.touches[self.touches["kind"] == "lead_creation"][[*LEAD, "basis"]]
 
     def credits(self) -> pd.DataFrame:
         """Return content and credit by lead, touch_seq and model."""
         taken = self.taken()
         taken = taken.assign(place=taken.groupby(LEAD).cumcount() + 1, n=taken.groupby(LEAD)["lead"].transform("size"))
-        span = taken.groupby(LEAD)["at"].transform("max") - taken.groupby(LEAD)["at"].transform("min")
-        first = 1 / (1 + 2 ** (span.dt.total_seconds() / (7 * 86_400)))
+        age = taken.groupby(LEAD)["at"].transform("max") - taken["at"]
+        weight = 0.5 ** (age.dt.total_seconds() / (7 * 86_400))
+        place, n = taken["place"], taken["n"]
+        ends = np.where((place == 1) | (place == n), 0.4, 0.2 / np.maximum(n - 2, 1))
         shares: dict[str, Any] = {
-            "first_touch": 1.0,
-            "last_touch": 0.0,
-            "linear": 0.5,
-            "position_based": 0.5,
-            "time_decay": first,
+            "first_touch": np.where(place == 1, 1.0, 0.0),
+            "last_touch": np.where(place == n, 1.0, 0.0),
+            "linear": 1 / n,
+            "position_based": np.where(n <= 2, 1 / n, ends),
+            "time_decay": weight / weight.groupby([taken[name] for name in LEAD]).transform("sum"),
         }
-        parts = []
-        for model, share in shares.items():
-            of_two = np.where(taken["place"] == 1, share, 1 - share)
-            parts.append(taken.assign(model=model, credit=np.where(taken["n"] == 1, 1.0, of_two)))
-        return pd.concat(parts)
+        return pd.concat([taken.assign(model=model, credit=share) for model, share in shares.items()])
 
     def _deals(self, raw: pd.DataFrame) -> pd.DataFrame:
         """Return each deal with its lead, its state and its amount in home currency."""

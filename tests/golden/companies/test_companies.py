@@ -28,6 +28,9 @@ def test_a_few_companies() -> None:
     expected = compare(SHORT)
     assert set(expected.touches["rule"]) == set(CONFIDENCE)
     assert expected.contacts["status"].nunique() == 4
+    assert set(expected.submissions["relation"]) == {"creating", "earlier", "later", "none"}
+    assert set(expected.bases()["basis"]) == {"zoho", "form", "mixed"}
+    assert expected.taken().groupby(LEAD).size().max() > 2
 
 
 @pytest.mark.long
@@ -60,6 +63,7 @@ def check(lab: SqlLab | Marts, ledgers: Ledgers) -> CompanyOracle:
     facts = frame(lab, "lead_source_attribution").merge(frame(lab, "lead_first_contact"), on=LEAD)
     assert len(facts) == len(expected.leads) > 20 * len(ledgers.as_of)
     matches(facts, expected)
+    forms(lab, expected)
     deals(facts, expected)
     first_contacts(facts, expected)
     credits(lab, expected)
@@ -91,6 +95,18 @@ def matches(facts: pd.DataFrame, expected: CompanyOracle) -> None:
     equal(both["match_rule"], both["rule"])
     equal(both["content_id"], both["content"])
     equal(both["match_confidence"], both["confidence"], 1e-9)
+    both = facts.merge(expected.bases(), on=LEAD, validate="1:1")
+    equal(both["touch_input_basis"], both["basis"])
+
+
+def forms(lab: SqlLab | Marts, expected: CompanyOracle) -> None:
+    got, wanted = frame(lab, "form_submission"), expected.submissions
+    both = got.merge(wanted, on=["channel", "submission_id"], validate="1:1", suffixes=("", "_wanted"))
+    assert len(both) == len(got) == len(wanted)
+    equal(both["lead"], both["lead_wanted"])
+    equal(both["matched_by"], both["by"])
+    equal(both["relation"], both["relation_wanted"])
+    equal(both["is_ambiguous"], both["is_ambiguous_wanted"])
 
 
 def deals(facts: pd.DataFrame, expected: CompanyOracle) -> None:
@@ -116,7 +132,7 @@ def credits(lab: SqlLab | Marts, expected: CompanyOracle) -> None:
     both = got.merge(wanted, left_on=[*LEAD, "touch_seq", "model"], right_on=[*LEAD, "seq", "model"], validate="1:1",
                      suffixes=("", "_wanted"))  # fmt: skip
     assert len(both) == len(wanted)
-    equal(both["touch_type"], both["touch"])
+    equal(both["touch_type"], both["kind"])
     equal(both["content_id"], both["content"])
     equal(both["credit"], both["credit_wanted"], 1e-9)
 

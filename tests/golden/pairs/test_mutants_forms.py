@@ -93,6 +93,8 @@ MUTANTS = {
     "a lost cent of three": ("int_form_credits", "when size_rank > 1 then rounded_revenue", "when true then rounded_revenue"),
     "earlier forms capture": ("lead", "and forms.relation = 'creating'", "and forms.relation = 'earlier'"),
     "nobody is captured": ("lead", "then 'landing_page' else", "then 'zoho_crm' else"),
+    "earlier forms capture recent leads": ("recent_lead", "and forms.relation = 'creating'", "and forms.relation = 'earlier'"),
+    "newer leads are captured by nobody": ("recent_lead", "        when attribution.zoho_lead_id is null then null\n", ""),
     "unmatched forms are left out": ("form_submission", "left join int_touch_matches as contents", "inner join int_touch_matches as contents"),
     "the raw spelling of the source": ("form_submission", "inputs.utm_source_shown as utm_source", "forms.utm_source"),
 }  # fmt: skip

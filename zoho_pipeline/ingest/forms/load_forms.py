@@ -51,11 +51,11 @@ def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wai
     Raises:
         ChannelBusy: another process does it. DecryptionError: no key decrypts the salt. WarehouseError.
     """
-    salt = salts.salt_of(registry, channel_id)
-    if salt is None or not _has_tables(warehouse):
+    if salts.salt_of(registry, channel_id) is None or not _has_tables(warehouse):
         return 0
     with channel_lock(registry.settings, channel_id, wait=wait, kind=LOCK_KIND):
-        if channel_id not in salts.channels_with_forms(registry):  # it was removed, and a purge may have just ended
+        salt = salts.salt_of(registry, channel_id)  # again: a purge may have ended meanwhile
+        if salt is None or channel_id not in salts.channels_with_forms(registry):
             return 0
         loaded = _load_waiting(registry, warehouse, channel_id)
         with warehouse.connect(read_only=False) as connection:

@@ -26,6 +26,7 @@ from zoho_pipeline.web.app import create_app
 PAGE = """<!doctype html><title>Page</title><form id="contact" action="/thanks" method="get">
 <input type="email" name="email"><input type="tel" name="phone"><input name="hp" hidden>
 <input type="checkbox" id="consent" name="agree"><button id="send">Send</button></form>
+<form action="/thanks" method="get"><input name="q"><button id="search">Search</button></form>
 <script async src="{script}" data-key="{key}" {attributes}></script>"""
 
 
@@ -149,6 +150,21 @@ class TestInABrowser:
         sent = kept(driver)["sent"]
         assert "zp-touch" not in kept(driver)
         assert sorted(part.partition("=")[0] for part in sent.split("&")) == ["consent%5Banalytics%5D", "submission_id"]
+        assert stored(registry) == []
+
+    def test_the_search_of_a_page_sends_nothing_that_another_form_holds(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        opened(driver, f"{site.url}/page?utm_source=blog")
+        driver.execute_script("sessionStorage.clear()")
+        fill(driver, agree=True)
+        driver.find_element("id", "search").click()
+        wait_for(lambda: driver.title == "Thanks")
+        opened(driver, f"{site.url}/page")
+        driver.execute_script("sessionStorage.clear()")
+        fill(driver, agree=False)
+        send(driver)  # it came after whatever the search would have sent
+        wait_for(lambda: FormKeys(registry).get(site.form.form_key).no_consent == 1)
         assert stored(registry) == []
 
     def test_a_page_that_has_the_consent_already_says_so(self, driver: Any, site: Site, registry: Registry) -> None:

@@ -1,8 +1,6 @@
-// Sends a form to zoho-pipeline too; see docs/forms.md.
+// Sends forms to zoho-pipeline: docs/forms.md
 (() => {
   const tag = document.currentScript, set = tag.dataset, began = Date.now();
-  const find = (form, query) => query && (form.querySelector(query) || document.querySelector(query));
-  const value = (form, query) => find(form, query)?.value || "";
   const name = "zp-touch";
   const storage = (use) => {
     try { return use(sessionStorage); } catch {}
@@ -27,15 +25,17 @@
     if (set.consent && target.matches(set.consent)) agree(target.checked);
   });
   document.addEventListener("submit", ({ target: form }) => {
-    if (!form.matches(set.form || "form")) return;
-    const box = find(form, set.consent);
+    const field = (css) => [...form.elements].find((e) => e.matches(css));
+    const value = (css) => field(css)?.value || "";
+    if (!form.matches(set.form || "form") || !field("[type=email],[type=tel]")) return;
+    const ask = set.consent, box = ask && (field(ask) || document.querySelector(ask));
     if (box) agree(box.checked);
     const body = { submission_id: crypto.randomUUID(), "consent[analytics]": agreed };
     if (agreed) Object.assign(body, touch(), {
       "consent[text_version]": set.textVersion || "1",
-      email: value(form, "[type=email]"),
-      phone: value(form, "[type=tel]"),
-      hp: value(form, "[name=hp]"),
+      email: value("[type=email]"),
+      phone: value("[type=tel]"),
+      hp: value("[name=hp]"),
       form_id: set.formId || form.id,
       content_id: set.contentId || "",
       elapsed_ms: Date.now() - began,

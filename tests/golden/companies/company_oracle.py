@@ -358,13 +358,13 @@ def _definitions(
         "matured_30d_wide": _figures(len(wide), int(wide["in_time"].sum())),
         "matured_90d": _figures(len(old), int(old["in_90"].sum())),
         "rolling_30d": _figures(len(young), int(young["reached"].sum())),
-        "km_30d": _figures(len(part), int(part["in_time"].sum()), kaplan_meier(part["watched"], part["in_time"])),
+        "km_30d": (len(part), int(part["in_time"].sum()), *kaplan_meier(part["watched"], part["in_time"])),
         "ever": _figures(len(part), int(part["reached"].sum())),
     }
 
 
-def _figures(n: int, x: int, rate: float | None = -1) -> tuple[int, int, float | None, float | None, float | None]:
-    rate = (x / n if n else None) if rate == -1 else rate
+def _figures(n: int, x: int) -> tuple[int, int, float | None, float | None, float | None]:
+    rate = x / n if n else None
     return (n, x, rate, *wilson(rate, n))
 
 
@@ -378,13 +378,23 @@ def wilson(rate: float | None, n: int) -> tuple[float | None, float | None]:
     return max(0.0, middle - spread), min(1.0, middle + spread)
 
 
-def kaplan_meier(watched: pd.Series, events: pd.Series) -> float | None:
-    """Return 1 − S at 30 days, or None if no lead was observed that long and S is not 0."""
+def kaplan_meier(watched: pd.Series, events: pd.Series) -> tuple[float | None, float | None, float | None]:
+    """Return 1 − S at 30 days with its bounds by Greenwood. The rate is None if no lead was observed that long and S is
+    not 0; the bounds are None also if there is no event, or if S is 0."""
     if watched.empty:
-        return None
-    survival = 1.0
+        return None, None, None
+    survival, variance = 1.0, 0.0
     for instant in np.sort(watched[events].unique()):
-        survival *= 1 - (events & (watched == instant)).sum() / (watched >= instant).sum()
-    if survival > 1e-12 and watched.max() < DAYS_30.total_seconds():
-        return None
-    return float(1 - survival)
+        left, risk = (events & (watched == instant)).sum(), (watched >= instant).sum()
+        survival *= 1 - left / risk
+        variance += left / (risk * (risk - left)) if left < risk else 0.0
+    if survival <= 1e-12:
+        return 1.0, None, None
+    if watched.max() < DAYS_30.total_seconds():
+        return None, None, None
+    if not events.any():
+        return 0.0, None, None
+    # log(−log S) is approximately normal with this deviation
+    middle, deviation = np.log(-np.log(survival)), np.sqrt(variance) / abs(np.log(survival))
+    low, high = (1 - np.exp(-np.exp(middle + sign * 1.959963984540054 * deviation)) for sign in (-1, 1))
+    return float(1 - survival), float(low), float(high)

@@ -145,7 +145,7 @@ class ChannelOracle(ChannelRecords):
             "name": name,
             "is_active": active,
             "n_leads_90d": len(recent) if self.has_data else None,
-            "contacted_rate": self._contacted_rate(counted, len(recent)),
+            "contacted_rate": self._contacted_rate(counted),
             "median_contacted_hours": _hours(times),
             "median_business_hours": _hours(business),
             "n_waiting": counted["uncontacted"] if self.has_data and self.acts_readable else None,
@@ -159,8 +159,10 @@ class ChannelOracle(ChannelRecords):
             "currency": self.channel.get("currency"),
         }
 
-    def _contacted_rate(self, counted: Counter[str], leads: int) -> float | None:
-        return counted["contacted"] / leads if leads and self.acts_readable else None
+    def _contacted_rate(self, counted: Counter[str]) -> float | None:
+        """A lead that was contacted before its creation, or converted without a contact, is on neither side."""
+        judged = counted["contacted"] + counted["uncontacted"]
+        return counted["contacted"] / judged if judged and self.acts_readable else None
 
     def _is_won_lately(self, deal: Row, owner: str) -> bool:
         """A win after as_of was seen by the sync behind it, so it counts as one at as_of."""

@@ -221,9 +221,9 @@ def test_stale_numbers_have_a_date(client: TestClient, embed: Embed, settings: S
 
 
 def test_a_lead_of_a_landing_page_says_so(client: TestClient, embed: Embed, settings: Settings, world: Path) -> None:
-    assert "by a landing page" not in page(client, embed()).text
+    assert "by your form" not in page(client, embed()).text
     put(world, settings.home, "update marts.recent_lead set captured_by = 'landing_page' where lead_rank = 1")
-    assert page(client, embed()).text.count("by a landing page") == 1
+    assert page(client, embed()).text.count("by your form") == 1
 
 
 def test_sync_now_is_a_form(client: TestClient, embed: Embed, registry: Registry) -> None:

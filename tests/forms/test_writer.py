@@ -9,13 +9,14 @@ import pytest
 from sqlalchemy import func, select, text
 
 from tests.channels.conftest import CONNECTION
+from zoho_pipeline.channels.database.group_commit import QueueFull
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.form_keys import FormKeys, OpenForm
 from zoho_pipeline.channels.forms.submissions import Submission
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import form_submissions
-from zoho_pipeline.forms.writer import FormWriter, QueueFull
+from zoho_pipeline.forms.writer import FormWriter
 from zoho_pipeline.settings import Secret, load_settings
 
 

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from tests.push.conftest import PushBench
+from zoho_pipeline.channels.database.group_commit import QueueFull
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_queue import Hint
+from zoho_pipeline.channels.platform.push_subscriptions import hold_channels
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.push import hooks, receive
 from zoho_pipeline.push.hooks import Heard
 from zoho_pipeline.push.receive import Malformed
 from zoho_pipeline.push.store import SubscriptionStore
-from zoho_pipeline.push.writer import PushWriter, QueueFull
+from zoho_pipeline.push.writer import PushWriter
 
 BOTH = pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
 SHARED = hooks.WEBHOOK
@@ -256,11 +258,10 @@ def test_the_writer_takes_no_more_than_its_queue_holds(known: PushBench) -> None
     def hints(first: int, count: int) -> list[Hint]:
         return [Hint("acme", "Leads", str(n), "update", True, None) for n in range(first, first + count)]
 
-    with registry.database.write():  # nothing can be committed meanwhile on SQLite
-        first = writer.put(heard(known), hints(1, 50))
+    with registry.database.write() as transaction:  # nothing can be committed meanwhile on SQLite
         if registry.database.is_postgres:
-            first.result(30)
-            writer._size = 50
+            hold_channels(transaction, {"acme"})
+        first = writer.put(heard(known), hints(1, 50))
         with pytest.raises(QueueFull):
             writer.put(heard(known), hints(100, 1))
     assert first.result(30)

@@ -14,10 +14,11 @@ from pydantic import BaseModel, Field
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from starlette.concurrency import run_in_threadpool
 
+from zoho_pipeline.channels.database.group_commit import QueueFull
 from zoho_pipeline.channels.forms.form_keys import OpenForm
 from zoho_pipeline.forms.read_submission import LONGEST, Given, InvalidSubmission, read_submission
 from zoho_pipeline.forms.suspect import suspect_reason
-from zoho_pipeline.forms.writer import Answer, QueueFull
+from zoho_pipeline.forms.writer import Answer
 from zoho_pipeline.web.auth.require import authenticate, check_scopes, visible_channel
 from zoho_pipeline.web.forms.gate import PER_ADDRESS, FormDesk, Knock, count_key, desk_of
 from zoho_pipeline.web.http.problems import Problem, not_found, problem_responses

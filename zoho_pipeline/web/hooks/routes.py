@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from zoho_pipeline.channels.database.group_commit import QueueFull
 from zoho_pipeline.push import receive
 from zoho_pipeline.push.hooks import WEBHOOK, WORKFLOW, Heard
 from zoho_pipeline.push.receive import Delivery, Malformed, Trust
-from zoho_pipeline.push.writer import QueueFull
 from zoho_pipeline.web.hooks.gate import Receiver, receiver_of, refused
 from zoho_pipeline.web.http.problems import Problem, problem_responses
 

@@ -274,7 +274,7 @@ def test_the_page_follows_the_channel(driver: Any, site: Site) -> None:
     assert driver.execute_script("return window.loadedOnce")
 
 
-LEADS = "return document.querySelectorAll('.number .figure')[2].textContent"
+LEADS = "return document.querySelectorAll('.number .figure')[1].textContent"
 FEWER = "delete from marts.lead where channel_id = 'acme' and zoho_lead_id > '{}'"
 
 

@@ -30,7 +30,7 @@ web: $(READY) ## serve the demo's channel page, connect popup and API (run `make
 
 test: $(READY) ## check style, types and import contracts, then run all tests
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest -q -n 2 --dist worksteal
+	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 check: $(READY) ## check style, types and import contracts only
 	@$(BIN)/ruff check --quiet .

@@ -85,14 +85,14 @@ class QuestionOracle(InsightOracle):
         for row in rows:
             amounts = [self._amount(deal) for deal in self._open() if deal["Stage"] == row["stage"]]
             assert Decimal(str(row["amount"])) == sum(amounts)
-            assert 0 <= row["newest"] <= row["oldest"]
+            assert 0 <= row["fewest_days"] <= row["most_days"]
 
     def _stuck(self, rows: list[Row]) -> None:
         deals = {deal["id"]: deal for deal in self._open()}
         assert len(rows) == min(10, len(deals))
         for row in rows:
             deal = deals[row["zoho_deal_id"]]
-            assert (row["stage"], row["owner_id"]) == (deal["Stage"], deal["Owner"]["id"])
+            assert (row["stage"], row["owner_name"]) == (deal["Stage"], deal["Owner"]["name"])
             assert 0 <= row["days_in_stage"] <= (self.as_of - when(deal["Created_Time"])) / DAY
         days = [row["days_in_stage"] for row in rows]
         assert days == sorted(days, reverse=True)

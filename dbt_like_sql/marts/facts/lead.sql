@@ -18,7 +18,7 @@ select
     leads.lead_status,
     attribution.lead_source,
     leads.owner_id,
-    coalesce(leads.owner_name, users.full_name) as owner_name,
+    coalesce(users.full_name, leads.owner_name) as owner_name,
     leads.company,
     leads.created_at,
     leads.modified_at,

@@ -43,7 +43,7 @@ select
     live.company,
     live.lead_status,
     coalesce(attribution.lead_source, case when missing.name is null then declared.shown end) as lead_source,
-    coalesce(live.owner_name, users.full_name) as owner_name,
+    coalesce(users.full_name, live.owner_name) as owner_name,
     attribution.content_id,
     content.title as content_title,
     case

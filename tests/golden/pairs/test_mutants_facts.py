@@ -277,11 +277,17 @@ MUTANTS = {
         "declared.shown",
     ),
     "recent leads of a channel without data": ("recent_lead", "clock.has_data\n", "true\n"),
-    "no name of the owner for recent leads": (
+    "no name of an owner who is no user for recent leads": (
         "recent_lead",
-        "coalesce(live.owner_name, users.full_name)",
-        "live.owner_name",
+        "coalesce(users.full_name, live.owner_name)",
+        "users.full_name",
     ),
+    "the old name of the owner for recent leads": (
+        "recent_lead",
+        "coalesce(users.full_name, live.owner_name)",
+        "coalesce(live.owner_name, users.full_name)",
+    ),
+    "the old owner of a lead": ("lead", "users.full_name, leads.owner_name", "leads.owner_name, users.full_name"),
     "the oldest of one instant first": ("recent_lead", 'collate "C" desc', 'collate "C"'),
     "a lead at as_of is newer": (
         "recent_lead",

@@ -21,11 +21,11 @@ MUTANTS = {
     ),
     "no currency without one": ("deal", "coalesce(currencies.shown, deals.currency)", "currencies.shown"),
     "the home currency everywhere": ("deal", "coalesce(currencies.shown, deals.currency)", "deals.currency"),
-    "no name of the owner of a deal": ("deal", "coalesce(source.owner_name, users.full_name)", "source.owner_name"),
-    "users before the owner's own name": (
+    "no name of a former owner of a deal": ("deal", "coalesce(users.full_name, source.owner_name)", "users.full_name"),
+    "the old name of the owner of a deal": (
         "deal",
-        "coalesce(source.owner_name, users.full_name)",
         "coalesce(users.full_name, source.owner_name)",
+        "coalesce(source.owner_name, users.full_name)",
     ),
     "days since the creation": ("deal", "coalesce(last_changes.changed_at, deals.created_at)", "deals.created_at"),
     "no days without a history": (
@@ -109,10 +109,15 @@ MUTANTS = {
         "activities.about_module = 'deals'",
     ),
     "deleted deals of activities": ("activity", "deals.deal_id as zoho_deal_id", "activities.what_id as zoho_deal_id"),
-    "no name of the owner of an activity": (
+    "no name of a former owner of an activity": (
         "activity",
+        "coalesce(users.full_name, activities.owner_name)",
+        "users.full_name",
+    ),
+    "the old name of the owner of an activity": (
+        "activity",
+        "coalesce(users.full_name, activities.owner_name)",
         "coalesce(activities.owner_name, users.full_name)",
-        "activities.owner_name",
     ),
     "modules as they are spelled": (
         "int_activities",

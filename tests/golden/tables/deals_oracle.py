@@ -83,7 +83,7 @@ class ChannelRecords:
 
     def name_of(self, row: Row) -> str | None:
         known = self.users.get(row.get("owner_id") or "", {}).get("full_name")
-        return row.get("owner_name") if row.get("owner_name") is not None else known
+        return known if known is not None else row.get("owner_name")
 
     def channel_row(self) -> Row:
         names = ("tenant", "org_name", "data_center", "timezone", "currency", "status")

@@ -20,7 +20,7 @@ select
     ranked.zoho_lead_id,
     deals.deal_id as zoho_deal_id,
     activities.owner_id,
-    coalesce(activities.owner_name, users.full_name) as owner_name,
+    coalesce(users.full_name, activities.owner_name) as owner_name,
     activities.activity_at as happened_at,
     activities.direction,
     activities.duration_seconds,

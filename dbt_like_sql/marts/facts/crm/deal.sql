@@ -47,7 +47,7 @@ select
     deals.won_at,
     cast(deals.won_at_precision as varchar) as won_at_precision,
     source.owner_id,
-    coalesce(source.owner_name, users.full_name) as owner_name,
+    coalesce(users.full_name, source.owner_name) as owner_name,
     source.account_name,
     links.zoho_lead_id,
     cast(links.link_basis as varchar) as link_rule,

@@ -94,6 +94,17 @@ def test_a_url_keeps_its_path_and_its_campaign(text: str, kept: str) -> None:
     assert cleaned("landing_url", text) == kept
 
 
+@pytest.mark.parametrize(
+    "shown", ["9876543210", "+91 98765 43210", "98765-432.10", "(987)%2065432%2D10", "919876543210"]
+)
+def test_the_visitors_own_number_is_kept_nowhere(shown: str) -> None:
+    asked = {"phone": "+91 (98765) 43210", "landing_url": f"https://a.in/thanks/{shown}?utm_term={shown}"}
+    asked |= {"utm_content": shown, "form_id": f"f {shown}", "utm_id": "98765", "gclid": "9876543211"}
+    touch = read_submission(fields(**asked)).touch
+    assert "43210" not in "".join(filter(str.isdecimal, repr(touch).replace("%20", "").replace("%2D", "")))
+    assert (touch["utm_id"], touch["gclid"]) == ("98765", "9876543211")
+
+
 @given(
     st.text("abé/%2-.", max_size=12),
     *[

@@ -36,6 +36,8 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
 _AT = re.compile(r"@|＠|%(?:25)*40")
 """Something around it, in one word, is like an address: a page may have it in its URL."""
+_BETWEEN_DIGITS = r"(?:[\s()./+-]|%2[0-9A-F])*"
+_NOTHING = re.compile(r"(?!)")
 
 
 class InvalidSubmission(Exception):
@@ -99,9 +101,16 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _check_person(texts, errors)
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
-    touch = {name: cleaned(name, text) for name, text in texts.items() if text}
+    number = _number(person["phone"])
+    touch = {name: number.sub("***", cleaned(name, text)) for name, text in texts.items() if text}
     version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
+
+
+def _number(phone: str) -> re.Pattern[str]:
+    """The visitor's own phone number, however it is grouped: a page may have it in its path (/thanks/9876543210)."""
+    digits = person_keys.phone_digits(phone)
+    return _NOTHING if digits is None else re.compile(_BETWEEN_DIGITS.join(digits))
 
 
 def is_email(text: str) -> bool:

@@ -36,8 +36,14 @@ def phone_hash(phone: str) -> str | None:
 
     Digits of any script count as the digits 0 to 9.
     """
+    digits = phone_digits(phone)
+    return None if digits is None else _sha256(digits)
+
+
+def phone_digits(phone: str) -> str | None:
+    """The last ten digits of a phone number, or all of eight or nine. None: it has fewer."""
     digits = "".join(str(unicodedata.decimal(character)) for character in phone if character.isdecimal())
-    return _sha256(digits[-PHONE_DIGITS:]) if len(digits) >= FEWEST_DIGITS else None
+    return digits[-PHONE_DIGITS:] if len(digits) >= FEWEST_DIGITS else None
 
 
 def given_hash(text: str) -> str | None:

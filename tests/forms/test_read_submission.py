@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from zoho_pipeline.forms.read_submission import InvalidSubmission, cleaned, read_submission
 from zoho_pipeline.forms.suspect import Addresses, disposable_domains, is_disposable, suspect_reason
 from zoho_pipeline.settings import Secret
+from zoho_pipeline.transform.dictionaries.urls import read_url
 
 SALT = Secret("a" * 64)
 JSON = st.recursive(
@@ -81,11 +82,49 @@ def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
         ("https://a.in/bob@/x", "https://a.in/bob@/x"),
         ("https://medium.in/@bob/post", "https://medium.in/@bob/post"),
         ("/seo?x=1", "/seo"),
+        ("https://a.in/seo?id=7&amp;utm_source=x&#38;gclid=G1", "https://a.in/seo?utm_source=x&gclid=G1"),
+        ("https://a.in/seo?id=7?utm_source=x", "https://a.in/seo?utm_source=x"),
+        ("https://a.in/seo#utm_source=x&token=t", "https://a.in/seo#utm_source=x"),
+        ("https://a.in/app#/bob@home.in?utm_source=x", "https://a.in/app#utm_source=x"),
+        ("https://a.in/seo#utm_term=bob%40home.in", "https://a.in/seo#utm_term=***"),
         ("https://[::1/?a=b", "https://[::1/"),
     ],
 )
 def test_a_url_keeps_its_path_and_its_campaign(text: str, kept: str) -> None:
     assert cleaned("landing_url", text) == kept
+
+
+@pytest.mark.parametrize(
+    "shown", ["9876543210", "+91 98765 43210", "98765-432.10", "(987)%2065432%2D10", "919876543210"]
+)
+def test_the_visitors_own_number_is_kept_nowhere(shown: str) -> None:
+    asked = {"phone": "+91 (98765) 43210", "landing_url": f"https://a.in/thanks/{shown}?utm_term={shown}"}
+    asked |= {"utm_content": shown, "form_id": f"f {shown}", "utm_id": "98765", "gclid": "9876543211"}
+    touch = read_submission(fields(**asked)).touch
+    assert "43210" not in "".join(filter(str.isdecimal, repr(touch).replace("%20", "").replace("%2D", "")))
+    assert (touch["utm_id"], touch["gclid"]) == ("98765", "9876543211")
+
+
+@given(
+    st.text("abé/%2-.", max_size=12),
+    *[
+        st.lists(
+            st.tuples(
+                st.sampled_from(["utm_source", "UTM_id", "utm%5Fterm", "gclid", "email", "utm", "/route?utm_medium"]),
+                st.text("aé+%2 ?=", max_size=6) | st.sampled_from(["caf%e9", "%C3%A9", "a%2520b", "%20", ""]),
+            ),
+            max_size=4,
+        )
+    ]
+    * 2,
+    st.sampled_from(["&", "&amp;", "&#38;", "?"]),
+)
+def test_the_marts_read_the_same_of_a_url_that_lost_its_personal_parts(
+    path: str, query: list[tuple[str, str]], fragment: list[tuple[str, str]], between: str
+) -> None:
+    asked, after = (between.join(f"{name}={value}" for name, value in part) for part in (query, fragment))
+    url = f"https://www.acme.in/{path}?{asked}#{after}"
+    assert read_url(cleaned("landing_url", url)) == read_url(url)
 
 
 @pytest.mark.parametrize("fill", ["a", "@", "a%", "a%4", "%25", "&", "a=&", "://", "utm_a=a%"])

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from zoho_pipeline.channels.database.locks import channel_lock
-from zoho_pipeline.channels.errors import ChannelError
+from zoho_pipeline.channels.errors import ChannelError, UnknownChannel
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.forms.read_submission import is_email
 from zoho_pipeline.ingest.catalog.tables import FORM_SUBMISSIONS
 from zoho_pipeline.ingest.forms.load_forms import LOCK_KIND, delete_submissions
 from zoho_pipeline.settings import Secret
@@ -27,15 +28,16 @@ def forget(registry: Registry, warehouse: Warehouse, channel_id: str, *, email: 
 
     Only the hashes of their ids stay, as long as submissions without a lead do: a client that sends one of them again
     is refused. The keys of leads stay, because the lead is Zoho's: delete it there, and the next sync deletes its keys.
-    The files of DuckDB are written anew, so that no byte of the rows is left.
+    The files of DuckDB are written anew, so that no byte of the rows is left. A removed channel whose rows stayed is
+    searched too.
 
     Raises:
-        UnknownChannel. ChannelError: the number is too short to be found.
+        UnknownChannel. ChannelError: the number is too short to be found, or the text is no address.
         ChannelBusy: another process loads submissions of the channel; nothing was deleted.
         WarehouseError: the warehouse cannot be used. Call it again.
     """
-    channel = registry.get(channel_id)
     salt = salts.salt_of(registry, channel_id)
+    tenant = _tenant(registry, channel_id, salt)
     if salt is None:  # it never had a form key
         return Forgotten(0, 0)
     keys = _keys(salt, email, phone)
@@ -53,9 +55,19 @@ def forget(registry: Registry, warehouse: Warehouse, channel_id: str, *, email: 
                 delete_submissions(connection, channel_id, loaded)
             warehouse.erase_deleted()
     Audit(registry.database).record(
-        "operator", "forms.forgot", tenant=channel.tenant, channel_id=channel_id, detail=f"{len(every)} submissions"
+        "operator", "forms.forgot", tenant=tenant, channel_id=channel_id, detail=f"{len(every)} submissions"
     )
     return Forgotten(len(every), len(loaded))
+
+
+def _tenant(registry: Registry, channel_id: str, salt: Secret | None) -> str | None:
+    """The tenant of a channel; None: it was removed, and its salt and its rows stayed."""
+    try:
+        return registry.get(channel_id).tenant
+    except UnknownChannel:
+        if salt is None:
+            raise
+        return None
 
 
 def _keys(salt: Secret, email: str, phone: str) -> list[str]:
@@ -65,10 +77,9 @@ def _keys(salt: Secret, email: str, phone: str) -> list[str]:
             f"the phone number has fewer than {person_keys.FEWEST_DIGITS} digits. No submission is stored under such "
             "a number. Give the whole number."
         )
-    keys = [key for key in found if key is not None]
-    if not keys:
-        raise ChannelError("the e-mail address is empty. Give the address that the person used in the form.")
-    return keys
+    if (email or not phone) and not is_email(email.strip()):
+        raise ChannelError("this is no e-mail address. Give the one that the person used in the form: a@b.example")
+    return [key for key in found if key is not None]
 
 
 def _loaded(connection: Connection, channel_id: str, keys: list[str]) -> list[str]:

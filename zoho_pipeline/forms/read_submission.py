@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.submissions import Submission
 from zoho_pipeline.settings import Secret
+from zoho_pipeline.transform.dictionaries.urls import AMPERSAND
 from zoho_pipeline.zoho.parsing import is_digits
 
 LONGEST = 2_000
@@ -35,6 +36,8 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
 _AT = re.compile(r"@|＠|%(?:25)*40")
 """Something around it, in one word, is like an address: a page may have it in its URL."""
+_BETWEEN_DIGITS = r"(?:[\s()./+-]|%2[0-9A-F])*"
+_NOTHING = re.compile(r"(?!)")
 
 
 class InvalidSubmission(Exception):
@@ -98,9 +101,21 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _check_person(texts, errors)
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
-    touch = {name: cleaned(name, text) for name, text in texts.items() if text}
+    number = _number(person["phone"])
+    touch = {name: number.sub("***", cleaned(name, text)) for name, text in texts.items() if text}
     version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
+
+
+def _number(phone: str) -> re.Pattern[str]:
+    """The visitor's own phone number, however it is grouped: a page may have it in its path (/thanks/9876543210)."""
+    digits = person_keys.phone_digits(phone)
+    return _NOTHING if digits is None else re.compile(_BETWEEN_DIGITS.join(digits))
+
+
+def is_email(text: str) -> bool:
+    """Whether a text can be an e-mail address: one at sign between two words. No form stores another one."""
+    return _EMAIL.fullmatch(text) is not None
 
 
 def cleaned(name: str, text: str) -> str:
@@ -124,14 +139,21 @@ def _is_like_an_address(word: str) -> bool:
 
 
 def _bare_url(text: str) -> str:
+    """The URL with what `read_url` reads of it: some pages and e-mail tools put the campaign into the fragment."""
+    before, _, fragment = AMPERSAND.sub("&", text).partition("#")
+    location, _, query = before.partition("?")
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(location)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
-        return text.partition("?")[0].partition("#")[0]
-    # no limit of fields: the text has at most 2,000 characters, and a page may have any URL
-    kept = [(key, value) for key, value in parse_qsl(parts.query) if _KEPT_PARAMETERS.fullmatch(key)]
-    return urlunsplit((parts.scheme, host, parts.path, urlencode(kept), ""))
+        return location
+    return urlunsplit((parts.scheme, host, parts.path, _campaign(query), _campaign(fragment)))
+
+
+def _campaign(part: str) -> str:
+    """The parameters of campaigns of a query or a fragment, as they are written."""
+    pieces = part.replace("?", "&").split("&")
+    return "&".join(piece for piece in pieces if _KEPT_PARAMETERS.fullmatch(unquote(piece.partition("=")[0])))
 
 
 def _raise(errors: list[dict[str, str]]) -> None:
@@ -232,5 +254,5 @@ def _check_person(texts: Mapping[str, str], errors: list[dict[str, str]]) -> Non
             _wrong(errors, f"{name}_sha256", f"Send either `{name}` or `{name}_sha256`.")
         if digest and person_keys.given_hash(digest) is None:
             _wrong(errors, f"{name}_sha256", "It must be a SHA-256 in hex: 64 digits.")
-    if texts["email"] and not _EMAIL.fullmatch(texts["email"]):
+    if texts["email"] and not is_email(texts["email"]):
         _wrong(errors, "email", "It must be an e-mail address.")

@@ -49,7 +49,7 @@ class FormsWork:
                 return
 
     def _round(self, *, all_channels: bool) -> None:
-        due = salts.channels_with_forms if all_channels else salts.channels_to_load
+        due = salts.channels_with_salts if all_channels else salts.channels_to_load
         for channel_id in due(self._registry):
             if self._stop.is_set():
                 return

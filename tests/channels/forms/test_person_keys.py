@@ -34,6 +34,11 @@ def test_case_and_blanks_around_an_address_make_no_difference(
     assert person_keys.email_key(SALT, f"{before}{shown}{after}") == person_keys.email_key(SALT, plain)
 
 
+@pytest.mark.parametrize("shown", ["\ufeffjosé@acme.in", "jose\u0301@acme.in\u200b", "\u2066José@ac\u00adme.in\u2069 "])
+def test_signs_that_nobody_sees_make_no_difference(shown: str) -> None:
+    assert person_keys.email_key(SALT, shown) == person_keys.email_key(SALT, "josé@acme.in")
+
+
 @given(first=NAMES, second=NAMES)
 def test_two_addresses_have_two_keys(first: str, second: str) -> None:
     same = person_keys.email_key(SALT, f"{first}@a.in") == person_keys.email_key(SALT, f"{second}@a.in")

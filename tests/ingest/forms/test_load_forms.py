@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from tests.ingest.conftest import SyncBench
 from tests.params import both_engines
 from zoho_pipeline.channels.database.locks import channel_lock
-from zoho_pipeline.channels.errors import ChannelBusy
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, UnknownChannel
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
 from zoho_pipeline.channels.forms.submissions import Submission
@@ -305,6 +305,37 @@ def test_a_removed_channel_is_loaded_no_more(bench: SyncBench) -> None:
     bench.registry.remove("acme")
     assert load(bench) == 0
     assert loaded(bench) == {}
+
+
+@both_engines("duckdb")
+def test_a_removed_channel_keeps_no_submission_for_longer_and_forgets_a_person(bench: SyncBench) -> None:
+    """Without a purge its rows stay. A person may still ask, and the time that the setting allows still ends."""
+    FormKeys(bench.registry).add("acme", [])
+    bench.sync()
+    old, young, asha = put(bench, "nobody@acme.in"), put(bench, "nobody@acme.in"), put(bench)
+    load(bench)
+    waits, waits_long = put(bench), put(bench, "nobody@acme.in")
+    bench.registry.remove("acme")
+    for one, days in ((old, 91), (young, 89), (waits_long, 91)):
+        age(bench, one, days)
+    assert load(bench) == 0
+    assert loaded(bench).keys() == {young, asha}
+    with bench.registry.database.read() as transaction:
+        kept = set(transaction.scalars(select(form_submissions.c.submission_id)))
+    assert kept == {young, asha, waits}
+    assert forget(bench.registry, bench.warehouse, "acme", email="asha@acme.in").submissions == 2
+    assert loaded(bench).keys() == {young}
+    with pytest.raises(UnknownChannel):
+        forget(bench.registry, bench.warehouse, "other", email="asha@acme.in")
+
+
+@pytest.mark.parametrize("email", ["asha", "Asha <asha@acme.in>", " ", "@"])
+def test_what_is_no_address_is_not_looked_for(bench: SyncBench, email: str) -> None:
+    """No form stores it, and an answer of 0 would look as if nothing of the person was there."""
+    FormKeys(bench.registry).add("acme", [])
+    put(bench)
+    with pytest.raises(ChannelError, match="no e-mail address"):
+        forget(bench.registry, bench.warehouse, "acme", email=email)
 
 
 def test_a_purge_waits_for_a_load(bench: SyncBench) -> None:

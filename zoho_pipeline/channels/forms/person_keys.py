@@ -23,9 +23,11 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 def email_hash(email: str) -> str | None:
     """The inner hash of an e-mail address, in hex: of the address in lower case, without white space at its ends.
 
-    None: the text is empty.
+    Format characters are dropped and letters composed (NFC): an address that was copied from a page may begin with a
+    zero-width space that nobody sees. None: the text is empty.
     """
-    normal = email.strip().lower()
+    normal = email if email.isascii() else "".join(c for c in email if unicodedata.category(c) != "Cf")
+    normal = unicodedata.normalize("NFC", normal).strip().lower()
     return _sha256(normal) if normal else None
 
 
@@ -34,8 +36,14 @@ def phone_hash(phone: str) -> str | None:
 
     Digits of any script count as the digits 0 to 9.
     """
+    digits = phone_digits(phone)
+    return None if digits is None else _sha256(digits)
+
+
+def phone_digits(phone: str) -> str | None:
+    """The last ten digits of a phone number, or all of eight or nine. None: it has fewer."""
     digits = "".join(str(unicodedata.decimal(character)) for character in phone if character.isdecimal())
-    return _sha256(digits[-PHONE_DIGITS:]) if len(digits) >= FEWEST_DIGITS else None
+    return digits[-PHONE_DIGITS:] if len(digits) >= FEWEST_DIGITS else None
 
 
 def given_hash(text: str) -> str | None:

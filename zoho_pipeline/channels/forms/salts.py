@@ -43,6 +43,12 @@ def channels_with_forms(registry: Registry) -> list[str]:
         return list(transaction.scalars(own.order_by(form_channels.c.channel_id)))
 
 
+def channels_with_salts(registry: Registry) -> list[str]:
+    """The ids of the channels that have, or had, a form key; also of removed ones whose rows stayed."""
+    with registry.database.read() as transaction:
+        return list(transaction.scalars(select(form_channels.c.channel_id).order_by(form_channels.c.channel_id)))
+
+
 def channels_to_load(registry: Registry) -> list[str]:
     """Those of them whose submissions wait, or which were never loaded: their leads may lack keys."""
     never = form_channels.c.tidied_at.is_(None)

@@ -40,7 +40,7 @@ def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wai
     """Load the submissions that wait, refresh the keys of the leads, and once per day delete what is too old.
 
     A channel that never had a form key costs one query of the registry. Raw tables that do not exist are left to the
-    first sync.
+    first sync. For a channel that was removed without a purge, only what is too old is deleted.
 
     Args:
         wait: seconds to wait for another process that does the same.
@@ -55,7 +55,10 @@ def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wai
         return 0
     with channel_lock(registry.settings, channel_id, wait=wait, kind=LOCK_KIND):
         salt = salts.salt_of(registry, channel_id)  # again: a purge may have ended meanwhile
-        if salt is None or channel_id not in salts.channels_with_forms(registry):
+        if salt is None:
+            return 0
+        if channel_id not in salts.channels_with_forms(registry):  # its rows stay, and what is too old still goes
+            _tidy(registry, warehouse, channel_id)
             return 0
         loaded = _load_waiting(registry, warehouse, channel_id)
         with warehouse.connect(read_only=False) as connection:

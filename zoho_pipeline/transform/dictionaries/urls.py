@@ -14,7 +14,8 @@ COMPARED = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_id")
 PARAMETERS = (*COMPARED, "utm_term")
 CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "li_fat_id", "ttclid")
 """In the order in which they count; `seed_click_ids` has the same order."""
-_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+"""An ampersand as HTML writes it: people copy links from the source of a page."""
 _DEFAULT_PORTS = {"http": ("80",), "https": ("443",)}
 
 
@@ -40,7 +41,7 @@ def read_url(text: str) -> Url:
     """The parts of a URL. Any text is accepted; one without a host has none."""
     text = shown_text(text)
     if ";" in text:
-        text = _AMPERSAND.sub("&", text)  # before the fragment is cut off: &#38; has a number sign in it
+        text = AMPERSAND.sub("&", text)  # before the fragment is cut off: &#38; has a number sign in it
     before, _, fragment = text.partition("#")
     location, _, query = before.partition("?")
     host, page, path = _page(location)

@@ -27,13 +27,12 @@ from zoho_pipeline.web.services import services
 
 router = APIRouter(tags=["forms"])
 
-MOST_FIELDS = 200
 SCRIPT_SECONDS = 3_600
 """How long a browser keeps the script."""
 
 REFUSALS = problem_responses(
-    "unauthenticated", "forbidden", "not_found", "conflict", "gone", "too_large", "unsupported_media", "invalid",
-    "rate_limited", "unavailable",
+    "bad_request", "tenant_required", "unauthenticated", "forbidden", "not_found", "conflict", "gone",
+    "too_large", "unsupported_media", "invalid", "rate_limited", "unavailable",
 )  # fmt: skip
 _TEXT: dict[str, Any] = {"type": "string", "maxLength": LONGEST}
 _FIELDS: dict[str, Any] = {
@@ -147,7 +146,7 @@ def _fields(request: Request) -> Mapping[str, Any]:
     body: bytes = request.scope["state"]["body"]
     try:
         if request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return dict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS, keep_blank_values=True))
+            return dict(parse_qsl(body.decode(), keep_blank_values=True))
         found = orjson.loads(body)
     except (ValueError, RecursionError):
         found = None

@@ -40,7 +40,7 @@ MUTANTS = {
     "paths in lower case": ("urls.py", '.rstrip("/")', '.rstrip("/").lower()'),
     "a slash at the end counts": ("urls.py", '.rstrip("/")', ""),
     "a scheme anywhere": ("urls.py", 'colon > 0 and location.find("/") == colon + 1', "colon > 0"),
-    "ampersands as they are": ("urls.py", '_AMPERSAND.sub("&", text)', "text"),
+    "ampersands as they are": ("urls.py", 'AMPERSAND.sub("&", text)', "text"),
     "no zero in an ampersand": ("urls.py", "#0*38", "#38"),
     "parameters not anchored": ("urls.py", 'name[:4] == "utm_"', '"utm_" in name'),
     "parameters by case": ("urls.py", 'if "%" in name else name).lower()', 'if "%" in name else name)'),

@@ -1,7 +1,11 @@
 """MCP over standard input and output, for an agent that runs on this machine."""
 
+import asyncio
+from typing import Any
+
 import anyio
 
+from zoho_pipeline import stopping
 from zoho_pipeline.agents.caller import Caller
 from zoho_pipeline.agents.desk import Desk
 from zoho_pipeline.agents.protocol.server import AgentServer
@@ -14,4 +18,16 @@ def run_stdio(desk: Desk, caller: Caller, version: str) -> None:
     error.
     """
     server = AgentServer(desk, lambda _: caller, version)
-    anyio.run(server.run_stdio_async)
+
+    async def answer() -> None:
+        asyncio.get_running_loop().set_exception_handler(_handle)
+        await server.run_stdio_async()
+
+    anyio.run(answer)
+
+
+def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A signal ends tasks in their middle, and what they raise then is its consequence. One of six stops logged it as
+    an unhandled exception."""
+    if stopping.requested() is None:
+        loop.default_exception_handler(context)

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from tests.push.conftest import PushBench
 from zoho_pipeline.channels.database.group_commit import QueueFull
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_queue import Hint
-from zoho_pipeline.channels.platform.push_subscriptions import hold_channels
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.push import hooks, receive
@@ -260,7 +259,7 @@ def test_the_writer_takes_no_more_than_its_queue_holds(known: PushBench) -> None
 
     with registry.database.write() as transaction:  # nothing can be committed meanwhile on SQLite
         if registry.database.is_postgres:
-            hold_channels(transaction, {"acme"})
+            transaction.execute(select(tables.push_subscriptions).with_for_update())
         first = writer.put(heard(known), hints(1, 50))
         with pytest.raises(QueueFull):
             writer.put(heard(known), hints(100, 1))

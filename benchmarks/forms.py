@@ -6,23 +6,19 @@ so each post has a visitor's address of its own, and the posts go to ten form ke
 BENCH_FORMS_SECONDS makes it shorter.
 """
 
-import http.client
 import ipaddress
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from uuid import uuid4
 
 from sqlalchemy import select
 
 from benchmarks import Figure
+from benchmarks._senders import SENDERS, Senders, serving
 from tests.channels.conftest import CONNECTION
 from tests.postgres import running_postgres
 from zoho_pipeline.channels.forms.form_keys import FormKeys
@@ -31,20 +27,9 @@ from zoho_pipeline.channels.registry.tables import form_submissions
 from zoho_pipeline.settings import Secret, load_settings
 
 SECONDS = float(os.environ.get("BENCH_FORMS_SECONDS", "60"))
-RATE, SENDERS, KEYS = 60.0, 20, 10
+RATE, KEYS = 60.0, 10
 P99 = 0.250
 PAGE = "https://www.acme.in"
-
-SERVE = """
-from zoho_pipeline.settings import load_settings
-from zoho_pipeline.service_settings import load_service_settings
-from zoho_pipeline.web.app import create_app
-from zoho_pipeline.web.serving import server
-sock = server.listen("127.0.0.1", 0)
-def load():
-    return create_app(load_settings(), load_service_settings())
-server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True))
-"""
 
 
 def measure() -> Iterator[Figure]:
@@ -61,8 +46,8 @@ def _on(engine: str, url: str) -> Iterator[Figure]:
         registry = Registry(load_settings(env))
         registry.add("acme", Secret("1000.bench"), CONNECTION)
         keys = [FormKeys(registry).add("acme", [PAGE])[0].form_key for _ in range(KEYS)]
-        with _serving(env) as (server, port):
-            load = _Load(port, keys)
+        with serving(env) as (server, port):
+            load = _Posts(port, keys)
             load.run(SECONDS, kill=server)
         with registry.database.read() as transaction:
             stored = set(transaction.scalars(select(form_submissions.c.submission_id)))
@@ -78,41 +63,18 @@ def _on(engine: str, url: str) -> Iterator[Figure]:
     yield Figure(what, str(lost), f"{len(load.acknowledged)} acknowledged", float(lost), 0.0)
 
 
-class _Load:
-    """Senders that keep a common rate, each with a connection of its own. A time counts from the planned moment."""
+class _Posts(Senders):
+    """Each post is of another visitor. Every tenth one does not agree, so nothing of it is kept."""
+
+    status = 202
 
     def __init__(self, port: int, keys: Sequence[str]) -> None:
-        self._port, self._keys = port, keys
-        self._guard = threading.Lock()
-        self._next = self.refused = 0
-        self.times: list[float] = []
-        self.acknowledged: set[str] = set()
+        super().__init__(port, RATE)
+        self._keys = keys
 
-    def run(self, seconds: float, kill: "subprocess.Popen[str]") -> None:
-        """Send for so long, then kill the server while the senders go on."""
-        started, stop = time.perf_counter(), threading.Event()
-        threads = [threading.Thread(target=self._send, args=(started, stop)) for _ in range(SENDERS)]
-        for thread in threads:
-            thread.start()
-        time.sleep(seconds)
-        kill.kill()
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-    def _send(self, started: float, stop: threading.Event) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
-        with suppress(OSError, http.client.HTTPException):  # the server was killed
-            while not stop.is_set():
-                with self._guard:
-                    number, self._next = self._next, self._next + 1
-                due = started + number / RATE
-                time.sleep(max(0.0, due - time.perf_counter()))
-                self._one(connection, number, due)
-
-    def _one(self, connection: http.client.HTTPConnection, number: int, due: float) -> None:
-        agrees = number % 10 > 0
-        body = {"submission_id": str(uuid4()), "consent": {"analytics": agrees, "text_version": "1"}}
+    def request(self, number: int) -> tuple[str, str, dict[str, str], str | None]:
+        agrees, id_ = number % 10 > 0, str(uuid4())
+        body = {"submission_id": id_, "consent": {"analytics": agrees, "text_version": "1"}}
         body |= {"email": f"visitor{number}@acme.in", "phone": f"98765{number:05d}", "utm_source": "blog"}
         body |= {
             "elapsed_ms": 9000,
@@ -121,30 +83,4 @@ class _Load:
         }
         address = str(ipaddress.ip_address("100.64.0.0") + number)
         headers = {"Origin": PAGE, "Content-Type": "application/json", "X-Forwarded-For": address}
-        connection.request("POST", f"/v1/forms/{self._keys[number % KEYS]}", json.dumps(body), headers)
-        answer = connection.getresponse()
-        answer.read()
-        with self._guard:
-            if answer.status != 202:
-                self.refused += 1
-                return
-            self.times.append(time.perf_counter() - due)
-            if agrees:
-                self.acknowledged.add(str(body["submission_id"]))
-
-
-@contextmanager
-def _serving(env: dict[str, str]) -> "Iterator[tuple[subprocess.Popen[str], int]]":
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVE],
-        env={**os.environ, **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        yield server, int(server.stdout.readline())
-    finally:
-        server.kill()
-        server.wait()
+        return f"/v1/forms/{self._keys[number % KEYS]}", json.dumps(body), headers, id_ if agrees else None

@@ -24,7 +24,7 @@ LISTED = 12
 TABLES = {
     "recent_lead": "zoho_lead_id text, lead_rank bigint, created_at timestamp, created_local timestamp, full_name text,"
     " email text, phone text, company text, lead_status text, lead_source text, owner_name text, content_id text,"
-    " content_title text, is_converted boolean, is_newer_than_as_of boolean",
+    " content_title text, is_converted boolean, is_newer_than_as_of boolean, captured_by text",
     "lead": "zoho_lead_id text, created_at timestamp, created_local timestamp, company text, lead_status text,"
     " lead_source text, owner_name text, is_converted boolean, captured_by text",
     "lead_contact": "person_id text, kind text, full_name text, email text, phone text, mobile text",
@@ -68,7 +68,7 @@ def publish(connection: Connection, leads: Sequence[Lead], as_of: int) -> None:
             at = (lead.created_at, lead.created_at)
             person = (f"N {lead.id}", f"{lead.id}@x.example", f"+91 {lead.id}", "Firm")
             found = (channel, lead.id, rank, *at, *person, lead.status, lead.source, "Asha", *where, False, later)
-            rows["recent_lead"].append(found)
+            rows["recent_lead"].append((*found, None if later else captured_by(lead)))
         for lead in leads:
             if lead.created_at is None or lead.created_at <= until:
                 found = (channel, lead.id, lead.created_at, lead.created_at, "Firm", lead.status, lead.source)
@@ -188,7 +188,8 @@ def test_the_same_on_postgres(postgres_url: str) -> None:
         counted = [x for x in newest_first(leads) if (x.second or 0) <= 5 and (x.status, x.source) == ("a", "b")]
         found = [(row["id"], row["captured_by"]) for row in walk(connection, 2, only)]
         assert found == [(lead.id, "zoho_crm") for lead in counted]
-        connection.execute("alter table lead drop column captured_by")  # as an older version published it
+        for table in ("lead", "recent_lead"):  # as an older version published them
+            connection.execute(f"alter table {table} drop column captured_by")
         assert {row["captured_by"] for row in walk(connection, 7)} == {None}
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
+from zoho_pipeline.channels.database.texts import can_be_stored
 from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.submissions import Submission
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.transform.dictionaries.urls import AMPERSAND
+from zoho_pipeline.transform.dictionaries.urls import AMPERSAND, CLICK_IDS
 from zoho_pipeline.zoho.parsing import is_digits
 
 LONGEST = 2_000
@@ -31,7 +32,7 @@ PERSON_FIELDS = ("email", "email_sha256", "phone", "phone_sha256")
 JUDGED_FIELDS = ("hp", "company")
 """They help to recognise a robot or a test, and nothing of them is kept."""
 
-_KEPT_PARAMETERS = re.compile(r"utm_\w+|gclid|gbraid|wbraid|msclkid|fbclid|li_fat_id|ttclid", re.IGNORECASE)
+_KEPT_PARAMETERS = re.compile("|".join((r"utm_\w+", *CLICK_IDS)), re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
 _AT = re.compile(r"@|＠|%(?:25)*40")
@@ -214,7 +215,7 @@ def _text(name: str, value: Any, errors: list[dict[str, str]]) -> str:
         _wrong(errors, name, "It must be a text.")
     elif len(value) > LONGEST:
         _wrong(errors, name, f"It has at most {LONGEST:,} characters.")
-    elif "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    elif not can_be_stored(value):
         _wrong(errors, name, "It holds NUL or half of a surrogate pair.")
     else:
         return value.strip()

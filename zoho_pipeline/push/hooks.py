@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.platform.push_subscriptions import store
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.platform_tables import push_old_hooks, push_subscriptions
@@ -87,9 +87,8 @@ def change_hook(transaction: Connection, channel_id: str, now: datetime, **value
     row = transaction.execute(select(*columns).where(push_subscriptions.c.channel_id == channel_id)).one_or_none()
     if row is None:
         return
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
     old = {"hook_hash": row[0], "channel_id": channel_id, "token_hash": row[1], "zoho_channel_id": row[2]}
-    added = dialect.insert(push_old_hooks).values(**old, until=now + OLD_HEARD).on_conflict_do_nothing()
+    added = insert_or(transaction, push_old_hooks).values(**old, until=now + OLD_HEARD).on_conflict_do_nothing()
     transaction.execute(delete(push_old_hooks).where(push_old_hooks.c.until <= now))
     transaction.execute(added)
     store(transaction, channel_id, **values)

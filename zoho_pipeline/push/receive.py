@@ -9,12 +9,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Any, Literal
 
 import orjson
 
 from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.remembered import Remembered
 from zoho_pipeline.channels.platform.push_queue import DELETE, Hint
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
@@ -27,12 +27,6 @@ MOST_IDS = 10_000
 LONGEST_ID = 32
 LONGEST_NAME = 64
 OPERATIONS = ("insert", "update", DELETE)
-REMEMBERED_SECONDS = 60.0
-"""How long a known hook is not looked up again. The transaction that stores a delivery asks again, so nothing is stored
-for a hook that was switched off meanwhile."""
-
-MOST_REMEMBERED = 10_000
-
 Trust = Literal["trusted", "doubtful", "refused"]
 
 
@@ -149,27 +143,22 @@ def _instant(value: Any) -> datetime | None:
 
 
 class Hearing:
-    """Looks up hooks, and remembers the known ones: a lookup per delivery would wait for each commit on SQLite.
+    """Looks up hooks, and remembers the known ones. Thread-safe."""
 
-    Thread-safe.
-    """
-
-    def __init__(self, database: Database, seconds: float = REMEMBERED_SECONDS) -> None:
-        self._database, self._seconds = database, seconds
-        self._guard = Lock()
-        self._known: dict[tuple[str, str], tuple[float, Heard]] = {}
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: Remembered[tuple[str, str], Heard] = Remembered()
 
     def remembered(self, kind: str, hook: str) -> Heard | None:
         """The hook if it was looked up a moment ago. It waits for nothing."""
-        kept = self._known.get((kind, hook))
-        return kept[1] if kept is not None and time.monotonic() - kept[0] < self._seconds else None
+        return self._known.get((kind, hook))
 
     def by_hook(self, hook: str) -> Heard | None:
         """Whose hook this is; None: nobody's."""
         read_at = time.monotonic()
         with self._database.read() as transaction:
             found = hooks.heard(transaction, hook, self._database.now_in(transaction))
-        return self._kept("webhook", hook, found, read_at)
+        return self._known.keep(("webhook", hook), found, read_at)
 
     def by_number(self, delivery: Delivery) -> Heard | None:
         """The subscription with the number and the token of this delivery; None: there is none."""
@@ -181,26 +170,15 @@ class Hearing:
         with self._database.read() as transaction:
             rows = hooks.heard_by_id(transaction, number, self._database.now_in(transaction))
         found = next((heard for heard in rows if hooks.is_token(heard, token)), None)
-        return found and self._kept("number", number, found, read_at)
+        return found and self._known.keep(("number", number), found, read_at)
 
     def by_workflow(self, hook: str) -> Heard | None:
         """Whose workflow URL this is; None: nobody's."""
         read_at = time.monotonic()
         with self._database.read() as transaction:
             found = hooks.heard_workflow(transaction, hook)
-        return self._kept("workflow", hook, found, read_at)
+        return self._known.keep(("workflow", hook), found, read_at)
 
     def forget(self, gone: Heard) -> None:
         """Look this hook up again when it comes the next time."""
-        with self._guard:
-            self._known = {key: kept for key, kept in self._known.items() if kept[1] != gone}
-
-    def _kept(self, kind: str, hook: str, found: Heard | None, read_at: float) -> Heard | None:
-        with self._guard:
-            if found is None:
-                self._known.pop((kind, hook), None)
-            elif len(self._known) < MOST_REMEMBERED:
-                self._known[kind, hook] = (read_at, found)
-            else:
-                self._known = {(kind, hook): (read_at, found)}
-        return found
+        self._known.forget(gone)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from zoho_pipeline.reading.published import with_later
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.warehouse.connection import Connection
 
@@ -64,11 +65,10 @@ def page(
     """
     only = only or LeadFilter()
     if only.is_empty and after is None:
-        rows = connection.rows(f"{_RECENT} order by lead_rank limit ?", (channel_id, limit + 1))
+        rows = connection.rows(_listed(_RECENT), (channel_id, limit + 1))
     else:
         rows = _further(connection, channel_id, limit + 1, after, only)
-    captured = _captured(connection, channel_id, [row["id"] for row in rows[:limit]])
-    found = [_ready(row) | {"captured_by": captured.get(row["id"])} for row in rows[:limit]]
+    found = [_ready(row) for row in rows[:limit]]
     last = found[-1] if len(rows) > limit else None
     return found, None if last is None else (last["created_at"], last["id"])
 
@@ -78,13 +78,10 @@ def _ready(row: dict[str, Any]) -> dict[str, Any]:
     return values | {"created_at": values["created_at"] and f"{values['created_at']}Z"}
 
 
-def _captured(connection: Connection, channel_id: str, ids: Sequence[str]) -> dict[str, str]:
-    """Lead id → `landing_page` or `zoho_crm`."""
-    if not ids or "captured_by" not in connection.fetch("select * from lead limit 0")[0]:
-        return {}
-    marks = ", ".join("?" * len(ids))
-    query = f"select zoho_lead_id, captured_by from lead where channel_id = ? and zoho_lead_id in ({marks})"  # noqa: S608
-    return dict(connection.fetch(query, (channel_id, *ids))[1])
+def _listed(query: str, beyond: str = "") -> str:
+    """The query of the leads of a list, in its order and with its limit."""
+    leads = with_later("captured_by", query)
+    return f"select * from ({leads}) as found where 1 = 1{beyond} {_ORDER} limit ?"  # noqa: S608
 
 
 def _further(
@@ -92,12 +89,11 @@ def _further(
 ) -> list[dict[str, Any]]:
     beyond, place = _beyond(after)
     filters, values = _filters(channel_id, only)
-    found = f"select * from (%s) as found where 1 = 1{beyond} {_ORDER} limit ?"  # noqa: S608
-    rows = connection.rows(found % (_LEADS + filters), (channel_id, *values, *place, limit))
+    rows = connection.rows(_listed(_LEADS + filters, beyond), (channel_id, *values, *place, limit))
     rows = _with_people(connection, channel_id, rows)
     if not only.is_empty:
         return rows
-    newer = connection.rows(found % f"{_RECENT} and is_newer_than_as_of", (channel_id, *place, limit))
+    newer = connection.rows(_listed(f"{_RECENT} and is_newer_than_as_of", beyond), (channel_id, *place, limit))
     # each of them was created after as_of, and so after every other lead
     known = {row["id"] for row in rows}
     return [*(row for row in newer if row["id"] not in known), *rows][:limit]

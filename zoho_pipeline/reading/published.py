@@ -1,5 +1,6 @@
 """The published marts: people, pages and BI tools read them while the pipeline works."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,3 +25,17 @@ def connect(warehouse: Warehouse) -> Iterator[Connection]:
         if connection is None:
             raise NotPublished(NOT_PUBLISHED)
         yield connection
+
+
+def with_later(columns: str, query: str) -> str:
+    """A query that also gives these columns, as null where the marts are of a build that had none of them.
+
+    A name that the innermost table lacks is looked up one level further out. So people get answers between an update
+    and the next transform.
+
+    Args:
+        columns: names of the first table of the query, with `, ` between them.
+    """
+    nulls = ", ".join(f"null as {name}" for name in columns.split(", "))
+    inner = re.sub(r"\sfrom\s", f", {columns} from ", query, count=1)
+    return f"select found.* from (select {nulls}) as missing, lateral ({inner}) as found"  # noqa: S608

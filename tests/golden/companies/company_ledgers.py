@@ -203,7 +203,7 @@ def make_odd(rng: random.Random, tables: dict[str, list[Row]]) -> None:
 
 
 def send_forms(rng: random.Random, now: datetime, leads: list[Row], items: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the keys of the leads, of whom some share an address, and what they sent before and after."""
+    """Return the keys of the leads, and what they sent before and after. Some leads share an address."""
     keys: list[Row] = []
     for lead in leads:
         for kind, start in (("email", "e"), ("secondary_email", "e"), ("phone", "p"), ("mobile", "p")):

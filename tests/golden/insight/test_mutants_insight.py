@@ -158,7 +158,7 @@ MUTANTS = {
         "cast(x_base - n_converted as varchar)",
         "cast(x_base as varchar)",
     ),
-    "an untested topic without a word": (
+    "an untested topic is not marked": (
         "topic_performance",
         "' (too few leads for a test; '",
         "' ('",

@@ -40,7 +40,7 @@ def run_model(
     """Return the rows of a model over `tables`, which are kept in the session.
 
     Args:
-        mutant: a part of the SQL that occurs exactly once, and what stands there instead.
+        mutant: a part of the SQL that occurs exactly once, and the text that replaces it.
     """
     for table, rows in {**tables, **_numbers(connection, name)}.items():
         _write(connection, table, rows)

@@ -1,6 +1,7 @@
 """Submissions and keys of leads in the raw tables, by real syncs on both engines."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -155,14 +156,13 @@ def test_a_crash_between_the_two_databases_loads_nothing_twice(bench: SyncBench)
     assert loaded(bench).keys() == ids
 
 
-def test_while_another_process_loads_nobody_else_does(bench: SyncBench) -> None:
-    FormKeys(bench.registry).add("acme", [])
-    put(bench)
+def refused_beside_a_load(bench: SyncBench, work: Callable[[], object]) -> list[Exception]:
+    """How work is refused in another thread while this one holds the lock of the channel's submissions."""
     refused: list[Exception] = []
 
     def try_it() -> None:
         try:
-            load_forms(bench.registry, bench.warehouse, "acme", wait=0.0)
+            work()
         except ChannelBusy as error:
             refused.append(error)
 
@@ -170,6 +170,13 @@ def test_while_another_process_loads_nobody_else_does(bench: SyncBench) -> None:
         thread = threading.Thread(target=try_it)
         thread.start()
         thread.join()
+    return refused
+
+
+def test_while_another_process_loads_nobody_else_does(bench: SyncBench) -> None:
+    FormKeys(bench.registry).add("acme", [])
+    put(bench)
+    refused = refused_beside_a_load(bench, lambda: load_forms(bench.registry, bench.warehouse, "acme", wait=0.0))
     assert len(refused) == 1
     assert loaded(bench) == {}
     assert load(bench) == 1
@@ -339,16 +346,5 @@ def test_what_is_no_address_is_not_looked_for(bench: SyncBench, email: str) -> N
 
 
 def test_a_purge_waits_for_a_load(bench: SyncBench) -> None:
-    refused: list[Exception] = []
-
-    def try_it() -> None:
-        try:
-            purge_alone(bench.settings, bench.warehouse, "acme", wait=0.0)
-        except ChannelBusy as error:
-            refused.append(error)
-
-    with channel_lock(bench.settings, "acme", kind=LOCK_KIND):
-        thread = threading.Thread(target=try_it)
-        thread.start()
-        thread.join()
+    refused = refused_beside_a_load(bench, lambda: purge_alone(bench.settings, bench.warehouse, "acme", wait=0.0))
     assert len(refused) == 1

@@ -1,6 +1,5 @@
 """The form keys of channels: public names by which a page posts to a channel, each with the origins that may do it."""
 
-import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from sqlalchemy import Row, delete, insert, select
 from zoho_pipeline.channels.errors import ChannelError
 from zoho_pipeline.channels.forms.salts import ensure_salt
 from zoho_pipeline.channels.platform.tenants import check_origin
+from zoho_pipeline.channels.platform.webhook_endpoints import new_signing_secret
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import form_channels, form_keys
 from zoho_pipeline.channels.registry.token_store import FORM_SALT, FORM_SECRET
@@ -67,7 +67,7 @@ class FormKeys:
         """
         self._registry.get(channel_id)
         allowed = sorted({check_origin(text) for text in origins})
-        form_key, secret = f"fk_{secrets.token_hex(12)}", _new_secret()
+        form_key, secret = f"fk_{secrets.token_hex(12)}", new_signing_secret()
         with self._database.write() as transaction:
             now = self._database.now_in(transaction)
             ensure_salt(transaction, self._encryptor, channel_id, now)
@@ -114,11 +114,6 @@ class FormKeys:
         salt = self._encryptor.decrypt(row.salt_seal, row.channel_id, FORM_SALT)
         secret = self._encryptor.decrypt(row.secret_seal, form_key, FORM_SECRET)
         return OpenForm(form_key, row.channel_id, frozenset(row.origins), salt, secret)
-
-
-def _new_secret() -> Secret:
-    """A key of Standard Webhooks: `whsec_` and base64 of 32 random bytes."""
-    return Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 
 def _key(row: Row[Any]) -> FormKey:

@@ -4,8 +4,8 @@ import secrets
 from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys, form_submissions
@@ -18,10 +18,9 @@ WAITING = "waiting"
 
 def ensure_salt(transaction: Connection, encryptor: Encryptor, channel_id: str, now: datetime) -> None:
     """Make the salt of a channel that has none."""
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
     seal = encryptor.encrypt(Secret(secrets.token_hex(32)), channel_id, FORM_SALT)
     row = {"channel_id": channel_id, "salt_seal": seal, "created_at": now}
-    transaction.execute(dialect.insert(form_channels).values(**row).on_conflict_do_nothing())
+    transaction.execute(insert_or(transaction, form_channels).values(**row).on_conflict_do_nothing())
 
 
 def salt_of(registry: Registry, channel_id: str) -> Secret | None:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import orjson
 from sqlalchemy import Connection, delete, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.forms.salts import WAITING
 from zoho_pipeline.channels.registry.tables import form_submissions as table
 
@@ -121,11 +121,10 @@ def waiting_of_person(transaction: Connection, channel_id: str, keys: Collection
 
 def forget(transaction: Connection, channel_id: str, hashes: Iterable[str], now: datetime) -> None:
     """Keep nothing of these submissions but the hashes of their ids."""
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
     gone: dict[str, Any] = dict.fromkeys(("submission_id", "content_hash", "row", "email_key", "phone_key"))
     gone |= {"state": FORGOTTEN, "kept_from": now}
     for found in hashes:
-        new = dialect.insert(table).values(channel_id=channel_id, id_hash=found, received_at=now, **gone)
+        new = insert_or(transaction, table).values(channel_id=channel_id, id_hash=found, received_at=now, **gone)
         transaction.execute(new.on_conflict_do_update(index_elements=["channel_id", "id_hash"], set_=gone))
 
 
@@ -162,10 +161,9 @@ def _known(transaction: Connection, keys: Collection[tuple[str, str]]) -> dict[t
 
 def _insert(transaction: Connection, rows: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
     """Insert the rows whose key is free; their keys."""
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
     found: set[tuple[str, str]] = set()
     for part in _parts(rows, 80):
-        new = dialect.insert(table).values([dict(row) for row in part]).on_conflict_do_nothing()
+        new = insert_or(transaction, table).values([dict(row) for row in part]).on_conflict_do_nothing()
         found.update(
             (row[0], row[1]) for row in transaction.execute(new.returning(table.c.channel_id, table.c.id_hash))
         )

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.platform_tables import channel_events as events_table
@@ -206,8 +206,7 @@ def _count(transaction: Connection, channel_id: str, more: int, now: datetime) -
     """Add changes to the number that is told together."""
     if not more:
         return
-    dialect = postgresql if transaction.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(untold).values(channel_id=channel_id, count=more, at=now)
+    first = insert_or(transaction, untold).values(channel_id=channel_id, count=more, at=now)
     values = {"count": untold.c.count + more, "at": now}
     transaction.execute(first.on_conflict_do_update(index_elements=["channel_id"], set_=values))
 

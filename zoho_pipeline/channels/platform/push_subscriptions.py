@@ -146,7 +146,7 @@ def judge_silence(transaction: Connection, found: Subscription, missed_at: datet
     store(transaction, found.channel_id, silent_since=silent)
     if silent is not None and now - silent >= SILENCE and found.state not in BROKEN:
         why = f"changes came for {SILENCE.total_seconds() / 3600:g} hours, and no notification"
-        # a renewal at once shows whether Zoho ended it without a word; else that would show half a week later
+        # a renewal at once shows whether Zoho ended it and told nobody; otherwise that would show half a week later
         change_state(transaction, found.channel_id, STOPPED, why, now, renew_at=found.zoho_now(now))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.errors import InvalidSetting
 from zoho_pipeline.channels.registry.platform_tables import TENANT
 from zoho_pipeline.channels.registry.platform_tables import tenants as table
@@ -34,10 +34,9 @@ class Tenants:
         """
         checked = tuple(dict.fromkeys(check_origin(origin) for origin in origins))
         check_tenant(tenant)
-        dialect = postgresql if self._database.is_postgres else sqlite
         with self._database.write() as transaction:
             values = {"origins": list(checked), "updated_at": self._database.now_in(transaction)}
-            first = dialect.insert(table).values(tenant=tenant, **values)
+            first = insert_or(transaction, table).values(tenant=tenant, **values)
             transaction.execute(first.on_conflict_do_update(index_elements=["tenant"], set_=values))
         return checked
 

@@ -75,7 +75,7 @@ class Endpoints:
         if tenant is not None:
             check_tenant(tenant)
         endpoint_id = f"ep_{secrets.token_hex(6)}"
-        secret = Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
+        secret = new_signing_secret()
         seal = self._registry.encryptor.encrypt(secret, endpoint_id, WEBHOOK)
         with self._database.write() as transaction:
             values: dict[str, Any] = {"id": endpoint_id, "url": url, "tenant": tenant, "events": wanted or None}
@@ -124,6 +124,11 @@ class Endpoints:
         self.get(endpoint_id)
         with self._database.write() as transaction:
             transaction.execute(delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id))
+
+
+def new_signing_secret() -> Secret:
+    """A secret of Standard Webhooks: `whsec_` and base64 of 32 random bytes."""
+    return Secret(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
 
 def open_secret(registry: Registry, endpoint_id: str, seal: str) -> Secret:

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.registry.model import ACTIVE, RECONNECT_NEEDED
 from zoho_pipeline.logs import redact
@@ -124,9 +124,8 @@ def prune(connection: Connection, now: datetime) -> None:
 
 
 def _next_number(connection: Connection, channel_id: str) -> int:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     numbers = tables.event_numbers
-    first = dialect.insert(numbers).values(channel_id=channel_id, seq=1)
+    first = insert_or(connection, numbers).values(channel_id=channel_id, seq=1)
     upsert = first.on_conflict_do_update(index_elements=["channel_id"], set_={"seq": numbers.c.seq + 1})
     return int(connection.execute(upsert.returning(numbers.c.seq)).scalar_one())
 

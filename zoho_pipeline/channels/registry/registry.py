@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from zoho_pipeline.channels.database.database import Database
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.errors import ChannelError, RegistryError, RowsRemain
 from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
@@ -310,10 +310,9 @@ class Registry:
     def claim_nonce(self, nonce: str) -> bool:
         """Mark the nonce of a consent as used; False if it was used before. It is kept for a day, longer than any
         state is valid."""
-        dialect = postgresql if self.database.is_postgres else sqlite
         with self.database.write() as transaction:
             now = self.database.now_in(transaction)
-            first = dialect.insert(tables.states).values(nonce=nonce, used_at=now).on_conflict_do_nothing()
+            first = insert_or(transaction, tables.states).values(nonce=nonce, used_at=now).on_conflict_do_nothing()
             transaction.execute(delete(tables.states).where(tables.states.c.used_at < now - _NONCES_KEPT))
             return transaction.execute(first).rowcount == 1
 

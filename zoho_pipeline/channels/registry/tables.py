@@ -159,7 +159,7 @@ form_channels = Table(
 form_keys = Table(
     "registry_form_keys",
     metadata,
-    Column("form_key", String(_ID), primary_key=True),  # it is public: it stands in the source of a page
+    Column("form_key", String(_ID), primary_key=True),  # it is public: everybody can read it in the HTML of a page
     Column("channel_id", String(_ID), ForeignKey("registry_channels.channel_id", ondelete="CASCADE"), nullable=False),
     Column("origins", Json, nullable=False),  # the pages that may post from a browser
     Column("secret_seal", Text, nullable=False),  # of Standard Webhooks, for a server that posts

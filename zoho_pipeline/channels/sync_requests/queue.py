@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.channel_rows import read_channel
@@ -78,8 +78,7 @@ def request_sync(
             )
         values: dict[str, Any] = {"id": f"sr_{secrets.token_hex(12)}", "channel_id": channel_id, "reason": reason}
         values |= {"requested_by": requested_by, "full": full, "state": QUEUED, "asked_at": now, "progress": {}}
-        dialect = postgresql if registry.database.is_postgres else sqlite
-        added = transaction.execute(dialect.insert(sync_requests).values(values).on_conflict_do_nothing())
+        added = transaction.execute(insert_or(transaction, sync_requests).values(values).on_conflict_do_nothing())
         if added.rowcount == 1:
             announce(transaction, channel, values["id"], QUEUED, now)
             return _get(transaction, values["id"]), False

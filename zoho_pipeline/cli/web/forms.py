@@ -1,16 +1,12 @@
 """The commands `forms …`: the form keys of a channel, what came by them, and forgetting a person."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoho_pipeline.cli.channels import channel_argument
 from zoho_pipeline.cli.output import format_option, print_json, print_list, say
 from zoho_pipeline.cli.session import Session
-
-if TYPE_CHECKING:
-    from zoho_pipeline.channels.forms.form_keys import FormKey
 
 _SHOWN = ("form_key", "origins", "stored", "suspect", "no_consent", "last_at", "created_at")
 _SUBMISSION = ("submission_id", "submitted_at", "state", "form_id", "utm_source", "utm_campaign", "suspect_reason")
@@ -29,7 +25,7 @@ def forms() -> None:
 
 @forms.group(short_help="The form keys of a channel.")
 def keys() -> None:
-    """Make and delete form keys. A form key is public: it stands in the source of the page."""
+    """Make and delete form keys. A form key is public: everybody can read it in the HTML of the page."""
 
 
 @keys.command(short_help="Make a form key.")
@@ -114,7 +110,7 @@ def list_forms(channel_id: str, submissions: bool, limit: int, output: str) -> N
         rows = newest_submissions(session.registry, session.warehouse, channel_id, limit)
         print_list(rows, output, "No form has sent anything to this channel.", _SUBMISSION)
         return
-    found = [_as_dict(key) for key in FormKeys(session.registry).list(channel_id)]
+    found = [asdict(key) for key in FormKeys(session.registry).list(channel_id)]
     print_list(found, output, f"There is no form key. Make one with: zoho-pipeline forms keys add {channel_id}", _SHOWN)
 
 
@@ -153,7 +149,3 @@ def forget(channel_id: str, email: str, phone: str, output: str) -> None:
         print_json({"channel_id": channel_id, "forgotten": done.submissions})
         return
     say(f"{done.submissions} submissions of this person were deleted from channel {channel_id}.")
-
-
-def _as_dict(key: "FormKey") -> dict[str, Any]:
-    return asdict(key)

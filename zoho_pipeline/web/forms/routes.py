@@ -164,7 +164,7 @@ def _read(fields: Mapping[str, Any]) -> Given:
 
 def _answered(desk: FormDesk, form: OpenForm, answer: Answer, response: Response) -> Stored:
     if answer == "unknown_key":
-        desk.keys.forget(form.form_key)
+        desk.keys.forget(form)
         raise not_found()
     if answer == "conflict":
         raise Problem("conflict", "Another submission has this submission_id. Make a new one for each submission.")

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zoho_pipeline.channels.database.texts import can_be_stored
 from zoho_pipeline.web.http.problems import Problem, problem_answer
 
 BODY_BYTES = 64 * 1024
@@ -51,7 +52,7 @@ def _unstorable(value: Any) -> bool:
     while waiting:
         part = waiting.pop()
         if isinstance(part, str):
-            if "\0" in part or any("\ud800" <= character <= "\udfff" for character in part):
+            if not can_be_stored(part):
                 return True
         elif isinstance(part, dict):
             waiting += [*part, *part.values()]

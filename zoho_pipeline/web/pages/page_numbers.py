@@ -11,22 +11,11 @@ from typing import Any
 
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, ChannelNumbers, numbers_of, read_contents
 from zoho_pipeline.reading.insight_page import WEEKS
+from zoho_pipeline.reading.published import with_later
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.warehouse.connection import Connection
 
-
-def _with_later(columns: str, query: str) -> str:
-    """A query that also gives these columns, as null where the marts are of a build that had none of them.
-
-    A name that the innermost table lacks is looked up one level further out. So the page answers between an update and
-    the next transform.
-    """
-    nulls = ", ".join(f"null as {name}" for name in columns.split(", "))
-    inner = query.replace(" from ", f", {columns} from ", 1)
-    return f"select found.* from (select {nulls}) as missing, lateral ({inner}) as found"  # noqa: S608
-
-
-_INSIGHT = _with_later(
+_INSIGHT = with_later(
     "conversion_cohort_from, conversion_cohort_to",
     """select channel_id, as_of_date, as_of_utc, data_status, leads_this_month, leads_last_month_same_point,
     leads_last_month_full, leads_change_rate, trend_direction, topic_status, median_hours_to_first_contact,
@@ -38,7 +27,7 @@ _INSIGHT = _with_later(
  from channel_insight where channel_id = ? order by as_of_date desc limit 1""",
 )
 _TOTAL = "select count(*) from lead where channel_id = ?"
-_NEWEST = _with_later(
+_NEWEST = with_later(
     "captured_by",
     "select lead_rank, created_local, full_name, company, lead_source, lead_status, content_id, content_title,"
     " is_converted, is_newer_than_as_of"
@@ -56,12 +45,12 @@ _LISTS = {
         " where channel_id = ? and as_of_date = ? and dimension = 'lead_channel' and n_leads > 0"
         " order by n_leads desc, dimension_value"
     ),
-    "topic_rates": _with_later(
+    "topic_rates": with_later(
         "rest_rate, n_topics_tested",
         "select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, base_rate, evidence"
         " from topic_performance where channel_id = ? and as_of_date = ?",
     ),
-    "first_contact": _with_later(
+    "first_contact": with_later(
         "n_contact_before_creation, n_converted_without_contact",
         "select n_leads, n_contacted, n_uncontacted, oldest_uncontacted_hours"
         " from time_to_first_contact where channel_id = ? and as_of_date = ? and dimension = 'all'",

@@ -289,12 +289,14 @@ def _resident(process: "subprocess.Popen[str]") -> float:
 @contextmanager
 def _beside(command: list[str], env: dict[str, str]) -> Iterator[None]:
     """A program that runs beside the block and is ended with it."""
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(  # a worker beside a server ends with its input
+        command, env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 @contextmanager

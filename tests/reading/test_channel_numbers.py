@@ -8,7 +8,7 @@ import duckdb
 import psycopg2
 import pytest
 
-from zoho_pipeline.reading.channel_numbers import read_contents, read_numbers
+from zoho_pipeline.reading.channel_numbers import read_numbers
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
@@ -19,19 +19,13 @@ create table channel_insight (channel_id text, as_of_date date, as_of_utc timest
     leads_change_rate double precision);
 create table lead (channel_id text, zoho_lead_id text);
 create table recent_lead (channel_id text, is_newer_than_as_of boolean);
-create table content_performance (channel_id text, content_id text, title text, model text,
-    credited_leads decimal(18, 10), credited_won_deals decimal(18, 10), won_revenue decimal(18, 2), currency text);
 insert into channel_insight values
     ('a', '2026-06-29', '2026-06-29 12:00:00', 'ok', 1, 1, 1, 0),
     ('a', '2026-06-30', '2026-06-30 12:00:00', 'ok', 3, 2, 9, 0.5),
     ('none', '2026-06-30', '2026-06-30 12:00:00', 'ok', 0, 0, 0, null),
     ('never', '2026-06-30', '2026-06-30 12:00:00', 'never_synced', null, null, null, null);
 insert into lead values ('a', '1'), ('a', '2'), ('other', '1');
-insert into recent_lead values ('a', true), ('a', false), ('other', true);
-insert into content_performance values
-    ('a', 'x', 'X', 'last_touch', 2, 1, 10, 'INR'), ('a', 'y', null, 'last_touch', 3, null, null, 'INR'),
-    ('a', 'x', 'X', 'linear', 9, 1, 10, 'INR'), ('a', '(none)', null, 'last_touch', 9, 0, 0, 'INR'),
-    ('a', 'z', 'Z', 'last_touch', 0, 0, 0, 'INR'), ('other', 'x', 'X', 'last_touch', 5, 1, 10, 'INR')
+insert into recent_lead values ('a', true), ('a', false), ('other', true)
 """
 
 
@@ -61,12 +55,3 @@ def test_no_leads_are_zero_and_no_data_is_none(marts: Connection) -> None:
     never = found["never"]
     assert {never.as_of, never.total, never.this_month, never.newer_than_as_of} == {None}
     assert read_numbers(marts, []) == {}
-
-
-def test_the_content_with_the_most_leads(marts: Connection) -> None:
-    found = read_contents(marts, "a", 5)
-    assert [(row["title"], row["leads"], row["won"], row["revenue"]) for row in found] == [
-        ("y", 3, None, None),
-        ("X", 2, 1, 10),
-    ]
-    assert len(read_contents(marts, "a", 1)) == 1

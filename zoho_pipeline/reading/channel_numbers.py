@@ -98,17 +98,3 @@ def data_status(numbers: ChannelNumbers | None, stale_after_hours: object, now: 
         if numbers.data_status == known:
             return known
     return "never_synced"
-
-
-def read_contents(connection: Connection, channel_id: str, limit: int) -> list[dict[str, Any]]:
-    """The content items with the most leads by last touch: {title, leads, won, revenue, currency}.
-
-    `leads` and `won` are sums of credits. `won` and `revenue` are None where deals cannot be read.
-    """
-    return connection.rows(
-        "select coalesce(title, content_id) as title, credited_leads as leads, credited_won_deals as won,"
-        " won_revenue as revenue, currency from content_performance"
-        " where channel_id = ? and model = 'last_touch' and content_id <> '(none)' and credited_leads > 0"
-        " order by credited_leads desc, content_id limit ?",
-        (channel_id, limit),
-    )

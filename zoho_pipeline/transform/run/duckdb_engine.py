@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
+from zoho_pipeline.transform.run.duckdb_pages import pack_pages
 from zoho_pipeline.transform.run.engine import (
     BUSY,
     Publication,
@@ -257,8 +258,7 @@ class DuckDBEngine:
     def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return f"published.{schema}.{quoted(name)}"
 
-    def publish(self, publication: Publication) -> None:
-        # in the draft in which the marts were built, else in a copy of the published file
+    def publish(self, publication: Publication) -> None:  # in the draft of the marts, or in a copy of the last one
         publisher = _DraftPublisher(self, publication)
         publisher.prepare()
         if self._marts_are_new:
@@ -312,6 +312,9 @@ class _DraftPublisher(Publisher):
         self.connection.execute(f"use draft.{MARTS_SCHEMA}")
         super().write_view(model)
         self.connection.execute("use memory.main")
+
+    def pack_pages(self) -> None:
+        pack_pages(self.connection, self.publication, self.publication.names(self._before))
 
     def run_together(self, statements: Sequence[str]) -> None:
         # each of 300 comments in a transaction of its own took twice the CPU, and waited 300 times for the disk

@@ -12,8 +12,9 @@ from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted, text_literal
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, SqlError
 
-_MINE = "channel_id in (select channel_id from run__published)"
-_GONE = "channel_id in (select channel_id from run__removed)"
+MINE = "channel_id in (select channel_id from run__published)"
+GONE = "channel_id in (select channel_id from run__removed)"
+"""Conditions on rows of a mart, once `prepare` has named the channels of the run."""
 
 
 class Publisher(ABC):
@@ -40,6 +41,9 @@ class Publisher(ABC):
     def finish(self, model: Model) -> None:  # noqa: B027 (most engines need nothing)
         """Add what a new table of a mart needs besides its rows."""
 
+    def pack_pages(self) -> None:  # noqa: B027 (an engine with indexes needs nothing)
+        """Make what readers of one channel need besides the marts. All marts are written, and the state is not yet."""
+
     def prepare(self) -> None:
         """Name the channels and days that are replaced, in temporary tables; carry the sticky flags over."""
         marts = self.publication.marts.values()
@@ -60,7 +64,7 @@ class Publisher(ABC):
         together = " union all ".join([none, *dated])
         self.connection.execute(
             f"create temporary table run__dates as select distinct d.channel_id, d.as_of_date from ({together}) as d"  # noqa: S608
-            f" where d.{_MINE}"
+            f" where d.{MINE}"
         )
         for model in marts:
             if model.name in self._before:
@@ -71,7 +75,7 @@ class Publisher(ABC):
         for model in self.publication.marts.values():
             target = self.target(model.name)
             if self.publication.held_back:
-                self.connection.execute(f"delete from {target} where not {_MINE}")  # noqa: S608
+                self.connection.execute(f"delete from {target} where not {MINE}")  # noqa: S608
             if self._before.get(model.name):
                 self._carry_over(model, target)
         self._finish_marts()
@@ -123,6 +127,7 @@ class Publisher(ABC):
                 self.drop(view.name)  # it was a table
             self.write_view(view)
         self._write_comments()
+        self.pack_pages()
         self._write_state()
 
     def _write_comments(self) -> None:
@@ -142,7 +147,7 @@ class Publisher(ABC):
         # two statements, because one with `or` would read the whole mart instead of using an index
         self.connection.execute(f"delete from {target} as m where {_replaced(model)}")  # noqa: S608
         if self.publication.removed:
-            self.connection.execute(f"delete from {target} where {_GONE}")  # noqa: S608
+            self.connection.execute(f"delete from {target} where {GONE}")  # noqa: S608
         self.connection.execute(f"insert into {target} {self._new_rows(model)}")
 
     def _make_anew(self, model: Model) -> None:
@@ -156,13 +161,13 @@ class Publisher(ABC):
 
     def _new_rows(self, model: Model) -> str:
         listed = ", ".join(map(quoted, self.engine.shape(model.name)))
-        return f"select {listed} from {quoted(model.name)} where {_MINE} order by channel_id"  # noqa: S608
+        return f"select {listed} from {quoted(model.name)} where {MINE} order by channel_id"  # noqa: S608
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""
         shape, before = self.engine.shape(model.name), self._before[model.name]
         shared = [name for name in shape if name in before]
-        stays = f"not m.{_GONE} and not {_replaced(model)}"
+        stays = f"not m.{GONE} and not {_replaced(model)}"
 
         def copy(columns: Collection[str]) -> None:
             listed = ", ".join(map(quoted, columns))
@@ -219,4 +224,4 @@ def _replaced(model: Model) -> str:
         return (
             "exists (select 1 from run__dates as d where d.channel_id = m.channel_id and d.as_of_date = m.as_of_date)"
         )
-    return f"m.{_MINE}"
+    return f"m.{MINE}"

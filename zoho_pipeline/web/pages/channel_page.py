@@ -18,13 +18,11 @@ from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, form_line, push_
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback import wishes
 
-LEADS = 20
-CONTENTS = 5
 SYNCS = 10
 WISHES = 20
 NUMBERS_BYTES, NUMBERS_SECONDS = 16 * 2**20, 600.0
 """The numbers of some 500 pages. A page is made anew whenever the registry changes, which on a busy installation is
-many times per second. Its numbers change with a publication alone, and reading them is two thirds of its cost."""
+many times per second. Its numbers change with a publication alone."""
 
 PATHS = {"sync": "syncs", "resume": "resume"}
 KeptNumbers = SizedCache[PageNumbers]
@@ -113,6 +111,6 @@ def _numbers(found: WebServices, kept: KeptNumbers, channel_id: str) -> PageNumb
     numbers = kept.get(key)
     if numbers is None:
         with found.published.reading() as marts:
-            numbers = read_page_numbers(marts, channel_id, LEADS, CONTENTS) if marts else PageNumbers()
+            numbers = read_page_numbers(marts, channel_id) if marts else PageNumbers()
         kept.put(key, numbers, numbers.size)
     return numbers

@@ -1,62 +1,29 @@
 """What the page of a channel reads from the published marts: its few columns, in as few queries as that takes.
 
-`insight.read_from` reads every column and every list, because it answers programs. A page shows a tenth of that, and
-nine tenths of a query on one channel are its plan and its columns. So a page has queries of its own.
+`insight.read_from` reads every column and every list, because it answers programs. A page shows a tenth of that. Where
+a publication has the rows of a page packed into one (see `channel_pages`), one query is enough.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from sys import getsizeof
 from typing import Any
 
-from zoho_pipeline.reading.channel_numbers import HAS_DATA, ChannelNumbers, numbers_of, read_contents
-from zoho_pipeline.reading.insight_page import WEEKS
+from zoho_pipeline.reading.channel_numbers import HAS_DATA, ChannelNumbers, numbers_of
 from zoho_pipeline.reading.published import with_later
-from zoho_pipeline.reading.values import json_ready
-from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.reading.values import from_json, json_ready
+from zoho_pipeline.transform.channel_pages import PACKED, PARTS
+from zoho_pipeline.warehouse.connection import Connection, SqlError
 
-_INSIGHT = with_later(
-    "conversion_cohort_from, conversion_cohort_to",
-    """select channel_id, as_of_date, as_of_utc, data_status, leads_this_month, leads_last_month_same_point,
-    leads_last_month_full, leads_change_rate, trend_direction, topic_status, median_hours_to_first_contact,
-    conversion_rate_30d, conversion_rate_30d_n, conversion_rate_30d_x,
-    conversion_rate_30d_ci_low, conversion_rate_30d_ci_high,
-    top_sources_period, top_source_1, top_source_1_leads, top_source_2, top_source_2_leads,
-    top_source_3, top_source_3_leads, other_sources_leads, unknown_source_leads,
-    suggested_topic_1, suggested_topic_2, suggested_topic_3
- from channel_insight where channel_id = ? order by as_of_date desc limit 1""",
-)
-_TOTAL = "select count(*) from lead where channel_id = ?"
-_NEWEST = with_later(
-    "captured_by",
-    "select lead_rank, created_local, full_name, company, lead_source, lead_status, content_id, content_title,"
-    " is_converted, is_newer_than_as_of"
-    " from recent_lead where channel_id = ? and (lead_rank <= ? or is_newer_than_as_of)",
-)
-_WEEKS = "select period_start, n_leads, is_partial from lead_volume where channel_id = ? and grain = 'week'"
-_LISTS = {
-    "source_rates": (
-        "select dimension_value, n_leads, n_converted, conversion_rate, ci_low, ci_high, display_status"
-        " from conversion_rate where channel_id = ? and as_of_date = ? and dimension = 'lead_source'"
-        " and stage = 'deal' and definition = 'matured_30d'"
-    ),
-    "lead_channels": (
-        "select dimension_value as lead_channel, n_leads from time_to_first_contact"
-        " where channel_id = ? and as_of_date = ? and dimension = 'lead_channel' and n_leads > 0"
-        " order by n_leads desc, dimension_value"
-    ),
-    "topic_rates": with_later(
-        "rest_rate, n_topics_tested",
-        "select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, base_rate, evidence"
-        " from topic_performance where channel_id = ? and as_of_date = ?",
-    ),
-    "first_contact": with_later(
-        "n_contact_before_creation, n_converted_without_contact",
-        "select n_leads, n_contacted, n_uncontacted, oldest_uncontacted_hours"
-        " from time_to_first_contact where channel_id = ? and as_of_date = ? and dimension = 'all'",
-    ),
+_LISTS = ("weeks", "source_rates", "lead_channels", "topic_rates", "first_contact")
+"""The parts of a page that are lists of its insight."""
+
+_QUERIES = {
+    name: with_later(", ".join(part.later), part.query) if part.later else part.query for name, part in PARTS.items()
 }
-"""Name in the insight of the page → its rows of the newest day."""
+
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -66,8 +33,10 @@ class PageNumbers:
     Attributes:
         numbers: those of the API; None: no transform has published the channel.
         insight: the newest row of `channel_insight`, and its lists: weeks (oldest first), source_rates (conversion
-            within 30 days by lead source), topic_rates, first_contact (at most one row: all leads). None: no data.
-        contents: see `read_contents`.
+            within 30 days by lead source), lead_channels, topic_rates, first_contact (at most one row: all leads).
+            None: no data.
+        contents: the content items with the most leads by last touch: {title, leads, won, revenue, currency}. `leads`
+            and `won` are sums of credits. `won` and `revenue` are None where deals cannot be read.
         leads: the newest rows of `recent_lead`, the newest first, without addresses and phone numbers.
     """
 
@@ -80,33 +49,67 @@ class PageNumbers:
     def size(self) -> int:
         """About how many bytes of memory it takes. A text of a tenant may be long, so each value counts."""
         insight = self.insight or {}
-        lists = [self.contents, self.leads, *(insight[name] for name in (*_LISTS, "weeks") if name in insight)]
+        lists = [self.contents, self.leads, *(insight[name] for name in _LISTS if name in insight)]
         rows = [insight, *(row for rows in lists for row in rows)]
         return 2048 + sum(getsizeof(row) + sum(map(getsizeof, row.values())) for row in rows)
 
 
-def read_page_numbers(connection: Connection, channel_id: str, leads: int, contents: int) -> PageNumbers:
-    """The numbers of a channel. Without data, its lists are empty.
-
-    Args:
-        leads, contents: the most rows of the two lists.
-    """
-    found = connection.rows(_INSIGHT, (channel_id,))
-    recent = sorted(connection.rows(_NEWEST, (channel_id, leads)), key=lambda row: row["lead_rank"])
-    if not found:
-        return PageNumbers(leads=recent[:leads])
-    row = found[0]
-    total = int(connection.fetch(_TOTAL, (channel_id,))[1][0][0])
-    numbers = numbers_of(row, total, sum(lead["is_newer_than_as_of"] for lead in recent))
+def read_page_numbers(connection: Connection, channel_id: str) -> PageNumbers:
+    """The numbers of a channel. Without data, its lists are empty."""
+    found = _packed(connection, channel_id) or _queried(connection, channel_id)
+    leads = found["leads"]
+    if not found["insight"]:
+        return PageNumbers(leads=leads)
+    row = found["insight"][0]
+    numbers = numbers_of(row, _number(found["total"]), _number(found["newer"]))
     if row["data_status"] not in HAS_DATA:
-        return PageNumbers(numbers, leads=recent[:leads])
-    insight: dict[str, Any] = _ready(row)
-    day = (channel_id, row["as_of_date"])
-    insight |= {name: [_ready(row) for row in connection.rows(query, day)] for name, query in _LISTS.items()}
-    # a channel has few weeks: to order them here costs less than the plan of an ordered query
-    weeks = sorted((_ready(row) for row in connection.rows(_WEEKS, (channel_id,))), key=lambda row: row["period_start"])
-    insight["weeks"] = weeks[-WEEKS:]
-    return PageNumbers(numbers, insight, read_contents(connection, channel_id, contents), recent[:leads])
+        return PageNumbers(numbers, leads=leads)
+    insight: dict[str, Any] = _ready(row) | {name: [_ready(row) for row in found[name]] for name in _LISTS}
+    insight["weeks"].reverse()
+    return PageNumbers(numbers, insight, [_ready(row) for row in found["contents"]], leads)
+
+
+def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
+    """The rows of each part from the packed row; None where the publication has none."""
+    if connection.dialect != "duckdb":
+        return None
+    try:
+        rows = connection.fetch(PACKED, (channel_id,))[1]
+    except SqlError as error:
+        if error.kind != "CatalogException":  # an older version has published, and knew no packed rows
+            raise
+        return None
+    if not rows:
+        return None
+    found: dict[str, Rows] = from_json(rows[0][0])
+    for row in found["insight"]:
+        row["as_of_date"] = date.fromisoformat(row["as_of_date"])
+        row["as_of_utc"] = _time(row["as_of_utc"])
+    for row in found["leads"]:
+        row["created_local"] = _time(row["created_local"])
+    return found
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _queried(connection: Connection, channel_id: str) -> dict[str, Rows]:
+    """The rows of each part, by a query on its mart. Without an insight, most parts are empty."""
+    found: dict[str, Rows] = {name: [] for name in PARTS}
+    for name in ("insight", "leads"):
+        found[name] = connection.rows(_QUERIES[name], (channel_id,))
+    if not found["insight"]:
+        return found
+    day = found["insight"][0]["as_of_date"]
+    for name, part in PARTS.items():
+        if name not in ("insight", "leads"):
+            found[name] = connection.rows(_QUERIES[name], (channel_id, day) if part.of_newest_day else (channel_id,))
+    return found
+
+
+def _number(rows: Rows) -> int:
+    return int(rows[0]["number"]) if rows else 0
 
 
 def _ready(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""The packed rows of pages are those that the published marts give, whatever a run publishes."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.web.world import AS_OF, NAMES, publish_world
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.transform import channel_pages
+from zoho_pipeline.transform.run.transform import transform
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+LATER = AS_OF + timedelta(minutes=32)
+Rows = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages")
+    publish_world(folder)
+    return folder
+
+
+@pytest.fixture
+def warehouse(built: Path, tmp_path: Path) -> Warehouse:
+    for file in ("warehouse.duckdb", "warehouse.published.duckdb"):
+        (tmp_path / file).write_bytes((built / file).read_bytes())
+    return open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
+
+
+def packed(warehouse: Warehouse) -> tuple[Rows, Rows]:
+    """Channel → its packed row, as it was published, and as the published marts give it now."""
+    path = Path(warehouse.url.removeprefix("duckdb:///")).with_name("warehouse.published.duckdb")
+    with closing(duckdb.connect(str(path), read_only=True)) as file:
+        file.execute("set TimeZone = 'UTC'")
+        there = f"select channel_id, content from pipeline_state.{channel_pages.TABLE} where shape = ?"
+        stored = file.execute(there, [channel_pages.SHAPE]).fetchall()
+        assert len(stored) == len(dict(stored))
+        fresh = file.execute(f"select channel_id, content from ({channel_pages.pack()})").fetchall()
+    return dict(stored), dict(fresh)
+
+
+def run(warehouse: Warehouse, statement: str = "", **options: object) -> None:
+    if statement:
+        with warehouse.connect(read_only=False) as connection:
+            connection.execute(statement)
+    transform(warehouse, **{"build_at": LATER, **options})  # type: ignore[arg-type]
+
+
+def change(channel: str) -> str:
+    now = datetime.now(UTC).isoformat()
+    return f"update zoho_raw.leads set company = 'Changed', synced_at = '{now}' where channel_id = '{channel}'"
+
+
+def test_every_channel_has_a_row(warehouse: Warehouse) -> None:
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert sorted(stored) == sorted(NAMES)
+
+
+def test_a_changed_channel_changes_its_row_and_no_other(warehouse: Warehouse) -> None:
+    before, _ = packed(warehouse)
+    run(warehouse, change("small"))
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert "Changed" in stored["small"]
+    assert {name for name in NAMES if stored[name] != before[name]} == {"small", "never"}  # never: as of the build
+
+
+def test_a_removed_channel_has_no_row(warehouse: Warehouse) -> None:
+    run(warehouse, "delete from zoho_raw.channels where channel_id = 'foreign'")
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert sorted(stored) == sorted(set(NAMES) - {"foreign"})
+
+
+def test_a_full_rebuild_and_selected_models_keep_the_rows_true(warehouse: Warehouse) -> None:
+    run(warehouse, change("acme"), select="recent_lead")
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert "Changed" in stored["acme"]
+    run(warehouse, change("small"), full=True)
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert "Changed" in stored["small"]
+
+
+def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
+    with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
+        file.execute(f"update pipeline_state.{channel_pages.TABLE} set shape = 'other', content = '{{}}'")
+    run(warehouse, change("small"))
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert sorted(stored) == sorted(NAMES)
+
+
+def test_marts_of_an_older_version_are_read_as_they_are(warehouse: Warehouse, tmp_path: Path) -> None:
+    """A run that publishes some marts leaves others with the columns of an older version."""
+    with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
+        file.execute("alter table marts.topic_performance drop column rest_rate")
+        file.execute("drop table pipeline_state.channel_pages")
+    run(warehouse, change("small"), select="recent_lead")
+    with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"), read_only=True)) as file:
+        assert file.execute("select count(*) from pipeline_state.channel_pages").fetchone() == (0,)
+    run(warehouse, change("acme"))
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert sorted(stored) == sorted(NAMES)
+
+
+def test_single_marts_have_no_rows(tmp_path: Path, built: Path) -> None:
+    (tmp_path / "warehouse.duckdb").write_bytes((built / "warehouse.duckdb").read_bytes())
+    warehouse = open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
+    run(warehouse, select="lead")
+    with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"), read_only=True)) as file:
+        assert file.execute("select count(*) from pipeline_state.channel_pages").fetchone() == (0,)

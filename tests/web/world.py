@@ -17,6 +17,7 @@ from tests.golden.sql_lab import write_raw
 from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
+from zoho_pipeline.transform import channel_pages
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
@@ -91,7 +92,15 @@ def put(published: Path, home: Path, change: str | None = None) -> Path:
     if change:
         with duckdb.connect(str(draft)) as file:
             file.execute(change)
+            pack_again(file)
     return draft.replace(home / "warehouse.published.duckdb")
+
+
+def pack_again(file: duckdb.DuckDBPyConnection) -> None:
+    """Pack the rows of pages from the marts as they are now, as a publication does."""
+    table = f"pipeline_state.{channel_pages.TABLE}"
+    file.execute(f"delete from {table}")
+    file.execute(f"insert into {table} {channel_pages.pack(shape=channel_pages.SHAPE)}")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from uuid import UUID
 from zoho_pipeline.channels.database.texts import can_be_stored
 from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.submissions import Submission
+from zoho_pipeline.forms.own_phone import without_own_phone
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.transform.dictionaries.urls import AMPERSAND, CLICK_IDS
 
@@ -39,8 +40,6 @@ _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
 _AT = re.compile(r"@|＠|%(?:25)*40")
 """Something around it, in one word, is like an address: a page may have it in its URL."""
 _NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,4})?")
-_BETWEEN_DIGITS = r"(?:[\s()./+-]|%2[0-9A-F])*"
-_NOTHING = re.compile(r"(?!)")
 
 
 class InvalidSubmission(Exception):
@@ -104,16 +103,9 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _check_person(texts, errors)
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
-    number = _number(person["phone"])
-    touch = {name: number.sub("***", cleaned(name, text)) for name, text in texts.items() if text}
+    touch = {name: without_own_phone(person, cleaned(name, text)) for name, text in texts.items() if text}
     version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
-
-
-def _number(phone: str) -> re.Pattern[str]:
-    """The visitor's own phone number, however it is grouped: a page may have it in its path (/thanks/9876543210)."""
-    digits = person_keys.phone_digits(phone)
-    return _NOTHING if digits is None else re.compile(_BETWEEN_DIGITS.join(digits))
 
 
 def is_email(text: str) -> bool:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoho_pipeline.channels.forms.person_keys import phone_hash
+from zoho_pipeline.forms.own_phone import without_own_phone
 from zoho_pipeline.forms.read_submission import InvalidSubmission, cleaned, read_submission
 from zoho_pipeline.forms.suspect import Addresses, disposable_domains, is_disposable, suspect_reason
 from zoho_pipeline.settings import Secret
@@ -105,6 +107,40 @@ def test_the_visitors_own_number_is_kept_nowhere(shown: str) -> None:
     assert (touch["utm_id"], touch["gclid"]) == ("98765", "9876543211")
 
 
+@pytest.mark.parametrize(
+    ("person", "path", "kept"),
+    [
+        ({"phone": "+91 98765 43210 ext 5"}, "p/9876543210", "p/***"),  # the page has it without the extension
+        ({"phone": "1234 5678"}, "p/0012345678/9", "p/00***/9"),
+        ({"phone": "12345"}, "p/12345/1234567", "p/12345/1234567"),
+        ({"phone": "99999 99999"}, "p/999999999999", "p/***"),
+        ({"phone": "9876543210"}, "2026/05/9876543210/6", "2026/05/***/6"),
+        ({"sha": "9876543210"}, "2026/05/98765-43210/6", "2026/05/***/6"),
+        ({"sha": "9876543210"}, "p/919876543210", "p/91***"),
+        ({"sha": "12345678"}, "p/1234-5678/x/123456789", "p/***/x/123456789"),
+        ({"sha": "9876543210"}, "p/9876543211", "p/9876543211"),
+    ],
+)
+def test_the_number_is_hidden_where_it_is_written_otherwise_or_sent_as_a_hash(
+    person: dict[str, str], path: str, kept: str
+) -> None:
+    given = {"phone_sha256": phone_hash(person["sha"])} if "sha" in person else person
+    assert read_submission(fields(landing_url=f"https://a.in/{path}", **given)).touch["landing_url"][13:] == kept
+
+
+@given(
+    st.text("0123456789 -.x/%", max_size=40),
+    st.text("0123456789", min_size=8, max_size=10),
+    st.sampled_from(["", " ", "-", "%20", "("]),
+    st.booleans(),
+)
+def test_no_grouping_of_the_number_is_left(around: str, number: str, between: str, hashed: bool) -> None:
+    shown = between.join(number)
+    given = {"phone_sha256": phone_hash(number)} if hashed else {"phone": number}
+    text = f"{around}x{shown}x{around[::-1]}"
+    assert f"x{shown}x" not in read_submission(fields(utm_term=text, **given)).touch["utm_term"]
+
+
 @given(
     st.text("abé/%2-.", max_size=12),
     *[
@@ -134,6 +170,10 @@ def test_the_time_for_a_hostile_text_grows_with_its_length(fill: str) -> None:
     text = (fill * 300_000)[:300_000]
     for name in ("utm_term", "landing_url"):
         assert len(cleaned(name, text)) <= len(text) * 3
+    digits = "9876543210" * 6_000
+    for person in ({"phone": digits, "phone_sha256": ""}, {"phone": "", "phone_sha256": "a" * 64}):
+        assert len(without_own_phone(person, text[:60_000])) <= 60_000
+        assert without_own_phone(person, digits) in ("***", digits)
 
 
 def test_reasons_in_their_order() -> None:

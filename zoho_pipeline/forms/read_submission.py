@@ -1,5 +1,6 @@
 """From the fields of a form to what is kept of them: checked, hashed, and without anything that names a person."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +12,15 @@ from uuid import UUID
 from zoho_pipeline.channels.database.texts import can_be_stored
 from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.submissions import Submission
+from zoho_pipeline.forms.own_phone import without_own_phone
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.transform.dictionaries.urls import AMPERSAND, CLICK_IDS
-from zoho_pipeline.zoho.parsing import is_digits
 
 LONGEST = 2_000
 """Characters of one field."""
 
 MOST_ELAPSED = 2**53
+"""Milliseconds; a larger number is kept as this one, so that every column holds it."""
 TOUCH_FIELDS = (
     "form_id",
     *(f"utm_{name}" for name in ("source", "medium", "campaign", "term", "content", "id")),
@@ -37,8 +39,7 @@ _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
 _AT = re.compile(r"@|＠|%(?:25)*40")
 """Something around it, in one word, is like an address: a page may have it in its URL."""
-_BETWEEN_DIGITS = r"(?:[\s()./+-]|%2[0-9A-F])*"
-_NOTHING = re.compile(r"(?!)")
+_NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,4})?")
 
 
 class InvalidSubmission(Exception):
@@ -102,16 +103,9 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _check_person(texts, errors)
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
-    number = _number(person["phone"])
-    touch = {name: number.sub("***", cleaned(name, text)) for name, text in texts.items() if text}
+    touch = {name: without_own_phone(person, cleaned(name, text)) for name, text in texts.items() if text}
     version = cleaned("consent_text_version", version)
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
-
-
-def _number(phone: str) -> re.Pattern[str]:
-    """The visitor's own phone number, however it is grouped: a page may have it in its path (/thanks/9876543210)."""
-    digits = person_keys.phone_digits(phone)
-    return _NOTHING if digits is None else re.compile(_BETWEEN_DIGITS.join(digits))
 
 
 def is_email(text: str) -> bool:
@@ -237,14 +231,17 @@ def _instant(value: Any, errors: list[dict[str, str]]) -> datetime | None:
 
 
 def _milliseconds(value: Any, errors: list[dict[str, str]]) -> int | None:
+    """Whole milliseconds. `performance.now()` of a browser gives fractions of them."""
     if isinstance(value, str):
         text = value.strip()
         if not text:
             return None
-        value = int(text) if len(text) <= 16 and is_digits(text) else text
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_ELAPSED):
-        return value
-    _wrong(errors, "elapsed_ms", "It must be a whole number of milliseconds.")
+        value = float(text) if _NUMBER.fullmatch(text) else text
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return int(min(value, MOST_ELAPSED))
+    _wrong(errors, "elapsed_ms", "It must be a number of milliseconds, and not below 0.")
     return None
 
 

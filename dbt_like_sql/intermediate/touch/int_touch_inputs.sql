@@ -1,6 +1,6 @@
 -- One row per touch: the values of the visit in normal form. A UTM field wins over the parameter of the landing URL,
 -- unless it is blank. What the creation of a lead lacks is filled by the submission of the form that created the lead; a
--- value from Zoho always wins. Each submission that is not suspect has a row too: the match of its content needs no lead.
+-- value from Zoho always wins. Each submission of a form has a row too: the match of its content needs no lead.
 with first_visits as (
     select
         fields.channel_id,
@@ -17,7 +17,7 @@ with first_visits as (
 touches as (
     select
         channel_id,
-        zoho_lead_id,
+        zoho_lead_id as record_id,
         'lead_creation' as touch_type,
         created_at as touch_at,
         utm_source,
@@ -35,7 +35,7 @@ touches as (
     union all
     select
         visits.channel_id,
-        visits.zoho_lead_id,
+        visits.zoho_lead_id as record_id,
         'first_visit' as touch_type,
         visits.visited_at as touch_at,
         null as utm_source,
@@ -55,12 +55,51 @@ touches as (
     where
         visits.visited_at < visits.created_at
         and visits.visited_at >= visits.created_at - parameters.touch_window_days * interval '1 day'
+    union all
+    select
+        channel_id,
+        submission_id as record_id,
+        'form_submit' as touch_type,
+        submitted_at as touch_at,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        utm_id,
+        click_id_position,
+        activity_id,
+        landing_url,
+        referrer,
+        false as has_first_visit
+    from int_form_inputs
+    where not is_suspect
+    union all
+    select
+        channel_id,
+        submission_id as record_id,
+        'suspect_submit' as touch_type,
+        submitted_at as touch_at,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        utm_content,
+        utm_term,
+        utm_id,
+        click_id_position,
+        activity_id,
+        landing_url,
+        referrer,
+        false as has_first_visit
+    from int_form_inputs
+    where is_suspect
 ),
 
-normal as (
+-- It is read twice: in whole, and for its submissions alone. Without a copy, the engine makes only what is read.
+normal as not materialized (
     select
         touches.channel_id,
-        touches.zoho_lead_id as record_id,
+        touches.record_id,
         touches.touch_type,
         touches.touch_at,
         case when sources.normal is not null then sources.raw else landings.utm_source end as utm_source_raw,
@@ -117,11 +156,13 @@ creating as (
         matches.matched_by,
         forms.*
     from int_form_matches as matches
-    inner join int_form_inputs as forms
+    inner join normal as forms
         on
             matches.channel_id = forms.channel_id
-            and matches.submission_id = forms.submission_id
-    where matches.relation = 'creating'
+            and matches.submission_id = forms.record_id
+    where
+        matches.relation = 'creating'
+        and forms.touch_type = 'form_submit'
 )
 
 select
@@ -152,6 +193,7 @@ select
     case when normal.referrer_page is null then creating.referrer_site else normal.referrer_site end as referrer_site,
     normal.has_first_visit,
     case
+        when normal.touch_type in ('form_submit', 'suspect_submit') then 'form'
         when not coalesce(
             (normal.utm_source is null and creating.utm_source is not null)
             or (normal.utm_medium is null and creating.utm_medium is not null)
@@ -179,46 +221,15 @@ select
         ) is not null then 'mixed'
         else 'form'
     end as touch_input_basis,
-    creating.matched_by
+    coalesce(creating.matched_by, submitted.matched_by) as matched_by
 from normal
 left join creating
     on
         normal.channel_id = creating.channel_id
         and normal.record_id = creating.zoho_lead_id
         and normal.touch_type = 'lead_creation'
-union all
-select
-    forms.channel_id,
-    forms.submission_id as record_id,
-    'form_submit' as touch_type,
-    forms.submitted_at as touch_at,
-    forms.utm_source_raw,
-    forms.utm_source_shown,
-    forms.utm_source,
-    forms.utm_medium,
-    forms.utm_campaign,
-    forms.utm_content,
-    forms.utm_id,
-    forms.utm_medium_shown,
-    forms.utm_campaign_shown,
-    forms.utm_content_shown,
-    forms.utm_term_shown,
-    forms.utm_id_shown,
-    forms.click_id_kind,
-    forms.activity_id,
-    forms.landing_page,
-    forms.landing_host,
-    forms.landing_path,
-    forms.landing_site,
-    forms.referrer_page,
-    forms.referrer_host,
-    forms.referrer_site,
-    false as has_first_visit,
-    'form' as touch_input_basis,
-    matches.matched_by
-from int_form_inputs as forms
-inner join int_form_matches as matches
+left join int_form_matches as submitted
     on
-        forms.channel_id = matches.channel_id
-        and forms.submission_id = matches.submission_id
-where not forms.is_suspect
+        normal.channel_id = submitted.channel_id
+        and normal.record_id = submitted.submission_id
+        and normal.touch_type = 'form_submit'

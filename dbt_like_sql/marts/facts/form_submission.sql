@@ -23,12 +23,15 @@ select
     forms.is_suspect,
     forms.suspect_reason,
     matches.is_ambiguous,
-    inputs.as_of_utc
+    clock.as_of_utc
 from stg_form_submissions as forms
-inner join int_form_inputs as inputs
+inner join int_channel_clock as clock
+    on forms.channel_id = clock.channel_id
+inner join int_touch_inputs as inputs
     on
         forms.channel_id = inputs.channel_id
-        and forms.submission_id = inputs.submission_id
+        and forms.submission_id = inputs.record_id
+        and inputs.touch_type in ('form_submit', 'suspect_submit')
 inner join int_form_matches as matches
     on
         forms.channel_id = matches.channel_id

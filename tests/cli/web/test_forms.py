@@ -74,6 +74,7 @@ def test_a_submission_is_in_the_numbers_after_the_next_sync_and_transform(built:
 
 
 def test_the_life_of_a_form_key(built: Built) -> None:
+    registry_of(built).store_settings("acme", tenant="acme-inc")
     made = done(built, "forms", "keys", "add", "acme", "--origin", PAGE, "--origin", "http://localhost:3000")
     assert made["form_key"].startswith("fk_")
     assert made["secret"].startswith("whsec_")
@@ -92,6 +93,9 @@ def test_the_life_of_a_form_key(built: Built) -> None:
     assert "blog" in built.run("forms", "list", "acme", "--submissions").out
     assert done(built, "forms", "keys", "remove", made["form_key"])["removed"] is True
     assert post(built, made["form_key"]).status_code == 404
+    registry = registry_of(built)
+    told = {row["action"]: row["tenant"] for row in Audit(registry.database).rows("acme")}
+    assert told["forms.key_added"] == told["forms.key_removed"] == "acme-inc"
     again = built.run("forms", "keys", "remove", made["form_key"])
     assert (again.code, "forms list" in again.err) == (1, True)
 

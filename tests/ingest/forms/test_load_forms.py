@@ -228,6 +228,32 @@ def test_what_belongs_to_no_lead_is_deleted_after_its_time(bench: SyncBench) -> 
     assert kept == {matched, by_phone, young}
 
 
+@both_engines("duckdb")
+def test_a_lead_of_much_later_keeps_no_submission(bench: SyncBench) -> None:
+    """The marts link no lead that was created later than the window: it is somebody's next lead."""
+    FormKeys(bench.registry).add("acme", [])
+    bench.org.insert("Leads", lead(Email="asha@acme.in"))
+    bench.org.insert("Leads", lead(Phone="+91 98765 43210"))
+    bench.sync()
+    day = timedelta(days=1)
+    near, far = put(bench, submitted_at=datetime.now(UTC) - 6 * day), put(bench)
+    far_phone, robot = put(bench, "else@acme.in", "9876543210"), put(bench, suspect_reason="honeypot")
+    load(bench)
+    created = bench.rows("select created_time from zoho_raw.leads")[0]["created_time"]
+    with bench.warehouse.connect(read_only=False) as connection:
+        sql = "update zoho_raw.form_submissions set submitted_at = ? where submission_id = any(?)"
+        connection.execute(sql, (created - 91 * day, [far, far_phone]))
+        connection.execute(sql, (created - 89 * day, [near]))
+    for one in (near, far, far_phone, robot):
+        age(bench, one, 91)
+    load(bench)
+    assert loaded(bench).keys() == {near}
+    bench.registry.store_settings("acme", parameters={"forms_window_days": "88"})
+    age(bench, near, 91)
+    load(bench)
+    assert loaded(bench) == {}
+
+
 def test_the_time_begins_when_a_lead_is_deleted(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     id_ = bench.org.insert("Leads", lead(Email="asha@acme.in"))

@@ -38,6 +38,8 @@ def test_some_sections(world: Marks, client: TestClient, key: Callable[..., Head
     assert Audit(registry.database).rows("acme")[-1]["action"] == "agent.context"
     refused = client.get(PATH.format("acme"), params={"sections": "topics,leads"}, headers=headers)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "sections")
+    last = Audit(registry.database).rows()[-1]
+    assert (last["action"], last["detail"], last["tenant"]) == ("agent.context", "refused: not understood", "acme-inc")
 
 
 @pytest.mark.parametrize("channel", ["foreign", "nobody", "a%20b"])

@@ -168,6 +168,54 @@ class TestInABrowser:
         wait_for(lambda: FormKeys(registry).get(site.form.form_key).no_consent == 1)
         assert stored(registry) == []
 
+    def test_a_second_click_sends_nothing_again_and_a_corrected_address_does(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        """Many pages check a form themselves, and hold the first submit back."""
+        opened(driver, f"{site.url}/page?utm_term={'x' * 2500}")
+        driver.execute_script("document.forms[0].onsubmit = () => false; sessionStorage.clear()")
+        fill(driver, agree=True)
+        driver.find_element("id", "send").click()
+        driver.find_element("id", "send").click()
+        wait_for(lambda: len(stored(registry)) == 1)
+        driver.find_element("name", "email").send_keys("dia")
+        driver.find_element("id", "send").click()
+        wait_for(lambda: len(stored(registry)) == 2)
+        assert {len(row["row"]["utm_term"]) for row in stored(registry)} == {2000}  # 2,001 would be refused
+
+    def test_a_failed_post_can_be_sent_again_by_hand(self, driver: Any, site: Site, registry: Registry) -> None:
+        opened(driver, f"{site.url}/page")
+        driver.execute_script(
+            "document.forms[0].onsubmit = () => false; sessionStorage.clear();"
+            "window.real = fetch; window.fetch = () => Promise.reject(new TypeError('offline'))"
+        )
+        fill(driver, agree=True)
+        driver.find_element("id", "send").click()
+        driver.execute_script("window.fetch = window.real")
+        driver.find_element("id", "send").click()
+        wait_for(lambda: len(stored(registry)) == 1)
+
+    def test_without_storage_the_form_still_sends_and_keeps_nothing(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        """Some browsers throw at the mere name of the storage, for example in a frame of another site."""
+        opened(driver, f"{site.url}/page?utm_source=blog")
+        driver.execute_script(
+            "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('no', 'SecurityError') }})"
+        )
+        fill(driver, agree=True)
+        send(driver)
+        (row,) = wait_for(lambda: stored(registry))
+        assert row["row"]["utm_source"] == "blog"
+
+    def test_a_clock_that_is_set_back_loses_no_form(self, driver: Any, site: Site, registry: Registry) -> None:
+        opened(driver, f"{site.url}/page")
+        driver.execute_script("Date.now = () => 0")
+        fill(driver, agree=True)
+        send(driver)
+        (row,) = wait_for(lambda: stored(registry))
+        assert (row["row"]["elapsed_ms"] >= 2000, row["row"]["is_suspect"]) == (True, False)
+
     def test_a_page_that_has_the_consent_already_says_so(self, driver: Any, site: Site, registry: Registry) -> None:
         site.attributes = "data-consented"
         opened(driver, f"{site.url}/page?utm_source=mail")

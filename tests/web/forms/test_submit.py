@@ -91,7 +91,13 @@ def test_without_consent_nothing_is_stored_but_a_number(
         ({"utm_source": "x" * 2001}, "utm_source"),
         ({"utm_source": "a\0b"}, "utm_source"),
         ({"elapsed_ms": -1}, "elapsed_ms"),
+        ({"elapsed_ms": -0.5}, "elapsed_ms"),
         ({"elapsed_ms": True}, "elapsed_ms"),
+        ({"elapsed_ms": [9000]}, "elapsed_ms"),
+        ({"elapsed_ms": "nan"}, "elapsed_ms"),
+        ({"elapsed_ms": "Infinity"}, "elapsed_ms"),
+        ({"elapsed_ms": "9" * 400}, "elapsed_ms"),  # beyond what a number can be
+        ({"elapsed_ms": "1_000"}, "elapsed_ms"),
         ({"submitted_at": "yesterday"}, "submitted_at"),
         ({"submitted_at": "2026-05-01T12:00:00"}, "submitted_at"),
         ({"submitted_at": (datetime.now(UTC) - timedelta(days=7, minutes=1)).isoformat()}, "submitted_at"),
@@ -106,6 +112,19 @@ def test_a_wrong_field_is_named_without_its_value(
     assert [error["field"] for error in answer.json()["errors"]] == [wrong]
     assert "nobody" not in answer.text
     assert stored(registry) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        *((8200.75, 8200), ("8200.75", 8200), (" 8200 ", 8200), ("8.2e3", 8200), (0, 0), (0.9, 0), ("", None)),
+        *((None, None), (1e300, 2**53), ("1e+300", 2**53), (2**60, 2**53)),
+    ],
+)
+def test_a_time_is_kept_in_whole_milliseconds(post: Post, registry: Registry, sent: Any, kept: int | None) -> None:
+    """A browser measures with `performance.now()`, which gives fractions."""
+    assert post(elapsed_ms=sent).status_code == 202
+    assert stored(registry)[0]["row"]["elapsed_ms"] == kept
 
 
 def test_a_late_submission_has_its_own_time(post: Post, registry: Registry) -> None:
@@ -189,7 +208,10 @@ def test_other_bodies_are_refused(client: TestClient, form: FormKey) -> None:
     path, page = f"/v1/forms/{form.form_key}", {"Origin": PAGE}
     assert client.post(path, json=[1], headers=page).status_code == 400
     assert client.post(path, content=b"{", headers={**page, "Content-Type": "application/json"}).status_code == 400
-    assert client.post(path, content=b"a", headers={**page, "Content-Type": "text/plain"}).status_code == 415
+    text = client.post(path, content=b"a", headers={**page, "Content-Type": "text/plain"})
+    assert text.status_code == 415
+    both = "Send the body as `Content-Type: application/json` or `application/x-www-form-urlencoded`."
+    assert text.json()["detail"] == both
     large = client.post(path, json=good(more="x" * 70_000), headers=page)
     assert (large.status_code, large.headers["Access-Control-Allow-Origin"]) == (413, PAGE)
     assert client.get(path).status_code == 405
@@ -268,6 +290,37 @@ def test_the_keys_of_two_channels_differ(
     client.post(f"/v1/forms/{other.form_key}", json=good(), headers={"Origin": PAGE})
     first, second = (row["row"]["email_key"] for row in stored(registry))
     assert first != second
+
+
+def counted(client: TestClient) -> dict[str, float]:
+    """result → posts of forms, as `/metrics` says it to this machine."""
+    lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith("zoho_form_posts_total")]
+    return {line.split('"')[1]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_metrics_count_the_posts_by_their_result(
+    settings: Settings, made: tuple[FormKey, Secret], key: Callable[..., dict[str, str]]
+) -> None:
+    path, page, same = f"/v1/forms/{made[0].form_key}", {"Origin": PAGE}, good()
+    app = create_app(settings, ServiceSettings())
+    with TestClient(app, client=("127.0.0.1", 1)) as client:
+        assert counted(client) == {}
+        for body in (same, same, good(hp="x"), good(hp="x"), good(consent={"analytics": False}), good(email="x")):
+            client.post(path, json=body, headers=page)
+        client.post(path, json={**same, "utm_source": "mail"}, headers=page)
+        client.post(path, content=b"{", headers=page)
+        client.post(path, content=b"{", headers={**page, "Content-Type": "application/json"})
+        client.post(path, json=good(), headers={"Origin": "https://evil.in"})
+        client.post("/v1/forms/fk_<marker>", json=good(), headers=page)
+        client.post(path, json=good(), headers=key("read"))
+        client.post(path, json=good(), headers={"Authorization": "Bearer zpk_0"})
+        client.post(path, json=good(more="x" * 70_000), headers=page)
+        client.options(path, headers={**page, "Access-Control-Request-Method": "POST"})
+        client.get(path)
+        expected = {"accepted": 1, "replay": 1, "suspect": 2, "no_consent": 1, "invalid": 1, "conflict": 1}
+        expected |= {"unsupported_media": 1, "bad_request": 1, "forbidden": 2, "not_found": 1, "unauthenticated": 1}
+        assert counted(client) == expected | {"too_large": 1}
+        assert made[0].form_key not in client.get("/metrics").text
 
 
 def test_nobody_learns_what_is_suspect(post: Post, registry: Registry, form: FormKey) -> None:

@@ -37,13 +37,23 @@ def phone_hash(phone: str) -> str | None:
     Digits of any script count as the digits 0 to 9.
     """
     digits = phone_digits(phone)
-    return None if digits is None else _sha256(digits)
+    return None if digits is None else digits_hash(digits)
+
+
+def digits_hash(digits: str) -> str:
+    """The inner hash of what `phone_digits` returns, in hex."""
+    return _sha256(digits)
 
 
 def phone_digits(phone: str) -> str | None:
     """The last ten digits of a phone number, or all of eight or nine. None: it has fewer."""
-    digits = "".join(str(unicodedata.decimal(character)) for character in phone if character.isdecimal())
+    digits = all_digits(phone)
     return digits[-PHONE_DIGITS:] if len(digits) >= FEWEST_DIGITS else None
+
+
+def all_digits(text: str) -> str:
+    """The digits of a text, as 0 to 9."""
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
 def given_hash(text: str) -> str | None:

@@ -77,8 +77,9 @@ def remove(form_key: str, output: str) -> None:
 
     session = Session()
     gone = FormKeys(session.registry).remove(form_key)
+    tenant = session.registry.get(gone.channel_id).tenant
     Audit(session.registry.database).record(
-        "operator", "forms.key_removed", channel_id=gone.channel_id, detail=form_key
+        "operator", "forms.key_removed", tenant=tenant, channel_id=gone.channel_id, detail=form_key
     )
     if output == "json":
         print_json({"form_key": form_key, "channel_id": gone.channel_id, "removed": True})

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from zoho_pipeline.channels.database.locks import WAIT_SECONDS, channel_lock
-from zoho_pipeline.channels.errors import LockLost
+from zoho_pipeline.channels.errors import LockLost, UnknownChannel
 from zoho_pipeline.channels.forms import salts, submissions
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import FORM_SUBMISSIONS, PERSON_KEYS
@@ -30,10 +30,16 @@ TIDIED_EVERY = timedelta(days=1)
 _TIMES = ("submitted_at", "received_at")
 _TABLE = f"{RAW_SCHEMA}.{FORM_SUBMISSIONS.name}"
 _MATCHED = (
-    f"exists (select 1 from {RAW_SCHEMA}.{PERSON_KEYS.name} as k where k.channel_id = s.channel_id and ("  # noqa: S608
-    "(k.key = s.email_key and k.kind in ('email', 'secondary_email'))"
-    " or (k.key = s.phone_key and k.kind in ('phone', 'mobile'))))"
+    f"select s.submission_id from {_TABLE} as s inner join {RAW_SCHEMA}.{PERSON_KEYS.name} as k"  # noqa: S608
+    " on k.channel_id = s.channel_id and k.key = s.{key} and k.kind in ({kinds})"
+    f" inner join {RAW_SCHEMA}.leads as l on l.channel_id = k.channel_id and l.id = k.id"
+    " where s.channel_id = ? and not coalesce(s.is_suspect, false)"
+    " and l.created_time <= s.submitted_at + {days} * interval '1 day'"
+    " and lower(trim(coalesce(l.record_status, ''))) not in ('trash', 'draft')"
 )
+"""The submissions that a live lead can have sent, as `int_form_matches` says it."""
+_KINDS = {"email_key": "'email', 'secondary_email'", "phone_key": "'phone', 'mobile'"}
+_OLD = f"select submission_id from {_TABLE} where channel_id = ? and received_at < ?"  # noqa: S608
 
 
 def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wait: float = WAIT_SECONDS) -> int:
@@ -128,14 +134,20 @@ def _raw_row(channel_id: str, row: dict[str, Any], now: datetime) -> dict[str, A
 
 
 def _tidy(registry: Registry, warehouse: Warehouse, channel_id: str) -> None:
-    """Delete the submissions that belonged to no live lead for longer than the setting allows."""
+    """Delete the submissions that belonged to no live lead for longer than the setting allows.
+
+    A lead that was created later than `forms_window_days` after a submission is another one, and keeps nothing.
+    """
     now, kept_for = registry.database.now(), timedelta(days=registry.settings.forms_retention_days)
     last = salts.tidied_at(registry, channel_id)
     if last is not None and now - TIDIED_EVERY < last <= now:
         return
     with warehouse.connect() as connection:
-        matched = _ids(connection, f"not s.is_suspect and {_MATCHED}", channel_id)
-        old = _ids(connection, f"(s.is_suspect or not {_MATCHED}) and s.received_at < ?", channel_id, now - kept_for)
+        days = _window_days(registry, channel_id)
+        matched: set[str] = set()
+        for key, kinds in _KINDS.items():
+            matched |= _ids(connection, _MATCHED.format(key=key, kinds=kinds, days=days), channel_id)
+        old = _ids(connection, _OLD, channel_id, now - kept_for) - matched
     with registry.database.write() as transaction:
         submissions.kept_again(transaction, channel_id, sorted(matched), now)
         old -= submissions.kept_since(transaction, channel_id, sorted(old), now - kept_for)
@@ -148,6 +160,14 @@ def _tidy(registry: Registry, warehouse: Warehouse, channel_id: str) -> None:
         salts.note_tidied(transaction, channel_id, now)
 
 
-def _ids(connection: Connection, condition: str, *params: Any) -> set[str]:
-    sql = f"select s.submission_id from {_TABLE} as s where s.channel_id = ? and {condition}"  # noqa: S608
+def _window_days(registry: Registry, channel_id: str) -> int:
+    """How many days after a form its lead may be created. A removed channel has no parameters of its own any more."""
+    try:
+        own = registry.get(channel_id).parameters.get("forms_window_days")
+    except UnknownChannel:
+        own = None
+    return int(registry.settings.forms_window_days if own is None else own)
+
+
+def _ids(connection: Connection, sql: str, *params: Any) -> set[str]:
     return {row[0] for row in connection.fetch(sql, params)[1]}

@@ -69,17 +69,19 @@ def get_agent_context(
 
     The sections are insight, recent_leads, topics, content and sources. The texts in `data` were written by the tenant.
     """
-    principal = agent(request)
-    wanted = _wanted(sections)
+    caller = caller_for(request, agent(request))
+    try:
+        wanted = _wanted(sections)
+    except Problem:
+        desk_of(request).refused(caller, "context")
+        raise
 
     def make(reading: Reading) -> tuple[Sections, int]:
         made = {name: SECTIONS[name](reading) for name in wanted}
         return Sections(**{name: data for name, (data, _) in made.items()}), sum(rows for _, rows in made.values())
 
     try:
-        text = desk_of(request).answer(
-            caller_for(request, principal), "context", id, make, AgentContext, "Ask for fewer `sections`."
-        )
+        text = desk_of(request).answer(caller, "context", id, make, AgentContext, "Ask for fewer `sections`.")
     except Refused as refused:
         raise problem_of(refused) from None
     return Response(text, media_type="application/json")

@@ -74,6 +74,18 @@ class FormGate:
         if not form_key or form_key == scope["path"] or "/" in form_key or scope["method"] not in ("POST", "OPTIONS"):
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "OPTIONS":
+            await self._open(scope, receive, send, form_key)
+            return
+        try:
+            await self._open(scope, receive, send, form_key)
+        finally:
+            # a post without an answer: the visitor has gone, or the server failed
+            state = scope["state"]
+            result = state.get("form_result") or state.get("problem") or "no_answer"
+            scope["app"].state.metrics.form_posts.labels(result).inc()
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send, form_key: str) -> None:
         knock = _knock(scope, form_key)
         form: OpenForm | None = None
         try:

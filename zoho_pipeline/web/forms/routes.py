@@ -58,7 +58,7 @@ _FIELDS: dict[str, Any] = {
         **dict.fromkeys(("email", "email_sha256", "phone", "phone_sha256", "company", "form_id"), _TEXT),
         **{f"utm_{name}": _TEXT for name in ("source", "medium", "campaign", "term", "content", "id")},
         **dict.fromkeys(("landing_url", "referrer", "content_id", "activity_id", "gclid"), _TEXT),
-        "elapsed_ms": {"type": "integer", "minimum": 0, "description": "From showing the form to sending it."},
+        "elapsed_ms": {"type": "number", "minimum": 0, "description": "From showing the form to sending it."},
         "hp": {**_TEXT, "description": "A field that people do not see. A robot fills it in."},
     },
 }
@@ -102,7 +102,10 @@ async def submit(
         answer = await asyncio.wrap_future(desk.writer.put(form, submission))
     except QueueFull:
         raise Problem("unavailable", "Too much waits to be stored.", headers={"Retry-After": "5"}) from None
-    return _answered(desk, form, answer, response)
+    found = _answered(desk, form, answer, response)
+    is_suspect = submission is not None and submission.suspect_reason is not None
+    request.scope["state"]["form_result"] = answer if answer != "stored" else "suspect" if is_suspect else "accepted"
+    return found
 
 
 @router.api_route("/forms.js", methods=["GET"], include_in_schema=False)

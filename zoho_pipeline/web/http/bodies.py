@@ -148,7 +148,8 @@ def _check_type(scope: Scope, body: bytes | None) -> None:
     if scope["path"].startswith(FORM_PATHS) and media_type.lower() == FORM_TYPE:
         return
     if not _JSON.fullmatch(media_type):
-        raise Problem("unsupported_media", "Send the body as `Content-Type: application/json`.")
+        or_form = f" or `{FORM_TYPE}`" if scope["path"].startswith(FORM_PATHS) else ""
+        raise Problem("unsupported_media", f"Send the body as `Content-Type: application/json`{or_form}.")
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:

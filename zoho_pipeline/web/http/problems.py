@@ -135,7 +135,8 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
 
 
 def problem_answer(scope: Scope, problem: Problem) -> JSONResponse:
-    """`answer` for code that is below FastAPI."""
+    """`answer` for code that is below FastAPI. The code stays in the scope, for the metrics."""
+    scope.setdefault("state", {})["problem"] = problem.code
     body: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(problem.status).phrase}
     body |= {"status": problem.status, "detail": problem.detail, "code": problem.code}
     body |= {"request_id": scope.get("state", {}).get("request_id", "")}

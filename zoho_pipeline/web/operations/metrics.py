@@ -55,6 +55,12 @@ class Metrics:
         self.push_deliveries = Counter(
             "zoho_push_deliveries", "Deliveries of notifications to this process.", result, registry=self.collectors
         )
+        self.form_posts = Counter(
+            "zoho_form_posts",
+            "Posts of forms to this process: accepted, suspect, replay, no_consent, or why one was refused.",
+            result,
+            registry=self.collectors,
+        )
         self.workers = Gauge("zoho_workers", "Workers with a lease.", [], registry=self.collectors)
         self.push = PushMetrics(self.collectors)
         self.writeback = WritebackMetrics(self.collectors)

@@ -22,7 +22,7 @@ NOTES = {
     "refused": "A sync is not possible now.",
     "kept": "Zoho’s status stays.",
     "forced": "The status of the wish is written to Zoho in a moment.",
-    "undecided": "This wish does not wait for a decision any more, or write-back is off.",
+    "undecided": "This wish does not wait any more, Zoho has another status by now, or write-back is off.",
 }
 """What a form did → the sentence that the page shows after it."""
 

@@ -87,7 +87,7 @@ def test_a_silent_subscription_is_renewed_at_once_and_a_dead_one_speaks_again(be
     with database.write() as transaction:
         now = database.now()
         long_silent = replace(bench.row(), silent_since=now - timedelta(hours=25))
-        rows.judge_silence(transaction, long_silent, None, now)
+        rows.judge_silence(transaction, long_silent, now, now)
     assert (bench.row().state, bench.subscriber.due()) == ("stopped", ["acme"])
     bench.subscriber.renew("acme", only_if_due=True)
     assert (bench.row().state, bench.subscriber.due()) == ("on" if is_dead else "stopped", [])

@@ -82,6 +82,7 @@ def test_a_new_lead_is_listed_at_once_and_counted_by_the_next_sync(synced: PushB
     assert found["company"] == "Dukan"
     row = synced.dirty()[id_]
     assert row["insight_seconds"] >= row["raw_seconds"]
+    assert 'zoho_push_to_insight_seconds{quantile="0.95"} ' in synced.http.get("/metrics").text
     newest = queue.history(synced.place.registry, "acme", 1)[0]
     assert (newest.reason, newest.state) == ("push", "done")
 

@@ -4,7 +4,7 @@ The name of meetings in events is not settled (`Events` or `Meetings`), and an o
 gets its other name, or is left out, and the entry is sent again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from zoho_pipeline.zoho.errors import InvalidRequest
@@ -12,13 +12,15 @@ from zoho_pipeline.zoho.watch.subscriptions import Entry, Result
 
 OTHER_NAME = {"Events": "Meetings"}
 SUBSCRIBED = "subscribed"
+UNCONFIRMED = "Zoho does not confirm it"
+"""Zoho accepted the entry, and does not name the module of this event. It is asked for again."""
 
 Send = Callable[[Entry], Result]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What came of one entry. `outcomes`: event → `subscribed`, or why not, in Zoho's words."""
+    """What came of one entry. `outcomes`: event → `SUBSCRIBED`, `UNCONFIRMED`, or why not, in Zoho's words."""
 
     result: Result
     outcomes: dict[str, str]
@@ -73,11 +75,25 @@ def _is_about_events(result: Result) -> bool:
     return result.details.get("api_name") == "events" or result.code in ("INVALID_MODULE", "EXPECTED_FIELD_MISSING")
 
 
+def compare(outcomes: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
+    """The outcomes by what Zoho shows of the subscription when it is read. A reading without a module says nothing.
+
+    Args:
+        there: the modules whose events live.
+    """
+    if not there:
+        return dict(outcomes)
+    seen = {event: SUBSCRIBED if _names(event, there) else UNCONFIRMED for event in outcomes}
+    return {event: seen[event] if was in (SUBSCRIBED, UNCONFIRMED) else was for event, was in outcomes.items()}
+
+
 def _outcome(event: str, result: Result) -> str:
+    return SUBSCRIBED if not result.expiries or _names(event, result.expiries) else UNCONFIRMED
+
+
+def _names(event: str, modules: Collection[str]) -> bool:
     module = event.partition(".")[0]
-    names = {module, *(key for key, other in OTHER_NAME.items() if other == module)}
-    confirmed = not result.expiries or bool(names & result.expiries.keys())
-    return SUBSCRIBED if confirmed else "Zoho's answer does not name it"
+    return not {module, *(key for key, other in OTHER_NAME.items() if other == module)}.isdisjoint(modules)
 
 
 def _why(result: Result) -> str:

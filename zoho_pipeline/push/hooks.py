@@ -82,11 +82,17 @@ def open_secrets(transaction: Connection, encryptor: Encryptor, channel_id: str)
 
 
 def change_hook(transaction: Connection, channel_id: str, now: datetime, **values: Any) -> None:
-    """Give a subscription another hook, token or id. The present one is heard for 24 hours more."""
-    columns = (push_subscriptions.c.hook_hash, push_subscriptions.c.token_hash, push_subscriptions.c.zoho_channel_id)
-    row = transaction.execute(select(*columns).where(push_subscriptions.c.channel_id == channel_id)).one_or_none()
+    """Give a subscription another hook, token or id. The present one is heard for 24 hours more.
+
+    A renewal is due from now on: if Zoho does not take the new hook, it delivers to the present one, and nobody would
+    hear that one after these hours.
+    """
+    own = push_subscriptions.c
+    columns = (own.hook_hash, own.token_hash, own.zoho_channel_id, own.skew_seconds)
+    row = transaction.execute(select(*columns).where(own.channel_id == channel_id)).one_or_none()
     if row is None:
         return
+    values["renew_at"] = now + timedelta(seconds=row.skew_seconds)
     old = {"hook_hash": row[0], "channel_id": channel_id, "token_hash": row[1], "zoho_channel_id": row[2]}
     added = insert_or(transaction, push_old_hooks).values(**old, until=now + OLD_HEARD).on_conflict_do_nothing()
     transaction.execute(delete(push_old_hooks).where(push_old_hooks.c.until <= now))

@@ -16,12 +16,16 @@ from zoho_pipeline.channels.sync_requests.model import GAP
 from zoho_pipeline.channels.sync_requests.queue import request_sync
 from zoho_pipeline.logs import redact
 from zoho_pipeline.push import hooks
+from zoho_pipeline.push.agree import UNCONFIRMED
 from zoho_pipeline.settings import Secret
 
 log = logging.getLogger(__name__)
 
 SHORTER = timedelta(hours=1)
 """A subscription that ends this much earlier than asked counts as short."""
+
+ASKED_AGAIN = timedelta(hours=1)
+"""After this time, Zoho is asked again for a module that it did not confirm. Each renewal costs three credits."""
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 LONGEST_DETAIL = 500
@@ -101,7 +105,11 @@ class SubscriptionStore:
             if before.state == STOPPED and not anew:
                 state, detail = STOPPED, before.detail
             values: dict[str, Any] = {"events": {**before.events, **outcomes}, "asked_expiry": asked}
-            values |= {"renew_at": zoho_now + max((ends - zoho_now) / 2, timedelta(0)), "expires_at": ends}
+            wait = max((ends - zoho_now) / 2, timedelta(0))
+            if unconfirmed := [event for event, outcome in outcomes.items() if outcome == UNCONFIRMED]:
+                wait = min(wait, ASKED_AGAIN)
+                detail = detail or f"Zoho does not confirm {', '.join(unconfirmed)}, and is asked again within an hour"
+            values |= {"renew_at": zoho_now + wait, "expires_at": ends}
             values |= {"skew_seconds": (zoho_now - now).total_seconds(), "renewed_at": now}
             values |= {"tries": 0, "next_try_at": None, **({"silent_since": None} if anew else {})}
             rows.change_state(transaction, channel_id, state, detail, now, **values)

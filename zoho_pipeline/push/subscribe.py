@@ -21,7 +21,7 @@ from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
-from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, Agreement, agree
+from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, UNCONFIRMED, Agreement, agree, compare
 from zoho_pipeline.push.store import SubscriptionStore
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError
@@ -178,15 +178,15 @@ class Subscriber:
         there = watch.read(client, number)  # its answer shows Zoho's clock too
         # a PUT may wake what was dead, and what happened meanwhile was told to nobody
         was_dead = _has_ended(known, there, client.server_time)
-        events = [event for event, outcome in known.events.items() if outcome == SUBSCRIBED]
+        events = [event for event, outcome in known.events.items() if outcome in (SUBSCRIBED, UNCONFIRMED)]
         events = events or [f"{module}.all" for module in self._modules(self._registry.get(channel_id), ())]
         given = self._store.secrets(channel_id)
         if given is not None:
             entry = self._entry(client, number, given, events)
             agreement = agree(lambda asked: watch.replace(client, asked), entry)
             if agreement.accepted:
-                self._succeeded(client, channel_id, number, agreement, anew=was_dead)
-                if was_dead:
+                outcomes = self._succeeded(client, channel_id, number, agreement, anew=was_dead)
+                if was_dead or any(known.events.get(e) == UNCONFIRMED and outcomes[e] == SUBSCRIBED for e in outcomes):
                     self._store.mark_gap(channel_id)
                 return
         given = {"hook": hooks.new_secret(), "token": hooks.new_secret()}
@@ -212,18 +212,22 @@ class Subscriber:
         *,
         anew: bool,
         left: Mapping[str, str] | None = None,
-    ) -> None:
-        """Read back what Zoho keeps, and store it. `left`: the outcomes of events that are not asked for any more.
+    ) -> dict[str, str]:
+        """Read back what Zoho keeps, and store it. Returns the outcomes of events.
 
-        The answer to the change and a reading may differ. The earlier end counts.
+        The answer to the change and a reading may differ. The earlier end counts, and the modules of the reading.
+
+        Args:
+            left: the outcomes of events that are not asked for any more.
         """
-        said = (agreement.result.expiries, watch.read(client, number))
-        kept = [at for expiries in said for at in expiries.values() if at is not None]
+        there = watch.read(client, number)
+        kept = [at for expiries in (agreement.result.expiries, there) for at in expiries.values() if at is not None]
         zoho_now = client.server_time
         ends = min(kept, default=zoho_now + FALLBACK)
-        outcomes = {**(left or {}), **agreement.outcomes}
+        outcomes = {**(left or {}), **compare(agreement.outcomes, there)}
         self._store.succeeded(channel_id, outcomes, zoho_now, (zoho_now + LIFE, ends), anew=anew)
         self._registry.add_credits(channel_id, client.meter.credits)
+        return outcomes
 
     def _post(
         self, client: ZohoClient, channel_id: str, number: str, given: dict[str, Secret], events: Sequence[str]
@@ -277,12 +281,13 @@ class Subscriber:
 
 def end_for_removal(settings: Settings, registry: Registry, service: ServiceSettings, channel_id: str) -> None:
     """End the subscription of a channel that is about to be removed. A failure does not keep it from being removed:
-    the hook is refused from then on, and Zoho ends the subscription within a week."""
+    the hook is refused from then on, and Zoho ends the subscription within a week. So a channel can be removed whose
+    token no key decrypts any more."""
     try:
         Subscriber(settings, registry, service, Pacing(attempts=2)).turn_off(channel_id)
     except UnknownChannel:
         return
-    except (ZohoError, ChannelBusy) as error:
+    except PipelineError as error:
         log.warning("channel %s: its subscription at Zoho was not ended: %s", channel_id, error)
 
 

@@ -47,6 +47,7 @@ class Switches:
     push_on_merge: bool = False
     meetings_event: str = "Events"  # or Meetings: the name of that module in events
     watch_status: int = 201  # or 202, of a subscription
+    watch_names: str = "all"  # all | first: the modules that the answer to a subscription names
     watch_longest: int = 604_800  # seconds; a later expiry becomes one hour
     mixed_status: int = 207  # or 200 or 202, of a change of which some rows are refused
     converted_write_code: str = "CONVERTED_RECORD"  # or NOT_ALLOWED

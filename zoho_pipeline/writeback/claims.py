@@ -17,6 +17,7 @@ from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback.journal import move
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Policy, Writeback, of_row
+from zoho_pipeline.writeback.wishes import inherit
 from zoho_pipeline.zoho.read.lead_status import LeadStatus
 
 LOST = "lost"
@@ -96,10 +97,38 @@ def expire(registry: Registry, limits: WritebackLimits) -> int:
         return sum(fail(transaction, wish, now, "The wish could not be sent in its time.") for wish in wishes)
 
 
+def put_off(
+    transaction: Connection,
+    wish: Writeback,
+    worker: str,
+    now: datetime,
+    limits: WritebackLimits,
+    *,
+    code: str,
+    why: str,
+) -> None:
+    """Let a wish wait for its next try, or end it when its time is over. A mark stands."""
+    end, tries = wish.queued_at + limits.life, wish.tries + 1
+    if now >= end:
+        fail(transaction, wish, now, f"It was tried {tries} times. The last time: {why}", code)
+        return
+    values: dict[str, Any] = {"tries": tries, "next_try_at": min(now + limits.wait(tries), end)}
+    values |= {"lease_until": None, "worker": None, "only_if": is_mine(worker, now)}
+    move(transaction, wish, wish.state, who="worker", now=now, code=code, detail=why, **values)
+
+
 def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code: str = "expired") -> bool:
-    """End a wish that was tried for its whole time."""
+    """End a wish that was tried for its whole time. One whose change Zoho confirmed is done, though it was not read."""
+    if was_written(wish):
+        detail = f"Zoho carried out the change. It could not be read afterwards. {why}"
+        return move(transaction, wish, "done", who="worker", now=now, code="not_read", detail=detail)
     doubt = " It is unknown whether Zoho changed the status." if wish.sending_since is not None else ""
     return move(transaction, wish, "failed", who="worker", now=now, code=code, detail=f"{why}{doubt}")
+
+
+def was_written(wish: Writeback) -> bool:
+    """Whether Zoho confirmed the change of a wish, and nobody could read the lead after it."""
+    return wish.sending_since is not None and wish.zoho_status == wish.desired
 
 
 def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
@@ -110,6 +139,19 @@ def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
     query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(1)
     row = transaction.execute(query).mappings().one_or_none()
     return None if row is None else of_row(row)
+
+
+def supersede(transaction: Connection, wish: Writeback, worker: str, now: datetime) -> bool:
+    """End a wish if a newer one for its lead came. That one expects what this one expected, where it builds on it."""
+    newer = newer_wish(transaction, wish)
+    if newer is None:
+        return False
+    values: dict[str, Any] = {"only_if": is_mine(worker, now), **NO_MARK}
+    values |= {"code": "superseded", "detail": f"The newer wish {newer.id} takes its place."}
+    ended = move(transaction, wish, "superseded", who="worker", now=now, **values)
+    change = update(writebacks).where(writebacks.c.id == newer.id)
+    transaction.execute(change.values(expected_zoho=inherit(newer, wish).expected_zoho))
+    return ended
 
 
 def own_change_since(transaction: Connection, wish: Writeback) -> str | None:
@@ -150,7 +192,8 @@ def lose(
     status = None if after is None else after.status
     values: dict[str, Any] = {"zoho_status": status, **NO_MARK}
     mine = is_mine(worker, now)
-    if times < limits.losses or policy is None or after is None:
+    # where a newer wish waits, there is nothing to decide: the caller ends this one
+    if times < limits.losses or policy is None or after is None or newer_wish(transaction, wish) is not None:
         detail = f"Zoho carried out the change, and then had {status!r}."
         move(transaction, wish, "queued", who="worker", now=now, code=LOST, detail=detail, only_if=mine, **values)
         return False

@@ -7,6 +7,7 @@ PipelineError
 │   ├── LeadConverted    Zoho does not change converted leads
 │   ├── StatusUnmapped   a word has no status at Zoho; `known` lists the words that have one
 │   └── NotWaiting       the write-back does not wait for a decision
+│       └── OtherQuestion   it waits, and about another status than the person saw
 ├── UnknownWriteback     there is none of this id
 └── MapRefused           a map has a value that Zoho's list does not have
 """
@@ -47,6 +48,10 @@ class StatusUnmapped(WritebackRefused):
 
 class NotWaiting(WritebackRefused):
     """The write-back does not wait for a decision."""
+
+
+class OtherQuestion(NotWaiting):
+    """The write-back waits for a decision about another status than the person saw."""
 
 
 class UnknownWriteback(PipelineError):

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, update
 
@@ -30,7 +30,7 @@ from zoho_pipeline.writeback.judge import REASONS, SWITCHED_OFF, Verdict, judge
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import BROKEN, OFF, State, Writeback
 from zoho_pipeline.writeback.switch import Switch, break_switch, switch_in
-from zoho_pipeline.writeback.wishes import get_in, inherit
+from zoho_pipeline.writeback.wishes import get_in
 from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import (
@@ -46,6 +46,8 @@ from zoho_pipeline.zoho.read.lead_status import LeadStatus, read_lead_status
 from zoho_pipeline.zoho.write.lead_status import Refusal, RefusalCode, Stale, Written, write_lead_status
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 BREAKING = ("scope_missing", "no_permission")
 """Refusals that concern every lead of the channel."""
@@ -93,11 +95,11 @@ class Sending:
             self._later(wish, "credits", str(error))
         except (ScopeMissing, NoPermission, ModuleMissing) as error:
             code: RefusalCode = "scope_missing" if isinstance(error, ScopeMissing) else "no_permission"
-            self._refused(wish, Refusal(code, "", str(error)), None)
+            self._unseen(wish, Refusal(code, "", str(error)))
         except ReconnectNeeded as error:
             self._later(wish, "reconnect_needed", str(error))
         except Permanent as error:
-            self._refused(wish, Refusal("rejected", "", str(error)), None)
+            self._unseen(wish, Refusal("rejected", "", str(error)))
         except (ZohoError, ChannelError) as error:
             self._later(wish, "zoho_unreachable", str(error))
 
@@ -195,18 +197,16 @@ class Sending:
         """Mark the wish, change the status, and look. Returns whether the attempt is over."""
         earlier = turn.wish
         values = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
-        marked = earlier
 
-        def mark(transaction: Connection, found: Writeback, now: datetime) -> None:
-            nonlocal marked
+        def mark(transaction: Connection, found: Writeback, now: datetime) -> Writeback:
             switch, status = _switch_and_status(transaction, found.channel_id)
             if status != ACTIVE or switch is None or switch.changed_at != turn.switch.changed_at:
                 raise Withheld(found.id)  # the next attempt goes by what holds then
             sent = values | {"sending_since": now, "sending_precondition": seen.modified_at}
             self._moved(transaction, found, now, "sending", verdict.code, verdict.why, sent)
-            marked = get_in(transaction, found.id)
+            return get_in(transaction, found.id)
 
-        self._with_claim(earlier, mark)
+        marked = self._with_claim(earlier, mark)
         try:
             wished = (client, earlier.lead_id, earlier.desired)
             outcome = write_lead_status(*wished, unmodified_since=seen.modified_time, trigger=turn.switch.trigger)
@@ -237,16 +237,13 @@ class Sending:
             values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
             self._move(marked, "done", None, "Zoho has the status.", **values)
             return True
-        is_over = False
 
-        def lose(transaction: Connection, found: Writeback, now: datetime) -> None:
-            nonlocal is_over
+        def lose(transaction: Connection, found: Writeback, now: datetime) -> bool:
             switch = switch_in(transaction, found.channel_id)
             policy = switch.policy if switch is not None and switch.works else None
-            is_over = claims.lose(transaction, found, self._worker, now, after, policy, self._limits)
+            return claims.lose(transaction, found, self._worker, now, after, policy, self._limits)
 
-        self._with_claim(marked, lose)
-        return is_over
+        return self._with_claim(marked, lose) or self._superseded(marked)
 
     def _unmark(self, marked: Writeback, earlier: Writeback, code: str, why: str) -> None:
         """Take the mark of a change back that was surely not carried out. An earlier mark in doubt stands."""
@@ -272,50 +269,43 @@ class Sending:
         if refusal.code == "scope_missing":
             self._registry.add_missing_scopes(wish.channel_id, WRITE_BACK_SCOPES)
 
+    def _unseen(self, wish: Writeback, refusal: Refusal) -> None:
+        """Zoho refuses to show the lead. That ends a wish, but not one whose change is in doubt, or was carried out."""
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> bool:
+            if found.sending_since is None:
+                return False
+            why = f"Zoho does not show the lead: {refusal.message}"
+            claims.put_off(transaction, found, self._worker, now, self._limits, code=refusal.code, why=why)
+            if refusal.code in BREAKING:
+                break_switch(transaction, found.channel_id, f"{REASONS[refusal.code]} Zoho: {refusal.message}", now)
+            return True
+
+        if not self._with_claim(wish, step):
+            self._refused(wish, refusal, None)
+
     def _later(self, wish: Writeback, code: str, why: str) -> None:
         """Let the wish wait for its next try, or end it when its time is over. A mark stands."""
 
         def step(transaction: Connection, found: Writeback, now: datetime) -> None:
-            end, tries = found.queued_at + self._limits.life, found.tries + 1
-            if now >= end:
-                claims.fail(transaction, found, now, f"It was tried {tries} times. The last time: {why}", code)
-                return
-            at = min(now + self._limits.wait(tries), end)
-            values = {"tries": tries, "next_try_at": at, "lease_until": None, "worker": None}
-            self._moved(transaction, found, now, found.state, code, why, values)
+            claims.put_off(transaction, found, self._worker, now, self._limits, code=code, why=why)
 
         self._with_claim(wish, step)
 
     def _superseded(self, wish: Writeback) -> bool:
         """End the wish if a newer one for the lead came while a change of this one was in doubt."""
-        ended = False
-
-        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
-            nonlocal ended
-            newer = claims.newer_wish(transaction, found)
-            if newer is None:
-                return
-            detail = f"The newer wish {newer.id} takes its place."
-            ended = self._moved(transaction, found, now, "superseded", "superseded", detail, dict(NO_MARK))
-            expected = inherit(newer, found).expected_zoho
-            change = update(writebacks).where(writebacks.c.id == newer.id)
-            transaction.execute(change.values(expected_zoho=expected))
-
-        self._with_claim(wish, step)
-        return ended
+        return self._with_claim(
+            wish, lambda transaction, found, now: claims.supersede(transaction, found, self._worker, now)
+        )
 
     def _move(self, wish: Writeback, state: State, code: str | None, detail: str, **values: Any) -> Writeback:
         """Move the wish to a state, and return it. LostClaim: it is no longer this worker's."""
-        moved: Writeback | None = None
 
-        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
-            nonlocal moved
-            if self._moved(transaction, found, now, state, code, detail, values):
-                moved = get_in(transaction, found.id)
+        def step(transaction: Connection, found: Writeback, now: datetime) -> Writeback:
+            self._moved(transaction, found, now, state, code, detail, values)
+            return get_in(transaction, found.id)
 
-        self._with_claim(wish, step)
-        assert moved is not None
-        return moved
+        return self._with_claim(wish, step)
 
     def _moved(
         self,
@@ -330,13 +320,13 @@ class Sending:
         mine = claims.is_mine(self._worker, now)
         return move(transaction, wish, state, who="worker", now=now, code=code, detail=detail, only_if=mine, **values)
 
-    def _with_claim(self, wish: Writeback, step: Callable[[Connection, Writeback, datetime], None]) -> None:
-        """Run a step with the wish as it is stored. LostClaim: it is no longer this worker's."""
+    def _with_claim(self, wish: Writeback, step: Callable[[Connection, Writeback, datetime], Answer]) -> Answer:
+        """Run a step with the wish as it is stored, and return its answer. LostClaim: it is no longer this worker's."""
         database = self._registry.database
         with database.write() as transaction:
             database.one_at_a_time(transaction, f"writeback {wish.channel_id}")
             now = database.now_in(transaction)
-            step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
+            return step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
 
 
 def _switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch | None, str | None]:
@@ -346,5 +336,4 @@ def _switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch
 
 def _changed_before(wish: Writeback) -> datetime | None:
     """When an earlier attempt changed the status, if Zoho said so and the lead could not be read after it."""
-    is_written = wish.sending_since is not None and wish.zoho_status == wish.desired
-    return wish.zoho_modified_at if is_written else None
+    return wish.zoho_modified_at if claims.was_written(wish) else None

@@ -1,5 +1,6 @@
 """Wishes: make one, look at them, decide about one that waits. It calls nobody, so a web process may do it."""
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from zoho_pipeline.reading.leads import KnownLead
 from zoho_pipeline.writeback.errors import (
     LeadConverted,
     NotWaiting,
+    OtherQuestion,
     ScopeMissing,
     StatusUnmapped,
     UnknownWriteback,
@@ -160,17 +162,33 @@ def dry_run(registry: Registry, channel_id: str, wish: Wish) -> tuple[Verdict, M
     return found, meant, switch
 
 
-def resolve(registry: Registry, writeback_id: str, choice: Choice, who: str) -> Writeback:
+def question_of(found_status: str | None) -> str:
+    """A short text that names the status about which a person decides. A form repeats it, whatever the status holds."""
+    known = "" if found_status is None else f"={found_status}"
+    return hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def resolve(
+    registry: Registry, writeback_id: str, choice: Choice, who: str, *, question: str | None = None
+) -> Writeback:
     """Decide about a write-back that waits: `keep` Zoho's status, or `force` the wish.
 
+    Args:
+        question: `question_of` the status that the person saw; None: whichever waits. Somebody else may have decided
+            meanwhile, and a new conflict with another status may wait.
+
     Raises:
-        UnknownWriteback, NotWaiting, and for `force` what `usable_switch` raises.
+        UnknownWriteback, NotWaiting, OtherQuestion, and for `force` what `usable_switch` raises.
     """
     with registry.database.write() as transaction:
         now = registry.database.now_in(transaction)
         wish = get_in(transaction, writeback_id)
         if not wish.waits_for_a_person:
             raise NotWaiting(f"the write-back {writeback_id} does not wait for a decision: it is {wish.state}.")
+        if question not in (None, question_of(wish.zoho_status)):
+            raise OtherQuestion(
+                f"Zoho has another status than the one that was shown for the write-back {writeback_id}."
+            )
         if choice == "keep":
             detail = "A person kept Zoho's status."
             moved = move(transaction, wish, "kept", who=who, now=now, code="kept", detail=detail, resolution="kept")

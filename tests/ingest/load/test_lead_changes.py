@@ -104,6 +104,30 @@ def test_changes_are_told_and_our_own_are_not(bench: SyncBench) -> None:
     assert said(bench) == {d: ["status"], f: ["status"]}
 
 
+def test_our_own_change_is_none_while_the_next_one_is_under_way(bench: SyncBench) -> None:
+    """Only the newest change of ours was looked for. So the platform heard of its own status as news."""
+    lead = bench.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Not Contacted"})
+    second(bench)
+    switch_on(bench.registry, bench.registry.get("acme"), WORDS)
+    first = write(bench, lead, "contacted", "Not Contacted")
+    bench.sim.faults.next(1, "server_error", "/crm/v7/Leads/", after=1)
+    known = KnownLead(lead, "Contacted", False, None)
+    next_one = wishes.ask(bench.registry, "acme", wishes.Wish(known, "lost"), "key:test")
+    for claimed in claims.claim(bench.registry, "w", 1, WritebackLimits()):
+        Sending(bench.registry, "w", WritebackLimits()).send(claimed)
+    assert wishes.get(bench.registry, next_one.id).state == "sending"
+    second(bench, "Leads")
+    assert said(bench) == {}
+    assert (seen(bench, first), seen(bench, next_one.id)) == (True, False)
+
+    # the connected user sets the same status by hand once more: that is news
+    bench.org.update("Leads", lead, {"Lead_Status": "Not Contacted", "Modified_By": bench.org.admin})
+    second(bench, "Leads")
+    bench.org.update("Leads", lead, {"Lead_Status": "Contacted", "Modified_By": bench.org.admin})
+    second(bench, "Leads")
+    assert said(bench) == {lead: ["status"]}
+
+
 def loaded(n: int) -> LoadedLead:
     before = LeadVersion(f"lead{n}", "New", "o", False, None, None)
     return LoadedLead(LeadVersion(f"lead{n}", "Old", "o", False, None, None), before)

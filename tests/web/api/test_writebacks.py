@@ -237,7 +237,10 @@ def test_a_conflict_is_decided_once(
     assert client.get("/v1/channels/acme", headers=headers).json()["write_back"]["conflicts"] == 1
     assert client.post(path, json={"choice": choice}, headers=key("read")).status_code == 403
     assert client.post(path, json={"choice": "perhaps"}, headers=headers).status_code == 422
-    decided = client.post(path, json={"choice": choice}, headers=headers)
+    for seen in ("Contacted", "", None):
+        other = client.post(path, json={"choice": choice, "found_status": seen}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    decided = client.post(path, json={"choice": choice, "found_status": "Lost Lead"}, headers=headers)
     assert decided.status_code == 200
     assert (decided.json()["state"], decided.json()["resolution"]) == (state, resolution)
     assert decided.json()["found_status"] == "Lost Lead"

@@ -37,11 +37,13 @@ def _on(registry: Registry, channels: None) -> None:
     switch(registry)
 
 
-def decide(client: TestClient, path: str, choice: str) -> Any:
-    page = client.get(PAGE, headers=HTML).text
+def decide(client: TestClient, path: str, choice: str, page: str | None = None) -> Any:
+    page = page or client.get(PAGE, headers=HTML).text
     token = re.search(r'name="form_token" value="([0-9a-f]+)"', page)
     assert token
-    return client.post(path, data={"form_token": token[1], "choice": choice}, headers=OWN, follow_redirects=False)
+    question = re.search(r'name="question" value="([0-9a-f]+)"', page)
+    data = {"form_token": token[1], "choice": choice, **({"question": question[1]} if question else {})}
+    return client.post(path, data=data, headers=OWN, follow_redirects=False)
 
 
 @pytest.mark.parametrize(("choice", "state"), [("keep", "kept"), ("force", "queued")])
@@ -60,6 +62,24 @@ def test_the_operator_decides_with_a_form(operator: TestClient, registry: Regist
     assert wishes.get(registry, "wb_1").state == state
     again = decide(operator, f"{PAGE}/writebacks/wb_1", choice)
     assert again.headers["Location"].endswith("note=undecided")
+
+
+@pytest.mark.parametrize("choice", ["keep", "force"])
+def test_a_page_that_shows_an_older_status_decides_nothing(
+    operator: TestClient, registry: Registry, choice: str
+) -> None:
+    """Another operator forced the wish meanwhile, somebody changed the lead again, and a new conflict waits."""
+    hold(registry)
+    page = operator.get(PAGE, headers=HTML).text
+    with registry.database.write() as transaction:
+        transaction.execute(update(writebacks).values(zoho_status="Lost Lead"))
+    assert decide(operator, f"{PAGE}/writebacks/wb_1", choice, page).headers["Location"].endswith("note=undecided")
+    assert wishes.get(registry, "wb_1").waits_for_a_person
+    assert (
+        decide(operator, f"{PAGE}/writebacks/wb_1", choice)
+        .headers["Location"]
+        .endswith("kept" if choice == "keep" else "forced")
+    )
 
 
 def test_forms_of_others_and_of_other_channels_decide_nothing(operator: TestClient, registry: Registry) -> None:

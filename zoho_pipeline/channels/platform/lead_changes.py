@@ -26,6 +26,9 @@ MOST_SINGLY = 1_000
 """Changes of a channel that are told one by one within an hour. The rest is told together, by its number."""
 
 HOUR = timedelta(hours=1)
+OLDER_COUNT = timedelta(days=1)
+"""How long a change of ours is looked for that a newer one of ours followed."""
+
 SETTLED = timedelta(seconds=60)
 """How long a number must have stood still before a worker tells it: the sync that counts it may not have ended."""
 
@@ -89,7 +92,8 @@ def announce(registry: Registry, channel: Channel, loaded: Sequence[LoadedLead])
     echoes = {
         lead.after.id: row["id"]
         for lead in loaded
-        if (row := open_echoes.get(lead.after.id)) is not None and _is_echo(lead, row, channel.user_id)
+        for row in reversed(open_echoes.get(lead.after.id, ()))  # the newest one that fits counts
+        if _is_echo(lead, row, channel.user_id)
     }
     told = list(_without_own(loaded, echoes))
     if not told and not echoes:
@@ -223,8 +227,11 @@ def _without_own(loaded: Iterable[LoadedLead], echoes: Mapping[str, str]) -> Ite
             yield told | {"owner_id": after.owner_id, "is_converted": after.is_converted}
 
 
-def _own_changes(registry: Registry, channel_id: str) -> dict[str, Any]:
-    """Lead id → our newest change of it that no sync has read back yet. Mostly there is none."""
+def _own_changes(registry: Registry, channel_id: str) -> dict[str, list[Any]]:
+    """Lead id → our changes of it that no sync has read back yet, the newest first. Mostly there is none.
+
+    Older ones than the newest count for a day: a load may show one of them while the next one is under way.
+    """
     sent = or_(writebacks.c.state == "done", writebacks.c.sending_since.is_not(None))
     newest = (
         select(writebacks.c.lead_id, func.max(writebacks.c.created_at).label("at"))
@@ -232,24 +239,34 @@ def _own_changes(registry: Registry, channel_id: str) -> dict[str, Any]:
         .group_by(writebacks.c.lead_id)
         .subquery()
     )
-    unseen = (
-        select(writebacks)
-        .join(newest, (newest.c.lead_id == writebacks.c.lead_id) & (newest.c.at == writebacks.c.created_at))
-        .where(writebacks.c.channel_id == channel_id, sent, writebacks.c.echo_seen_at.is_(None))
-    )
+    is_newest = (newest.c.at == writebacks.c.created_at).label("is_newest")
     with registry.database.read() as transaction:
-        return {row["lead_id"]: row for row in transaction.execute(unseen).mappings()}
+        young = writebacks.c.created_at > registry.database.now_in(transaction) - OLDER_COUNT
+        unseen = (
+            select(writebacks, is_newest)
+            .join(newest, newest.c.lead_id == writebacks.c.lead_id)
+            .where(writebacks.c.channel_id == channel_id, sent, writebacks.c.echo_seen_at.is_(None))
+            .where(or_(is_newest, young))
+            .order_by(writebacks.c.created_at.desc())
+        )
+        found: dict[str, list[Any]] = {}
+        for row in transaction.execute(unseen).mappings():
+            found.setdefault(row["lead_id"], []).append(row)
+        return found
 
 
 def _is_echo(lead: LoadedLead, row: Any, user_id: str | None) -> bool:
-    """Whether a loaded row shows our own change: our time, or our user, with the status that we wrote."""
+    """Whether a loaded row shows our own change: our time, or our user, with the status that we wrote.
+
+    An older change than the newest one shows itself by its time alone.
+    """
     after, before = lead.after, lead.before
     if after.status != row["desired"] or after.modified_at is None:
         return False
     known: datetime | None = row["zoho_modified_at"] if row["state"] == "done" else None
     if known is not None and after.modified_at == known:
         return True
-    if user_id is None or after.modified_by != user_id:
+    if user_id is None or after.modified_by != user_id or not row["is_newest"]:
         return False
     # a row held before that is newer than our change had it already, so this is another change by the same user
     ours = known or row["sending_precondition"]

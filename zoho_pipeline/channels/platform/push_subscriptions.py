@@ -22,6 +22,10 @@ BROKEN = (STOPPED, FAILED)
 SILENCE = timedelta(hours=24)
 """After changes that no notification named for this long, a subscription counts as stopped."""
 
+FROM_ONE_SYNC = SILENCE / 2
+"""How much of that time the first sync that sees such changes may count: a machine that slept for days sees the changes
+of days at once, and Zoho's notifications had no chance."""
+
 DAY = timedelta(hours=24)
 
 
@@ -133,6 +137,9 @@ def change_state(
 def judge_silence(transaction: Connection, found: Subscription, missed_at: datetime | None, now: datetime) -> None:
     """Use what a whole sync saw: since when changes come that no notification names.
 
+    The last renewal begins the time anew, because it may have mended what was silent before it. Without a change there
+    is nothing to hear, so a sync that saw none ends nothing.
+
     Args:
         missed_at: Zoho's time of the earliest change of this sync that no notification named; None: there is none.
     """
@@ -142,9 +149,12 @@ def judge_silence(transaction: Connection, found: Subscription, missed_at: datet
         silent = None
     if silent is None and missed_at is not None:
         at = missed_at - timedelta(seconds=found.skew_seconds)
-        silent = None if heard is not None and heard >= at else min(at, now)
+        earliest = max(at, now - FROM_ONE_SYNC, found.renewed_at)
+        silent = None if heard is not None and heard >= at else min(earliest, now)
     store(transaction, found.channel_id, silent_since=silent)
-    if silent is not None and now - silent >= SILENCE and found.state not in BROKEN:
+    if silent is None or missed_at is None:
+        return
+    if now - silent >= SILENCE and found.state not in BROKEN:
         why = f"changes came for {SILENCE.total_seconds() / 3600:g} hours, and no notification"
         # a renewal at once shows whether Zoho ended it and told nobody; otherwise that would show half a week later
         change_state(transaction, found.channel_id, STOPPED, why, now, renew_at=found.zoho_now(now))

@@ -206,7 +206,8 @@ def _known(call: Call, entry: dict[str, Any]) -> Subscription:
 
 
 def _success(call: Call, subscription: Subscription, message: str) -> dict[str, Any]:
-    details = {"events": list(_shown(call, subscription))}
+    named = list(_shown(call, subscription))
+    details = {"events": named[:1] if call.hub.switches.watch_names == "first" else named}
     return {"code": "SUCCESS", "details": details, "message": message, "status": "success"}
 
 

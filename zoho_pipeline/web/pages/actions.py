@@ -59,15 +59,24 @@ def resume(found: WebServices, principal: Principal, channel_id: str) -> str:
 
 
 def decide_writeback(
-    found: WebServices, principal: Principal, channel_id: str, writeback_id: str, choice: Choice
+    found: WebServices,
+    principal: Principal,
+    channel_id: str,
+    writeback_id: str,
+    choice: Choice,
+    question: str | None,
 ) -> str:
-    """Decide about a conflict of write-back. Problem: `forbidden` without the scope `write`; `not_found`."""
+    """Decide about a conflict of write-back. Problem: `forbidden` without the scope `write`; `not_found`.
+
+    Args:
+        question: which status the page showed; see `wishes.resolve`.
+    """
     check_scopes(principal, ("write",))
     visible_channel(found, principal, channel_id)
     try:
         if get_writeback(found.registry, writeback_id).channel_id != channel_id:
             raise not_found()
-        decided = decide(found, principal, writeback_id, choice)
+        decided = decide(found, principal, writeback_id, choice, question)
     except UnknownWriteback:
         raise not_found() from None
     except Problem as problem:

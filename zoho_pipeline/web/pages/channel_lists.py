@@ -8,6 +8,7 @@ from zoho_pipeline.reading.leads import initials
 from zoho_pipeline.web.api.channel_model import ChannelState
 from zoho_pipeline.web.pages.formats import NONE, hours, short_moment, shown, whole
 from zoho_pipeline.writeback.model import Writeback
+from zoho_pipeline.writeback.wishes import question_of
 
 READ = {
     "Leads": "leads",
@@ -88,6 +89,7 @@ def wish_rows(found: Sequence[Writeback], zone: str) -> list[dict[str, str]]:
             "found": shown(wish.zoho_status, 60),
             "state": _WISHES.get(wish.state, wish.state),
             "decides": "yes" if wish.waits_for_a_person else "",
+            "question": question_of(wish.zoho_status),
         }
         for wish in found
     ]

@@ -196,10 +196,15 @@ def operator_resume(request: Request, id: str, principal: Operator) -> Response:
 
 @router.post("/ui/channels/{id}/writebacks/{writeback_id}")
 def operator_decision(
-    request: Request, id: str, writeback_id: str, choice: Annotated[Choice, Form()], principal: Operator
+    request: Request,
+    id: str,
+    writeback_id: str,
+    choice: Annotated[Choice, Form()],
+    principal: Operator,
+    question: Annotated[str | None, Form(max_length=64)] = None,
 ) -> Response:
     """Keep and force of the operator's page."""
-    note = decide_writeback(services(request), principal, id, writeback_id, choice)
+    note = decide_writeback(services(request), principal, id, writeback_id, choice, question)
     return _back("/ui", id, {"note": note})
 
 

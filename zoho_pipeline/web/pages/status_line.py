@@ -22,7 +22,7 @@ NOTES = {
     "refused": "A sync is not possible now.",
     "kept": "Zoho’s status stays.",
     "forced": "The status of the wish is written to Zoho in a moment.",
-    "undecided": "This wish does not wait for a decision any more, or write-back is off.",
+    "undecided": "This wish does not wait any more, Zoho has another status by now, or write-back is off.",
 }
 """What a form did → the sentence that the page shows after it."""
 
@@ -85,8 +85,10 @@ def push_line(state: ChannelState) -> str | None:
         words += f" The last notification came {moment(push.last_event_at, state.timezone)}."
     if push.p95_seconds is not None:
         words += f" Of the last day’s changes, 95 % were read within {push.p95_seconds:.0f} s."
-    if push.missed:
-        words += f" The last sync found {push.missed} {plural(push.missed, 'change')} without a notification."
+    if push.missed or push.idle:
+        missed, idle = push.missed or 0, push.idle or 0
+        words += f" The last sync found {missed} {plural(missed, 'change')} without a notification, and {idle} "
+        words += f"{plural(idle, 'notification')} without a change."
     if push.is_hourly:
         words += " Notifications have used their share of the API credits, so the numbers change once per hour."
     return words

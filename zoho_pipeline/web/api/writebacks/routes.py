@@ -32,6 +32,7 @@ from zoho_pipeline.writeback import wishes
 from zoho_pipeline.writeback.errors import (
     LeadConverted,
     NotWaiting,
+    OtherQuestion,
     ScopeMissing,
     StatusUnmapped,
     UnknownWriteback,
@@ -142,13 +143,17 @@ def list_writebacks(
 def resolve_writeback(writeback_id: str, decision: Decision, principal: Writer, found: Found) -> dict[str, Any]:
     """Decide about a write-back that waits, under the policy `hold`: keep Zoho's status, or force the wish."""
     _visible(found, principal, writeback_id)
-    return _with_steps(found, decide(found, principal, writeback_id, decision.choice), principal)
+    is_named = "found_status" in decision.model_fields_set
+    question = wishes.question_of(decision.found_status) if is_named else None
+    return _with_steps(found, decide(found, principal, writeback_id, decision.choice, question), principal)
 
 
-def decide(found: WebServices, principal: Principal, writeback_id: str, choice: wishes.Choice) -> Writeback:
-    """Decide about a write-back that the caller may see. Problem: why it is not possible."""
+def decide(
+    found: WebServices, principal: Principal, writeback_id: str, choice: wishes.Choice, question: str | None
+) -> Writeback:
+    """Decide about a write-back that the caller may see; see `wishes.resolve`. Problem: why it is not possible."""
     with _problems():
-        decided = wishes.resolve(found.registry, writeback_id, choice, principal.id)
+        decided = wishes.resolve(found.registry, writeback_id, choice, principal.id, question=question)
     channel = found.registry.get(decided.channel_id)
     audit = Audit(found.registry.database)
     action = f"writeback.{decided.resolution}"
@@ -215,6 +220,8 @@ def _problems() -> Iterator[None]:
         raise Problem("scope_missing", detail) from None
     except LeadConverted:
         raise Problem("converted", "The lead was converted, and Zoho does not change converted leads.") from None
+    except OtherQuestion:
+        raise Problem("conflict", "Zoho has another status than `found_status` now. Look at it, then decide.") from None
     except NotWaiting:
         raise Problem("conflict", "The write-back does not wait for a decision.") from None
     except StatusUnmapped as error:

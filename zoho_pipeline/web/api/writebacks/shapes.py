@@ -101,3 +101,8 @@ class Decision(BaseModel):
     choice: Literal["keep", "force"] = Field(
         description="`keep` leaves Zoho's status as it is. `force` writes the wish over it."
     )
+    found_status: Annotated[str, StringConstraints(max_length=1_000)] | None = Field(
+        default=None,
+        description="The `found_status` that the person saw; null is an empty one. If Zoho has another one by now, the "
+        "answer is 409. Without this field, the decision is about whichever status waits.",
+    )

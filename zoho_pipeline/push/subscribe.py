@@ -277,12 +277,13 @@ class Subscriber:
 
 def end_for_removal(settings: Settings, registry: Registry, service: ServiceSettings, channel_id: str) -> None:
     """End the subscription of a channel that is about to be removed. A failure does not keep it from being removed:
-    the hook is refused from then on, and Zoho ends the subscription within a week."""
+    the hook is refused from then on, and Zoho ends the subscription within a week. A removal is also the cure of rows
+    of the registry that cannot be read, so these do not keep it either."""
     try:
         Subscriber(settings, registry, service, Pacing(attempts=2)).turn_off(channel_id)
     except UnknownChannel:
         return
-    except (ZohoError, ChannelBusy) as error:
+    except PipelineError as error:
         log.warning("channel %s: its subscription at Zoho was not ended: %s", channel_id, error)
 
 

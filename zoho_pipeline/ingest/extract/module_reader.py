@@ -181,7 +181,9 @@ class ModuleReader:
         hi, known = self.module.window.hi, self.baseline.deletions
         cursor = watermarks.deletions_since(self.state, self.baseline.proved, hi)
         try:
-            since = deletions.since_of(cursor, known, hi, self.state.strangers)
+            # without queries, no count shows a restore: only the whole list does
+            strangers = self.state.strangers if self.routes.can_query else None
+            since = deletions.since_of(cursor, known, hi, strangers)
             found = deletions.read(self.client, self.spec.module, since, known)
         except (NotSupported, NoPermission, ModuleMissing, InvalidRequest) as error:
             self.report.note(f"deletions of {self.spec.module} cannot be read: {error}")

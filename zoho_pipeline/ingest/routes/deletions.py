@@ -76,8 +76,8 @@ def strangers_of(
 ) -> dict[str, str] | None:
     """The deletions of records that were never stored: id → deleted_time. They were looked up once, and are no news.
 
-    At most one more than fit beside known deletions, the newest ones. Older ones than the recycle bin are forgotten, and
-    so are those without a readable time that are not listed any more.
+    At most one more than fit beside known deletions, the newest ones. Older ones than the recycle bin are forgotten,
+    and so are those without a readable time that are not listed any more.
     """
     kept = {id_: text for id_, text in (before or {}).items() if id_ in listed or time_or_none(text)}
     texts = kept | {id_: str(listed[id_].get("deleted_time")) for id_ in new}

@@ -5,6 +5,7 @@ A test carries out the cure that the line names, and shows that the product work
 
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,6 +107,39 @@ def test_the_registry(built: Built, damage: Callable[[Path], object]) -> None:
     works(built.run("sync", "acme"))
     works(built.run("transform"))
     assert built.count("zoho_raw.leads") >= len(built.ids)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "update registry_channels set scopes = '{'",
+        "update registry_channels set connected_at = 'yesterday'",
+        "update registry_modules set upper_bound = 'yesterday'",
+        "subscription",
+    ],
+)
+def test_a_damaged_row_of_the_registry(built: Built, spoil: str) -> None:
+    """Removing the channel, which is the cure, needs no row that can be read."""
+    with sqlite3.connect(built.home / "registry.sqlite") as connection:
+        if spoil == "subscription":
+            spoil = _full_of_braces(connection, "registry_push_subscriptions")
+        connection.execute(spoil)
+    removed = built.run("channels", "remove", "acme")
+    assert removed.code == 0, removed.err
+    connect_again(built)
+    works(built.run("sync", "acme"))
+    works(built.run("push", "status"))
+
+
+def _full_of_braces(connection: sqlite3.Connection, table: str) -> str:
+    """The statement that inserts a row of channel acme in which every text is `{`, which is no JSON."""
+    columns = connection.execute(f"pragma table_info({table})").fetchall()
+    values = {"channel_id": "'acme'"} | {
+        name: "'{'" if kind.startswith(("VARCHAR", "TEXT")) else "'2026-05-01 10:00:00'" if "DATE" in kind else "0"
+        for _, name, kind, *_ in columns
+        if name != "channel_id"
+    }
+    return f"insert into {table} ({', '.join(values)}) values ({', '.join(values.values())})"
 
 
 @each_damage

@@ -21,6 +21,7 @@ MARKERS = (
     "PlantedCustom",
     "PlantedSubmission",
     "PlantedKey",
+    "PlantedEvent",
     "PlantedStaged",
     "PlantedFile",
 )
@@ -74,6 +75,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator,
             done(run, "content", "load", channel, catalogue)
         done(run, "sync")
         plant_form_rows(folder / "home")
+        plant_events(folder / "home")
         done(run, "transform")
         patch.undo()
         yield simulator, folder / "home"
@@ -95,6 +97,27 @@ def plant_form_rows(home: Path) -> None:
         connection.execute(
             "insert into zoho_raw.person_keys values ('acme', 'Leads', '1', 'email', 'PlantedKey', now())"
         )
+
+
+def plant_events(home: Path) -> None:
+    """Events of a lead and of a wish, and their deliveries: one was sent, the other waits."""
+    now = "2026-05-01 10:00:00.000000"
+    with sqlite3.connect(home / "registry.sqlite") as connection:
+        connection.execute(
+            "insert into registry_webhook_endpoints (id, url, secret_seal, created_at) values ('e', 'https', '', ?)",
+            (now,),
+        )
+        for seq, type_, status in ((901, "lead.changed", "done"), (902, "writeback.done", "waiting")):
+            connection.execute(
+                "insert into registry_channel_events (channel_id, seq, event_id, type, data, at)"
+                " values ('acme', ?, ?, ?, ?, ?)",
+                (seq, f"id{seq}", type_, '{"lead_id": "PlantedEvent"}', now),
+            )
+            connection.execute(
+                "insert into registry_webhook_deliveries (event_id, endpoint_id, type, channel_id, body, status, tries,"
+                " created_at) values (?, 'e', ?, 'acme', 'PlantedEvent', ?, 0, ?)",
+                (f"id{seq}", type_, status, now),
+            )
 
 
 def plant_leftovers(home: Path) -> None:

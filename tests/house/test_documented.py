@@ -40,6 +40,12 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert re.search(rf"`(zoho-pipeline )?{name}[ `]", README)
 
 
+def test_the_security_page_names_only_tests_that_exist() -> None:
+    named = set(re.findall(r"`([a-z_/]+(?:\.py|/))`", (ROOT / "docs" / "security.md").read_text())) - {"tests/"}
+    assert len(named) > 50
+    assert not [name for name in named if not (ROOT / "tests" / name).exists()]
+
+
 def option_names(group: click.Group = main) -> set[str]:
     found = {"--help"}
     for command in (group, *group.commands.values()):

@@ -6,7 +6,7 @@ from typing import Any
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
-from zoho_pipeline.zoho.read.pages import MOST_PER_PAGE, Page, Row, module_path, page_of, record_id, require_ids
+from zoho_pipeline.zoho.read.pages import MOST_PER_PAGE, Page, Row, module_path, page_of, record_id, with_text_ids
 from zoho_pipeline.zoho.read.records import since_header
 
 NOTE_FIELDS = (
@@ -38,7 +38,7 @@ def get_page(
     if page_token is not None:
         params["page_token"] = page_token
     page = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
-    require_ids(page.rows, f"GET {path}")
+    with_text_ids(page.rows)
     return page
 
 

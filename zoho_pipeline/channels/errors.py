@@ -103,6 +103,11 @@ class RegistryError(ChannelError):
     """The registry's database cannot be opened, read or written."""
 
 
+class DamagedValue(ValueError):
+    """A value of the registry cannot be read. Whoever reads a channel's row tells whose it is; else it is a
+    `RegistryError` at the end of the transaction."""
+
+
 class DecryptionError(ChannelError):
     """None of the keys decrypts a stored token."""
 

@@ -281,8 +281,8 @@ class Subscriber:
 
 def end_for_removal(settings: Settings, registry: Registry, service: ServiceSettings, channel_id: str) -> None:
     """End the subscription of a channel that is about to be removed. A failure does not keep it from being removed:
-    the hook is refused from then on, and Zoho ends the subscription within a week. So a channel can be removed whose
-    token no key decrypts any more."""
+    the hook is refused from then on, and Zoho ends the subscription within a week. A removal is also the cure where a
+    row of the registry cannot be read, or no key decrypts the token. So these do not keep the channel either."""
     try:
         Subscriber(settings, registry, service, Pacing(attempts=2)).turn_off(channel_id)
     except UnknownChannel:

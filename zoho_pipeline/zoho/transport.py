@@ -71,9 +71,26 @@ def new_http(
         event_hooks={"request": [_begin], "response": [_bound]},
     )
     for opened in (client._transport, *client._mounts.values()):
-        if (pool := getattr(opened, "_pool", None)) is not None:  # httpx has no argument for this
-            pool._network_backend = _TimedBackend(pool._network_backend)
+        if isinstance(opened, httpx.HTTPTransport):
+            _bound_reads(opened)
     return client
+
+
+def _bound_reads(transport: httpx.HTTPTransport) -> None:
+    """End each read of a transport's connections at the deadline of its request. httpx has no argument for this.
+
+    Raises:
+        RuntimeError: httpx or httpcore keeps its connections elsewhere. Without the bound, an answer could keep a sync
+            waiting for ever, so no client is opened.
+    """
+    try:
+        pool = transport._pool
+        pool._network_backend = _TimedBackend(pool._network_backend)
+    except AttributeError:
+        raise RuntimeError(
+            f"httpx {httpx.__version__} keeps its connections in another place than 0.28. Install the versions of "
+            "requirements.lock, or change `_bound_reads` in zoho_pipeline/zoho/transport.py."
+        ) from None
 
 
 class _Running(local):

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.channels.conftest import CONNECTION
-from zoho_pipeline.channels.errors import ChannelError, InvalidSetting, UnknownChannel
+from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting, UnknownChannel
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
 from zoho_pipeline.channels.forms.submissions import Submission
@@ -90,6 +90,31 @@ def test_a_new_key_of_the_registry_encrypts_again(
     form = FormKeys(later).open(made.form_key)
     assert form is not None
     assert form.secret == secret
+
+
+def test_without_the_key_of_the_registry_a_new_salt_is_made_on_request_only(
+    registry: Registry, settings_env: Callable[..., dict[str, str]]
+) -> None:
+    """The key may only be missing for a while. Each message names a cure that works without it."""
+    made, _ = FormKeys(registry).add("acme", [])
+    salt = salts.salt_of(registry, "acme")
+    env = settings_env(ZOHO_PIPELINE_REGISTRY=registry.settings.registry_url)
+    later = Registry(load_settings({**env, "ZOHO_PIPELINE_SECRET_KEY": "n" * 40}))
+    keys = FormKeys(later)
+    for call in (lambda: keys.add("acme", []), lambda: keys.open(made.form_key), lambda: salts.salt_of(later, "acme")):
+        with pytest.raises(DecryptionError, match="Or make a new one: zoho-pipeline forms keys add acme --new-salt"):
+            call()
+    assert [key.form_key for key in keys.list("acme")] == [made.form_key]
+    assert salts.salt_of(registry, "acme") == salt
+    other, _ = keys.add("acme", [], new_salt=True)
+    assert salts.salt_of(later, "acme") not in (None, salt)
+    assert keys.open(other.form_key) is not None
+    with pytest.raises(DecryptionError, match=f"zoho-pipeline forms keys remove {made.form_key}"):
+        keys.open(made.form_key)
+    keys.remove(made.form_key)
+    kept = salts.salt_of(later, "acme")
+    keys.add("acme", [], new_salt=True)  # a salt that can be read is never replaced
+    assert salts.salt_of(later, "acme") == kept
 
 
 def test_what_comes_twice_is_stored_once_also_in_one_transaction(registry: Registry) -> None:

@@ -78,7 +78,7 @@ def test_a_changed_type_is_converted_if_it_is_unambiguous() -> None:
 def test_a_record_without_id_is_rejected_whole() -> None:
     converted = convert(LEADS, {"Last_Name": "A"}, {"id": "2"})
     assert converted.table["id"].to_pylist() == ["2"]
-    assert [r.reason for r in converted.rejected] == ["a record without an id"]
+    assert [r.reason for r in converted.rejected] == ["a record without a usable id"]
 
 
 def test_nul_leaves_every_text() -> None:

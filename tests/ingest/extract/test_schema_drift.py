@@ -130,10 +130,45 @@ def test_rows_that_were_read_without_a_field_are_read_again_when_it_is_back(benc
     assert not bench.sync("Leads").complete
     bench.sim.faults.clear()
     (part,) = bench.sync("Leads").modules
-    assert part.route_reason.startswith("a field is back")
+    assert part.route_reason.startswith("a field is new or back")
     ledger.assert_equal(bench, "Leads")
     assert json.loads(bench.live("leads", "Leads")[ids[0]]["custom_fields"])["Tier"] == "gold"
     assert "back" not in bench.sync("Leads").modules[0].route_reason
+
+
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, ALL_SCOPES])
+def test_a_field_that_was_hidden_from_the_start_fills_old_rows_when_it_is_shown(bench: SyncBench, scopes: str) -> None:
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    bench.org.admin.hide_field("Leads", "Tier")
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    bench.sync("Leads")
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    assert bench.sync("Leads").complete
+    assert "older rows may have field Tier: the next sync reads every row again" in detail(bench)
+    (part,) = bench.sync("Leads").modules
+    assert part.route_reason.startswith("a field is new or back")
+    ledger.assert_equal(bench, "Leads")
+    assert {json.loads(row["custom_fields"])["Tier"] for row in bench.live("leads", "Leads").values()} == {"gold"}
+    assert "field" not in bench.sync("Leads").modules[0].route_reason
+
+
+def test_a_field_that_somebody_has_just_made_costs_one_credit(bench: SyncBench) -> None:
+    """Also if it was filled at once: the rows that have it have a new time, and are read anyway."""
+    bench.connect(ALL_SCOPES)
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(3)])
+    bench.sync("Leads")
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    without = bench.sync("Leads").modules[0].credits
+    bench.sim.clock.advance(3_600)
+    bench.org.add_custom_field("Leads", "Fresh", "Fresh")
+    bench.org.update("Leads", ids[0], {"Fresh": "new"})
+    (part,) = bench.sync("Leads").modules
+    assert (part.detail, part.credits) == ("field Fresh appeared", without + 1)
+    assert bench.sync("Leads").modules[0].route == "unchanged"
 
 
 def test_an_org_without_users_is_a_bad_answer(bench: SyncBench) -> None:

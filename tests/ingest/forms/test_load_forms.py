@@ -210,6 +210,23 @@ def forget_when_tidied(bench: SyncBench) -> None:
         transaction.execute(update(form_channels).values(tidied_at=None))
 
 
+def test_a_new_salt_hashes_all_leads_anew(bench: SyncBench) -> None:
+    """Else a form would match the leads that changed since then alone."""
+    FormKeys(bench.registry).add("acme", [])
+    bench.org.insert("Leads", {"Last_Name": "Rao", "Email": "asha@acme.in", "Company": "C"})
+    bench.sync("Leads")
+    before = keys(bench)
+    with bench.registry.database.write() as transaction:
+        transaction.execute(update(form_channels).values(salt_seal="broken"))
+    FormKeys(bench.registry).add("acme", [], new_salt=True)
+    put(bench)
+    assert load(bench) == 1
+    (lead,) = before
+    assert keys(bench) == {lead: person_keys.email_key(salt_of(bench), "asha@acme.in")} != before
+    (row,) = loaded(bench).values()
+    assert row["email_key"] == keys(bench)[lead]
+
+
 @both_engines("duckdb")
 def test_what_belongs_to_no_lead_is_deleted_after_its_time(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])

@@ -8,7 +8,7 @@ import sys
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -212,6 +212,39 @@ def test_a_body_that_trickles_ends_too(status: int) -> None:
 )
 def test_an_answer_ends_in_time_whatever_it_sends(start: bytes, more: bytes) -> None:
     """Each byte begins the read timeout of httpx anew."""
+    fails = pytest.raises((httpx.ReadTimeout, errors.ConnectionFailed))
+    with trickling(start, more) as url, new_http(timeout=60) as client, fails:
+        client.get(url, extensions={BOUNDS: Bounds(seconds=0.2, head_seconds=0.2)})
+
+
+@pytest.mark.parametrize("url", ["http://zoho.example/", "https://zoho.example/"])
+def test_a_proxy_that_trickles_ends_in_time_too(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """It answers the request itself, or the CONNECT before it."""
+    with trickling(b"HTTP/1.1 200 OK\r\nX: ", b"a") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with new_http(timeout=60) as client, pytest.raises(httpx.ReadTimeout):
+            client.get(url, extensions={BOUNDS: Bounds(seconds=0.2, head_seconds=0.2)})
+
+
+def test_a_release_of_httpx_without_the_pool_opens_no_client() -> None:
+    """The bound of reads needs two attributes that httpx does not promise."""
+    program = (
+        "import httpx\n"
+        "class Other(httpx.HTTPTransport):\n"
+        "    def __init__(self, **options): pass\n"
+        "httpx._client.HTTPTransport = httpx.HTTPTransport = Other\n"
+        "from zoho_pipeline.zoho.transport import new_http\n"
+        "new_http()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert "RuntimeError: httpx" in done.stderr
+    assert "change `_bound_reads`" in done.stderr
+
+
+@contextmanager
+def trickling(start: bytes, more: bytes) -> Iterator[str]:
+    """A server that answers one request with `start`, and then for ever with `more`."""
     ended = Event()
 
     def serve() -> None:
@@ -226,10 +259,7 @@ def test_an_answer_ends_in_time_whatever_it_sends(start: bytes, more: bytes) -> 
         server = Thread(target=serve)
         server.start()
         try:
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-            bounds = Bounds(seconds=0.2, head_seconds=0.2)
-            with new_http(timeout=60) as client, pytest.raises((httpx.ReadTimeout, errors.ConnectionFailed)):
-                client.get(url, extensions={BOUNDS: bounds})
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         finally:
             ended.set()
             server.join()

@@ -12,6 +12,7 @@ from tests.zoho.wire import Wire, answer, client_on, error
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.read import coql, deleted, metadata, org, records, related, users
+from zoho_pipeline.zoho.read.pages import SENT_ID, Page
 
 
 def test_fields_that_zoho_refuses_by_name_are_left_out_from_then_on() -> None:
@@ -60,8 +61,6 @@ BROKEN_PAGES = [
     {"data": [{**ROW, "id": str(n)} for n in range(2_000)]},
     {"data": [{**ROW, "id": str(n)} for n in range(2_000)], "info": {}},
     {"data": [ROW], "info": {"more_records": "true"}},
-    {"data": [{"id": 4876876000000300001}], "info": {"more_records": False}},
-    {"data": [ROW, {"Last_Name": "x"}], "info": {"more_records": False}},
 ]
 
 
@@ -79,6 +78,25 @@ BROKEN_PAGES = [
 def test_half_a_promise_is_no_page(read: Callable[[ZohoClient], Any], body: dict[str, Any]) -> None:
     with pytest.raises(errors.BadAnswer):
         read(client_on(Wire(answer(body))))
+
+
+def test_each_row_of_a_page_has_an_id_of_text() -> None:
+    """A whole number keeps its digits, also beyond 64 bits. What is no id gets a name that no record has."""
+    sent = b"4876876000000300001", b"98765432109876543210", b"null", b"null", b"1.0", b'"7"', b'""'
+    rows = b",".join(b'{"id":%s,"Modified_Time":"2026-05-01T00:00:00+00:00"}' % id_ for id_ in sent)
+    body = b'{"data":[%s,{"Last_Name":"x"}],"info":{"more_records":false}}' % rows
+    reads: tuple[Callable[[ZohoClient], Page], ...] = (
+        lambda c: records.get_page(c, "Leads", ("A",)),
+        lambda c: deleted.get_page(c, "Leads"),
+        lambda c: coql.changes(c, "Leads", ("A",), since=SINCE, until=UNTIL),
+    )
+    for read in reads:
+        found = read(client_on(Wire(answer(body)))).rows
+        ids = [row["id"] for row in found]
+        assert (ids[:2], ids[5]) == (["4876876000000300001", "98765432109876543210"], "7")
+        assert len(set(ids)) == 8
+        assert [row[SENT_ID] for row in found if SENT_ID in row] == [None, None, 1.0, "", None]
+        assert all(row["id"].startswith("no id ") for row in found if SENT_ID in row)
 
 
 @pytest.mark.parametrize("body", [{"data": [ROW]}, {"data": [ROW], "info": {}}, {"data": []}])
@@ -137,7 +155,7 @@ def test_emails_follow_their_index() -> None:
         list(related.emails(client_on(Wire(answer(first))), "Leads", "1"))
 
 
-@pytest.mark.parametrize("body", [{"users": []}, {"users": [{"id": "1"}, {"id": "2"}]}, {}, {"users": [{"id": 1}]}])
+@pytest.mark.parametrize("body", [{"users": []}, {"users": [{"id": "1"}, {"id": "2"}]}, {}, {"users": [{"id": 1.5}]}])
 def test_a_current_user_is_one(body: dict[str, Any]) -> None:
     with pytest.raises(errors.BadAnswer):
         users.current(client_on(Wire(answer(body))))

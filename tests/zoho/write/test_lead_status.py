@@ -150,6 +150,7 @@ def test_a_lead_is_read_with_four_fields_converted_or_not() -> None:
 def test_a_lead_that_is_not_there_is_none_and_an_odd_one_an_error() -> None:
     assert read_lead_status(client_on(Wire(answer(status=204))), LEAD) is None
     assert read_lead_status(client_on(Wire(error("INVALID_DATA", 400, details={"id": LEAD}))), LEAD) is None
-    for odd in (lead(Modified_Time=None), lead(Modified_Time="yesterday"), lead(Lead_Status=5)):
+    others = (lead(id="4876876000000000999"), lead(id=None), lead(id=""))  # a cache mixed up two answers
+    for odd in (lead(Modified_Time=None), lead(Modified_Time="yesterday"), lead(Lead_Status=5), *others):
         with pytest.raises(errors.BadAnswer):
             read_lead_status(client_on(Wire(odd), pacing=Pacing(attempts=1)), LEAD)

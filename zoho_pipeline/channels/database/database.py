@@ -23,7 +23,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from zoho_pipeline.channels.errors import RegistryError
+from zoho_pipeline.channels.errors import DamagedValue, RegistryError
 from zoho_pipeline.local_paths import sqlite_path
 from zoho_pipeline.settings import Settings, SettingsError
 
@@ -166,6 +166,12 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise RegistryError(self._explained(error)) from None  # the driver's text may repeat values
+        except DamagedValue:
+            raise RegistryError(
+                f"a row of the channel registry at {self.shown} is damaged. Put it back from a backup. If there is "
+                "none and one channel does not work, run zoho-pipeline channels remove with its id, then connect it "
+                "again and set its settings again: its rows in the warehouse stay."
+            ) from None
 
     def _explained(self, error: DBAPIError) -> str:
         """What is wrong with the database, and what to do about it."""

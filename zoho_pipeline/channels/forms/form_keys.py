@@ -56,21 +56,22 @@ class FormKeys:
     def __init__(self, registry: Registry) -> None:
         self._registry, self._database, self._encryptor = registry, registry.database, registry.encryptor
 
-    def add(self, channel_id: str, origins: Iterable[str]) -> tuple[FormKey, Secret]:
+    def add(self, channel_id: str, origins: Iterable[str], *, new_salt: bool = False) -> tuple[FormKey, Secret]:
         """Make a key for a channel. The secret (`whsec_…`) is for a server that signs its posts; it is shown once.
 
         Args:
             origins: exact origins of pages: https, or http on loopback. Without one, only servers can post.
+            new_salt: make a new salt if no key decrypts that of the channel.
 
         Raises:
-            UnknownChannel. InvalidSetting: a text is no origin.
+            UnknownChannel. InvalidSetting: a text is no origin. DecryptionError: no key decrypts the salt.
         """
         self._registry.get(channel_id)
         allowed = sorted({check_origin(text) for text in origins})
         form_key, secret = f"fk_{secrets.token_hex(12)}", new_signing_secret()
         with self._database.write() as transaction:
             now = self._database.now_in(transaction)
-            ensure_salt(transaction, self._encryptor, channel_id, now)
+            ensure_salt(transaction, self._encryptor, channel_id, now, anew=new_salt)
             values: dict[str, Any] = {"form_key": form_key, "channel_id": channel_id, "origins": allowed}
             values |= {"secret_seal": self._encryptor.encrypt(secret, form_key, FORM_SECRET), "created_at": now}
             values |= dict.fromkeys(("stored", "suspect", "no_consent"), 0)

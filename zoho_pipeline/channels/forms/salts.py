@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, or_, select, update
 
 from zoho_pipeline.channels.database.upsert import insert_or
+from zoho_pipeline.channels.errors import DecryptionError
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels, form_channels, form_keys, form_submissions
@@ -16,11 +17,26 @@ WAITING = "waiting"
 """The state of a submission that is not loaded yet."""
 
 
-def ensure_salt(transaction: Connection, encryptor: Encryptor, channel_id: str, now: datetime) -> None:
-    """Make the salt of a channel that has none."""
+def ensure_salt(
+    transaction: Connection, encryptor: Encryptor, channel_id: str, now: datetime, *, anew: bool = False
+) -> None:
+    """Make the salt of a channel that has none. `anew`: also in the place of one that no key decrypts.
+
+    Raises:
+        DecryptionError: the channel has a salt that no key decrypts, and `anew` is False. With a form key, its forms
+            would be refused all the same.
+    """
     seal = encryptor.encrypt(Secret(secrets.token_hex(32)), channel_id, FORM_SALT)
     row = {"channel_id": channel_id, "salt_seal": seal, "created_at": now}
     transaction.execute(insert_or(transaction, form_channels).values(**row).on_conflict_do_nothing())
+    own = form_channels.c.channel_id == channel_id
+    try:
+        encryptor.decrypt(str(transaction.scalar(select(form_channels.c.salt_seal).where(own))), channel_id, FORM_SALT)
+    except DecryptionError:
+        if not anew:
+            raise
+        # never tidied means: the keys of the leads are made anew, under this salt
+        transaction.execute(update(form_channels).where(own).values(salt_seal=seal, tidied_at=None))
 
 
 def salt_of(registry: Registry, channel_id: str) -> Secret | None:

@@ -23,6 +23,28 @@ from zoho_pipeline.settings import Secret
 _ENCRYPT, _SIGN, _KEY_ID = "seal", "sign", "key id"
 
 
+_RECONNECT = (
+    "{} token of channel {}",
+    "connect the channel again: zoho-pipeline connect {0} (or zoho-pipeline channels add {0} with a refresh token)",
+)
+_CURES = {
+    "form salt": (
+        "{} of channel {}",
+        "make a new one: zoho-pipeline forms keys add {0} --new-salt. Forms that were sent before then match no lead",
+    ),
+    "form secret": (
+        "{} of {}",
+        "make another form key (zoho-pipeline forms keys add ID) and remove this one: zoho-pipeline forms keys remove "
+        "{0}",
+    ),
+    "push": (
+        "secrets of the notifications of channel {1}",
+        "make new ones: zoho-pipeline push off {0}, then zoho-pipeline push on {0}",
+    ),
+}
+"""Kind of a ciphertext → its name, and the cure that works without the key. A new consent replaces tokens alone."""
+
+
 @lru_cache(maxsize=128)
 def derive(key: Secret, purpose: str) -> bytes:
     """32 bytes for one purpose from a key of any text (HKDF-SHA256). They are kept, because each request needs some."""
@@ -66,11 +88,11 @@ class Encryptor:
         try:
             owner, purpose, value = json.loads(self._fernet.decrypt(str(ciphertext).partition(":")[2].encode()))
         except (InvalidToken, ValueError, TypeError) as error:
+            what, cure = _CURES.get(kind, _RECONNECT)
             raise DecryptionError(
-                f"no key decrypts the stored {kind} token of channel {channel_id}. Put the key that encrypted it back "
+                f"no key decrypts the stored {what.format(kind, channel_id)}. Put the key that encrypted it back "
                 "into ZOHO_PIPELINE_SECRET_KEY (after the newest one, separated by a comma) or into HOME/secret.key. "
-                f"Or connect the channel again: zoho-pipeline connect {channel_id} (or zoho-pipeline channels add "
-                f"{channel_id} with a refresh token)."
+                f"Or {cure.format(channel_id)}."
             ) from error
         if (owner, purpose) != (channel_id, kind):
             raise DecryptionError(

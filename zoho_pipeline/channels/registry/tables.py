@@ -6,11 +6,14 @@ JSON is stored as text: it is the same on both engines, and it is always read wh
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Dialect, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import DateTime, TypeDecorator
+
+from zoho_pipeline.channels.errors import DamagedValue
 
 
 class Instant(TypeDecorator[datetime]):
@@ -29,6 +32,17 @@ class Instant(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else value.replace(tzinfo=UTC)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        process = super().result_processor(dialect, coltype)
+
+        def read(value: Any) -> datetime | None:
+            try:
+                return process(value) if process else value
+            except (ValueError, TypeError):
+                raise DamagedValue("a stored value is no instant") from None
+
+        return read
+
 
 class Json(TypeDecorator[Any]):
     """A JSON value as text; SQL NULL is None."""
@@ -40,7 +54,10 @@ class Json(TypeDecorator[Any]):
         return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
+        try:
+            return None if value is None else json.loads(value)
+        except (ValueError, TypeError):
+            raise DamagedValue("a stored value is no JSON") from None  # the text itself may hold a secret
 
 
 metadata = MetaData()

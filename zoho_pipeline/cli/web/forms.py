@@ -31,12 +31,16 @@ def keys() -> None:
 @keys.command(short_help="Make a form key.")
 @channel_argument
 @click.option("--origin", "origins", metavar="O", multiple=True, help="The origin of a page with the form. Repeat it.")
+@click.option("--new-salt", is_flag=True, help="Make a new salt if no key decrypts that of the channel.")
 @format_option
-def add(channel_id: str, origins: tuple[str, ...], output: str) -> None:
+def add(channel_id: str, origins: tuple[str, ...], new_salt: bool, output: str) -> None:
     """Make a form key for a channel, and print the line for the page. The secret (whsec_…) is shown once.
 
     A browser may post from these origins only. Without --origin, only a server can post: with an API key that has
     the scope forms, or with the signature of the secret.
+
+    The hashes of a channel need its salt, which the registry encrypts. If the key is lost, --new-salt makes a new
+    salt. Forms that were sent before then match no lead.
 
     \b
     Examples:
@@ -49,7 +53,7 @@ def add(channel_id: str, origins: tuple[str, ...], output: str) -> None:
 
     service, session = load_service_settings(), Session()
     channel = session.registry.get(channel_id)
-    found, secret = FormKeys(session.registry).add(channel_id, origins)
+    found, secret = FormKeys(session.registry).add(channel_id, origins, new_salt=new_salt)
     Audit(session.registry.database).record(
         "operator", "forms.key_added", tenant=channel.tenant, channel_id=channel_id, detail=found.form_key
     )

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from zoho_pipeline.ingest.catalog.model import Column, ColumnType, RawTable
 from zoho_pipeline.ingest.convert import cell_values
 from zoho_pipeline.ingest.convert.cell_values import CONVERT, FIRST_TIME, LAST_TIME, as_json, shown
-from zoho_pipeline.zoho.parsing import is_digits, odd_values
+from zoho_pipeline.zoho.parsing import ODD, is_digits, odd_values
+from zoho_pipeline.zoho.read.pages import SENT_ID
 
 ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "text": pa.string(),
@@ -114,9 +115,13 @@ def _with_id(raw: RawTable, rows: Sequence[Row], rejected: list[Rejection]) -> S
         return rows
     kept: list[Row] = []
     for row in rows:
-        if not (id_ := row.get("id")):
-            rejected.append(Rejection("", "id", shown(row), "a record without an id"))
-        elif is_digits(str(id_)) or id_ == UNNAMED:
+        if SENT_ID in row or not row.get("id"):
+            sent = {name: value for name, value in row.items() if name not in (SENT_ID, ODD)}
+            value = shown(sent | {"id": row.get(SENT_ID)})
+            rejected.append(Rejection(str(row.get("id") or ""), "id", value, "a record without a usable id"))
+            continue
+        id_ = row["id"]
+        if is_digits(str(id_)) or id_ == UNNAMED:
             kept.append(row)
         else:
             rejected.append(Rejection(_visible(id_), "id", shown(row), "the id has other characters than digits"))

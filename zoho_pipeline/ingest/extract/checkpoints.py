@@ -1,7 +1,7 @@
 """Checkpoints: a bounded part of a module's rows, with the state that is true once they are in the warehouse."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -13,6 +13,9 @@ from zoho_pipeline.ingest.extract.watermarks import with_proof
 from zoho_pipeline.ingest.routes.records_route import Batch
 from zoho_pipeline.ingest.routes.window import SECOND, modified
 from zoho_pipeline.zoho.read.pages import Row
+
+MOST_NAMELESS = 50
+"""The most rows without a usable id that a state remembers. If there are more, each sync that reads them compares."""
 
 
 @dataclass
@@ -65,7 +68,16 @@ class Checkpoints:
             window = self._module.window
             cursor, final_to = min(reached, window.hi), min(reached, self.final_to())
             self.state = self.state.advanced(cursor, final_to, window.now())
+        self._doubt_nameless()
         return Checkpoint(self._module.spec.module, tables, self.state)
+
+    def _doubt_nameless(self) -> None:
+        """A row without a usable id may be a new version of a stored record, and the cursor passes it: compare once."""
+        known = self.state.nameless or {}
+        if self._rows.nameless.items() <= known.items() or not self._module.spec.has_deletions:
+            return
+        newest = list({**known, **self._rows.nameless}.items())[-MOST_NAMELESS:]
+        self.state = replace(self.state, doubt=True, nameless=dict(newest))
 
     def zoho_was_at(self, at: datetime | None) -> None:
         """Zoho answered a query at this instant of its clock. The latest answer counts."""

@@ -33,7 +33,7 @@ class ModuleReader:
         self.spec, self.client, self.report, self.baseline = module.spec, module.client, module.report, module.baseline
         self.rows = RowFilter(module)
         self.checkpoints = Checkpoints(module, state, self.rows)
-        self.fields = ModuleFields(module, self.checkpoints)
+        self.fields = ModuleFields(module, self.checkpoints, can_query=can_query)
         self.routes = RouteRunner(
             module, self.checkpoints, self.rows, self.fields, can_query=can_query, can_bulk=can_bulk
         )
@@ -90,7 +90,7 @@ class ModuleReader:
 
     def _everything(self) -> Iterator[Checkpoint]:
         why = "everything, as asked" if self.module.full else "first load"
-        why = "a field is back" if self.state.again else why
+        why = "a field is new or back" if self.state.again else why
         self.fields.ensure()
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
         self.read_deletions()  # after the rows, to find what was deleted while they were read
@@ -164,7 +164,9 @@ class ModuleReader:
         found = self.deletions
         if found is None or found.restored or not found.whole:
             return False
-        if any(deletions.is_news(row, self.baseline.deletions.get(id_)) for id_, row in found.listed.items()):
+        known, strangers = self.baseline.deletions, self.state.strangers
+        news = (id_ for id_, row in found.listed.items() if deletions.is_news(row, known.get(id_)))
+        if any(not deletions.is_stranger(id_, found.listed[id_], strangers) for id_ in news):
             return False
         here = self.baseline.totals
         if here is None or there.count == here.count == 0:
@@ -179,7 +181,10 @@ class ModuleReader:
         hi, known = self.module.window.hi, self.baseline.deletions
         cursor = watermarks.deletions_since(self.state, self.baseline.proved, hi)
         try:
-            found = deletions.read(self.client, self.spec.module, deletions.since_of(cursor, known, hi), known)
+            # without queries, no count shows a restore: only the whole list does
+            strangers = self.state.strangers if self.routes.can_query else None
+            since = deletions.since_of(cursor, known, hi, strangers)
+            found = deletions.read(self.client, self.spec.module, since, known)
         except (NotSupported, NoPermission, ModuleMissing, InvalidRequest) as error:
             self.report.note(f"deletions of {self.spec.module} cannot be read: {error}")
             return

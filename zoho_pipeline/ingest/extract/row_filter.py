@@ -13,6 +13,7 @@ from zoho_pipeline.ingest.routes.deletions import Deletions
 from zoho_pipeline.ingest.routes.records_route import Batch
 from zoho_pipeline.ingest.routes.window import SKEW, modified
 from zoho_pipeline.zoho.connection.server_clock import time_or_none
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read.pages import Row
 
 Tables = dict[str, list[pa.Table]]
@@ -26,6 +27,8 @@ class RowFilter:
         deletions: the list of deletions, once it was read.
         live_again: id → when the record was seen alive, for records that are known or listed as deleted.
         converted_ids: leads that were read as converted; they need no separate query.
+        nameless: id → Modified_Time, of the records that were rejected as a whole because
+            they have no usable id.
         after_clock: the latest creation that is later than Zoho's clock (the `Date` header). None: there is none.
     """
 
@@ -34,6 +37,7 @@ class RowFilter:
         self.deletions: Deletions | None = None
         self.live_again: dict[str, datetime] = {}
         self.converted_ids: set[str] = set()
+        self.nameless: dict[str, str] = {}
         self.after_clock: datetime | None = None
 
     def wanted(self, batch: Batch) -> list[Row]:
@@ -94,6 +98,8 @@ class RowFilter:
         converted = spec.convert(rows, self._module.channel_id, read_at)
         tables.setdefault(spec.table.name, []).append(converted.table)
         self.reject(converted.rejected, read_at, tables)
+        if any(rejection.field == "id" for rejection in converted.rejected):
+            self.nameless |= {row["id"]: str(row.get("Modified_Time")) for row in rows if not is_digits(row["id"])}
         return len(rows)
 
     def reject(self, rejected: list[Rejection], at: datetime, tables: Tables) -> None:

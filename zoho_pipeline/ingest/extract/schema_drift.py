@@ -1,6 +1,6 @@
 """The fields of a module in this sync, and their changes since the last sync."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,12 +12,18 @@ from zoho_pipeline.ingest.catalog.field_selection import (
 )
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoints
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.routes.coql_route import REFUSALS
+from zoho_pipeline.zoho.connection.server_clock import format_time
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import metadata, records
+from zoho_pipeline.zoho.read.coql import count
 from zoho_pipeline.zoho.read.metadata import FieldMeta
 
 MOST_VALUES = 200
 """The largest picklist whose values are compared. Longer ones are lists of countries and the like."""
+
+MOST_COUNTED = 5
+"""The most new fields that are looked for in old rows, for one credit each. If more appear, every row is read again."""
 
 FIELDS_EVERY = timedelta(hours=24)
 """How often the fields of a module are read if none of its rows change. Otherwise they are read before its rows."""
@@ -33,8 +39,8 @@ class ModuleFields:
         metas: the metadata from which the plan is made. None if it cannot be read.
     """
 
-    def __init__(self, module: ModuleContext, checkpoints: Checkpoints) -> None:
-        self._module, self._checkpoints = module, checkpoints
+    def __init__(self, module: ModuleContext, checkpoints: Checkpoints, *, can_query: bool) -> None:
+        self._module, self._checkpoints, self._can_query = module, checkpoints, can_query
         self.plan = FieldPlan(())
         self.metas: list[FieldMeta] | None = None
 
@@ -88,16 +94,43 @@ class ModuleFields:
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
             self._module.report.note(change)
         gone = (set(state.gone or ()) | (state.fields or {}).keys()) - plan.types.keys()
-        if back := sorted(set(state.gone or ()) & plan.types.keys()):
-            self._module.report.note(f"field {', '.join(back)} is back: the next sync reads every row again")
+        back = set(state.gone or ()) & plan.types.keys()
+        if back:
+            self._module.report.note(f"field {_some(back)} is back: the next sync reads every row again")
+        new = plan.types.keys() - (state.fields or plan.types).keys() - back
+        if filled := not back and self._may_be_filled(new):
+            self._module.report.note(f"older rows may have field {_some(new)}: the next sync reads every row again")
         self._checkpoints.state = replace(
             self._checkpoints.state,
             fields=dict(plan.types),
             picks=picks,
             gone=tuple(sorted(gone)) or None,
-            again=state.again or bool(back),
+            again=state.again or bool(back) or filled,
         )
         return plan
+
+    def _may_be_filled(self, new: Iterable[str]) -> bool:
+        """Whether rows that this sync does not read have a value in one of these new fields.
+
+        A field that a profile hid until now has values in old rows, and so have formulas and check boxes. Zoho gives no
+        row a new time for it. A field that a person has just made is empty there, which a query shows for one credit.
+        """
+        module, names = self._module, sorted(new)
+        cursor = self._checkpoints.state.cursor  # rows from here on are read in this sync
+        if not names or cursor is None or module.full:
+            return False
+        if not self._can_query or len(names) > MOST_COUNTED:
+            return True
+        older = f"Modified_Time < '{format_time(cursor)}'"
+        try:
+            return any(count(module.client, module.spec.module, f"({name} is not null and {older})") for name in names)
+        except REFUSALS:
+            return True  # some types cannot be in a condition
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
 
 def picks_of(metas: Sequence[FieldMeta], names: Sequence[str]) -> dict[str, dict[str, str]]:

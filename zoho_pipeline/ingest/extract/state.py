@@ -30,6 +30,8 @@ class ModuleState:
         read_at: when the newest rows were read, by Zoho's clock.
         proved: like `cursor`, but by the Modified_Time of the records (see `watermarks`).
         deleted_cursor, deleted_from: cursor and watermark of the list of deletions.
+        strangers: id → deleted_time as Zoho wrote it, of listed deletions whose records were never stored.
+        nameless: id → Modified_Time, of rows without a usable id: they have been compared.
         fields, picks, fields_at: data type by field, shown text by value by picklist, and when both were read.
         gone: fields that an earlier list of fields had and the last one had not.
         again: such a field came back, so the next sync reads every row: those read meanwhile lack its value.
@@ -51,6 +53,8 @@ class ModuleState:
     read_at: datetime | None = None
     proved: datetime | None = None
     deleted_from: datetime | None = None
+    strangers: Mapping[str, str] | None = None
+    nameless: Mapping[str, str] | None = None
     fields_at: datetime | None = None
     fields: Mapping[str, str] | None = None
     picks: Mapping[str, Mapping[str, str]] | None = None

@@ -61,7 +61,7 @@ def refresh(connection: Connection, channel_id: str, salt: Secret) -> int:
 
 
 def remove_all(connection: Connection, channel_id: str) -> None:
-    """Delete the keys of a channel that has no form and no submission."""
+    """Delete the keys of a channel that has no form and no submission, or another salt than before."""
     connection.execute(f"delete from {RAW_SCHEMA}.person_keys where channel_id = ?", (channel_id,))  # noqa: S608
 
 

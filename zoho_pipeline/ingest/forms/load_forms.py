@@ -68,6 +68,8 @@ def load_forms(registry: Registry, warehouse: Warehouse, channel_id: str, *, wai
             return 0
         loaded = _load_waiting(registry, warehouse, channel_id)
         with warehouse.connect(read_only=False) as connection:
+            if salts.tidied_at(registry, channel_id) is None:  # the salt is new, and so are all hashes
+                lead_keys.remove_all(connection, channel_id)
             if salts.has_form_key(registry, channel_id) or has_submissions(connection, channel_id):
                 lead_keys.refresh(connection, channel_id, salt)
             else:

@@ -18,8 +18,8 @@ from zoho_pipeline.ingest.routes.deletions import Deletions
 from zoho_pipeline.warehouse.connection import Connection
 
 
-def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReader, batch: LoadBatch) -> None:
-    """Add the deletions of stored rows, and the deletions that were undone."""
+def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReader, batch: LoadBatch) -> set[str]:
+    """Add the deletions of stored rows, and the deletions that were undone. Returns the listed ids of other records."""
     found = reader.deletions or Deletions()
     known, module, table = reader.baseline.deletions, reader.spec.module, reader.spec.table
     # an incremental sync reads the list before the rows: a record seen alive since then was restored
@@ -44,6 +44,7 @@ def add_deletions(sync: SyncContext, connection: Connection, reader: ModuleReade
     rows = restored_rows(connection, sync.channel.id, module, back)
     if rows:
         batch.put({DELETED_RECORDS.name: [of_values(DELETED_RECORDS, rows)]})
+    return news.keys() - ours
 
 
 def restored_rows(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -10,8 +11,9 @@ from zoho_pipeline.channels.platform import lead_changes as platform_changes
 from zoho_pipeline.channels.platform.lead_changes import LoadedLead
 from zoho_pipeline.ingest.catalog.field_map import discover
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, LEADS, REJECTED_RECORDS, SYNC_RUNS
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.row_filter import rejections
-from zoho_pipeline.ingest.extract.state import ChannelState
+from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.forms.load_forms import try_to_load
 from zoho_pipeline.ingest.load import lead_changes, row_names, sync_log
 from zoho_pipeline.ingest.load.apply_deletions import add_deletions, ended_stays, read_again
@@ -23,8 +25,10 @@ from zoho_pipeline.ingest.raw.inferred_history import HISTORY_RULES, infer_stays
 from zoho_pipeline.ingest.raw.lookup_names import fill_names, has_bare_names
 from zoho_pipeline.ingest.raw.small_tables import insert_rows, replace_rows, upsert_rows
 from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.ingest.routes.deletions import is_stranger, strangers_of
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.zoho.errors import ZohoError
+from zoho_pipeline.zoho.parsing import is_digits
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +64,14 @@ def last_load(sync: SyncContext, batch: LoadBatch) -> None:
         for module, reader in sync.readers.items():
             if sync.reports[module].outcome != "complete":
                 continue
+            strange: set[str] = set()
             if reader.spec.has_deletions:
-                add_deletions(sync, connection, reader, batch)
+                strange = add_deletions(sync, connection, reader, batch)
             else:
                 ended[module] = ended_stays(connection, reader, batch)
             state = batch.states.get(module) or sync.state.modules.get(module) or reader.state
             batch.states[module] = replace(
-                state,
+                _with_strangers(state, reader, strange, sync.window.now()),
                 deleted_cursor=sync.window.hi,
                 read_at=sync.window.now(),
                 deleted_from=reader.deletions_watermark() or state.deleted_from,
@@ -74,6 +79,19 @@ def last_load(sync: SyncContext, batch: LoadBatch) -> None:
     for module, ids in ended.items():
         read_again(sync, sync.readers[module], ids, batch)
     load(sync, batch)
+
+
+def _with_strangers(state: ModuleState, reader: ModuleReader, ids: set[str], now: datetime) -> ModuleState:
+    """The state that knows these listed deletions: their records were never stored.
+
+    A new one without a usable id may be that of a stored record, so the ids are compared.
+    """
+    listed = reader.deletions.listed if reader.deletions else {}
+    new = {id_ for id_ in ids if not is_stranger(id_, listed[id_], state.strangers)}
+    if any(not is_digits(id_) for id_ in new):
+        reader.report.note("a deletion has no usable id")
+        state = replace(state, doubt=True)
+    return replace(state, strangers=strangers_of(state.strangers, listed, new, now))
 
 
 def name_the_rest(sync: SyncContext) -> None:

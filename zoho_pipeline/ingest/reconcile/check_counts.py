@@ -21,7 +21,10 @@ def check_counts(sync: SyncContext) -> None:
     """
     for module, reader in sync.readers.items():
         report = sync.reports[module]
-        if report.outcome != "complete" or not reader.spec.has_deletions:
+        if report.outcome != "complete":
+            continue
+        if not reader.spec.has_deletions:
+            _note_nameless(report, len(reader.rows.nameless))
             continue
         try:
             _check(sync, reader)
@@ -39,9 +42,17 @@ def _check(sync: SyncContext, reader: ModuleReader) -> None:
         sync.comparisons[module] = repair(sync, reader)
         return
     compared = sync.state.of(module).compared
-    if compared is not None and compared.left:
+    if compared is None:
+        return
+    _note_nameless(report, -compared.more)
+    if compared.left:
         report.outcome = "failed"
         report.note(f"{compared.left} records differ as before: {compared.words}")
+
+
+def _note_nameless(report: ModuleReport, rows: int) -> None:
+    if rows > 0:
+        report.note(f"{rows} records of Zoho have no usable id, so they are not loaded: see the table rejected_records")
 
 
 def _check_clock(reader: ModuleReader, report: ModuleReport) -> None:
@@ -56,7 +67,10 @@ def _check_clock(reader: ModuleReader, report: ModuleReport) -> None:
 def _is_in_doubt(sync: SyncContext, reader: ModuleReader) -> bool:
     if not sync.state.of(reader.spec.module).doubt:
         return False
-    reader.report.note("an earlier sync or this one had a wrong clock or left a difference: compared id by id")
+    reader.report.note(
+        "an earlier sync or this one had a wrong clock, left a difference or met a record without a usable id: "
+        "compared id by id"
+    )
     return True
 
 

@@ -20,6 +20,7 @@ from zoho_pipeline.ingest.report import Comparison
 from zoho_pipeline.ingest.routes import by_id, change_probe
 from zoho_pipeline.ingest.routes.deletions import deleted_at, since_of
 from zoho_pipeline.ingest.routes.deletions import read as read_deletions
+from zoho_pipeline.zoho.errors import BadAnswer
 
 _VERSION = FieldPlan(("Modified_Time",))
 
@@ -91,8 +92,8 @@ def _conclude(sync: SyncContext, reader: ModuleReader, found: Difference, left: 
         report.note(f"a difference remains after its repair: {words}")
     if found.impossible:
         report.note(
-            f"{len(found.impossible)} of {found.source_rows} records have an id that no record can have: see the table "
-            "rejected_records"
+            f"{len(found.impossible)} of {found.source_rows} records have an id that no record can have, or none: they "
+            "are not loaded (see the table rejected_records)"
         )
     known = sync.state.modules.get(spec.module) or reader.state
     state = replace(known, doubt=False, compared=None)
@@ -113,7 +114,11 @@ def _really_gone(reader: ModuleReader, vanished: set[str]) -> set[str]:
     """Those of the vanished records that a call by id does not show either: a query may hide what a list shows."""
     if not vanished:
         return set()
-    return vanished - by_id.fetch(reader.client, reader.spec.module, _VERSION, vanished).keys()
+    module = reader.spec.module
+    shown = by_id.fetch(reader.client, module, _VERSION, vanished).keys()
+    if shown - vanished:
+        raise BadAnswer(f"GET {module}: a record has no usable id, so it is unknown which records were deleted.")
+    return vanished - shown
 
 
 def _mark_gone(sync: SyncContext, reader: ModuleReader, gone: set[str]) -> None:

@@ -22,7 +22,7 @@ from zoho_pipeline.zoho.errors import (
 )
 from zoho_pipeline.zoho.parsing import is_digits, whole_number
 from zoho_pipeline.zoho.read import coql
-from zoho_pipeline.zoho.read.pages import module_path, require_ids
+from zoho_pipeline.zoho.read.pages import module_path, with_text_ids
 
 QUERY_REFUSED = (AnswerTooLarge, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
 """Errors of a query while lists still work: they do not mean that the module is missing."""
@@ -99,8 +99,7 @@ def converted_since(client: ZohoClient, since: datetime) -> set[str]:
     while True:
         where = f"{CONVERTED} >= '{format_time(since)}' and id > {after}"
         page = coql.query(client, f"select id from Leads where {where} order by id asc limit {limit}")  # noqa: S608
-        require_ids(page.rows, "COQL on Leads")
-        found.update(row["id"] for row in page.rows if is_digits(row["id"]))
+        found.update(row["id"] for row in with_text_ids(page.rows) if is_digits(row["id"]))
         if not page.more:
             return found
         last = coql.last_id(page, after)
@@ -113,7 +112,7 @@ def listed(client: ZohoClient, module: str, ids: Collection[str]) -> set[str]:
     """Those of these ids that a query shows now. At most fifty ids can be given."""
     name = module_path(module).rpartition("/")[2]
     text = f"select id from {name} where id in ({', '.join(sorted(ids))}) limit 200"  # noqa: S608
-    return {row["id"] for row in coql.query(client, text).rows if isinstance(row.get("id"), str)}
+    return {row["id"] for row in with_text_ids(coql.query(client, text).rows)}
 
 
 def difference(there: Totals, here: Totals, hi: datetime, compared: KnownDifference | None = None) -> str:

@@ -5,7 +5,7 @@ from the oldest stored deletion that is still in the recycle bin, if that fits o
 the list was restored or permanently deleted, and a single GET shows which of the two.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -52,16 +52,43 @@ class Deletions:
     asked_at: datetime | None = None
 
 
-def since_of(cursor: datetime, known: Mapping[str, Known], now: datetime) -> datetime:
-    """The instant from which the list is read: cursor less overlap, or the oldest deletion that can be undone."""
+def since_of(
+    cursor: datetime, known: Mapping[str, Known], now: datetime, strangers: Mapping[str, str] | None = None
+) -> datetime:
+    """The instant from which the list is read: cursor less overlap, or the oldest deletion that can be undone.
+
+    `strangers`: see `strangers_of`. They take room on the page, as known deletions do.
+    """
     base = cursor - OVERLAP
-    horizon = now - deleted.RECYCLE_BIN_DAYS + timedelta(days=1)
+    horizon = _horizon(now)
     in_bin = [
         entry.deleted_time
         for entry in known.values()
         if entry.deletion_type == "recycle" and entry.deleted_time is not None and entry.deleted_time > horizon
     ]
-    return min([base, *in_bin]) if len(in_bin) <= PAGE_ROOM else base
+    oldest = min([base, *in_bin])
+    beside = sum(1 for text in (strangers or {}).values() if (time_or_none(text) or base) >= oldest)
+    return oldest if len(in_bin) + beside <= PAGE_ROOM else base
+
+
+def strangers_of(
+    before: Mapping[str, str] | None, listed: Mapping[str, Row], new: Iterable[str], now: datetime
+) -> dict[str, str] | None:
+    """The deletions of records that were never stored: id → deleted_time. They were looked up once, and are no news.
+
+    At most one more than fit beside known deletions, the newest ones. Older ones than the recycle bin are forgotten,
+    and so are those without a readable time that are not listed any more.
+    """
+    kept = {id_: text for id_, text in (before or {}).items() if id_ in listed or time_or_none(text)}
+    texts = kept | {id_: str(listed[id_].get("deleted_time")) for id_ in new}
+    times = {id_: time_or_none(text) or now for id_, text in texts.items()}
+    newest = sorted((id_ for id_ in texts if times[id_] > _horizon(now)), key=lambda id_: times[id_], reverse=True)
+    return {id_: texts[id_] for id_ in sorted(newest[: PAGE_ROOM + 1])} or None
+
+
+def _horizon(now: datetime) -> datetime:
+    """The instant before which no deletion can be undone any more."""
+    return now - deleted.RECYCLE_BIN_DAYS + timedelta(days=1)
 
 
 def read(client: ZohoClient, module: str, since: datetime, known: Mapping[str, Known]) -> Deletions:
@@ -121,7 +148,7 @@ def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known:
     ]
     for id_ in missing[:MOST_GETS] if found.whole else ():
         row = records.get_one(client, module, id_)
-        if row is not None:
+        if row is not None and row["id"] == id_:  # with another id, the next sync asks again
             found.restored[id_] = row
 
 
@@ -134,6 +161,11 @@ def entries(module: str, listed: Sequence[Row], synced_at: datetime, channel_id:
     """Rows of `deleted_records` for entries of Zoho's list, and the values that did not fit."""
     constants = {"module": module, "restored_at": None}
     return to_arrow(DELETED_RECORDS, listed, channel_id=channel_id, synced_at=synced_at, constants=constants)
+
+
+def is_stranger(id_: str, row: Row, strangers: Mapping[str, str] | None) -> bool:
+    """Whether an earlier sync looked this entry up, and its record was never stored."""
+    return (strangers or {}).get(id_) == str(row.get("deleted_time"))
 
 
 def is_news(row: Row, known: Known | None) -> bool:

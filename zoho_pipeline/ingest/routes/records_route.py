@@ -18,6 +18,7 @@ from zoho_pipeline.zoho import parsing
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.pages import Page, Row
 
@@ -156,7 +157,7 @@ class KeysetReader:
         A record that was edited between the two calls has another version there. It is left out here, and comes again
         later with its new time.
         """
-        missing = {row["id"]: row for row in rows}
+        missing = {row["id"]: row for row in rows if is_digits(row["id"])}
         joined: dict[str, Row] = {}
         token: str | None = None
         seen: set[str] = set()
@@ -170,7 +171,8 @@ class KeysetReader:
             if not page.more or (last_modified(page.rows) or last) > last or page.next_page_token is None:
                 break
             token = _next_token(self._module, page.next_page_token, seen)
-        return [joined[row["id"]] for row in rows if row["id"] in joined]
+        # a row whose id no record can have is only rejected: one slice of it is enough
+        return [joined.get(row["id"], row) for row in rows if row["id"] in joined or not is_digits(row["id"])]
 
     def _call(self, names: tuple[str, ...], since: datetime | None, token: str | None) -> Page:
         return records.get_page(

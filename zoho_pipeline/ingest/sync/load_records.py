@@ -111,8 +111,10 @@ class RecordSession:
             found = self._fetch(own, module, plan, ids)
         finally:
             self._count(module, own)
-        self._rows.setdefault(module, {}).update(found)
-        return set(found)
+        # a record whose answer has no usable id is left to the next sync, which compares the module
+        asked = {id_: found[id_] for id_ in ids if id_ in found}
+        self._rows.setdefault(module, {}).update(asked)
+        return set(asked)
 
     def read_deletions(self, module: str) -> None:
         """Let `load` read the list of deletions of this module, as a sync does. Call it after a `read`."""

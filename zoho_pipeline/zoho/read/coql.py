@@ -10,7 +10,7 @@ from zoho_pipeline.zoho.connection.credits import COQL_DEFAULT_ROWS, LIMIT, rows
 from zoho_pipeline.zoho.connection.server_clock import format_time, time_or_none
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest
 from zoho_pipeline.zoho.parsing import is_digits, whole_number
-from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, require_ids
+from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, with_text_ids
 
 PATH = f"/crm/{VERSION}/coql"
 MOST_ROWS = 2_000
@@ -82,7 +82,7 @@ def changes(
         limit: 200 rows cost one credit, 1,000 two, 2,000 three.
     """
     page = query(client, changes_query(module, fields, since=since, until=until, after=after, limit=limit))
-    require_ids(page.rows, "COQL")
+    with_text_ids(page.rows)
     return page
 
 
@@ -127,17 +127,20 @@ def ids(
     where = f"id > {_digits(after)}"
     order = f"order by id asc limit {_rows(limit)}"
     page = query(client, f"select {_columns(fields)} from {_module(module)} where {where} {order}")  # noqa: S608
-    require_ids(page.rows, "COQL")
+    with_text_ids(page.rows)
     return page
 
 
 def by_ids(client: ZohoClient, module: str, fields: Sequence[str], wanted: Sequence[str]) -> Page:
-    """The records with these ids, at most 100, for one credit. A record that the user does not see is left out."""
+    """The records with these ids, at most 100, for one credit. A record that the user does not see is left out.
+
+    A row whose id no record can have is kept: its record is one of those that were asked for.
+    """
     listed = ", ".join(_digits(id_) for id_ in wanted)
     where = f"id in ({listed}) limit {SAFE_ROWS}"
     page = query(client, f"select {_columns(fields, 'Modified_Time')} from {_module(module)} where {where}")  # noqa: S608
-    require_ids(page.rows, "COQL")
-    if page.more or not {row["id"] for row in page.rows} <= set(wanted):
+    with_text_ids(page.rows)
+    if page.more or not {row["id"] for row in page.rows if is_digits(row["id"])} <= set(wanted):
         raise BadAnswer(f"COQL on {module}: the answer has other records than the query asked for.")
     return page
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, require_ids
+from zoho_pipeline.zoho.read.pages import Page, module_path, page_of, with_text_ids
 from zoho_pipeline.zoho.read.records import since_header
 
 RECYCLE_BIN_DAYS = timedelta(days=60)
@@ -30,5 +30,5 @@ def get_page(
     path = module_path(module, "deleted")
     params = {"type": type, "page": page, "per_page": per_page}
     result = page_of(client.get(path, params, since_header(modified_since)), f"GET {path}", per_page=per_page)
-    require_ids(result.rows, f"GET {path}")
+    with_text_ids(result.rows)
     return result

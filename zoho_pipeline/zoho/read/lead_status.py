@@ -33,11 +33,13 @@ def read_lead_status(client: ZohoClient, lead_id: str) -> LeadStatus | None:
     """The lead, converted or not; None if it does not exist, or the connected user does not see it.
 
     Raises:
-        ZohoError: see `zoho.errors`. BadAnswer: the answer has no Modified_Time.
+        ZohoError: see `zoho.errors`. BadAnswer: the answer has no Modified_Time, or is about another lead.
     """
     row = get_one(client, "Leads", lead_id, fields=FIELDS, converted="both")
     if row is None:
         return None
+    if row["id"] != lead_id:  # by the status of another lead, a person's edit would be written over
+        raise BadAnswer("GET Leads: the answer is not about the lead that was asked for.")
     status, modified, by = row.get("Lead_Status"), row.get("Modified_Time"), row.get("Modified_By")
     if not isinstance(modified, str) or not isinstance(status, str | None):
         raise BadAnswer("GET Leads: the lead has no readable Lead_Status or Modified_Time.")
@@ -47,5 +49,5 @@ def read_lead_status(client: ZohoClient, lead_id: str) -> LeadStatus | None:
         modified_time=modified,
         modified_at=parse_time(modified),
         is_converted=row.get("Converted__s") is True,
-        modified_by=who if isinstance(who, str) else None,
+        modified_by=str(who) if type(who) in (str, int) else None,
     )

@@ -6,7 +6,7 @@ from typing import Any
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
 from zoho_pipeline.zoho.parsing import whole_number
-from zoho_pipeline.zoho.read.pages import rows_of
+from zoho_pipeline.zoho.read.pages import SENT_ID, rows_of, with_text_ids
 
 PATH = f"/crm/{VERSION}/org"
 
@@ -32,7 +32,7 @@ def get(client: ZohoClient) -> Org:
     """The org of the connection (scope ZohoCRM.org.READ)."""
     answer = client.get(PATH)
     rows = [] if answer.data is None else rows_of(answer.data, "org", f"GET {PATH}")
-    if len(rows) != 1 or not isinstance(rows[0].get("id"), str):
+    if len(rows) != 1 or SENT_ID in with_text_ids(rows)[0]:
         raise BadAnswer(f"GET {PATH}: the answer does not have exactly one org.")
     row = rows[0]
     licences = row.get("license_details")

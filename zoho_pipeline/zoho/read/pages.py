@@ -1,9 +1,10 @@
 """What all lists have in common: rows, whether more rows follow, and names that are safe in a path."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from zoho_pipeline.zoho.connection.answer import Answer
@@ -13,6 +14,11 @@ from zoho_pipeline.zoho.errors import BadAnswer, ModuleMissing, NotFound
 Row = dict[str, Any]
 
 MOST_PER_PAGE = 200
+
+SENT_ID = "$sent_id"
+"""The key under which a row without a usable id has what Zoho sent in its place. No column is read from a `$…` key."""
+
+_TIMES = ("Created_Time", "Modified_Time", "deleted_time", "created_time")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
@@ -76,7 +82,24 @@ def rows_of(document: Mapping[str, Any], key: str, what: str) -> list[Row]:
     return rows
 
 
-def require_ids(rows: Iterable[Row], what: str) -> None:
-    """BadAnswer if a row has no `id` as text: a number loses digits, and a row without id cannot be merged."""
-    if not all(type(row.get("id")) is str for row in rows):
-        raise BadAnswer(f"{what}: a row has no id as text.")
+def with_text_ids(rows: list[Row]) -> list[Row]:
+    """The same rows, each with an `id` of text, so that one odd row does not stop the page.
+
+    A whole number is taken by its exact digits: `parsing` reads no whole number as a float. A row with anything else,
+    or without an id, gets an id that no record has, and keeps what was sent under SENT_ID. So it is counted, compared
+    and rejected as one row. The name is made of its times, which all routes show: it is the same in each sync.
+    """
+    named: dict[str, int] = {}
+    for row in rows:
+        sent = row.get("id")
+        if type(sent) is str and sent:
+            continue
+        if type(sent) is int and sent >= 0:
+            row["id"] = str(sent)
+            continue
+        times = repr([row.get(name) for name in _TIMES]).encode("utf-8", "backslashreplace")
+        name = f"no id {sha256(times).hexdigest()[:12]}"
+        named[name] = named.get(name, 0) + 1
+        row["id"] = name if named[name] == 1 else f"{name} {named[name]}"
+        row[SENT_ID] = sent
+    return rows

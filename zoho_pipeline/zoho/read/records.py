@@ -16,8 +16,8 @@ from zoho_pipeline.zoho.read.pages import (
     module_path,
     page_of,
     record_id,
-    require_ids,
     rows_of,
+    with_text_ids,
 )
 
 MOST_FIELDS = 50
@@ -64,7 +64,7 @@ def get_page(
     path = module_path(module)
     answer = _get_known(client, module, path, params, fields, since_header(modified_since))
     result = page_of(answer, f"GET {path}", per_page=per_page)
-    require_ids(result.rows, f"GET {path}")
+    with_text_ids(result.rows)
     return result
 
 
@@ -110,8 +110,7 @@ def get_one(
         raise
     if answer.data is None:
         return None
-    rows = rows_of(answer.data, "data", f"GET {path}")
-    require_ids(rows, f"GET {path}")
+    rows = with_text_ids(rows_of(answer.data, "data", f"GET {path}"))
     return rows[0] if rows else None
 
 

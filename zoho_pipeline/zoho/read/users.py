@@ -4,7 +4,7 @@ from typing import Literal
 
 from zoho_pipeline.zoho.connection.client import VERSION, ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer
-from zoho_pipeline.zoho.read.pages import Row, page_of, require_ids, rows_of
+from zoho_pipeline.zoho.read.pages import SENT_ID, Row, page_of, rows_of, with_text_ids
 
 PATH = f"/crm/{VERSION}/users"
 PER_PAGE = 200
@@ -35,8 +35,7 @@ def list_users(client: ZohoClient, type: UserType = "AllUsers") -> list[Row]:
         number += 1
         params = {"type": type, "page": number, "per_page": PER_PAGE}
         page = page_of(client.get(PATH, params), f"GET {PATH}", "users", per_page=PER_PAGE)
-        require_ids(page.rows, f"GET {PATH}")
-        rows += page.rows
+        rows += with_text_ids(page.rows)
         if not page.more or not page.rows:
             return rows
         fresh = {row["id"] for row in page.rows} - seen
@@ -51,8 +50,10 @@ def current(client: ZohoClient) -> Row:
     rows = [] if answer.data is None else rows_of(answer.data, "users", f"GET {PATH}")
     if len(rows) != 1:
         raise BadAnswer(f"GET {PATH}: the answer has {len(rows)} current users instead of one.")
-    require_ids(rows, f"GET {PATH}")
-    return rows[0]
+    (user,) = with_text_ids(rows)
+    if SENT_ID in user:
+        raise BadAnswer(f"GET {PATH}: the current user has no id. Run the command again.")
+    return user
 
 
 def is_admin(user: Row) -> bool:

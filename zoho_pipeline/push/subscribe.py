@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
-from zoho_pipeline.channels.errors import ChannelBusy, UnknownChannel
+from zoho_pipeline.channels.errors import ChannelBusy, DecryptionError, RegistryError, UnknownChannel
 from zoho_pipeline.channels.platform.push_subscriptions import Subscription
 from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
@@ -24,7 +24,7 @@ from zoho_pipeline.push import hooks
 from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, Agreement, agree
 from zoho_pipeline.push.store import SubscriptionStore
 from zoho_pipeline.service_settings import ServiceSettings
-from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError
+from zoho_pipeline.settings import PipelineError, Secret, Settings, SettingsError, UsageError
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.pacing import Pacing
@@ -282,7 +282,7 @@ def end_for_removal(settings: Settings, registry: Registry, service: ServiceSett
         Subscriber(settings, registry, service, Pacing(attempts=2)).turn_off(channel_id)
     except UnknownChannel:
         return
-    except (ZohoError, ChannelBusy) as error:
+    except (ZohoError, ChannelBusy, DecryptionError, RegistryError, SettingsError) as error:
         log.warning("channel %s: its subscription at Zoho was not ended: %s", channel_id, error)
 
 

@@ -5,9 +5,9 @@ No data is a dash, and never 0.
 
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from zoneinfo import ZoneInfo
 
 from zoho_pipeline.logs import printable
+from zoho_pipeline.setting_checks import known_zone
 
 NONE = "–"
 THIN = "\u00a0"
@@ -110,4 +110,4 @@ def _local(value: datetime | str, zone: str | None) -> datetime:
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     if zone is None:
         return found
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(ZoneInfo(zone))
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(known_zone(zone) or UTC)

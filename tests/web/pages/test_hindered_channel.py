@@ -201,5 +201,5 @@ def test_a_failed_sync_says_why(client: TestClient, registry: Registry, key: Key
     assert client.get(f"/v1/syncs/{request.id}", headers=headers).json()["error"] == "Zoho did not answer."
     page = framed(client, headers)
     assert "Last sync failed" in page.headings
-    assert "The reason: Zoho did not answer." in page.text
+    assert "The newest sync failed: Zoho did not answer." in page.text
     assert buttons(page) == ["button"]

@@ -59,14 +59,18 @@ def between(low: float | None, high: float | None) -> str:
 
 
 def hours(value: float | None) -> str:
-    """`25 min`, `4.5 hours`, `2.4 days`, `90 days`."""
+    """`25 min`, `4.5 hours`, `24 hours`, `2.4 days`, `90 days`."""
     if value is None:
         return NONE
     if value < 1:
         return f"{60 * value:.0f}{THIN}min"
     if value < 48:
-        return f"{value:.1f} hours"
-    return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:.0f} days"
+        return f"{_short(value)} hours"
+    return f"{_short(value / 24)} days" if value < 240 else f"{value / 24:.0f} days"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def day(value: date | str | None, *, year: bool = True) -> str:

@@ -92,15 +92,11 @@ def _state(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
         words = "The first sync did not finish." if failed else "The first sync has not begun."
         return "bad" if failed else "idle", "Never synced", f"{org} is connected. {words}", "sync"
     until = moment(state.last_sync.complete_at, state.timezone)
+    done = f"Everything in {org} up to {until} is imported."
     if state.sync.state == "failed":
-        why = f" The reason: {shown(state.sync.error, 300)}" if state.sync.error else ""
-        return (
-            "bad",
-            "Last sync failed",
-            f"Everything in {org} up to {until} is imported, and nothing newer.{why}",
-            "sync",
-        )
-    return "good", "Connected", f"Everything in {org} up to {until} is imported.", "sync"
+        why = f" The newest sync failed: {shown(state.sync.error, 300)}" if state.sync.error else ""
+        return "bad", "Last sync failed", done + why, "sync"
+    return "good", "Connected", done, "sync"
 
 
 def push_line(state: ChannelState) -> str | None:

@@ -40,23 +40,19 @@ _LISTS = {
         " from conversion_rate where channel_id = ? and as_of_date = ? and dimension = 'lead_source'"
         " and stage = 'deal' and definition = 'matured_30d'"
     ),
-    "lead_channels": (
-        "select dimension_value as lead_channel, n_leads from time_to_first_contact"
-        " where channel_id = ? and as_of_date = ? and dimension = 'lead_channel' and n_leads > 0"
-        " order by n_leads desc, dimension_value"
-    ),
     "topic_rates": with_later(
         "rest_rate, n_topics_tested",
         "select topic, n_leads, n_converted, conversion_rate, ci_low, ci_high, base_rate, evidence"
         " from topic_performance where channel_id = ? and as_of_date = ?",
     ),
-    "first_contact": with_later(
+    "contacts": with_later(
         "n_contact_before_creation, n_converted_without_contact",
-        "select n_leads, n_contacted, n_uncontacted, oldest_uncontacted_hours"
-        " from time_to_first_contact where channel_id = ? and as_of_date = ? and dimension = 'all'",
+        "select dimension, dimension_value, n_leads, n_contacted, n_uncontacted, oldest_uncontacted_hours"
+        " from time_to_first_contact"
+        " where channel_id = ? and as_of_date = ? and dimension in ('all', 'lead_channel')",
     ),
 }
-"""Name in the insight of the page → its rows of the newest day."""
+"""Name → its rows of the newest day. `contacts` is split: two queries on one mart would cost twice as much."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,8 @@ class PageNumbers:
     Attributes:
         numbers: those of the API; None: no transform has published the channel.
         insight: the newest row of `channel_insight`, and its lists: weeks (oldest first), source_rates (conversion
-            within 30 days by lead source), topic_rates, first_contact (at most one row: all leads). None: no data.
+            within 30 days by lead source), topic_rates, first_contact (at most one row: all leads), lead_channels (the
+            one with the most leads first). None: no data.
         contents: see `read_contents`.
         leads: the newest rows of `recent_lead`, the newest first, without addresses and phone numbers.
     """
@@ -80,7 +77,7 @@ class PageNumbers:
     def size(self) -> int:
         """About how many bytes of memory it takes. A text of a tenant may be long, so each value counts."""
         insight = self.insight or {}
-        lists = [self.contents, self.leads, *(insight[name] for name in (*_LISTS, "weeks") if name in insight)]
+        lists = [self.contents, self.leads, *(value for value in insight.values() if isinstance(value, list))]
         rows = [insight, *(row for rows in lists for row in rows)]
         return 2048 + sum(getsizeof(row) + sum(map(getsizeof, row.values())) for row in rows)
 
@@ -103,6 +100,11 @@ def read_page_numbers(connection: Connection, channel_id: str, leads: int, conte
     insight: dict[str, Any] = _ready(row)
     day = (channel_id, row["as_of_date"])
     insight |= {name: [_ready(row) for row in connection.rows(query, day)] for name, query in _LISTS.items()}
+    contacts = insight.pop("contacts")
+    insight["first_contact"] = [row for row in contacts if row["dimension"] == "all"]
+    channels = [row for row in contacts if row["dimension"] == "lead_channel" and row["n_leads"] > 0]
+    channels.sort(key=lambda row: (-row["n_leads"], row["dimension_value"]))
+    insight["lead_channels"] = [{"lead_channel": row["dimension_value"], "n_leads": row["n_leads"]} for row in channels]
     # a channel has few weeks: to order them here costs less than the plan of an ordered query
     weeks = sorted((_ready(row) for row in connection.rows(_WEEKS, (channel_id,))), key=lambda row: row["period_start"])
     insight["weeks"] = weeks[-WEEKS:]

@@ -4,7 +4,7 @@ const live = () => document.getElementById("live");
 let bearer = body.dataset.bearer, wait = 2000, last = body.dataset.last, stream = null, busy = null, again = false;
 let heardAt = Date.now(), aliveAt = heardAt;
 const REPLAYED = 50 * 60000; // the server has the events of the last hour
-const SILENT = 45000; // a comment comes every 15 s, so the connection has died unnoticed
+const SILENT = 45000; // a comment comes every 15 s
 const ENDED = [401, 403, 404];
 
 function tell(type, extra) {
@@ -13,7 +13,7 @@ function tell(type, extra) {
 const height = () => tell("height", { height: Math.ceil(document.documentElement.getBoundingClientRect().height) });
 const status = () => tell("status", { status: body.dataset.status });
 
-// Why the page gets no news: "ended", "lost", or "" if it gets them.
+// Why no news comes: "ended", "lost", or "".
 function warn(why) {
   const line = document.getElementById("ended");
   if (why === "ended" && line.hidden) tell("ended");
@@ -60,7 +60,7 @@ function heard(type, data) {
 // EventSource cannot send a header, so the stream is read by fetch.
 async function listen() {
   if (stream) return;
-  const headers = { Accept: "text/event-stream" };
+  const headers = {};
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
   if (last) headers["Last-Event-ID"] = last;
   stream = new AbortController();

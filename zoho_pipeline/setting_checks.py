@@ -78,13 +78,22 @@ def schedule_zone(name: str) -> str | None:
         return None
     if name.lower() == "channel":
         return "channel"
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
+    if known_zone(name) is None:
         raise ValueError(
             f"is {name!r}. It takes an IANA name such as Asia/Kolkata, or `channel` for the time zone of each channel."
-        ) from error
+        )
     return name
+
+
+def known_zone(name: str) -> ZoneInfo | None:
+    """The time zone of an IANA name; None where this host knows no such zone.
+
+    A name that Zoho or another host knows may be newer than the zones of this host. It must not stop a page or a sync.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # a path, a folder, unknown
+        return None
 
 
 def published_place(given: str, home: Path, warehouse_url: str, registry_url: str) -> Path:

@@ -180,3 +180,8 @@ def test_bars_are_as_high_as_their_counts(counts: list[int]) -> None:
 def test_the_chart_is_of_the_weeks_and_the_running_one_is_pale() -> None:
     assert chart(INSIGHT) == bars([6, 13, 20, 27], pale_last=True)
     assert chart({"lead_volume": []}) == bars([])
+
+
+def test_a_time_zone_that_this_host_does_not_know_is_utc() -> None:
+    assert "12:00" in markdown({**INSIGHT, "timezone": "Mars/Base"})
+    assert "17:30" in markdown(INSIGHT)

@@ -92,9 +92,15 @@ def data_status(numbers: ChannelNumbers | None, stale_after_hours: object, now: 
     if numbers is None:
         return "never_synced"
     if numbers.data_status == "ok" and numbers.as_of is not None:
-        hours = STALE_AFTER_HOURS if stale_after_hours is None else float(str(stale_after_hours))
+        hours = _hours(stale_after_hours)
         return "stale" if numbers.as_of < now - timedelta(hours=hours) else "ok"
     for known in ("stale", "module_missing"):
         if numbers.data_status == known:
             return known
     return "never_synced"
+
+
+def _hours(stale_after_hours: object) -> float:
+    """A parameter that is no whole number counts as none: it must not hide the numbers of every channel in a list."""
+    text = str(stale_after_hours)
+    return float(text) if text.isdecimal() and len(text) <= 5 else STALE_AFTER_HOURS

@@ -12,6 +12,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zoho_pipeline.setting_checks import known_zone
+
 SPARK = "▁▂▃▄▅▆▇█"
 WEEKS = 13
 BAR_WIDTH = 28
@@ -108,7 +110,7 @@ def _sections(insight: Mapping[str, Any]) -> Iterable[tuple[str, Iterable[Text |
 
 
 def _freshness(insight: Mapping[str, Any], synced_until: datetime | None = None) -> Text:
-    status, zone = insight["data_status"], ZoneInfo(insight["timezone"] or "UTC")
+    status, zone = insight["data_status"], known_zone(insight["timezone"] or "UTC") or ZoneInfo("UTC")
     words = STATUS_WORDS.get(status, status)
     as_of = datetime.fromisoformat(insight["as_of_utc"]).replace(tzinfo=UTC) if insight.get("as_of_utc") else None
     has_numbers = status in ("ok", "stale") and as_of is not None

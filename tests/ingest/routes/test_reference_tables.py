@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from tests.ingest.conftest import SyncBench
 from tests.params import both_engines
@@ -88,3 +89,12 @@ def test_users_that_are_read_for_their_names_alone_reject_too(bench: SyncBench) 
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(3)])
     assert bench.sync("Leads").complete
     assert rejected(bench, "users") == [{"id": id_, "field": field}]
+
+
+def test_a_time_zone_that_this_host_does_not_know_stops_no_sync(bench: SyncBench) -> None:
+    """Zoho, or the host that connected the channel, may know a newer zone. The years are those of UTC then."""
+    bench.org.add_holiday("New year", f"{bench.sim.clock.now().year}-01-01")
+    with bench.registry.database.write() as transaction:
+        transaction.execute(text("update registry_channels set timezone = 'Mars/Base'"))
+    assert part(bench, "holidays").outcome == "complete"
+    assert bench.rows("select count(*) as n from zoho_raw.holidays") == [{"n": 1}]

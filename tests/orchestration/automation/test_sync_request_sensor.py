@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tests.orchestration.automation.ticks import evaluate_sensor, submit
 from tests.orchestration.conftest import NO_WAITS, Deployment
@@ -114,6 +114,20 @@ def test_a_failed_run_fails_its_request_with_the_reason(deployment: Deployment) 
         "failed",
         f"see Dagster's run {run.run_id}",
     )
+
+
+def test_a_damaged_channel_does_not_stop_the_requests_of_others(deployment: Deployment) -> None:
+    """Each tick looks at every request that Dagster has. One that cannot be looked at would end all ticks."""
+    request = ask(deployment)
+    run = submit(deployment, taken(deployment), "sync_channels", dg.DagsterRunStatus.STARTED)
+    deployment.instance.report_run_failed(run)
+    deployment.instance.add_run_tags(run.run_id, {"dagster/will_retry": "false"})
+    with deployment.registry.database.write() as transaction:
+        transaction.execute(text("update registry_channels set scopes = '{' where channel_id = 'acme'"))
+    assert "No request" in evaluate_sensor(deployment, SENSOR).skip_message
+    ended = now(deployment, request)
+    assert ended.state == "failed"
+    assert "is damaged" in str(ended.error)
 
 
 def test_a_run_that_skipped_a_paused_channel_fails_its_request(deployment: Deployment) -> None:

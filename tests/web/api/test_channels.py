@@ -48,7 +48,7 @@ def test_the_fields_of_a_channel(client: TestClient, key: Key) -> None:
     assert found["org"] == {"name": "Acme", "edition": "enterprise"}
     assert found["leads"]["total"] == 261
     assert found["leads"]["newer_than_as_of"] == 30
-    assert found["sync"] == {"state": "idle", "request_id": None, "progress": {}}
+    assert found["sync"] == {"state": "idle", "request_id": None, "progress": {}, "error": None}
     assert found["last_sync"]["outcome"] == "complete"
     assert found["credits"] == {"used_24h": 12.0, "limit": 53000, "budget": 42400}
     assert [module["module"] for module in found["modules"]] == ["Leads"]

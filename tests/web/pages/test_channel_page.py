@@ -362,3 +362,14 @@ def test_the_numbers_are_read_once_per_publication(client: TestClient, embed: Em
     assert "Paused" in page(client, path).text
     assert imported(client, path) == "261"
     assert state.page_numbers.get((services.published.publication(), "acme")) is read
+
+
+def test_equal_weeks_are_one_number_and_a_running_week_is_none(
+    client: TestClient, embed: Embed, settings: Settings, world: Path
+) -> None:
+    weeks = "channel_id = 'acme' and grain = 'week'"
+    put(world, settings.home, f"update marts.lead_volume set n_leads = 1 where {weeks}")
+    path = embed()
+    assert "1 lead per full week." in page(client, path).text
+    put(world, settings.home, f"delete from marts.lead_volume where {weeks} and not is_partial")
+    assert "No week is over yet." in page(client, path).text

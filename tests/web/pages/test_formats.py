@@ -54,6 +54,7 @@ def test_times_are_local() -> None:
     assert short_moment(at, "UTC", year=2025) == "25\u00a0Nov\u00a02026, 20:30"
     assert (moment(None), hours(None)) == ("–", "–")
     assert [hours(value) for value in (0.4, 4.5, 60, 2160)] == ["24\u00a0min", "4.5 hours", "2.5 days", "90 days"]
+    assert [hours(value) for value in (23.99, 24, 48)] == ["24 hours", "24 hours", "2 days"]
 
 
 @given(st.text(max_size=300))
@@ -84,6 +85,14 @@ def test_bars_stay_in_the_plot(counts: list[int]) -> None:
         assert bar.y + bar.height == pytest.approx(100, abs=0.02)
         assert bar.height == pytest.approx(100 * count / found.top, abs=0.01)
         assert 0 <= bar.x < bar.x + bar.width <= 100
+
+
+def test_one_week_is_a_bar_and_no_wall() -> None:
+    found = bars_of_weeks([{"period_start": "2026-01-05", "n_leads": 3, "is_partial": True}])
+    assert found is not None
+    (bar,) = found.bars
+    assert bar.width <= 12
+    assert bar.x + bar.width / 2 == pytest.approx(50)
 
 
 def test_weeks_without_data_have_no_chart() -> None:

@@ -90,6 +90,12 @@ def test_they_are_the_numbers_of_the_api(marts: Connection, channel: str) -> Non
         assert rows or channel != "acme", f"the world has no {name}, so nothing is tested"
         keys = [*own[0]] if own else []
         assert sorted(map(repr, own)) == sorted(repr({key: row[key] for key in keys}) for row in rows), name
+    own, other = (
+        [(row["lead_channel"], row["n_leads"]) for row in rows]
+        for rows in (found.insight["lead_channels"], insight["lead_channels"])
+    )
+    assert own == other
+    assert own or channel != "acme"
     plain = {name: value for name, value in found.insight.items() if not isinstance(value, list)}
     shared = plain.keys() & insight.keys()
     assert plain.keys() - shared == {"channel_id", "as_of_date", "as_of_utc"} - shared

@@ -9,6 +9,7 @@ from zoho_pipeline.channels.registry.encryption import fingerprint
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.zoho.accounts import oauth
+from zoho_pipeline.zoho.errors import UnknownDataCenter
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,15 @@ def _revoke(registry: Registry, channel: Channel) -> tuple[bool, str, bool]:
     except DecryptionError:
         why = "its token was not revoked, because no key decrypts it: remove the app from the connected apps of the "
         return False, why + "Zoho account", False
+    try:
+        center = data_centers(registry).get(channel.data_center)
+    except UnknownDataCenter:
+        why = f"its token was not revoked, because the data centre {channel.data_center} left the settings: remove the "
+        return False, f"{why}app from the connected apps of the Zoho account", False
     others = registry.token_store.channels_with(fingerprint(token), except_for=channel.id)
     if others:
         use = "use" if len(others) > 1 else "uses"
         return False, f"its token was not revoked: {', '.join(others)} {use} it too", True
     with oauth.new_http() as http:
-        known = oauth.revoke(http, data_centers(registry).get(channel.data_center), token)
+        known = oauth.revoke(http, center, token)
     return known, "its token was revoked" if known else "its token had been revoked before", False

@@ -11,7 +11,14 @@ from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError, UnknownChannel
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
-from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel, ModuleStatus, OrgConnection
+from zoho_pipeline.channels.registry.model import (
+    OUTCOMES,
+    RECONNECT_NEEDED,
+    STATUSES,
+    Channel,
+    ModuleStatus,
+    OrgConnection,
+)
 from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
 
 _SECRETS = ("refresh_seal", "refresh_fingerprint")
@@ -143,6 +150,8 @@ def _read(database: Database, connection: Connection, ids: Collection[str] | Non
     for row in read(_MODULES, _MODULES_OF).mappings():
         values = dict(row)
         owner = values.pop("channel_id")
+        if values["outcome"] not in OUTCOMES:
+            raise ValueError("an outcome that this version does not know")
         modules.setdefault(owner, {})[values["module"]] = ModuleStatus(**values)
     rows = [dict(row) for row in read(_ROWS, _ROWS_OF).mappings()]
     owners = [Owner(row["channel_id"], row["api_domain"], row["org_id"], row["user_id"]) for row in rows]
@@ -212,6 +221,8 @@ def _channel(row: dict[str, Any]) -> Channel:
         del row[secret]
     if not all(isinstance(row[name], dict) for name in ("field_map", "lead_source_map", "parameters")):
         raise TypeError("a setting is no object")
+    if row["status"] not in STATUSES:
+        raise ValueError("a status that this version does not know")
     set_timezone, set_currency = row.pop("set_timezone"), row.pop("set_currency")
     row |= {"timezone": set_timezone or row["timezone"], "currency": set_currency or row["currency"]}
     row["scopes"] = None if row["scopes"] is None else tuple(row["scopes"])

@@ -11,9 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
-from zoho_pipeline.channels.errors import UnknownChannel
 from zoho_pipeline.channels.registry import channel_events
-from zoho_pipeline.channels.registry.channel_rows import read_channel
+from zoho_pipeline.channels.registry.channel_rows import find_channel
 from zoho_pipeline.channels.registry.platform_tables import sync_requests, workers
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
@@ -167,9 +166,9 @@ def _announce(
     now: datetime,
     error: str | None = None,
 ) -> None:
-    try:
-        channel = read_channel(registry.database, transaction, channel_id)
-    except UnknownChannel:  # it was removed in this moment
+    # a damaged one too: else its request, the oldest in the queue, would keep every worker from all the others
+    channel = find_channel(registry.database, transaction, channel_id, damaged_too=True)
+    if channel is None:  # it was removed in this moment
         return
     announce(transaction, channel, request_id, state, now, error)
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.ingest.catalog.tables import (
@@ -19,6 +18,7 @@ from zoho_pipeline.ingest.catalog.tables import (
 from zoho_pipeline.ingest.convert.business_hours import interval_rows
 from zoho_pipeline.ingest.convert.cell_values import shown
 from zoho_pipeline.ingest.convert.json_to_arrow import UNNAMED, Rejection, to_arrow
+from zoho_pipeline.setting_checks import known_zone
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import BadAnswer, InvalidRequest, NoPermission, NotFound, NotSupported, ScopeMissing
 from zoho_pipeline.zoho.read import currencies, metadata, users
@@ -115,7 +115,7 @@ def read_business_hours(client: ZohoClient, channel: Channel, now: datetime) -> 
 
 def read_holidays(client: ZohoClient, channel: Channel, now: datetime) -> ReferenceTables:
     """The holidays of the years that windows and reports of this year need, by the calendar of the channel."""
-    year = now.astimezone(ZoneInfo(channel.timezone)).year
+    year = now.astimezone(known_zone(channel.timezone) or UTC).year
     found = {
         str(row.get("id")): row
         for wanted in range(year - HOLIDAY_YEARS_BACK, year + 1)

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zlib import crc32
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary
 from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
+from zoho_pipeline.setting_checks import known_zone
 
 NIGHT_STARTS_AT = time(1, 0)
 SLOT = timedelta(minutes=5)
@@ -83,7 +84,5 @@ def _night_start(day: date, zone: ZoneInfo) -> datetime:
 def _zone_of(channel: ChannelSummary, zone: str | None) -> ZoneInfo:
     if zone != CHANNEL_ZONE:
         return ZoneInfo(zone or "UTC")
-    try:
-        return ZoneInfo(channel.timezone)
-    except (ZoneInfoNotFoundError, ValueError):  # one unknown zone name must not stop the other channels
-        return ZoneInfo("UTC")
+    # one unknown zone name must not stop the other channels
+    return known_zone(channel.timezone) or ZoneInfo("UTC")

@@ -101,7 +101,7 @@ def _follow(instance: dg.DagsterInstance, registry: Registry, request: SyncReque
 
 def _follow_marts(instance: dg.DagsterInstance, registry: Registry, request: SyncRequest, sync: dg.RunRecord) -> None:
     """The sync has ended well. The request is done once its rows are published."""
-    channel = registry.get(request.channel_id)
+    channel = registry.get(request.channel_id, damaged_too=True)  # it must not stop the requests of others
     current = get(registry, request.id)
     if current is None or current.run_id is None:  # the run skipped the channel
         why = "it was synced by another run" if channel.status == ACTIVE else f"the channel is {channel.status}"
@@ -146,4 +146,6 @@ def _why_failed(registry: Registry, request: SyncRequest, run: dg.DagsterRun) ->
     current = get(registry, request.id)
     broken = [part for part in (current.modules if current else ()) if part["outcome"] in ("failed", "stopped")]
     known = "; ".join(f"{part['module']}: {part['detail'] or part['outcome']}" for part in broken)
-    return known or registry.get(request.channel_id).status_detail or f"see Dagster's run {run.run_id}"
+    return (
+        known or registry.get(request.channel_id, damaged_too=True).status_detail or f"see Dagster's run {run.run_id}"
+    )

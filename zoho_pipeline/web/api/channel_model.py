@@ -38,6 +38,7 @@ class SyncState(BaseModel):
     state: Literal["idle", "queued", "running", "done", "failed"] = Field(description="`idle`: nobody asked yet.")
     request_id: str | None = Field(description="For GET /v1/syncs/{id}.")
     progress: dict[str, int] = Field(description="Module → rows read so far.")
+    error: str | None = Field(default=None, description="Why it failed, in a sentence.")
 
 
 class LeadCounts(BaseModel):
@@ -107,7 +108,9 @@ class ChannelState(BaseModel):
     timezone: str = Field(description="The IANA time zone of its days and months.")
     currency: str | None = Field(description="The home currency of the org; null: unknown.")
     status: Status = Field(description="The state of the connection.")
-    status_detail: str | None = Field(description="Why it is so, in a sentence.")
+    status_detail: str | None = Field(
+        description="Why it is so, in a sentence. With `connected` or `never_synced`: why no sync can work."
+    )
     org: Org
     connected_user: ConnectedUser
     data_center: str = Field(description="The data centre of Zoho in which the org lives.")

@@ -8,12 +8,14 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from zoho_pipeline.channels.access.hindrances import Hindrance, hindrances
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.channels.registry.sync_records import org_credits
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.push.status import PushStatus, push_status
 from zoho_pipeline.reading.channel_numbers import ChannelNumbers, data_status, read_numbers
+from zoho_pipeline.setting_checks import known_zone
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
@@ -35,6 +37,7 @@ class Known:
 
     Attributes:
         written: only channels whose write-back was ever on.
+        hindered: only channels of which no sync can work.
     """
 
     channels: tuple[Channel, ...]
@@ -42,6 +45,7 @@ class Known:
     credits: Mapping[str, model.Credits]
     pushes: Mapping[str, PushStatus]
     written: Mapping[str, Summary]
+    hindered: Mapping[str, Hindrance]
     now: datetime
 
     def states(self, numbers: Mapping[str, ChannelNumbers]) -> list[model.ChannelState]:
@@ -54,6 +58,7 @@ class Known:
                 self.credits[channel.id],
                 self.pushes[channel.id],
                 _write_back(self.written, channel),
+                self.hindered.get(channel.id),
                 self.now,
             )
             for channel in self.channels
@@ -71,6 +76,7 @@ def read_known(found: WebServices, transaction: Connection, channels: Iterable[C
         credits={channel.id: _credits(transaction, channel, found.settings, now) for channel in listed},
         pushes={channel.id: push_status(transaction, channel, share, now) for channel in listed},
         written=summaries(transaction, ids),
+        hindered=hindrances(found.registry, transaction, listed),
         now=now,
     )
 
@@ -105,6 +111,7 @@ def _state(
     credits: model.Credits,
     push: PushStatus,
     write_back: model.WriteBack,
+    hindrance: Hindrance | None,
     now: datetime,
 ) -> model.ChannelState:
     return model.ChannelState(
@@ -112,15 +119,15 @@ def _state(
         tenant=channel.tenant,
         timezone=channel.timezone,
         currency=channel.currency,
-        status=_status(channel),
-        status_detail=for_browser(channel.status_detail or ""),
+        status=_status(channel, hindrance),
+        status_detail=hindrance.sentence if hindrance else for_browser(channel.status_detail or ""),
         org=model.Org(name=channel.org_name, edition=channel.edition),
         connected_user=model.ConnectedUser(name=channel.user_name, is_admin=channel.is_admin),
         data_center=channel.data_center,
         scopes=None if channel.scopes is None else list(channel.scopes),
         missing_scopes=list(channel.missing_scopes),
         hints=_sentences(channel.hints),
-        problems=_sentences(channel.problems),
+        problems=_problems(channel, hindrance),
         connected_at=channel.connected_at,
         last_sync=_last_sync(channel),
         sync=_sync(request),
@@ -143,12 +150,22 @@ def _write_back(written: Mapping[str, Summary], channel: Channel) -> model.Write
     )
 
 
-def _status(channel: Channel) -> model.Status:
+def _status(channel: Channel, hindrance: Hindrance | None) -> model.Status:
     if channel.status == PAUSED:
         return "paused"
-    if channel.status == RECONNECT_NEEDED:
+    if channel.status == RECONNECT_NEEDED or (hindrance is not None and hindrance.ends_by_consent):
         return "reconnect_needed"
     return "connected" if channel.last_complete_sync_at else "never_synced"
+
+
+def _problems(channel: Channel, hindrance: Hindrance | None) -> list[str]:
+    found = [hindrance.sentence] if hindrance else []
+    if known_zone(channel.timezone) is None:
+        found.append(
+            f"The time zone {channel.timezone!r} is not known here, so times are shown in UTC. Whoever runs this "
+            "service can set another one."
+        )
+    return found + [text for text in _sentences(channel.problems) if not channel.is_damaged]
 
 
 def _sentences(texts: Iterable[str]) -> list[str]:
@@ -166,7 +183,12 @@ def _sync(request: SyncRequest | None) -> model.SyncState:
         return model.SyncState(state="idle", request_id=None, progress={})
     progress: Mapping[str, int] = request.progress or {}
     return model.SyncState.model_validate(
-        {"state": request.state, "request_id": request.id, "progress": dict(progress)}
+        {
+            "state": request.state,
+            "request_id": request.id,
+            "progress": dict(progress),
+            "error": for_browser(request.error or ""),
+        }
     )
 
 

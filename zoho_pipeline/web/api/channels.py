@@ -48,7 +48,8 @@ def get_channel(request: Request, id: str) -> Response:
 
     def make(found: WebServices) -> ChannelState:
         with found.reading.read() as transaction:
-            known = read_known(found, transaction, [visible_in(found, transaction, principal, id)])
+            channel = visible_in(found, transaction, principal, id, damaged_too=True)
+            known = read_known(found, transaction, [channel])
         with found.published.reading() as marts:
             return known.states(read_numbers(marts, [id]) if marts else {})[0]
 
@@ -65,7 +66,7 @@ def get_insight(request: Request, id: str) -> Response:
     principal = reader(request)
 
     def make(found: WebServices) -> bytes:
-        visible_channel(found, principal, id)
+        visible_channel(found, principal, id, damaged_too=True)
         with found.published.reading() as marts:
             return json.dumps(insight_of(marts, id), ensure_ascii=False, separators=(",", ":")).encode()
 

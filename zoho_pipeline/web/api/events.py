@@ -70,7 +70,7 @@ def admitted(
 ) -> Admitted:
     """The caller, if it may listen. It reads the registry, so it runs in a thread of the pool, once per stream."""
     found = services(request)
-    channel = visible_channel(found, principal, channel_id)
+    channel = visible_channel(found, principal, channel_id, damaged_too=True)
     left = LONGEST_SECONDS
     if principal.expires_at is not None:
         left = min(left, (principal.expires_at - found.clock()).total_seconds())

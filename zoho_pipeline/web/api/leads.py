@@ -40,7 +40,7 @@ def list_leads(
     principal = reader(request)
 
     def make(found: WebServices) -> LeadPage:
-        visible_channel(found, principal, id)
+        visible_channel(found, principal, id, damaged_too=True)
         with found.published.reading() as marts:
             return page_of_leads(found, principal, marts, id, limit, cursor, LeadFilter(status, source, content_id))
 

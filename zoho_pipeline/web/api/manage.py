@@ -10,7 +10,15 @@ from zoho_pipeline.channels.access.verify import verify as verify_at_zoho
 from zoho_pipeline.channels.consent.remove import Removal
 from zoho_pipeline.channels.consent.remove import remove as remove_channel
 from zoho_pipeline.channels.database.locks import channel_lock
-from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, OtherOrg, RegistryError, UnknownChannel
+from zoho_pipeline.channels.errors import (
+    ChannelBusy,
+    ChannelError,
+    DecryptionError,
+    LockLost,
+    OtherOrg,
+    RegistryError,
+    UnknownChannel,
+)
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.model import ACTIVE, PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.push.subscribe import end_for_removal
@@ -21,7 +29,7 @@ from zoho_pipeline.web.http.problems import Problem, not_found, problem_response
 from zoho_pipeline.web.http.rate_limits import limits_of
 from zoho_pipeline.web.services import WebServices, services
 from zoho_pipeline.zoho.connection.pacing import WHILE_A_PERSON_WAITS
-from zoho_pipeline.zoho.errors import ReconnectNeeded, TokenThrottled, ZohoError
+from zoho_pipeline.zoho.errors import ReconnectNeeded, TokenThrottled, UnknownDataCenter, ZohoError
 
 VERIFICATIONS, VERIFICATION_SECONDS = 6, 60.0
 """Each verification costs two calls at Zoho."""
@@ -102,7 +110,7 @@ def verify(request: Request, channel_id: ChannelId, principal: Admin) -> Channel
         verify_at_zoho(found.registry, channel.id, pacing=WHILE_A_PERSON_WAITS)
     except UnknownChannel:
         raise not_found() from None
-    except (ZohoError, OtherOrg, SettingsError) as error:
+    except (ZohoError, OtherOrg, SettingsError, DecryptionError) as error:
         problem = _refused_by_zoho(error)
         log.warning("channel %s was not verified: %s", channel.id, error)
         audit.record(
@@ -123,7 +131,8 @@ def remove(
 
     This process does not write to the warehouse, so a worker deletes the rows.
     """
-    found, channel = _channel(request, principal, channel_id)
+    found = services(request)
+    channel = visible_channel(found, principal, channel_id, damaged_too=True)
     try:
         # the lock is held around both steps: else the subscription of a channel that stays would end
         with channel_lock(found.settings, channel.id, wait=LOCK_SECONDS):
@@ -158,6 +167,13 @@ def _changed(found: WebServices, principal: Principal, channel: Channel, action:
 def _refused_by_zoho(error: Exception) -> Problem:
     if isinstance(error, OtherOrg):
         return Problem("not_yours", "The token belongs to another org than the channel. Nothing was changed.")
+    if isinstance(error, (SettingsError, UnknownDataCenter)):
+        detail = (
+            "This service has no access to the channel's data centre at Zoho any more. Its log says what is missing."
+        )
+        return Problem("unavailable", detail)
+    if isinstance(error, DecryptionError):
+        return Problem("reconnect_needed", "The stored access cannot be decrypted. Connect the channel again.")
     if isinstance(error, ReconnectNeeded):
         return Problem("reconnect_needed", "Zoho refuses the connection. A person must connect the channel again.")
     if isinstance(error, TokenThrottled):

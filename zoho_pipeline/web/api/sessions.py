@@ -72,7 +72,7 @@ def create_session(request: Request, body: SessionRequest, principal: Caller) ->
     check_scopes(principal, tuple(body.scopes))
     channels = list(dict.fromkeys(body.channel_ids))
     for channel_id in channels:
-        visible_channel(found, principal, channel_id)
+        visible_channel(found, principal, channel_id, damaged_too=True)
     origin = _origin(body.origin, Tenants(found.registry.database).origins(principal.tenant))
     (token, ends), (link, _) = (
         session_token(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs, UnknownChannel
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import MOST_PER_HOUR, USER, SyncRequest
+from zoho_pipeline.web.api.channel_state import for_browser
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import ChannelId, require, visible_channel
 from zoho_pipeline.web.http import cursors
@@ -133,7 +134,7 @@ def list_syncs(
     cursor: Annotated[str | None, Query(max_length=cursors.LONGEST)] = None,
 ) -> dict[str, Any]:
     """Requests for a sync and the whole syncs that came by themselves, the newest first, of the last 30 days."""
-    channel = visible_channel(found, principal, channel_id)
+    channel = visible_channel(found, principal, channel_id, damaged_too=True)
     keys, binding = found.settings.secret_keys, {"list": "syncs", "tenant": channel.tenant, "channel": channel.id}
     before = None
     if cursor is not None:
@@ -158,11 +159,12 @@ def get_sync(
     request = queue.get(found.registry, sync_id)
     if request is None:
         raise not_found()
-    visible_channel(found, principal, request.channel_id)
+    visible_channel(found, principal, request.channel_id, damaged_too=True)
     return _shown(request)
 
 
 def _shown(request: SyncRequest) -> dict[str, Any]:
     names = ("id", "channel_id", "reason", "full", "state", "asked_at", "started_at", "finished_at", "credits", "error")
     shown: dict[str, Any] = {name: getattr(request, name) for name in names}
+    shown["error"] = for_browser(request.error or "")
     return shown | {"progress": dict(request.progress or {}), "modules": [dict(part) for part in request.modules]}

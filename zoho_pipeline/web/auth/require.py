@@ -1,5 +1,6 @@
 """Dependencies of the routes: the caller with a scope, and a channel that the caller may see."""
 
+import logging
 from collections.abc import Callable
 from typing import Annotated
 
@@ -18,6 +19,12 @@ from zoho_pipeline.web.http.idempotency import claim_key
 from zoho_pipeline.web.http.problems import Problem, not_found
 from zoho_pipeline.web.http.rate_limits import limits_of
 from zoho_pipeline.web.services import WebServices, services
+
+DAMAGED = (
+    "What this service knows of the connection is damaged. Its numbers can still be read. Whoever runs it must remove "
+    "the channel and connect it again."
+)
+log = logging.getLogger(__name__)
 
 ChannelId = Annotated[str, Path(alias="id", description="The id of a channel.")]
 
@@ -70,21 +77,30 @@ def principal_of_embed(request: Request, token: str) -> Principal:
     return _counted(request, principal_of_embed_token(services(request), token))
 
 
-def visible_channel(found: WebServices, principal: Principal, channel_id: str) -> Channel:
+def visible_channel(found: WebServices, principal: Principal, channel_id: str, *, damaged_too: bool = False) -> Channel:
     """The channel, if the caller may see it.
 
+    Args:
+        damaged_too: also one whose row is damaged: its published numbers can be shown, and it can be removed.
+
     Raises:
-        Problem: `not_found`; the same for a channel that does not exist and for one of another tenant.
+        Problem: `not_found`; the same for a channel that does not exist and for one of another tenant. `unavailable`:
+            its row is damaged.
     """
     with found.reading.read() as transaction:
-        return visible_in(found, transaction, principal, channel_id)
+        return visible_in(found, transaction, principal, channel_id, damaged_too=damaged_too)
 
 
-def visible_in(found: WebServices, transaction: Connection, principal: Principal, channel_id: str) -> Channel:
+def visible_in(
+    found: WebServices, transaction: Connection, principal: Principal, channel_id: str, *, damaged_too: bool = False
+) -> Channel:
     """`visible_channel` inside an open transaction."""
-    channel = find_channel(found.reading, transaction, channel_id)
+    channel = find_channel(found.reading, transaction, channel_id, damaged_too=True)
     if channel is None or not principal.sees(channel):
         raise not_found()
+    if channel.is_damaged and not damaged_too:
+        log.error("%s", channel.status_detail)
+        raise Problem("unavailable", DAMAGED)
     return channel
 
 

@@ -5,19 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoho_pipeline.channels.consent.connect import Authorization, authorize
-from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, TooManyConsents, UnknownChannel
+from zoho_pipeline.channels.errors import IdConflict, InvalidSetting, TooManyConsents
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.platform.connect_sessions import ConnectSession, ConnectSessions
 from zoho_pipeline.channels.platform.purges import Purges
 from zoho_pipeline.channels.platform.tenants import Tenants
+from zoho_pipeline.channels.registry.channel_rows import find_channel
 from zoho_pipeline.channels.registry.identity import check_id
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.settings.setting_files import check_timezone
 from zoho_pipeline.settings import SettingsError
 from zoho_pipeline.web.auth.principal import Principal
+from zoho_pipeline.web.auth.require import visible_channel
 from zoho_pipeline.web.http.problems import Problem, not_found
 from zoho_pipeline.web.http.rate_limits import too_many
 from zoho_pipeline.web.services import WebServices
+from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, NOTIFICATION_SCOPES, WRITE_BACK_SCOPES, all_covered
 from zoho_pipeline.zoho.errors import UnknownDataCenter
 
@@ -69,6 +72,8 @@ def prepare(
     asked = (region or (known.data_center if known else FIRST_REGION)).strip().lower()
     scopes = _scopes(known, push=push, write_back=write_back)
     session_id, data_center = ConnectSessions.new_id(), REGIONS.get(asked, asked)
+    if region:
+        _check_region(found, data_center)
     wanted = {"data_center": data_center, "scopes": list(scopes), "timezone": timezone}
     ready = authorization(found, channel_id, tenant, session_id, wanted)
     try:
@@ -90,14 +95,10 @@ def prepare(
 
 def _known(found: WebServices, principal: Principal, channel_id: str) -> Channel | None:
     """The channel, or None for an id that is free."""
-    try:
-        channel = found.registry.get(channel_id)
-    except UnknownChannel:
-        channel = None
-    if channel is not None:
-        if not principal.sees(channel):
-            raise not_found()
-        return channel
+    with found.registry.database.read() as transaction:
+        known = find_channel(found.registry.database, transaction, channel_id, damaged_too=True)
+    if known is not None:
+        return visible_channel(found, principal, channel_id)
     if principal.channels is not None:  # a session token reaches the channels that it names, and no new one
         raise not_found()
     if principal.tenant is None:
@@ -114,7 +115,7 @@ def _known(found: WebServices, principal: Principal, channel_id: str) -> Channel
 def authorization(
     found: WebServices, channel_id: str, tenant: str | None, session_id: str, wanted: dict[str, Any]
 ) -> Authorization:
-    """Zoho's page for a session. Problem: `conflict`, `invalid` or `unavailable`."""
+    """Zoho's page for a session. Problem: `conflict`, `invalid` (the time zone) or `unavailable`."""
     zone = wanted["timezone"]
     try:
         return authorize(
@@ -130,13 +131,18 @@ def authorization(
         )
     except IdConflict:
         raise Problem("conflict", "Another channel has this id, in other case. Choose another id.") from None
-    except UnknownDataCenter:
-        raise _invalid("region", "It is no region of Zoho, such as in, us, eu or com.au.") from None
-    except SettingsError as error:
+    except (UnknownDataCenter, SettingsError) as error:  # the region of a known channel left the settings
         log.error("no consent can begin: %s", error)
         raise Problem("unavailable", "This service has no client at Zoho for this region. Its log says why.") from None
     except InvalidSetting:
         raise _invalid("timezone", "It is no IANA name of a time zone, such as Asia/Kolkata.") from None
+
+
+def _check_region(found: WebServices, data_center: str) -> None:
+    try:
+        DataCenters.with_added(found.settings.data_centers).get(data_center)
+    except UnknownDataCenter:
+        raise _invalid("region", "It is no region of Zoho, such as in, us, eu or com.au.") from None
 
 
 def _scopes(known: Channel | None, *, push: bool, write_back: bool) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from zoho_pipeline.web.pages.channel_lists import history_rows, lead_rows, read_
 from zoho_pipeline.web.pages.channel_view import insight_view, numbers
 from zoho_pipeline.web.pages.page_numbers import PageNumbers, read_page_numbers
 from zoho_pipeline.web.pages.renderer import render
-from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, form_line, push_line, status_line
+from zoho_pipeline.web.pages.status_line import BUTTONS, NOTES, form_line, in_known_zone, push_line, status_line
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback import wishes
 
@@ -65,18 +65,21 @@ def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer:
     with found.reading.read() as transaction:
         # before all that the page shows: what happens later comes as an event of a larger number
         last_event = channel_events.newest_number(transaction, channel_id) if channel_id.isprintable() else 0
-        channel = visible_in(found, transaction, viewer.principal, channel_id)
+        channel = visible_in(found, transaction, viewer.principal, channel_id, damaged_too=True)
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
         takes_forms = salts.takes_forms(transaction, channel_id)
         waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
     read = _numbers(found, kept, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
-    status = status_line(state, scopes)
+    state = in_known_zone(state)
+    hindrance = known.hindered.get(channel_id)
+    status = status_line(state, scopes, can_reconnect=hindrance is None or hindrance.ends_by_consent)
     return render(
         "channel.html",
         state=state,
         status=status,
+        cure=hindrance.cure if hindrance and viewer.frame == "operator" else None,
         title=state.org.name or state.id,
         frame=viewer.frame,
         origin=viewer.principal.origin,

@@ -146,8 +146,12 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
 def _weeks(bars: Bars | None, trend: str, currency: str | None) -> str:
     if bars is None:
         return "There is no week to show."
-    full = [bar.count for bar in bars.bars if not bar.is_running] or [bar.count for bar in bars.bars]
-    span = f"{whole(min(full), currency)} to {whole(max(full), currency)} leads per full week."
+    full = [bar.count for bar in bars.bars if not bar.is_running]
+    if not full:
+        return "No week is over yet."
+    low, high = min(full), max(full)
+    span = whole(high, currency) if low == high else f"{whole(low, currency)} to {whole(high, currency)}"
+    span = f"{span} {plural(high, 'lead')} per full week."
     return f"{span} {_TRENDS.get(trend, 'There are too few leads to show a trend.')}"
 
 

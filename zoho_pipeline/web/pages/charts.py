@@ -14,6 +14,9 @@ FEW = 5
 GAP = 0.28
 """The part of a bar's place that stays empty."""
 
+WIDEST = 12.0
+"""Of a bar: a channel with one week of leads would have a wall."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -72,7 +75,8 @@ def bars_of_weeks(weeks: Sequence[Mapping[str, Any]]) -> Bars | None:
     for number, row in enumerate(counted):
         height = 100 * int(row["n_leads"]) / top
         start = date.fromisoformat(str(row["period_start"])[:10])
-        x, width = place * (number + GAP / 2), place * (1 - GAP)
+        width = min(place * (1 - GAP), WIDEST)
+        x = place * (number + 0.5) - width / 2
         box = (round(x, 2), round(100 - height, 2), round(width, 2), round(height, 2))
         found.append(Bar(start, int(row["n_leads"]), bool(row["is_partial"]), *box))
     return Bars(tuple(found), top)

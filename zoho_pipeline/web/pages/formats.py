@@ -5,9 +5,9 @@ No data is a dash, and never 0.
 
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from zoneinfo import ZoneInfo
 
 from zoho_pipeline.logs import printable
+from zoho_pipeline.setting_checks import known_zone
 
 NONE = "–"
 THIN = "\u00a0"
@@ -59,14 +59,18 @@ def between(low: float | None, high: float | None) -> str:
 
 
 def hours(value: float | None) -> str:
-    """`25 min`, `4.5 hours`, `2.4 days`, `90 days`."""
+    """`25 min`, `4.5 hours`, `24 hours`, `2.4 days`, `90 days`."""
     if value is None:
         return NONE
     if value < 1:
         return f"{60 * value:.0f}{THIN}min"
     if value < 48:
-        return f"{value:.1f} hours"
-    return f"{value / 24:.1f} days" if value < 240 else f"{value / 24:.0f} days"
+        return f"{_short(value)} hours"
+    return f"{_short(value / 24)} days" if value < 240 else f"{value / 24:.0f} days"
+
+
+def _short(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def day(value: date | str | None, *, year: bool = True) -> str:
@@ -110,4 +114,4 @@ def _local(value: datetime | str, zone: str | None) -> datetime:
     found = datetime.fromisoformat(value) if isinstance(value, str) else value
     if zone is None:
         return found
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(ZoneInfo(zone))
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(known_zone(zone) or UTC)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoho_pipeline.setting_checks import known_zone
 from zoho_pipeline.web.api.channel_model import ChannelState
 from zoho_pipeline.web.pages.formats import moment, plural, shown, whole
 
@@ -43,22 +44,45 @@ class StatusLine:
     banner: str | None
 
 
-def status_line(state: ChannelState, scopes: frozenset[str]) -> StatusLine:
-    """The state of a channel for somebody with these scopes."""
+def in_known_zone(state: ChannelState) -> ChannelState:
+    """The state as a page shows it: in UTC where this host does not know the channel's time zone."""
+    return state if known_zone(state.timezone) else state.model_copy(update={"timezone": "UTC"})
+
+
+def status_line(state: ChannelState, scopes: frozenset[str], *, can_reconnect: bool = True) -> StatusLine:
+    """The state of a channel for somebody with these scopes.
+
+    Args:
+        can_reconnect: False: no consent helps this channel.
+    """
     tone, word, sentence, action = _state(state)
+    if action == "reconnect" and not can_reconnect:
+        tone, word, sentence, action = _hindered(state)
     allowed = action if action is not None and NEEDS[action] in scopes else None
     if action == "reconnect" and allowed is None:
         sentence += " Somebody who may connect must do this."
     return StatusLine(tone, word, sentence, allowed, _banner(state))
 
 
+def _is_hindered(state: ChannelState) -> bool:
+    """Whether no sync can work, although Zoho refuses nothing: then only whoever runs the service can help."""
+    return state.status in ("connected", "never_synced") and state.status_detail is not None
+
+
+def _hindered(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
+    org = shown(state.org.name) if state.org.name else "Zoho CRM"
+    return "bad", "No sync possible", f"Nothing can be read from {org} now.", None
+
+
 def _state(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
     org = shown(state.org.name) if state.org.name else "Zoho CRM"
     running = state.sync.state in ("queued", "running")
     if state.status == "reconnect_needed":
-        return "bad", "Reconnect needed", f"Zoho no longer gives access to {org}. Connect again to go on.", "reconnect"
+        return "bad", "Reconnect needed", f"Nothing can be read from {org} now. Connect again to go on.", "reconnect"
     if state.status == "paused":
         return "idle", "Paused", f"Nothing is read from {org} until somebody resumes it.", "resume"
+    if _is_hindered(state):
+        return _hindered(state)
     if running:
         rows = sum(state.sync.progress.values())
         so_far = f"{whole(rows, state.currency)} {plural(rows, 'row')} so far" if rows else "it begins soon"
@@ -68,7 +92,11 @@ def _state(state: ChannelState) -> tuple[Tone, str, str, Action | None]:
         words = "The first sync did not finish." if failed else "The first sync has not begun."
         return "bad" if failed else "idle", "Never synced", f"{org} is connected. {words}", "sync"
     until = moment(state.last_sync.complete_at, state.timezone)
-    return "good", "Connected", f"Everything in {org} up to {until} is imported.", "sync"
+    done = f"Everything in {org} up to {until} is imported."
+    if state.sync.state == "failed":
+        why = f" The newest sync failed: {shown(state.sync.error, 300)}" if state.sync.error else ""
+        return "bad", "Last sync failed", done + why, "sync"
+    return "good", "Connected", done, "sync"
 
 
 def push_line(state: ChannelState) -> str | None:
@@ -119,6 +147,8 @@ def _banner(state: ChannelState) -> str | None:
     date = moment(state.as_of, state.timezone)
     if state.status == "reconnect_needed":
         return f"These are the numbers of {date}. They stay until the channel is connected again."
+    if _is_hindered(state):
+        return f"These are the numbers of {date}. They stay until a sync can run again."
     if state.data_status == "stale":
         why = "the channel is paused" if state.status == "paused" else "no newer sync has finished"
         return f"These are the numbers of {date}: {why}."

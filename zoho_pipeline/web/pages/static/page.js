@@ -2,8 +2,10 @@ const body = document.body, origin = body.dataset.origin;
 const live = () => document.getElementById("live");
 // The events go on where the page ends: what happened since it was made comes first.
 let bearer = body.dataset.bearer, wait = 2000, last = body.dataset.last, stream = null, busy = null, again = false;
-let heardAt = Date.now();
+let heardAt = Date.now(), aliveAt = heardAt;
 const REPLAYED = 50 * 60000; // the server has the events of the last hour
+const SILENT = 45000; // a comment comes every 15 s
+const ENDED = [401, 403, 404];
 
 function tell(type, extra) {
   if (origin && parent !== window) parent.postMessage({ source: "zoho-pipeline", v: 1, type: `zoho-pipeline:${type}`, channel_id: body.dataset.channel, ...extra }, origin);
@@ -11,8 +13,15 @@ function tell(type, extra) {
 const height = () => tell("height", { height: Math.ceil(document.documentElement.getBoundingClientRect().height) });
 const status = () => tell("status", { status: body.dataset.status });
 
-// The page is made on the server, also after a change: this takes the new one in the place of the old one.
-// What happens while it loads may be missing in it, so it is then loaded once more.
+// Why no news comes: "ended", "lost", or "".
+function warn(why) {
+  const line = document.getElementById("ended");
+  if (why === "ended" && line.hidden) tell("ended");
+  line.hidden = !why;
+  line.firstElementChild.textContent = line.dataset[why] ?? "";
+}
+
+// The server makes the page, also after a change. What happens while it loads may be missing, so it is loaded again.
 function refresh() {
   again = busy !== null;
   busy ??= load().catch(() => {}).then(() => {
@@ -24,6 +33,7 @@ function refresh() {
 
 async function load() {
   const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers: { Accept: "text/html" } });
+  if (ENDED.includes(answer.status)) warn("ended");
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const open = [...document.querySelectorAll("details[open]")].map((part) => part.querySelector("summary").textContent);
@@ -50,19 +60,21 @@ function heard(type, data) {
 // EventSource cannot send a header, so the stream is read by fetch.
 async function listen() {
   if (stream) return;
-  const headers = { Accept: "text/event-stream" };
+  const headers = {};
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
   if (last) headers["Last-Event-ID"] = last;
   stream = new AbortController();
+  aliveAt = Date.now();
   try {
     const answer = await fetch(body.dataset.events, { headers, credentials: bearer ? "omit" : "same-origin", signal: stream.signal });
     if (answer.ok) {
       wait = 2000;
+      warn("");
       if (Date.now() - heardAt > REPLAYED) refresh(); // the computer slept, so events may be missing
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (let part = await reader.read(); !part.done; part = await reader.read()) {
-        heardAt = Date.now();
+        heardAt = aliveAt = Date.now();
         text += part.value.replaceAll("\r", "");
         for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
           const event = { event: "message", data: "" };
@@ -76,9 +88,12 @@ async function listen() {
           if (event.data) heard(event.event, JSON.parse(event.data));
         }
       }
-    } else if ([401, 403, 404, 429, 503].includes(answer.status)) wait = 60000;
+    } else if (ENDED.includes(answer.status)) {
+      wait = 60000;
+      warn("ended");
+    } else if ([429, 503].includes(answer.status)) wait = 60000;
   } catch {
-    // the next try follows
+    if (Date.now() - heardAt > SILENT) warn("lost"); // the next try follows
   }
   stream = null;
   wait = Math.min(wait * 1.6, 60000);
@@ -92,7 +107,10 @@ addEventListener("message", (event) => {
   url.searchParams.set("t", event.data.token);
   url.searchParams.delete("note");
   history.replaceState(null, "", url);
-  refresh().then(() => stream?.abort());
+  refresh().then(() => {
+    wait = 1000;
+    stream ? stream.abort() : listen();
+  });
 });
 
 document.addEventListener("submit", (event) => {
@@ -109,7 +127,12 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   for (const note of document.querySelectorAll(".note[open]")) if (!note.contains(event.target)) note.open = false;
 });
-document.addEventListener("visibilitychange", () => document.hidden || listen());
+function look() {
+  if (Date.now() - aliveAt > SILENT) stream?.abort();
+  if (!document.hidden) listen();
+}
+document.addEventListener("visibilitychange", () => document.hidden || look());
+setInterval(() => stream && look(), 15000);
 new ResizeObserver(height).observe(document.documentElement);
 status();
 listen();

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
+from zoho_pipeline.transform.run.duckdb_memory import fetch_with_memory, limit_memory
 from zoho_pipeline.transform.run.engine import (
     BUSY,
     Publication,
@@ -68,6 +69,7 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
             opened = closing_duckdb(duckdb.connect(":memory:"), *warehouse.files)
             with opened as connection, warehouse.spilling(connection):
                 connection.execute("set TimeZone = 'UTC'")
+                limit_memory(connection)
                 yield DuckDBEngine(connection, warehouse, raw_columns)
         finally:
             with suppress(OSError):  # the next run removes it first
@@ -231,7 +233,7 @@ class DuckDBEngine:
 
     def create(self, statement: str) -> int:
         self._shapes = {}
-        return int(self.connection.fetch(statement)[1][0][0])
+        return int(fetch_with_memory(self.connection, statement)[0][0])
 
     def analyze(self, relation: str) -> None:
         """Do nothing: DuckDB keeps its statistics by itself."""

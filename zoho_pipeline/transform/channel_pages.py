@@ -6,11 +6,14 @@ server of two cores could not show 50 pages of different channels per second. A 
 all of them 3 % of a full rebuild (5,000 channels with 100 leads: 3 s). Postgres finds the rows by its indexes.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection, SqlError
+
+log = logging.getLogger(__name__)
 
 TABLE = "channel_pages"
 COLUMNS = "channel_id varchar, shape varchar, content varchar"
@@ -178,3 +181,36 @@ SHAPE = f"{crc32(pack().encode()):08x}"
 
 PACKED = f"select content from {STATE_SCHEMA}.{TABLE} where channel_id = ? and shape = '{SHAPE}'"  # noqa: S608
 """The packed row of a channel. Its parameter is the channel."""
+
+
+def pack_pages(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
+    """Make the packed rows of the channels that a run publishes, or of all channels if there are none of this shape.
+
+    Where a mart is missing or of an older version, there are no packed rows: then pages read the marts themselves.
+
+    Args:
+        connection: a session in DuckDB's memory.
+        catalog: the attached file with the new marts.
+        marts: their names.
+        changed: a condition on the channels that the run publishes.
+        gone: a condition on the channels that were removed.
+    """
+    table = f"{catalog}.{STATE_SCHEMA}.{TABLE}"
+    connection.execute(f"create table if not exists {table} ({COLUMNS})")
+    if not set(marts) >= MARTS:
+        connection.execute(f"delete from {table}")  # noqa: S608
+        return
+    current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
+    of = changed if current else "true"
+    for stale in (of, gone):
+        connection.execute(f"delete from {table} where {stale}")  # noqa: S608
+    connection.execute(f"use {catalog}.main")  # the marts are named by their schema
+    try:
+        connection.execute(f"insert into {table} {pack(of, SHAPE)}")
+    except SqlError as error:
+        if error.kind != "BinderException":
+            raise
+        log.info("pages read the marts themselves, because a mart is of an older version: %s", error)
+        connection.execute(f"delete from {table}")  # noqa: S608
+    finally:
+        connection.execute("use memory.main")

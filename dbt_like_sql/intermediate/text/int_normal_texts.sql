@@ -1,4 +1,4 @@
--- One row per distinct word that is compared: picklist values, sources, currencies and names of modules.
+-- One row per distinct word that is compared: picklist values, sources, currencies, names of modules, content types.
 select record_status as value from stg_leads where record_status is not null
 union
 select lead_source as value from stg_leads where lead_source is not null
@@ -38,6 +38,8 @@ union
 select currency as value from stg_channels where currency is not null
 union
 select iso_code as value from stg_currencies
+union
+select content_type as value from stg_content_items where content_type is not null
 union
 select raw_value as value from stg_channel_lead_source_map
 union

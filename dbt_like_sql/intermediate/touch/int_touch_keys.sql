@@ -2,10 +2,8 @@
 with keys as (
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'activity_id' as match_rule,
         1 as rule_order,
         'activity_id' as kind,
         utm_content as match_key
@@ -13,10 +11,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'activity_id' as match_rule,
         1 as rule_order,
         'activity_id' as kind,
         utm_id as match_key
@@ -24,10 +20,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'activity_id' as match_rule,
         1 as rule_order,
         'activity_id' as kind,
         activity_id as match_key
@@ -35,10 +29,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'utm_content' as match_rule,
         2 as rule_order,
         'utm_content' as kind,
         utm_content as match_key
@@ -46,10 +38,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'landing_url' as match_rule,
         3 as rule_order,
         'url' as kind,
         landing_page as match_key
@@ -57,10 +47,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'utm_triple' as match_rule,
         4 as rule_order,
         'utm_triple' as kind,
         utm_source || chr(31) || utm_medium || chr(31) || utm_campaign as match_key
@@ -68,10 +56,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'referrer_url' as match_rule,
         5 as rule_order,
         'url' as kind,
         referrer_page as match_key
@@ -79,10 +65,8 @@ with keys as (
     union all
     select
         channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         touch_at,
-        'utm_campaign' as match_rule,
         6 as rule_order,
         'utm_campaign' as kind,
         utm_campaign as match_key
@@ -91,10 +75,8 @@ with keys as (
 
 select
     channel_id,
-    touch_type,
-    record_id,
+    touch_no,
     touch_at,
-    match_rule,
     rule_order,
     kind,
     match_key

@@ -1,10 +1,7 @@
 -- One row per touch: the content item of the first rule that finds exactly one eligible item, or none.
 with candidates as (
     select
-        touch_keys.channel_id,
-        touch_keys.record_id,
-        touch_keys.touch_type,
-        touch_keys.match_rule,
+        touch_keys.touch_no,
         touch_keys.rule_order,
         content_keys.content_id,
         content_keys.key_rank
@@ -18,32 +15,44 @@ with candidates as (
             and coalesce(touch_keys.touch_at < content_keys.eligible_until, true)
 ),
 
+-- At a time, at most one item is eligible per key. Only the first rule has several keys per touch, so that only its
+-- candidates need grouping, which cost a third of this model.
 by_rule as (
     select
-        channel_id,
-        record_id,
-        touch_type,
-        match_rule,
+        touch_no,
         rule_order,
         min(content_id) as content_id,
         min(content_id) = max(content_id) and max(key_rank) = 1 as is_single
     from candidates
-    group by channel_id, record_id, touch_type, match_rule, rule_order
+    where rule_order = 1
+    group by touch_no, rule_order
+    union all
+    select
+        touch_no,
+        rule_order,
+        content_id,
+        key_rank = 1 as is_single
+    from candidates
+    where rule_order > 1
+),
+
+-- Of several items with the same source, medium and campaign, the latest one is taken if no other rule finds one.
+placed as (
+    select
+        touch_no,
+        content_id,
+        case when is_single then rule_order else 7 end as place
+    from by_rule
+    where is_single or rule_order = 4
 ),
 
 ranked as (
     select
-        channel_id,
-        record_id,
-        touch_type,
+        touch_no,
         content_id,
-        case when is_single then match_rule else 'utm_triple_ambiguous' end as match_rule,
-        row_number() over (
-            partition by channel_id, record_id, touch_type
-            order by case when is_single then rule_order else 7 end
-        ) as rule_rank
-    from by_rule
-    where is_single or match_rule = 'utm_triple'
+        place,
+        row_number() over (partition by touch_no order by place) as place_rank
+    from placed
 ),
 
 matched as (
@@ -52,7 +61,16 @@ matched as (
         touches.record_id,
         touches.touch_type,
         touches.touch_at,
-        coalesce(ranked.match_rule, 'none') as match_rule,
+        case ranked.place
+            when 1 then 'activity_id'
+            when 2 then 'utm_content'
+            when 3 then 'landing_url'
+            when 4 then 'utm_triple'
+            when 5 then 'referrer_url'
+            when 6 then 'utm_campaign'
+            when 7 then 'utm_triple_ambiguous'
+            else 'none'
+        end as match_rule,
         ranked.content_id,
         touches.touch_input_basis,
         touches.matched_by,
@@ -60,13 +78,11 @@ matched as (
     from int_touch_inputs as touches
     left join ranked
         on
-            touches.channel_id = ranked.channel_id
-            and touches.record_id = ranked.record_id
-            and touches.touch_type = ranked.touch_type
-            and ranked.rule_rank = 1
+            touches.touch_no = ranked.touch_no
+            and ranked.place_rank = 1
     left join int_content_inputs as content
         on
-            ranked.channel_id = content.channel_id
+            touches.channel_id = content.channel_id
             and ranked.content_id = content.content_id
 )
 

@@ -11,7 +11,7 @@ with topics as (
 select
     items.channel_id,
     items.content_id,
-    items.content_type,
+    types.content_type,
     items.title,
     items.canonical_url,
     topics.topics,
@@ -20,6 +20,10 @@ select
 from stg_content_items as items
 inner join int_channel_clock as clock
     on items.channel_id = clock.channel_id
+left join int_content_types as types
+    on
+        items.channel_id = types.channel_id
+        and items.content_id = types.content_id
 left join topics
     on
         items.channel_id = topics.channel_id

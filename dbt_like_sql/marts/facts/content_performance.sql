@@ -1,10 +1,14 @@
 with contents as (
     select
-        channel_id,
-        content_id,
-        content_type,
-        title
-    from stg_content_items
+        items.channel_id,
+        items.content_id,
+        types.content_type,
+        items.title
+    from stg_content_items as items
+    left join int_content_types as types
+        on
+            items.channel_id = types.channel_id
+            and items.content_id = types.content_id
     union all
     select
         channel_id,

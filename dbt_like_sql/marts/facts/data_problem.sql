@@ -82,6 +82,29 @@ reserved_values as (
     where touch_type = 'lead_creation' and utm_campaign = '(none)'
 ),
 
+-- A topic and a content type that are called (none).
+reserved_words as (
+    select
+        items.channel_id,
+        items.content_id,
+        'topic ' || topics.topic as detail,
+        'The topic is left out: it cannot be told from the row (none) of leads without a topic.' as consequence
+    from stg_content_items as items
+    inner join int_topic_texts as topics
+        on items.topics = topics.value
+    where topics.normal = '(none)'
+    union all
+    select
+        items.channel_id,
+        items.content_id,
+        'content type ' || texts.shown as detail,
+        'The content type is left out: it cannot be told from the row (none) of leads without content.' as consequence
+    from stg_content_items as items
+    inner join int_normal_texts as texts
+        on items.content_type = texts.value
+    where texts.normal = '(none)'
+),
+
 problems as (
     select
         channel_id,
@@ -155,16 +178,14 @@ problems as (
     group by channel_id, zoho_lead_id
     union all
     select
-        items.channel_id,
+        channel_id,
         'content_items' as module,
-        items.content_id as record_id,
+        content_id as record_id,
         'reserved_id' as problem,
-        'topic ' || topics.topic as detail,
-        'The topic is left out: it cannot be told from the row (none) of leads without a topic.' as consequence
-    from stg_content_items as items
-    inner join int_topic_texts as topics
-        on items.topics = topics.value
-    where topics.normal = '(none)'
+        string_agg(detail, ', ' order by detail collate "C" nulls first) as detail,
+        string_agg(consequence, ' ' order by detail collate "C" nulls first) as consequence
+    from reserved_words
+    group by channel_id, content_id
 )
 
 select

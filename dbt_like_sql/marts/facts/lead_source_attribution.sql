@@ -24,7 +24,7 @@ select
     case when matches.content_id is null then 'none' else 'content' end as attribution_level,
     matches.content_id,
     content.source_activity_id,
-    content.content_type,
+    types.content_type,
     matches.match_confidence,
     matches.is_ambiguous,
     outcomes.is_converted,
@@ -79,3 +79,7 @@ left join stg_content_items as content
     on
         matches.channel_id = content.channel_id
         and matches.content_id = content.content_id
+left join int_content_types as types
+    on
+        matches.channel_id = types.channel_id
+        and matches.content_id = types.content_id

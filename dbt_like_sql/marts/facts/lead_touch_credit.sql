@@ -41,8 +41,12 @@ touches_of_leads as (
         attribution.as_of_utc,
         units.units_per_currency,
         units.unit,
-        cast(date_diff('second', touches.first_visit_at, touches.created_at) as double)
-        / (86400 * parameters.time_decay_half_life_days) as half_lives
+        case
+            when touches.is_shared
+                then
+                    cast(date_diff('second', touches.first_visit_at, touches.created_at) as double)
+                    / (86400 * parameters.time_decay_half_life_days)
+        end as half_lives
     from touches
     inner join lead_source_attribution as attribution
         on
@@ -62,6 +66,7 @@ shares as (
         cast(models.is_default as boolean) as is_default,
         cast(
             case
+                when not touches.is_shared then 1
                 when models.model = 'first_touch' then 1
                 when models.model = 'last_touch' then 0
                 when models.model in ('linear', 'position_based') then 0.5
@@ -85,13 +90,10 @@ credits as (
     from shares
 ),
 
-revenues as (
+-- Of two equal credits, the first counts as the larger.
+ranked as (
     select
         *,
-        -- In whole units of the home currency: the cast to no decimals rounds half up.
-        cast(won_revenue_all * units_per_currency * credit as decimal(20, 0)) * unit as rounded_revenue,
-        cast(won_revenue_all * units_per_currency * (1 - credit) as decimal(20, 0)) * unit as rounded_rest,
-        -- Of two equal credits, the first counts as the larger.
         credit > 0.5 or (credit = 0.5 and touch_type = 'first_visit') as has_residual_cent
     from credits
 )
@@ -106,11 +108,20 @@ select
     touch_at,
     content_id,
     credit,
-    cast(case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end as decimal(20, 4))
-        as won_revenue,
+    cast(
+        case
+            when credit = 1 or won_revenue_all = 0 then won_revenue_all
+            -- In whole units of the home currency: the cast to no decimals rounds half up.
+            when has_residual_cent
+                then
+                    won_revenue_all
+                    - cast(won_revenue_all * units_per_currency * (1 - credit) as decimal(20, 0)) * unit
+            else cast(won_revenue_all * units_per_currency * credit as decimal(20, 0)) * unit
+        end as decimal(20, 4)
+    ) as won_revenue,
     currency,
     as_of_utc
-from revenues
+from ranked
 union all
 select
     credits.channel_id,

@@ -1,6 +1,24 @@
 -- The newest live leads of a channel, also those that are newer than as_of: a list shows a lead as soon as it is loaded.
 -- No number is computed from this table. The attribution of a lead newer than as_of is not known yet.
-with live as (
+with ranked as (
+    select
+        clock.channel_id,
+        leads.zoho_lead_id,
+        row_number() over (
+            partition by clock.channel_id
+            order by leads.created_at desc nulls last, leads.zoho_lead_id collate "C" desc
+        ) as lead_rank
+    from int_channel_clock as clock
+    inner join stg_leads as leads
+        on clock.channel_id = leads.channel_id
+    where
+        clock.has_data
+        and coalesce(leads.record_status, '') not in (
+            select value from int_normal_texts where normal in ('trash', 'draft')
+        )
+),
+
+live as (
     select
         clock.channel_id,
         clock.as_of_utc,
@@ -17,18 +35,15 @@ with live as (
         leads.owner_name,
         coalesce(leads.is_converted, false) as is_converted,
         leads.synced_at,
-        row_number() over (
-            partition by clock.channel_id
-            order by leads.created_at desc nulls last, leads.zoho_lead_id collate "C" desc
-        ) as lead_rank
-    from int_channel_clock as clock
+        ranked.lead_rank
+    from ranked
+    inner join int_channel_clock as clock
+        on ranked.channel_id = clock.channel_id
     inner join stg_leads as leads
-        on clock.channel_id = leads.channel_id
-    where
-        clock.has_data
-        and coalesce(leads.record_status, '') not in (
-            select value from int_normal_texts where normal in ('trash', 'draft')
-        )
+        on
+            ranked.channel_id = leads.channel_id
+            and ranked.zoho_lead_id = leads.zoho_lead_id
+    where ranked.lead_rank <= 200
 )
 
 select
@@ -77,4 +92,3 @@ left join stg_users as users
     on
         live.channel_id = users.channel_id
         and live.owner_id = users.user_id
-where live.lead_rank <= 200

@@ -56,8 +56,7 @@ named as (
         'content_type' as dimension,
         content_type as dimension_value,
         content_type as dimension_label
-    from stg_content_items
-    where content_type is not null
+    from int_content_types
     union
     select
         channel_id,

@@ -230,9 +230,21 @@ MUTANTS = {
     ),
     "a guess among several campaigns": (
         "int_touch_matches",
-        "where is_single or match_rule = 'utm_triple'",
-        "where is_single or match_rule in ('utm_triple', 'utm_campaign')",
+        "where is_single or rule_order = 4",
+        "where is_single or rule_order in (4, 6)",
     ),
+    "one of several ids": (
+        "int_touch_matches",
+        "min(content_id) = max(content_id) and max(key_rank) = 1 as is_single",
+        "max(key_rank) = 1 as is_single",
+    ),
+    "the older of one key": ("int_touch_matches", "        key_rank = 1 as is_single\n", "        true as is_single\n"),
+    "revenue of half a lead": (
+        "lead_touch_credit",
+        "when credit = 1 or won_revenue_all = 0 then",
+        "when credit >= 0.5 or won_revenue_all = 0 then",
+    ),
+    "shares of touches that stand alone": ("lead_touch_credit", "when not is_shared then 1\n", ""),
     "ambiguous before referrer": ("int_touch_matches", "rule_order else 7 end", "rule_order else 4 end"),
     "another channel's catalogue": (
         "int_touch_matches",
@@ -246,8 +258,8 @@ MUTANTS = {
     ),
     "a lost cent": (
         "lead_touch_credit",
-        "case when has_residual_cent then won_revenue_all - rounded_rest else rounded_revenue end",
-        "rounded_revenue",
+        "when has_residual_cent\n",
+        "when false\n",
     ),
     "revenue of the converted deal alone": (
         "int_lead_outcomes",

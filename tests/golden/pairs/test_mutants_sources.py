@@ -63,11 +63,21 @@ MUTANTS = {
     "names of the classes alone are unknown": ("int_source_names", "where map_names.name is null", "where false"),
     "blank click ids count": (
         "int_lead_fields",
-        "and regexp_matches(replace(value, '%20', ''), '[0-9A-Za-z]')",
-        "and value is not null",
+        "where regexp_matches(replace(value, '%20', ''), '[0-9A-Za-z]')",
+        "where value is not null",
     ),
     "escaped blanks are a click id": ("int_lead_fields", "replace(value, '%20', '')", "value"),
-    "the last click id": ("int_lead_fields", "        min(\n            case", "        max(\n            case"),
+    "the last click id": ("int_lead_fields", "min(click_id_position)", "max(click_id_position)"),
+    "no campaigns in Zoho's own fields": (
+        "int_lead_fields",
+        "coalesce(leads.custom_fields ->> names.utm_campaign, own.utm_campaign)",
+        "leads.custom_fields ->> names.utm_campaign",
+    ),
+    "no click ids in Zoho's own fields": (
+        "int_lead_fields",
+        "coalesce(leads.custom_fields ->> field_map.api_name, own_values.value)",
+        "leads.custom_fields ->> field_map.api_name",
+    ),
     "the field's click id before the URL's": (
         "int_touch_inputs",
         "least(touches.click_id_position, cast(landing_clicks.position as integer))",
@@ -171,6 +181,25 @@ MUTANTS = {
     "items without a title have no label": ("metric_dimension_values", "coalesce(title, content_id)", "title"),
     "Unknown leads are a problem": ("data_problem", " and lead_source_basis <> 'unknown'", ""),
     "a topic (none) is not named": ("data_problem", "where topics.normal = '(none)'", "where false"),
+    "a content type (none) is not named": ("data_problem", "where texts.normal = '(none)'", "where false"),
+    "content types may be called (none)": ("int_content_types", "where texts.normal <> '(none)'", ""),
+    "content types by spelling": ("int_content_types", "    ranked.shown as content_type", "    types.shown as content_type"),
+    "content types in their smallest spelling": (
+        "int_content_types",
+        "order by count(*) desc, shown",
+        "order by shown",
+    ),
+    "content types of items as they are spelled": ("content_item", "types.content_type", "items.content_type"),
+    "content types of leads as they are spelled": (
+        "lead_source_attribution",
+        "    types.content_type",
+        "    content.content_type",
+    ),
+    "content types of numbers as they are spelled": (
+        "content_performance",
+        "        types.content_type",
+        "        items.content_type",
+    ),
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CLIENT, Answer, Built
+from tests.cli.conftest import CLIENT, Answer, Built, small_org
 from tests.cli.test_read_only_home import Reader
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
@@ -120,21 +120,27 @@ def test_the_registry(built: Built, damage: Callable[[Path], object]) -> None:
 )
 def test_a_damaged_row_of_the_registry(built: Built, spoil: str) -> None:
     """Removing the channel, which is the cure, needs no row that can be read."""
+    org = small_org(built.simulator)  # the removal revokes a token, and that of `acme` serves other tests
+    built.add("twin", org, " ".join(DEFAULT_SCOPES))
+    works(built.run("sync", "twin"))
     with sqlite3.connect(built.home / "registry.sqlite") as connection:
         if spoil == "subscription":
             spoil = _full_of_braces(connection, "registry_push_subscriptions")
-        connection.execute(spoil)
-    removed = built.run("channels", "remove", "acme")
+        else:
+            spoil += " where channel_id = 'twin'"
+        assert connection.execute(spoil).rowcount
+    removed = built.run("channels", "remove", "twin")
     assert removed.code == 0, removed.err
-    connect_again(built)
+    built.add("twin", org, " ".join(DEFAULT_SCOPES))
+    works(built.run("sync", "twin"))
     works(built.run("sync", "acme"))
     works(built.run("push", "status"))
 
 
 def _full_of_braces(connection: sqlite3.Connection, table: str) -> str:
-    """The statement that inserts a row of channel acme in which every text is `{`, which is no JSON."""
+    """The statement that inserts a row of channel twin in which every text is `{`, which is no JSON."""
     columns = connection.execute(f"pragma table_info({table})").fetchall()
-    values = {"channel_id": "'acme'"} | {
+    values = {"channel_id": "'twin'"} | {
         name: "'{'" if kind.startswith(("VARCHAR", "TEXT")) else "'2026-05-01 10:00:00'" if "DATE" in kind else "0"
         for _, name, kind, *_ in columns
         if name != "channel_id"

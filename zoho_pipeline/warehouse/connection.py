@@ -82,9 +82,11 @@ class Connection(ABC):
 
     Attributes:
         raw: the driver's own connection.
+        packs_pages: a publication has the rows of each channel's page in one row (see `transform/channel_pages.py`).
     """
 
     dialect: ClassVar[Dialect]
+    packs_pages: ClassVar[bool] = False
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw

@@ -122,7 +122,8 @@ def next_morning(sim: Simulator, company: Company, arrivals: int = 9) -> dict[st
         plan = plan_lead(rng, number, now, [letter], now, BY_WAY["newsletter"])
         org.insert("Leads", {**plan.fields, "Lead_Source": "Newsletter", "Owner": company.admin.id})
     open_leads = [s for s in company.stories if s.lead_id in org.module("Leads").rows and not s.contact_id]
-    eager = max((s for s in open_leads if s.plan.item), key=lambda s: s.plan.created_at)
+    # one in seven converts without a deal, and the story is about one that brings a deal
+    eager = max((s for s in open_leads if s.plan.item and s.with_deal), key=lambda s: s.plan.created_at)
     _convert(org, eager)
     gone = next(s for s in reversed(open_leads) if s is not eager)
     org.delete("Leads", gone.lead_id)

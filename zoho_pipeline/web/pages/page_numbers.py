@@ -71,7 +71,7 @@ def read_page_numbers(connection: Connection, channel_id: str) -> PageNumbers:
 
 def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
     """The rows of each part from the packed row; None where the publication has none."""
-    if connection.dialect != "duckdb":
+    if not connection.packs_pages:
         return None
     try:
         rows = connection.fetch(PACKED, (channel_id,))[1]

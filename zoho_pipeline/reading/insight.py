@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoho_pipeline.reading.chart import bars
-from zoho_pipeline.reading.insight_page import WEEKS, weeks_of
+from zoho_pipeline.reading.insight_page import weeks_of
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.reading.query import json_ready
+from zoho_pipeline.transform.channel_pages import WEEKS
 from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse

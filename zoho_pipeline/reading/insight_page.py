@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from zoho_pipeline.setting_checks import known_zone
+from zoho_pipeline.transform.channel_pages import WEEKS
 
 SPARK = "▁▂▃▄▅▆▇█"
-WEEKS = 13
 BAR_WIDTH = 28
 STATUS_WORDS = {
     "ok": "up to date",

@@ -59,7 +59,7 @@ touches as (
     select
         channel_id,
         submission_id as record_id,
-        'form_submit' as touch_type,
+        case when is_suspect then 'suspect_submit' else 'form_submit' end as touch_type,
         submitted_at as touch_at,
         utm_source,
         utm_medium,
@@ -73,26 +73,6 @@ touches as (
         referrer,
         false as has_first_visit
     from int_form_inputs
-    where not is_suspect
-    union all
-    select
-        channel_id,
-        submission_id as record_id,
-        'suspect_submit' as touch_type,
-        submitted_at as touch_at,
-        utm_source,
-        utm_medium,
-        utm_campaign,
-        utm_content,
-        utm_term,
-        utm_id,
-        click_id_position,
-        activity_id,
-        landing_url,
-        referrer,
-        false as has_first_visit
-    from int_form_inputs
-    where is_suspect
 ),
 
 -- It is read twice: in whole, and for its submissions alone. Without a copy, the engine makes only what is read.

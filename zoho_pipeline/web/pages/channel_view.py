@@ -134,7 +134,7 @@ def insight_view(insight: Mapping[str, Any], currency: str | None) -> InsightVie
         rates_words=_TOO_FEW if rates and all(row.is_uncertain for row in rates) else "",
         sources=sources,
         sources_words=sources_words,
-        channels=shares([(row["lead_channel"], row["n_leads"]) for row in insight["lead_channels"][:MOST_ROWS]]),
+        channels=shares([(row["lead_channel"], row["n_leads"]) for row in insight["lead_channels"]]),
         contact=_contact(insight, currency),
         topics=topics,
         topics_end=topics_end,

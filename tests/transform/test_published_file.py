@@ -12,9 +12,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from benchmarks.raw_world import fill
 from tests.transform.conftest import Raw, write_project
 from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings, SettingsError, load_settings
+from zoho_pipeline.transform import channel_pages
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.duckdb_engine import STORAGE_VERSION
@@ -205,3 +207,21 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     shutil.rmtree(folder)
     with pytest.raises(TransformError, match=str(folder)):
         transform(warehouse, project=models)
+
+
+READ_PER_CHANNEL = {"lead", "lead_source_attribution", "lead_contact", "content_item"}
+"""Marts that the pages and the API read for one channel, besides those of `channel_pages`."""
+
+
+def test_a_channel_lies_together_in_the_marts_that_are_read_per_channel(
+    duckdb_warehouse: DuckDBWarehouse,
+) -> None:
+    clustered = {name for name, mart in Project.load().marts.items() if mart.docs.cluster_by == ("channel_id",)}
+    assert clustered == READ_PER_CHANNEL | set(channel_pages.MARTS)
+    fill(duckdb_warehouse, channels=5, leads=30)
+    transform(duckdb_warehouse).require_complete()
+    with published.connect(duckdb_warehouse) as connection:
+        for mart in clustered:
+            channels = [row[0] for row in connection.fetch(f"select channel_id from {mart}")[1]]
+            assert channels == sorted(channels)
+            assert len(set(channels)) == 5 or mart == "content_item"

@@ -273,6 +273,34 @@ def test_each_kind_of_check_counts_its_failures(warehouse: Warehouse, raw: Raw, 
     }
 
 
+def test_a_key_of_several_columns_is_unique_with_its_nulls(
+    warehouse: Warehouse, raw: Raw, project: MakeProject
+) -> None:
+    """Two rows with the same nulls have the same key. In a key of one column, nulls may repeat."""
+    for _ in range(2):
+        raw.lead("a", None)
+    raw.lead("b", None)
+    yml = """
+        models:
+          - name: lead
+            data_tests:
+              - unique_combination_of_columns: {combination_of_columns: [channel_id, id], config: {severity: warn}}
+              - unique_combination_of_columns:
+                  combination_of_columns: [channel_id, id]
+                  config: {where: "channel_id <> 'a'"}
+            columns:
+              - name: id
+                data_tests:
+                  - unique: {config: {where: "id is null"}}
+    """
+    report = transform(warehouse, project=project({"marts/marts.yml": yml}))
+    assert {c.name: (c.failures, c.channels) for c in report.checks} == {
+        "unique_combination_of_columns_lead_channel_id_id": (1, ("a",)),
+        "unique_combination_of_columns_lead_channel_id_id_2": (0, ()),
+        "unique_lead_id": (0, ()),
+    }
+
+
 def test_a_selection_publishes_its_models_alone(warehouse: Warehouse, raw: Raw, project: MakeProject) -> None:
     models = project()
     transform(warehouse, project=models)

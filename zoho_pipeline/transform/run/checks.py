@@ -118,11 +118,17 @@ def run_checks(engine: Engine, checks: Sequence[Check]) -> list[CheckResult]:
     failed: dict[str, dict[str | None, int]] = {check.name: {} for check in checks}
     scans: dict[str, list[Check]] = {}
     own: list[Check] = []
+    keys: list[tuple[Check, str]] = []
     for check in checks:
         if check.rule and check.rule.kind in ("not_null", "accepted_values"):
             scans.setdefault(check.model, []).append(check)
+        elif screen := _key_screen(engine, check):
+            keys.append((check, screen))
         else:
             own.append(check)
+    for some in _chunks(keys):
+        screened = _fetch_numbered(engine, [screen for _, screen in some])
+        own += [some[place][0] for place, _, repeated in screened if repeated]
     for chunk in _chunks(own):
         queries = [_count_sql(engine, check) for check in chunk]
         for place, channel, failures in _fetch_numbered(engine, queries):
@@ -162,6 +168,14 @@ def _result(check: Check, failed: dict[str | None, int]) -> CheckResult:
     return CheckResult(
         check.name, check.model, check.severity, not failed, sum(failed.values()), channels, check.description
     )
+
+
+def _key_screen(engine: Engine, check: Check) -> str | None:
+    """A query that finds out cheaply whether a key is unique; its number is 0 if it is."""
+    if check.rule is None or check.rule.kind not in ("unique", "unique_combination_of_columns"):
+        return None
+    repeated = engine.repeated(check.rule.columns)
+    return repeated and f"select null, {repeated} from {quoted(check.model)} where {_keys(engine, check.rule)}"  # noqa: S608
 
 
 def _screen_sql(engine: Engine, model: str, checks: Iterable[Check]) -> str:
@@ -208,22 +222,26 @@ def _count_sql(engine: Engine, check: Check) -> str:
     assert check.rule is not None
     rule, model, channel = check.rule, quoted(check.model), _channel(engine, check.model)
     columns = [quoted(name) for name in rule.columns]
-    where = _where(engine, rule)
     if check.parent is not None:
         key = quoted(str(rule.arguments.get("field") or rule.columns[0]))
         both = _has_channel(engine, check.model) and _has_channel(engine, check.parent)
         same = f" and p.channel_id = {model}.channel_id" if both else ""
         return (
-            f"select {model}.{channel}, count(*) from {model} where {columns[0]} is not null{where}"  # noqa: S608
+            f"select {model}.{channel}, count(*) from {model} where {columns[0]} is not null{_where(engine, rule)}"  # noqa: S608
             f" and not exists (select 1 from {quoted(check.parent)} as p where p.{key} = {model}.{columns[0]}{same})"
             " group by 1"
         ).replace(f"{model}.null", "null")
     listed = ", ".join(columns)
-    present = " and ".join(f"{c} is not null" for c in columns) if rule.kind == "unique" else "1 = 1"
-    doubled = f"select {listed} from {model} where {present}{where} group by {listed} having count(*) > 1"  # noqa: S608
+    doubled = f"select {listed} from {model} where {_keys(engine, rule)} group by {listed} having count(*) > 1"  # noqa: S608
     if '"channel_id"' in columns:
         return f"select channel_id, count(*) from ({doubled}) as doubled group by 1"  # noqa: S608
     return f"select {channel}, count(*) from {model} where ({listed}) in ({doubled}) group by 1"  # noqa: S608
+
+
+def _keys(engine: Engine, rule: YmlCheck) -> str:
+    """The condition on the rows whose keys must be unique: nulls in a key of one column may repeat."""
+    present = " and ".join(f"{quoted(c)} is not null" for c in rule.columns) if rule.kind == "unique" else "1 = 1"
+    return f"{present}{_where(engine, rule)}"
 
 
 def _has_channel(engine: Engine, relation: str) -> bool:

@@ -5,7 +5,7 @@ The engines offer the same few things: raw tables read through views that have e
 the models, and `publish`, after which the marts hold what a `Publication` says, or nothing changed.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -89,6 +89,12 @@ class Engine(Protocol):
     def row_hash(self, alias: str, columns: tuple[DocumentedColumn, ...], rows: int) -> str:
         """An expression: a number for a row of a table of `rows` rows, from every value or, in a large table, from
         its times. Times are enough there, because every load stamps the rows that it writes."""
+
+    def repeated(self, columns: Sequence[str]) -> str | None:
+        """An aggregate of a table: more than 0 if two rows have the same values in the columns, also the same nulls.
+
+        None: the engine has none that costs less than counting the rows of each value.
+        """
 
     def start_new_marts(self) -> None:
         """Called if most channels are rebuilt. An engine that writes new marts may build them in their final place."""

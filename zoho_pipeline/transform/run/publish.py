@@ -161,7 +161,8 @@ class Publisher(ABC):
 
     def _new_rows(self, model: Model) -> str:
         listed = ", ".join(map(quoted, self.engine.shape(model.name)))
-        return f"select {listed} from {quoted(model.name)} where {MINE} order by channel_id"  # noqa: S608
+        order = f" order by {', '.join(map(quoted, model.docs.cluster_by))}" if model.docs.cluster_by else ""
+        return f"select {listed} from {quoted(model.name)} where {MINE}{order}"  # noqa: S608
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""

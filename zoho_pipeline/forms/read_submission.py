@@ -104,13 +104,16 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
     touch = {name: without_own_phone(person, cleaned(name, text)) for name, text in texts.items() if text}
-    version = cleaned("consent_text_version", version)
+    version = without_own_phone(person, cleaned("consent_text_version", version))
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
 
 
 def is_email(text: str) -> bool:
-    """Whether a text can be an e-mail address: one at sign between two words. No form stores another one."""
-    return _EMAIL.fullmatch(text) is not None
+    """Whether a text can be an e-mail address: one at sign between two words, whatever nobody sees around it.
+
+    No form stores another one.
+    """
+    return _EMAIL.fullmatch(person_keys.bare_email(text)) is not None
 
 
 def cleaned(name: str, text: str) -> str:

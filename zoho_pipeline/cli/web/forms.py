@@ -40,7 +40,8 @@ def add(channel_id: str, origins: tuple[str, ...], new_salt: bool, output: str) 
     the scope forms, or with the signature of the secret.
 
     The hashes of a channel need its salt, which the registry encrypts. If the key is lost, --new-salt makes a new
-    salt. Forms that were sent before then match no lead.
+    salt. Forms that were sent before then match no lead, and `forms forget` does not find them. They are deleted when
+    their time is over.
 
     \b
     Examples:

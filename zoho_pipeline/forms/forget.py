@@ -63,7 +63,7 @@ def forget(registry: Registry, warehouse: Warehouse, channel_id: str, *, email: 
 def _tenant(registry: Registry, channel_id: str, salt: Secret | None) -> str | None:
     """The tenant of a channel; None: it was removed, and its salt and its rows stayed."""
     try:
-        return registry.get(channel_id).tenant
+        return registry.get(channel_id, damaged_too=True).tenant  # a person may ask, whatever is wrong with the row
     except UnknownChannel:
         if salt is None:
             raise

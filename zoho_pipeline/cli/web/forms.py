@@ -82,7 +82,7 @@ def remove(form_key: str, output: str) -> None:
 
     session = Session()
     gone = FormKeys(session.registry).remove(form_key)
-    tenant = session.registry.get(gone.channel_id).tenant
+    tenant = session.registry.get(gone.channel_id, damaged_too=True).tenant
     Audit(session.registry.database).record(
         "operator", "forms.key_removed", tenant=tenant, channel_id=gone.channel_id, detail=form_key
     )

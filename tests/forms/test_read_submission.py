@@ -79,6 +79,8 @@ def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
         ("https://a.in/users/bob%40home.in/x", "https://a.in/users/***/x"),
         ("https://a.in/users/bob%2540home.in/x", "https://a.in/users/***/x"),
         ("https://a.in/users/bob＠home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/users/bob%ef%bc%a0home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/?utm_id=bob%25EF%25BC%25A0home.in", "https://a.in/?utm_id=***"),
         (f"https://a.in/?{'&'.join(f'p{n}=1' for n in range(300))}&utm_id=7", "https://a.in/?utm_id=7"),
         ("https://a.in/a@b@c/x", "https://a.in/***/x"),
         ("https://a.in/bob@/x", "https://a.in/bob@/x"),

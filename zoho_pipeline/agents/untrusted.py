@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from zoho_pipeline.agents.limits import TEXT_CHARACTERS
+from zoho_pipeline.transform.dictionaries.urls import AT_SIGN
 
 HIDDEN = "(hidden)"
 _LONGEST_READ = 1_000
@@ -25,7 +26,6 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"  # fillers, and marks that show nothing
     "\ufe00-\ufe0f\U000e0000-\U000e0fff]"  # variation selectors and tags can carry a hidden text
 )
-_AT = re.compile(r"[@＠]|%(?:25)*40")
 _BETWEEN_WORDS = re.compile(r"([\s<>()\[\]\"',;:/?&=]+)")
 _GAP = r"(?:[ ._\u2010-\u2015-]|%(?:25)*2[0DE])"
 """A URL encodes what stands between the parts of a number, also more than once."""
@@ -71,7 +71,7 @@ def clean_url(url: object) -> str | None:
     except ValueError:
         return None
     is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^@]+", found) is not None
-    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or _AT.search(found):
+    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(found):
         return None
     return found
 
@@ -84,7 +84,7 @@ def _without_persons(text: str) -> str:
 
 def _is_like_an_address(word: str) -> bool:
     """Whether there is something before an at sign and after it."""
-    found = _AT.search(word, 1)
+    found = AT_SIGN.search(word, 1)
     return found is not None and found.end() < len(word)
 
 

@@ -74,6 +74,28 @@ def test_it_ends_with_its_input_and_prints_nothing_else(stdio_home: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
+    started = subprocess.Popen(
+        [sys.executable, *PROGRAM],
+        env=environment(stdio_home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdin is not None
+    assert started.stdout is not None
+    started.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+    started.stdin.flush()
+    assert "jsonrpc" in started.stdout.readline()  # it listens now
+    started.stdout.close()
+    started.stdin.write('{"jsonrpc":"2.0","id":2,"method":"ping"}\n')
+    started.stdin.close()
+    assert started.wait(30) == 0
+    assert started.stderr is not None
+    assert started.stderr.read() == ""
+
+
 def test_a_signal_ends_it(stdio_home: Path) -> None:
     started = subprocess.Popen(
         [sys.executable, *PROGRAM],

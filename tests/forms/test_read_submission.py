@@ -79,6 +79,8 @@ def test_nothing_of_a_person_is_kept_or_printed(mark: str) -> None:
         ("https://a.in/users/bob%40home.in/x", "https://a.in/users/***/x"),
         ("https://a.in/users/bob%2540home.in/x", "https://a.in/users/***/x"),
         ("https://a.in/users/bob＠home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/users/bob%ef%bc%a0home.in/x", "https://a.in/users/***/x"),
+        ("https://a.in/?utm_id=bob%25EF%25BC%25A0home.in", "https://a.in/?utm_id=***"),
         (f"https://a.in/?{'&'.join(f'p{n}=1' for n in range(300))}&utm_id=7", "https://a.in/?utm_id=7"),
         ("https://a.in/a@b@c/x", "https://a.in/***/x"),
         ("https://a.in/bob@/x", "https://a.in/bob@/x"),
@@ -101,10 +103,10 @@ def test_a_url_keeps_its_path_and_its_campaign(text: str, kept: str) -> None:
 )
 def test_the_visitors_own_number_is_kept_nowhere(shown: str) -> None:
     asked = {"phone": "+91 (98765) 43210", "landing_url": f"https://a.in/thanks/{shown}?utm_term={shown}"}
-    asked |= {"utm_content": shown, "form_id": f"f {shown}", "utm_id": "98765", "gclid": "9876543211"}
+    asked |= {"utm_content": shown, "form_id": f"f {shown}", "utm_id": "98765", "gclid": "9876543711"}
     touch = read_submission(fields(**asked)).touch
     assert "43210" not in "".join(filter(str.isdecimal, repr(touch).replace("%20", "").replace("%2D", "")))
-    assert (touch["utm_id"], touch["gclid"]) == ("98765", "9876543211")
+    assert (touch["utm_id"], touch["gclid"]) == ("98765", "9876543711")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,15 @@ def test_the_visitors_own_number_is_kept_nowhere(shown: str) -> None:
         ({"phone": "12345"}, "p/12345/1234567", "p/12345/1234567"),
         ({"phone": "99999 99999"}, "p/999999999999", "p/***"),
         ({"phone": "9876543210"}, "2026/05/9876543210/6", "2026/05/***/6"),
+        ({"phone": "+45 12 34 56 78"}, "p/12345678", "p/***"),  # the page has it without the country
+        ({"phone": "+45 12 34 56 78"}, "p/012345678", "p/0***"),
+        ({"phone": "9876543210"}, "p/98765%2d43210", "p/***"),
+        ({"phone": "9876543210"}, "p/%2b91%252098765%E2%80%9143210", "p/%2b91%2520***"),
+        ({"phone": "9876543210"}, "p/98765_43210/९८७६५४३२१०", "p/***/***"),
+        ({"phone": "9876543210"}, "p/%39876543210/%EF%BC%99876543210", "p/***/***"),
+        ({"phone": "9876543210"}, "p/9876543a210", "p/9876543a210"),
         ({"sha": "9876543210"}, "2026/05/98765-43210/6", "2026/05/***/6"),
+        ({"sha": "9876543210"}, "p/98765%2d43210~९८७६५–४३२१०", "p/***~***"),
         ({"sha": "9876543210"}, "p/919876543210", "p/91***"),
         ({"sha": "12345678"}, "p/1234-5678/x/123456789", "p/***/x/123456789"),
         ({"sha": "9876543210"}, "p/9876543211", "p/9876543211"),
@@ -196,6 +206,7 @@ def test_reasons_in_their_order() -> None:
         {"company": " Test "},
         {"company": "ＥＸＡＭＰＬＥ".translate({ord(c): chr(ord(c) - 0xFEE0) for c in "ＥＸＡＭＰＬＥ"})},
         {"company": "te\u200bst"},
+        {"email": "\u200b asha@example.com\u200b"},
     ],
 )
 def test_words_of_tests(more: dict[str, Any]) -> None:

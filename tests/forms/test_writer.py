@@ -58,6 +58,17 @@ def test_what_several_processes_get_at_once_is_stored_once(registry: Registry, f
     assert FormKeys(registry).get(forms[0].form_key).stored == 40
 
 
+def test_a_request_that_is_broken_off_stops_no_other(registry: Registry, forms: list[OpenForm]) -> None:
+    """The server breaks off what still runs when it must stop. The writer went with the first one."""
+    writer = FormWriter(registry.database)
+    with registry.database.write():  # the writer waits, on SQLite
+        done = [writer.put(forms[0], submission(forms[0], str(uuid4()))) for _ in range(3)]
+        for one in done:
+            one.cancel()
+    assert [one.result(60) for one in done] == ["stored"] * 3
+    assert writer.put(forms[0], submission(forms[0], str(uuid4()))).result(60) == "stored"
+
+
 def test_each_key_counts_its_own(registry: Registry, forms: list[OpenForm]) -> None:
     writer = FormWriter(registry.database)
     first, second = forms

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from zoho_pipeline.agents.limits import TEXT_CHARACTERS
+from zoho_pipeline.transform.dictionaries.urls import AT_SIGN
 
 HIDDEN = "(hidden)"
 _LONGEST_READ = 1_000
@@ -25,12 +26,17 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"  # fillers, and marks that show nothing
     "\ufe00-\ufe0f\U000e0000-\U000e0fff]"  # variation selectors and tags can carry a hidden text
 )
-_PERSONAL = re.compile(
-    r"[^\s@<>()\[\]\"',;:/?&=]+(?:@|%40)[^\s@<>()\[\]\"',;/?&=]+"  # an e-mail address
-    r"|\+\d(?:[\s().-]{0,2}\d){7,}"  # a phone number with its country
-    r"|(?<!\d)\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)"
-    r"|(?<!\d)\d{5}[ .-]\d{5}(?!\d)"
-    r"|\d{10,}"  # a bare phone number, or the id of a record
+_BETWEEN_WORDS = re.compile(r"([\s<>()\[\]\"',;:/?&=]+)")
+_GAP = r"(?:[ ._\u2010-\u2015-]|%(?:25)*2[0DE])"
+"""A URL encodes what stands between the parts of a number, also more than once."""
+
+_NUMBER = re.compile(
+    rf"(?:\+|%(?:25)*2B)\d(?:(?:[()]|{_GAP}){{0,2}}\d){{7,}}"  # a phone number with its country
+    rf"|(?<!\d)\(?\d{{3}}\)?{_GAP}?\d{{3}}{_GAP}\d{{4}}(?!\d)"
+    rf"|(?<!\d)\d{{5}}{_GAP}\d{{5}}(?!\d)"
+    rf"|(?<!\d)\(?0\d{{2,4}}\)?{_GAP}\d{{3,4}}{_GAP}?\d{{3,4}}(?!\d)"  # with the zero before an area
+    r"|\d{10,}",  # a bare phone number, or the id of a record
+    re.IGNORECASE,
 )
 APOSTROPHE = "'"
 _QUOTES = re.compile("[“”„‟«»·]")
@@ -45,7 +51,7 @@ def clean(text: object, most: int = TEXT_CHARACTERS) -> str | None:
     if text is None:
         return None
     words = " ".join(_visible(unicodedata.normalize("NFC", str(text)[:_LONGEST_READ])).split())
-    words = _PERSONAL.sub(HIDDEN, words[: most + _LOOK_AHEAD])  # its cost grows with the square of the length
+    words = _without_persons(words[: most + _LOOK_AHEAD])
     if len(words) > most:
         words = words[: most - 1].rstrip() + "…"
     return words or None
@@ -65,12 +71,21 @@ def clean_url(url: object) -> str | None:
     except ValueError:
         return None
     is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^@]+", found) is not None
-    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or _EMAIL_IN_URL.search(found):
+    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(found):
         return None
     return found
 
 
-_EMAIL_IN_URL = re.compile(r"@|%40", re.IGNORECASE)
+def _without_persons(text: str) -> str:
+    """The text without what looks like an e-mail address, a phone number or the id of a record."""
+    words = _BETWEEN_WORDS.split(text)
+    return _NUMBER.sub(HIDDEN, "".join(HIDDEN if _is_like_an_address(word) else word for word in words))
+
+
+def _is_like_an_address(word: str) -> bool:
+    """Whether there is something before an at sign and after it."""
+    found = AT_SIGN.search(word, 1)
+    return found is not None and found.end() < len(word)
 
 
 def _visible(text: str) -> str:

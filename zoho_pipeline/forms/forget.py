@@ -63,7 +63,7 @@ def forget(registry: Registry, warehouse: Warehouse, channel_id: str, *, email: 
 def _tenant(registry: Registry, channel_id: str, salt: Secret | None) -> str | None:
     """The tenant of a channel; None: it was removed, and its salt and its rows stayed."""
     try:
-        return registry.get(channel_id).tenant
+        return registry.get(channel_id, damaged_too=True).tenant  # a person may ask, whatever is wrong with the row
     except UnknownChannel:
         if salt is None:
             raise
@@ -77,7 +77,7 @@ def _keys(salt: Secret, email: str, phone: str) -> list[str]:
             f"the phone number has fewer than {person_keys.FEWEST_DIGITS} digits. No submission is stored under such "
             "a number. Give the whole number."
         )
-    if (email or not phone) and not is_email(email.strip()):
+    if (email or not phone) and not is_email(email):
         raise ChannelError("this is no e-mail address. Give the one that the person used in the form: a@b.example")
     return [key for key in found if key is not None]
 

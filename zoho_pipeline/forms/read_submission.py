@@ -14,7 +14,7 @@ from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.channels.forms.submissions import Submission
 from zoho_pipeline.forms.own_phone import without_own_phone
 from zoho_pipeline.settings import Secret
-from zoho_pipeline.transform.dictionaries.urls import AMPERSAND, CLICK_IDS
+from zoho_pipeline.transform.dictionaries.urls import AMPERSAND, AT_SIGN, CLICK_IDS
 
 LONGEST = 2_000
 """Characters of one field."""
@@ -37,8 +37,6 @@ JUDGED_FIELDS = ("hp", "company")
 _KEPT_PARAMETERS = re.compile("|".join((r"utm_\w+", *CLICK_IDS)), re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _BETWEEN_WORDS = re.compile(r"([\s/?&=:;,<>()\"']+)")
-_AT = re.compile(r"@|＠|%(?:25)*40")
-"""Something around it, in one word, is like an address: a page may have it in its URL."""
 _NUMBER = re.compile(r"[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][+-]?[0-9]{1,4})?")
 
 
@@ -104,13 +102,16 @@ def read_submission(fields: Mapping[str, Any]) -> Given:
     _raise(errors)
     person = {name: texts.pop(name) for name in (*PERSON_FIELDS, *JUDGED_FIELDS)}
     touch = {name: without_own_phone(person, cleaned(name, text)) for name, text in texts.items() if text}
-    version = cleaned("consent_text_version", version)
+    version = without_own_phone(person, cleaned("consent_text_version", version))
     return Given(submission_id, version, submitted_at, elapsed, touch, person)
 
 
 def is_email(text: str) -> bool:
-    """Whether a text can be an e-mail address: one at sign between two words. No form stores another one."""
-    return _EMAIL.fullmatch(text) is not None
+    """Whether a text can be an e-mail address: one at sign between two words, whatever nobody sees around it.
+
+    No form stores another one.
+    """
+    return _EMAIL.fullmatch(person_keys.bare_email(text)) is not None
 
 
 def cleaned(name: str, text: str) -> str:
@@ -125,11 +126,11 @@ def cleaned(name: str, text: str) -> str:
 
 
 def _is_like_an_address(word: str) -> bool:
-    """Whether there is something before an at sign and after it.
+    """Whether there is something before an at sign and after it: a page may have an address in its URL.
 
     The time grows with the length and no faster: one expression for the whole address took 0.6 s for a hostile body.
     """
-    found = _AT.search(word, 1)
+    found = AT_SIGN.search(word, 1)
     return found is not None and found.end() < len(word)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from zoho_pipeline.call_windows import CallWindows
+from zoho_pipeline.channels.forms import person_keys
 from zoho_pipeline.forms.read_submission import Given
 from zoho_pipeline.transform.dictionaries.text import normal_text
 
@@ -42,7 +43,7 @@ def suspect_reason(given: Given, *, too_many: bool) -> str | None:
     Args:
         too_many: the address has sent more than five submissions in the last minute.
     """
-    local, _, domain = given.person["email"].lower().rpartition("@")
+    local, _, domain = person_keys.bare_email(given.person["email"]).rpartition("@")
     found = {
         "honeypot": bool(given.person["hp"]),
         "too_quick": given.elapsed_ms is not None and given.elapsed_ms < QUICKEST_MS,

@@ -36,3 +36,8 @@ def test_what_is_no_origin_is_refused_and_nothing_is_stored(registry: Registry, 
     with pytest.raises(InvalidSetting):
         Tenants(registry.database).set_origins("t", ["https://good.example", given])
     assert Tenants(registry.database).origins("t") == ()
+
+
+def test_a_host_of_other_letters_is_told_what_browsers_send() -> None:
+    with pytest.raises(InvalidSetting, match="in ASCII letters: xn--"):
+        check_origin("https://münchen.example")

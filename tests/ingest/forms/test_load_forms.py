@@ -7,12 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from tests.ingest.conftest import SyncBench
 from tests.params import both_engines
 from zoho_pipeline.channels.database.locks import channel_lock
-from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, UnknownChannel
+from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, RegistryError, UnknownChannel
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
 from zoho_pipeline.channels.forms.submissions import Submission
@@ -320,6 +320,16 @@ def test_forget_deletes_what_waits_and_what_is_loaded(bench: SyncBench) -> None:
     with bench.registry.database.read() as transaction:
         states = transaction.scalars(select(form_submissions.c.state)).all()
     assert states == ["forgotten"] * 3
+
+
+def test_a_person_is_forgotten_in_a_channel_whose_row_is_damaged(bench: SyncBench) -> None:
+    FormKeys(bench.registry).add("acme", [])
+    put(bench)
+    with bench.registry.database.write() as transaction:
+        transaction.execute(text("update registry_channels set field_map = '7'"))
+    with pytest.raises(RegistryError):
+        bench.registry.get("acme")
+    assert forget(bench.registry, bench.warehouse, "acme", email="asha@acme.in").submissions == 1
 
 
 def test_a_list_of_submissions_has_no_key_of_a_person(bench: SyncBench) -> None:

@@ -36,10 +36,13 @@ def test_some_sections(world: Marks, client: TestClient, key: Callable[..., Head
     found = client.get(PATH.format("acme"), params={"sections": "topics, insight"}, headers=headers).json()
     assert list(found["data"]) == ["insight", "topics"]
     assert Audit(registry.database).rows("acme")[-1]["action"] == "agent.context"
-    refused = client.get(PATH.format("acme"), params={"sections": "topics,leads"}, headers=headers)
-    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "sections")
-    last = Audit(registry.database).rows()[-1]
-    assert (last["action"], last["detail"], last["tenant"]) == ("agent.context", "refused: not understood", "acme-inc")
+    for wrong in ("topics,leads", f"topics,{'x' * 500}"):
+        before = len(Audit(registry.database).rows())
+        refused = client.get(PATH.format("acme"), params={"sections": wrong}, headers=headers)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "sections")
+        (last,) = Audit(registry.database).rows()[before:]
+        assert (last["action"], last["tenant"]) == ("agent.context", "acme-inc")
+        assert last["detail"] == "refused: not understood"
 
 
 @pytest.mark.parametrize("channel", ["foreign", "nobody", "a%20b"])

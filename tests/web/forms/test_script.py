@@ -195,6 +195,60 @@ class TestInABrowser:
         driver.find_element("id", "send").click()
         wait_for(lambda: len(stored(registry)) == 1)
 
+    def test_a_refused_post_can_be_sent_again_by_hand(self, driver: Any, site: Site, registry: Registry) -> None:
+        opened(driver, f"{site.url}/page")
+        driver.execute_script(
+            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch;"
+            "window.fetch = () => Promise.resolve(new Response('', { status: 503 }))"
+        )
+        fill(driver, agree=True)
+        driver.find_element("id", "send").click()
+        driver.execute_script("window.fetch = window.real")
+        driver.find_element("id", "send").click()
+        wait_for(lambda: len(stored(registry)) == 1)
+
+    def test_a_post_whose_answer_was_lost_is_stored_once(self, driver: Any, site: Site, registry: Registry) -> None:
+        opened(driver, f"{site.url}/page")
+        driver.execute_script(
+            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch; window.seen = [];"
+            "window.fetch = async (...all) => { seen.push((await real(...all)).status); throw new TypeError('lost') }"
+        )
+        fill(driver, agree=True)
+        for number in (1, 2):
+            driver.find_element("id", "send").click()
+            wait_for(lambda: len(driver.execute_script("return window.seen")) == number)  # noqa: B023
+        assert driver.execute_script("return window.seen") == [202, 200]
+        assert len(stored(registry)) == 1
+
+    @pytest.mark.parametrize("said", ["", "agree(undefined)", "agree('false')"])
+    def test_only_a_tick_and_a_clear_yes_are_consent(
+        self, driver: Any, site: Site, registry: Registry, said: str
+    ) -> None:
+        """A selector may name the label of a box, and a banner may pass on what it does not know."""
+        site.attributes = 'data-consent="#words"' if not said else ""
+        opened(driver, f"{site.url}/page?utm_source=blog")
+        driver.execute_script(
+            "sessionStorage.clear(); const label = document.createElement('label'); label.id = 'words';"
+            f"document.body.append(label); {said and 'zohoPipelineForms.' + said}"
+        )
+        driver.find_element("name", "email").send_keys("Asha@acme.in")
+        send(driver)
+        wait_for(lambda: FormKeys(registry).get(site.form.form_key).no_consent == 1)
+        assert kept(driver) == {}
+        assert stored(registry) == []
+
+    def test_fields_may_have_the_names_of_properties(self, driver: Any, site: Site, registry: Registry) -> None:
+        opened(driver, f"{site.url}/page?utm_source=blog")
+        driver.execute_script(
+            "sessionStorage.clear(); for (const name of ['elements', 'matches', 'length', 'form'])"
+            "document.forms[0].append(Object.assign(document.createElement('input'), { type: 'hidden', name }))"
+        )
+        driver.find_element("name", "email").send_keys("Asha@acme.in")
+        driver.find_element("id", "consent").click()
+        send(driver)
+        (row,) = wait_for(lambda: stored(registry))
+        assert (row["row"]["form_id"], row["row"]["utm_source"]) == ("contact", "blog")
+
     def test_without_storage_the_form_still_sends_and_keeps_nothing(
         self, driver: Any, site: Site, registry: Registry
     ) -> None:

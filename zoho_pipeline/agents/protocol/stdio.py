@@ -16,6 +16,9 @@ def run_stdio(desk: Desk, caller: Caller, version: str) -> None:
 
     Nothing but messages of the protocol is written to standard output: while it runs, other prints go to standard
     error.
+
+    Raises:
+        BrokenPipeError: the agent ended before it had read all answers.
     """
     server = AgentServer(desk, lambda _: caller, version)
 
@@ -23,7 +26,12 @@ def run_stdio(desk: Desk, caller: Caller, version: str) -> None:
         asyncio.get_running_loop().set_exception_handler(_handle)
         await server.run_stdio_async()
 
-    anyio.run(answer)
+    try:
+        anyio.run(answer)
+    except BaseExceptionGroup as group:
+        if group.split(BrokenPipeError)[1] is not None:
+            raise
+        raise BrokenPipeError from None  # the agent has gone, which is no failure: `cli/program.py` ends quietly
 
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

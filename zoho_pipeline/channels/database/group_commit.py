@@ -59,6 +59,7 @@ class GroupCommit(Generic[Item, Answer]):
             QueueFull: too much waits. Nothing was queued.
         """
         done: Future[Answer] = Future()
+        done.set_running_or_notify_cancel()  # a request that ends early cancels what it waits for, not the writer
         with self._changed:
             if self._size >= self._most:
                 raise QueueFull

@@ -21,14 +21,19 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 
 def email_hash(email: str) -> str | None:
-    """The inner hash of an e-mail address, in hex: of the address in lower case, without white space at its ends.
+    """The inner hash of an e-mail address, in hex: of `bare_email`. None: the text is empty."""
+    normal = bare_email(email)
+    return _sha256(normal) if normal else None
+
+
+def bare_email(email: str) -> str:
+    """An e-mail address in lower case, without white space at its ends.
 
     Format characters are dropped and letters composed (NFC): an address that was copied from a page may begin with a
-    zero-width space that nobody sees. None: the text is empty.
+    zero-width space that nobody sees.
     """
-    normal = email if email.isascii() else "".join(c for c in email if unicodedata.category(c) != "Cf")
-    normal = unicodedata.normalize("NFC", normal).strip().lower()
-    return _sha256(normal) if normal else None
+    visible = email if email.isascii() else "".join(c for c in email if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFC", visible).strip().lower()
 
 
 def phone_hash(phone: str) -> str | None:

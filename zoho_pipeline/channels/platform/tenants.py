@@ -67,7 +67,9 @@ def check_origin(given: str) -> str:
         found = ""
     # it goes into a header of each page in a frame, so it must be the name of a host and nothing more
     if not found or not is_host(urlsplit(found).hostname or ""):
+        ascii_form = "" if given.isascii() else " Write a host as browsers send it, in ASCII letters: xn--…"
         raise InvalidSetting(
             f"{given[:100]!r} is not an origin. Use https://host[:port] without a path. Plain http is for loopback."
+            + ascii_form
         )
     return found

@@ -40,7 +40,8 @@ def add(channel_id: str, origins: tuple[str, ...], new_salt: bool, output: str) 
     the scope forms, or with the signature of the secret.
 
     The hashes of a channel need its salt, which the registry encrypts. If the key is lost, --new-salt makes a new
-    salt. Forms that were sent before then match no lead.
+    salt. Forms that were sent before then match no lead, and `forms forget` does not find them. They are deleted when
+    their time is over.
 
     \b
     Examples:
@@ -81,7 +82,7 @@ def remove(form_key: str, output: str) -> None:
 
     session = Session()
     gone = FormKeys(session.registry).remove(form_key)
-    tenant = session.registry.get(gone.channel_id).tenant
+    tenant = session.registry.get(gone.channel_id, damaged_too=True).tenant
     Audit(session.registry.database).record(
         "operator", "forms.key_removed", tenant=tenant, channel_id=gone.channel_id, detail=form_key
     )

@@ -16,6 +16,9 @@ CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "fbclid", "li_fat_id", "ttc
 """In the order in which they count; `seed_click_ids` has the same order."""
 AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 """An ampersand as HTML writes it: people copy links from the source of a page."""
+_P = "%(?:25)*"
+AT_SIGN = re.compile(rf"[@＠﹫]|{_P}40|{_P}EF(?:{_P}BC{_P}A0|{_P}B9{_P}AB)", re.IGNORECASE)
+"""The sign of an e-mail address, also a wide or a small one, and encoded more than once."""
 _DEFAULT_PORTS = {"http": ("80",), "https": ("443",)}
 
 

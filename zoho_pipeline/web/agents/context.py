@@ -61,9 +61,7 @@ class AgentContext(Answer):
 def get_agent_context(
     request: Request,
     id: str,
-    sections: Annotated[
-        str | None, Query(max_length=200, description="Names, separated by commas; all if there is none.")
-    ] = None,
+    sections: Annotated[str | None, Query(description="Names, separated by commas; all if there is none.")] = None,
 ) -> Response:
     """What an agent may know of a channel: no person, no address, no record id, and nothing of small groups.
 

@@ -1,9 +1,9 @@
 (() => {
-  const tag = document.currentScript, set = tag.dataset, began = performance.now(), name = "zp-touch";
+  const tag = document.currentScript, set = tag.dataset, ask = set.consent, name = "zp-touch", began = performance.now();
   const store = use => {
     try { return use(sessionStorage); } catch {}
   };
-  let agreed = false, last;
+  let agreed = false, last, sent, failed;
   const touch = () => {
     const kept = agreed && store(at => JSON.parse(at[name]));
     if (kept) return kept;
@@ -13,20 +13,20 @@
     if (agreed) store(at => at[name] = JSON.stringify(now));
     return now;
   };
-  const agree = (yes = true) => {
-    agreed = yes;
-    yes ? touch() : store(at => delete at[name]);
+  const agree = (...said) => {
+    agreed = !said.length || said[0] === true;
+    agreed ? touch() : store(at => delete at[name]);
   };
   window.zohoPipelineForms = { agree };
   if ("consented" in set) agree();
   addEventListener("change", ({ target }) => {
-    if (set.consent && target.matches(set.consent)) agree(target.checked);
+    if (ask && target.matches(ask)) agree(target.checked);
   });
   addEventListener("submit", ({ target: form }) => {
-    const field = css => [...form.elements].find(e => e.matches(css));
+    const field = css => [...document.querySelectorAll(css)].find(e => e.form == form);
     const value = css => field(css)?.value || "";
-    if (!form.matches(set.form || "form") || !field("[type=email],[type=tel]")) return;
-    const ask = set.consent, box = ask && (field(ask) || document.querySelector(ask));
+    if (!Element.prototype.matches.call(form, set.form || "form") || !field("[type=email],[type=tel]")) return;
+    const box = ask && (field(ask) || document.querySelector(ask));
     if (box) agree(box.checked);
     const body = { "consent[analytics]": agreed };
     if (agreed) Object.assign(body, touch(), {
@@ -34,10 +34,14 @@
       email: value("[type=email]"), phone: value("[type=tel]"), hp: value("[name=hp]"),
       form_id: set.formId || form.getAttribute("id") || "", content_id: set.contentId || ""
     });
-    if (last == (last = JSON.stringify(body))) return;
-    body.submission_id = crypto.randomUUID();
-    if (agreed) body.elapsed_ms = performance.now() - began;
+    if (last != (last = JSON.stringify(body))) {
+      body.submission_id = crypto.randomUUID();
+      if (agreed) body.elapsed_ms = performance.now() - began;
+      sent = new URLSearchParams(body);
+    } else if (!failed) return;
+    failed = 0;
     fetch(new URL("/v1/forms/" + set.key, tag.src), {
-      method: "POST", body: new URLSearchParams(body), credentials: "omit", keepalive: true }).catch(() => last = 0);
+      method: "POST", body: sent, credentials: "omit", keepalive: true
+    }).then(({ ok }) => failed = !ok, () => failed = 1);
   }, true);
 })();

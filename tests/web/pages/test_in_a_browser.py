@@ -181,7 +181,7 @@ def test_it_works_without_javascript(driver: Any, site: Site) -> None:
         assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".done"), said))
 
 
-@pytest.mark.parametrize(("scripts", "channel"), [(True, "foreign"), (False, "never")], ids=["scripts", "no-scripts"])
+@pytest.mark.parametrize(("scripts", "channel"), [(True, "hidden"), (False, "never")], ids=["scripts", "no-scripts"])
 def test_the_operator_presses_the_buttons(driver: Any, site: Site, scripts: bool, channel: str) -> None:
     """A browser sends the origin of a form only where the page lets it send a referrer to its own server."""
     driver.get(login_link(site.tokens))

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.database.value_types import require_types, types_of
 from zoho_pipeline.channels.errors import RegistryError, UnknownChannel
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
@@ -27,7 +26,7 @@ _UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
 _OWNERS = select(*(tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id")))
 _ORG_COLUMNS = ("org_id", "org_name", "edition", "users_licensed", "currency")
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_CHANNEL_TYPES, _MODULE_TYPES = types_of(tables.channels), types_of(tables.modules)
+_CHANNEL_TYPES, _MODULE_TYPES = tables.types_of(tables.channels), tables.types_of(tables.modules)
 _ROWS = select(tables.channels).order_by(tables.channels.c.channel_id)
 _MODULES = select(tables.modules).order_by(tables.modules.c.module)
 _SPENT = (
@@ -151,7 +150,7 @@ def _read(database: Database, connection: Connection, ids: Collection[str] | Non
     modules: dict[str, dict[str, ModuleStatus]] = {}
     for row in read(_MODULES, _MODULES_OF).mappings():
         values = dict(row)
-        require_types(values, _MODULE_TYPES)
+        tables.require_types(values, _MODULE_TYPES)
         owner = values.pop("channel_id")
         if values["outcome"] not in OUTCOMES:
             raise ValueError("an outcome that this version does not know")
@@ -224,7 +223,7 @@ def _damaged(connection: Connection, channel_id: str) -> Channel:
 
 
 def _channel(row: dict[str, Any]) -> Channel:
-    require_types(row, _CHANNEL_TYPES)
+    tables.require_types(row, _CHANNEL_TYPES)
     for secret in _SECRETS:
         del row[secret]
     if not all(isinstance(row[name], dict) for name in ("field_map", "lead_source_map", "parameters")):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from zoho_pipeline.channels.database.value_types import require_types, types_of
 from zoho_pipeline.channels.registry.model import OUTCOMES
 from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.channels.registry.tables import require_types, types_of
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 UNFINISHED = (QUEUED, RUNNING)

@@ -11,7 +11,9 @@ from tests.web.world import AS_OF, NAMES, publish_world
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform import channel_pages
 from zoho_pipeline.transform.run.transform import transform
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+from zoho_pipeline.web.pages.page_numbers import read_page_numbers
 
 LATER = AS_OF + timedelta(minutes=32)
 Rows = dict[str, str]
@@ -91,6 +93,18 @@ def test_a_full_rebuild_and_selected_models_keep_the_rows_true(warehouse: Wareho
 def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
     with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
         file.execute(f"update pipeline_state.{channel_pages.TABLE} set shape = 'other', content = '{{}}'")
+    run(warehouse, change("small"))
+    stored, fresh = packed(warehouse)
+    assert stored == fresh
+    assert sorted(stored) == sorted(NAMES)
+
+
+def test_a_table_with_the_columns_of_another_version_is_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.published.duckdb"
+    with closing(duckdb.connect(str(path))) as file:
+        file.execute(f"alter table pipeline_state.{channel_pages.TABLE} rename column shape to version")
+        file.execute("use marts")
+        assert read_page_numbers(DuckDBConnection(file), "acme").leads
     run(warehouse, change("small"))
     stored, fresh = packed(warehouse)
     assert stored == fresh

@@ -245,7 +245,7 @@ class Desk:
     def _visible(self, caller: Caller, channel_id: str, note: _Note) -> Channel:
         """The channel, if the caller may see it; the call is counted."""
         try:
-            channel = self._registry.get(check_id(channel_id))
+            channel = self._registry.get(check_id(channel_id), damaged_too=True)  # its numbers can be read
         except (UnknownChannel, InvalidSetting):
             channel = None
         if channel is None or not caller.sees(channel):

@@ -200,7 +200,13 @@ def pack_pages(connection: Connection, catalog: str, marts: Collection[str], cha
     if not set(marts) >= MARTS:
         connection.execute(f"delete from {table}")  # noqa: S608
         return
-    current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
+    try:
+        current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
+    except SqlError as error:
+        if error.kind != "BinderException":
+            raise
+        connection.execute(f"create or replace table {table} ({COLUMNS})")  # it had the columns of another version
+        current = 0
     of = changed if current else "true"
     for stale in (of, gone):
         connection.execute(f"delete from {table} where {stale}")  # noqa: S608

@@ -155,6 +155,10 @@ DAMAGES = (
     "update registry_channels set scopes = '{' where channel_id = 'acme'",
     "update registry_channels set status = 'of a later version' where channel_id = 'acme'",
     "update registry_modules set outcome = 'of a later version' where channel_id = 'acme'",
+    "update registry_channels set users_licensed = 'many' where channel_id = 'acme'",
+    "update registry_channels set org_name = x'fffe', currency = x'ff' where channel_id = 'acme'",
+    "update registry_modules set rows = 'many' where channel_id = 'acme'",
+    "update registry_modules set detail = x'fffe' where channel_id = 'acme'",
 )
 
 
@@ -174,6 +178,57 @@ def test_a_damaged_row_hides_no_number(client: TestClient, registry: Registry, k
     refused = client.post("/v1/channels/acme/syncs", headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
     assert "damaged" in refused.json()["detail"]
+    assert client.get("/v1/channels/acme/agent-context", headers=headers).json()["data_status"] == "ok"
+
+
+def test_the_page_of_a_damaged_row_keeps_the_habits_that_somebody_set(
+    client: TestClient, registry: Registry, key: Key
+) -> None:
+    change(registry, "update registry_channels set set_timezone = 'Europe/London', set_currency = 'GBP', scopes = '{'")
+    state = state_of(client, key())
+    assert (state["timezone"], state["currency"]) == ("Europe/London", "GBP")
+    assert "Times are local times of Europe/London." in operators(client).text
+
+
+SUBSCRIBED = (
+    "insert into registry_push_subscriptions (channel_id, hook_hash, hook_seal, zoho_channel_id, token_hash,"
+    " token_seal, workflow_hash, workflow_seal, secret_hash, secret_seal, events, skew_seconds, state, tries,"
+    " deliveries, doubtful, missed, idle, missed_total, asked_expiry, expires_at, created_at, renewed_at) values"
+    " ('acme', '', '', '1', '', '', '', '', '', '', '{}', 0, 'on', 0, 0, 0, 0, 0, 0, '2026-01-01 00:00:00',"
+    " '2026-01-01 00:00:00', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
+WRITES = (
+    "insert into registry_writeback_settings (channel_id, state, policy, to_zoho, from_zoho, trigger, picklist,"
+    " changed_at) values ('acme', 'on', 'hold', '{}', '{}', 'none', '[]', '2026-01-01 00:00:00')"
+)
+DAMAGED_BESIDE = (
+    "update registry_sync_requests set state = 'later' where channel_id = 'acme'",
+    "update registry_sync_requests set asked_at = 'no time' where channel_id = 'acme'",
+    "update registry_sync_requests set progress = '{' where channel_id = 'acme'",
+    "update registry_sync_requests set error = x'ff', state = 'failed' where channel_id = 'acme'",
+    "update registry_push_subscriptions set state = 'later'",
+    "update registry_push_subscriptions set expires_at = 'no time'",
+    "update registry_push_subscriptions set events = '{'",
+    "update registry_writeback_settings set state = 'later'",
+    "update registry_writeback_settings set to_zoho = '{'",
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGED_BESIDE)
+def test_a_damaged_row_beside_a_channel_hides_no_list_and_no_page(
+    client: TestClient, registry: Registry, key: Key, damage: str
+) -> None:
+    request_sync(registry, "acme", reason="user", requested_by="test")
+    change(registry, SUBSCRIBED)
+    change(registry, WRITES)
+    headers = key()
+    assert state_of(client, headers)["push"]["state"] == "on"  # type: ignore[index]
+    change(registry, damage)
+    assert state_of(client, headers)["leads"]["total"] == int(LEADS)  # type: ignore[index]
+    assert len(client.get("/v1/channels", headers=headers).json()["data"]) > 1
+    assert LEADS in framed(client, headers).text
+    assert LEADS in operators(client).text
+    assert client.post("/v1/channels/acme/syncs", headers=headers).status_code == 202
 
 
 def test_a_parameter_that_is_no_number_hides_no_list(client: TestClient, registry: Registry, key: Key) -> None:

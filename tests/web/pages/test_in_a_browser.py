@@ -181,6 +181,21 @@ def test_it_works_without_javascript(driver: Any, site: Site) -> None:
         assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".done"), said))
 
 
+@pytest.mark.parametrize(("scripts", "channel"), [(True, "hidden"), (False, "never")], ids=["scripts", "no-scripts"])
+def test_the_operator_presses_the_buttons(driver: Any, site: Site, scripts: bool, channel: str) -> None:
+    """A browser sends the origin of a form only where the page lets it send a referrer to its own server."""
+    driver.get(login_link(site.tokens))
+    emulate(driver, scripts=scripts)
+    driver.get(f"{site.url}/ui/channels/{channel}")
+    for button, said in (
+        ("Sync Now", "The sync was requested"),
+        ("Pause this channel", "The channel is paused now."),
+        ("Resume", "active again"),
+    ):
+        driver.find_element("xpath", f"//button[.='{button}']").click()
+        assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".done"), said))
+
+
 def test_paper_has_the_numbers_and_no_buttons(driver: Any, site: Site) -> None:
     emulate(driver, media="print")
     driver.get(site.embed("acme"))

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Result, Select, Text, Update, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError, UnknownChannel
@@ -26,6 +26,7 @@ _UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
 _OWNERS = select(*(tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id")))
 _ORG_COLUMNS = ("org_id", "org_name", "edition", "users_licensed", "currency")
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_CHANNEL_TYPES, _MODULE_TYPES = tables.types_of(tables.channels), tables.types_of(tables.modules)
 _ROWS = select(tables.channels).order_by(tables.channels.c.channel_id)
 _MODULES = select(tables.modules).order_by(tables.modules.c.module)
 _SPENT = (
@@ -149,6 +150,7 @@ def _read(database: Database, connection: Connection, ids: Collection[str] | Non
     modules: dict[str, dict[str, ModuleStatus]] = {}
     for row in read(_MODULES, _MODULES_OF).mappings():
         values = dict(row)
+        tables.require_types(values, _MODULE_TYPES)
         owner = values.pop("channel_id")
         if values["outcome"] not in OUTCOMES:
             raise ValueError("an outcome that this version does not know")
@@ -193,10 +195,14 @@ def connection_columns(connection: OrgConnection) -> dict[str, Any]:
 
 def _damaged(connection: Connection, channel_id: str) -> Channel:
     """What is left of a channel: its text columns. They are enough to revoke its token and to remove it."""
-    plain = [column for column in tables.channels.c if type(column.type) is Text and column.name not in _SECRETS]
-    row = connection.execute(select(*plain).where(tables.channels.c.channel_id == channel_id)).mappings().one()
-    kept = {name: row[name] for name in ("tenant", "data_center", "accounts_server", "api_domain", "timezone")}
-    shown = ("org_id", "org_name", "edition", "user_id", "user_name", "currency")
+    plain = [c for c in tables.channels.c if isinstance(c.type, String) and c.name not in _SECRETS]
+    found = connection.execute(select(*plain).where(tables.channels.c.channel_id == channel_id)).mappings().one()
+    row: dict[str, Any] = {name: value if isinstance(value, str) else None for name, value in found.items()}
+    row |= {"timezone": row["set_timezone"] or row["timezone"], "currency": row["set_currency"] or row["currency"]}
+    kept: dict[str, Any] = {
+        name: row[name] or "" for name in ("data_center", "accounts_server", "api_domain", "timezone")
+    }
+    shown = ("tenant", "org_id", "org_name", "edition", "user_id", "user_name", "currency")
     return Channel(
         id=channel_id,
         **kept,
@@ -217,6 +223,7 @@ def _damaged(connection: Connection, channel_id: str) -> Channel:
 
 
 def _channel(row: dict[str, Any]) -> Channel:
+    tables.require_types(row, _CHANNEL_TYPES)
     for secret in _SECRETS:
         del row[secret]
     if not all(isinstance(row[name], dict) for name in ("field_map", "lead_source_map", "parameters")):

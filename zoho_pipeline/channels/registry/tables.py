@@ -6,7 +6,7 @@ JSON is stored as text: it is the same on both engines, and it is always read wh
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +58,30 @@ class Json(TypeDecorator[Any]):
             return None if value is None else json.loads(value)
         except (ValueError, TypeError):
             raise DamagedValue("a stored value is no JSON") from None  # the text itself may hold a secret
+
+
+Types = tuple[tuple[str, tuple[type, ...]], ...]
+_KINDS: tuple[tuple[type[Any], tuple[type, ...]], ...] = (
+    (String, (str,)),  # `Text` is one too
+    (Boolean, (bool,)),
+    (Integer, (int,)),
+    (Float, (int, float)),
+)
+
+
+def types_of(table: Table) -> Types:
+    """Column → the types of its values in Python, without the columns that check their values themselves."""
+    return tuple((c.name, types) for c in table.c for kind, types in _KINDS if isinstance(c.type, kind))
+
+
+def require_types(row: Mapping[Any, Any], types: Types) -> None:
+    """TypeError: a value has another type than its column. Null is a value of each type.
+
+    SQLite keeps a value of every type in every column, and gives it back as it is.
+    """
+    for name, known in types:
+        if row[name] is not None and not isinstance(row[name], known):
+            raise TypeError(f"{name} has a value of another type")
 
 
 metadata = MetaData()

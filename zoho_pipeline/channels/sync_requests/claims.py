@@ -5,7 +5,7 @@ that was away for longer than its lease changes nothing of the one that took ove
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,8 @@ from zoho_pipeline.channels.registry.channel_rows import find_channel
 from zoho_pipeline.channels.registry.platform_tables import sync_requests, workers
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
-from zoho_pipeline.channels.sync_requests.model import DONE, FAILED, LEASE, QUEUED, RUNNING, SyncRequest, of_row
-from zoho_pipeline.channels.sync_requests.queue import announce
+from zoho_pipeline.channels.sync_requests.model import DONE, FAILED, LEASE, QUEUED, RUNNING, SyncRequest
+from zoho_pipeline.channels.sync_requests.queue import announce, end_damaged, read_rows
 from zoho_pipeline.logs import redact
 
 LONGEST_ERROR = 2_000
@@ -38,18 +38,22 @@ def claim(
     with database.write() as transaction:
         database.one_at_a_time(transaction, "sync claims")
         now = database.now_in(transaction)
-        free = select(sync_requests).where(_is_free(now))
+        free = select(sync_requests.c.id).where(_is_free(now))
         if only is not None:
             free = free.where(sync_requests.c.id.in_(only))
-        row = transaction.execute(free.order_by(sync_requests.c.asked_at, sync_requests.c.id).limit(1)).mappings()
-        found = row.one_or_none()
-        if found is None:
+        oldest = free.order_by(sync_requests.c.asked_at, sync_requests.c.id).limit(1)
+        while (request_id := transaction.scalar(oldest)) is not None:
+            found = read_rows(transaction, select(sync_requests).where(sync_requests.c.id == request_id))
+            if found:
+                break
+            end_damaged(transaction, request_id, now)  # else the oldest request would keep every worker from all others
+        else:
             return None
         values: dict[str, Any] = {"state": RUNNING, "worker": worker, "lease_until": now + lease, "progress": {}}
         values |= {"started_at": now, "modules": None, "run_id": None, "credits": None}
-        transaction.execute(update(sync_requests).where(sync_requests.c.id == found["id"]).values(values))
-        _announce(registry, transaction, found["channel_id"], found["id"], RUNNING, now)
-        return of_row({**found, **values})
+        transaction.execute(update(sync_requests).where(sync_requests.c.id == request_id).values(values))
+        _announce(registry, transaction, found[0].channel_id, request_id, RUNNING, now)
+        return replace(found[0], **values | {"modules": ()})
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,7 @@ def claimed_by(registry: Registry, worker: str) -> list[SyncRequest]:
     """The running requests of a worker."""
     mine = select(sync_requests).where(sync_requests.c.state == RUNNING, sync_requests.c.worker == worker)
     with registry.database.read() as transaction:
-        rows = transaction.execute(mine.order_by(sync_requests.c.asked_at, sync_requests.c.id)).mappings()
-        return [of_row(row) for row in rows]
+        return read_rows(transaction, mine.order_by(sync_requests.c.asked_at, sync_requests.c.id))
 
 
 def claimable(registry: Registry) -> int:

@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from zoho_pipeline.channels.registry.model import OUTCOMES
+from zoho_pipeline.channels.registry.platform_tables import sync_requests
+from zoho_pipeline.channels.registry.tables import require_types, types_of
+
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 UNFINISHED = (QUEUED, RUNNING)
+STATES = (*UNFINISHED, DONE, FAILED)
 
 USER, PUSH, CONNECT, GAP = "user", "push", "connect", "gap"
 REASONS = (USER, PUSH, CONNECT, GAP)
 """Why somebody asked. `user`: a person or the platform; `push`: changes that Zoho told; `connect`: the first sync;
 `gap`: notifications may have been missed."""
+RUN = "run"
+"""The reason of a sync that nobody asked for."""
 
 MOST_PER_HOUR = 6
 """New requests of users per channel. Requests that joined one, or were refused, do not count."""
+
+_TYPES = types_of(sync_requests)
 
 LEASE = timedelta(minutes=15)
 """How long a claim holds without a sign of life."""
@@ -58,5 +67,16 @@ class SyncRequest:
 
 
 def of_row(row: Mapping[Any, Any]) -> SyncRequest:
-    """The request in a row of `registry_sync_requests`."""
-    return SyncRequest(**{**row, "modules": tuple(row["modules"] or ())})
+    """The request in a row of `registry_sync_requests`.
+
+    Raises:
+        ValueError, TypeError: a value is damaged, or of a later version.
+    """
+    require_types(row, _TYPES)
+    progress, modules = row["progress"], row["modules"] or ()
+    is_known = row["state"] in STATES and row["reason"] in (*REASONS, RUN)
+    counts = isinstance(progress, dict) and all(type(count) is int for count in progress.values())
+    ended = all(isinstance(module, dict) and module.get("outcome") in OUTCOMES for module in modules)
+    if not (is_known and counts and ended):
+        raise ValueError("a request for a sync that this version does not know")
+    return SyncRequest(**{**row, "modules": tuple(modules)})

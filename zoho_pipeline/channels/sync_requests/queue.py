@@ -4,8 +4,9 @@ A channel has one unfinished request at most; who asks again joins it. The chann
 so two callers at the same time end in one row, and a unique index refuses a second row whatever happens.
 """
 
+import logging
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,9 +19,12 @@ from zoho_pipeline.channels.registry.channel_rows import read_channel
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
 from zoho_pipeline.channels.registry.platform_tables import sync_requests
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.channels.sync_requests.model import QUEUED, REASONS, UNFINISHED, USER, SyncRequest, of_row
+from zoho_pipeline.channels.sync_requests.model import FAILED, QUEUED, REASONS, UNFINISHED, USER, SyncRequest, of_row
+
+log = logging.getLogger(__name__)
 
 HOUR = timedelta(hours=1)
+DAMAGED = "what the registry stored of this request was damaged. Ask for a sync again."
 _ORDER = (sync_requests.c.asked_at.desc(), sync_requests.c.id.desc())
 _PLACE = func.row_number().over(partition_by=sync_requests.c.channel_id, order_by=_ORDER).label("place")
 _PLACES = (
@@ -68,7 +72,7 @@ def request_sync(
         channel = read_channel(registry.database, transaction, channel_id, lock=True)
         _refuse(channel)
         now = registry.database.now_in(transaction)
-        if joined := _join(transaction, channel_id, full):
+        if joined := _join(transaction, channel_id, full, now):
             return joined, True
         if most_per_hour is not None and (wait := _wait(transaction, channel_id, most_per_hour, now)):
             raise TooManySyncs(
@@ -82,7 +86,7 @@ def request_sync(
         if added.rowcount == 1:
             announce(transaction, channel, values["id"], QUEUED, now)
             return _get(transaction, values["id"]), False
-        found = _join(transaction, channel_id, full)  # somebody wrote a row without the channel's lock
+        found = _join(transaction, channel_id, full, now)  # somebody wrote a row without the channel's lock
         assert found is not None
         return found, True
 
@@ -129,17 +133,39 @@ def history(
 def newest(transaction: Connection, channel_ids: Collection[str]) -> dict[str, SyncRequest]:
     """Channel id → the first row of its `history`, for many channels in one query."""
     ids = list(channel_ids)
-    if len(ids) == 1:
-        found = newest_of(transaction, ids[0], 1)
-    else:
-        found = [of_row(row) for row in transaction.execute(_NEWEST, {"ids": ids}).mappings()]
+    found = newest_of(transaction, ids[0], 1) if len(ids) == 1 else read_rows(transaction, _NEWEST, {"ids": ids})
     return {request.channel_id: request for request in found}
 
 
 def newest_of(transaction: Connection, channel_id: str, limit: int) -> list[SyncRequest]:
     """The first rows of the `history` of a channel, inside an open transaction."""
-    found = transaction.execute(_HISTORY, {"channel": channel_id, "most": limit}).mappings()
-    return [of_row(row) for row in found]
+    return read_rows(transaction, _HISTORY, {"channel": channel_id, "most": limit})
+
+
+def read_rows(
+    transaction: Connection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[SyncRequest]:
+    """The requests of a query on their table, without those whose row is damaged: they must not hide all others."""
+    try:
+        return [of_row(row) for row in transaction.execute(query, values or {}).mappings()]
+    except (ValueError, TypeError):
+        ids = transaction.scalars(query.with_only_columns(sync_requests.c.id), values or {}).all()
+    found = []
+    for request_id in ids:
+        try:
+            found.append(_get(transaction, request_id))
+        except (ValueError, TypeError):
+            log.error("the registry's row of the sync request %s is damaged; it is left out", request_id)
+    return found
+
+
+def end_damaged(transaction: Connection, request_id: str, now: datetime) -> None:
+    """End a request whose row is damaged, and make its row whole. Else it would keep its channel from each sync."""
+    whole: dict[str, Any] = {"state": FAILED, "error": DAMAGED, "asked_at": now, "finished_at": now, "progress": {}}
+    whole |= {"reason": USER, "requested_by": "unknown", "full": False, "worker": None, "run_id": None}
+    whole |= dict.fromkeys(("started_at", "lease_until", "modules", "credits"))
+    transaction.execute(update(sync_requests).where(sync_requests.c.id == request_id).values(whole))
+    log.error("the registry's row of the sync request %s was damaged; the request has failed", request_id)
 
 
 def announce(
@@ -162,24 +188,30 @@ def _refuse(channel: Channel) -> None:
         )
 
 
-def _join(transaction: Connection, channel_id: str, full: bool) -> SyncRequest | None:
+def _join(transaction: Connection, channel_id: str, full: bool, now: datetime) -> SyncRequest | None:
     """The unfinished request of the channel, if there is one."""
-    open_one = select(sync_requests).where(
-        sync_requests.c.channel_id == channel_id, sync_requests.c.state.in_(UNFINISHED)
-    )
-    row = transaction.execute(open_one).mappings().one_or_none()
-    if row is None:
+    mine = (sync_requests.c.channel_id == channel_id, sync_requests.c.state.in_(UNFINISHED))
+    open_one = transaction.scalar(select(sync_requests.c.id).where(*mine))
+    if open_one is None:
         return None
-    if full and not row["full"]:
-        queued = (sync_requests.c.id == row["id"], sync_requests.c.state == QUEUED)
+    try:
+        found = _get(transaction, open_one)
+    except (ValueError, TypeError):
+        end_damaged(transaction, open_one, now)
+        return None
+    if full and not found.full:
+        queued = (sync_requests.c.id == found.id, sync_requests.c.state == QUEUED)
         transaction.execute(update(sync_requests).where(*queued).values(full=True))
-        return _get(transaction, row["id"])
-    return of_row(row)
+        return _get(transaction, found.id)
+    return found
 
 
 def _wait(transaction: Connection, channel_id: str, most: int, now: datetime) -> float | None:
-    recent = select(sync_requests.c.asked_at).where(
-        sync_requests.c.channel_id == channel_id, sync_requests.c.reason == USER, sync_requests.c.asked_at > now - HOUR
+    asked = sync_requests.c.asked_at
+    recent = select(asked).where(
+        sync_requests.c.channel_id == channel_id,
+        sync_requests.c.reason == USER,
+        asked.between(now - HOUR, now),  # between: a text that is no time comes after all times
     )
     times = list(transaction.scalars(recent.order_by(sync_requests.c.asked_at.desc()).limit(most)))
     return None if len(times) < most else max((times[-1] + HOUR - now).total_seconds(), 1.0)
@@ -192,4 +224,4 @@ def _get(transaction: Connection, request_id: str) -> SyncRequest:
 
 def _read(registry: Registry, query: Select[Any]) -> list[SyncRequest]:
     with registry.database.read() as transaction:
-        return [of_row(row) for row in transaction.execute(query).mappings()]
+        return read_rows(transaction, query)

@@ -1,5 +1,6 @@
 """How the fields of a channel are filled: from the registry, from its sync requests, and from the published marts."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,19 @@ from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Chan
 from zoho_pipeline.channels.registry.sync_records import org_credits
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
-from zoho_pipeline.push.status import PushStatus, push_status
+from zoho_pipeline.push.status import push_status
 from zoho_pipeline.reading.channel_numbers import ChannelNumbers, data_status, read_numbers
 from zoho_pipeline.setting_checks import known_zone
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
 from zoho_pipeline.web.services import WebServices
-from zoho_pipeline.writeback.wishes import Summary, summaries
+from zoho_pipeline.writeback.wishes import summaries
 from zoho_pipeline.zoho.connection.credits import known_edition
 
+log = logging.getLogger(__name__)
+
+_DAMAGED = "What this service knows of it is damaged. Whoever runs this service must remove and connect the channel."
 _WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = (
     "failed",
     "stopped",
@@ -43,8 +47,8 @@ class Known:
     channels: tuple[Channel, ...]
     requests: Mapping[str, SyncRequest]
     credits: Mapping[str, model.Credits]
-    pushes: Mapping[str, PushStatus]
-    written: Mapping[str, Summary]
+    pushes: Mapping[str, model.Push]
+    written: Mapping[str, model.WriteBack]
     hindered: Mapping[str, Hindrance]
     now: datetime
 
@@ -57,7 +61,7 @@ class Known:
                 self.requests.get(channel.id),
                 self.credits[channel.id],
                 self.pushes[channel.id],
-                _write_back(self.written, channel),
+                self.written.get(channel.id, model.WriteBack(state="off")),
                 self.hindered.get(channel.id),
                 self.now,
             )
@@ -68,14 +72,15 @@ class Known:
 def read_known(found: WebServices, transaction: Connection, channels: Iterable[Channel]) -> Known:
     """What an open transaction of the registry says of channels that the caller may see."""
     listed = tuple(channels)
+    written = {channel.id: _write_back(transaction, channel.id) for channel in listed}
     ids, now = [channel.id for channel in listed], found.reading.now_in(transaction)
     share = found.service.push_credit_share
     return Known(
         channels=listed,
         requests=queue.newest(transaction, ids),
         credits={channel.id: _credits(transaction, channel, found.settings, now) for channel in listed},
-        pushes={channel.id: push_status(transaction, channel, share, now) for channel in listed},
-        written=summaries(transaction, ids),
+        pushes={channel.id: _push(transaction, channel, share, now) for channel in listed},
+        written={channel_id: shown for channel_id, shown in written.items() if shown is not None},
         hindered=hindrances(found.registry, transaction, listed),
         now=now,
     )
@@ -109,7 +114,7 @@ def _state(
     numbers: ChannelNumbers | None,
     request: SyncRequest | None,
     credits: model.Credits,
-    push: PushStatus,
+    push: model.Push,
     write_back: model.WriteBack,
     hindrance: Hindrance | None,
     now: datetime,
@@ -136,18 +141,20 @@ def _state(
         leads=_leads(numbers),
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
-        push=_push(push),
+        push=push,
         write_back=write_back,
     )
 
 
-def _write_back(written: Mapping[str, Summary], channel: Channel) -> model.WriteBack:
-    found = written.get(channel.id)
-    if found is None:
-        return model.WriteBack(state="off")
-    return model.WriteBack.model_validate(
-        {"state": found.state, "detail": found.detail, "open": found.open, "conflicts": found.conflicts}
-    )
+def _write_back(transaction: Connection, channel_id: str) -> model.WriteBack | None:
+    """The write-back of a channel; None: it was never on. A damaged row must not hide the other channels of a list."""
+    try:
+        found = summaries(transaction, [channel_id]).get(channel_id)
+        values = {} if found is None else {name: getattr(found, name) for name in model.WriteBack.model_fields}
+        return model.WriteBack.model_validate(values) if values else None
+    except (ValueError, TypeError):
+        log.error("what the registry stores of the write-back of channel %s is damaged", channel_id)
+        return model.WriteBack(state="broken", detail=_DAMAGED)
 
 
 def _status(channel: Channel, hindrance: Hindrance | None) -> model.Status:
@@ -210,10 +217,15 @@ def _module(channel: Channel, name: str) -> model.Module:
     )
 
 
-def _push(found: PushStatus) -> model.Push:
-    names = model.Push.model_fields
-    values = {name: getattr(found, name) for name in names} | {"detail": for_browser(found.detail or "")}
-    return model.Push.model_validate(values)
+def _push(transaction: Connection, channel: Channel, share: float, now: datetime) -> model.Push:
+    """The notifications of a channel. A damaged row must not hide the other channels of a list."""
+    try:
+        found = push_status(transaction, channel, share, now)
+        values = {name: getattr(found, name) for name in model.Push.model_fields}
+        return model.Push.model_validate(values | {"detail": for_browser(found.detail or "")})
+    except (ValueError, TypeError):
+        log.error("what the registry stores of the notifications of channel %s is damaged", channel.id)
+        return model.Push(state="failed", detail=_DAMAGED)
 
 
 def _credits(transaction: Connection, channel: Channel, settings: Settings, now: datetime) -> model.Credits:

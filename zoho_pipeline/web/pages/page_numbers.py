@@ -76,9 +76,9 @@ def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
     try:
         rows = connection.fetch(PACKED, (channel_id,))[1]
     except SqlError as error:
-        if error.kind != "CatalogException":  # an older version has published, and knew no packed rows
+        if error.kind not in ("CatalogException", "BinderException"):
             raise
-        return None
+        return None  # another version has published, with no packed rows, or with other columns
     if not rows:
         return None
     found: dict[str, Rows] = from_json(rows[0][0])

@@ -9,7 +9,8 @@ from zoho_pipeline.transform.run.duckdb_session import TransformConnection, set_
 from zoho_pipeline.warehouse.connection import SqlError
 
 LIMIT = "select current_setting('memory_limit')"
-LARGE = "create temporary table large as select i, repeat('x', 20) || i as text from range(2000000) as rows(i)"
+SELECT = "select i, repeat('x', 20) || i as text from range(2000000) as rows(i)"
+LARGE = f"create temporary table large as {SELECT}"
 
 
 @pytest.fixture
@@ -40,6 +41,27 @@ def test_a_statement_that_needs_more_gets_more(
         session.raw.execute(LARGE)
     run(session, LARGE)
     assert session.fetch("select count(*) from large")[1] == [(2_000_000,)]
+    assert limit_of(session) == default
+
+
+def test_a_transaction_that_needs_more_gets_more(session: TransformConnection) -> None:
+    session.execute("set memory_limit = '20MB'")
+    session.execute(f"begin; create temporary table first (a integer); {LARGE}; commit")
+    assert session.fetch("select count(*) from large")[1] == [(2_000_000,)]
+    session.execute("begin; commit")
+
+
+def test_a_dictionary_that_needs_more_gets_more(session: TransformConnection) -> None:
+    """Its values leave the session and come back with their meaning, each in a way of its own."""
+    default = limit_of(session)
+    session.execute("set memory_limit = '20MB'")
+    texts = [text for some in session.texts(f"select distinct text from ({SELECT})") for text in some]
+    assert len(texts) == 2_000_000
+    assert limit_of(session) == default
+    session.execute("create temporary table meanings (text varchar)")
+    session.execute("set memory_limit = '20MB'")
+    session.append("meanings", [("text", "varchar")], [(f"{text} {'y' * 300}",) for text in texts[:200_000]])
+    assert session.fetch("select count(*) from meanings")[1] == [(200_000,)]
     assert limit_of(session) == default
 
 

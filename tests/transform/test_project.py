@@ -69,6 +69,12 @@ def test_names_of_ctes_are_not_references(project: MakeProject) -> None:
         ("marts/marts.yml", "models:\n  - name: lead\n    tests: [unique]", r"has a unique test without a column"),
         ("marts/marts.yml", "models:\n  - {name: lead, config: {severity: bad}}", r"has severity 'bad'"),
         ("marts/marts.yml", "models:\n  - {name: lead, config: {materialized: cube}}", r"has materialized 'cube'"),
+        ("marts/marts.yml", "models:\n  - {name: lead, config: {cluster_by: 3}}", r"has cluster_by 3; it is a column"),
+        (
+            "marts/marts.yml",
+            "models:\n  - {name: lead, config: {cluster_by: [id, nme]}}",
+            r"marts\.yml: sorts lead by nme, which it does not select",
+        ),
         (
             "marts/marts.yml",
             "models:\n  - {name: lead, config: {materialized: view}}",

@@ -46,8 +46,7 @@ class DuckDBConnection(Connection):
         with self._translated():
             # as a whole, because the session cannot insert while it still reads
             found = self.raw.sql(sql).to_arrow_table().column(0).drop_null()
-        for start in range(0, len(found), TEXTS_PER_LIST):
-            yield found.slice(start, TEXTS_PER_LIST).to_pylist()
+        return (found.slice(start, TEXTS_PER_LIST).to_pylist() for start in range(0, len(found), TEXTS_PER_LIST))
 
     def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
         given = pa.table([pa.array(texts, pa.string()) for texts in zip(*rows, strict=True)], [n for n, _ in columns])

@@ -32,8 +32,9 @@ joined as (
         leads.timezone,
         leads.created_at,
         leads.activities_readable,
-        case when leads.is_converted and leads.converted_at <= leads.as_of_utc then leads.converted_at end
-            as converted_at,
+        -- Without its time, a conversion counts as one up to as_of, as in the rates.
+        leads.is_converted and coalesce(leads.converted_at <= leads.as_of_utc, true) as is_converted,
+        leads.converted_at,
         firsts.activity_at as first_contact_at,
         firsts.activity_id as first_contact_activity_id,
         firsts.activity_type as first_contact_type,
@@ -65,7 +66,11 @@ select
     first_conversation_at,
     -- If a contact is logged moments before the lead is created, its time is the creation of the lead.
     case when first_contact_at < created_at then created_at else first_contact_at end as clock_stops_at,
-    case when converted_at is not null then greatest(converted_at, created_at) else as_of_utc end as censored_at,
+    case
+        when is_converted and converted_at is null then null
+        when is_converted then greatest(converted_at, created_at)
+        else as_of_utc
+    end as censored_at,
     case
         when not activities_readable then null
         -- Without a creation time, nobody knows how long a contact took, or how long the lead waits.
@@ -73,7 +78,7 @@ select
         when first_contact_at < created_at - contact_early_seconds * interval '1 second'
             then 'contact_before_creation'
         when first_contact_at is not null then 'contacted'
-        when converted_at is not null then 'converted_without_logged_contact'
+        when is_converted then 'converted_without_logged_contact'
         else 'uncontacted'
     end as contact_status
 from joined

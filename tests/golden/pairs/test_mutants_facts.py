@@ -151,8 +151,18 @@ MUTANTS = {
     ),
     "converted leads wait on": (
         "int_lead_contacts",
-        "when converted_at is not null then 'converted_without_logged_contact'",
+        "when is_converted then 'converted_without_logged_contact'",
         "",
+    ),
+    "leads converted at an unknown time wait on": (
+        "int_lead_contacts",
+        "coalesce(leads.converted_at <= leads.as_of_utc, true)",
+        "coalesce(leads.converted_at <= leads.as_of_utc, false)",
+    ),
+    "leads converted at an unknown time are observed until now": (
+        "int_lead_contacts",
+        "when is_converted and converted_at is null then null",
+        "when is_converted and converted_at is null then as_of_utc",
     ),
     "holidays open": ("int_business_exceptions", "holiday_date is not null\n        and ", "false and "),
     "holidays open on their own day": ("int_lead_business_seconds", "and not days.is_holiday", ""),

@@ -4,7 +4,7 @@ The memory is limited, so that a machine has room for other processes, but it is
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import duckdb
@@ -25,7 +25,8 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 class TransformConnection(DuckDBConnection):
     """A session in which a statement that needs more memory than the limit gets DuckDB's default, as do all later ones.
 
-    `execute` and `fetch` raise SqlError where a statement fails with the default too.
+    Every method raises SqlError where a statement fails with the default too. A transaction must begin and end in one
+    call of `execute`: a call is run again as a whole.
     """
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
@@ -34,12 +35,20 @@ class TransformConnection(DuckDBConnection):
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         return self._with_memory(lambda: super(TransformConnection, self).fetch(sql, params))
 
+    def texts(self, sql: str) -> Iterator[list[str]]:
+        return self._with_memory(lambda: super(TransformConnection, self).texts(sql))
+
+    def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
+        self._with_memory(lambda: super(TransformConnection, self).append(table, columns, rows))
+
     def _with_memory(self, run: Callable[[], T]) -> T:
         try:
             return run()
         except SqlError as error:
             if error.kind != "OutOfMemoryException":
                 raise
+            with suppress(SqlError):  # a transaction that the call began accepts no other statement
+                super().execute("rollback")
             super().execute("reset memory_limit")
             return run()
 

@@ -1,6 +1,6 @@
 """Channels as rows of the registry: how they are read, and which columns a connection fills."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -149,6 +149,7 @@ def _read(database: Database, connection: Connection, ids: Collection[str] | Non
     modules: dict[str, dict[str, ModuleStatus]] = {}
     for row in read(_MODULES, _MODULES_OF).mappings():
         values = dict(row)
+        tables.check_types(tables.modules, values)
         owner = values.pop("channel_id")
         if values["outcome"] not in OUTCOMES:
             raise ValueError("an outcome that this version does not know")
@@ -195,12 +196,13 @@ def _damaged(connection: Connection, channel_id: str) -> Channel:
     """What is left of a channel: its text columns. They are enough to revoke its token and to remove it."""
     plain = [column for column in tables.channels.c if type(column.type) is Text and column.name not in _SECRETS]
     row = connection.execute(select(*plain).where(tables.channels.c.channel_id == channel_id)).mappings().one()
-    kept = {name: row[name] for name in ("tenant", "data_center", "accounts_server", "api_domain", "timezone")}
-    shown = ("org_id", "org_name", "edition", "user_id", "user_name", "currency")
+    texts: dict[str, Any] = {name: value if isinstance(value, str) else None for name, value in row.items()}
+    needed: dict[str, Any] = {n: texts[n] or "" for n in ("data_center", "accounts_server", "api_domain", "timezone")}
+    shown = ("tenant", "org_id", "org_name", "edition", "user_id", "user_name", "currency")
     return Channel(
         id=channel_id,
-        **kept,
-        **{name: row[name] for name in shown},
+        **needed,
+        **{name: texts[name] for name in shown},
         users_licensed=None,
         is_admin=None,
         scopes=None,
@@ -216,11 +218,19 @@ def _damaged(connection: Connection, channel_id: str) -> Channel:
     )
 
 
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
 def _channel(row: dict[str, Any]) -> Channel:
+    tables.check_types(tables.channels, row)
     for secret in _SECRETS:
         del row[secret]
-    if not all(isinstance(row[name], dict) for name in ("field_map", "lead_source_map", "parameters")):
-        raise TypeError("a setting is no object")
+    settings = [row[name] for name in ("field_map", "lead_source_map", "parameters")]
+    if not all(isinstance(setting, dict) and _are_texts(setting.values()) for setting in settings):
+        raise TypeError("a setting is no object of texts")
+    if not _are_texts([*(row["scopes"] or ()), *row["missing_scopes"]]):
+        raise TypeError("a scope is no text")
     if row["status"] not in STATUSES:
         raise ValueError("a status that this version does not know")
     set_timezone, set_currency = row.pop("set_timezone"), row.pop("set_currency")

@@ -6,7 +6,7 @@ JSON is stored as text: it is the same on both engines, and it is always read wh
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +59,16 @@ class Json(TypeDecorator[Any]):
         except (ValueError, TypeError):
             raise DamagedValue("a stored value is no JSON") from None  # the text itself may hold a secret
 
+
+def check_types(table: Table, row: Mapping[str, Any]) -> None:
+    """Raise DamagedValue if a value has another type than its column: SQLite stores any value in any column."""
+    for name, value in row.items():
+        wanted = _PLAIN.get(type(table.c[name].type))
+        if value is not None and wanted is not None and not isinstance(value, wanted):
+            raise DamagedValue("a stored value has another type than its column")
+
+
+_PLAIN: dict[type, type | tuple[type, ...]] = {String: str, Text: str, Integer: int, Float: (int, float), Boolean: bool}
 
 metadata = MetaData()
 

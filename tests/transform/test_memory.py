@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from zoho_pipeline.transform.run.duckdb_memory import fetch_with_memory, limit_memory
+from zoho_pipeline.transform.run.duckdb_memory import RoomyConnection, limit_memory
 from zoho_pipeline.warehouse.connection import Connection, SqlError
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 
@@ -18,7 +18,7 @@ def session() -> Iterator[Connection]:
     """A session that cannot spill."""
     with duckdb.connect() as raw:
         raw.execute("set temp_directory = ''")
-        yield DuckDBConnection(raw)
+        yield RoomyConnection(raw)
 
 
 def limit_of(session: Connection) -> str:
@@ -31,17 +31,24 @@ def test_a_transform_has_three_gigabytes(session: Connection) -> None:
     assert limit_of(session) == ("2.7 GiB" if default.endswith("GiB") and float(default.split()[0]) > 2.8 else default)
 
 
-def test_a_statement_that_needs_more_gets_more(session: Connection) -> None:
+@pytest.mark.parametrize("text", [LARGE, f"begin; {LARGE}; commit"])
+@pytest.mark.parametrize("call", ["execute", "fetch"])
+def test_a_statement_that_needs_more_gets_more(session: Connection, call: str, text: str) -> None:
+    """Whatever a transform does: it builds, it checks, it publishes."""
     default = limit_of(session)
     session.execute("set memory_limit = '20MB'")
     with pytest.raises(SqlError):
-        session.fetch(LARGE)
-    assert fetch_with_memory(session, LARGE) == [(2_000_000,)]
+        DuckDBConnection(session.raw).execute(LARGE)
+    getattr(session, call)(text)
+    assert session.fetch("select count(*) from large")[1] == [(2_000_000,)]
     assert limit_of(session) == default
+    session.execute("begin")  # no transaction was left open
+    session.execute("rollback")
 
 
 def test_another_failure_keeps_the_limit(session: Connection) -> None:
     session.execute("set memory_limit = '20MB'")
-    with pytest.raises(SqlError):
-        fetch_with_memory(session, "select * from nothing")
+    for run in (session.fetch, session.execute):
+        with pytest.raises(SqlError):
+            run("select * from nothing")
     assert limit_of(session).endswith("MiB")

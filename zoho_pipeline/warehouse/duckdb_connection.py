@@ -96,13 +96,15 @@ class DuckDBConnection(Connection):
 
 
 @contextmanager
-def closing_duckdb(raw: duckdb.DuckDBPyConnection, *files: DuckDBFile) -> Iterator[DuckDBConnection]:
+def closing_duckdb(
+    raw: duckdb.DuckDBPyConnection, *files: DuckDBFile, kind: type[DuckDBConnection] = DuckDBConnection
+) -> Iterator[DuckDBConnection]:
     """The session of `raw`, which is closed at the end; closing rolls back what was not committed.
 
     Ctrl-C interrupts the statement that runs in it.
     """
     try:
         with stopping.interruptible(raw.interrupt):
-            yield DuckDBConnection(raw, files)
+            yield kind(raw, files)
     finally:
         raw.close()

@@ -19,7 +19,7 @@ from zoho_pipeline.transform.channel_pages import pack_pages
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.duckdb_memory import fetch_with_memory, limit_memory
+from zoho_pipeline.transform.run.duckdb_memory import RoomyConnection, limit_memory
 from zoho_pipeline.transform.run.engine import (
     BUSY,
     Publication,
@@ -67,7 +67,7 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
     with _alone(warehouse):
         try:
             _prepare(warehouse.default_published_path, final)
-            opened = closing_duckdb(duckdb.connect(":memory:"), *warehouse.files)
+            opened = closing_duckdb(duckdb.connect(":memory:"), *warehouse.files, kind=RoomyConnection)
             with opened as connection, warehouse.spilling(connection):
                 connection.execute("set TimeZone = 'UTC'")
                 limit_memory(connection)
@@ -232,7 +232,7 @@ class DuckDBEngine:
 
     def create(self, statement: str) -> int:
         self._shapes = {}
-        return int(fetch_with_memory(self.connection, statement)[0][0])
+        return int(self.connection.fetch(statement)[1][0][0])
 
     def analyze(self, relation: str) -> None:
         """Do nothing: DuckDB keeps its statistics by itself."""

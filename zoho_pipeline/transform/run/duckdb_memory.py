@@ -1,8 +1,13 @@
 """The memory of DuckDB in a transform: limited, so that a machine has room for other processes, but never too small."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+import duckdb
+
 from zoho_pipeline.warehouse.connection import Connection, SqlError
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 
 MEMORY = "3GB"
 """The memory that DuckDB may use for a transform; what does not fit is spilled. A million leads took 4.7 GB without
@@ -20,19 +25,32 @@ def limit_memory(connection: Connection) -> None:
         connection.execute("reset memory_limit")
 
 
-def fetch_with_memory(connection: Connection, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a statement. One that needs more than the limit gets DuckDB's default, and so do all later ones.
+class RoomyConnection(DuckDBConnection):
+    """A session whose statements get DuckDB's default if they need more than the limit, and so do all later ones.
 
-    Raises:
-        SqlError: the statement failed, also with the default.
+    This holds for each statement of a transform: also checks and the publication can need more than a model.
     """
-    try:
-        return connection.fetch(statement)[1]
-    except SqlError as error:
+
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        try:
+            return super().execute(sql, params)
+        except SqlError as error:
+            self._make_room(error)
+            return super().execute(sql, params)
+
+    def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
+        try:
+            return super().fetch(sql, params)
+        except SqlError as error:
+            self._make_room(error)
+            return super().fetch(sql, params)
+
+    def _make_room(self, error: SqlError) -> None:
         if error.kind != "OutOfMemoryException":
-            raise
-        connection.execute("reset memory_limit")
-        return connection.fetch(statement)[1]
+            raise error
+        with suppress(duckdb.Error):  # a text of several statements may have begun a transaction: it begins anew
+            self.raw.rollback()
+        self.raw.execute("reset memory_limit")
 
 
 def _bytes(setting: str) -> float:

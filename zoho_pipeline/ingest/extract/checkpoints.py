@@ -12,7 +12,7 @@ from zoho_pipeline.ingest.extract.state import ModuleState
 from zoho_pipeline.ingest.extract.watermarks import with_proof
 from zoho_pipeline.ingest.routes.records_route import Batch
 from zoho_pipeline.ingest.routes.window import SECOND, modified
-from zoho_pipeline.zoho.read.pages import Row, without_content
+from zoho_pipeline.zoho.read.pages import SENT_ID, Row, without_content
 
 MOST_NAMELESS = 50
 """The most rows without a usable id that a state remembers. If there are more, each sync that reads them compares."""
@@ -79,6 +79,11 @@ class Checkpoints:
             return
         newest = list({**known, **read}.items())[-MOST_NAMELESS:]
         self.state = replace(self.state, doubt=True, nameless=dict(newest))
+
+    def was_rejected(self, row: Row) -> bool:
+        """Whether an earlier sync kept this row without a usable id aside. A query shows only its times, a list all."""
+        known = (self.state.nameless or {}).get(without_content(row["id"]))
+        return SENT_ID in row and known == str(row.get("Modified_Time"))
 
     def zoho_was_at(self, at: datetime | None) -> None:
         """Zoho answered a query at this instant of its clock. The latest answer counts."""

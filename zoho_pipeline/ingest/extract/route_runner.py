@@ -111,8 +111,8 @@ class RouteRunner:
         `impossible`: listed rows with an id that no record can have. They are only rejected: no call can ask for them.
         """
         tables: Tables = {}
-        if impossible:
-            self._rows.convert(list(impossible), self._module.window.now(), tables)
+        if new := [row for row in impossible if not self._checkpoints.was_rejected(row)]:
+            self._rows.convert(new, self._module.window.now(), tables)
         if ids:
             plan, read_at = self._fields.ensure(), self._module.window.now()
             if plan.basis == "catalogue" and not self._fields.complete:

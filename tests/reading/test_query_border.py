@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg2
@@ -244,6 +245,22 @@ def test_postgres_types_become_json(postgres_url: str, tmp_path: Path) -> None:
             *(1.5, [1, 2], {"a": 1}, 86400.0, "infinity", "0044-03-15 BC", "2026-01-02T01:04:00+00:00"),
             *("24:00:00", "24:00:00+02", "1" + "0" * 5000),
         ]
+    ]
+
+
+def test_numbers_in_json_keep_their_digits_on_postgres(postgres_url: str, tmp_path: Path) -> None:
+    """Python's own reader makes a float of each fraction, and reads no whole number of more than 4,300 digits."""
+    warehouse = at(postgres_url, tmp_path)
+    Raw(warehouse)
+    text = (
+        "select '{\"amount\": 12345678901234567.89}'::jsonb, '[0.30000000000000000001, 1.5, 7]'::json,"
+        " ('[' || repeat('9', 4500) || ']')::jsonb"
+    )
+    (row,) = query(warehouse, text, raw=True).rows
+    assert row == [
+        {"amount": Decimal("12345678901234567.89")},
+        [Decimal("0.30000000000000000001"), 1.5, 7],
+        ["9" * 4500],
     ]
 
 

@@ -42,6 +42,8 @@ def test_a_statement_that_needs_more_gets_more(
     run(session, LARGE)
     assert session.fetch("select count(*) from large")[1] == [(2_000_000,)]
     assert limit_of(session) == default
+    session.execute("begin")  # no transaction was left open
+    session.execute("rollback")
 
 
 def test_a_transaction_that_needs_more_gets_more(session: TransformConnection) -> None:
@@ -67,6 +69,7 @@ def test_a_dictionary_that_needs_more_gets_more(session: TransformConnection) ->
 
 def test_another_failure_keeps_the_limit(session: TransformConnection) -> None:
     session.execute("set memory_limit = '20MB'")
-    with pytest.raises(SqlError):
-        session.fetch("select * from nothing")
+    for run in (session.fetch, session.execute):
+        with pytest.raises(SqlError):
+            run("select * from nothing")
     assert limit_of(session).endswith("MiB")

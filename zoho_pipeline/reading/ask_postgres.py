@@ -20,9 +20,10 @@ from typing import Any
 import psycopg
 from psycopg import sql as compose
 from psycopg.adapt import Loader
+from psycopg.types.json import set_json_loads
 
 from zoho_pipeline.reading.limits import BATCH, Limits
-from zoho_pipeline.reading.values import json_ready
+from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import WarehouseError
 
@@ -109,6 +110,7 @@ def _opened(request: dict[str, Any]) -> "psycopg.Connection[Any]":
         loader = psycopg.adapters.get_loader(psycopg.adapters.types[name].oid, psycopg.pq.Format.TEXT)
         assert loader is not None
         connection.adapters.register_loader(name, _lenient(loader))
+    set_json_loads(from_json, connection)  # Python's own reader makes a float of each fraction
     return connection
 
 

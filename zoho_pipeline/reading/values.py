@@ -64,8 +64,12 @@ def json_text(value: Any, default: Callable[[Any], Any] | None = None, **options
 
 
 def from_json(text: str | bytes) -> Any:
-    """The value of a JSON text. A number that a float would change is a Decimal."""
-    return json.loads(text, parse_float=lambda digits: _number(Decimal(digits)))
+    """The value of a JSON text. A number that a float would change is a Decimal, or text if Python cannot read it."""
+    return json.loads(
+        text,
+        parse_float=lambda digits: _number(Decimal(digits)),
+        parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits,
+    )
 
 
 def _number(value: Decimal) -> int | float | str | Decimal | None:

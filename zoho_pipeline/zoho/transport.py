@@ -5,6 +5,7 @@ limit of size and of time, whoever reads it and whatever its status is: a few by
 """
 
 import math
+import os
 import ssl
 import time
 import zlib
@@ -18,12 +19,16 @@ from typing import Any
 import httpcore
 import httpx
 
+from zoho_pipeline.settings import SettingsError
 from zoho_pipeline.zoho.errors import AnswerTooLarge, BadAnswer, ConnectionFailed, Retryable
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=120.0)
 LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=60.0)
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 """A proxy of the environment must never get calls to these hosts, because they may use plain http."""
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 _UNPACKED_AT_ONCE = 1 << 20
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -46,7 +51,19 @@ BOUNDS = "bounds"
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
     """One context per process: loading the certificates takes 20 ms, and a sync opens one client per channel."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise SettingsError(
+            f"the certificates that the environment names cannot be read: {_named(_CERTIFICATES)} "
+            f"({error.strerror or type(error).__name__}). Set the variable to a file in PEM format, or unset it."
+        ) from None
+
+
+def _named(variables: tuple[str, ...]) -> str:
+    """Those of the variables that are set, in either spelling; without their values."""
+    found = [name for upper in variables for name in (upper, upper.lower()) if os.environ.get(name)]
+    return ", ".join(found) or ", ".join(variables)
 
 
 def new_http(
@@ -56,20 +73,31 @@ def new_http(
     transport: httpx.BaseTransport | None = None,
     timeout: httpx.Timeout | float = TIMEOUT,
 ) -> httpx.Client:
-    """An httpx client. Close it, or use it as a context manager. Reading an answer beyond its bounds is an error."""
-    client = httpx.Client(
-        base_url=base_url,
-        auth=auth,
-        transport=transport,
-        timeout=timeout,
-        limits=LIMITS,
-        verify=_tls(),
-        follow_redirects=False,
-        mounts=dict.fromkeys(_LOOPBACK),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={"User-Agent": "zoho-pipeline", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
-        event_hooks={"request": [_begin], "response": [_bound]},
-    )
+    """An httpx client. Close it, or use it as a context manager. Reading an answer beyond its bounds is an error.
+
+    Raises:
+        SettingsError: the environment names a proxy or certificates that cannot be used.
+    """
+    verify = _tls()
+    try:
+        client = httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            transport=transport,
+            timeout=timeout,
+            limits=LIMITS,
+            verify=verify,
+            follow_redirects=False,
+            mounts=dict.fromkeys(_LOOPBACK),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"User-Agent": "zoho-pipeline", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"},
+            event_hooks={"request": [_begin], "response": [_bound]},
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):  # their texts may repeat a proxy's password
+        raise SettingsError(
+            f"a proxy of the environment cannot be used: {_named(_PROXIES)}. A proxy has the form http://host:port "
+            "(SOCKS is not supported), and NO_PROXY is a list of hosts. Set the variable to that, or unset it."
+        ) from None
     for opened in (client._transport, *client._mounts.values()):
         if isinstance(opened, httpx.HTTPTransport):
             _bound_reads(opened)

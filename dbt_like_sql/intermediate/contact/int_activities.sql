@@ -22,8 +22,9 @@ calls as (
         coalesce(call_status, '') in (select value from not_happened)
         or coalesce(outgoing_call_status, '') in (select value from not_happened)
         or coalesce(outbound_call_status, '') in (select value from not_happened) as did_not_happen,
+        -- a telephone system sends -1 if it does not know the duration
         coalesce(
-            call_duration_in_seconds,
+            case when call_duration_in_seconds >= 0 then call_duration_in_seconds end,
             case
                 when regexp_matches(trim(call_duration), '^[0-9]{1,6}:[0-9]{1,2}$')
                     then

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from zoho_pipeline.channels.errors import ChannelError, InvalidSetting
 from zoho_pipeline.channels.platform import webhook_deliveries as deliveries
@@ -135,3 +135,29 @@ def test_what_ended_long_ago_is_deleted(registry: Registry) -> None:
     with registry.database.read() as transaction:
         left = set(transaction.scalars(select(tables.webhook_deliveries.c.event_id)))
     assert left == {"done6", "dead29", "waiting40"}
+
+
+@pytest.mark.parametrize("stored", ["{", "-1", '"sync.failed"', ""])
+def test_a_damaged_row_of_an_endpoint_stops_no_channel(registry: Registry, add: Add, stored: str) -> None:
+    """Its list of types is unknown, so it gets every event. The endpoint can be listed and removed."""
+    endpoint, _ = Endpoints(registry).add(URL, tenant=None, events=["connection.removed"])
+    with registry.database.write() as transaction:
+        statement = text("update registry_webhook_endpoints set events = :stored")
+        transaction.execute(statement, {"stored": stored})
+    add("acme")
+    registry.remove("acme")
+    with registry.database.read() as transaction:
+        kinds = set(transaction.scalars(select(tables.webhook_deliveries.c.type)))
+    assert kinds == {"connection.created", "connection.removed"}
+    assert Endpoints(registry).get(endpoint.id).events is None
+    Endpoints(registry).remove(endpoint.id)
+    assert Endpoints(registry).list() == []
+
+
+def test_an_endpoint_whose_row_cannot_be_read_is_removed(sqlite_settings: Settings) -> None:
+    registry = Registry(sqlite_settings)
+    endpoint, _ = Endpoints(registry).add(URL, tenant=None)
+    with registry.database.write() as transaction:
+        transaction.execute(text("update registry_webhook_endpoints set created_at = 'yesterday'"))
+    Endpoints(registry).remove(endpoint.id)
+    assert Endpoints(registry).list() == []

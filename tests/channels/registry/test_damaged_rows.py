@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,17 +12,18 @@ from tests.channels.conftest import CONNECTION, REFRESH
 from tests.channels.registry.test_registry import NOON
 from zoho_pipeline.channels.errors import DecryptionError, RegistryError
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
-from zoho_pipeline.channels.registry.model import Channel
+from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.errors import TokenThrottled
 
 Add = Callable[..., Channel]
 OTHER = Secret("1000.other0000000000000000000000000.00000000000000000000000000000000")
 SEALS = ["", "x", "no-such-key:gAAAA", "ffffffff:" + "A" * 120, "é:ü", "12345"]
 
 
-def spoil(registry: Registry, column: str, value: str | None, table: str = "registry_channels") -> None:
+def spoil(registry: Registry, column: str, value: Any, table: str = "registry_channels") -> None:
     """Write a value into a column of channel acme, as nobody but a damaged disk or a person would."""
     with registry.database.write() as connection:
         statement = text(f"update {table} set {column} = :value where channel_id = 'acme'")
@@ -98,6 +101,62 @@ def test_a_time_that_cannot_be_read_stops_only_its_channel(registry: Registry, a
     assert [channel.is_damaged for channel in registry.list()] == [True, False]
     registry.remove("acme")
     assert [channel.id for channel in registry.list()] == ["beta"]
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("registry_channels.users_licensed", "many"), ("registry_channels.edition", b"\xff\x00"),
+    ("registry_channels.tenant", b"\xff"), ("registry_channels.data_center", b"\xff"),
+    ("registry_channels.timezone", b"\xff"), ("registry_channels.set_timezone", b"\xff"),
+    ("registry_channels.scopes", "[1, 2]"), ("registry_channels.missing_scopes", "[null]"),
+    ("registry_channels.parameters", '{"topic_min_leads": [1]}'), ("registry_modules.credits", "none"),
+    ("registry_modules.rows", b"1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "value"), WRONG)
+def test_a_value_of_another_type_stops_only_its_channel(sqlite_settings: Settings, place: str, value: Any) -> None:
+    """SQLite stores any value in any column. The removal, which is the cure, reads none of them."""
+    registry = Registry(sqlite_settings)
+    registry.add("acme", REFRESH, CONNECTION)
+    registry.add("beta", OTHER, replace(CONNECTION, org_id="7000"))
+    registry.record_syncs("acme", [ModuleSync("Leads", NOON, "complete")])
+    table, _, column = place.partition(".")
+    spoil(registry, column, value, table)
+    assert [channel.is_damaged for channel in registry.list()] == [True, False]
+    with pytest.raises(RegistryError, match="zoho-pipeline channels remove acme"):
+        registry.get("acme")
+    registry.remove("acme")
+    registry.add("acme", REFRESH, CONNECTION)
+    assert [channel.is_damaged for channel in registry.list()] == [False, False]
+
+
+@pytest.mark.parametrize(("column", "value"), [("scopes", "-1"), ("scopes", "{"), ("expires_at", "never"), ("seal", 5)])
+def test_a_damaged_access_token_is_as_good_as_none(sqlite_settings: Settings, column: str, value: Any) -> None:
+    registry = Registry(sqlite_settings)
+    registry.add("acme", REFRESH, CONNECTION)
+    token = AccessToken(Secret("1000.access.token"), NOON, "https://www.zohoapis.in")
+    registry.token_store.store_access("acme", token, NOON, registry.token_store.fingerprint("acme"))
+    spoil(registry, column, value, "registry_access_tokens")
+    assert registry.token_store.access_token("acme") is None
+
+
+@pytest.mark.parametrize(("column", "value"), [("blocked_seconds", "x"), ("requested_at", "soon"), ("zoho_at", "{")])
+def test_a_damaged_count_of_token_requests_heals_in_ten_minutes(
+    sqlite_settings: Settings, column: str, value: str
+) -> None:
+    """It outlives the channel, so nobody could remove it. Until it is right again, no request is sent."""
+    budget = Registry(sqlite_settings).token_budget
+    for _ in range(9):
+        budget.spend("fp", NOON)
+    with Registry(sqlite_settings).database.write() as connection:
+        connection.execute(text(f"update registry_mints set {column} = :value"), {"value": value})
+    for minute in (0, 5):
+        with pytest.raises(TokenThrottled):
+            budget.spend("fp", NOON + timedelta(minutes=minute))
+    for _ in range(10):
+        budget.spend("fp", NOON + timedelta(minutes=11))
+    with pytest.raises(TokenThrottled):
+        budget.spend("fp", NOON + timedelta(minutes=11))
 
 
 def test_a_page_of_channels_has_the_damaged_one_and_the_others(registry: Registry, add: Add) -> None:

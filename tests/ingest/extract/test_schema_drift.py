@@ -155,6 +155,59 @@ def test_a_field_that_was_hidden_from_the_start_fills_old_rows_when_it_is_shown(
     assert "field" not in bench.sync("Leads").modules[0].route_reason
 
 
+NO_METADATA = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ"
+
+
+@pytest.mark.parametrize("scopes", [NO_METADATA, f"{NO_METADATA},ZohoCRM.coql.READ"])
+def test_without_metadata_a_field_that_is_shown_later_fills_old_rows_too(bench: SyncBench, scopes: str) -> None:
+    """Then a record shows which fields exist."""
+    bench.connect(scopes)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    bench.org.admin.hide_field("Leads", "Tier")
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    bench.sync("Leads")
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    assert bench.sync("Leads").complete
+    assert "older rows may have field Tier: the next sync reads every row again" in detail(bench)
+    assert bench.sync("Leads").complete
+    assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", ids[0], {"Company": "changed again"})
+    assert "older rows" not in (bench.sync("Leads").modules[0].detail or "")
+
+
+def test_without_metadata_queries_read_the_other_fields_from_the_first_load_on(bench: SyncBench) -> None:
+    """They name their columns. Before, they named those of the catalogue alone, and no custom field was loaded."""
+    bench.limit(queries_from=1, list_credits=99)
+    bench.connect(f"{NO_METADATA},ZohoCRM.coql.READ")
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route) == ("complete", "coql")
+    assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
+
+
+@pytest.mark.parametrize("first", [NO_METADATA, f"{NO_METADATA},ZohoCRM.coql.READ"])
+def test_metadata_that_a_later_consent_shows_fills_old_rows_once(bench: SyncBench, first: str) -> None:
+    bench.connect(first)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    bench.org.admin.hide_field("Leads", "Tier")
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    bench.sync("Leads")
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.connect(ALL_SCOPES)
+    bench.sim.clock.advance(3_600)
+    bench.org.update("Leads", ids[0], {"Company": "changed"})
+    for _ in range(2):
+        assert bench.sync("Leads").complete
+    assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
+    bench.sim.clock.advance(90_000)
+    (part,) = bench.sync("Leads").modules
+    assert (part.route, part.credits) == ("unchanged", 4)
+
+
 def test_a_field_that_somebody_has_just_made_costs_one_credit(bench: SyncBench) -> None:
     """Also if it was filled at once: the rows that have it have a new time, and are read anyway."""
     bench.connect(ALL_SCOPES)

@@ -1,5 +1,6 @@
 """A record whose id is no text costs itself alone: the page is read, and the module is never complete in silence."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,6 +87,30 @@ def test_lists_alone_go_on_past_a_record_without_an_id(bench: SyncBench) -> None
     bench.sim.clock.advance(3_600)
     assert bench.sync("Leads").complete
     assert bench.live("leads", "Leads").keys() == {made[0], *later}
+
+
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
+def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, scopes: str) -> None:
+    """An import makes many records in one second. They are on several pages, and only their values tell them apart."""
+    bench.limit(pacing=replace(bench.limits.pacing, query_rows=200))
+    bench.connect(scopes)
+    made = leads(bench, 450)
+    odd = [made[n] for n in (3, 250, 410, 430)]
+    for id_ in odd:
+        bench.org.garble("Leads", id_, "id", "null")
+    assert bench.sync("Leads").complete
+    assert bench.live("leads", "Leads").keys() == set(made) - set(odd)
+    assert len(rejected(bench)) == 4
+    assert all(any(f'"L{n}"' in row["value"] for row in rejected(bench)) for n in (3, 250, 410, 430))
+    bench.org.update("Leads", made[0], {"Company": "new"})
+    bench.sim.clock.advance(3_600)
+    (part,) = bench.sync("Leads").modules
+    assert part.outcome == "complete"
+    assert len(rejected(bench)) == 4
+    if scopes == QUERIES:
+        assert "4 records of Zoho have no usable id" in part.detail
+        assert "compared" not in part.detail
+        check_quiet(bench)
 
 
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])

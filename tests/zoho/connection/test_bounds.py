@@ -19,7 +19,7 @@ import pytest
 from scripts.production import ROOT
 from tests.zoho.conftest import CLIENT_ID, CLIENT_SECRET, Zoho
 from tests.zoho.wire import DATE, JSON, Tokens, Wire, client_on
-from zoho_pipeline.settings import Secret
+from zoho_pipeline.settings import Secret, SettingsError
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
@@ -86,7 +86,7 @@ def test_the_accounts_server_has_the_same_bound(simulator: Any, kind: str) -> No
 _IN_A_PROCESS = """
 import resource, sys
 from tests.zoho.conftest import MintingTokens, CLIENT_ID, CLIENT_SECRET
-from zoho_pipeline.settings import Secret
+from zoho_pipeline.settings import Secret, SettingsError
 from zoho_pipeline.zoho import errors
 from zoho_pipeline.zoho.accounts.data_centers import DataCenters
 from zoho_pipeline.zoho.connection.client import ZohoClient
@@ -225,6 +225,33 @@ def test_a_proxy_that_trickles_ends_in_time_too(monkeypatch: pytest.MonkeyPatch,
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with new_http(timeout=60) as client, pytest.raises(httpx.ReadTimeout):
             client.get(url, extensions={BOUNDS: Bounds(seconds=0.2, head_seconds=0.2)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://user:s3cret-word@127.0.0.1:1080"), ("https_proxy", "foo://user:s3cret-word@proxy:1"),
+        ("HTTP_PROXY", "http://user:s3cret-word@[::1"), ("NO_PROXY", "[::"),
+    ],
+)  # fmt: skip
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}.*unset it") as caught:
+        new_http()
+    assert "s3cret-word" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSLKEYLOGFILE"])
+def test_certificates_that_cannot_be_read_are_named(name: str, tmp_path: Path) -> None:
+    program = "from zoho_pipeline.zoho.transport import new_http\nnew_http()\n"  # a process reads them once
+    env = {"PATH": os.environ.get("PATH", ""), name: str(tmp_path / "no" / "such")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=env, check=False
+    )
+    assert f"SettingsError: the certificates that the environment names cannot be read: {name}" in done.stderr
 
 
 def test_a_release_of_httpx_without_the_pool_opens_no_client() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select
 
 from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting
 from zoho_pipeline.channels.platform.tenants import check_tenant
-from zoho_pipeline.channels.registry.channel_events import TYPES
+from zoho_pipeline.channels.registry.channel_events import TYPES, stored_types, types_of
 from zoho_pipeline.channels.registry.platform_tables import webhook_deliveries, webhook_endpoints
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.token_store import WEBHOOK
@@ -89,16 +89,18 @@ class Endpoints:
         counts = counts.group_by(webhook_deliveries.c.endpoint_id, webhook_deliveries.c.status)
         with self._database.read() as transaction:
             numbers = {(row[0], row[1]): int(row[2]) for row in transaction.execute(counts)}
-            every = select(webhook_endpoints).order_by(webhook_endpoints.c.created_at, webhook_endpoints.c.id)
+            shown = [column for column in webhook_endpoints.c if column.name not in ("secret_seal", "events")]
+            every = select(*shown, stored_types().label("types")).order_by(
+                webhook_endpoints.c.created_at, webhook_endpoints.c.id
+            )
             rows = [dict(row) for row in transaction.execute(every).mappings()]
             problems = {row["id"]: transaction.scalar(_last_problem(row["id"])) for row in rows}
         found = []
         for row in rows:
-            row.pop("secret_seal")
-            events, mine = row.pop("events"), row["id"]
+            types, mine = types_of(row.pop("types")), row["id"]
             waiting = sum(numbers.get((mine, status), 0) for status in ("waiting", "sending"))
             row |= {"waiting": waiting, "dead": numbers.get((mine, "dead"), 0), "last_problem": problems[mine]}
-            found.append(Endpoint(**row, events=None if events is None else tuple(events)))
+            found.append(Endpoint(**row, events=types))
         return found
 
     def get(self, endpoint_id: str) -> Endpoint:
@@ -121,9 +123,10 @@ class Endpoints:
 
     def remove(self, endpoint_id: str) -> None:
         """Delete an endpoint and what waits for it. ChannelError: there is no such endpoint."""
-        self.get(endpoint_id)
-        with self._database.write() as transaction:
-            transaction.execute(delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id))
+        with self._database.write() as transaction:  # nothing of the row is read: it may be damaged
+            found = transaction.execute(delete(webhook_endpoints).where(webhook_endpoints.c.id == endpoint_id)).rowcount
+        if not found:
+            self.get(endpoint_id)
 
 
 def new_signing_secret() -> Secret:

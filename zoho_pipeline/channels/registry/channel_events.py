@@ -11,7 +11,8 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, type_coerce
+from sqlalchemy.types import NullType
 
 from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -134,7 +135,23 @@ def _subscribers(connection: Connection, tenant: str | None, kind: str) -> list[
     if kind not in TYPES:
         return []
     endpoints = tables.webhook_endpoints
-    wanted = select(endpoints.c.id, endpoints.c.events).where(
+    wanted = select(endpoints.c.id, stored_types()).where(
         endpoints.c.disabled_at.is_(None), or_(endpoints.c.tenant.is_(None), endpoints.c.tenant == tenant)
     )
-    return [row.id for row in connection.execute(wanted) if row.events is None or kind in row.events]
+    found = [(id_, types_of(stored)) for id_, stored in connection.execute(wanted)]
+    return [id_ for id_, types in found if types is None or kind in types]
+
+
+def stored_types() -> ColumnElement[Any]:
+    """The column of an endpoint's types as it is stored, for `types_of`."""
+    return type_coerce(tables.webhook_endpoints.c.events, NullType())
+
+
+def types_of(stored: Any) -> tuple[str, ...] | None:
+    """The types of events that an endpoint gets; None means all. A damaged list means all too: a row that cannot be
+    read must neither lose an event nor stop what the event is about."""
+    try:
+        types = json.loads(stored) if isinstance(stored, str) else None
+    except ValueError:
+        return None
+    return tuple(map(str, types)) if isinstance(types, list) else None

@@ -1,6 +1,6 @@
 """Channels as rows of the registry: how they are read, and which columns a connection fills."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -222,12 +222,19 @@ def _damaged(connection: Connection, channel_id: str) -> Channel:
     )
 
 
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
 def _channel(row: dict[str, Any]) -> Channel:
     tables.require_types(row, _CHANNEL_TYPES)
     for secret in _SECRETS:
         del row[secret]
-    if not all(isinstance(row[name], dict) for name in ("field_map", "lead_source_map", "parameters")):
-        raise TypeError("a setting is no object")
+    settings = [row[name] for name in ("field_map", "lead_source_map", "parameters")]
+    if not all(isinstance(setting, dict) and _are_texts(setting.values()) for setting in settings):
+        raise TypeError("a setting is no object of texts")
+    if not _are_texts([*(row["scopes"] or ()), *row["missing_scopes"]]):
+        raise TypeError("a scope is no text")
     if row["status"] not in STATUSES:
         raise ValueError("a status that this version does not know")
     set_timezone, set_currency = row.pop("set_timezone"), row.pop("set_currency")

@@ -75,13 +75,13 @@ def types_of(table: Table) -> Types:
 
 
 def require_types(row: Mapping[Any, Any], types: Types) -> None:
-    """TypeError: a value has another type than its column. Null is a value of each type.
+    """DamagedValue: a value has another type than its column. Null is a value of each type.
 
     SQLite keeps a value of every type in every column, and gives it back as it is.
     """
     for name, known in types:
         if row[name] is not None and not isinstance(row[name], known):
-            raise TypeError(f"{name} has a value of another type")
+            raise DamagedValue(f"{name} has a value of another type")
 
 
 metadata = MetaData()

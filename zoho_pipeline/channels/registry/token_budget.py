@@ -17,9 +17,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.registry.tables import token_requests
+from zoho_pipeline.channels.errors import DamagedValue
+from zoho_pipeline.channels.registry.tables import require_types, token_requests, types_of
 from zoho_pipeline.zoho.errors import TokenThrottled
 
+_TYPES = types_of(token_requests)
 LIMIT = 10
 WINDOW = timedelta(minutes=10, seconds=5)
 """Zoho's ten minutes, and five seconds for the time that a request and its answer travel."""
@@ -127,8 +129,17 @@ class TokenBudget:
         """Why no request may be sent, and for how long; None if one may be sent."""
         own = token_requests.c.refresh_fingerprint == fingerprint
         recent = select(token_requests).where(own, token_requests.c.requested_at > now - _ROWS_KEPT)
+        try:
+            rows = [dict(row) for row in connection.execute(recent).mappings()]
+            for row in rows:
+                require_types(row, _TYPES)
+        except DamagedValue:  # nobody knows how many there were; with this row, the count is right in ten minutes
+            connection.execute(delete(token_requests).where(own))
+            block = {"refresh_fingerprint": fingerprint, "requested_at": now, "zoho_at": zoho_now}
+            connection.execute(insert(token_requests).values(block | {"blocked_seconds": WINDOW.total_seconds()}))
+            return "the registry's count of requests was damaged, and begins anew", WINDOW
         blocks, requests = [], []
-        for row in connection.execute(recent).mappings():
+        for row in rows:
             age = now - row["requested_at"]
             if zoho_now is not None and row["zoho_at"] is not None:
                 age = max(age, zoho_now - row["zoho_at"])

@@ -7,15 +7,23 @@ from datetime import datetime
 from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import DecryptionError, UnknownChannel
+from zoho_pipeline.channels.errors import DamagedValue, DecryptionError, UnknownChannel
 from zoho_pipeline.channels.registry.encryption import Encryptor, fingerprint
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions, webhook_endpoints
-from zoho_pipeline.channels.registry.tables import access_tokens, channels, form_channels, form_keys
+from zoho_pipeline.channels.registry.tables import (
+    access_tokens,
+    channels,
+    form_channels,
+    form_keys,
+    require_types,
+    types_of,
+)
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
 log = logging.getLogger(__name__)
 
+_ACCESS_TYPES = types_of(access_tokens)
 REFRESH, ACCESS, WEBHOOK, PUSH = "refresh", "access", "webhook", "push"
 FORM_SALT, FORM_SECRET = "form salt", "form secret"
 
@@ -65,7 +73,7 @@ class TokenStore:
     def access_token(self, channel_id: str) -> AccessToken | None:
         """The stored access token, expired or not, if it was made with the channel's present refresh token.
 
-        One that no key decrypts is as good as none: the refresh token gives another one.
+        One that no key decrypts, or whose row is damaged, is as good as none: the refresh token gives another one.
         """
         query = (
             select(access_tokens)
@@ -74,12 +82,12 @@ class TokenStore:
             .where(access_tokens.c.refresh_fingerprint == channels.c.refresh_fingerprint)
         )
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        try:
-            return None if row is None else self._access_token(row)
-        except DecryptionError as error:
-            log.info("%s", error)
-            return None
+            try:
+                row = connection.execute(query).one_or_none()
+                return None if row is None else self._access_token(row)
+            except (DecryptionError, DamagedValue) as error:
+                log.info("the access token of channel %s is not used: %s", channel_id, error)
+                return None
 
     def store_access(self, channel_id: str, token: AccessToken, asked_at: datetime, refresh_fingerprint: str) -> None:
         """Replace the channel's access token. It is used only while its refresh token is the channel's."""
@@ -163,7 +171,10 @@ class TokenStore:
 
     def _access_token(self, row: Row[tuple[object, ...]]) -> AccessToken:
         values = row._mapping
+        require_types(values, _ACCESS_TYPES)
         scopes = values["scopes"]
+        if not isinstance(scopes, list | None):
+            raise DamagedValue("the scopes are no list")
         return AccessToken(
             value=self._encryptor.decrypt(values["seal"], values["channel_id"], ACCESS),
             expires_at=values["expires_at"],

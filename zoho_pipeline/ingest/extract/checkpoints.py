@@ -12,7 +12,7 @@ from zoho_pipeline.ingest.extract.state import ModuleState
 from zoho_pipeline.ingest.extract.watermarks import with_proof
 from zoho_pipeline.ingest.routes.records_route import Batch
 from zoho_pipeline.ingest.routes.window import SECOND, modified
-from zoho_pipeline.zoho.read.pages import Row
+from zoho_pipeline.zoho.read.pages import SENT_ID, Row, without_content
 
 MOST_NAMELESS = 50
 """The most rows without a usable id that a state remembers. If there are more, each sync that reads them compares."""
@@ -74,10 +74,16 @@ class Checkpoints:
     def _doubt_nameless(self) -> None:
         """A row without a usable id may be a new version of a stored record, and the cursor passes it: compare once."""
         known = self.state.nameless or {}
-        if self._rows.nameless.items() <= known.items() or not self._module.spec.has_deletions:
+        read = {without_content(id_): at for id_, at in self._rows.nameless.items()}
+        if read.items() <= known.items() or not self._module.spec.has_deletions:
             return
-        newest = list({**known, **self._rows.nameless}.items())[-MOST_NAMELESS:]
+        newest = list({**known, **read}.items())[-MOST_NAMELESS:]
         self.state = replace(self.state, doubt=True, nameless=dict(newest))
+
+    def was_rejected(self, row: Row) -> bool:
+        """Whether an earlier sync kept this row without a usable id aside. A query shows only its times, a list all."""
+        known = (self.state.nameless or {}).get(without_content(row["id"]))
+        return SENT_ID in row and known == str(row.get("Modified_Time"))
 
     def zoho_was_at(self, at: datetime | None) -> None:
         """Zoho answered a query at this instant of its clock. The latest answer counts."""

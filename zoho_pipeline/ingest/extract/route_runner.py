@@ -15,6 +15,8 @@ from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
 from zoho_pipeline.zoho.errors import Permanent
+from zoho_pipeline.zoho.parsing import is_digits
+from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -54,6 +56,8 @@ class RouteRunner:
         """
         limits = self._module.limits
         resume = None if self._module.full else self._checkpoints.state.bulk
+        if resume is None:
+            self._look_at_one_record()
         choice = route_choice.choose(self._options(rows, bulk=bulk), limits)
         self._report.route_reason = f"{why}: {choice.reason}"
         if resume is not None or choice.route == "bulk":
@@ -107,8 +111,8 @@ class RouteRunner:
         `impossible`: listed rows with an id that no record can have. They are only rejected: no call can ask for them.
         """
         tables: Tables = {}
-        if impossible:
-            self._rows.convert(list(impossible), self._module.window.now(), tables)
+        if new := [row for row in impossible if not self._checkpoints.was_rejected(row)]:
+            self._rows.convert(new, self._module.window.now(), tables)
         if ids:
             plan, read_at = self._fields.ensure(), self._module.window.now()
             if plan.basis == "catalogue" and not self._fields.complete:
@@ -158,6 +162,18 @@ class RouteRunner:
         if there is None:
             return False
         return there.changed is not None and there.changed < since and (there.converted or there.changed) < since
+
+    def _look_at_one_record(self) -> None:
+        """Without metadata, one record shows which fields exist. Lists look by themselves; queries and jobs do not."""
+        if self._fields.complete or not self.can_query:
+            return
+        try:
+            rows = coql.ids(self._client, self._spec.module, limit=1).rows
+        except coql_route.REFUSALS as refused:
+            self.refuse_queries(refused)
+            return
+        if rows and is_digits(rows[0]["id"]):
+            self._fields.widen(rows[0]["id"])
 
     def _options(self, rows: int | None, bulk: bool) -> route_choice.RouteOptions:
         module, plan = self._spec.module, self._fields.plan

@@ -70,12 +70,13 @@ class ModuleFields:
 
     def widen(self, id_: str) -> bool:
         """Add the fields that a single record shows to the plan. Returns whether there were new ones."""
-        spec = self._module.spec
+        spec, state = self._module.spec, self._checkpoints.state
         whole = records.get_one(self._module.client, spec.module, id_)
         wider = plan_from_record(spec.table, whole or ())
-        if not set(wider.names) - set(self.plan.names):
+        new = set(wider.names) - set(self.plan.names)
+        if not new:
             return False
-        self._checkpoints.state = replace(self._checkpoints.state, names=wider.names)
+        self._checkpoints.state = replace(state, names=wider.names, again=state.again or self._fill(new))
         self.plan = wider
         return True
 
@@ -97,9 +98,8 @@ class ModuleFields:
         back = set(state.gone or ()) & plan.types.keys()
         if back:
             self._module.report.note(f"field {_some(back)} is back: the next sync reads every row again")
-        new = plan.types.keys() - (state.fields or plan.types).keys() - back
-        if filled := not back and self._may_be_filled(new):
-            self._module.report.note(f"older rows may have field {_some(new)}: the next sync reads every row again")
+        known = state.fields or state.names or spec.table.api_fields  # the names, if there was no metadata before
+        filled = not back and self._fill((plan.types.keys() & set(plan.names)) - set(known))
         self._checkpoints.state = replace(
             self._checkpoints.state,
             fields=dict(plan.types),
@@ -108,6 +108,12 @@ class ModuleFields:
             again=state.again or bool(back) or filled,
         )
         return plan
+
+    def _fill(self, new: Iterable[str]) -> bool:
+        """Whether the next sync must read every row for these new fields. The report says so."""
+        if filled := self._may_be_filled(new):
+            self._module.report.note(f"older rows may have field {_some(new)}: the next sync reads every row again")
+        return filled
 
     def _may_be_filled(self, new: Iterable[str]) -> bool:
         """Whether rows that this sync does not read have a value in one of these new fields.

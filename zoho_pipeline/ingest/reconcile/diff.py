@@ -4,7 +4,7 @@ Some changes leave no trace: a merge whose loser is in no list, a restore that m
 rule shows or hides. So ids are compared, by the cheapest route, and what differs is repaired in the same sync.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -57,10 +57,10 @@ def source_versions(
     """Every record that Zoho shows, created before the window's end: (route, id → version)."""
     if by_query:
         try:
-            return "coql", dict(_queried(client, module, window.hi))
+            return "coql", _by_id(_queried(client, module, window.hi))
         except QUERY_REFUSED:
             pass
-    return "records", dict(_listed(client, module, window))
+    return "records", _by_id(_listed(client, module, window))
 
 
 def stored_versions(
@@ -102,6 +102,18 @@ def difference(route: str, source: Mapping[str, Version], stored: Mapping[str, V
 
 def _differs(source: int | None, stored: int | None) -> bool:
     return source is not None and source != stored
+
+
+def _by_id(versions: Iterable[tuple[str, Version]]) -> dict[str, Version]:
+    """Id → version. Two rows without a usable id may have one name, if they are on different pages: both count."""
+    found: dict[str, Version] = {}
+    pages: dict[str, int] = {}
+    for id_, version in versions:
+        if id_ in found and not is_digits(id_):
+            pages[id_] = pages.get(id_, 1) + 1
+            id_ = f"{id_} / {pages[id_]}"
+        found[id_] = version
+    return found
 
 
 def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tuple[str, Version]]:

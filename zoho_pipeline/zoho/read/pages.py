@@ -18,6 +18,7 @@ MOST_PER_PAGE = 200
 SENT_ID = "$sent_id"
 """The key under which a row without a usable id has what Zoho sent in its place. No column is read from a `$…` key."""
 
+_NAMELESS = "no id "
 _TIMES = ("Created_Time", "Modified_Time", "deleted_time", "created_time")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -87,7 +88,8 @@ def with_text_ids(rows: list[Row]) -> list[Row]:
 
     A whole number is taken by its exact digits: `parsing` reads no whole number as a float. A row with anything else,
     or without an id, gets an id that no record has, and keeps what was sent under SENT_ID. So it is counted, compared
-    and rejected as one row. The name is made of its times, which all routes show: it is the same in each sync.
+    and rejected as one row. The name is made of its times, which all routes show (see `without_content`), and of its
+    other values: two records of one import have the same times, and may be on different pages.
     """
     named: dict[str, int] = {}
     for row in rows:
@@ -97,9 +99,19 @@ def with_text_ids(rows: list[Row]) -> list[Row]:
         if type(sent) is int and sent >= 0:
             row["id"] = str(sent)
             continue
-        times = repr([row.get(name) for name in _TIMES]).encode("utf-8", "backslashreplace")
-        name = f"no id {sha256(times).hexdigest()[:12]}"
+        times = [row.get(name) for name in _TIMES]
+        values = [(name, row[name]) for name in sorted(row) if not name.startswith("$")]
+        name = f"{_NAMELESS}{_digest(times)} {_digest(values)}"
         named[name] = named.get(name, 0) + 1
         row["id"] = name if named[name] == 1 else f"{name} {named[name]}"
         row[SENT_ID] = sent
     return rows
+
+
+def without_content(id_: str) -> str:
+    """The part of a name of `with_text_ids` that is the same on each route; any other id as it is."""
+    return " ".join(id_.split(" ")[:3]) if id_.startswith(_NAMELESS) else id_
+
+
+def _digest(values: list[Any]) -> str:
+    return sha256(repr(values).encode("utf-8", "backslashreplace")).hexdigest()[:12]

@@ -7,12 +7,20 @@ import pytest
 from sqlalchemy import update
 
 from tests.push.conftest import PushBench
+from tests.push.test_lanes import sync
 from tests.push.test_subscription import DAY, runner_of_channels, subscription
+from tests.writeback.conftest import PACING as WRITE_PACING
+from tests.writeback.conftest import QUICK as QUICK_WRITES
+from tests.writeback.conftest import WORDS
 from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.push.agree import UNCONFIRMED
+from zoho_pipeline.reading.leads import KnownLead
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.writeback import claims, wishes
+from zoho_pipeline.writeback.sending import Sending
+from zoho_pipeline.writeback.switch import switch_on
 
 WATCH = "/actions/watch"
 
@@ -114,6 +122,29 @@ def test_a_machine_that_slept_is_not_told_at_once_that_zoho_is_silent(bench: Pus
     assert judged(bench, None, 2 * DAY) == "on", "without a change there is nothing to hear"
     assert judged(bench, timedelta(0), timedelta(hours=11)) == "on"
     assert judged(bench, timedelta(0), timedelta(hours=13)) == "stopped"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_change_of_ours_that_zoho_does_not_tell_us_of_was_not_missed(synced: PushBench, is_told: bool) -> None:
+    """Where write-back alone changed leads, the subscription counted as stopped after a day."""
+    place, org, ids = synced.place, synced.org, [row["id"] for row in synced.org.rows("Leads")]
+    place.sim.switches.update(push_own_changes=is_told)
+    switch_on(place.registry, place.registry.get("acme"), WORDS, pacing=WRITE_PACING)
+    sync(synced)
+    place.sim.clock.advance(2)
+    wishes.ask(place.registry, "acme", wishes.Wish(KnownLead(ids[0], None, False, None), "contacted"), "key:test")
+    (claimed,) = claims.claim(place.registry, "w", 1, QUICK_WRITES)
+    Sending(place.registry, "w", QUICK_WRITES).send(claimed)
+    assert org.row("Leads", ids[0])["Lead_Status"] == "Contacted"
+    org_events = list(org.subscriptions)
+    synced.told()
+    sync(synced)
+    assert (synced.row().missed, synced.row().silent_since) == (0, None)
+    del org.subscriptions[org_events[0]]
+    place.sim.clock.advance(2)  # that Zoho's clock jumps makes the first notification of this lead look newer
+    org.update("Leads", ids[1 if is_told else 0], {"Company": "Untold"})  # by a person
+    sync(synced)
+    assert (synced.row().missed, synced.row().silent_since is None) == (1, False)
 
 
 def test_a_channel_whose_token_no_key_decrypts_can_be_removed_with_push_on(bench: PushBench) -> None:

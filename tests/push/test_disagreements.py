@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from tests.ingest.conftest import QUICK
 from tests.push.conftest import PushBench
 from tests.push.test_lanes import sync
 from tests.push.test_subscription import DAY, runner_of_channels, subscription
@@ -54,6 +55,19 @@ def test_a_second_switching_on_that_fails_is_mended_by_the_worker(
     assert (bench.row().state, bench.subscriber.due()) == ("on", [])
     assert bench.secrets()["hook"] in subscription(bench).notify_url
     assert "Deals.all" in subscription(bench).events, "what was subscribed before the failure"
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_nothing_is_left_at_zoho_of_a_first_switching_on_whose_answer_was_lost(bench: PushBench, at: int) -> None:
+    """Zoho went on to deliver to a hook that nobody heard, for a week, and `push off` did not know of it."""
+    bench.connect()
+    tries = QUICK.pacing.attempts
+    bench.place.sim.faults.next(tries, "reset_after", path=WATCH, after=at)  # the change, or the reading after it
+    with pytest.raises(PipelineError):
+        bench.subscriber.turn_on("acme", ["Leads"])
+    assert (bench.place.sim.faults.pending, list(bench.org.subscriptions)) == (0, [])
+    bench.subscriber.turn_on("acme", ["Leads"])
+    assert len(bench.org.subscriptions) == 1
 
 
 def test_an_answer_that_names_one_module_is_completed_by_the_reading(bench: PushBench) -> None:

@@ -168,16 +168,21 @@ def supersede(transaction: Connection, wish: Writeback, worker: str, now: dateti
 
     Args:
         builds_on: that one also expects what this one expected. Not so if somebody changed the lead after Zoho had
-            carried out this wish: that edit is news for both.
+            carried out this wish: that edit is news for the newer one, and this one is done.
     """
     newer = newer_wish(transaction, wish)
     if newer is None:
         return False
-    values: dict[str, Any] = {"only_if": is_mine(worker, now), **NO_MARK}
+    mine = is_mine(worker, now)
+    if not builds_on:
+        detail = (
+            f"Zoho carried out the change, and somebody changed the lead after it. The newer wish {newer.id} follows."
+        )
+        return move(transaction, wish, "done", who="worker", now=now, code=NOT_READ, detail=detail, only_if=mine)
+    values: dict[str, Any] = {"only_if": mine, **NO_MARK}
     values |= {"code": "superseded", "detail": f"The newer wish {newer.id} takes its place."}
     ended = move(transaction, wish, "superseded", who="worker", now=now, **values)
-    if builds_on:
-        pass_on(transaction, wish)
+    pass_on(transaction, wish)
     return ended
 
 

@@ -98,7 +98,14 @@ def ready_for_writeback(built: Built, words: list[str], example: str) -> str:
         registry = Registry(load_settings({"ZOHO_PIPELINE_HOME": str(built.home)}))
         now = registry.database.now()
         row = {"id": words[2], "channel_id": "acme", "lead_id": "1", "status": "contacted", "desired": "Contacted"}
-        row |= {"expected_zoho": [], "state": "conflict", "tries": 0, "created_at": now, "queued_at": now}
+        row |= {
+            "zoho_status": "Lost Lead",
+            "expected_zoho": [],
+            "state": "conflict",
+            "tries": 0,
+            "created_at": now,
+            "queued_at": now,
+        }
         with registry.database.write() as transaction:
             transaction.execute(writebacks.insert().values(row))
     return example

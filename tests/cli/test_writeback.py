@@ -1,6 +1,10 @@
 """The commands of write-back: what they switch, refuse with which code, and print."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from zoho_pipeline.cli import main
 from zoho_pipeline.simulator.state.fields import Pick
 
 __all__ = ["bench", "registry_env"]
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Result]
 MAP = {"to_zoho": {"contacted": "Contacted", "new": "Not Contacted"}, "from_zoho": {"Contacted": "contacted"}}
 
@@ -120,6 +125,58 @@ def test_resolve(run: Run, bench: Bench) -> None:
     assert document(run("resolve", wish.id, "keep", "--format", "json"))["state"] == "kept"
     assert run("resolve", "wb_none", "force").exit_code == 1
     assert run("resolve", wish.id, "perhaps").exit_code == 2
+
+
+@pytest.mark.parametrize("choice", ["keep", "force"])
+def test_a_decision_names_the_status_that_was_seen(run: Run, bench: Bench, choice: str) -> None:
+    """Another conflict may wait by the time a person has read the list: the page refused that, the command did not."""
+    bench.on(policy="hold")
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Lost Lead"})
+    wish = bench.ask("contacted")
+    bench.drain()
+    (seen,) = document(run("status", "acme", "--format", "json"))["waiting"]
+    run("resolve", wish.id, "force")
+    bench.sim.clock.advance(2)
+    bench.org.update("Leads", bench.lead, {"Lead_Status": None})
+    bench.drain()
+    stale = run("resolve", wish.id, choice, "--found-status", seen["found_status"])
+    assert (stale.exit_code, stale.stderr.count("\n")) == (1, 1)
+    assert "no status now. Nothing was decided" in stale.stderr
+    assert bench.get(wish).waits_for_a_person
+    said = run("resolve", wish.id, choice, "--found-status", "")
+    assert (said.exit_code, "no status" in said.output) == (0, True)
+    assert not bench.get(wish).waits_for_a_person
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_in_a_terminal_it_shows_the_status_and_asks(
+    bench: Bench, settings_env: Callable[..., dict[str, str]], answer: str
+) -> None:
+    bench.on(policy="hold")
+    bench.org.update("Leads", bench.lead, {"Lead_Status": "Lost Lead"})
+    wish = bench.ask("contacted")
+    bench.drain()
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT))
+    command = (
+        sys.executable,
+        "-c",
+        "from zoho_pipeline.cli import main; main()",
+        "writeback",
+        "resolve",
+        wish.id,
+        "force",
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command, env={"PATH": os.environ["PATH"], **env}, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())
+        out, err = process.communicate(timeout=120)
+    os.close(ours)
+    os.close(theirs)
+    assert f"Lead {bench.lead} has 'Lost Lead' in Zoho. Write 'Contacted' over it?".encode() in err
+    assert (process.returncode, b"over 'Lost Lead'" in out) == ((0, True) if answer == "y" else (1, False))
+    assert bench.get(wish).waits_for_a_person == (answer == "n")
 
 
 def test_unknown_channels_and_channels_that_were_never_on(run: Run, bench: Bench) -> None:

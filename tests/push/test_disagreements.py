@@ -6,13 +6,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from tests.ingest.conftest import QUICK
 from tests.push.conftest import PushBench
+from tests.push.test_lanes import sync
 from tests.push.test_subscription import DAY, runner_of_channels, subscription
+from tests.writeback.conftest import PACING as WRITE_PACING
+from tests.writeback.conftest import QUICK as QUICK_WRITES
+from tests.writeback.conftest import WORDS
 from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.registry import platform_tables as tables
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.push.agree import UNCONFIRMED
+from zoho_pipeline.reading.leads import KnownLead
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.writeback import claims, wishes
+from zoho_pipeline.writeback.sending import Sending
+from zoho_pipeline.writeback.switch import switch_on
 
 WATCH = "/actions/watch"
 
@@ -46,6 +55,19 @@ def test_a_second_switching_on_that_fails_is_mended_by_the_worker(
     assert (bench.row().state, bench.subscriber.due()) == ("on", [])
     assert bench.secrets()["hook"] in subscription(bench).notify_url
     assert "Deals.all" in subscription(bench).events, "what was subscribed before the failure"
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_nothing_is_left_at_zoho_of_a_first_switching_on_whose_answer_was_lost(bench: PushBench, at: int) -> None:
+    """Zoho went on to deliver to a hook that nobody heard, for a week, and `push off` did not know of it."""
+    bench.connect()
+    tries = QUICK.pacing.attempts
+    bench.place.sim.faults.next(tries, "reset_after", path=WATCH, after=at)  # the change, or the reading after it
+    with pytest.raises(PipelineError):
+        bench.subscriber.turn_on("acme", ["Leads"])
+    assert (bench.place.sim.faults.pending, list(bench.org.subscriptions)) == (0, [])
+    bench.subscriber.turn_on("acme", ["Leads"])
+    assert len(bench.org.subscriptions) == 1
 
 
 def test_an_answer_that_names_one_module_is_completed_by_the_reading(bench: PushBench) -> None:
@@ -114,6 +136,29 @@ def test_a_machine_that_slept_is_not_told_at_once_that_zoho_is_silent(bench: Pus
     assert judged(bench, None, 2 * DAY) == "on", "without a change there is nothing to hear"
     assert judged(bench, timedelta(0), timedelta(hours=11)) == "on"
     assert judged(bench, timedelta(0), timedelta(hours=13)) == "stopped"
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_change_of_ours_that_zoho_does_not_tell_us_of_was_not_missed(synced: PushBench, is_told: bool) -> None:
+    """Where write-back alone changed leads, the subscription counted as stopped after a day."""
+    place, org, ids = synced.place, synced.org, [row["id"] for row in synced.org.rows("Leads")]
+    place.sim.switches.update(push_own_changes=is_told)
+    switch_on(place.registry, place.registry.get("acme"), WORDS, pacing=WRITE_PACING)
+    sync(synced)
+    place.sim.clock.advance(2)
+    wishes.ask(place.registry, "acme", wishes.Wish(KnownLead(ids[0], None, False, None), "contacted"), "key:test")
+    (claimed,) = claims.claim(place.registry, "w", 1, QUICK_WRITES)
+    Sending(place.registry, "w", QUICK_WRITES).send(claimed)
+    assert org.row("Leads", ids[0])["Lead_Status"] == "Contacted"
+    org_events = list(org.subscriptions)
+    synced.told()
+    sync(synced)
+    assert (synced.row().missed, synced.row().silent_since) == (0, None)
+    del org.subscriptions[org_events[0]]
+    place.sim.clock.advance(2)  # that Zoho's clock jumps makes the first notification of this lead look newer
+    org.update("Leads", ids[1 if is_told else 0], {"Company": "Untold"})  # by a person
+    sync(synced)
+    assert (synced.row().missed, synced.row().silent_since is None) == (1, False)
 
 
 def test_a_channel_whose_token_no_key_decrypts_can_be_removed_with_push_on(bench: PushBench) -> None:

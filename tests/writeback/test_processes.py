@@ -20,12 +20,12 @@ from zoho_pipeline.zoho.connection.server_clock import parse_time
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_and_kill(bench: Bench, env: dict[str, str]) -> None:
-    """Start a sender, kill it with SIGKILL between its change and the record of it, and end its lease."""
+def run_and_kill(bench: Bench, env: dict[str, str], is_time: Callable[[], object]) -> None:
+    """Start a sender, kill it with SIGKILL at a time, and end its lease."""
     command = (sys.executable, "-m", "tests.writeback.working")
     process = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **env}, stderr=subprocess.PIPE, text=True)
     try:
-        wait_for(lambda: bench.puts() or process.poll() is not None, 120)
+        wait_for(lambda: is_time() or process.poll() is not None, 120)
         assert process.poll() is None
         process.send_signal(signal.SIGKILL)
     finally:
@@ -43,7 +43,7 @@ def test_a_change_whose_record_was_killed_is_our_own(
     env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT), **registry_env)
     wish = bench.ask("contacted")
     bench.sim.faults.next(1, "slow", "/crm/v7/Leads/", after=2, seconds=8.0)  # the look after the change
-    run_and_kill(bench, env)
+    run_and_kill(bench, env, bench.puts)
     left = bench.get(wish)
     assert (left.state, left.worker) == ("sending", "dying")
     assert left.sending_since is not None
@@ -96,6 +96,26 @@ def test_a_killed_worker_leaves_one_change_and_a_true_record(
     wait_for(lambda: all(call.status for call in bench.puts()), 30)
     assert [call.status for call in bench.puts()].count(200) == 1, "one change took effect, and no other one"
     assert bench.kinds() == ["writeback.done"]
+
+
+def test_a_worker_that_is_killed_after_a_lost_change_leaves_the_time_of_that_change(
+    bench: Bench, settings_env: Callable[..., dict[str, str]]
+) -> None:
+    """Zoho carried the change out, and three seconds later a person took it back. The next worker wrote over that."""
+    env = settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{bench.sim.url}"}}', PYTHONPATH=str(ROOT))
+
+    def restore() -> None:
+        bench.sim.clock.advance(3)
+        bench.org.update("Leads", bench.lead, {"Lead_Status": "Not Contacted"})
+
+    path = f"/crm/v7/Leads/{bench.lead}"
+    bench.sim.on_call(2, restore, path, after=True)
+    bench.sim.faults.next(1, "slow", path, after=3, seconds=6.0)  # the reading that follows the loss
+    wish = bench.ask("contacted", "new")
+    run_and_kill(bench, env, lambda: bool(bench.sim.faults.fired))
+    assert (bench.get(wish).state, bench.path(wish)[-1]) == ("queued", ("queued", "lost"))
+    bench.drain()
+    assert (bench.get(wish).state, bench.status(), len(bench.puts())) == ("conflict", "Not Contacted", 1)
 
 
 def test_the_part_of_the_worker_sends_and_becomes_idle(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """The commands `writeback …`: the switch of a channel's write-back, and its conflicts."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import click
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import CommandFailed
 from zoho_pipeline.cli.session import Session
+from zoho_pipeline.logs import printable
 
 if TYPE_CHECKING:
     from zoho_pipeline.writeback.model import Writeback
@@ -168,27 +170,56 @@ def try_it(channel_id: str, lead_id: str, word: str, expected: str | None, outpu
 @writeback.command("resolve", short_help="Decide about a conflict that waits.")
 @click.argument("writeback_id", metavar="WRITEBACK")
 @click.argument("choice", type=click.Choice(["keep", "force"]))
+@click.option(
+    "--found-status",
+    "found_status",
+    metavar="STATUS",
+    help="Zoho's status that you saw: found_status of `writeback status`, or an empty text for no status. If another "
+    "one waits by now, nothing is decided.",
+)
 @format_option
-def resolve(writeback_id: str, choice: Any, output: str) -> None:
+def resolve(writeback_id: str, choice: Any, found_status: str | None, output: str) -> None:
     """Decide about a conflict that waits: keep Zoho's status, or force the wish over the status that it shows.
+
+    In a terminal, the command shows Zoho's status and asks. A script names the status that it saw by --found-status.
 
     \b
     Examples:
       zoho-pipeline writeback resolve wb_0123456789abcdef01234567 keep
-      zoho-pipeline writeback resolve wb_0123456789abcdef01234567 force
+      zoho-pipeline writeback resolve wb_0123456789abcdef01234567 force --found-status "Lost Lead"
     """
     from zoho_pipeline.writeback import wishes
-    from zoho_pipeline.writeback.errors import WritebackRefused
+    from zoho_pipeline.writeback.errors import OtherQuestion, WritebackRefused
 
+    registry = Session().registry
+    wish = wishes.get(registry, writeback_id)
+    seen = wish.zoho_status if found_status is None else found_status or None
+    if found_status is None and wish.waits_for_a_person and sys.stdin.isatty():
+        _confirm(wish, choice)
     try:
-        decided = wishes.resolve(Session().registry, writeback_id, choice, _WHO)
+        decided = wishes.resolve(registry, writeback_id, choice, _WHO, question=wishes.question_of(seen))
+    except OtherQuestion as error:
+        now = wishes.get(registry, writeback_id)
+        raise CommandFailed(f"{error} It has {_named(now)} now. Nothing was decided.") from None
     except WritebackRefused as error:
         raise CommandFailed(str(error)) from None
     if output == "json":
         print_json(_waiting(decided))
         return
-    done = "Zoho's status stays." if choice == "keep" else f"A worker writes {decided.desired!r} to Zoho."
+    stays = f"Zoho's status stays: {_named(wish)}."
+    done = stays if choice == "keep" else f"A worker writes {decided.desired!r} to Zoho, over {_named(wish)}."
     say(f"Write-back {writeback_id} is {decided.resolution}. {done}")
+
+
+def _confirm(wish: "Writeback", choice: str) -> None:
+    """Show what a person decides about, and ask. CommandFailed: the answer is no."""
+    does = "Keep it" if choice == "keep" else f"Write {wish.desired!r} over it"
+    if not click.confirm(printable(f"Lead {wish.lead_id} has {_named(wish)} in Zoho. {does}?"), err=True):
+        raise CommandFailed("nothing was decided.")
+
+
+def _named(wish: "Writeback") -> str:
+    return "no status" if wish.zoho_status is None else repr(wish.zoho_status)
 
 
 def _as_dict(session: Session, switch: "Switch") -> dict[str, Any]:

@@ -7,7 +7,7 @@ a new id. Each POST gets a new hook and a new token, stored before the call, so 
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -165,13 +165,19 @@ class Subscriber:
             self._store.change_hook(channel_id, given)
         else:
             self._store.insert(channel_id, number, given, client.server_time)
-        agreement = self._post(client, channel_id, number, given, events)
-        if not agreement.accepted:
-            if known:
-                self._store.failed(known, _refusal(agreement), lasting=True)
-            raise PipelineError(f"Zoho does not subscribe channel {channel_id}: {_refusal(agreement)}.")
-        left = {event: "switched off" for event in (known.events if known else {}) if event not in events}
-        self._succeeded(client, channel_id, number, agreement, anew=True, left=left)
+        try:
+            agreement = self._post(client, channel_id, number, given, events)
+            if not agreement.accepted:
+                if known:
+                    self._store.failed(known, _refusal(agreement), lasting=True)
+                raise PipelineError(f"Zoho does not subscribe channel {channel_id}: {_refusal(agreement)}.")
+            left = {event: "switched off" for event in (known.events if known else {}) if event not in events}
+            self._succeeded(client, channel_id, number, agreement, anew=True, left=left)
+        except PipelineError:
+            if known is None:  # Zoho may have it although no answer said so, and would deliver for a week
+                with suppress(PipelineError):
+                    watch.end(client, [number])
+            raise
 
     def _renewed(self, client: ZohoClient, known: Subscription) -> None:
         channel_id, number = known.channel_id, known.zoho_channel_id

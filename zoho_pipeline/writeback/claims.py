@@ -23,6 +23,14 @@ from zoho_pipeline.zoho.read.lead_status import LeadStatus
 LOST = "lost"
 """The code of the step that stores that our change was lost in the second in which it was made, or right after it."""
 
+WRITTEN = "written"
+"""The code of the step that stores that Zoho carried out a change, and could not be read after it."""
+
+NOT_READ = "not_read"
+"""The code of a wish that is done, and that nobody could read after its change."""
+
+WRITTEN_UNREAD = "Zoho carried out the change. It could not be read afterwards."
+
 NO_MARK: dict[str, Any] = {"sending_since": None, "sending_precondition": None}
 
 MOST_EXPIRED = 100
@@ -120,8 +128,9 @@ def put_off(
 def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code: str = "expired") -> bool:
     """End a wish that was tried for its whole time. One whose change Zoho confirmed is done, though it was not read."""
     if was_written(wish):
-        detail = f"Zoho carried out the change. It could not be read afterwards. {why}"
-        return move(transaction, wish, "done", who="worker", now=now, code="not_read", detail=detail)
+        detail = f"{WRITTEN_UNREAD} {why}"
+        return move(transaction, wish, "done", who="worker", now=now, code=NOT_READ, detail=detail)
+    pass_on(transaction, wish)
     doubt = " It is unknown whether Zoho changed the status." if wish.sending_since is not None else ""
     return move(transaction, wish, "failed", who="worker", now=now, code=code, detail=f"{why}{doubt}")
 
@@ -129,6 +138,19 @@ def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code
 def was_written(wish: Writeback) -> bool:
     """Whether Zoho confirmed the change of a wish, and nobody could read the lead after it."""
     return wish.sending_since is not None and wish.zoho_status == wish.desired
+
+
+def changed_before(transaction: Connection, wish: Writeback) -> datetime | None:
+    """When Zoho carried out a change of this wish that was then lost, or that nobody could read; None: it did not.
+
+    The journal says whether; later steps store the time of what they saw, and never an earlier one.
+    """
+    return wish.zoho_modified_at if _count_steps(transaction, wish, LOST, WRITTEN) else None
+
+
+def decided(wish: Writeback, status: str | None) -> dict[str, Any]:
+    """The column that a status at Zoho changes: a person who said `force` decided about the status that was shown."""
+    return {"resolution": None} if wish.resolution == "forced" and status != wish.zoho_status else {}
 
 
 def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
@@ -141,17 +163,35 @@ def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
     return None if row is None else of_row(row)
 
 
-def supersede(transaction: Connection, wish: Writeback, worker: str, now: datetime) -> bool:
-    """End a wish if a newer one for its lead came. That one expects what this one expected, where it builds on it."""
+def supersede(transaction: Connection, wish: Writeback, worker: str, now: datetime, *, builds_on: bool) -> bool:
+    """End a wish if a newer one for its lead came.
+
+    Args:
+        builds_on: that one also expects what this one expected. Not so if somebody changed the lead after Zoho had
+            carried out this wish: that edit is news for the newer one, and this one is done.
+    """
     newer = newer_wish(transaction, wish)
     if newer is None:
         return False
-    values: dict[str, Any] = {"only_if": is_mine(worker, now), **NO_MARK}
+    mine = is_mine(worker, now)
+    if not builds_on:
+        detail = (
+            f"Zoho carried out the change, and somebody changed the lead after it. The newer wish {newer.id} follows."
+        )
+        return move(transaction, wish, "done", who="worker", now=now, code=NOT_READ, detail=detail, only_if=mine)
+    values: dict[str, Any] = {"only_if": mine, **NO_MARK}
     values |= {"code": "superseded", "detail": f"The newer wish {newer.id} takes its place."}
     ended = move(transaction, wish, "superseded", who="worker", now=now, **values)
-    change = update(writebacks).where(writebacks.c.id == newer.id)
-    transaction.execute(change.values(expected_zoho=inherit(newer, wish).expected_zoho))
+    pass_on(transaction, wish)
     return ended
+
+
+def pass_on(transaction: Connection, wish: Writeback) -> None:
+    """Let a newer wish expect what this one expected, where it builds on this one, whose status Zoho does not have."""
+    newer = newer_wish(transaction, wish)
+    if newer is not None and newer.state in OPEN:
+        change = update(writebacks).where(writebacks.c.id == newer.id)
+        transaction.execute(change.values(expected_zoho=inherit(newer, wish).expected_zoho))
 
 
 def own_change_since(transaction: Connection, wish: Writeback) -> str | None:
@@ -174,6 +214,7 @@ def lose(
     worker: str,
     now: datetime,
     after: LeadStatus | None,
+    changed_at: datetime,
     policy: Policy | None,
     limits: WritebackLimits,
 ) -> bool:
@@ -184,13 +225,13 @@ def lose(
 
     Args:
         after: the lead after the change; None: it is gone, so the next look ends the wish.
+        changed_at: when Zoho carried it out. Who goes on later knows by it whether an edit is newer.
         policy: of the channel now; None: write-back was switched off, so the wish ends before its next change.
     """
-    lost = (writeback_events.c.writeback_id == wish.id, writeback_events.c.code == LOST)
-    query = select(func.count()).where(*lost, writeback_events.c.at >= wish.queued_at)
-    times = int(transaction.scalar(query) or 0) + 1
+    times = _count_steps(transaction, wish, LOST) + 1
     status = None if after is None else after.status
-    values: dict[str, Any] = {"zoho_status": status, **NO_MARK}
+    values: dict[str, Any] = {"zoho_status": status, "zoho_modified_at": changed_at, **NO_MARK}
+    values |= decided(wish, status)
     mine = is_mine(worker, now)
     # where a newer wish waits, there is nothing to decide: the caller ends this one
     if times < limits.losses or policy is None or after is None or newer_wish(transaction, wish) is not None:
@@ -206,6 +247,13 @@ def lose(
         transaction, wish, "conflict", who="worker", now=now, code="changed_back", detail=detail, only_if=mine, **values
     )
     return True
+
+
+def _count_steps(transaction: Connection, wish: Writeback, *codes: str) -> int:
+    """The steps of the journal with these codes since the wish was queued, or since a person decided about it."""
+    mine = (writeback_events.c.writeback_id == wish.id, writeback_events.c.at >= wish.queued_at)
+    query = select(func.count()).where(*mine, writeback_events.c.code.in_(codes))
+    return int(transaction.scalar(query) or 0)
 
 
 def _after(wish: Writeback) -> ColumnElement[bool]:

@@ -27,7 +27,7 @@ REASONS = {
 }
 """Why a wish is refused, in a sentence for a person."""
 
-SWITCHED_OFF = "Write-back was switched off before Zoho had the status."
+SWITCHED_OFF = "Write-back was switched off, so nothing more is sent."
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def judge(
         return Verdict("write", None, f"Zoho has {_shown(found)}, as expected.")
     seen = " or ".join(_shown(word) for word in expected) or "nothing"
     change = f"Zoho has {_shown(found)}, and {seen} was expected"
+    if is_later:
+        change = f"Zoho carried out the change, and somebody changed the lead after it: it has {_shown(found)}"
     if is_forced:
         return Verdict("write", "forced", f"{change}. A person decided to write over it.", overwrites=True)
     if policy == "platform_wins":

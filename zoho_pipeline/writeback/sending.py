@@ -55,12 +55,16 @@ BREAKING = ("scope_missing", "no_permission")
 
 @dataclass
 class _Turn:
-    """What one attempt knows: the wish as it is stored, the switch, and what our own change in this attempt did."""
+    """What one round knows: the wish as it is stored, the switch, and when Zoho carried out our own change of it."""
 
     wish: Writeback
     switch: Switch
     expected: list[str | None]
-    changed_at: datetime | None = None
+    changed_at: datetime | None
+
+    def is_older_than(self, seen: LeadStatus | None) -> bool:
+        """Whether somebody changed the lead in a later second than our own change."""
+        return seen is not None and self.changed_at is not None and seen.modified_at > self.changed_at
 
 
 class Sending:
@@ -113,20 +117,17 @@ class Sending:
                 self._registry.add_credits(wish.channel_id, client.meter.credits)
 
     def _rounds(self, client: ZohoClient, wish: Writeback) -> None:
-        changed_at = _changed_before(wish)
         for _ in range(self._limits.rounds + 1):
             turn = self._renewed(wish)
             if turn is None:
                 return
-            turn.changed_at = changed_at
             seen = read_lead_status(client, wish.lead_id)
             verdict = self._verdict(turn, seen)
             if seen is None or verdict.action != "write":
                 self._end(turn, seen, verdict)
                 return
-            if self._superseded(turn.wish) or self._change(client, turn, seen, verdict):
+            if self._superseded(turn, seen) or self._change(client, turn, seen, verdict):
                 return
-            changed_at = turn.changed_at
         self._later(wish, "changed_meanwhile", "Somebody changed the lead between each reading and each change.")
 
     def _renewed(self, wish: Writeback) -> _Turn | None:
@@ -153,13 +154,12 @@ class Sending:
             if found.expected_status is None:
                 ours = claims.own_change_since(transaction, found)
                 expected = expected if ours is None else [ours]
-            return _Turn(found, switch, expected)
+            return _Turn(found, switch, expected, claims.changed_before(transaction, found))
 
     def _verdict(self, turn: _Turn, seen: LeadStatus | None) -> Verdict:
         if seen is None:
             return Verdict("refuse", "not_found", REASONS["not_found"])
-        wish, changed_at = turn.wish, turn.changed_at
-        is_later = changed_at is not None and seen.modified_at > changed_at
+        wish, is_later = turn.wish, turn.is_older_than(seen)
         verdict = judge(
             wish.desired,
             turn.expected,
@@ -184,14 +184,25 @@ class Sending:
             self._move(turn.wish, "done", "found", verdict.why, **values)
         elif verdict.action == "unchanged":
             self._move(turn.wish, "unchanged", None, verdict.why, **values)
-        elif self._superseded(turn.wish):
-            return
-        elif verdict.action == "refuse":
-            self._move(turn.wish, "refused", verdict.code, verdict.why, **NO_MARK, **values)
+        elif verdict.action == "refuse" and claims.was_written(turn.wish):
+            self._move(turn.wish, "done", claims.NOT_READ, f"{claims.WRITTEN_UNREAD} {verdict.why}", **values)
         else:
-            resolution = None if turn.switch.policy == "hold" else "zoho_wins"
-            values |= {"resolution": resolution, **NO_MARK}
-            self._move(turn.wish, "conflict", verdict.code, verdict.why, **values)
+            state: State = "refused" if verdict.action == "refuse" else "conflict"
+            if state == "conflict":
+                values |= {"resolution": None if turn.switch.policy == "hold" else "zoho_wins"}
+            self._end_unless_superseded(turn, seen, state, verdict, values | NO_MARK)
+
+    def _end_unless_superseded(
+        self, turn: _Turn, seen: LeadStatus | None, state: State, verdict: Verdict, values: dict[str, Any]
+    ) -> None:
+        """One transaction: a newer wish that comes after the look for one finds this wish at its end."""
+        builds_on = not turn.is_older_than(seen)
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> None:
+            if not claims.supersede(transaction, found, self._worker, now, builds_on=builds_on):
+                self._moved(transaction, found, now, state, verdict.code, verdict.why, values)
+
+        self._with_claim(turn.wish, step)
 
     def _change(self, client: ZohoClient, turn: _Turn, seen: LeadStatus, verdict: Verdict) -> bool:
         """Mark the wish, change the status, and look. Returns whether the attempt is over."""
@@ -203,6 +214,7 @@ class Sending:
             if status != ACTIVE or switch is None or switch.changed_at != turn.switch.changed_at:
                 raise Withheld(found.id)  # the next attempt goes by what holds then
             sent = values | {"sending_since": now, "sending_precondition": seen.modified_at}
+            sent |= claims.decided(found, seen.status)
             self._moved(transaction, found, now, "sending", verdict.code, verdict.why, sent)
             return get_in(transaction, found.id)
 
@@ -225,13 +237,14 @@ class Sending:
         return True
 
     def _look(self, client: ZohoClient, turn: _Turn, marked: Writeback, changed_at: datetime) -> bool:
-        """Read the lead after a change that Zoho carried out. Returns whether the wish is done."""
+        """Read the lead after a change that Zoho carried out. Returns whether the attempt is over."""
         turn.changed_at = changed_at
         try:
             after = read_lead_status(client, marked.lead_id)
         except ZohoError:
             known = {"zoho_status": marked.desired, "zoho_modified_at": changed_at}
-            self._move(marked, "sending", "written", "Zoho carried out the change, and could not be read.", **known)
+            why = "Zoho carried out the change, and could not be read."
+            self._move(marked, "sending", claims.WRITTEN, why, **known)
             raise
         if after is not None and after.status == marked.desired:
             values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
@@ -241,9 +254,9 @@ class Sending:
         def lose(transaction: Connection, found: Writeback, now: datetime) -> bool:
             switch = switch_in(transaction, found.channel_id)
             policy = switch.policy if switch is not None and switch.works else None
-            return claims.lose(transaction, found, self._worker, now, after, policy, self._limits)
+            return claims.lose(transaction, found, self._worker, now, after, changed_at, policy, self._limits)
 
-        return self._with_claim(marked, lose) or self._superseded(marked)
+        return self._with_claim(marked, lose) or self._superseded(turn, after)
 
     def _unmark(self, marked: Writeback, earlier: Writeback, code: str, why: str) -> None:
         """Take the mark of a change back that was surely not carried out. An earlier mark in doubt stands."""
@@ -262,6 +275,7 @@ class Sending:
 
         def step(transaction: Connection, found: Writeback, now: datetime) -> None:
             moved = self._moved(transaction, found, now, "refused", refusal.code, detail, values)
+            claims.pass_on(transaction, found)
             if moved and refusal.code in BREAKING:
                 break_switch(transaction, found.channel_id, detail, now)
 
@@ -292,11 +306,13 @@ class Sending:
 
         self._with_claim(wish, step)
 
-    def _superseded(self, wish: Writeback) -> bool:
+    def _superseded(self, turn: _Turn, seen: LeadStatus | None) -> bool:
         """End the wish if a newer one for the lead came while a change of this one was in doubt."""
-        return self._with_claim(
-            wish, lambda transaction, found, now: claims.supersede(transaction, found, self._worker, now)
-        )
+
+        def step(transaction: Connection, found: Writeback, now: datetime) -> bool:
+            return claims.supersede(transaction, found, self._worker, now, builds_on=not turn.is_older_than(seen))
+
+        return self._with_claim(turn.wish, step)
 
     def _move(self, wish: Writeback, state: State, code: str | None, detail: str, **values: Any) -> Writeback:
         """Move the wish to a state, and return it. LostClaim: it is no longer this worker's."""
@@ -332,8 +348,3 @@ class Sending:
 def _switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch | None, str | None]:
     own = select(channels.c.status).where(channels.c.channel_id == channel_id)
     return switch_in(transaction, channel_id), transaction.scalar(own)
-
-
-def _changed_before(wish: Writeback) -> datetime | None:
-    """When an earlier attempt changed the status, if Zoho said so and the lead could not be read after it."""
-    return wish.zoho_modified_at if claims.was_written(wish) else None

@@ -189,12 +189,14 @@ def resolve(
             raise OtherQuestion(
                 f"Zoho has another status than the one that was shown for the write-back {writeback_id}."
             )
+        same = {"only_if": (writebacks.c.zoho_status.is_not_distinct_from(wish.zoho_status),)}
         if choice == "keep":
+            values: dict[str, Any] = {"resolution": "kept", **same}
             detail = "A person kept Zoho's status."
-            moved = move(transaction, wish, "kept", who=who, now=now, code="kept", detail=detail, resolution="kept")
+            moved = move(transaction, wish, "kept", who=who, now=now, code="kept", detail=detail, **values)
         else:
             usable_switch(transaction, read_channel(registry.database, transaction, wish.channel_id))
-            values: dict[str, Any] = {"resolution": "forced", "queued_at": now, "tries": 0, "next_try_at": None}
+            values = {"resolution": "forced", "queued_at": now, "tries": 0, "next_try_at": None, **same}
             detail = "A person decided to write over Zoho's status."
             moved = move(transaction, wish, "queued", who=who, now=now, code="forced", detail=detail, **values)
         if not moved:  # somebody else decided in this moment

@@ -255,6 +255,13 @@ def _own_changes(registry: Registry, channel_id: str) -> dict[str, list[Any]]:
         return found
 
 
+def times_of_own(transaction: Connection, channel_id: str, since: datetime) -> set[tuple[str, datetime]]:
+    """(lead id, Zoho's time) of each change of ours that Zoho carried out at or after an instant of its clock."""
+    own = writebacks.c
+    mine = (own.channel_id == channel_id, own.state == "done", own.zoho_modified_at >= since)
+    return {(row[0], row[1]) for row in transaction.execute(select(own.lead_id, own.zoho_modified_at).where(*mine))}
+
+
 def _is_echo(lead: LoadedLead, row: Any, user_id: str | None) -> bool:
     """Whether a loaded row shows our own change: our time, or our user, with the status that we wrote.
 

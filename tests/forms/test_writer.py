@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 from uuid import uuid4
 
 import pytest
@@ -67,6 +68,22 @@ def test_a_request_that_is_broken_off_stops_no_other(registry: Registry, forms: 
             one.cancel()
     assert [one.result(60) for one in done] == ["stored"] * 3
     assert writer.put(forms[0], submission(forms[0], str(uuid4()))).result(60) == "stored"
+
+
+def test_a_thread_that_cannot_start_is_started_with_the_next_submission(
+    registry: Registry, forms: list[OpenForm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may limit its threads. Once, the writer was taken for started, and nothing was stored any more."""
+
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    writer = FormWriter(registry.database)
+    with monkeypatch.context() as system, pytest.raises(RuntimeError):
+        system.setattr(Thread, "start", refuse)
+        writer.put(forms[0], submission(forms[0], str(uuid4())))
+    assert writer.put(forms[0], submission(forms[0], str(uuid4()))).result(60) == "stored"
+    assert count(registry) == 1
 
 
 def test_each_key_counts_its_own(registry: Registry, forms: list[OpenForm]) -> None:

@@ -83,6 +83,11 @@ def test_what_is_kept(text: str | None, expected: str | None) -> None:
     [
         ("https://blog.example.com/seo?email=a@b.example#x", "https://blog.example.com/seo"),
         ("HTTPS://blog.example.com/seo", "https://blog.example.com/seo"),
+        ("https://medium.com/@acme/local-seo", "https://medium.com/@acme/local-seo"),
+        ("https://medium.com/%40acme/local-seo", "https://medium.com/%40acme/local-seo"),
+        ("https://mastodon.example/@asha@example.com/1", None),
+        ("https://user@blog.example.com", None),
+        ("https://user%40blog.example.com/", None),
         ("https://user:secret@blog.example.com/", None),
         ("https://blog.example.com/asha%40example.com", None),
         ("https://blog.example.com/asha%2540example.com", None),

@@ -73,8 +73,10 @@ def clean_url(url: object) -> str | None:
         found = urlunsplit((parts.scheme.lower(), parts.netloc, parts.path, "", ""))
     except ValueError:
         return None
-    is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^@]+", found) is not None
-    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(found):
+    is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^]+", found) is not None
+    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(parts.netloc):
+        return None
+    if any(map(_is_like_an_address, _BETWEEN_WORDS.split(parts.path))):  # medium.com/@acme is a place, and no address
         return None
     return found
 

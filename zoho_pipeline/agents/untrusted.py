@@ -37,7 +37,8 @@ _NUMBER = re.compile(
     rf"|(?<!\d)\d{{5}}{_GAP}\d{{5}}(?!\d)"
     # with the zero before an area; 50.000-100.000 is a price, and no area begins with two zeros
     rf"|(?<!\d)(?<!\d[.,])\(?0[1-9]\d{{1,3}}\)?{_GAP}\d{{3,4}}{_GAP}?\d{{3,4}}(?!\d)"
-    rf"|(?<!\d)(?<!\d[.,_ -])\(?0[1-9]\)?(?P<gap>{_GAP})(?:\d{{4}}(?P=gap)\d{{4}}|\d{{2}}(?:(?P=gap)\d{{2}}){{3}})(?!\d)"
+    rf"|(?<!\d)(?<!\d[.,_ -])\(?0[1-9]\)?(?P<gap>{_GAP})"
+    r"(?:\d{4}(?P=gap)\d{4}|\d{2}(?:(?P=gap)\d{2}){3})(?!\d)"
     r"|\d{10,}",  # a bare phone number, or the id of a record
     re.IGNORECASE,
 )

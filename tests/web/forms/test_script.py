@@ -226,7 +226,8 @@ class TestInABrowser:
         """Somebody corrects an address while the first post is on its way, and the second post is refused."""
         opened(driver, f"{site.url}/page")
         driver.execute_script(
-            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch; window.answers = [];"
+            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch;"
+            "window.answers = [];"
             "window.fetch = () => new Promise(answer => answers.push(status => answer(new Response('', { status }))))"
         )
         fill(driver, agree=True)

@@ -50,6 +50,21 @@ def test_no_text_ends_its_block(text: str) -> None:
         ("call 98765 43210 or 415-555-0100", "call (hidden) or (hidden)"),
         ("call 020 7946 0958, 07700 900123, (555)123-4567", "call (hidden), (hidden), (hidden)"),
         ("call %2b91%2098765%2d43210 or 98765\u201143210 or 98765_43210", "call (hidden) or (hidden) or (hidden)"),
+        ("call 03-1234-5678, (02) 9876 5432, 06.12.34.56.78", "call (hidden), (hidden), (hidden)"),
+        ("call 06%2012%2034%2056%2078 or 0049 1512 3456789", "call (hidden) or (hidden)"),
+        *[
+            (text, text)
+            for text in (
+                "50.000-100.000 Euro",
+                "1.000.000.000 or 2.050.000.000 or 5 000 000 000 users",
+                "10,000 2025-2026 leads",
+                "Dentists in 560001 2026",
+                "mail_260501-1430",
+                "backup 2026-05-01-12-30-45",
+                "01.05.26-31.05.26",
+                "007 2026 2027",
+            )
+        ],
         ("on 2026-05-01 12:00, 2019 2020 2021 2022", "on 2026-05-01 12:00, 2019 2020 2021 2022"),
         ("lead 554023000000527001", "lead (hidden)"),
         ("10 tips for 2026", "10 tips for 2026"),
@@ -68,6 +83,11 @@ def test_what_is_kept(text: str | None, expected: str | None) -> None:
     [
         ("https://blog.example.com/seo?email=a@b.example#x", "https://blog.example.com/seo"),
         ("HTTPS://blog.example.com/seo", "https://blog.example.com/seo"),
+        ("https://medium.com/@acme/local-seo", "https://medium.com/@acme/local-seo"),
+        ("https://medium.com/%40acme/local-seo", "https://medium.com/%40acme/local-seo"),
+        ("https://mastodon.example/@asha@example.com/1", None),
+        ("https://user@blog.example.com", None),
+        ("https://user%40blog.example.com/", None),
         ("https://user:secret@blog.example.com/", None),
         ("https://blog.example.com/asha%40example.com", None),
         ("https://blog.example.com/asha%2540example.com", None),

@@ -1,5 +1,6 @@
 """The thread that stores submissions: what many senders and several processes get, and what happens beside it."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,21 @@ def test_a_request_that_is_broken_off_stops_no_other(registry: Registry, forms: 
             one.cancel()
     assert [one.result(60) for one in done] == ["stored"] * 3
     assert writer.put(forms[0], submission(forms[0], str(uuid4()))).result(60) == "stored"
+
+
+def test_a_thread_that_cannot_start_is_started_with_the_next_submission(
+    registry: Registry, forms: list[OpenForm]
+) -> None:
+    """A container may limit its threads. Once, the writer was taken for started, and nothing was stored any more."""
+    writer = FormWriter(registry.database)
+    before = threading.stack_size(2**47)  # bytes; no system has so much for a thread
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            writer.put(forms[0], submission(forms[0], str(uuid4())))
+    finally:
+        threading.stack_size(before)
+    assert writer.put(forms[0], submission(forms[0], str(uuid4()))).result(60) == "stored"
+    assert count(registry) == 1
 
 
 def test_each_key_counts_its_own(registry: Registry, forms: list[OpenForm]) -> None:

@@ -32,9 +32,13 @@ _GAP = r"(?:[ ._\u2010-\u2015-]|%(?:25)*2[0DE])"
 
 _NUMBER = re.compile(
     rf"(?:\+|%(?:25)*2B)\d(?:(?:[()]|{_GAP}){{0,2}}\d){{7,}}"  # a phone number with its country
-    rf"|(?<!\d)\(?\d{{3}}\)?{_GAP}?\d{{3}}{_GAP}\d{{4}}(?!\d)"
+    rf"|(?<!\d)00[1-9](?:(?:[()]|{_GAP}){{0,2}}\d){{9,}}"  # with zeros before the country
+    rf"|(?<!\d)\(?\d{{3}}(?:\){_GAP}?|{_GAP})\d{{3}}{_GAP}\d{{4}}(?!\d)"
     rf"|(?<!\d)\d{{5}}{_GAP}\d{{5}}(?!\d)"
-    rf"|(?<!\d)\(?0\d{{2,4}}\)?{_GAP}\d{{3,4}}{_GAP}?\d{{3,4}}(?!\d)"  # with the zero before an area
+    # with the zero before an area; 50.000-100.000 is a price, and no area begins with two zeros
+    rf"|(?<!\d)(?<!\d[.,])\(?0[1-9]\d{{1,3}}\)?{_GAP}\d{{3,4}}{_GAP}?\d{{3,4}}(?!\d)"
+    rf"|(?<!\d)(?<!\d[.,_ -])\(?0[1-9]\)?(?P<gap>{_GAP})"
+    r"(?:\d{4}(?P=gap)\d{4}|\d{2}(?:(?P=gap)\d{2}){3})(?!\d)"
     r"|\d{10,}",  # a bare phone number, or the id of a record
     re.IGNORECASE,
 )
@@ -70,8 +74,10 @@ def clean_url(url: object) -> str | None:
         found = urlunsplit((parts.scheme.lower(), parts.netloc, parts.path, "", ""))
     except ValueError:
         return None
-    is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^@]+", found) is not None
-    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(found):
+    is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^]+", found) is not None
+    if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(parts.netloc):
+        return None
+    if any(map(_is_like_an_address, _BETWEEN_WORDS.split(parts.path))):  # medium.com/@acme is a place, and no address
         return None
     return found
 

@@ -1,5 +1,6 @@
 """The commands `forms …`, and the way of a submission from a page into the numbers and out of them again."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -119,6 +120,21 @@ def test_a_purge_deletes_submissions_keys_and_salt(built: Built) -> None:
         "registry.sqlite"
     ]
     assert key not in (built.home / "registry.sqlite").read_bytes()
+
+
+def test_a_damaged_row_of_the_channel_keeps_nobody_from_being_forgotten(built: Built) -> None:
+    form_key = done(built, "forms", "keys", "add", "acme", "--origin", PAGE)["form_key"]
+    post(built, form_key)
+    done(built, "transform")
+    post(built, form_key)
+    with sqlite3.connect(built.home / "registry.sqlite") as connection:
+        connection.execute("update registry_channels set field_map = '7'")
+    assert "is damaged" in built.run("forms", "keys", "add", "acme").err
+    assert [key["form_key"] for key in done(built, "forms", "list", "acme")] == [form_key]
+    assert len(done(built, "forms", "list", "acme", "--submissions")) == 2
+    assert done(built, "forms", "forget", "acme", "--email", EMAIL) == {"channel_id": "acme", "forgotten": 2}
+    assert done(built, "sql", "select * from form_submission") == []
+    assert done(built, "forms", "keys", "remove", form_key)["removed"] is True
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,42 @@ class TestInABrowser:
         assert driver.execute_script("return window.seen") == [202, 200]
         assert len(stored(registry)) == 1
 
+    def test_a_late_answer_to_an_older_post_says_nothing_of_a_newer_one(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        """Somebody corrects an address while the first post is on its way, and the second post is refused."""
+        opened(driver, f"{site.url}/page")
+        driver.execute_script(
+            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch;"
+            "window.answers = [];"
+            "window.fetch = () => new Promise(answer => answers.push(status => answer(new Response('', { status }))))"
+        )
+        fill(driver, agree=True)
+        driver.find_element("id", "send").click()
+        driver.find_element("name", "email").send_keys("dia")
+        driver.find_element("id", "send").click()
+        driver.execute_script("answers[1](503)")
+        driver.execute_script("answers[0](202)")
+        driver.execute_script("window.fetch = window.real")
+        driver.find_element("id", "send").click()
+        (row,) = wait_for(lambda: stored(registry))
+        salt = salts.salt_of(registry, "acme")
+        assert salt is not None
+        assert row["row"]["email_key"] == person_keys.email_key(salt, "asha@acme.india")
+
+    def test_a_label_with_the_class_of_the_box_does_not_hide_its_tick(
+        self, driver: Any, site: Site, registry: Registry
+    ) -> None:
+        site.attributes = 'data-consent=".agree"'
+        opened(driver, f"{site.url}/page")
+        driver.execute_script(
+            "sessionStorage.clear(); const label = document.createElement('label'); label.htmlFor = 'consent';"
+            "document.forms[0].prepend(label); label.className = document.getElementById('consent').className = 'agree'"
+        )
+        fill(driver, agree=True)
+        send(driver)
+        assert len(wait_for(lambda: stored(registry))) == 1
+
     @pytest.mark.parametrize("said", ["", "agree(undefined)", "agree('false')"])
     def test_only_a_tick_and_a_clear_yes_are_consent(
         self, driver: Any, site: Site, registry: Registry, said: str

@@ -56,18 +56,19 @@ class GroupCommit(Generic[Item, Answer]):
         """Queue an item. The future has its answer after the commit, or the exception that prevented it.
 
         Raises:
-            QueueFull: too much waits. Nothing was queued.
+            QueueFull: too much waits. RuntimeError: the system starts no thread. In both cases, nothing was queued.
         """
         done: Future[Answer] = Future()
         done.set_running_or_notify_cancel()  # a request that ends early cancels what it waits for, not the writer
         with self._changed:
             if self._size >= self._most:
                 raise QueueFull
+            if self._thread is None:
+                thread = Thread(target=self._run, name=f"writer of {self._name}", daemon=True)
+                thread.start()  # the system may have no thread to spare; the next item tries again
+                self._thread = thread
             self._pending.append((item, done))
             self._size += self._size_of(item)
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name=f"writer of {self._name}", daemon=True)
-                self._thread.start()
             self._changed.notify()
         return done
 

@@ -111,7 +111,7 @@ def list_forms(channel_id: str, submissions: bool, limit: int, output: str) -> N
     from zoho_pipeline.forms.listing import newest_submissions
 
     session = Session()
-    session.registry.get(channel_id)
+    session.registry.get(channel_id, damaged_too=True)
     if submissions:
         rows = newest_submissions(session.registry, session.warehouse, channel_id, limit)
         print_list(rows, output, "No form has sent anything to this channel.", _SUBMISSION)

@@ -3,7 +3,8 @@
   const store = use => {
     try { return use(sessionStorage); } catch {}
   };
-  let agreed = false, last, sent, failed;
+  const all = css => [...document.querySelectorAll(css)];
+  let agreed = false, last, sent;
   const touch = () => {
     const kept = agreed && store(at => JSON.parse(at[name]));
     if (kept) return kept;
@@ -19,14 +20,12 @@
   };
   window.zohoPipelineForms = { agree };
   if ("consented" in set) agree();
-  addEventListener("change", ({ target }) => {
-    if (ask && target.matches(ask)) agree(target.checked);
-  });
+  addEventListener("change", ({ target }) => ask && target.matches(ask) && agree(target.checked));
   addEventListener("submit", ({ target: form }) => {
-    const field = css => [...document.querySelectorAll(css)].find(e => e.form == form);
-    const value = css => field(css)?.value || "";
-    if (!Element.prototype.matches.call(form, set.form || "form") || !field("[type=email],[type=tel]")) return;
-    const box = ask && (field(ask) || document.querySelector(ask));
+    const field = css => all(css).find(e => e.form == form && e.type),
+      value = css => field(css)?.value || "";
+    if (!all(set.form || "form").includes(form) || !field("[type=email],[type=tel]")) return;
+    const box = ask && (field(ask) || all(ask)[0]);
     if (box) agree(box.checked);
     const body = { "consent[analytics]": agreed };
     if (agreed) Object.assign(body, touch(), {
@@ -38,10 +37,11 @@
       body.submission_id = crypto.randomUUID();
       if (agreed) body.elapsed_ms = performance.now() - began;
       sent = new URLSearchParams(body);
-    } else if (!failed) return;
-    failed = 0;
+    } else if (sent.ok) return;
+    const post = sent;
+    post.ok = 1;
     fetch(new URL("/v1/forms/" + set.key, tag.src), {
       method: "POST", body: sent, credentials: "omit", keepalive: true
-    }).then(({ ok }) => failed = !ok, () => failed = 1);
+    }).then(({ ok }) => post.ok = ok, () => post.ok = 0);
   }, true);
 })();

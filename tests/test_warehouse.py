@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import dlt
 import duckdb
@@ -343,3 +344,27 @@ def test_damage_that_could_be_in_each_of_two_files_names_both(tmp_path: Path) ->
         connection.fetch("select error('Corrupt database file: computed checksum 1')")
     assert f"the warehouse file {tmp_path}/w.duckdb is damaged" in str(caught.value)
     assert f"Or the published file {tmp_path}/p.duckdb is damaged" in str(caught.value)
+
+
+def test_no_session_shows_a_progress_bar(tmp_path: Path) -> None:
+    """DuckDB shows one on stdout in a program without a file, such as this one; it stood in the middle of JSON."""
+    code = f"""
+        import duckdb
+        from pathlib import Path
+        from zoho_pipeline.transform.run.duckdb_session import open_session
+        from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+        from zoho_pipeline.warehouse.duckdb_published import open_confined
+        path = Path({str(tmp_path / "some.duckdb")!r})
+        with duckdb.connect(str(path)) as made:
+            made.execute("create schema marts")
+        shown = "select current_setting('enable_progress_bar')"
+        raw = DuckDBFile(path).open(read_only=False, timeout=1)
+        shows = [duckdb.connect().execute(shown).fetchone()[0], raw.execute(shown).fetchone()[0]]
+        raw.close()
+        shows.append(open_confined(DuckDBFile(path), None).cursor().execute(shown).fetchone()[0])
+        with open_session(()) as session:
+            shows.append(session.fetch(shown)[1][0][0])
+        print(shows)
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[True, False, False, False]\n"

@@ -9,7 +9,7 @@ import duckdb
 from zoho_pipeline.reading.limits import BATCH, Limits
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
 
 OPEN_SECONDS = 10.0
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
@@ -44,8 +44,7 @@ def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnectio
     name = f"{name}_db" if name.lower() in ("memory", "temp", "system") else name  # an instance has catalogues so named
     file = DuckDBFile(path, published=request["published"])
     file.open(read_only=True, timeout=OPEN_SECONDS).close()  # one clear line if it cannot be opened
-    connection = duckdb.connect(":memory:")
-    connection.execute("set enable_progress_bar = false")  # on by itself in a program without a file, as this one
+    connection = open_instance()
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"set memory_limit = '{limits.memory_mb}MiB'")
     connection.execute(f"set threads = {limits.threads}")

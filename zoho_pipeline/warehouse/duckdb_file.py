@@ -39,6 +39,17 @@ _MAKE_AGAIN = (
 _NO_DUCKDB = "it is not a valid DuckDB database"
 
 
+def open_instance(database: str = ":memory:", *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A session that prints nothing. Its cursors print nothing either.
+
+    DuckDB shows a progress bar of each statement of two seconds in a program that has no file, such as `python -c`. The
+    bar goes to stdout, where it stood in the middle of our JSON.
+    """
+    raw = duckdb.connect(database, read_only=read_only)
+    raw.execute("set enable_progress_bar = false")
+    return raw
+
+
 class DuckDBFile:
     """A DuckDB file at `path`. Nothing is opened or created before a method is called.
 
@@ -122,7 +133,7 @@ class DuckDBFile:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                raw = duckdb.connect(str(self.path), read_only=read_only)
+                raw = open_instance(str(self.path), read_only=read_only)
                 raw.execute("set TimeZone = 'UTC'")
                 return raw
             except (duckdb.IOException, duckdb.ConnectionException) as error:

@@ -16,7 +16,7 @@ import duckdb
 
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, DamagedFile, PublishedPool, WarehouseBusy
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
 from zoho_pipeline.work_folders import spill_folder
 
 MEMORY = "512MB"
@@ -164,7 +164,7 @@ def open_confined(file: DuckDBFile, spill: Path | None, memory: str | None = Non
         WarehouseError: this user may not read the file.
     """
     file.require_readable()
-    raw = duckdb.connect(":memory:")
+    raw = open_instance()
     connection = DuckDBConnection(raw, (file,))
     try:
         connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one

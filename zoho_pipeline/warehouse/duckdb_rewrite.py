@@ -7,10 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-import duckdb
-
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DRAFT, DuckDBFile, remove_with_wal
+from zoho_pipeline.warehouse.duckdb_file import DRAFT, DuckDBFile, open_instance, remove_with_wal
 
 
 def rewrite(
@@ -34,7 +32,7 @@ def rewrite(
     draft = path.with_name(path.name + DRAFT)
     remove_with_wal(draft)
     try:
-        with closing_duckdb(duckdb.connect(":memory:"), file) as connection:
+        with closing_duckdb(open_instance(), file) as connection:
             connection.execute(f"set temp_directory = {_text(spill or '')}")
             connection.execute(f"attach {_text(path)} as old (read_only)")
             connection.execute(f"attach {_text(draft)} as fresh (storage_version '{storage_version}')")

@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import duckdb
-
 from zoho_pipeline.local_paths import duckdb_path
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
@@ -22,7 +20,7 @@ from zoho_pipeline.warehouse.connection import (
     UnknownWarehouse,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, remove_leftovers
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance, remove_leftovers
 from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished, open_confined
 from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.work_folders import TEMPORARY, spill_folder
@@ -122,7 +120,7 @@ class DuckDBWarehouse:
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
         if read_only and not self._file.exists():
-            with closing_duckdb(duckdb.connect(":memory:")) as connection, self.spilling(connection, reading=True):
+            with closing_duckdb(open_instance()) as connection, self.spilling(connection, reading=True):
                 yield connection
             return
         with (

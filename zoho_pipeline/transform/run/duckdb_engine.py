@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import ClassVar
 
-import duckdb
 from filelock import FileLock, Timeout
 
 from zoho_pipeline.transform.channel_pages import pack_pages
@@ -40,7 +39,7 @@ from zoho_pipeline.warehouse.connection import (
     WarehouseBusy,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, remove_leftovers, remove_with_wal
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance, remove_leftovers, remove_with_wal
 from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.work_folders import spill_folder
@@ -97,7 +96,7 @@ def forget_in_published_files(warehouse: DuckDBWarehouse, channel_id: str) -> No
 def _is_published(file: DuckDBFile) -> bool:
     """Whether a transform wrote the file: a person may have put a database where the published file goes."""
     file.require_readable()
-    with closing_duckdb(duckdb.connect(":memory:"), file) as connection:
+    with closing_duckdb(open_instance(), file) as connection:
         connection.execute(f"attach {text_literal(str(file.path))} as published (read_only)")
         return bool(
             connection.fetch(

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-import duckdb
-
 from zoho_pipeline.warehouse.connection import Connection, SqlError
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection, closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
+from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
 
 MEMORY = "3GB"
 """The memory that DuckDB may use for a transform; what does not fit is spilled. A million leads took 4.7 GB without
@@ -56,7 +54,7 @@ class TransformConnection(DuckDBConnection):
 @contextmanager
 def open_session(files: Sequence[DuckDBFile]) -> Iterator[TransformConnection]:
     """A session in memory for a transform that reads and writes `files`."""
-    raw = duckdb.connect(":memory:")
+    raw = open_instance()
     with closing_duckdb(raw):
         connection = TransformConnection(raw, files)
         set_up(connection)

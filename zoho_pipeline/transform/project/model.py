@@ -99,7 +99,7 @@ class Model:
         return (*(name for name in self.expression.named_selects if name != "*"), *added)
 
     def check_order(self, columns: Collection[str]) -> None:
-        """ProjectError: the yml sorts the rows by a column that is not one of `columns`, which are those of its table."""
+        """ProjectError: the yml sorts the rows by a column that is not among `columns`, those of its table."""
         if unknown := [name for name in self.docs.cluster_by if name not in columns]:
             raise ProjectError(
                 self.docs.path or self.path,

@@ -8,9 +8,9 @@ from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.dictionary_tables import create_dictionary
 from zoho_pipeline.transform.run.duckdb_engine import STORAGE_VERSION
+from zoho_pipeline.transform.run.duckdb_session import TransformConnection, set_up
 from zoho_pipeline.transform.run.engine import quoted
 from zoho_pipeline.warehouse.connection import Connection
-from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -32,7 +32,8 @@ def _in_duckdb(path: Path, project: Project) -> None:
     marts = path.with_suffix(".plain_sql.duckdb")
     marts.unlink(missing_ok=True)
     raw = duckdb.connect(":memory:")
-    raw.execute("set TimeZone = 'UTC'")
+    connection = TransformConnection(raw)
+    set_up(connection)  # other settings of the session would compare them, and not what the runner adds
     raw.execute(f"set temp_directory = '{path}.plain_sql.spill'")
     raw.execute(f"attach '{path}' as warehouse (read_only)")
     # in the format of the published file: BI tools open no newer one, and it takes longer to write than DuckDB's own
@@ -41,7 +42,7 @@ def _in_duckdb(path: Path, project: Project) -> None:
     for table in project.raw_tables:
         raw.execute(f"create view zoho_raw.{table} as select * from warehouse.zoho_raw.{table}")
     raw.execute("set search_path = 'memory.main,marts_file.main'")
-    _build(DuckDBConnection(raw), project, "zoho_raw.channels", "marts_file.main.")
+    _build(connection, project, "zoho_raw.channels", "marts_file.main.")
     raw.close()
 
 

@@ -1,7 +1,8 @@
 """Compares the transform with the same SELECTs as plain SQL: one `create table … as` per model in the same engine.
 
-Plain SQL has no checks, no fingerprints and no publishing, so the figure shows what the runner adds. Both begin
-with the same raw tables and end with the marts on disk, in files of the same format. Seconds are CPU seconds.
+Plain SQL has no checks, no fingerprints, no order of rows and no publishing, so the figure shows what the runner adds.
+Both begin with the same raw tables and end with the marts on disk. On DuckDB, the files have the same format, and the
+sessions the same settings (compression, memory). Seconds are CPU seconds.
 BENCH_WORLD=20x2000 uses less data: 20 channels with 2,000 leads each.
 """
 

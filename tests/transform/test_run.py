@@ -301,6 +301,18 @@ def test_a_key_of_several_columns_is_unique_with_its_nulls(
     }
 
 
+def test_a_mart_of_a_star_is_not_sorted_by_a_column_that_it_lacks(
+    warehouse: Warehouse, raw: Raw, project: MakeProject
+) -> None:
+    """Its columns are not known when the project is loaded. The error names the file and not only the column."""
+    changes = {
+        "marts/lead.sql": "with leads as (select channel_id, id, amount, source from stg_leads) select * from leads",
+        "marts/marts.yml": "models:\n  - {name: lead, config: {cluster_by: [channel_id, nme]}}",
+    }
+    with pytest.raises(TransformError, match=r"marts/(lead\.sql|marts\.yml).*nme"):
+        transform(warehouse, project=project(changes))
+
+
 def test_a_selection_publishes_its_models_alone(warehouse: Warehouse, raw: Raw, project: MakeProject) -> None:
     models = project()
     transform(warehouse, project=models)

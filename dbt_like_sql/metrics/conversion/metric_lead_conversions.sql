@@ -1,7 +1,8 @@
 -- One row per lead of the last 180 days and stage: whether the lead reached the stage, and after how many seconds.
 -- is_reached means reached by as_of. is_reached_ever is today's state, whatever as_of was asked for. If the time is
--- unknown (a won deal without history and closing date), the stage counts as reached, but not in a definition that
--- needs the time. If Deals cannot be read, no deal and no win is seen here, and the rates are null.
+-- unknown (a won deal without history and closing date, a conversion without its time and without a deal), the stage
+-- counts as reached, but not in a definition that needs the time. If Deals cannot be read, no deal and no win is seen
+-- here, and the rates are null.
 with first_wins as (
     select
         deals.channel_id,
@@ -77,7 +78,8 @@ reached as (
             when 'won' then facts.is_won
         end as is_reached,
         case stages.stage
-            when 'any_conversion' then facts.converted_at
+            -- A conversion without its time was not later than its deal, or the rate of deals would be the larger one.
+            when 'any_conversion' then coalesce(facts.converted_at, facts.deal_linked_at)
             when 'deal' then facts.deal_linked_at
             when 'won' then facts.won_at
         end as reached_at

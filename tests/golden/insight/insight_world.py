@@ -66,11 +66,15 @@ class RawWorld:
         contact: str | None = None,
         fields: Mapping[str, str] | None = None,
         owner: str | None = None,
+        is_time_known: bool = True,
     ) -> None:
-        """Add a lead. `content` is the id in a custom field. `deal` and `contact` are ids of the conversion."""
+        """Add a lead. `content` is the id in a custom field. `deal` and `contact` are ids of the conversion.
+
+        Zoho gives the time of the conversion if `is_time_known`.
+        """
         self._add("leads", channel_id, id=lead_id, created_time=created, modified_time=converted or created,
                   lead_source=source, custom_fields=json.dumps({"Content_Ref": content, **(fields or {})}),
-                  converted=converted is not None, converted_date_time=converted,
+                  converted=converted is not None, converted_date_time=converted if is_time_known else None,
                   converted_deal_id=deal, converted_contact_id=contact, owner_id=owner)  # fmt: skip
 
     def deal(

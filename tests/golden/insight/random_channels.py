@@ -3,6 +3,7 @@
 import random
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from tests.golden.insight.insight_oracle import Channel, Item, Lead
 from tests.golden.insight.insight_world import RawWorld, utc
@@ -112,8 +113,10 @@ def write_channel(world: RawWorld, channel: Channel, **options: Any) -> None:
         content = lead.item.content_id if lead.item else None
         values = {"Campaign": lead.campaign, "Medium": CHANNEL_MEDIA.get(lead.channel)}
         values = {name: value for name, value in values.items() if value}
+        # Without its time, a conversion counts as one at the creation of its deal, which is the same moment here.
+        is_time_known = lead.linked is None or lead.linked != lead.converted or crc32(lead.lead_id.encode()) % 4 > 0
         world.lead(key, lead.lead_id, lead.created, source=source, content=content, converted=lead.converted, deal=deal,
-                   fields=values, owner=lead.owner)  # fmt: skip
+                   fields=values, owner=lead.owner, is_time_known=is_time_known)  # fmt: skip
         if deal and lead.linked:
             world.deal(key, deal, lead.linked, "Done" if lead.won else "Talks", lead.won)
         for number, started in enumerate(lead.contacts):

@@ -164,6 +164,11 @@ MUTANTS = {
         "when is_converted and converted_at is null then null",
         "when is_converted and converted_at is null then as_of_utc",
     ),
+    "conversions at an unknown time are never in time": (
+        "metric_lead_conversions",
+        "coalesce(facts.converted_at, facts.deal_linked_at)",
+        "facts.converted_at",
+    ),
     "holidays open": ("int_business_exceptions", "holiday_date is not null\n        and ", "false and "),
     "holidays open on their own day": ("int_lead_business_seconds", "and not days.is_holiday", ""),
     "any holiday closes": ("int_business_exceptions", "where normal = 'business_holiday'", ""),

@@ -172,8 +172,10 @@ class ChannelRecords:
         return min(fitting, key=lambda pair: self._nearness(pair[0], made, pair[1]))[1], "contact_match"
 
     @staticmethod
-    def _nearness(converted: datetime, made: datetime | None, lead_id: str) -> tuple[Any, ...]:
-        gap = converted - made if made is not None else timedelta(0)
+    def _nearness(converted: datetime | None, made: datetime | None, lead_id: str) -> tuple[Any, ...]:
+        if converted is None or made is None:
+            return True, timedelta.max, numeric(lead_id)
+        gap = converted - made
         return gap > timedelta(0), abs(gap), numeric(lead_id)
 
     def _deals(self) -> dict[str, Row]:

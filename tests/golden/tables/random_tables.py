@@ -88,6 +88,7 @@ class Writer:
         for number in range(rng.choice((0, 3, 12, 25))):
             created = self.ago(130)
             converted = rng.random() < 0.6
+            is_known = rng.random() < 0.8
             gap = timedelta(seconds=rng.choice((0, 3600, 30 * 86_400, 30 * 86_400 + 1, rng.randrange(20) * 86_400)))
             fields = {
                 "C": rng.choice((None, "Spring", "spring ", "SPRING", "Öko", "(none)", "x")),
@@ -101,7 +102,7 @@ class Writer:
                 modified_time=created,
                 lead_source=rng.choice((None, "Expo")),
                 converted=converted,
-                converted_date_time=(created or self.as_of) + gap if converted else None,
+                converted_date_time=(created or self.as_of) + gap if converted and is_known else None,
                 converted_deal_id=f"d{rng.randrange(20)}" if converted and rng.random() < 0.5 else None,
                 converted_contact_id=f"p{rng.randrange(6)}" if converted and rng.random() < 0.8 else None,
                 record_status=rng.choice((None, None, None, None, "Available", " trash")),

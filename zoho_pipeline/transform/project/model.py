@@ -1,6 +1,7 @@
 """One SQL file: its SELECT, what the SELECT reads, and the same SELECT in another dialect."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -96,6 +97,15 @@ class Model:
         """The columns of its table, as far as the SELECT names them; a dictionary adds its own."""
         added = self.dictionary.columns if self.dictionary else ()
         return (*(name for name in self.expression.named_selects if name != "*"), *added)
+
+    def check_order(self, columns: Collection[str]) -> None:
+        """ProjectError: the yml sorts the rows by a column that is not among `columns`, those of its table."""
+        if unknown := [name for name in self.docs.cluster_by if name not in columns]:
+            raise ProjectError(
+                self.docs.path or self.path,
+                None,
+                f"sorts {self.name} by {', '.join(unknown)}, which it does not select. Give its columns in cluster_by.",
+            )
 
     @property
     def is_view(self) -> bool:

@@ -127,7 +127,8 @@ def _load(root: Path, _stamp: tuple[object, ...]) -> Project:
     for model in models.values():
         _check_layers(model, models, root)
         _check_view(model, models)
-        _check_order(model)
+        if not model.expression.is_star:  # the columns of `select *` are known when it is built
+            model.check_order(model.selects)
     return Project(root, _ordered(models), seeds, tests, docs.raw_tables)
 
 
@@ -209,16 +210,6 @@ def _check_view(model: Model, models: Mapping[str, Model]) -> None:
         raise ProjectError(model.path, 1, "is a view; a view is a mart, and reads only marts that are tables.")
     if model.expression.find(exp.CTE):
         raise ProjectError(model.path, 1, "is a view; a view is one SELECT without WITH.")
-
-
-def _check_order(model: Model) -> None:
-    unknown = [name for name in model.docs.cluster_by if name not in model.selects]
-    if unknown and not model.expression.is_star:
-        raise ProjectError(
-            model.docs.path or model.path,
-            None,
-            f"sorts {model.name} by {', '.join(unknown)}, which it does not select. Give its columns in cluster_by.",
-        )
 
 
 def _folder(model: Model, root: Path) -> str:

@@ -127,7 +127,7 @@ class Engine(Protocol):
         """Change the marts, all at once or not at all.
 
         Raises:
-            ProjectError: a mart lacks `channel_id`, or `as_of_date` where it keeps history.
+            ProjectError: a mart lacks `channel_id`, `as_of_date` where it keeps history, or a column that sorts it.
             TransformError: an object of the user prevents it, such as a view; the message names it.
         """
 

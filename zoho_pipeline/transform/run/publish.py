@@ -217,6 +217,7 @@ def _check_columns(model: Model, shape: Mapping[str, str]) -> None:
     for name in ("channel_id", "as_of_date") if model.docs.keeps_history else ("channel_id",):
         if name not in shape:
             raise ProjectError(model.path, None, f"has no column {name}; the rows of a mart belong to a channel.")
+    model.check_order(shape)
 
 
 def _replaced(model: Model) -> str:

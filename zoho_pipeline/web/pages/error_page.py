@@ -76,6 +76,6 @@ def _page(request: Request, error: Exception) -> Response:
     if code == "unauthenticated" and request.url.path.startswith("/ui"):
         heading, sentence = _OPERATOR
     if code == "forbidden" and request.url.path.startswith("/ui"):  # a form of another origin, or of another login
-        heading, sentence = _NOT_OURS[0], _NOT_OURS[1].format(services(request).service.public_url)
+        heading, sentence = _NOT_OURS[0], _NOT_OURS[1].format(services(request).service.browser_origin)
     headers = {"Cache-Control": "no-store", **headers}
     return Response(render("error.html", heading=heading, sentence=sentence), status, headers, "text/html")

@@ -56,6 +56,12 @@ class ServiceSettings:
         return f"{self.public_url}/zohoCrm/callback"
 
     @property
+    def browser_origin(self) -> str:
+        """The origin as browsers name it: they leave out the port that its scheme has by default."""
+        usual = ":443" if self.is_https else ":80"
+        return self.public_url.removesuffix(usual)
+
+    @property
     def is_https(self) -> bool:
         return self.public_url.startswith("https://")
 

@@ -99,10 +99,20 @@ def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tm
     assert sorted(stored) == sorted(NAMES)
 
 
-def test_a_table_with_the_columns_of_another_version_is_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [
+        "alter table {} rename column shape to version",
+        "alter table {} add column made_at timestamp",
+        "create or replace table {0} as select channel_id, content, shape from {0}",
+    ],
+)
+def test_a_table_with_the_columns_of_another_version_is_made_anew(
+    warehouse: Warehouse, tmp_path: Path, other: str
+) -> None:
     path = tmp_path / "warehouse.published.duckdb"
     with closing(duckdb.connect(str(path))) as file:
-        file.execute(f"alter table pipeline_state.{channel_pages.TABLE} rename column shape to version")
+        file.execute(other.format(f"pipeline_state.{channel_pages.TABLE}"))
         file.execute("use marts")
         assert read_page_numbers(DuckDBConnection(file), "acme").leads
     run(warehouse, change("small"))

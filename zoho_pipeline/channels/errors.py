@@ -103,6 +103,10 @@ class RegistryError(ChannelError):
     """The registry's database cannot be opened, read or written."""
 
 
+class DamagedChannel(RegistryError):
+    """The rows of one channel cannot be read. Who works on many channels leaves it out."""
+
+
 class DamagedValue(ValueError):
     """A value of the registry cannot be read. Whoever reads a channel's row tells whose it is; else it is a
     `RegistryError` at the end of the transaction."""

@@ -13,7 +13,6 @@ from zoho_pipeline.logs import printable
 
 if TYPE_CHECKING:
     from zoho_pipeline.writeback.model import Writeback
-    from zoho_pipeline.writeback.switch import Switch
 
 _SHOWN = ("channel_id", "state", "policy", "trigger", "open", "conflicts", "checked_at", "detail")
 _WHO = "command line"
@@ -63,20 +62,20 @@ def switch_on(channel_id: str, map_file: Path | None, policy: Any, trigger: Any,
       zoho-pipeline writeback on acme --policy platform_wins
     """
     from zoho_pipeline.writeback.status_map import read_map
-    from zoho_pipeline.writeback.switch import switch_of
+    from zoho_pipeline.writeback.switch import known_switch
     from zoho_pipeline.writeback.switch import switch_on as turn_on
 
     session = Session()
-    channel, before = session.registry.get(channel_id), switch_of(session.registry, channel_id)
+    channel, before = session.registry.get(channel_id), known_switch(session.registry, channel_id)
     if map_file is None and before is None:
         raise click.UsageError("write-back of this channel has no map yet: give --map FILE.")
     words = read_map(map_file) if map_file is not None else before.words if before else None
     assert words is not None
     policy = policy or (before.policy if before else "zoho_wins")
     trigger = trigger or (before.trigger if before else "none")
-    found = turn_on(session.registry, channel, words, policy=policy, trigger=trigger)
+    turn_on(session.registry, channel, words, policy=policy, trigger=trigger)
     if output == "json":
-        print_json(_as_dict(session, found))
+        print_json(_as_dict(session, channel_id))
         return
     say(f"Write-back of channel {channel_id} is on: {len(words.to_zoho)} words, policy {policy}, trigger {trigger}.")
     say("Next: keep a worker running with: zoho-pipeline work")
@@ -91,15 +90,13 @@ def switch_off(channel_id: str, output: str) -> None:
     \b
     Example:  zoho-pipeline writeback off acme
     """
-    from zoho_pipeline.writeback.switch import switch_of
     from zoho_pipeline.writeback.switch import switch_off as turn_off
 
     session = Session()
     session.registry.get(channel_id)
     ended = turn_off(session.registry, channel_id, _WHO)
     if output == "json":
-        found = switch_of(session.registry, channel_id)
-        shown = _as_dict(session, found) if found else {"channel_id": channel_id, "state": "off"}
+        shown = _as_dict(session, channel_id) or {"channel_id": channel_id, "state": "off"}
         print_json(shown | {"ended": ended})
         return
     say(f"Write-back of channel {channel_id} is off. Wishes that ended because of it: {ended}.")
@@ -117,17 +114,17 @@ def status(channel_id: str | None, output: str) -> None:
       zoho-pipeline writeback status acme --format json
     """
     from zoho_pipeline.writeback import wishes
-    from zoho_pipeline.writeback.switch import switch_of
 
     session = Session()
     ids = [channel.id for channel in session.registry.list()] if channel_id is None else [channel_id]
     if channel_id is not None:
         session.registry.get(channel_id)
-    found = [_as_dict(session, switch) for name in ids if (switch := switch_of(session.registry, name))]
+    found = [shown for name in ids if (shown := _as_dict(session, name))]
     waiting: list[Writeback] = []
+    damaged: list[str] = []
     if channel_id:
         with session.registry.database.read() as transaction:
-            waiting = wishes.unfinished(transaction, channel_id, 100)
+            waiting, damaged = wishes.unfinished(transaction, channel_id, 100)
     if output == "json":
         one = found[0] if found else {"channel_id": channel_id, "state": "off"}
         print_json(one | {"waiting": [_waiting(wish) for wish in waiting]} if channel_id else found)
@@ -138,6 +135,8 @@ def status(channel_id: str | None, output: str) -> None:
     print_rows(found, _SHOWN)
     if waiting:
         print_rows([_waiting(wish) for wish in waiting], title="Not at their end")
+    for writeback_id in damaged:
+        say(f"{writeback_id} is damaged. End it with: zoho-pipeline writeback resolve {writeback_id} keep")
 
 
 @writeback.command("try", short_help="Say what a wish would do, without doing it.")
@@ -222,11 +221,21 @@ def _named(wish: "Writeback") -> str:
     return "no status" if wish.zoho_status is None else repr(wish.zoho_status)
 
 
-def _as_dict(session: Session, switch: "Switch") -> dict[str, Any]:
+def _as_dict(session: Session, channel_id: str) -> dict[str, Any] | None:
+    """The switch of a channel; None: it was never on. A damaged one must not hide those of other channels."""
+    from zoho_pipeline.channels.errors import DamagedValue
     from zoho_pipeline.writeback import wishes
+    from zoho_pipeline.writeback.switch import switch_in
 
     with session.registry.database.read() as transaction:
-        counts = wishes.summaries(transaction, [switch.channel_id])[switch.channel_id]
+        try:
+            switch = switch_in(transaction, channel_id)
+        except DamagedValue:
+            detail = f"Its row is damaged. Run: zoho-pipeline writeback on {channel_id} --map FILE"
+            return {"channel_id": channel_id, "state": "damaged", "detail": detail}
+        if switch is None:
+            return None
+        counts = wishes.summaries(transaction, [channel_id])[channel_id]
     shown: dict[str, Any] = {"channel_id": switch.channel_id, "state": switch.state, "detail": switch.detail}
     shown |= {"policy": switch.policy, "trigger": switch.trigger, "open": counts.open, "conflicts": counts.conflicts}
     shown |= {"to_zoho": dict(switch.words.to_zoho), "from_zoho": dict(switch.words.from_zoho)}

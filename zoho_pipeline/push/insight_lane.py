@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from zoho_pipeline.channels.errors import SyncRefused, UnknownChannel
+from zoho_pipeline.channels.errors import DamagedChannel, SyncRefused, UnknownChannel
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform.push_subscriptions import credits_by_lane
 from zoho_pipeline.channels.registry.channel_rows import read_channel
@@ -61,7 +61,7 @@ class InsightLane:
             reason = GAP if channel_id in gaps else PUSH
             try:
                 _, joined = request_sync(self._registry, channel_id, reason=reason, requested_by="push")
-            except (SyncRefused, UnknownChannel) as refused:  # it was paused or removed in this moment
+            except (SyncRefused, UnknownChannel, DamagedChannel) as refused:  # it was paused or removed in this moment
                 log.info("channel %s: no sync now: %s", channel_id, refused)
                 continue
             asked += [] if joined else [channel_id]
@@ -89,7 +89,7 @@ class InsightLane:
             return False
         if now - ended >= self._limits.hourly:
             return True
-        channel = read_channel(self._registry.database, transaction, channel_id)
+        channel = read_channel(self._registry.database, transaction, channel_id, damaged_too=True)
         return not is_limited(transaction, channel, self._service.push_credit_share, now)
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from datetime import UTC, datetime
 
+from sqlalchemy import Connection
+
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform import push_subscriptions as subscriptions
 from zoho_pipeline.channels.registry import channel_events
@@ -28,7 +31,7 @@ def note_publication(registry: Registry, channel_ids: Collection[str], built_at:
             now = database.now_in(transaction)
             push_queue.mark_published(transaction, part, at, now)
             for channel_id in part if whole else ():
-                found = subscriptions.get(transaction, channel_id)
+                found = _readable(transaction, channel_id)
                 if found is not None:
                     push_queue.mark_insight(transaction, channel_id, at, now, found.skew_seconds)
             if whole:
@@ -36,3 +39,11 @@ def note_publication(registry: Registry, channel_ids: Collection[str], built_at:
             for channel in read_channel_page(database, transaction, limit=len(part), ids=part):
                 data = {"status": channel_events.shown_status(channel.status), "leads": "published"}
                 channel_events.record(transaction, channel.id, channel.tenant, channel_events.CHANNEL_STATUS, data, now)
+
+
+def _readable(transaction: Connection, channel_id: str) -> subscriptions.Subscription | None:
+    """The subscription of a channel. A damaged one counts as none: the other channels of the publication go on."""
+    try:
+        return subscriptions.get(transaction, channel_id)
+    except DamagedValue:
+        return None

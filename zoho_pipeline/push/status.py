@@ -1,21 +1,26 @@
 """What people see of a subscription: its state, how quick it is, what it missed, and the URL for a workflow."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.platform import push_subscriptions as subscriptions
-from zoho_pipeline.channels.platform.push_subscriptions import Subscription
+from zoho_pipeline.channels.platform.push_subscriptions import FAILED, Subscription
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.push.hooks import WORKFLOW, open_secrets
 from zoho_pipeline.push.insight_lane import is_limited
 from zoho_pipeline.service_settings import ServiceSettings
 
+log = logging.getLogger(__name__)
+
 OFF = "off"
+DAMAGED = "What this service knows of the notifications is damaged. Whoever runs it must switch them off and on again."
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,12 @@ class PushStatus:
 
 
 def push_status(transaction: Connection, channel: Channel, share: float, now: datetime) -> PushStatus:
-    """The status of a channel's notifications, inside an open transaction."""
-    found = subscriptions.get(transaction, channel.id)
+    """The status of a channel's notifications, inside an open transaction. With a damaged row, it is `failed`."""
+    try:
+        found = subscriptions.get(transaction, channel.id)
+    except DamagedValue:
+        log.error("what the registry stores of the notifications of channel %s is damaged", channel.id)
+        return PushStatus(channel.id, state=FAILED, detail=DAMAGED)
     if found is None:
         return PushStatus(channel.id)
     seconds = push_queue.seconds_of(transaction, now, channel.id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
-from zoho_pipeline.channels.errors import DecryptionError, SyncRefused
+from zoho_pipeline.channels.errors import DamagedChannel, DecryptionError, SyncRefused
 from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.platform.push_subscriptions import FAILED, ON, SHORT, STOPPED, Subscription
 from zoho_pipeline.channels.registry.platform_tables import push_old_hooks, push_subscriptions
@@ -134,7 +134,7 @@ class SubscriptionStore:
             rows.store(transaction, channel_id, gap_since=self._database.now_in(transaction))
         try:
             request_sync(self._registry, channel_id, reason=GAP, requested_by="push")
-        except SyncRefused as refused:
+        except (SyncRefused, DamagedChannel) as refused:
             log.info("channel %s: no sync for the gap now: %s", channel_id, refused)
 
     def forget(self, channel_id: str) -> None:

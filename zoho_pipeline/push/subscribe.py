@@ -9,12 +9,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Select, select
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
-from zoho_pipeline.channels.errors import ChannelBusy, UnknownChannel
+from zoho_pipeline.channels.errors import ChannelBusy, DamagedValue, UnknownChannel
+from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.platform.push_subscriptions import Subscription
 from zoho_pipeline.channels.registry.model import RECONNECT_NEEDED, Channel
 from zoho_pipeline.channels.registry.platform_tables import push_subscriptions
@@ -92,7 +94,11 @@ class Subscriber:
             UnknownChannel, ChannelBusy, ZohoError: nothing was changed; try again.
         """
         with self._alone(channel_id):
-            channel, known = self._registry.get(channel_id), self._store.read(channel_id)
+            channel = self._registry.get(channel_id)
+            known, is_damaged = self._known(channel_id)
+            if is_damaged:
+                self._store.forget(channel_id)
+                return "what the registry stored of it was damaged. At Zoho, the subscription ends within a week"
             if known is None:
                 return None
             try:
@@ -113,7 +119,12 @@ class Subscriber:
             PipelineError: push is off, or Zoho did not renew it. The row says why, and the worker tries again.
         """
         with self._alone(channel_id, wait):
-            channel, known = self._registry.get(channel_id), self._store.read(channel_id)
+            channel, (known, is_damaged) = self._registry.get(channel_id), self._known(channel_id)
+            if is_damaged:
+                raise PipelineError(
+                    f"what the registry stores of the subscription is damaged. Make a new one: zoho-pipeline push off "
+                    f"{channel_id}, then zoho-pipeline push on {channel_id}"
+                )
             if known is None:
                 raise PipelineError(
                     f"channel {channel_id} has no subscription. Switch it on: zoho-pipeline push on {channel_id}"
@@ -132,19 +143,18 @@ class Subscriber:
     def due(self) -> list[str]:
         """The channels whose subscription must be renewed now, the one that ends first before the others.
 
-        It is one query, whatever their number.
+        It is one query, whatever their number. Damaged rows are left out: they must not keep the others waiting.
         """
-        names = ("channel_id", "renew_at", "skew_seconds", "next_try_at")
-        columns = [push_subscriptions.c[name] for name in names]
-        database = self._registry.database
+        database, own = self._registry.database, push_subscriptions.c
         with database.read() as transaction:
             now = database.now_in(transaction)
-            own = push_subscriptions.c
-            found = transaction.execute(select(*columns).order_by(own.expires_at, own.channel_id)).all()
+            query = select(own.channel_id, own.renew_at, own.skew_seconds, own.next_try_at)
+            found = _whole_rows(transaction, query.order_by(own.expires_at, own.channel_id))
         return [
             channel_id
             for channel_id, renew_at, skew, next_try_at in found
-            if not (next_try_at is not None and next_try_at > now)
+            if isinstance(skew, int | float)
+            and not (next_try_at is not None and next_try_at > now)
             and (renew_at is None or renew_at <= now + timedelta(seconds=skew))
         ]
 
@@ -156,6 +166,14 @@ class Subscriber:
         return found
 
     # What follows runs inside the lock of the channel's subscription.
+
+    def _known(self, channel_id: str) -> tuple[Subscription | None, bool]:
+        """The subscription of a channel, and whether there is one that cannot be read."""
+        with self._registry.database.read() as transaction:
+            try:
+                return rows.get(transaction, channel_id), False
+            except DamagedValue:
+                return None, True
 
     def _begin(self, client: ZohoClient, channel_id: str, known: Subscription | None, events: Sequence[str]) -> None:
         number = known.zoho_channel_id if known else hooks.new_channel_id()
@@ -320,3 +338,19 @@ def _no_scope(channel_id: str, lacking: Sequence[str]) -> str:
         f"channel {channel_id} may not subscribe to notifications: the scope {named} is not granted. Connect it again "
         f"with: zoho-pipeline connect {channel_id} --push"
     )
+
+
+def _whole_rows(transaction: Connection, query: Select[Any]) -> list[Any]:
+    """The rows of a query on the subscriptions, without those that cannot be read."""
+    try:
+        return list(transaction.execute(query).all())
+    except DamagedValue:
+        own = push_subscriptions.c.channel_id
+        ids = transaction.scalars(query.with_only_columns(own)).all()
+    found: list[Any] = []
+    for channel_id in ids:
+        try:
+            found += transaction.execute(query.where(own == channel_id)).all()
+        except DamagedValue:
+            log.error("the registry's row of the notifications of channel %s is damaged", channel_id)
+    return found

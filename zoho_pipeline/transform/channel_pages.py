@@ -16,7 +16,8 @@ from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Conne
 log = logging.getLogger(__name__)
 
 TABLE = "channel_pages"
-COLUMNS = "channel_id varchar, shape varchar, content varchar"
+NAMES = ("channel_id", "shape", "content")
+COLUMNS = ", ".join(f"{name} varchar" for name in NAMES)
 LEADS, CONTENTS, WEEKS, CHANNELS = 20, 5, 13, 8
 """The most rows of the lists of a page."""
 
@@ -197,16 +198,12 @@ def pack_pages(connection: Connection, catalog: str, marts: Collection[str], cha
     """
     table = f"{catalog}.{STATE_SCHEMA}.{TABLE}"
     connection.execute(f"create table if not exists {table} ({COLUMNS})")
+    if tuple(connection.fetch(f"select * from {table} limit 0")[0]) != NAMES:  # noqa: S608
+        connection.execute(f"create or replace table {table} ({COLUMNS})")  # it had the columns of another version
     if not set(marts) >= MARTS:
         connection.execute(f"delete from {table}")  # noqa: S608
         return
-    try:
-        current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
-    except SqlError as error:
-        if error.kind != "BinderException":
-            raise
-        connection.execute(f"create or replace table {table} ({COLUMNS})")  # it had the columns of another version
-        current = 0
+    current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
     of = changed if current else "true"
     for stale in (of, gone):
         connection.execute(f"delete from {table} where {stale}")  # noqa: S608

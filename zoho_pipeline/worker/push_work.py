@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from threading import Event, Lock, Thread
 
-from zoho_pipeline.channels.errors import ChannelBusy, LockLost, RegistryError
+from zoho_pipeline.channels.errors import ChannelBusy, DamagedChannel, LockLost, RegistryError
 from zoho_pipeline.channels.platform import push_queue
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.limits import SyncLimits
@@ -154,6 +154,8 @@ class PushWork:
                 log.info("channel %s: its subscription was renewed.", channel_id)
             except ChannelBusy:
                 continue
+            except DamagedChannel as error:
+                log.warning("channel %s: its subscription cannot be renewed: %s", channel_id, error)
             except RegistryError:
                 raise
             except PipelineError as error:  # the row says why, and when the next try comes

@@ -14,7 +14,7 @@ from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.channels.registry.platform_tables import writeback_events, writeback_settings, writebacks
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
-from zoho_pipeline.writeback.journal import move
+from zoho_pipeline.writeback.journal import end_damaged, move, read_wishes
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Policy, Writeback, of_row
 from zoho_pipeline.writeback.wishes import inherit
@@ -49,7 +49,7 @@ def next_due(registry: Registry) -> bool:
     """Whether a wish could be claimed now. It takes no lock, so a worker asks often."""
     with registry.database.read() as transaction:
         now = registry.database.now_in(transaction)
-        return transaction.execute(_due(now).limit(1)).first() is not None
+        return transaction.execute(_due(now).with_only_columns(writebacks.c.id).limit(1)).first() is not None
 
 
 def claim(registry: Registry, worker: str, most: int, limits: WritebackLimits) -> list[Writeback]:
@@ -63,8 +63,12 @@ def claim(registry: Registry, worker: str, most: int, limits: WritebackLimits) -
             if len(claimed) >= most:
                 break
             mine = _due(now).where(writebacks.c.channel_id == channel_id)
-            mine = mine.order_by(writebacks.c.created_at, writebacks.c.id).limit(min(room, most - len(claimed)))
-            claimed += [of_row(row) for row in transaction.execute(mine).mappings().all()]
+            wanted = min(room, most - len(claimed))
+            mine = mine.order_by(writebacks.c.created_at, writebacks.c.id).limit(wanted)
+            found, damaged = read_wishes(transaction, mine, most=wanted)
+            for writeback_id in damaged:  # else it would keep every worker from the wishes of all channels
+                end_damaged(transaction, writeback_id, "worker", now)
+            claimed += found
         ids = [wish.id for wish in claimed]
         values = {"worker": worker, "lease_until": now + limits.lease}
         transaction.execute(update(writebacks).where(writebacks.c.id.in_(ids)).values(values))
@@ -96,13 +100,14 @@ def expire(registry: Registry, limits: WritebackLimits) -> int:
     database = registry.database
     with database.read() as transaction:
         now = database.now_in(transaction)
-        if transaction.execute(_expired(now, limits).limit(1)).first() is None:
+        if transaction.execute(_expired(now, limits).with_only_columns(writebacks.c.id).limit(1)).first() is None:
             return 0
     with database.write() as transaction:
         now = database.now_in(transaction)
-        rows = transaction.execute(_expired(now, limits).limit(MOST_EXPIRED)).mappings().all()
-        wishes = sorted((of_row(row) for row in rows), key=lambda wish: wish.channel_id)
-        return sum(fail(transaction, wish, now, "The wish could not be sent in its time.") for wish in wishes)
+        found, damaged = read_wishes(transaction, _expired(now, limits).limit(MOST_EXPIRED))
+        wishes = sorted(found, key=lambda wish: wish.channel_id)
+        ended = sum(fail(transaction, wish, now, "The wish could not be sent in its time.") for wish in wishes)
+        return ended + sum(end_damaged(transaction, writeback_id, "worker", now) for writeback_id in damaged)
 
 
 def put_off(
@@ -154,13 +159,12 @@ def decided(wish: Writeback, status: str | None) -> dict[str, Any]:
 
 
 def newer_wish(transaction: Connection, wish: Writeback) -> Writeback | None:
-    """The newest wish for the same lead that came after this one; None: there is none."""
+    """The newest wish for the same lead that came after this one; None: there is none, or it is damaged."""
     query = select(writebacks).where(
         writebacks.c.channel_id == wish.channel_id, writebacks.c.lead_id == wish.lead_id, _after(wish)
     )
     query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(1)
-    row = transaction.execute(query).mappings().one_or_none()
-    return None if row is None else of_row(row)
+    return next(iter(read_wishes(transaction, query)[0]), None)
 
 
 def supersede(transaction: Connection, wish: Writeback, worker: str, now: datetime, *, builds_on: bool) -> bool:
@@ -300,8 +304,8 @@ def _due(now: datetime) -> Select[Any]:
 def _channels_with_room(transaction: Connection, now: datetime, per_channel: int) -> list[tuple[str, int]]:
     """(channel id, wishes that may still be claimed) of the channels with due wishes, the longest waiting first."""
     due = _due(now).subquery()
-    waiting = select(due.c.channel_id, func.min(due.c.created_at).label("since")).group_by(due.c.channel_id)
-    rows = transaction.execute(waiting.order_by("since")).all()
+    waiting = select(due.c.channel_id).group_by(due.c.channel_id)
+    rows = transaction.execute(waiting.order_by(func.min(due.c.created_at))).all()
     held = select(writebacks.c.channel_id, func.count().label("n")).where(
         writebacks.c.state.in_(OPEN), writebacks.c.lease_until > now
     )

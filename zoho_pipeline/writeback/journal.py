@@ -3,18 +3,23 @@
 All of it is one transaction, so that no step is done and not recorded, or told twice.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
 
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.platform_tables import writeback_events, writebacks
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.logs import redact
-from zoho_pipeline.writeback.model import LONGEST_DETAIL, OPEN, State, Writeback
+from zoho_pipeline.writeback.model import LONGEST_DETAIL, OPEN, STATES, TYPES, State, Writeback, of_row
 
+log = logging.getLogger(__name__)
+
+DAMAGED = "What the registry stored of this wish was damaged. Set the status of the lead again."
 TOLD = {"done": "writeback.done", "refused": "writeback.refused", "failed": "writeback.refused"}
 TOLD |= {"conflict": "writeback.conflict"}
 """A state in which a write-back ends, or waits for a person → the event that the platform gets."""
@@ -86,3 +91,53 @@ def _tell(
     data |= {"status": wish.status, "zoho_status": wish.desired}
     data["found_status"] = changed.get("zoho_status", wish.zoho_status)
     channel_events.record(transaction, wish.channel_id, tenant, TOLD[state], data, now)
+
+
+def read_wishes(
+    transaction: Connection, query: Select[Any], *, most: int | None = None
+) -> tuple[list[Writeback], list[str]]:
+    """The wishes of a query on their table, and the ids of those whose row is damaged: they must not hide all others.
+
+    Args:
+        most: the limit of the query. Wishes after it take the place of damaged ones, so that a page that is not full
+            is the last one.
+    """
+    try:
+        return [of_row(row) for row in transaction.execute(query).mappings().all()], []
+    except DamagedValue:
+        wanted = query.with_only_columns(writebacks.c.id)
+        ids = transaction.scalars(wanted if most is None else wanted.limit(None)).all()
+    found: list[Writeback] = []
+    damaged: list[str] = []
+    for writeback_id in ids:
+        if len(found) == most:
+            break
+        one = select(writebacks).where(writebacks.c.id == writeback_id)
+        try:
+            found += [of_row(row) for row in transaction.execute(one).mappings().all()]
+        except DamagedValue:
+            log.error("the registry's row of the write-back %s is damaged; it is left out", writeback_id)
+            damaged.append(writeback_id)
+    return found, damaged
+
+
+def end_damaged(transaction: Connection, writeback_id: str, who: str, now: datetime) -> bool:
+    """End an open wish whose row is damaged as failed, and make its row whole: nobody could send it, or decide."""
+    whole: dict[str, Any] = {"lead_id": "", "status": "", "desired": "", "expected_zoho": [], "tries": 0}
+    whole |= {"created_at": now, "queued_at": now}
+    own = writebacks.c.id == writeback_id
+    row = {column.name: _value(transaction, column.name, own) for column in writebacks.c}
+    row |= {name: value for name, value in whole.items() if row[name] is None or name == "expected_zoho"}
+    row["state"] = row["state"] if row["state"] in STATES else "queued"
+    transaction.execute(update(writebacks).where(own).values(row))
+    doubt = " It is unknown whether Zoho changed the status." if row["state"] == "sending" else ""
+    return move(transaction, of_row(row), "failed", who=who, now=now, code="damaged", detail=f"{DAMAGED}{doubt}")
+
+
+def _value(transaction: Connection, name: str, own: ColumnElement[bool]) -> Any:
+    """One value of a row; None: it is damaged."""
+    try:
+        value = transaction.scalar(select(writebacks.c[name]).where(own))
+    except DamagedValue:
+        return None
+    return value if all(isinstance(value, types) for known, types in TYPES if known == name) else None

@@ -4,6 +4,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
 
+from zoho_pipeline.channels.errors import DamagedValue
+from zoho_pipeline.channels.registry.platform_tables import writebacks
+from zoho_pipeline.channels.registry.tables import require_types, types_of
+
 Policy = Literal["zoho_wins", "platform_wins", "hold"]
 """What happens where Zoho has neither the status that is wished nor the one that the user saw.
 
@@ -73,8 +77,17 @@ class Step:
 
 
 _NAMES = tuple(column.name for column in fields(Writeback))
+TYPES = types_of(writebacks)
 
 
 def of_row(row: Any) -> Writeback:
-    """The write-back in a row of the table, or in another mapping with its columns."""
+    """The write-back in a row of the table, or in another mapping with its columns. DamagedValue: it holds none."""
+    try:
+        require_types(row, TYPES)
+    except TypeError as error:
+        raise DamagedValue(str(error)) from None
+    expected = row["expected_zoho"]
+    is_list = isinstance(expected, list) and all(isinstance(word, str | None) for word in expected)
+    if row["state"] not in STATES or not is_list:
+        raise DamagedValue("a write-back that this version does not know")
     return Writeback(**{name: row[name] for name in _NAMES})

@@ -93,6 +93,13 @@ class WritebackSender:
                 if self._stop.is_set() or claims.next_due(self._registry):
                     self._checked = float("-inf")  # wishes come first
                     return
-                check_map(self._registry, channel_id, self._limits.pacing)
+                self._compare(channel_id)
         except PipelineError as error:
             log.warning("the maps of write-back cannot be checked now: %s", error)
+
+    def _compare(self, channel_id: str) -> None:
+        """Compare the map of one channel. A damaged row of one must not keep the worker from the maps of the others."""
+        try:
+            check_map(self._registry, channel_id, self._limits.pacing)
+        except PipelineError as error:
+            log.warning("channel %s: the map of write-back cannot be compared now: %s", channel_id, error)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from zoho_pipeline.channels.access.client_factory import open_client
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.registry.model import ACTIVE, Channel
 from zoho_pipeline.channels.registry.platform_tables import writeback_settings as table
 from zoho_pipeline.channels.registry.platform_tables import writebacks
@@ -16,8 +17,8 @@ from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.logs import redact
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.writeback.errors import MapRefused, ScopeMissing
-from zoho_pipeline.writeback.journal import move, tell_switch
-from zoho_pipeline.writeback.model import BROKEN, DEGRADED, OFF, ON, WORKS, Policy, of_row
+from zoho_pipeline.writeback.journal import end_damaged, move, read_wishes, tell_switch
+from zoho_pipeline.writeback.model import BROKEN, DEGRADED, OFF, ON, POLICIES, WORKS, Policy
 from zoho_pipeline.writeback.status_map import StatusMap, read_picklist
 from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES, all_covered
 from zoho_pipeline.zoho.connection.pacing import Pacing
@@ -52,7 +53,7 @@ class Switch:
 
 
 def switch_in(transaction: Connection, channel_id: str) -> Switch | None:
-    """The switch of a channel, in an open transaction; None: it was never on."""
+    """The switch of a channel, in an open transaction; None: it was never on. DamagedValue: its row is damaged."""
     row = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
     return None if row is None else _of_row(row)
 
@@ -61,6 +62,15 @@ def switch_of(registry: Registry, channel_id: str) -> Switch | None:
     """The switch of a channel; None: it was never on."""
     with registry.database.read() as transaction:
         return switch_in(transaction, channel_id)
+
+
+def known_switch(registry: Registry, channel_id: str) -> Switch | None:
+    """The switch of a channel; None: it was never on, or its row is damaged, so that a person must give it again."""
+    with registry.database.read() as transaction:
+        try:
+            return switch_in(transaction, channel_id)
+        except DamagedValue:
+            return None
 
 
 def has_scope(channel: Channel) -> bool:
@@ -100,7 +110,10 @@ def switch_on(
     with registry.database.write() as transaction:
         registry.database.one_at_a_time(transaction, f"writeback {channel.id}")
         now = registry.database.now_in(transaction)
-        before = switch_in(transaction, channel.id)
+        try:
+            before = switch_in(transaction, channel.id)
+        except DamagedValue:  # this is how a person mends it
+            before = None
         values: dict[str, Any] = {"state": ON, "detail": None, "policy": policy, "trigger": trigger}
         values |= {"to_zoho": dict(words.to_zoho), "from_zoho": dict(words.from_zoho), "picklist": picklist}
         transaction.execute(delete(table).where(table.c.channel_id == channel.id))
@@ -119,16 +132,21 @@ def switch_off(registry: Registry, channel_id: str, who: str) -> int:
     with registry.database.write() as transaction:
         registry.database.one_at_a_time(transaction, f"writeback {channel_id}")  # no wish comes in between
         now = registry.database.now_in(transaction)
-        change = update(table).where(table.c.channel_id == channel_id)
-        transaction.execute(change.values(state=OFF, detail=None, changed_at=now))
+        values: dict[str, Any] = {"state": OFF, "detail": None, "changed_at": now}
+        try:
+            switch_in(transaction, channel_id)
+        except DamagedValue:  # what is left of it is of no use; without it, the page would show the damage for ever
+            values |= {"to_zoho": {}, "from_zoho": {}, "picklist": [], "policy": POLICIES[0], "trigger": "none"}
+            values["checked_at"] = None
+        transaction.execute(update(table).where(table.c.channel_id == channel_id).values(values))
         waiting = select(writebacks).where(
             writebacks.c.channel_id == channel_id,
             or_(writebacks.c.state == "queued", writebacks.c.state == "conflict"),
             writebacks.c.resolution.is_distinct_from("zoho_wins"),
         )
-        ended = 0
-        for row in transaction.execute(waiting).mappings().all():
-            wish = of_row(row)
+        found, damaged = read_wishes(transaction, waiting)
+        ended = sum(end_damaged(transaction, writeback_id, who, now) for writeback_id in damaged)
+        for wish in found:
             detail = "Write-back was switched off before the wish was sent."
             ended += move(transaction, wish, "refused", who=who, now=now, code="writeback_off", detail=detail)
         return ended
@@ -211,6 +229,14 @@ def _named(values: list[str]) -> str:
 
 
 def _of_row(row: Any) -> Switch:
+    """The switch in a row of the table. DamagedValue: it holds none."""
+    is_known = row["state"] in (ON, OFF, DEGRADED, BROKEN) and row["policy"] in POLICIES
+    maps = all(isinstance(row[name], dict) for name in ("to_zoho", "from_zoho"))
+    words = [*row["to_zoho"].values(), *row["from_zoho"].values()] if maps else []
+    words += row["picklist"] if isinstance(row["picklist"], list) else [None]
+    texts = all(isinstance(text, str) for text in (*words, row["trigger"], row["detail"] or ""))
+    if not (is_known and maps and texts):
+        raise DamagedValue("a switch of write-back that this version does not know")
     return Switch(
         channel_id=row["channel_id"],
         state=row["state"],

@@ -24,7 +24,7 @@ from zoho_pipeline.writeback.errors import (
     UnknownWriteback,
     WritebackOff,
 )
-from zoho_pipeline.writeback.journal import append, move
+from zoho_pipeline.writeback.journal import DAMAGED, append, end_damaged, move, read_wishes
 from zoho_pipeline.writeback.judge import Verdict, judge
 from zoho_pipeline.writeback.model import BROKEN, OPEN, State, Step, Writeback, of_row
 from zoho_pipeline.writeback.switch import Switch, has_scope, switch_in
@@ -119,7 +119,10 @@ def ask(registry: Registry, channel_id: str, wish: Wish, who: str) -> Writeback:
         created_at = _after_others(transaction, channel_id, wish.lead.id, now)
         row |= {"echo_seen_at": None, "created_at": created_at, "queued_at": now, "finished_at": None}
         made = of_row(row)
-        for earlier in _unsent(transaction, channel_id, wish.lead.id):
+        unsent, damaged = _unsent(transaction, channel_id, wish.lead.id)
+        for writeback_id in damaged:
+            end_damaged(transaction, writeback_id, who, now)
+        for earlier in unsent:
             made = inherit(made, earlier)
             detail = f"The newer wish {made.id} takes its place."
             move(transaction, earlier, "superseded", who=who, now=now, code="superseded", detail=detail)
@@ -179,7 +182,10 @@ def resolve(
 
     Raises:
         UnknownWriteback, NotWaiting, OtherQuestion, and for `force` what `usable_switch` raises.
+        NotWaiting also if the row was damaged; then the write-back has failed.
     """
+    if _end_if_damaged(registry, writeback_id, who):
+        raise NotWaiting(f"the row of the write-back {writeback_id} was damaged, so it has failed. {DAMAGED}")
     with registry.database.write() as transaction:
         now = registry.database.now_in(transaction)
         wish = get_in(transaction, writeback_id)
@@ -204,6 +210,16 @@ def resolve(
         return get_in(transaction, writeback_id)
 
 
+def _end_if_damaged(registry: Registry, writeback_id: str, who: str) -> bool:
+    """End a write-back that is not at its end, if its row is damaged."""
+    own = (writebacks.c.id == writeback_id, or_(writebacks.c.state.in_(OPEN), _waits()))
+    query = select(writebacks).where(*own)
+    with registry.database.write() as transaction:
+        damaged = read_wishes(transaction, query)[1] if writeback_id.isprintable() else []
+        now = registry.database.now_in(transaction)
+        return bool(damaged) and end_damaged(transaction, writeback_id, who, now)
+
+
 def get(registry: Registry, writeback_id: str) -> Writeback:
     """One write-back. UnknownWriteback: there is none of this id."""
     with registry.database.read() as transaction:
@@ -211,7 +227,7 @@ def get(registry: Registry, writeback_id: str) -> Writeback:
 
 
 def get_in(transaction: Connection, writeback_id: str) -> Writeback:
-    """`get` in an open transaction."""
+    """`get` in an open transaction. DamagedValue: its row is damaged."""
     query = select(writebacks).where(writebacks.c.id == writeback_id)
     # a database refuses NUL, and bytes that are no UTF-8, with errors of its own
     row = transaction.execute(query).mappings().one_or_none() if writeback_id.isprintable() else None
@@ -251,14 +267,14 @@ def page(
         query = query.where(or_(writebacks.c.created_at < before[0], same))
     query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(limit)
     with registry.database.read() as transaction:
-        return [of_row(row) for row in transaction.execute(query).mappings()]
+        return read_wishes(transaction, query, most=limit)[0]
 
 
-def unfinished(transaction: Connection, channel_id: str, limit: int) -> list[Writeback]:
-    """The write-backs of a channel that are not at their end, the newest first."""
+def unfinished(transaction: Connection, channel_id: str, limit: int) -> tuple[list[Writeback], list[str]]:
+    """The write-backs of a channel that are not at their end, the newest first, and the ids of damaged ones."""
     query = select(writebacks).where(writebacks.c.channel_id == channel_id, or_(writebacks.c.state.in_(OPEN), _waits()))
-    rows = transaction.execute(query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(limit))
-    return [of_row(row) for row in rows.mappings()]
+    query = query.order_by(writebacks.c.created_at.desc(), writebacks.c.id.desc()).limit(limit)
+    return read_wishes(transaction, query, most=limit)
 
 
 @dataclass(frozen=True)
@@ -293,9 +309,8 @@ def _waits() -> ColumnElement[bool]:
     return and_(writebacks.c.state == "conflict", writebacks.c.resolution.is_(None))
 
 
-def _unsent(transaction: Connection, channel_id: str, lead_id: str) -> list[Writeback]:
-    """The wishes for a lead that a newer one takes the place of, the newest first."""
+def _unsent(transaction: Connection, channel_id: str, lead_id: str) -> tuple[list[Writeback], list[str]]:
+    """The wishes for a lead that a newer one takes the place of, the newest first, and the ids of damaged ones."""
     of_lead = (writebacks.c.channel_id == channel_id, writebacks.c.lead_id == lead_id)
     query = select(writebacks).where(*of_lead, or_(writebacks.c.state == "queued", _waits()))
-    rows = transaction.execute(query.order_by(writebacks.c.created_at.desc())).mappings().all()
-    return [of_row(row) for row in rows]
+    return read_wishes(transaction, query.order_by(writebacks.c.created_at.desc()))

@@ -100,6 +100,16 @@ def test_a_request_that_changes_something_comes_from_our_own_page(browser: TestC
     assert browser.post("/v1/probe", headers=own).status_code == 403
 
 
+def test_a_public_url_may_name_the_usual_port(settings: Settings) -> None:
+    """Browsers leave it out of the origin that they send."""
+    app = with_probes(create_app(settings, ServiceSettings(public_url="https://zoho.example.com:443")))
+    browser = TestClient(app, base_url="https://zoho.example.com", follow_redirects=False)
+    browser.get(login_link(tokens_of(app.state.services)))
+    token = browser.get("/ui/probe").json()["form_token"]
+    for origin, status in (("https://zoho.example.com", 200), ("https://zoho.example.com:8443", 403)):
+        assert browser.post("/ui/probe", data={"form_token": token}, headers={"Origin": origin}).status_code == status
+
+
 def test_the_form_token_of_another_login_is_refused(app: FastAPI, browser: TestClient, link: Callable[[], str]) -> None:
     other = TestClient(app, base_url=OWN, follow_redirects=False)
     browser.get(link())

@@ -37,6 +37,15 @@ def ancestors(client: TestClient, link: str, path: str = "") -> str:
     return answer.headers["Content-Security-Policy"].rpartition("frame-ancestors ")[2]
 
 
+def test_a_form_of_another_address_is_told_which_one_works(operator: TestClient) -> None:
+    for origin in ("http://127.0.0.1:8480", "null", ""):
+        answer = operator.post("/ui/logout", headers=HTML | {"Origin": origin})
+        assert answer.status_code == 403
+    answer = operator.post("/ui/channels/acme/pause", headers=HTML | {"Origin": "http://127.0.0.1:8480"})
+    assert answer.status_code == 403
+    assert "does not begin with http://localhost:8480, log in with the link" in answer.text
+
+
 def test_the_page_around_it_may_show_that_it_has_ended(client: TestClient, ended: Link) -> None:
     assert ancestors(client, ended()) == ORIGIN
     assert ancestors(client, ended(), "syncs") == ORIGIN

@@ -159,6 +159,7 @@ DAMAGES = (
     "update registry_channels set org_name = x'fffe', currency = x'ff' where channel_id = 'acme'",
     "update registry_modules set rows = 'many' where channel_id = 'acme'",
     "update registry_modules set detail = x'fffe' where channel_id = 'acme'",
+    "update registry_channels set status = cast(x'ff' as text) where channel_id = 'acme'",
 )
 
 
@@ -171,6 +172,9 @@ def test_a_damaged_row_hides_no_number(client: TestClient, registry: Registry, k
     assert "No sync possible" in page.headings
     assert "zoho-pipeline channels remove acme" in page.text
     assert buttons(page) == []
+    listed = client.get("/ui", headers=HTML).text
+    assert "No sync possible" in listed
+    assert "Reconnect needed" not in listed
     seen = framed(client, headers)
     assert "No sync possible" in seen.headings
     assert LEADS in seen.text
@@ -201,16 +205,29 @@ WRITES = (
     "insert into registry_writeback_settings (channel_id, state, policy, to_zoho, from_zoho, trigger, picklist,"
     " changed_at) values ('acme', 'on', 'hold', '{}', '{}', 'none', '[]', '2026-01-01 00:00:00')"
 )
+WISHED = (
+    "insert into registry_writebacks (id, channel_id, lead_id, status, desired, expected_zoho, state, tries,"
+    " created_at, queued_at) values ('{id}', 'acme', '{id}', 'new', 'New', '[]', 'conflict', 0, '2026-01-01 00:00:00',"
+    " '2026-01-01 00:00:00')"
+)
 DAMAGED_BESIDE = (
     "update registry_sync_requests set state = 'later' where channel_id = 'acme'",
     "update registry_sync_requests set asked_at = 'no time' where channel_id = 'acme'",
     "update registry_sync_requests set progress = '{' where channel_id = 'acme'",
     "update registry_sync_requests set error = x'ff', state = 'failed' where channel_id = 'acme'",
+    "update registry_sync_requests set requested_by = cast(x'ff' as text) where channel_id = 'acme'",
+    "update registry_sync_requests set state = 'failed', modules = '[{\"outcome\" : \"complete\"}]'",
     "update registry_push_subscriptions set state = 'later'",
     "update registry_push_subscriptions set expires_at = 'no time'",
     "update registry_push_subscriptions set events = '{'",
+    "update registry_push_subscriptions set missed = 'many', skew_seconds = 'much'",
+    "update registry_push_subscriptions set detail = cast(x'ff' as text)",
     "update registry_writeback_settings set state = 'later'",
     "update registry_writeback_settings set to_zoho = '{'",
+    "update registry_writeback_settings set picklist = '7'",
+    "update registry_writebacks set expected_zoho = '{' where id = 'wb_1'",
+    "update registry_writebacks set created_at = 'no time' where id = 'wb_1'",
+    "update registry_writebacks set desired = x'ff' where id = 'wb_1'",
 )
 
 
@@ -218,9 +235,9 @@ DAMAGED_BESIDE = (
 def test_a_damaged_row_beside_a_channel_hides_no_list_and_no_page(
     client: TestClient, registry: Registry, key: Key, damage: str
 ) -> None:
-    request_sync(registry, "acme", reason="user", requested_by="test")
-    change(registry, SUBSCRIBED)
-    change(registry, WRITES)
+    request, _ = request_sync(registry, "acme", reason="user", requested_by="test")
+    for statement in (SUBSCRIBED, WRITES, WISHED.format(id="wb_1"), WISHED.format(id="wb_2")):
+        change(registry, statement)
     headers = key()
     assert state_of(client, headers)["push"]["state"] == "on"  # type: ignore[index]
     change(registry, damage)
@@ -228,7 +245,22 @@ def test_a_damaged_row_beside_a_channel_hides_no_list_and_no_page(
     assert len(client.get("/v1/channels", headers=headers).json()["data"]) > 1
     assert LEADS in framed(client, headers).text
     assert LEADS in operators(client).text
+    assert client.get(f"/v1/syncs/{request.id}", headers=headers).json()["channel_id"] == "acme"
+    wishes = client.get("/v1/channels/acme/writebacks", headers=headers).json()["data"]
+    assert "wb_2" in [wish["id"] for wish in wishes]
     assert client.post("/v1/channels/acme/syncs", headers=headers).status_code == 202
+
+
+def test_the_page_names_damaged_wishes_and_their_end(client: TestClient, registry: Registry, key: Key) -> None:
+    for statement in (WRITES, WISHED.format(id="wb_1"), WISHED.format(id="wb_2")):
+        change(registry, statement)
+    change(registry, "update registry_writebacks set expected_zoho = '{' where id = 'wb_1'")
+    page, seen = operators(client), framed(client, key())
+    for shown in (page, seen):
+        assert "What this service stored of 1 wish is damaged." in shown.text
+        assert "wb_2" in shown.text
+    assert "zoho-pipeline writeback resolve wb_1 keep" in page.text
+    assert "zoho-pipeline" not in seen.text
 
 
 def test_a_parameter_that_is_no_number_hides_no_list(client: TestClient, registry: Registry, key: Key) -> None:

@@ -196,6 +196,17 @@ def test_the_operator_presses_the_buttons(driver: Any, site: Site, scripts: bool
         assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".done"), said))
 
 
+def test_the_operator_logs_out(driver: Any, site: Site) -> None:
+    driver.get(login_link(site.tokens))
+    assert driver.find_element("css selector", "h1").text == "Channels"
+    emulate(driver, scripts=False)
+    driver.find_element("xpath", "//button[.='Log out']").click()
+    said = "zoho-pipeline web login"
+    assert WebDriverWait(driver, 20).until(text_to_be_present_in_element(("css selector", ".lead"), said))
+    driver.get(f"{site.url}/ui/channels/acme")
+    assert said in driver.find_element("css selector", "main").text
+
+
 def test_paper_has_the_numbers_and_no_buttons(driver: Any, site: Site) -> None:
     emulate(driver, media="print")
     driver.get(site.embed("acme"))

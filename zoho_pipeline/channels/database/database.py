@@ -274,6 +274,8 @@ def _refuse_missing_file(path: Path, dialect: Any, record: Any, args: Any, optio
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:  # noqa: ARG001
+    # a text that is no UTF-8 would end every statement that reads its row, and hide all other rows of a list with it
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     connection.isolation_level = None  # else the driver would begin transactions itself, without IMMEDIATE
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # a deleted row is overwritten, so that nobody can read it later

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.platform_tables import push_loads, push_subscriptions, sync_requests
-from zoho_pipeline.channels.registry.tables import channels
+from zoho_pipeline.channels.registry.tables import channels, require_types, types_of
 
 ON, SHORT, STOPPED, FAILED = "on", "short", "stopped", "failed"
 """`short`: Zoho keeps it for less time than asked. `stopped`: changes come, and no notification. `failed`: Zoho does
@@ -74,13 +75,22 @@ class Subscription:
 
 
 _COLUMNS = [push_subscriptions.c[field.name] for field in fields(Subscription)]
+_TYPES = tuple((name, types) for name, types in types_of(push_subscriptions) if name in {c.name for c in _COLUMNS})
 _OF_CHANNEL = select(*_COLUMNS).where(push_subscriptions.c.channel_id == bindparam("channel"))
 
 
 def get(transaction: Connection, channel_id: str) -> Subscription | None:
-    """The subscription of a channel; None: it has none."""
-    found = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
-    return None if found is None else Subscription(**found)
+    """The subscription of a channel; None: it has none. DamagedValue: its row is damaged."""
+    row = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    try:
+        require_types(row, _TYPES)
+    except TypeError as error:
+        raise DamagedValue(str(error)) from None
+    if row["state"] not in (ON, SHORT, *BROKEN) or not isinstance(row["events"], dict):
+        raise DamagedValue("a subscription that this version does not know")
+    return Subscription(**row)
 
 
 def hold_channels(transaction: Connection, channel_ids: Collection[str]) -> None:
@@ -103,12 +113,6 @@ def hold(transaction: Connection, channel_ids: Collection[str]) -> None:
     if transaction.dialect.name == "postgresql":
         own = select(push_subscriptions.c.channel_id).where(push_subscriptions.c.channel_id.in_(sorted(channel_ids)))
         transaction.execute(own.order_by(push_subscriptions.c.channel_id).with_for_update())
-
-
-def every(transaction: Connection) -> list[Subscription]:
-    """All subscriptions, by channel."""
-    rows = transaction.execute(select(*_COLUMNS).order_by(push_subscriptions.c.channel_id)).mappings()
-    return [Subscription(**row) for row in rows]
 
 
 def store(transaction: Connection, channel_id: str, **values: Any) -> bool:

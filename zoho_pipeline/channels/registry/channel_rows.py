@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import RegistryError, UnknownChannel
+from zoho_pipeline.channels.errors import DamagedChannel, UnknownChannel
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
 from zoho_pipeline.channels.registry.model import (
@@ -59,7 +59,7 @@ def read_channel(
 
     Raises:
         UnknownChannel: no channel has this id. The message names the known ones.
-        RegistryError: the row of the channel is damaged.
+        DamagedChannel: the row of the channel is damaged.
     """
     if lock and database.is_postgres and channel_id.isprintable():
         row = select(tables.channels.c.channel_id).where(tables.channels.c.channel_id == channel_id)
@@ -81,7 +81,7 @@ def find_channel(
     if not found:
         return None
     if found[0].is_damaged and not damaged_too:
-        raise RegistryError(str(found[0].status_detail))
+        raise DamagedChannel(str(found[0].status_detail))
     return found[0]
 
 

@@ -1,16 +1,19 @@
 """First syncs: which active channels were never synced, and a request for each."""
 
+import logging
 from datetime import timedelta
 
 from sqlalchemy import and_, exists, not_, or_, select
 
-from zoho_pipeline.channels.errors import SyncRefused, UnknownChannel
+from zoho_pipeline.channels.errors import DamagedChannel, SyncRefused, UnknownChannel
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.channels.registry.platform_tables import sync_requests
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels, modules
 from zoho_pipeline.channels.sync_requests.model import CONNECT, UNFINISHED
 from zoho_pipeline.channels.sync_requests.queue import request_sync
+
+log = logging.getLogger(__name__)
 
 RETRY_AFTER = timedelta(hours=1)
 """A first sync that failed is asked for again after this time."""
@@ -29,6 +32,9 @@ def request_first_syncs(registry: Registry, requested_by: str) -> list[str]:
         try:
             _, joined = request_sync(registry, channel_id, reason=CONNECT, requested_by=requested_by)
         except (SyncRefused, UnknownChannel):  # it was paused or removed in this moment
+            continue
+        except DamagedChannel as error:  # it must not keep the others from their first sync
+            log.warning("channel %s: no first sync: %s", channel_id, error)
             continue
         asked += [] if joined else [channel_id]
     return asked

@@ -24,6 +24,9 @@ MOST_PER_HOUR = 6
 """New requests of users per channel. Requests that joined one, or were refused, do not count."""
 
 _TYPES = types_of(sync_requests)
+_RESULT: dict[str, tuple[type, ...]] = {"module": (str,), "rows": (int,), "credits": (int, float)}
+_RESULT |= dict.fromkeys(("route", "detail"), (str, type(None)))
+"""What the result of a module holds beside its outcome."""
 
 LEASE = timedelta(minutes=15)
 """How long a claim holds without a sign of life."""
@@ -69,14 +72,22 @@ class SyncRequest:
 def of_row(row: Mapping[Any, Any]) -> SyncRequest:
     """The request in a row of `registry_sync_requests`.
 
+    A reason of a later version is read as `user`.
+
     Raises:
         ValueError, TypeError: a value is damaged, or of a later version.
     """
     require_types(row, _TYPES)
     progress, modules = row["progress"], row["modules"] or ()
-    is_known = row["state"] in STATES and row["reason"] in (*REASONS, RUN)
     counts = isinstance(progress, dict) and all(type(count) is int for count in progress.values())
-    ended = all(isinstance(module, dict) and module.get("outcome") in OUTCOMES for module in modules)
-    if not (is_known and counts and ended):
+    if row["state"] not in STATES or not counts or not all(map(_is_result, modules)):
         raise ValueError("a request for a sync that this version does not know")
-    return SyncRequest(**{**row, "modules": tuple(modules)})
+    # a later version may know more reasons. An older worker beside it must not end such a request: the work is the same
+    reason = row["reason"] if row["reason"] in (*REASONS, RUN) else USER
+    return SyncRequest(**{**row, "reason": reason, "modules": tuple(modules)})
+
+
+def _is_result(module: object) -> bool:
+    if not isinstance(module, dict) or module.get("outcome") not in OUTCOMES:
+        return False
+    return all(isinstance(module.get(name, ...), types) for name, types in _RESULT.items())

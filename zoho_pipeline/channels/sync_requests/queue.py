@@ -85,7 +85,7 @@ def request_sync(
         added = transaction.execute(insert_or(transaction, sync_requests).values(values).on_conflict_do_nothing())
         if added.rowcount == 1:
             announce(transaction, channel, values["id"], QUEUED, now)
-            return _get(transaction, values["id"]), False
+            return of_row({**dict.fromkeys(sync_requests.c.keys()), **values}), False
         found = _join(transaction, channel_id, full, now)  # somebody wrote a row without the channel's lock
         assert found is not None
         return found, True
@@ -98,11 +98,15 @@ def seconds_until_next(registry: Registry, channel_id: str, most_per_hour: int) 
 
 
 def get(registry: Registry, request_id: str) -> SyncRequest | None:
-    """The request with this id; None if there is none."""
+    """The request with this id; None if there is none. One whose row is damaged is shown as failed.
+
+    The row stays as it is. The next request for a sync of the channel ends it.
+    """
     with registry.database.read() as transaction:
-        found = transaction.execute(select(sync_requests).where(sync_requests.c.id == request_id)).mappings()
-        row = found.one_or_none()
-    return None if row is None else of_row(row)
+        try:
+            return _get(transaction, request_id)
+        except (ValueError, TypeError):
+            return _as_failed(registry, transaction, request_id)
 
 
 def unfinished(registry: Registry, channel_id: str | None = None) -> list[SyncRequest]:
@@ -127,33 +131,44 @@ def history(
     at, last_id = before
     same = and_(sync_requests.c.asked_at == at, sync_requests.c.id < last_id)
     query = select(sync_requests).where(sync_requests.c.channel_id == channel_id)
-    return _read(registry, query.where(or_(sync_requests.c.asked_at < at, same)).order_by(*_ORDER).limit(limit))
+    query = query.where(or_(sync_requests.c.asked_at < at, same)).order_by(*_ORDER)
+    with registry.database.read() as transaction:
+        return read_rows(transaction, query.limit(limit), most=limit)
 
 
 def newest(transaction: Connection, channel_ids: Collection[str]) -> dict[str, SyncRequest]:
-    """Channel id → the first row of its `history`, for many channels in one query."""
+    """Channel id → the newest row of its history, for many channels in one query. A damaged one is left out."""
     ids = list(channel_ids)
-    found = newest_of(transaction, ids[0], 1) if len(ids) == 1 else read_rows(transaction, _NEWEST, {"ids": ids})
+    one = {"channel": ids[0], "most": 1} if len(ids) == 1 else None
+    found = read_rows(transaction, _HISTORY, one) if one else read_rows(transaction, _NEWEST, {"ids": ids})
     return {request.channel_id: request for request in found}
 
 
 def newest_of(transaction: Connection, channel_id: str, limit: int) -> list[SyncRequest]:
     """The first rows of the `history` of a channel, inside an open transaction."""
-    return read_rows(transaction, _HISTORY, {"channel": channel_id, "most": limit})
+    return read_rows(transaction, _HISTORY, {"channel": channel_id, "most": limit}, most=limit)
 
 
 def read_rows(
-    transaction: Connection, query: Select[Any], values: Mapping[str, Any] | None = None
+    transaction: Connection, query: Select[Any], values: Mapping[str, Any] | None = None, *, most: int | None = None
 ) -> list[SyncRequest]:
-    """The requests of a query on their table, without those whose row is damaged: they must not hide all others."""
+    """The requests of a query on their table, without those whose row is damaged: they must not hide all others.
+
+    Args:
+        most: the limit of the query. Rows after it take the place of damaged ones, so that a page that is not full is
+            the last one.
+    """
     try:
         return [of_row(row) for row in transaction.execute(query, values or {}).mappings()]
     except (ValueError, TypeError):
-        ids = transaction.scalars(query.with_only_columns(sync_requests.c.id), values or {}).all()
-    found = []
+        wanted = query.with_only_columns(sync_requests.c.id)
+        ids = transaction.scalars(wanted if most is None else wanted.limit(None), values or {}).all()
+    found: list[SyncRequest] = []
     for request_id in ids:
+        if len(found) == most:
+            break
         try:
-            found.append(_get(transaction, request_id))
+            found += [request] if (request := _get(transaction, request_id)) else []
         except (ValueError, TypeError):
             log.error("the registry's row of the sync request %s is damaged; it is left out", request_id)
     return found
@@ -199,7 +214,7 @@ def _join(transaction: Connection, channel_id: str, full: bool, now: datetime) -
     except (ValueError, TypeError):
         end_damaged(transaction, open_one, now)
         return None
-    if full and not found.full:
+    if found is not None and full and not found.full:
         queued = (sync_requests.c.id == found.id, sync_requests.c.state == QUEUED)
         transaction.execute(update(sync_requests).where(*queued).values(full=True))
         return _get(transaction, found.id)
@@ -217,9 +232,25 @@ def _wait(transaction: Connection, channel_id: str, most: int, now: datetime) ->
     return None if len(times) < most else max((times[-1] + HOUR - now).total_seconds(), 1.0)
 
 
-def _get(transaction: Connection, request_id: str) -> SyncRequest:
+def _get(transaction: Connection, request_id: str) -> SyncRequest | None:
+    """The request with this id. ValueError, TypeError: its row is damaged."""
     found = transaction.execute(select(sync_requests).where(sync_requests.c.id == request_id)).mappings()
-    return of_row(found.one())
+    row = found.one_or_none()
+    return None if row is None else of_row(row)
+
+
+def _as_failed(registry: Registry, transaction: Connection, request_id: str) -> SyncRequest | None:
+    """What is left of a damaged request: whose it is, and when it was asked for if that can be read."""
+    own = sync_requests.c.id == request_id
+    channel_id = transaction.scalar(select(sync_requests.c.channel_id).where(own))
+    if not isinstance(channel_id, str):
+        return None
+    try:
+        asked_at = transaction.scalar(select(sync_requests.c.asked_at).where(own))
+    except (ValueError, TypeError):
+        asked_at = None
+    asked_at = asked_at or registry.database.now_in(transaction)
+    return SyncRequest(request_id, channel_id, USER, False, FAILED, "unknown", asked_at, error=DAMAGED)
 
 
 def _read(registry: Registry, query: Select[Any]) -> list[SyncRequest]:

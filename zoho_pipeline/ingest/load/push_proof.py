@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.platform import lead_changes, push_queue
 from zoho_pipeline.channels.platform import push_subscriptions as subscriptions
 from zoho_pipeline.ingest.load.context import SyncContext
@@ -36,7 +37,10 @@ def prove(sync: SyncContext) -> None:
     database, channel_id = sync.registry.database, sync.channel.id
     ended = [m for m, report in sync.reports.items() if report.outcome in ("complete", "skipped")]
     with database.read() as transaction:
-        known = subscriptions.get(transaction, channel_id)
+        try:
+            known = subscriptions.get(transaction, channel_id)
+        except DamagedValue:  # there is nothing to compare with; the sync itself needs no notification
+            known = None
         is_left = known is None and push_queue.has_uncounted(transaction, channel_id)
     if known is None:
         if is_left:

@@ -14,11 +14,10 @@ from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Chan
 from zoho_pipeline.channels.registry.sync_records import org_credits
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
-from zoho_pipeline.push.status import push_status
-from zoho_pipeline.reading.channel_numbers import ChannelNumbers, data_status, read_numbers
+from zoho_pipeline.push.status import PushStatus, push_status
+from zoho_pipeline.reading.channel_numbers import ChannelNumbers, data_status
 from zoho_pipeline.setting_checks import known_zone
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.warehouse import connection as warehouse
 from zoho_pipeline.web.api import channel_model as model
 from zoho_pipeline.web.services import WebServices
 from zoho_pipeline.writeback.wishes import summaries
@@ -26,7 +25,7 @@ from zoho_pipeline.zoho.connection.credits import known_edition
 
 log = logging.getLogger(__name__)
 
-_DAMAGED = "What this service knows of it is damaged. Whoever runs this service must remove and connect the channel."
+_DAMAGED = "What this service knows of the switch is damaged. Whoever runs it must switch write-back on again."
 _WORST_FIRST: tuple[Literal["failed", "stopped", "complete", "skipped"], ...] = (
     "failed",
     "stopped",
@@ -51,6 +50,11 @@ class Known:
     written: Mapping[str, model.WriteBack]
     hindered: Mapping[str, Hindrance]
     now: datetime
+
+    def can_reconnect(self, channel_id: str) -> bool:
+        """Whether a consent can help the channel, if it needs help."""
+        hindrance = self.hindered.get(channel_id)
+        return hindrance is None or hindrance.ends_by_consent
 
     def states(self, numbers: Mapping[str, ChannelNumbers]) -> list[model.ChannelState]:
         """The fields of the channels, with their numbers of the marts."""
@@ -79,24 +83,11 @@ def read_known(found: WebServices, transaction: Connection, channels: Iterable[C
         channels=listed,
         requests=queue.newest(transaction, ids),
         credits={channel.id: _credits(transaction, channel, found.settings, now) for channel in listed},
-        pushes={channel.id: _push(transaction, channel, share, now) for channel in listed},
+        pushes={channel.id: _push(push_status(transaction, channel, share, now)) for channel in listed},
         written={channel_id: shown for channel_id, shown in written.items() if shown is not None},
         hindered=hindrances(found.registry, transaction, listed),
         now=now,
     )
-
-
-def channel_states(
-    found: WebServices, channels: Iterable[Channel], marts: warehouse.Connection | None
-) -> list[model.ChannelState]:
-    """The fields of channels that the caller may see.
-
-    Args:
-        marts: a connection to the published marts; None: nothing was published yet.
-    """
-    with found.reading.read() as transaction:
-        known = read_known(found, transaction, channels)
-    return known.states(read_numbers(marts, [channel.id for channel in known.channels]) if marts else {})
 
 
 def for_browser(text: str) -> str | None:
@@ -152,7 +143,7 @@ def _write_back(transaction: Connection, channel_id: str) -> model.WriteBack | N
         found = summaries(transaction, [channel_id]).get(channel_id)
         values = {} if found is None else {name: getattr(found, name) for name in model.WriteBack.model_fields}
         return model.WriteBack.model_validate(values) if values else None
-    except (ValueError, TypeError):
+    except ValueError:
         log.error("what the registry stores of the write-back of channel %s is damaged", channel_id)
         return model.WriteBack(state="broken", detail=_DAMAGED)
 
@@ -217,15 +208,10 @@ def _module(channel: Channel, name: str) -> model.Module:
     )
 
 
-def _push(transaction: Connection, channel: Channel, share: float, now: datetime) -> model.Push:
-    """The notifications of a channel. A damaged row must not hide the other channels of a list."""
-    try:
-        found = push_status(transaction, channel, share, now)
-        values = {name: getattr(found, name) for name in model.Push.model_fields}
-        return model.Push.model_validate(values | {"detail": for_browser(found.detail or "")})
-    except (ValueError, TypeError):
-        log.error("what the registry stores of the notifications of channel %s is damaged", channel.id)
-        return model.Push(state="failed", detail=_DAMAGED)
+def _push(found: PushStatus) -> model.Push:
+    names = model.Push.model_fields
+    values = {name: getattr(found, name) for name in names} | {"detail": for_browser(found.detail or "")}
+    return model.Push.model_validate(values)
 
 
 def _credits(transaction: Connection, channel: Channel, settings: Settings, now: datetime) -> model.Credits:

@@ -12,7 +12,7 @@ from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.web.api.answers import answered
 from zoho_pipeline.web.api.channel_model import ChannelPage, ChannelState
-from zoho_pipeline.web.api.channel_state import channel_states, read_known
+from zoho_pipeline.web.api.channel_state import Known, read_known
 from zoho_pipeline.web.auth.principal import Principal
 from zoho_pipeline.web.auth.require import require, visible_channel, visible_in
 from zoho_pipeline.web.http import cursors
@@ -35,7 +35,7 @@ def list_channels(request: Request, limit: Limit = 50, cursor: Cursor = None) ->
     principal = reader(request)
 
     def make(found: WebServices) -> ChannelPage:
-        page, following = page_of_channels(found, principal, limit, cursor)
+        page, _, following = page_of_channels(found, principal, limit, cursor)
         return ChannelPage(data=page, next_cursor=following)
 
     return answered(request, principal, make)
@@ -75,8 +75,11 @@ def get_insight(request: Request, id: str) -> Response:
 
 def page_of_channels(
     found: WebServices, principal: Principal, limit: int, cursor: str | None, search: str = ""
-) -> tuple[list[ChannelState], str | None]:
-    """A page of the channels that a caller may see, and the cursor of the next one. Problem `invalid`: the cursor."""
+) -> tuple[list[ChannelState], Known, str | None]:
+    """A page of the channels that a caller may see, what is known of them, and the cursor of the next page.
+
+    Problem `invalid`: the cursor.
+    """
     keys, binding = found.settings.secret_keys, {"list": "channels", "tenant": principal.tenant, "search": search}
     binding |= {"channels": None if principal.channels is None else " ".join(sorted(principal.channels))}
     after = "" if cursor is None else str(cursors.decode(keys, binding, cursor)[0])
@@ -87,10 +90,11 @@ def page_of_channels(
         rows = read_channel_page(
             database, transaction, limit=limit + 1, after=after, tenant=tenant, ids=ids, search=search
         )
-    shown = [channel for channel in rows[:limit] if principal.sees(channel)]
+        known = read_known(found, transaction, (channel for channel in rows[:limit] if principal.sees(channel)))
     following = cursors.encode(keys, binding, [rows[limit - 1].id]) if len(rows) > limit else None
     with found.published.reading() as marts:
-        return channel_states(found, shown, marts), following
+        numbers = read_numbers(marts, [channel.id for channel in known.channels]) if marts else {}
+    return known.states(numbers), known, following
 
 
 def insight_of(marts: Connection | None, channel_id: str) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _form_token(key: Secret, principal: Principal) -> str:
 
 
 def _check_own_page(request: Request, found: WebServices, principal: Principal) -> None:
-    own = request.headers.get("Origin") == found.service.public_url
+    own = request.headers.get("Origin") == found.service.browser_origin
     given = request.headers.get(FORM_HEADER) or _field(request)
     good = [hmac.compare_digest(_form_token(key, principal), given) for key in found.settings.secret_keys]
     if not own or not any(good):

@@ -69,12 +69,13 @@ def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer:
         known = read_known(found, transaction, [channel])
         history = queue.newest_of(transaction, channel_id, SYNCS)
         takes_forms = salts.takes_forms(transaction, channel_id)
-        waiting = wishes.unfinished(transaction, channel_id, WISHES) if channel_id in known.written else []
+        is_written = channel_id in known.written
+        waiting, damaged = wishes.unfinished(transaction, channel_id, WISHES) if is_written else ([], [])
     read = _numbers(found, kept, channel_id)
     (state,) = known.states({channel_id: read.numbers} if read.numbers else {})
     state = in_known_zone(state)
     hindrance = known.hindered.get(channel_id)
-    status = status_line(state, scopes, can_reconnect=hindrance is None or hindrance.ends_by_consent)
+    status = status_line(state, scopes, can_reconnect=known.can_reconnect(channel_id))
     return render(
         "channel.html",
         state=state,
@@ -96,6 +97,7 @@ def channel_page(found: WebServices, kept: KeptNumbers, channel_id: str, viewer:
         leads=lead_rows(read.leads, state.as_of.year if state.as_of else None, with_names="pii" in scopes),
         history=history_rows(history, state.timezone, state.currency),
         wishes=wish_rows(waiting, state.timezone),
+        damaged_wishes=damaged,
         can_decide=viewer.frame == "operator" and "write" in scopes,
         modules=read_modules(state),
         push=push_line(state),

@@ -29,6 +29,11 @@ _WORDS = {
     "unavailable": ("Not available now", "The data cannot be read now. Please load the page again in a minute."),
 }
 _OPERATOR = ("Please log in", "Open the link that this command prints: zoho-pipeline web login")
+_NOT_OURS = (
+    "Not allowed",
+    "Load the page before this one again. If its address does not begin with {}, log in with the link that this "
+    "command prints: zoho-pipeline web login",
+)
 
 
 class PageRoute(APIRoute):
@@ -70,5 +75,7 @@ def _page(request: Request, error: Exception) -> Response:
     heading, sentence = _WORDS.get(code, ("This did not work", "Please load the page again."))
     if code == "unauthenticated" and request.url.path.startswith("/ui"):
         heading, sentence = _OPERATOR
+    if code == "forbidden" and request.url.path.startswith("/ui"):  # a form of another origin, or of another login
+        heading, sentence = _NOT_OURS[0], _NOT_OURS[1].format(services(request).service.browser_origin)
     headers = {"Cache-Control": "no-store", **headers}
     return Response(render("error.html", heading=heading, sentence=sentence), status, headers, "text/html")

@@ -110,8 +110,11 @@ def channels(
     """The operator's list of all channels."""
 
     def make(found: WebServices) -> bytes:
-        states, following = page_of_channels(found, principal, ROWS, cursor, q.strip())
-        lines = [(state, status_line(state, principal.scopes)) for state in states]
+        states, known, following = page_of_channels(found, principal, ROWS, cursor, q.strip())
+        lines = [
+            (state, status_line(state, principal.scopes, can_reconnect=known.can_reconnect(state.id)))
+            for state in states
+        ]
         rows = [
             {
                 "state": state,

@@ -322,3 +322,30 @@ def test_an_org_whose_lead_is_changed_in_each_second_is_asked_a_few_times(bench:
     bench.turn()
     assert (bench.get(wish).state, bench.get(wish).code) == ("queued", "changed_meanwhile")
     assert [call.method for call in bench.sim.requests if PATH in call.path] == ["GET"] * 4
+
+
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_the_third_wish_knows_of_the_edit_that_followed_the_first(bench: Bench, seconds: int) -> None:
+    """The second one is never sent, and the third one takes over what it expected."""
+    first = lost_unread(bench, seconds)
+    second = bench.ask("lost", "contacted")
+    third = bench.ask("contacted", "lost")
+    assert [bench.get(wish).state for wish in (first, second, third)] == ["queued", "superseded", "queued"]
+    bench.drain()
+    if seconds:
+        assert [bench.get(wish).state for wish in (first, third)] == ["done", "conflict"]
+        assert (bench.status(), bench.kinds()) == ("Not Contacted", ["writeback.done", "writeback.conflict"])
+    else:
+        assert [bench.get(wish).state for wish in (first, third)] == ["superseded", "done"]
+        assert (bench.status(), bench.kinds()) == ("Contacted", ["writeback.done"])
+
+
+def test_the_journal_of_an_older_version_leads_to_no_lost_edit(bench: Bench) -> None:
+    """It stored the time of the lead before the lost change, so each later state is news: it is told, and kept."""
+    wish = lost_unread(bench, 0)
+    before = parse_time(bench.org.row("Leads", bench.lead)["Created_Time"])
+    with bench.registry.database.write() as transaction:
+        transaction.execute(update(writebacks).where(writebacks.c.id == wish.id).values(zoho_modified_at=before))
+    edits(bench, "Not Contacted")()
+    bench.drain()
+    assert (bench.get(wish).state, bench.status(), len(bench.puts())) == ("conflict", "Not Contacted", 1)

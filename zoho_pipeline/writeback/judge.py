@@ -30,9 +30,6 @@ REASONS = {
 }
 """Why a wish is refused, in a sentence for a person."""
 
-CHANGED = "changed_in_zoho"
-"""The code of a conflict: Zoho has a status that nobody expected."""
-
 SWITCHED_OFF = "Write-back was switched off, so nothing more is sent."
 
 
@@ -125,7 +122,7 @@ def judge(
     if policy == "platform_wins":
         return Verdict("write", "platform_wins", f"{change}. By the policy the wish wins.", overwrites=True)
     ends = "A person decides." if policy == "hold" else "By the policy Zoho's status stays."
-    return Verdict("conflict", CHANGED, f"{change}. {ends}")
+    return Verdict("conflict", "changed_in_zoho", f"{change}. {ends}")
 
 
 def _shown(word: str | None) -> str:

@@ -1,9 +1,10 @@
 """The steps that send one wish. Between two of them the process may be killed, and the next worker goes on.
 
-1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? Then store the mark of the change
-with its precondition, and change it. 4. Somebody was quicker: begin again, a few times. 5. It is another one: the
-policy of the channel decides. 6. Read the lead once more: another status than the desired one was lost in the same
-second, so begin again, but not for ever; else the wish is done.
+1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? If the lead was changed in the very
+second of the reading, wait until that second is over, and read once more, because the precondition would not see a
+further edit of it. Then store the mark of the change with its precondition, and change it. 4. Somebody was quicker:
+begin again, a few times. 5. It is another one: the policy of the channel decides. 6. Read the lead once more: another
+status than the desired one was lost in the same second, so begin again, but not for ever; else the wish is done.
 
 While the mark stands, nobody knows whether Zoho carried out the change. Then the desired status, found in step 2, is
 our own.

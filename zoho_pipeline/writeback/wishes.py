@@ -25,7 +25,7 @@ from zoho_pipeline.writeback.errors import (
     WritebackOff,
 )
 from zoho_pipeline.writeback.journal import FORCED, NOT_READ, append, changed_before, move
-from zoho_pipeline.writeback.judge import CHANGED, Verdict, judge
+from zoho_pipeline.writeback.judge import Verdict, judge
 from zoho_pipeline.writeback.model import BROKEN, OPEN, State, Step, Writeback, of_row
 from zoho_pipeline.writeback.switch import Switch, has_scope, switch_in
 
@@ -121,11 +121,9 @@ def ask(registry: Registry, channel_id: str, wish: Wish, who: str) -> Writeback:
         made = of_row(row)
         for earlier in _unsent(transaction, channel_id, wish.lead.id):
             if changed_before(transaction, earlier) is not None:
-                if earlier.code == CHANGED:
+                if earlier.state != "queued":  # a person is asked about an edit that followed its change
                     done_before(transaction, earlier, made, who, now)
-                    continue
-                if earlier.state == "queued":
-                    continue  # its worker reads the lead, and ends it by whether somebody changed the lead after it
+                continue  # a worker reads the lead, and ends a queued one by whether somebody changed the lead after it
             made = inherit(made, earlier)
             detail = f"The newer wish {made.id} takes its place."
             move(transaction, earlier, "superseded", who=who, now=now, code="superseded", detail=detail)

@@ -63,9 +63,12 @@ def test_nothing_is_left_at_zoho_of_a_first_switching_on_whose_answer_was_lost(b
     bench.connect()
     tries = QUICK.pacing.attempts
     bench.place.sim.faults.next(tries, "reset_after", path=WATCH, after=at)  # the change, or the reading after it
+    used, calls = bench.place.registry.credits_used("acme"), len(bench.place.sim.requests)
     with pytest.raises(PipelineError):
         bench.subscriber.turn_on("acme", ["Leads"])
     assert (bench.place.sim.faults.pending, list(bench.org.subscriptions)) == (0, [])
+    answered = [call for call in bench.place.sim.requests[calls:] if WATCH in call.path][: at + 1]
+    assert bench.place.registry.credits_used("acme") - used == len(answered), "what failed was not counted"
     bench.subscriber.turn_on("acme", ["Leads"])
     assert len(bench.org.subscriptions) == 1
 
@@ -157,6 +160,27 @@ def test_a_change_of_ours_that_zoho_does_not_tell_us_of_was_not_missed(synced: P
     del org.subscriptions[org_events[0]]
     place.sim.clock.advance(2)  # that Zoho's clock jumps makes the first notification of this lead look newer
     org.update("Leads", ids[1 if is_told else 0], {"Company": "Untold"})  # by a person
+    sync(synced)
+    assert (synced.row().missed, synced.row().silent_since is None) == (1, False)
+
+
+def test_a_persons_edit_in_the_second_of_our_change_was_missed(synced: PushBench) -> None:
+    """Both have one Modified_Time. The edit counted as a change of ours, so nobody saw that it was not told."""
+    place, org, ids = synced.place, synced.org, [row["id"] for row in synced.org.rows("Leads")]
+    place.sim.switches.update(push_own_changes=False)
+    switch_on(place.registry, place.registry.get("acme"), WORDS, pacing=WRITE_PACING)
+    sync(synced)
+    org.subscriptions.clear()
+    asha = org.add_user(first_name="Asha", last_name="Rao")
+    place.sim.clock.advance(2)
+    place.sim.clock.freeze()
+    for lead_id in ids[:2]:
+        wish = wishes.Wish(KnownLead(lead_id, None, False, None), "contacted")
+        wishes.ask(place.registry, "acme", wish, "key:test")
+    for claimed in claims.claim(place.registry, "w", 2, QUICK_WRITES):
+        Sending(place.registry, "w", QUICK_WRITES).send(claimed)
+    org.update("Leads", ids[0], {"Company": "Untold", "Modified_By": {"id": asha.id}})
+    place.sim.clock.resume()
     sync(synced)
     assert (synced.row().missed, synced.row().silent_since is None) == (1, False)
 

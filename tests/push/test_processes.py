@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -129,3 +130,17 @@ def test_a_worker_ends_with_the_server_that_was_killed(place: Place, start: Star
     server.kill()
     server.wait()
     wait_for(lambda: not workers(), 60)
+
+
+def test_nothing_is_left_at_zoho_of_a_first_switching_on_that_a_person_stopped(bench: PushBench, start: Start) -> None:
+    """Ctrl-C while Zoho does not answer. It had the subscription, and the registry forgot it."""
+    bench.connect()
+    bench.place.sim.faults.next(
+        1, "slow", path="/actions/watch", after=2, seconds=300.0
+    )  # the reading after the change
+    command = start("push", "on", "acme", "--module", "Leads", ZOHO_PIPELINE_PUBLIC_URL=bench.url)
+    wait_for(lambda: not bench.place.sim.faults.pending or command.poll() is not None, 120)
+    assert (command.poll(), len(bench.org.subscriptions)) == (None, 1)
+    command.send_signal(signal.SIGINT)
+    assert command.wait(120) != 0
+    assert list(bench.org.subscriptions) == []

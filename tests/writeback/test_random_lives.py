@@ -51,6 +51,7 @@ class Lives(RuleBasedStateMachine):
         self._stack = ExitStack()
         self.bench = self._stack.enter_context(place())
         self.bench.sim.clock.freeze()
+        self.bench.limit(settle_seconds=0.001)  # the clock stands still, so a longer wait shows nothing more
         self.person = "Not Contacted"  # what the last person left
         self.made: list[str] = []
         self.policy = "zoho_wins"
@@ -98,7 +99,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(
         fault=strategies.sampled_from(["reset_after", "truncated", "reset", "server_error", "concurrency"]),
-        at=strategies.sampled_from([0, 1, 2]),
+        at=strategies.sampled_from([0, 1, 2, 3]),
     )
     def a_worker_sends_and_the_network_fails(self, fault: str, at: int) -> None:
         self.bench.sim.faults.next(1, fault, PATH, after=at)
@@ -107,7 +108,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(
         status=strategies.sampled_from(STATUSES),
-        at=strategies.sampled_from([1, 2, 3]),
+        at=strategies.sampled_from([1, 2, 3, 4]),
         after=strategies.booleans(),
         seconds=strategies.sampled_from([0, 1]),
     )
@@ -123,7 +124,7 @@ class Lives(RuleBasedStateMachine):
         self._send()
         self._drop_hooks()
 
-    @rule(at=strategies.sampled_from([1, 2, 3]), after=strategies.booleans())
+    @rule(at=strategies.sampled_from([1, 2, 3, 4]), after=strategies.booleans())
     def a_worker_dies(self, at: int, after: bool) -> None:
         """Its claim ends during the k-th call, so nothing of what follows is stored: as if it was killed there."""
         if self._open():
@@ -160,7 +161,11 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def one_wish_at_most_waits_unsent(self) -> None:
-        assert sum(wish.state == "queued" for wish in self._all()) <= 1
+        """Beside one whose change was lost: a worker must read the lead before it ends."""
+        queued = [wish for wish in self._all() if wish.state == "queued"]
+        lost = [wish for wish in queued if any(code in ("lost", "written") for _, code in self.bench.path(wish))]
+        assert len(lost) <= 1
+        assert len(queued) - len(lost) <= 1
 
     @invariant()
     def the_status_is_what_a_person_left_or_what_the_history_says(self) -> None:

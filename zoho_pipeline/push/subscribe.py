@@ -79,7 +79,7 @@ class Subscriber:
             self._check(channel)
             known = self._store.read(channel_id)
             try:
-                with open_client(self._settings, self._registry, channel, pacing=self._pacing) as client:
+                with self._client(channel) as client:
                     self._begin(client, channel_id, known, events)
             except BaseException:
                 if known is None:
@@ -102,9 +102,8 @@ class Subscriber:
             if known is None:
                 return None
             try:
-                with open_client(self._settings, self._registry, channel, pacing=self._pacing) as client:
+                with self._client(channel) as client:
                     ended = watch.end(client, self._store.numbers(known))
-                    self._registry.add_credits(channel_id, client.meter.credits)
                 said = "Zoho ended the subscription" if ended else "Zoho had ended the subscription before"
             except (ReconnectNeeded, ScopeMissing) as error:
                 said = f"Zoho could not be told, and the subscription ends by itself within a week: {error}"
@@ -132,7 +131,7 @@ class Subscriber:
             if only_if_due and not known.is_due(self._registry.database.now()):
                 return known
             try:
-                with open_client(self._settings, self._registry, channel, pacing=self._pacing) as client:
+                with self._client(channel) as client:
                     self._renewed(client, known)
             except ZohoError as error:
                 lasting = isinstance(error, ReconnectNeeded | Permanent)
@@ -191,7 +190,7 @@ class Subscriber:
                 raise PipelineError(f"Zoho does not subscribe channel {channel_id}: {_refusal(agreement)}.")
             left = {event: "switched off" for event in (known.events if known else {}) if event not in events}
             self._succeeded(client, channel_id, number, agreement, anew=True, left=left)
-        except PipelineError:
+        except BaseException:  # also Ctrl-C, while a person waits for an answer
             if known is None:  # Zoho may have it although no answer said so, and would deliver for a week
                 with suppress(PipelineError):
                     watch.end(client, [number])
@@ -221,7 +220,6 @@ class Subscriber:
             self._store.replace_hook(channel_id, number, given)
             agreement = self._post(client, channel_id, number, given, events)
         if not agreement.accepted:
-            self._registry.add_credits(channel_id, client.meter.credits)
             self._store.failed(known, _refusal(agreement), lasting=True)
             raise PipelineError(f"Zoho does not renew the subscription of {channel_id}: {_refusal(agreement)}.")
         self._succeeded(client, channel_id, number, agreement, anew=True)
@@ -250,7 +248,6 @@ class Subscriber:
         ends = min(kept, default=zoho_now + FALLBACK)
         outcomes = {**(left or {}), **compare(agreement.outcomes, there)}
         self._store.succeeded(channel_id, outcomes, zoho_now, (zoho_now + LIFE, ends), anew=anew)
-        self._registry.add_credits(channel_id, client.meter.credits)
         return outcomes
 
     def _post(
@@ -262,6 +259,15 @@ class Subscriber:
     def _entry(self, client: ZohoClient, number: str, given: dict[str, Secret], events: Sequence[str]) -> Entry:
         url = Secret(f"{self._service.public_url}{hooks.WEBHOOK}/{given['hook'].reveal()}")
         return Entry(number, tuple(events), url, given["token"], client.server_time + LIFE)
+
+    @contextmanager
+    def _client(self, channel: Channel) -> Iterator[ZohoClient]:
+        """The channel's client. What its calls cost is counted, also if one of them fails."""
+        with open_client(self._settings, self._registry, channel, pacing=self._pacing) as client:
+            try:
+                yield client
+            finally:
+                self._registry.add_credits(channel.id, client.meter.credits)
 
     @contextmanager
     def _alone(self, channel_id: str, wait: float = LOCK_SECONDS) -> Iterator[None]:

@@ -11,23 +11,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, update
 
 from zoho_pipeline.channels.registry.model import ACTIVE
-from zoho_pipeline.channels.registry.platform_tables import writeback_events, writeback_settings, writebacks
+from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import channels
-from zoho_pipeline.writeback.journal import end_damaged, move, read_wishes
+from zoho_pipeline.writeback.journal import LOST, NOT_READ, changed_before, count_steps, end_damaged, move, read_wishes
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import OFF, OPEN, WORKS, Policy, Writeback, of_row
-from zoho_pipeline.writeback.wishes import inherit
+from zoho_pipeline.writeback.wishes import done_before, inherit
 from zoho_pipeline.zoho.read.lead_status import LeadStatus
-
-LOST = "lost"
-"""The code of the step that stores that our change was lost in the second in which it was made, or right after it."""
-
-WRITTEN = "written"
-"""The code of the step that stores that Zoho carried out a change, and could not be read after it."""
-
-NOT_READ = "not_read"
-"""The code of a wish that is done, and that nobody could read after its change."""
 
 WRITTEN_UNREAD = "Zoho carried out the change. It could not be read afterwards."
 
@@ -135,7 +126,7 @@ def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code
     if was_written(wish):
         detail = f"{WRITTEN_UNREAD} {why}"
         return move(transaction, wish, "done", who="worker", now=now, code=NOT_READ, detail=detail)
-    pass_on(transaction, wish)
+    pass_on_unless_changed(transaction, wish)
     doubt = " It is unknown whether Zoho changed the status." if wish.sending_since is not None else ""
     return move(transaction, wish, "failed", who="worker", now=now, code=code, detail=f"{why}{doubt}")
 
@@ -143,14 +134,6 @@ def fail(transaction: Connection, wish: Writeback, now: datetime, why: str, code
 def was_written(wish: Writeback) -> bool:
     """Whether Zoho confirmed the change of a wish, and nobody could read the lead after it."""
     return wish.sending_since is not None and wish.zoho_status == wish.desired
-
-
-def changed_before(transaction: Connection, wish: Writeback) -> datetime | None:
-    """When Zoho carried out a change of this wish that was then lost, or that nobody could read; None: it did not.
-
-    The journal says whether; later steps store the time of what they saw, and never an earlier one.
-    """
-    return wish.zoho_modified_at if _count_steps(transaction, wish, LOST, WRITTEN) else None
 
 
 def decided(wish: Writeback, status: str | None) -> dict[str, Any]:
@@ -179,10 +162,7 @@ def supersede(transaction: Connection, wish: Writeback, worker: str, now: dateti
         return False
     mine = is_mine(worker, now)
     if not builds_on:
-        detail = (
-            f"Zoho carried out the change, and somebody changed the lead after it. The newer wish {newer.id} follows."
-        )
-        return move(transaction, wish, "done", who="worker", now=now, code=NOT_READ, detail=detail, only_if=mine)
+        return done_before(transaction, wish, newer, "worker", now, only_if=mine)
     values: dict[str, Any] = {"only_if": mine, **NO_MARK}
     values |= {"code": "superseded", "detail": f"The newer wish {newer.id} takes its place."}
     ended = move(transaction, wish, "superseded", who="worker", now=now, **values)
@@ -196,6 +176,12 @@ def pass_on(transaction: Connection, wish: Writeback) -> None:
     if newer is not None and newer.state in OPEN:
         change = update(writebacks).where(writebacks.c.id == newer.id)
         transaction.execute(change.values(expected_zoho=inherit(newer, wish).expected_zoho))
+
+
+def pass_on_unless_changed(transaction: Connection, wish: Writeback) -> None:
+    """`pass_on` for a wish that ends unread. If Zoho had carried it out, what it expected may be a later edit."""
+    if changed_before(transaction, wish) is None:
+        pass_on(transaction, wish)
 
 
 def own_change_since(transaction: Connection, wish: Writeback) -> str | None:
@@ -232,7 +218,7 @@ def lose(
         changed_at: when Zoho carried it out. Who goes on later knows by it whether an edit is newer.
         policy: of the channel now; None: write-back was switched off, so the wish ends before its next change.
     """
-    times = _count_steps(transaction, wish, LOST) + 1
+    times = count_steps(transaction, wish, LOST, since_decision=True) + 1
     status = None if after is None else after.status
     values: dict[str, Any] = {"zoho_status": status, "zoho_modified_at": changed_at, **NO_MARK}
     values |= decided(wish, status)
@@ -251,13 +237,6 @@ def lose(
         transaction, wish, "conflict", who="worker", now=now, code="changed_back", detail=detail, only_if=mine, **values
     )
     return True
-
-
-def _count_steps(transaction: Connection, wish: Writeback, *codes: str) -> int:
-    """The steps of the journal with these codes since the wish was queued, or since a person decided about it."""
-    mine = (writeback_events.c.writeback_id == wish.id, writeback_events.c.at >= wish.queued_at)
-    query = select(func.count()).where(*mine, writeback_events.c.code.in_(codes))
-    return int(transaction.scalar(query) or 0)
 
 
 def _after(wish: Writeback) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
 from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.registry import channel_events
@@ -23,6 +23,18 @@ DAMAGED = "What the registry stored of this wish was damaged. Set the status of 
 TOLD = {"done": "writeback.done", "refused": "writeback.refused", "failed": "writeback.refused"}
 TOLD |= {"conflict": "writeback.conflict"}
 """A state in which a write-back ends, or waits for a person → the event that the platform gets."""
+
+LOST = "lost"
+"""The code of the step that stores that our change was lost in the second in which it was made, or right after it."""
+
+WRITTEN = "written"
+"""The code of the step that stores that Zoho carried out a change, and could not be read after it."""
+
+NOT_READ = "not_read"
+"""The code of a wish that is done, and that nobody could read after its change."""
+
+FORCED = "forced"
+"""The code of the step with which a person decides that the wish is written, and of the mark of that change."""
 
 
 def move(
@@ -57,6 +69,29 @@ def move(
     if to_state in TOLD and to_state != writeback.state:
         _tell(transaction, writeback, to_state, code, changed, now)
     return True
+
+
+def changed_before(transaction: Connection, writeback: Writeback) -> datetime | None:
+    """The time by Zoho's clock after which an edit is news for a wish whose change Zoho carried out; None: it did not.
+
+    It is the time of the change, or of a later edit that a person was asked about.
+    """
+    return writeback.zoho_modified_at if count_steps(transaction, writeback, LOST, WRITTEN) else None
+
+
+def count_steps(transaction: Connection, writeback: Writeback, *codes: str, since_decision: bool = False) -> int:
+    """The steps of a write-back with these codes.
+
+    Args:
+        since_decision: only those after the last `force`. Their order is that of their ids: our clock may be set back.
+    """
+    steps = writeback_events.c
+    mine = steps.writeback_id == writeback.id
+    query = select(func.count()).where(mine, steps.code.in_(codes))
+    if since_decision:
+        last = select(func.max(steps.id)).where(mine, steps.code == FORCED, steps.to_state == "queued")
+        query = query.where(steps.id > func.coalesce(last.scalar_subquery(), 0))
+    return int(transaction.scalar(query) or 0)
 
 
 def append(

@@ -5,9 +5,12 @@ The sender asks before each change, and a dry run asks once.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from zoho_pipeline.writeback.model import Policy
+from zoho_pipeline.writeback.model import Policy, Writeback
+from zoho_pipeline.writeback.switch import Switch
+from zoho_pipeline.zoho.read.lead_status import LeadStatus
 
 Action = Literal["done", "unchanged", "write", "refuse", "conflict"]
 
@@ -38,6 +41,48 @@ class Verdict:
     code: str | None
     why: str
     overwrites: bool = False
+
+
+@dataclass
+class Turn:
+    """What one round knows: the wish as it is stored, the switch, and when Zoho carried out our own change of it.
+
+    Attributes:
+        expected: Zoho's words for which it is no conflict.
+        changed_at: see `journal.changed_before`.
+        is_decided: Zoho has carried out no change since a person said `force`, if somebody did.
+    """
+
+    wish: Writeback
+    switch: Switch
+    expected: list[str | None]
+    changed_at: datetime | None
+    is_decided: bool
+
+    def is_older_than(self, seen: LeadStatus | None) -> bool:
+        """Whether somebody changed the lead in a later second than our own change, or than a person was asked."""
+        return seen is not None and self.changed_at is not None and seen.modified_at > self.changed_at
+
+    def verdict(self, seen: LeadStatus | None) -> Verdict:
+        """What to do, by what Zoho shows; None: it shows no such lead."""
+        if seen is None:
+            return Verdict("refuse", "not_found", REASONS["not_found"])
+        wish, is_later = self.wish, self.is_older_than(seen)
+        # a person decided about the status that was shown; another one is news, and the wish may wait for hours
+        is_shown = wish.resolution == "forced" and seen.status == wish.zoho_status
+        found = judge(
+            wish.desired,
+            self.expected,
+            seen.status,
+            is_converted=seen.is_converted,
+            policy=self.switch.policy,
+            is_forced=is_shown and (self.is_decided or not is_later),
+            is_ours=wish.sending_since is not None,
+            is_later=is_later,
+        )
+        if not self.switch.works and found.action in ("write", "conflict"):
+            return Verdict("refuse", "writeback_off", SWITCHED_OFF)
+        return found
 
 
 def judge(

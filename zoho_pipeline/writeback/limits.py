@@ -21,6 +21,9 @@ class WritebackLimits:
         losses: how often a change that Zoho had carried out may be lost right after it. Then it is a conflict: an
             automation of Zoho would take it back for a whole day, for three credits each time.
         first_wait, longest_wait: the wait after the first failed try, which doubles, and its upper bound.
+        settle_seconds: the longest wait for the end of the second in which the lead was changed last, because Zoho's
+            precondition does not see a further edit of that second. Mostly it is about one second; more is a clock that
+            disagrees. 0 is no wait.
         life: how long a wish is tried. Later it would surprise those who made it.
         check_every: how often the map is compared with Zoho's list.
         tidy_seconds: between two looks for old wishes and for maps that must be compared.
@@ -35,6 +38,7 @@ class WritebackLimits:
     losses: int = 4
     first_wait: timedelta = timedelta(seconds=5)
     longest_wait: timedelta = timedelta(hours=1)
+    settle_seconds: float = 3.0
     life: timedelta = timedelta(hours=24)
     check_every: timedelta = timedelta(hours=24)
     tidy_seconds: float = 60.0

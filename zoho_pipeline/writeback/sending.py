@@ -1,9 +1,10 @@
 """The steps that send one wish. Between two of them the process may be killed, and the next worker goes on.
 
-1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? Then store the mark of the change
-with its precondition, and change it. 4. Somebody was quicker: begin again, a few times. 5. It is another one: the
-policy of the channel decides. 6. Read the lead once more: another status than the desired one was lost in the same
-second, so begin again, but not for ever; else the wish is done.
+1. Read the lead at Zoho. 2. Is the status there already? 3. Is it the expected one? If the lead was changed in the very
+second of the reading, wait until that second is over, and read once more, because the precondition would not see a
+further edit of it. Then store the mark of the change with its precondition, and change it. 4. Somebody was quicker:
+begin again, a few times. 5. It is another one: the policy of the channel decides. 6. Read the lead once more: another
+status than the desired one was lost in the same second, so begin again, but not for ever; else the wish is done.
 
 While the mark stands, nobody knows whether Zoho carried out the change. Then the desired status, found in step 2, is
 our own.
@@ -11,25 +12,24 @@ our own.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.errors import ChannelError, RegistryError
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.channels.registry.platform_tables import writebacks
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.writeback import claims
 from zoho_pipeline.writeback.claims import NO_MARK, LostClaim, Withheld
-from zoho_pipeline.writeback.journal import move
-from zoho_pipeline.writeback.judge import REASONS, SWITCHED_OFF, Verdict, judge
+from zoho_pipeline.writeback.journal import LOST, NOT_READ, WRITTEN, changed_before, count_steps, move
+from zoho_pipeline.writeback.judge import REASONS, SWITCHED_OFF, Turn, Verdict
 from zoho_pipeline.writeback.limits import WritebackLimits
 from zoho_pipeline.writeback.model import BROKEN, OFF, State, Writeback
-from zoho_pipeline.writeback.switch import Switch, break_switch, switch_in
+from zoho_pipeline.writeback.switch import break_switch, switch_and_status, switch_in
 from zoho_pipeline.writeback.wishes import get_in
 from zoho_pipeline.zoho.accounts.scopes import WRITE_BACK_SCOPES
 from zoho_pipeline.zoho.connection.client import ZohoClient
@@ -51,20 +51,6 @@ Answer = TypeVar("Answer")
 
 BREAKING = ("scope_missing", "no_permission")
 """Refusals that concern every lead of the channel."""
-
-
-@dataclass
-class _Turn:
-    """What one round knows: the wish as it is stored, the switch, and when Zoho carried out our own change of it."""
-
-    wish: Writeback
-    switch: Switch
-    expected: list[str | None]
-    changed_at: datetime | None
-
-    def is_older_than(self, seen: LeadStatus | None) -> bool:
-        """Whether somebody changed the lead in a later second than our own change."""
-        return seen is not None and self.changed_at is not None and seen.modified_at > self.changed_at
 
 
 class Sending:
@@ -117,25 +103,35 @@ class Sending:
                 self._registry.add_credits(wish.channel_id, client.meter.credits)
 
     def _rounds(self, client: ZohoClient, wish: Writeback) -> None:
-        for _ in range(self._limits.rounds + 1):
+        waited_for: datetime | None = None
+        left = waits = self._limits.rounds + 1
+        while left and waits:
             turn = self._renewed(wish)
             if turn is None:
                 return
             seen = read_lead_status(client, wish.lead_id)
-            verdict = self._verdict(turn, seen)
+            verdict = turn.verdict(seen)
             if seen is None or verdict.action != "write":
                 self._end(turn, seen, verdict)
                 return
-            if self._superseded(turn, seen) or self._change(client, turn, seen, verdict):
+            if self._superseded(turn, seen):
                 return
+            wait = min(seen.open_seconds, self._limits.settle_seconds)
+            if wait > 0 and seen.modified_at != waited_for:  # a further edit in this second would pass the precondition
+                client.sleep(wait)
+                waited_for, waits = seen.modified_at, waits - 1
+                continue
+            if self._change(client, turn, seen, verdict):
+                return
+            left -= 1
         self._later(wish, "changed_meanwhile", "Somebody changed the lead between each reading and each change.")
 
-    def _renewed(self, wish: Writeback) -> _Turn | None:
+    def _renewed(self, wish: Writeback) -> Turn | None:
         """The wish as it is now, in the words of the map of now. None: it is at its end."""
         with self._registry.database.write() as transaction:
             now = self._registry.database.now_in(transaction)
             found = claims.renew(transaction, wish.id, self._worker, now, self._limits.lease)
-            switch, status = _switch_and_status(transaction, found.channel_id)
+            switch, status = switch_and_status(transaction, found.channel_id)
             if switch is None or switch.state == BROKEN or status != ACTIVE:
                 raise Withheld(wish.id)
             if found.sending_since is None and switch.state == OFF:
@@ -154,28 +150,10 @@ class Sending:
             if found.expected_status is None:
                 ours = claims.own_change_since(transaction, found)
                 expected = expected if ours is None else [ours]
-            return _Turn(found, switch, expected, claims.changed_before(transaction, found))
+            is_decided = count_steps(transaction, found, LOST, WRITTEN, since_decision=True) == 0
+            return Turn(found, switch, expected, changed_before(transaction, found), is_decided)
 
-    def _verdict(self, turn: _Turn, seen: LeadStatus | None) -> Verdict:
-        if seen is None:
-            return Verdict("refuse", "not_found", REASONS["not_found"])
-        wish, is_later = turn.wish, turn.is_older_than(seen)
-        verdict = judge(
-            wish.desired,
-            turn.expected,
-            seen.status,
-            is_converted=seen.is_converted,
-            policy=turn.switch.policy,
-            # a person decided about the status that was shown; another one is news, and the wish may wait for hours
-            is_forced=wish.resolution == "forced" and not is_later and seen.status == wish.zoho_status,
-            is_ours=wish.sending_since is not None,
-            is_later=is_later,
-        )
-        if not turn.switch.works and verdict.action in ("write", "conflict"):
-            return Verdict("refuse", "writeback_off", SWITCHED_OFF)
-        return verdict
-
-    def _end(self, turn: _Turn, seen: LeadStatus | None, verdict: Verdict) -> None:
+    def _end(self, turn: Turn, seen: LeadStatus | None, verdict: Verdict) -> None:
         """Store an end that needs no change at Zoho."""
         values: dict[str, Any] = {}
         if seen is not None:
@@ -185,7 +163,7 @@ class Sending:
         elif verdict.action == "unchanged":
             self._move(turn.wish, "unchanged", None, verdict.why, **values)
         elif verdict.action == "refuse" and claims.was_written(turn.wish):
-            self._move(turn.wish, "done", claims.NOT_READ, f"{claims.WRITTEN_UNREAD} {verdict.why}", **values)
+            self._move(turn.wish, "done", NOT_READ, f"{claims.WRITTEN_UNREAD} {verdict.why}", **values)
         else:
             state: State = "refused" if verdict.action == "refuse" else "conflict"
             if state == "conflict":
@@ -193,7 +171,7 @@ class Sending:
             self._end_unless_superseded(turn, seen, state, verdict, values | NO_MARK)
 
     def _end_unless_superseded(
-        self, turn: _Turn, seen: LeadStatus | None, state: State, verdict: Verdict, values: dict[str, Any]
+        self, turn: Turn, seen: LeadStatus | None, state: State, verdict: Verdict, values: dict[str, Any]
     ) -> None:
         """One transaction: a newer wish that comes after the look for one finds this wish at its end."""
         builds_on = not turn.is_older_than(seen)
@@ -204,13 +182,14 @@ class Sending:
 
         self._with_claim(turn.wish, step)
 
-    def _change(self, client: ZohoClient, turn: _Turn, seen: LeadStatus, verdict: Verdict) -> bool:
+    def _change(self, client: ZohoClient, turn: Turn, seen: LeadStatus, verdict: Verdict) -> bool:
         """Mark the wish, change the status, and look. Returns whether the attempt is over."""
         earlier = turn.wish
-        values = {"zoho_status": seen.status, "zoho_modified_at": seen.modified_at}
+        # a policy, or a person, that writes over a later edit may change its mind before that is sent
+        values = {"zoho_status": seen.status, "zoho_modified_at": turn.changed_at or seen.modified_at}
 
         def mark(transaction: Connection, found: Writeback, now: datetime) -> Writeback:
-            switch, status = _switch_and_status(transaction, found.channel_id)
+            switch, status = switch_and_status(transaction, found.channel_id)
             if status != ACTIVE or switch is None or switch.changed_at != turn.switch.changed_at:
                 raise Withheld(found.id)  # the next attempt goes by what holds then
             sent = values | {"sending_since": now, "sending_precondition": seen.modified_at}
@@ -236,7 +215,7 @@ class Sending:
         self._later(marked, "unknown", outcome.why)
         return True
 
-    def _look(self, client: ZohoClient, turn: _Turn, marked: Writeback, changed_at: datetime) -> bool:
+    def _look(self, client: ZohoClient, turn: Turn, marked: Writeback, changed_at: datetime) -> bool:
         """Read the lead after a change that Zoho carried out. Returns whether the attempt is over."""
         turn.changed_at = changed_at
         try:
@@ -244,7 +223,7 @@ class Sending:
         except ZohoError:
             known = {"zoho_status": marked.desired, "zoho_modified_at": changed_at}
             why = "Zoho carried out the change, and could not be read."
-            self._move(marked, "sending", claims.WRITTEN, why, **known)
+            self._move(marked, "sending", WRITTEN, why, **known)
             raise
         if after is not None and after.status == marked.desired:
             values = {"zoho_status": after.status, "zoho_modified_at": after.modified_at}
@@ -275,7 +254,7 @@ class Sending:
 
         def step(transaction: Connection, found: Writeback, now: datetime) -> None:
             moved = self._moved(transaction, found, now, "refused", refusal.code, detail, values)
-            claims.pass_on(transaction, found)
+            claims.pass_on_unless_changed(transaction, found)
             if moved and refusal.code in BREAKING:
                 break_switch(transaction, found.channel_id, detail, now)
 
@@ -306,7 +285,7 @@ class Sending:
 
         self._with_claim(wish, step)
 
-    def _superseded(self, turn: _Turn, seen: LeadStatus | None) -> bool:
+    def _superseded(self, turn: Turn, seen: LeadStatus | None) -> bool:
         """End the wish if a newer one for the lead came while a change of this one was in doubt."""
 
         def step(transaction: Connection, found: Writeback, now: datetime) -> bool:
@@ -343,8 +322,3 @@ class Sending:
             database.one_at_a_time(transaction, f"writeback {wish.channel_id}")
             now = database.now_in(transaction)
             return step(transaction, claims.renew(transaction, wish.id, self._worker, now, self._limits.lease), now)
-
-
-def _switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch | None, str | None]:
-    own = select(channels.c.status).where(channels.c.channel_id == channel_id)
-    return switch_in(transaction, channel_id), transaction.scalar(own)

@@ -248,3 +248,9 @@ def _of_row(row: Any) -> Switch:
         checked_at=row["checked_at"],
         changed_at=row["changed_at"],
     )
+
+
+def switch_and_status(transaction: Connection, channel_id: str) -> tuple[Switch | None, str | None]:
+    """The switch of a channel, and whether the channel is active, paused or unusable. None: it has none, or is gone."""
+    own = select(channels.c.status).where(channels.c.channel_id == channel_id)
+    return switch_in(transaction, channel_id), transaction.scalar(own)

@@ -24,7 +24,16 @@ from zoho_pipeline.writeback.errors import (
     UnknownWriteback,
     WritebackOff,
 )
-from zoho_pipeline.writeback.journal import DAMAGED, append, end_damaged, move, read_wishes
+from zoho_pipeline.writeback.journal import (
+    DAMAGED,
+    FORCED,
+    NOT_READ,
+    append,
+    changed_before,
+    end_damaged,
+    move,
+    read_wishes,
+)
 from zoho_pipeline.writeback.judge import Verdict, judge
 from zoho_pipeline.writeback.model import BROKEN, OPEN, State, Step, Writeback, of_row
 from zoho_pipeline.writeback.switch import Switch, has_scope, switch_in
@@ -123,12 +132,30 @@ def ask(registry: Registry, channel_id: str, wish: Wish, who: str) -> Writeback:
         for writeback_id in damaged:
             end_damaged(transaction, writeback_id, who, now)
         for earlier in unsent:
+            if changed_before(transaction, earlier) is not None:
+                if earlier.state != "queued":  # a person is asked about an edit that followed its change
+                    done_before(transaction, earlier, made, who, now)
+                continue  # a worker reads the lead, and ends a queued one by whether somebody changed the lead after it
             made = inherit(made, earlier)
             detail = f"The newer wish {made.id} takes its place."
             move(transaction, earlier, "superseded", who=who, now=now, code="superseded", detail=detail)
         transaction.execute(insert(writebacks).values({**row, "expected_zoho": made.expected_zoho}))
         append(transaction, made.id, who, now, None, "queued")
         return made
+
+
+def done_before(
+    transaction: Connection,
+    wish: Writeback,
+    newer: Writeback,
+    who: str,
+    now: datetime,
+    only_if: Sequence[ColumnElement[bool]] = (),
+) -> bool:
+    """End a wish whose change somebody edited after Zoho had carried it out. That edit is news for the newer wish, so
+    the newer one does not take over what this one expected."""
+    detail = f"Zoho carried out the change, and somebody changed the lead after it. The newer wish {newer.id} follows."
+    return move(transaction, wish, "done", who=who, now=now, code=NOT_READ, detail=detail, only_if=only_if)
 
 
 def _after_others(transaction: Connection, channel_id: str, lead_id: str, now: datetime) -> datetime:
@@ -204,7 +231,7 @@ def resolve(
             usable_switch(transaction, read_channel(registry.database, transaction, wish.channel_id))
             values = {"resolution": "forced", "queued_at": now, "tries": 0, "next_try_at": None, **same}
             detail = "A person decided to write over Zoho's status."
-            moved = move(transaction, wish, "queued", who=who, now=now, code="forced", detail=detail, **values)
+            moved = move(transaction, wish, "queued", who=who, now=now, code=FORCED, detail=detail, **values)
         if not moved:  # somebody else decided in this moment
             raise NotWaiting(f"the write-back {writeback_id} does not wait for a decision any more.")
         return get_in(transaction, writeback_id)

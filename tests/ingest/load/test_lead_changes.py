@@ -19,6 +19,7 @@ from zoho_pipeline.writeback.status_map import StatusMap
 from zoho_pipeline.writeback.switch import switch_on
 
 WORDS = StatusMap({"contacted": "Contacted", "lost": "Lost Lead"}, {"Lost Lead": "lost"})
+LIMITS = WritebackLimits(settle_seconds=0.0)
 
 
 def told(bench: SyncBench) -> list[dict[str, Any]]:
@@ -36,9 +37,8 @@ def said(bench: SyncBench) -> dict[str, list[str]]:
 def write(bench: SyncBench, lead: str, status: str, shown: str) -> str:
     """Send a wish for a lead, and return its id."""
     wish = wishes.ask(bench.registry, "acme", wishes.Wish(KnownLead(lead, shown, False, None), status), "key:test")
-    limits = WritebackLimits()
-    for claimed in claims.claim(bench.registry, "w", 1, limits):
-        Sending(bench.registry, "w", limits).send(claimed)
+    for claimed in claims.claim(bench.registry, "w", 1, LIMITS):
+        Sending(bench.registry, "w", LIMITS).send(claimed)
     assert wishes.get(bench.registry, wish.id).state == "done"
     return wish.id
 
@@ -113,8 +113,8 @@ def test_our_own_change_is_none_while_the_next_one_is_under_way(bench: SyncBench
     bench.sim.faults.next(1, "server_error", "/crm/v7/Leads/", after=1)
     known = KnownLead(lead, "Contacted", False, None)
     next_one = wishes.ask(bench.registry, "acme", wishes.Wish(known, "lost"), "key:test")
-    for claimed in claims.claim(bench.registry, "w", 1, WritebackLimits()):
-        Sending(bench.registry, "w", WritebackLimits()).send(claimed)
+    for claimed in claims.claim(bench.registry, "w", 1, LIMITS):
+        Sending(bench.registry, "w", LIMITS).send(claimed)
     assert wishes.get(bench.registry, next_one.id).state == "sending"
     second(bench, "Leads")
     assert said(bench) == {}

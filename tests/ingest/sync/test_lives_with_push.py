@@ -33,7 +33,8 @@ from zoho_pipeline.writeback.status_map import StatusMap
 from zoho_pipeline.writeback.switch import switch_on
 
 WORDS = StatusMap({"new": "Not Contacted", "contacted": "Contacted", "lost": "Lost Lead"})
-WRITES = WritebackLimits(first_wait=timedelta(0), longest_wait=timedelta(0), pacing=SMALL.pacing)
+NO_WAIT = timedelta(0)
+WRITES = WritebackLimits(first_wait=NO_WAIT, longest_wait=NO_WAIT, settle_seconds=0.001, pacing=SMALL.pacing)
 
 
 class PushLives(Lives):

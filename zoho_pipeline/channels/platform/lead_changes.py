@@ -256,7 +256,8 @@ def _own_changes(registry: Registry, channel_id: str) -> dict[str, list[Any]]:
 
 
 def times_of_own(transaction: Connection, channel_id: str, since: datetime) -> set[tuple[str, datetime]]:
-    """(lead id, Zoho's time) of each change of ours that Zoho carried out at or after an instant of its clock."""
+    """(lead id, Modified_Time) of each change of ours that we read back, at or after an instant of Zoho's clock. It may
+    be the time of an edit that somebody made before we read it."""
     own = writebacks.c
     mine = (own.channel_id == channel_id, own.state == "done", own.zoho_modified_at >= since)
     return {(row[0], row[1]) for row in transaction.execute(select(own.lead_id, own.zoho_modified_at).where(*mine))}

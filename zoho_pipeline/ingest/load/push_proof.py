@@ -67,7 +67,11 @@ def prove(sync: SyncContext) -> None:
             changed = versions_since(connection, table, channel_id, at, MOST_COMPARED, before=sync.window.hi)
             heard = {id_: seen + skew for id_, seen in named[module].items()}
             if module == LEADS:  # whether Zoho tells us of what we wrote ourselves is not settled
-                changed = [version for version in changed if version not in ours]
+                own = [version[0] for version in changed if version in ours]
+                by = values_of(connection, table, "modified_by_id", channel_id, own)
+                # a person may have edited the lead in the second of our change, or before we read it
+                own = [id_ for id_ in own if by.get(id_, (None,))[0] in (None, sync.channel.user_id)]
+                changed = [version for version in changed if version[0] not in own]
             missed_at += [then for id_, then in changed if id_ not in heard or heard[id_] < then - TOLERANCE]
             asked = [id_ for id_, seen in named[module].items() if seen >= last]
             stored = values_of(connection, table, "id", channel_id, asked)

@@ -254,13 +254,14 @@ def test_numbers_in_json_keep_their_digits_on_postgres(postgres_url: str, tmp_pa
     Raw(warehouse)
     text = (
         "select '{\"amount\": 12345678901234567.89}'::jsonb, '[0.30000000000000000001, 1.5, 7]'::json,"
-        " ('[' || repeat('9', 4500) || ']')::jsonb"
+        " ('[' || repeat('9', 4500) || ']')::jsonb, '[1e-999999999999999999999]'::json"
     )
     (row,) = query(warehouse, text, raw=True).rows
     assert row == [
         {"amount": Decimal("12345678901234567.89")},
         [Decimal("0.30000000000000000001"), 1.5, 7],
         ["9" * 4500],
+        ["1e-999999999999999999999"],  # no decimal of Python has this exponent
     ]
 
 

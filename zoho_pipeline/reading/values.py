@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
@@ -67,9 +67,16 @@ def from_json(text: str | bytes) -> Any:
     """The value of a JSON text. A number that a float would change is a Decimal, or text if Python cannot read it."""
     return json.loads(
         text,
-        parse_float=lambda digits: _number(Decimal(digits)),
+        parse_float=_fraction,
         parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits,
     )
+
+
+def _fraction(digits: str) -> int | float | str | Decimal | None:
+    try:
+        return _number(Decimal(digits))
+    except InvalidOperation:  # an exponent that Python's decimals do not have
+        return digits
 
 
 def _number(value: Decimal) -> int | float | str | Decimal | None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tests.channels.conftest import CONNECTION, REFRESH
 from tests.channels.registry.test_registry import NOON
 from zoho_pipeline.channels.errors import DecryptionError, RegistryError
+from zoho_pipeline.channels.registry.channel_events import newest_number
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
 from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
@@ -109,7 +110,7 @@ WRONG: list[tuple[str, Any]] = [
     ("registry_channels.timezone", b"\xff"), ("registry_channels.set_timezone", b"\xff"),
     ("registry_channels.scopes", "[1, 2]"), ("registry_channels.missing_scopes", "[null]"),
     ("registry_channels.parameters", '{"topic_min_leads": [1]}'), ("registry_modules.credits", "none"),
-    ("registry_modules.rows", b"1"),
+    ("registry_modules.rows", b"1"), ("registry_channels.field_map", "[" * 100_000),
 ]  # fmt: skip
 
 
@@ -157,6 +158,22 @@ def test_a_damaged_count_of_token_requests_heals_in_ten_minutes(
         budget.spend("fp", NOON + timedelta(minutes=11))
     with pytest.raises(TokenThrottled):
         budget.spend("fp", NOON + timedelta(minutes=11))
+
+
+@pytest.mark.parametrize("stored", ["x", b"\xff", 1.5, -7, 0, 2**63 - 1])
+def test_a_damaged_number_of_events_goes_on_beyond_all_that_were_seen(sqlite_settings: Settings, stored: Any) -> None:
+    """It outlives the channel, so `channels remove` must get past it. A second event had the number of the first."""
+    registry = Registry(sqlite_settings)
+    registry.add("acme", REFRESH, CONNECTION)
+    spoil(registry, "seq", stored, "registry_event_numbers")
+    registry.pause("acme")
+    registry.remove("acme")
+    with registry.database.read() as transaction:
+        rows = transaction.execute(text("select seq, type from registry_channel_events order by seq")).all()
+        newest = newest_number(transaction, "acme")
+    assert [row.type for row in rows][-1] == "connection.removed"
+    assert (rows[-1].seq, rows[-2].seq) == (newest, newest - 1)
+    assert newest > 1_000_000_000
 
 
 def test_a_page_of_channels_has_the_damaged_one_and_the_others(registry: Registry, add: Add) -> None:

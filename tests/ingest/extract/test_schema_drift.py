@@ -189,6 +189,36 @@ def test_without_metadata_queries_read_the_other_fields_from_the_first_load_on(b
     assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
 
 
+def test_without_metadata_no_query_or_job_names_what_only_single_records_have(bench: SyncBench) -> None:
+    """Zoho refuses a query that names a subform: each first load was by lists then."""
+    bench.limit(queries_from=1, list_credits=99)
+    bench.connect(f"{NO_METADATA},ZohoCRM.coql.READ")
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    bench.org.add_custom_field("Leads", "Lines", "Lines", "subform")
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route) == ("complete", "coql"), part.detail
+    assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
+
+
+def test_without_metadata_a_record_that_lacks_a_field_takes_it_from_no_other(bench: SyncBench) -> None:
+    """The second record shows another field than the first one, as one of another layout may. Both fields are read."""
+    bench.connect(NO_METADATA)
+    for name in ("Tier", "Cup"):
+        bench.org.add_custom_field("Leads", name, name)
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold", "Cup": "silver"} for n in range(2)])
+    for id_, shown in zip(ids, ("Tier", "Cup"), strict=True):
+        bench.org.update("Leads", id_, {"Company": "C"})
+        for known in ids:  # the one that has changed, or the first one of a page
+            answer = json.dumps({"data": [{"id": known, shown: "any"}]})
+            bench.sim.faults.next(1, "body", f"/Leads/{known}", text=answer)
+        assert bench.sync("Leads").complete
+        bench.sim.faults.clear()
+        bench.sim.clock.advance(3_600)
+    stored = json.loads(bench.live("leads", "Leads")[ids[1]]["custom_fields"])
+    assert (stored.get("Tier"), stored.get("Cup")) == ("gold", "silver")
+
+
 @pytest.mark.parametrize("first", [NO_METADATA, f"{NO_METADATA},ZohoCRM.coql.READ"])
 def test_metadata_that_a_later_consent_shows_fills_old_rows_once(bench: SyncBench, first: str) -> None:
     bench.connect(first)

@@ -1,5 +1,6 @@
 """A record whose id is no text costs itself alone: the page is read, and the module is never complete in silence."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
-UNUSABLE = ["null", "true", "7.5", "-7", '""', "{}", '["12"]', '{"id":"12"}', '"\\ud83d"', "1e400"]
+UNUSABLE = ["null", "0", '"0"', '"007"', "true", "7.5", "-7", '""', "{}", '["12"]', '{"id":"12"}', '"\\ud83d"', "1e400"]
 BY_QUERIES = {"queries_from": 1, "list_credits": 99}
 
 
@@ -111,6 +112,46 @@ def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, 
         assert "4 records of Zoho have no usable id" in part.detail
         assert "compared" not in part.detail
         check_quiet(bench)
+
+
+@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
+def test_an_id_that_breaks_the_order_of_a_query_is_read_by_lists(bench: SyncBench, limits: dict[str, Any]) -> None:
+    """It was the end of each later sync: a page in another order was a failure, and the same query was sent again."""
+    bench.limit(**limits)
+    bench.connect(QUERIES)
+    made = leads(bench, 5)
+    bench.org.garble("Leads", made[2], "id", "7")
+    for company in ("C", "new"):
+        bench.org.update("Leads", made[4], {"Company": company})
+        bench.sim.clock.advance(3_600)
+        assert bench.sync("Leads").complete
+    assert bench.live("leads", "Leads").keys() == {"7", *made} - {made[2]}
+    assert bench.live("leads", "Leads")[made[4]]["company"] == "new"
+
+
+def test_a_new_field_gives_a_record_without_an_id_no_second_row(bench: SyncBench) -> None:
+    bench.connect(QUERIES)
+    made = leads(bench, 3)
+    bench.org.garble("Leads", made[1], "id", "null")
+    assert bench.sync("Leads").complete
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    assert bench.sync("Leads", full=True).complete
+    assert len(rejected(bench)) == 1
+
+
+@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
+def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBench, limits: dict[str, Any]) -> None:
+    """The oldest record had no usable id, so nobody asked for a record, and no custom field was loaded."""
+    bench.limit(**limits)
+    bench.org.add_custom_field("Leads", "Tier", "Tier")
+    for scopes in (PLAIN_SCOPES, QUERIES):
+        bench.connect(scopes.replace(",ZohoCRM.settings.ALL", ""))
+        made = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Tier": "gold"} for n in range(3)])
+        bench.org.garble("Leads", made[0], "id", "null")
+        assert bench.sync("Leads", full=True).complete
+        assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {
+            "gold"
+        }
 
 
 @pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])

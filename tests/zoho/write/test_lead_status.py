@@ -28,6 +28,8 @@ def write(*replies: Any, **more: Any) -> tuple[Any, Wire]:
 
 def test_the_request_is_one_row_with_its_precondition_and_no_automation() -> None:
     outcome, wire = write(row("SUCCESS", "success", 200, Modified_Time="2026-11-23T20:10:40+05:30"))
+    assert isinstance(write(row("SUCCESS", "success", 200, id=LEAD))[0], Written)
+    assert isinstance(write(row("SUCCESS", "success", 200, id=int(LEAD)))[0], Written)
     (request,) = wire.seen
     assert (request.method, request.url.path) == ("PUT", f"/crm/v7/Leads/{LEAD}")
     assert request.read() == b'{"data":[{"id":"4000000000012","Lead_Status":"Contacted"}],"trigger":[]}'
@@ -99,6 +101,8 @@ def test_a_stale_precondition_may_be_the_whole_answer() -> None:
         answer(status=204),
         answer(b"not json"),
         answer({"data": [{"code": "SUCCESS"}]}),
+        row("SUCCESS", "success", 200, id="4000000000099"),
+        row("SUCCESS", "success", 200, id=None),
     ],
 )
 def test_what_does_not_say_that_nothing_was_done_is_a_doubt_and_is_sent_once(reply: Any) -> None:

@@ -11,7 +11,19 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.types import NullType
 
 from zoho_pipeline.channels.database.upsert import insert_or
@@ -59,7 +71,7 @@ def record(
         data: what the platform gets, ready for JSON; `tenant`, `channel_id` and `seq` are added.
         now: the database's clock, aware.
     """
-    seq = _next_number(connection, channel_id)
+    seq = _next_number(connection, channel_id, now)
     event_id = f"evt_{secrets.token_hex(16)}"
     full = {"tenant": tenant, "channel_id": channel_id, "seq": seq, **data}
     if seq % PRUNE_EVERY == 0:
@@ -111,7 +123,12 @@ def record_status(
 
 def newest_number(connection: Connection, channel_id: str) -> int:
     """The number of the newest event of a channel; 0: it has none."""
-    return int(connection.scalar(_NEWEST_NUMBER, {"channel": channel_id}) or 0)
+    return stored_number(connection.scalar(_NEWEST_NUMBER, {"channel": channel_id}))
+
+
+def stored_number(stored: Any) -> int:
+    """A stored number of an event; 0: there is none, or it is damaged (see `_next_number`)."""
+    return stored if type(stored) is int and stored > 0 else 0
 
 
 def shown_status(status: str) -> str:
@@ -124,11 +141,22 @@ def prune(connection: Connection, now: datetime) -> None:
     connection.execute(delete(tables.channel_events).where(tables.channel_events.c.at < now - KEPT))
 
 
-def _next_number(connection: Connection, channel_id: str) -> int:
-    numbers = tables.event_numbers
+def _next_number(connection: Connection, channel_id: str, now: datetime) -> int:
+    """The next number of a channel's events. The row of the newest one stays locked until the transaction ends.
+
+    The row outlives its channel, so nobody could remove a damaged one. Then the numbers go on at the seconds since
+    1970: that is beyond every number that a reader can have seen.
+    """
+    numbers, events = tables.event_numbers, tables.channel_events
     first = insert_or(connection, numbers).values(channel_id=channel_id, seq=1)
-    upsert = first.on_conflict_do_update(index_elements=["channel_id"], set_={"seq": numbers.c.seq + 1})
-    return int(connection.execute(upsert.returning(numbers.c.seq)).scalar_one())
+    following = case((numbers.c.seq + 0 == numbers.c.seq, numbers.c.seq + 1), else_=0)  # SQLite adds to a text too
+    upsert = first.on_conflict_do_update(index_elements=["channel_id"], set_={"seq": following})
+    seq = stored_number(connection.execute(upsert.returning(numbers.c.seq)).scalar_one())
+    newest = stored_number(connection.scalar(select(func.max(events.c.seq)).where(events.c.channel_id == channel_id)))
+    if seq <= newest:
+        seq = max(newest + 1, int(now.timestamp()))
+        connection.execute(update(numbers).where(numbers.c.channel_id == channel_id).values(seq=seq))
+    return seq
 
 
 def _subscribers(connection: Connection, tenant: str | None, kind: str) -> list[str]:
@@ -152,6 +180,8 @@ def types_of(stored: Any) -> tuple[str, ...] | None:
     read must neither lose an event nor stop what the event is about."""
     try:
         types = json.loads(stored) if isinstance(stored, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return tuple(map(str, types)) if isinstance(types, list) else None
+    if not isinstance(types, list) or not all(isinstance(name, str) for name in types):
+        return None
+    return tuple(types)

@@ -56,7 +56,7 @@ class Json(TypeDecorator[Any]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         try:
             return None if value is None else json.loads(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise DamagedValue("a stored value is no JSON") from None  # the text itself may hold a secret
 
 

@@ -4,8 +4,9 @@ Zoho accepts at most 50 names per call, so a module with more fields is read in 
 which shows whether the slices of a record belong to the same version.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from zoho_pipeline.ingest.catalog.model import RawTable
 from zoho_pipeline.zoho.read.metadata import FieldMeta
@@ -13,6 +14,8 @@ from zoho_pipeline.zoho.read.records import MOST_FIELDS
 
 _NEVER_LISTED = {"subform", "multiselectlookup", "multiuserlookup", "profileimage", "fileupload", "imageupload"}
 """Types that a list call leaves out. Only the call for a single record returns them."""
+
+_IMAGE, _TAG = "Record_Image", "Tag"
 
 _ALWAYS = ("Modified_Time", "Created_Time", "Owner", "Created_By", "Modified_By")
 
@@ -68,10 +71,21 @@ def plan_from_metadata(table: RawTable, metas: Sequence[FieldMeta]) -> FieldPlan
     return FieldPlan(tuple(dict.fromkeys([*wanted, *others])), types, "metadata")
 
 
-def plan_from_record(table: RawTable, keys: Iterable[str]) -> FieldPlan:
-    """The catalog's fields, and the fields of one record that was read whole, without `$…` keys."""
-    others = [key for key in keys if not key.startswith("$") and key != "id"]
+def plan_from_record(table: RawTable, record: Mapping[str, Any]) -> FieldPlan:
+    """The catalog's fields, and the fields of one record that was read whole, without `$…` keys.
+
+    Fields that only the call for a single record returns are left out: queries and jobs with their names are refused.
+    The record names its subforms in `$has_more`. Lookups of several records, files and images are lists of objects.
+    """
+    subforms = record.get("$has_more")
+    alone = {_IMAGE, *(subforms if isinstance(subforms, dict) else ())}
+    alone |= {key for key, value in record.items() if key != _TAG and _has_objects(value)}
+    others = [key for key in record if not key.startswith("$") and key != "id" and key not in alone]
     return FieldPlan(tuple(dict.fromkeys([*table.api_fields, *others])), {}, "record")
+
+
+def _has_objects(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(part, dict) for part in value)
 
 
 def plan_from_catalogue(table: RawTable) -> FieldPlan:

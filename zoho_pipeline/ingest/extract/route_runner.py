@@ -168,12 +168,13 @@ class RouteRunner:
         if self._fields.complete or not self.can_query:
             return
         try:
-            rows = coql.ids(self._client, self._spec.module, limit=1).rows
+            rows = coql.ids(self._client, self._spec.module, limit=coql_route.LISTED_ROWS).rows
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return
-        if rows and is_digits(rows[0]["id"]):
-            self._fields.widen(rows[0]["id"])
+        known = next((row["id"] for row in rows if is_digits(row["id"])), None)  # no call can ask for another id
+        if known is not None:
+            self._fields.widen(known)
 
     def _options(self, rows: int | None, bulk: bool) -> route_choice.RouteOptions:
         module, plan = self._spec.module, self._fields.plan
@@ -194,7 +195,7 @@ class RouteRunner:
         looked = self._fields.complete
         reader = self._list_reader()
         for batch in reader.read(since):
-            changed = None if looked else next((row for row in batch.rows if self._rows.is_change(row)), None)
+            changed = None if looked else next(filter(self._can_show_fields, batch.rows), None)
             if changed is not None:
                 looked = True
                 if self._fields.widen(changed["id"]):
@@ -207,6 +208,10 @@ class RouteRunner:
         for batch in reader.read(since):
             self._remember(reader)
             yield batch
+
+    def _can_show_fields(self, row: Row) -> bool:
+        """Whether this is a changed record that a call can ask for."""
+        return is_digits(row["id"]) and self._rows.is_change(row)
 
     def _list_reader(self) -> KeysetReader:
         place = (self._client, self._spec.module, self._fields.plan, self._module.window)

@@ -69,13 +69,17 @@ class ModuleFields:
         return self.plan.basis == "metadata" or self._module.spec.plan is not None
 
     def widen(self, id_: str) -> bool:
-        """Add the fields that a single record shows to the plan. Returns whether there were new ones."""
+        """Add the fields that a single record shows to the plan. Returns whether there were new ones.
+
+        The others stay in the plan: a record of another layout may have them.
+        """
         spec, state = self._module.spec, self._checkpoints.state
         whole = records.get_one(self._module.client, spec.module, id_)
-        wider = plan_from_record(spec.table, whole or ())
-        new = set(wider.names) - set(self.plan.names)
+        shown = plan_from_record(spec.table, whole or {})
+        new = set(shown.names) - set(self.plan.names)
         if not new:
             return False
+        wider = replace(shown, names=tuple(dict.fromkeys([*self.plan.names, *shown.names])))
         self._checkpoints.state = replace(state, names=wider.names, again=state.again or self._fill(new))
         self.plan = wider
         return True

@@ -160,7 +160,7 @@ def _about_rows(error: InvalidRequest | AnswerTooLarge) -> bool:
 
 
 def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
-    """Raise BadAnswer for a page in another order than requested: the cursor would pass rows that were not read.
+    """Refuse a page in another order than requested: the cursor would pass rows that were not read. Lists read them.
 
     A record whose Modified_Time cannot be read has no place in that order.
     """
@@ -171,4 +171,6 @@ def _check(rows: list[Row], module: str, after: coql.Keyset | None) -> None:
     keys = [(at, int(row["id"])) for row in rows if (at := modified(row)) > EVER]
     first = [(after.modified_time, int(after.id))] if after else []
     if any(later <= earlier for earlier, later in pairwise([*first, *keys])):
-        raise BadAnswer(f"COQL on {module}: the rows are not in the requested order of (Modified_Time, id).")
+        raise InvalidRequest(
+            f"COQL on {module}: the rows are not in the requested order of (Modified_Time, id).", "INVALID_QUERY"
+        )

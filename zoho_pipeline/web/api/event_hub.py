@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 
 from zoho_pipeline.channels.errors import RegistryError
-from zoho_pipeline.channels.registry.channel_events import CHANNEL_STATUS, SYNC_PROGRESS
+from zoho_pipeline.channels.registry.channel_events import CHANNEL_STATUS, SYNC_PROGRESS, stored_number
 from zoho_pipeline.channels.registry.platform_tables import channel_events, event_numbers, web_keys
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import states
@@ -193,7 +193,7 @@ class EventHub:
         own = channel_events.c.channel_id == channel_id
         with self._registry.database.read() as transaction:
             query = select(event_numbers.c.seq).where(event_numbers.c.channel_id == channel_id)
-            newest = int(transaction.scalar(query) or 0)
+            newest = stored_number(transaction.scalar(query))
             if last_seen is None or last_seen >= newest:
                 return newest, []
             since = self._registry.database.now_in(transaction) - REPLAYED
@@ -220,7 +220,7 @@ class EventHub:
             for part in _parts(sorted(cursors)):
                 numbers = select(event_numbers).where(event_numbers.c.channel_id.in_(part))
                 for row in transaction.execute(numbers):
-                    if row.seq > cursors[row.channel_id]:
+                    if stored_number(row.seq) > cursors[row.channel_id]:
                         found[row.channel_id] = (row.seq, [])
             for part in _parts(sorted(found)):
                 wanted = [

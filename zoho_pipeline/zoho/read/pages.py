@@ -21,6 +21,8 @@ SENT_ID = "$sent_id"
 _NAMELESS = "no id "
 _TIMES = ("Created_Time", "Modified_Time", "deleted_time", "created_time")
 
+_EMPTY: tuple[Any, ...] = (None, "", [], False)
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -87,20 +89,22 @@ def with_text_ids(rows: list[Row]) -> list[Row]:
     """The same rows, each with an `id` of text, so that one odd row does not stop the page.
 
     A whole number is taken by its exact digits: `parsing` reads no whole number as a float. A row with anything else,
-    or without an id, gets an id that no record has, and keeps what was sent under SENT_ID. So it is counted, compared
-    and rejected as one row. The name is made of its times, which all routes show (see `without_content`), and of its
-    other values: two records of one import have the same times, and may be on different pages.
+    without an id, or with one that begins with 0 (a query sorts the true id), gets an id that no record has, and keeps
+    what was sent under SENT_ID. So it is counted, compared and rejected as one row. The name is made of its times,
+    which all routes show (see `without_content`), and of its other values: two records of one import have the same
+    times, and may be on different pages. Empty values do not count: a field that is new would change the name.
     """
     named: dict[str, int] = {}
     for row in rows:
         sent = row.get("id")
-        if type(sent) is str and sent:
+        if type(sent) is str and sent and not (sent[0] == "0" and sent.isdigit()):
             continue
-        if type(sent) is int and sent >= 0:
+        if type(sent) is int and sent > 0:
             row["id"] = str(sent)
             continue
         times = [row.get(name) for name in _TIMES]
-        values = [(name, row[name]) for name in sorted(row) if not name.startswith("$")]
+        shown = (name for name in sorted(row) if not name.startswith("$"))
+        values = [(name, row[name]) for name in shown if row[name] not in _EMPTY]
         name = f"{_NAMELESS}{_digest(times)} {_digest(values)}"
         named[name] = named.get(name, 0) + 1
         row["id"] = name if named[name] == 1 else f"{name} {named[name]}"

@@ -131,13 +131,15 @@ def write_lead_status(
         return _of_error(error)
     rows = (answer.data or {}).get("data")
     row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
-    return _of_row(row, answer.status)
+    return _of_row(row, answer.status, lead_id)
 
 
-def _of_row(row: Mapping[str, Any], http_status: int) -> Outcome:
+def _of_row(row: Mapping[str, Any], http_status: int, lead_id: str) -> Outcome:
     code, details = str(row.get("code") or ""), row.get("details")
     details = details if isinstance(details, dict) else {}
     if row.get("status") == "success":
+        if str(details.get("id", lead_id)) != lead_id:  # a cache between us and Zoho mixed up two answers
+            return Unknown(f"the answer (HTTP {http_status}) is about another record")
         return Written(time_or_none(details.get("Modified_Time")))
     if code == _STALE:
         return Stale()

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from mcp.client.client import Client
@@ -74,7 +76,14 @@ def test_it_ends_with_its_input_and_prints_nothing_else(stdio_home: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
+def ping(to: IO[str], number: int) -> None:
+    to.write(f'{{"jsonrpc":"2.0","id":{number},"method":"ping"}}\n')
+    to.flush()
+
+
+@contextmanager
+def listening(stdio_home: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str], IO[str]]]:
+    """A server that has answered a first call, its input and its output."""
     started = subprocess.Popen(
         [sys.executable, *PROGRAM],
         env=environment(stdio_home),
@@ -85,35 +94,31 @@ def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
     )
     assert started.stdin is not None
     assert started.stdout is not None
-    started.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
-    started.stdin.flush()
-    assert "jsonrpc" in started.stdout.readline()  # it listens now
-    started.stdout.close()
-    started.stdin.write('{"jsonrpc":"2.0","id":2,"method":"ping"}\n')
-    started.stdin.close()
-    assert started.wait(30) == 0
-    assert started.stderr is not None
-    assert started.stderr.read() == ""
+    ping(started.stdin, 1)
+    assert "jsonrpc" in started.stdout.readline()
+    try:
+        yield started, started.stdin, started.stdout
+    finally:
+        started.kill()
+        started.wait(30)
+
+
+def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
+    with listening(stdio_home) as (started, questions, answers):
+        answers.close()
+        ping(questions, 2)
+        questions.close()
+        assert started.wait(30) == 0
+        assert started.stderr is not None
+        assert started.stderr.read() == ""
 
 
 def test_a_signal_ends_it(stdio_home: Path) -> None:
-    started = subprocess.Popen(
-        [sys.executable, *PROGRAM],
-        env=environment(stdio_home),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert started.stdin is not None
-    assert started.stdout is not None
-    started.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
-    started.stdin.flush()
-    assert "jsonrpc" in started.stdout.readline()  # it listens now
-    started.send_signal(signal.SIGTERM)
-    _, errors = started.communicate(timeout=30)
-    assert started.returncode == 143, errors
-    assert "Traceback" not in errors
+    with listening(stdio_home) as (started, _, _):
+        started.send_signal(signal.SIGTERM)
+        _, errors = started.communicate(timeout=30)
+        assert started.returncode == 143, errors
+        assert "Traceback" not in errors
 
 
 def test_an_unknown_channel_is_named(stdio_home: Path) -> None:

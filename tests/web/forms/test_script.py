@@ -183,23 +183,20 @@ class TestInABrowser:
         wait_for(lambda: len(stored(registry)) == 2)
         assert {len(row["row"]["utm_term"]) for row in stored(registry)} == {2000}  # 2,001 would be refused
 
-    def test_a_failed_post_can_be_sent_again_by_hand(self, driver: Any, site: Site, registry: Registry) -> None:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param("Promise.reject(new TypeError('offline'))", id="none"),
+            pytest.param("Promise.resolve(new Response('', { status: 503 }))", id="503"),
+        ],
+    )
+    def test_a_failed_post_can_be_sent_again_by_hand(
+        self, driver: Any, site: Site, registry: Registry, answer: str
+    ) -> None:
         opened(driver, f"{site.url}/page")
         driver.execute_script(
             "document.forms[0].onsubmit = () => false; sessionStorage.clear();"
-            "window.real = fetch; window.fetch = () => Promise.reject(new TypeError('offline'))"
-        )
-        fill(driver, agree=True)
-        driver.find_element("id", "send").click()
-        driver.execute_script("window.fetch = window.real")
-        driver.find_element("id", "send").click()
-        wait_for(lambda: len(stored(registry)) == 1)
-
-    def test_a_refused_post_can_be_sent_again_by_hand(self, driver: Any, site: Site, registry: Registry) -> None:
-        opened(driver, f"{site.url}/page")
-        driver.execute_script(
-            "document.forms[0].onsubmit = () => false; sessionStorage.clear(); window.real = fetch;"
-            "window.fetch = () => Promise.resolve(new Response('', { status: 503 }))"
+            f"window.real = fetch; window.fetch = () => {answer}"
         )
         fill(driver, agree=True)
         driver.find_element("id", "send").click()

@@ -9,9 +9,8 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import select
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
@@ -24,7 +23,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
 from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, UNCONFIRMED, Agreement, agree, compare
-from zoho_pipeline.push.store import SubscriptionStore
+from zoho_pipeline.push.store import SubscriptionStore, whole_rows
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError
 from zoho_pipeline.zoho.accounts import scopes
@@ -148,7 +147,7 @@ class Subscriber:
         with database.read() as transaction:
             now = database.now_in(transaction)
             query = select(own.channel_id, own.renew_at, own.skew_seconds, own.next_try_at)
-            found = _whole_rows(transaction, query.order_by(own.expires_at, own.channel_id))
+            found = whole_rows(transaction, query.order_by(own.expires_at, own.channel_id))
         return [
             channel_id
             for channel_id, renew_at, skew, next_try_at in found
@@ -344,19 +343,3 @@ def _no_scope(channel_id: str, lacking: Sequence[str]) -> str:
         f"channel {channel_id} may not subscribe to notifications: the scope {named} is not granted. Connect it again "
         f"with: zoho-pipeline connect {channel_id} --push"
     )
-
-
-def _whole_rows(transaction: Connection, query: Select[Any]) -> list[Any]:
-    """The rows of a query on the subscriptions, without those that cannot be read."""
-    try:
-        return list(transaction.execute(query).all())
-    except DamagedValue:
-        own = push_subscriptions.c.channel_id
-        ids = transaction.scalars(query.with_only_columns(own)).all()
-    found: list[Any] = []
-    for channel_id in ids:
-        try:
-            found += transaction.execute(query.where(own == channel_id)).all()
-        except DamagedValue:
-            log.error("the registry's row of the notifications of channel %s is damaged", channel_id)
-    return found

@@ -1,6 +1,7 @@
 """Raw worlds for the tests of the insight: rows as a sync writes them, and the marts that a transform makes."""
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -9,6 +10,7 @@ from typing import Any
 from tests.golden.sql_lab import write_raw
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import TransformReport, transform
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 INSIGHT_MARTS = ("conversion_rate", "time_to_first_contact", "lead_volume", "topic_performance", "channel_insight")
@@ -113,8 +115,21 @@ class RawWorld:
     def write(self, warehouse: Warehouse) -> None:
         """Write the rows into a warehouse. Existing raw tables are dropped first."""
         with warehouse.connect(read_only=False) as connection:
+            if connection.dialect == "postgres":
+                _wait_for_ended_sessions(connection)
             connection.execute("drop schema if exists zoho_raw cascade")
             write_raw(connection, self.rows)
+
+
+def _wait_for_ended_sessions(connection: Connection) -> None:
+    """A session of Postgres that was closed still drops its temporary views of raw, which locks what we drop here."""
+    ours = "datname = current_database() and application_name = 'zoho-pipeline' and pid <> pg_backend_pid()"
+    for _ in range(1_000):
+        if not connection.rows(f"select 1 from pg_stat_activity where {ours}"):
+            return
+        connection.commit()  # the view does not change inside a transaction
+        time.sleep(0.01)
+    raise AssertionError("another session of this database does not end")
 
 
 def run(warehouse: Warehouse, *, build_at: datetime, **options: Any) -> TransformReport:

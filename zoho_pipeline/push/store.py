@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select
+from sqlalchemy import delete, insert, select
 
-from zoho_pipeline.channels.errors import DamagedChannel, DamagedValue, DecryptionError, SyncRefused
+from zoho_pipeline.channels.errors import DamagedChannel, DecryptionError, SyncRefused
 from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.platform.push_subscriptions import FAILED, ON, SHORT, STOPPED, Subscription
 from zoho_pipeline.channels.registry.platform_tables import push_old_hooks, push_subscriptions
@@ -146,19 +146,3 @@ class SubscriptionStore:
 
 def _hours(life: timedelta) -> str:
     return f"{max(life.total_seconds(), 0) / 3600:.1f} hours"
-
-
-def whole_rows(transaction: Connection, query: Select[Any]) -> list[Any]:
-    """The rows of a query on the subscriptions, without those that cannot be read."""
-    try:
-        return list(transaction.execute(query).all())
-    except DamagedValue:
-        own = push_subscriptions.c.channel_id
-        ids = transaction.scalars(query.with_only_columns(own)).all()
-    found: list[Any] = []
-    for channel_id in ids:
-        try:
-            found += transaction.execute(query.where(own == channel_id)).all()
-        except DamagedValue:
-            log.error("the registry's row of the notifications of channel %s is damaged", channel_id)
-    return found

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
+from zoho_pipeline.channels.database.whole_rows import whole_rows
 from zoho_pipeline.channels.errors import ChannelBusy, DamagedValue, UnknownChannel
 from zoho_pipeline.channels.platform import push_subscriptions as rows
 from zoho_pipeline.channels.platform.push_subscriptions import Subscription
@@ -23,7 +24,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.push import hooks
 from zoho_pipeline.push.agree import OTHER_NAME, SUBSCRIBED, UNCONFIRMED, Agreement, agree, compare
-from zoho_pipeline.push.store import SubscriptionStore, whole_rows
+from zoho_pipeline.push.store import SubscriptionStore
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError
 from zoho_pipeline.zoho.accounts import scopes
@@ -147,7 +148,8 @@ class Subscriber:
         with database.read() as transaction:
             now = database.now_in(transaction)
             query = select(own.channel_id, own.renew_at, own.skew_seconds, own.next_try_at)
-            found = whole_rows(transaction, query.order_by(own.expires_at, own.channel_id))
+            query = query.order_by(own.expires_at, own.channel_id)
+            found, _ = whole_rows(transaction, query, own.channel_id, tuple)
         return [
             channel_id
             for channel_id, renew_at, skew, next_try_at in found

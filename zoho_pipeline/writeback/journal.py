@@ -3,21 +3,19 @@
 All of it is one transaction, so that no step is done and not recorded, or told twice.
 """
 
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
+from zoho_pipeline.channels.database.whole_rows import whole_rows
 from zoho_pipeline.channels.errors import DamagedValue
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.platform_tables import writeback_events, writebacks
 from zoho_pipeline.channels.registry.tables import channels
 from zoho_pipeline.logs import redact
 from zoho_pipeline.writeback.model import LONGEST_DETAIL, OPEN, STATES, TYPES, State, Writeback, of_row
-
-log = logging.getLogger(__name__)
 
 DAMAGED = "What the registry stored of this wish was damaged. Set the status of the lead again."
 TOLD = {"done": "writeback.done", "refused": "writeback.refused", "failed": "writeback.refused"}
@@ -131,29 +129,8 @@ def _tell(
 def read_wishes(
     transaction: Connection, query: Select[Any], *, most: int | None = None
 ) -> tuple[list[Writeback], list[str]]:
-    """The wishes of a query on their table, and the ids of those whose row is damaged: they must not hide all others.
-
-    Args:
-        most: the limit of the query. Wishes after it take the place of damaged ones, so that a page that is not full
-            is the last one.
-    """
-    try:
-        return [of_row(row) for row in transaction.execute(query).mappings().all()], []
-    except DamagedValue:
-        wanted = query.with_only_columns(writebacks.c.id)
-        ids = transaction.scalars(wanted if most is None else wanted.limit(None)).all()
-    found: list[Writeback] = []
-    damaged: list[str] = []
-    for writeback_id in ids:
-        if len(found) == most:
-            break
-        one = select(writebacks).where(writebacks.c.id == writeback_id)
-        try:
-            found += [of_row(row) for row in transaction.execute(one).mappings().all()]
-        except DamagedValue:
-            log.error("the registry's row of the write-back %s is damaged; it is left out", writeback_id)
-            damaged.append(writeback_id)
-    return found, damaged
+    """The wishes of a query on their table, and the ids of those whose row is damaged. `most`: the query's limit."""
+    return whole_rows(transaction, query, writebacks.c.id, lambda row: of_row(row._mapping), most=most)
 
 
 def end_damaged(transaction: Connection, writeback_id: str, who: str, now: datetime) -> bool:

@@ -82,10 +82,7 @@ TYPES = types_of(writebacks)
 
 def of_row(row: Any) -> Writeback:
     """The write-back in a row of the table, or in another mapping with its columns. DamagedValue: it holds none."""
-    try:
-        require_types(row, TYPES)
-    except TypeError as error:
-        raise DamagedValue(str(error)) from None
+    require_types(row, TYPES)
     expected = row["expected_zoho"]
     is_list = isinstance(expected, list) and all(isinstance(word, str | None) for word in expected)
     if row["state"] not in STATES or not is_list:

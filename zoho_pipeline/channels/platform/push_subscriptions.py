@@ -84,10 +84,7 @@ def get(transaction: Connection, channel_id: str) -> Subscription | None:
     row = transaction.execute(_OF_CHANNEL, {"channel": channel_id}).mappings().one_or_none()
     if row is None:
         return None
-    try:
-        require_types(row, _TYPES)
-    except TypeError as error:
-        raise DamagedValue(str(error)) from None
+    require_types(row, _TYPES)
     if row["state"] not in (ON, SHORT, *BROKEN) or not isinstance(row["events"], dict):
         raise DamagedValue("a subscription that this version does not know")
     return Subscription(**row)

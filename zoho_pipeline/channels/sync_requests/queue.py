@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.upsert import insert_or
+from zoho_pipeline.channels.database.whole_rows import whole_rows
 from zoho_pipeline.channels.errors import ChannelPaused, ReconnectFirst, TooManySyncs
 from zoho_pipeline.channels.registry import channel_events
 from zoho_pipeline.channels.registry.channel_rows import read_channel
@@ -152,26 +153,8 @@ def newest_of(transaction: Connection, channel_id: str, limit: int) -> list[Sync
 def read_rows(
     transaction: Connection, query: Select[Any], values: Mapping[str, Any] | None = None, *, most: int | None = None
 ) -> list[SyncRequest]:
-    """The requests of a query on their table, without those whose row is damaged: they must not hide all others.
-
-    Args:
-        most: the limit of the query. Rows after it take the place of damaged ones, so that a page that is not full is
-            the last one.
-    """
-    try:
-        return [of_row(row) for row in transaction.execute(query, values or {}).mappings()]
-    except (ValueError, TypeError):
-        wanted = query.with_only_columns(sync_requests.c.id)
-        ids = transaction.scalars(wanted if most is None else wanted.limit(None), values or {}).all()
-    found: list[SyncRequest] = []
-    for request_id in ids:
-        if len(found) == most:
-            break
-        try:
-            found += [request] if (request := _get(transaction, request_id)) else []
-        except (ValueError, TypeError):
-            log.error("the registry's row of the sync request %s is damaged; it is left out", request_id)
-    return found
+    """The requests of a query on their table, without those whose row is damaged. `most`: the limit of the query."""
+    return whole_rows(transaction, query, sync_requests.c.id, lambda row: of_row(row._mapping), values, most=most)[0]
 
 
 def end_damaged(transaction: Connection, request_id: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select
 
 from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting
 from zoho_pipeline.channels.platform.tenants import check_tenant
-from zoho_pipeline.channels.registry.channel_events import TYPES, stored_types, types_of
+from zoho_pipeline.channels.registry.channel_events import TYPES, endpoint_types, stored_types
 from zoho_pipeline.channels.registry.platform_tables import webhook_deliveries, webhook_endpoints
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.token_store import WEBHOOK
@@ -97,7 +97,7 @@ class Endpoints:
             problems = {row["id"]: transaction.scalar(_last_problem(row["id"])) for row in rows}
         found = []
         for row in rows:
-            types, mine = types_of(row.pop("types")), row["id"]
+            types, mine = endpoint_types(row.pop("types")), row["id"]
             waiting = sum(numbers.get((mine, status), 0) for status in ("waiting", "sending"))
             row |= {"waiting": waiting, "dead": numbers.get((mine, "dead"), 0), "last_problem": problems[mine]}
             found.append(Endpoint(**row, events=types))

@@ -151,8 +151,8 @@ def _next_number(connection: Connection, channel_id: str, now: datetime) -> int:
     first = insert_or(connection, numbers).values(channel_id=channel_id, seq=1)
     following = case((numbers.c.seq + 0 == numbers.c.seq, numbers.c.seq + 1), else_=0)  # SQLite adds to a text too
     upsert = first.on_conflict_do_update(index_elements=["channel_id"], set_={"seq": following})
-    seq = stored_number(connection.execute(upsert.returning(numbers.c.seq)).scalar_one())
-    newest = stored_number(connection.scalar(select(func.max(events.c.seq)).where(events.c.channel_id == channel_id)))
+    highest = select(func.max(events.c.seq)).where(events.c.channel_id == channel_id).scalar_subquery()
+    seq, newest = map(stored_number, connection.execute(upsert.returning(numbers.c.seq, highest)).one())
     if seq <= newest:
         seq = max(newest + 1, int(now.timestamp()))
         connection.execute(update(numbers).where(numbers.c.channel_id == channel_id).values(seq=seq))
@@ -166,16 +166,16 @@ def _subscribers(connection: Connection, tenant: str | None, kind: str) -> list[
     wanted = select(endpoints.c.id, stored_types()).where(
         endpoints.c.disabled_at.is_(None), or_(endpoints.c.tenant.is_(None), endpoints.c.tenant == tenant)
     )
-    found = [(id_, types_of(stored)) for id_, stored in connection.execute(wanted)]
+    found = [(id_, endpoint_types(stored)) for id_, stored in connection.execute(wanted)]
     return [id_ for id_, types in found if types is None or kind in types]
 
 
 def stored_types() -> ColumnElement[Any]:
-    """The column of an endpoint's types as it is stored, for `types_of`."""
+    """The column of an endpoint's types as it is stored, for `endpoint_types`."""
     return type_coerce(tables.webhook_endpoints.c.events, NullType())
 
 
-def types_of(stored: Any) -> tuple[str, ...] | None:
+def endpoint_types(stored: Any) -> tuple[str, ...] | None:
     """The types of events that an endpoint gets; None means all. A damaged list means all too: a row that cannot be
     read must neither lose an event nor stop what the event is about."""
     try:

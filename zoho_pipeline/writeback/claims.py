@@ -166,22 +166,22 @@ def supersede(transaction: Connection, wish: Writeback, worker: str, now: dateti
     values: dict[str, Any] = {"only_if": mine, **NO_MARK}
     values |= {"code": "superseded", "detail": f"The newer wish {newer.id} takes its place."}
     ended = move(transaction, wish, "superseded", who="worker", now=now, **values)
-    pass_on(transaction, wish)
+    _pass_on(transaction, wish, newer)
     return ended
 
 
-def pass_on(transaction: Connection, wish: Writeback) -> None:
-    """Let a newer wish expect what this one expected, where it builds on this one, whose status Zoho does not have."""
+def pass_on_unless_changed(transaction: Connection, wish: Writeback) -> None:
+    """`_pass_on` for a wish that ends unread. If Zoho had carried it out, what it expected may be a later edit."""
     newer = newer_wish(transaction, wish)
-    if newer is not None and newer.state in OPEN:
+    if newer is not None and changed_before(transaction, wish) is None:
+        _pass_on(transaction, wish, newer)
+
+
+def _pass_on(transaction: Connection, wish: Writeback, newer: Writeback) -> None:
+    """Let a newer wish expect what this one expected, where it builds on this one, whose status Zoho does not have."""
+    if newer.state in OPEN:
         change = update(writebacks).where(writebacks.c.id == newer.id)
         transaction.execute(change.values(expected_zoho=inherit(newer, wish).expected_zoho))
-
-
-def pass_on_unless_changed(transaction: Connection, wish: Writeback) -> None:
-    """`pass_on` for a wish that ends unread. If Zoho had carried it out, what it expected may be a later edit."""
-    if changed_before(transaction, wish) is None:
-        pass_on(transaction, wish)
 
 
 def own_change_since(transaction: Connection, wish: Writeback) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from zoho_pipeline.agents.limits import TEXT_CHARACTERS
-from zoho_pipeline.transform.dictionaries.urls import AT_SIGN
+from zoho_pipeline.transform.dictionaries.urls import AT_SIGN, is_like_an_address
 
 HIDDEN = "(hidden)"
 _LONGEST_READ = 1_000
@@ -77,7 +77,7 @@ def clean_url(url: object) -> str | None:
     is_plain = re.fullmatch(r"https?://[^\s<>\"`\\{}|^]+", found) is not None
     if not is_plain or len(found) > TEXT_CHARACTERS or _visible(found) != found or AT_SIGN.search(parts.netloc):
         return None
-    if any(map(_is_like_an_address, _BETWEEN_WORDS.split(parts.path))):  # medium.com/@acme is a place, and no address
+    if any(map(is_like_an_address, _BETWEEN_WORDS.split(parts.path))):  # medium.com/@acme is a place, and no address
         return None
     return found
 
@@ -85,13 +85,7 @@ def clean_url(url: object) -> str | None:
 def _without_persons(text: str) -> str:
     """The text without what looks like an e-mail address, a phone number or the id of a record."""
     words = _BETWEEN_WORDS.split(text)
-    return _NUMBER.sub(HIDDEN, "".join(HIDDEN if _is_like_an_address(word) else word for word in words))
-
-
-def _is_like_an_address(word: str) -> bool:
-    """Whether there is something before an at sign and after it."""
-    found = AT_SIGN.search(word, 1)
-    return found is not None and found.end() < len(word)
+    return _NUMBER.sub(HIDDEN, "".join(HIDDEN if is_like_an_address(word) else word for word in words))
 
 
 def _visible(text: str) -> str:

@@ -23,6 +23,7 @@ from zoho_pipeline.transform.run.engine import (
     BUSY,
     Publication,
     RawColumns,
+    in_order,
     quoted,
     raw_view,
     text_literal,
@@ -205,9 +206,9 @@ class DuckDBEngine:
         return f"{RAW_SCHEMA}.{quoted(table)}"
 
     def model_sql(self, model: Model) -> str:
-        order = ", ".join(map(quoted, model.docs.cluster_by)) if self._is_drafted(model) else ""
+        order = in_order(model) if self._is_drafted(model) else ""
         # The bracket is on the first line, so that errors name the lines of the file.
-        return f"select * from ({model.body}\n) order by {order}" if order else model.body  # noqa: S608
+        return f"select * from ({model.body}\n){order}" if order else model.body  # noqa: S608
 
     def _is_drafted(self, model: Model) -> bool:
         return self._marts_are_new and model.layer == "marts"

@@ -132,6 +132,12 @@ class Engine(Protocol):
         """
 
 
+def in_order(model: Model) -> str:
+    """The `order by` with which the rows of a mart are written, behind a blank; empty if its yml sorts nothing."""
+    columns = ", ".join(map(quoted, model.docs.cluster_by))
+    return f" order by {columns}" if columns else ""
+
+
 def quoted(name: str) -> str:
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

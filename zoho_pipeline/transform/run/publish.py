@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.engine import Engine, Publication, fill, quoted, text_literal
+from zoho_pipeline.transform.run.engine import Engine, Publication, fill, in_order, quoted, text_literal
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, SqlError
 
 MINE = "channel_id in (select channel_id from run__published)"
@@ -161,8 +161,7 @@ class Publisher(ABC):
 
     def _new_rows(self, model: Model) -> str:
         listed = ", ".join(map(quoted, self.engine.shape(model.name)))
-        order = f" order by {', '.join(map(quoted, model.docs.cluster_by))}" if model.docs.cluster_by else ""
-        return f"select {listed} from {quoted(model.name)} where {MINE}{order}"  # noqa: S608
+        return f"select {listed} from {quoted(model.name)} where {MINE}{in_order(model)}"  # noqa: S608
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import environment_for, runner
 from tests.cli.test_damaged_files import one_line
+from tests.params import combined
 from zoho_pipeline.simulator import Simulator
 
 
@@ -34,18 +35,22 @@ def content(path: Path) -> object:
     return path.read_bytes() if path.is_file() else path.lstat().st_ino
 
 
-@pytest.mark.parametrize("make", FOREIGN.values(), ids=list(FOREIGN))
-@pytest.mark.parametrize("command", [("transform",), ("sql", "--raw", "select 1")])
-def test_a_warehouse_that_is_something_else(
-    simulator: Simulator, tmp_path: Path, make: Callable[[Path], object], command: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    combined(
+        ["transform", "sql --raw"],
+        FOREIGN,
+        quick=[("transform", "text"), ("transform", "device"), ("sql --raw", "sqlite"), ("sql --raw", "folder")],
+    ),
+)
+def test_a_warehouse_that_is_something_else(simulator: Simulator, tmp_path: Path, command: str, kind: str) -> None:
     folder = tmp_path / "of_somebody"
     folder.mkdir()
     file = folder / "passwd"
-    make(file)
+    FOREIGN[kind](file)
     before = content(file)
     environment = environment_for(simulator, tmp_path / "home") | {"ZOHO_PIPELINE_WAREHOUSE": f"duckdb:///{file}"}
-    answer = runner(environment)(*command)
+    answer = runner(environment)(*command.split(), *(["select 1"] if command != "transform" else []))
     one_line(answer, str(file), "leave it there", "ZOHO_PIPELINE_WAREHOUSE")
     assert content(file) == before
     assert [path.name for path in folder.iterdir()] == ["passwd"], "no lock file beside it"

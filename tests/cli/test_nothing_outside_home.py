@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CLIENT, environment_for
+from tests.params import choice
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.work_folders import WorkFolder, remove_all_dead, spill_folder
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
@@ -81,7 +82,7 @@ def watched(simulator: Simulator, tmp_path: Path, request: pytest.FixtureRequest
 
 
 @pytest.mark.parametrize("watched", [LEADS], indirect=True)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", choice([signal.SIGTERM, signal.SIGKILL], [signal.SIGKILL]))
 def test_a_bulk_read_that_is_killed(watched: Watched, number: signal.Signals) -> None:
     process = watched.start("sync", "acme", "--modules", "Leads")
     end = time.monotonic() + PATIENCE
@@ -106,17 +107,24 @@ def test_a_bulk_read_that_is_killed(watched: Watched, number: signal.Signals) ->
     assert json.loads(count) == [{"n": LEADS}]
 
 
-def test_a_whole_day_writes_nothing_outside_home(watched: Watched) -> None:
-    for command in (
-        ["sync"],
-        ["transform", "--full"],
-        ["reconcile", "acme"],
-        ["insight", "acme"],
-        ["sql", "select l.*, r.* from lead as l, lead as r order by l.zoho_lead_id, r.zoho_lead_id limit 5"],
-        ["sql", "--raw", "select count(*) from zoho_raw.leads"],
-        ["channels", "verify", "acme"],
-        ["channels", "remove", "acme", "--purge"],
-    ):
+DAY = (
+    ["sync"],
+    ["transform", "--full"],
+    ["reconcile", "acme"],
+    ["insight", "acme"],
+    ["sql", "select l.*, r.* from lead as l, lead as r order by l.zoho_lead_id, r.zoho_lead_id limit 5"],
+    ["sql", "--raw", "select count(*) from zoho_raw.leads"],
+    ["channels", "verify", "acme"],
+    ["channels", "remove", "acme", "--purge"],
+)
+LOADS_AND_BUILDS = (*DAY[:2], DAY[4])
+
+
+@pytest.mark.parametrize(
+    "commands", choice([LOADS_AND_BUILDS, DAY], [LOADS_AND_BUILDS]), ids=["loads and builds", "day"]
+)
+def test_commands_write_nothing_outside_home(watched: Watched, commands: tuple[list[str], ...]) -> None:
+    for command in commands:
         watched.run(*command)
         assert watched.strays == [], command
         assert watched.temporary == [], command

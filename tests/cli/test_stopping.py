@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from tests.cli.conftest import CLIENT, environment_for, small_org
+from tests.params import combined
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
@@ -73,7 +74,12 @@ def stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
 
 
 @pytest.mark.parametrize(
-    ("command", "number"), [("sync", signal.SIGINT), ("sync", signal.SIGTERM), ("reconcile", signal.SIGINT)]
+    ("command", "number"),
+    [
+        pytest.param("sync", signal.SIGINT, marks=pytest.mark.long),
+        ("sync", signal.SIGTERM),
+        pytest.param("reconcile", signal.SIGINT, marks=pytest.mark.long),
+    ],
 )
 def test_a_command_that_reads_zoho(place: Place, command: str, number: signal.Signals) -> None:
     place.add_channel()
@@ -171,8 +177,18 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize(("call", "number"), [*((call, signal.SIGINT) for call in CALLS), ("fetch", signal.SIGTERM)])
-@pytest.mark.parametrize("world", list(WORLDS))
+STOPS = [*((call, signal.SIGINT) for call in CALLS), ("fetch", signal.SIGTERM)]
+QUICK_STOPS = [("duckdb", STOPS[-1]), ("duckdb", STOPS[2]), ("memory", STOPS[3]), ("postgres", STOPS[0])]
+
+
+@pytest.mark.parametrize(
+    ("world", "call", "number"),
+    [
+        pytest.param(world, *stop, marks=() if (world, stop) in QUICK_STOPS else pytest.mark.long)
+        for world in WORLDS
+        for stop in STOPS
+    ],
+)
 def test_a_long_statement_of_an_engine(
     place: Place, world: str, call: str, number: signal.Signals, request: pytest.FixtureRequest
 ) -> None:
@@ -190,18 +206,21 @@ def test_a_long_statement_of_an_engine(
     stopped(process, number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
-def test_a_transform_at_many_moments(place: Place, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "moments"),
+    combined([signal.SIGINT, signal.SIGTERM], [(0.5,), (0.0, 0.5)], quick=[(signal.SIGINT, (0.5,))]),
+)
+def test_a_transform_at_many_moments(place: Place, number: signal.Signals, moments: tuple[float, ...]) -> None:
     """The signal comes at another moment each time. The published marts are whole afterwards, or there are none."""
     place.add_channel()
     place.run("sync", "--format", "json")
     published = place.home / "warehouse.published.duckdb"
     lock = place.home / "warehouse.published.duckdb.lock"
-    for step in range(2):
+    for moment in moments:
         lock.unlink(missing_ok=True)
         process = place.start("transform", "--full")
         wait_until(lock.exists, process)
-        time.sleep(step * 0.5)
+        time.sleep(moment)
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode in (0, ENDS[number][1]), err

@@ -15,6 +15,7 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
+from tests.params import both_engines, choice
 from zoho_pipeline.settings import PipelineError
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +64,7 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", choice(STAGES, ["later page", "download"]))
 def test_a_killed_sync_loses_nothing(bench: SyncBench, stage: str) -> None:
     route, reached = STAGES[stage]
     bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)
@@ -96,7 +97,7 @@ def test_kills_at_any_instant_lose_nothing(bench: SyncBench, route: str, delay: 
     ledger.assert_equal(bench, "Leads")
 
 
-@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+@both_engines("postgres")
 def test_a_killed_first_load_goes_on_where_it_was(bench: SyncBench) -> None:
     """The second process continues after the last loaded step."""
     insert_old(bench, 3_000)

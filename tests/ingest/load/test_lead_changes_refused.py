@@ -37,8 +37,8 @@ def refusing(bench: SyncBench, when: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("refused", "edits"),
     [
-        ("the announcement", False),
-        ("the first event", True),
+        pytest.param("the announcement", False, marks=pytest.mark.long),
+        pytest.param("the first event", True, marks=pytest.mark.long),
         ("an event in the middle", False),
         ("the end of the announcement", True),
     ],

@@ -6,14 +6,25 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, SyncBench
+from tests.params import choice, combined
 
-both = pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
 SOME = ("Leads", "Contacts", "Deals")
 ROUTES: dict[str, dict[str, Any]] = {
     "bulk": {"job_credits": 1, "queries_from": 10**9},
     "coql": {"queries_from": 1, "list_credits": 100},
 }
-routes = pytest.mark.parametrize("route", ROUTES)
+
+
+def routes(quick: str) -> pytest.MarkDecorator:
+    """Run a test by both routes, and in `make test` by the route `quick` alone."""
+    return pytest.mark.parametrize("route", choice(ROUTES, [quick]))
+
+
+routes_and_engines = pytest.mark.parametrize(
+    ("route", "warehouse_env"),
+    combined(ROUTES, ["duckdb", "postgres"], quick=[("bulk", "duckdb"), ("coql", "postgres")]),
+    indirect=["warehouse_env"],
+)
 
 
 @pytest.fixture
@@ -50,8 +61,7 @@ def by_id(bench: SyncBench, since: int = 0) -> list[str]:
     return [call.path for call in bench.sim.requests[since:] if call.path.endswith("/Leads")]
 
 
-@both
-@routes
+@routes_and_engines
 def test_a_name_stays_if_its_row_is_read_again_without_it(many: SyncBench, route: str) -> None:
     """The lead came with its names, and then in the same five minutes with its ids. Accounts are not synced."""
     bench = many
@@ -67,7 +77,7 @@ def test_a_name_stays_if_its_row_is_read_again_without_it(many: SyncBench, route
     sync(bench, route, *SOME, full=True)
 
 
-@routes
+@routes("bulk")
 def test_the_name_of_another_parent_does_not_stay(many: SyncBench, route: str) -> None:
     bench = many
     accounts = bench.org.insert_many("Accounts", [{"Account_Name": "Old"}, {"Account_Name": "New"}])
@@ -87,7 +97,7 @@ def test_the_name_of_another_parent_does_not_stay(many: SyncBench, route: str) -
     ledger.assert_equal(bench, "Deals")
 
 
-@routes
+@routes("coql")
 def test_the_name_of_an_owner_stays_if_users_cannot_be_read(many: SyncBench, route: str) -> None:
     bench = many
     insert_leads(bench)
@@ -101,8 +111,7 @@ def test_the_name_of_an_owner_stays_if_users_cannot_be_read(many: SyncBench, rou
     assert bench.rows("select distinct owner_name from zoho_raw.leads") == [{"owner_name": "Asha Rao"}]
 
 
-@both
-@routes
+@routes_and_engines
 def test_a_lookup_whose_parent_is_not_synced_has_its_name(many: SyncBench, route: str) -> None:
     """The first load gives ids only, and the warehouse has no account: the few such records are read once more."""
     bench = many
@@ -116,7 +125,7 @@ def test_a_lookup_whose_parent_is_not_synced_has_its_name(many: SyncBench, route
     assert not by_id(bench, seen), "a name that is there is not read again"
 
 
-@routes
+@routes("coql")
 def test_a_parent_that_the_user_may_not_see_has_its_name(many: SyncBench, route: str) -> None:
     bench = many
     lead, *_ = insert_leads(bench)
@@ -130,7 +139,7 @@ def test_a_parent_that_the_user_may_not_see_has_its_name(many: SyncBench, route:
     sync(bench, route, full=True)
 
 
-@routes
+@routes("coql")
 def test_more_than_a_few_wait_for_their_parents(many: SyncBench, route: str) -> None:
     bench = many
     bench.limit(most_nameless=2)
@@ -144,7 +153,7 @@ def test_more_than_a_few_wait_for_their_parents(many: SyncBench, route: str) -> 
     assert bench.rows(named) == [{"name": "C"}] * 3
 
 
-@routes
+@routes("bulk")
 def test_a_failure_while_names_are_read_leaves_them_to_the_next_sync(many: SyncBench, route: str) -> None:
     bench = many
     lead, *_ = insert_leads(bench)

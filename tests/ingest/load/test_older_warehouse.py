@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import pytest
-
 from tests.ingest.conftest import SyncBench
+from tests.params import both_engines
 from zoho_pipeline.ingest.catalog.tables import DEALS
 from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
 from zoho_pipeline.ingest.load.channel_tables import publish
@@ -16,7 +15,7 @@ from zoho_pipeline.transform.run.transform import transform
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+@both_engines("duckdb")
 def test_amounts_with_two_decimals_are_widened(bench: SyncBench) -> None:
     def deal(id_: str, amount: float) -> object:
         return to_arrow(DEALS, [{"id": id_, "Amount": amount}], channel_id="acme", synced_at=NOON).table
@@ -34,7 +33,7 @@ def test_amounts_with_two_decimals_are_widened(bench: SyncBench) -> None:
     assert [(row["id"], row["amount"]) for row in rows] == [("1", Decimal("1.25")), ("2", Decimal("1234.567"))]
 
 
-@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+@both_engines("postgres")
 def test_channels_gain_the_time_of_their_consent(bench: SyncBench) -> None:
     def consents() -> list[object]:
         transform(bench.warehouse)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
-from tests.params import both_engines, choice
+from tests.params import both_engines
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 FILES = [("header", False), ("header", True), ("half", False), ("half", True), ("twice", False), ("repeated", True)]
@@ -35,8 +35,14 @@ def check(bench: SyncBench, **options: Any) -> str:
     return report.modules[0].route
 
 
+QUICK_FILES = [("half", False), ("repeated", True)]
+"""A file with too few rows, and a file with the right number of rows: `make test` takes these two."""
+
+
 @both_engines("duckdb")
-@pytest.mark.parametrize(("kind", "lies"), FILES)
+@pytest.mark.parametrize(
+    ("kind", "lies"), [pytest.param(*file, marks=() if file in QUICK_FILES else pytest.mark.long) for file in FILES]
+)
 def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: SyncBench, kind: str, lies: bool) -> None:
     furnish(bench)
     misprint(bench, kind, lies)
@@ -44,8 +50,14 @@ def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: SyncBe
     assert check(bench) == "unchanged"
 
 
-@pytest.mark.parametrize("run", choice(["full", "reconcile", "changes"], ["full"]))
-@pytest.mark.parametrize(("kind", "lies"), FILES)
+@pytest.mark.parametrize(
+    ("run", "kind", "lies"),
+    [
+        pytest.param(run, *file, marks=() if run == "full" and file in QUICK_FILES else pytest.mark.long)
+        for run in ("full", "reconcile", "changes")
+        for file in FILES
+    ],
+)
 def test_values_that_a_bad_file_lacks_are_read_by_another_route(
     bench: SyncBench, run: str, kind: str, lies: bool
 ) -> None:

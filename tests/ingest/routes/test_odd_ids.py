@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
+from tests.params import choice
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 UNUSABLE = ["null", "0", '"0"', '"007"', "true", "7.5", "-7", '""', "{}", '["12"]', '{"id":"12"}', '"\\ud83d"', "1e400"]
@@ -27,7 +28,14 @@ def check_quiet(bench: SyncBench) -> None:
     assert (part.outcome, part.route, part.credits) == ("complete", "unchanged", 3)
 
 
-@pytest.mark.parametrize(("scopes", "limits"), [(PLAIN_SCOPES, {}), (QUERIES, {}), (QUERIES, BY_QUERIES)])
+@pytest.mark.parametrize(
+    ("scopes", "limits"),
+    [
+        pytest.param(PLAIN_SCOPES, {}, marks=pytest.mark.long),
+        pytest.param(QUERIES, {}, marks=pytest.mark.long),
+        (QUERIES, BY_QUERIES),
+    ],
+)
 def test_a_whole_number_is_the_id_with_all_its_digits(bench: SyncBench, scopes: str, limits: dict[str, Any]) -> None:
     bench.limit(**limits)
     bench.connect(scopes)
@@ -90,7 +98,7 @@ def test_lists_alone_go_on_past_a_record_without_an_id(bench: SyncBench) -> None
     assert bench.live("leads", "Leads").keys() == {made[0], *later}
 
 
-@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
+@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, scopes: str) -> None:
     """An import makes many records in one second. They are on several pages, and only their values tell them apart."""
     bench.limit(pacing=replace(bench.limits.pacing, query_rows=200))
@@ -114,7 +122,7 @@ def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, 
         check_quiet(bench)
 
 
-@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
+@pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
 def test_an_id_that_breaks_the_order_of_a_query_is_read_by_lists(bench: SyncBench, limits: dict[str, Any]) -> None:
     """It was the end of each later sync: a page in another order was a failure, and the same query was sent again."""
     bench.limit(**limits)
@@ -139,7 +147,7 @@ def test_a_new_field_gives_a_record_without_an_id_no_second_row(bench: SyncBench
     assert len(rejected(bench)) == 1
 
 
-@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
+@pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
 def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBench, limits: dict[str, Any]) -> None:
     """The oldest record had no usable id, so nobody asked for a record, and no custom field was loaded."""
     bench.limit(**limits)
@@ -154,7 +162,7 @@ def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBe
         }
 
 
-@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
+@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_an_edit_under_an_unusable_id_is_never_passed_over(bench: SyncBench, scopes: str) -> None:
     """The cursor has passed the edit. So the module is not complete, until a comparison finds the record again."""
     bench.connect(scopes)
@@ -234,7 +242,7 @@ def test_the_deletion_of_an_unknown_record_is_looked_up_once(bench: SyncBench) -
     check_quiet(bench)
 
 
-@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
+@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_many_deletions_of_unknown_records_are_not_listed_each_night(bench: SyncBench, scopes: str) -> None:
     """Without queries they are: no count shows a restore, so only the whole list does."""
     bench.connect(scopes)

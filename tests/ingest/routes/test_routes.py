@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, QUICK, SyncBench
+from tests.params import choice, combined
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load.purge import purge_channel
 from zoho_pipeline.ingest.routes import route_choice
@@ -192,7 +193,7 @@ def insert_spread(bench: SyncBench, module: str, rows: int, start: int) -> None:
     )
 
 
-@pytest.mark.parametrize("rows", [30, 450])
+@pytest.mark.parametrize("rows", choice([30, 450], [450]))
 def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows: int) -> None:
     """All records are a few seconds old, and nothing has changed."""
     bench.connect(ALL_SCOPES)
@@ -207,8 +208,9 @@ def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows:
     ledger.assert_equal(bench, "Leads")
 
 
-@pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
-@pytest.mark.parametrize("rows", [3, 250])
+@pytest.mark.parametrize(
+    ("scopes", "rows"), combined([ALL_SCOPES, PLAIN_SCOPES], [3, 250], quick=[(ALL_SCOPES, 3), (PLAIN_SCOPES, 250)])
+)
 def test_a_second_edit_within_one_stamped_second_is_found(bench: SyncBench, scopes: str, rows: int) -> None:
     """If the clock is frozen, an edit may have the same Modified_Time as the stored row."""
     bench.connect(scopes)
@@ -283,7 +285,7 @@ TRACELESS: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", TRACELESS)
+@pytest.mark.parametrize("change", choice(TRACELESS, ["merge"]))
 def test_a_change_that_moves_no_time_is_found_by_the_count(bench: SyncBench, change: str) -> None:
     bench.connect(ALL_SCOPES)
     bench.sim.switches.update(merge_bumps_modified=False, restore_bumps_modified=False)

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 
 from tests.ingest.conftest import ALL_SCOPES, SyncBench
+from tests.params import both_engines
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.errors import ChannelBusy
 from zoho_pipeline.ingest.sync.run import sync_channel
@@ -21,7 +22,7 @@ def several(bench: SyncBench, count: int) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("warehouse_env", ["duckdb", "postgres"], indirect=True)
+@both_engines("duckdb")
 def test_channels_load_side_by_side(bench: SyncBench) -> None:
     """Threads of one process sync orgs with the same ids at the same time."""
     names = several(bench, 4)

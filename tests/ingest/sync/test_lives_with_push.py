@@ -155,7 +155,7 @@ class PushLives(Lives):
 
 
 def test_raw_equals_the_ledger_with_notifications_and_wishes() -> None:
-    run(PushLives, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "10")))
+    run(PushLives, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "6")))
 
 
 @pytest.mark.long

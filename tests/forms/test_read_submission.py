@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.params import choice
 from zoho_pipeline.channels.forms.person_keys import phone_hash
 from zoho_pipeline.forms.own_phone import without_own_phone
 from zoho_pipeline.forms.read_submission import InvalidSubmission, cleaned, read_submission
@@ -173,7 +174,9 @@ def test_the_marts_read_the_same_of_a_url_that_lost_its_personal_parts(
     assert read_url(cleaned("landing_url", url)) == read_url(url)
 
 
-@pytest.mark.parametrize("fill", ["a", "@", "a%", "a%4", "%25", "&", "a=&", "://", "utm_a=a%"])
+@pytest.mark.parametrize(
+    "fill", choice(["a", "@", "a%", "a%4", "%25", "&", "a=&", "://", "utm_a=a%"], ["@", "a%4", "%25", "&", "utm_a=a%"])
+)
 def test_the_time_for_a_hostile_text_grows_with_its_length(fill: str) -> None:
     """The route reads a body in the event loop. Once, 28 KB of `%25` took 0.7 s; a text of this length would take an
     hour."""

@@ -102,9 +102,11 @@ def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tm
 @pytest.mark.parametrize(
     "other",
     [
-        "alter table {} rename column shape to version",
+        pytest.param("alter table {} rename column shape to version", marks=pytest.mark.long),
         "alter table {} add column made_at timestamp",
-        "create or replace table {0} as select channel_id, content, shape from {0}",
+        pytest.param(
+            "create or replace table {0} as select channel_id, content, shape from {0}", marks=pytest.mark.long
+        ),
     ],
 )
 def test_a_table_with_the_columns_of_another_version_is_made_anew(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.params import choice
 from tests.transform.conftest import NOON, PROJECT, Raw, write_project
 from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings
@@ -76,15 +77,17 @@ def check(warehouse: Warehouse, models: Project, changes: list[tuple[Any, ...]])
     assert again.held_back.keys() == report.held_back.keys()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(changes=st.lists(CHANGES, max_size=8))
-def test_incremental_rows_are_those_of_a_full_rebuild(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[Any, ...]]
-) -> None:
-    folder = tmp_path_factory.mktemp("incremental")
-    url = f"duckdb:///{folder}/warehouse.duckdb"
-    warehouse = open_warehouse(Settings(home=folder, warehouse_url=url, registry_url=""))
-    check(warehouse, write_project(folder / "sql"), changes)
+@pytest.mark.parametrize("lives", choice([5, 12, 40], [5]))
+def test_incremental_rows_are_those_of_a_full_rebuild(tmp_path_factory: pytest.TempPathFactory, lives: int) -> None:
+    @settings(max_examples=lives, deadline=None, derandomize=True)
+    @given(changes=st.lists(CHANGES, max_size=8))
+    def live(changes: list[tuple[Any, ...]]) -> None:
+        folder = tmp_path_factory.mktemp("incremental")
+        url = f"duckdb:///{folder}/warehouse.duckdb"
+        warehouse = open_warehouse(Settings(home=folder, warehouse_url=url, registry_url=""))
+        check(warehouse, write_project(folder / "sql"), changes)
+
+    live()
 
 
 def test_the_same_on_postgres(postgres_url: str, tmp_path: Path, project: Callable[..., Project]) -> None:

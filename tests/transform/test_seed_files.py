@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.params import combined
 from tests.transform.conftest import Raw
 from zoho_pipeline.transform.errors import ProjectError
 from zoho_pipeline.transform.project.project import Project
@@ -32,8 +33,18 @@ def rewrite(project: Project, file: str, data: bytes) -> Project:
     return Project.load(project.root)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("file", ["seeds/seed_names.csv", "marts/lead.sql", "marts/marts.yml"])
+@pytest.mark.parametrize(
+    ("encoding", "file"),
+    combined(
+        ["utf-8", "utf-8-sig", "utf-16"],
+        ["seeds/seed_names.csv", "marts/lead.sql", "marts/marts.yml"],
+        quick=[
+            ("utf-8", "marts/lead.sql"),
+            ("utf-8-sig", "marts/marts.yml"),
+            ("utf-16", "seeds/seed_names.csv"),
+        ],
+    ),
+)
 def test_a_file_in_another_encoding_is_the_same_file(
     warehouse: DuckDBWarehouse, raw: Raw, project: Make, encoding: str, file: str
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from tests.params import combined
 from tests.writeback.conftest import Bench
 from tests.writeback.test_waiting import PATH, forced
 from zoho_pipeline.channels.registry.platform_tables import writebacks
@@ -97,9 +98,15 @@ def test_a_decision_holds_for_no_status_that_a_policy_of_before_would_write_over
     assert (bench.get(wish).waits_for_a_person, bench.status()) == (True, "Attempted to Contact")
 
 
-@pytest.mark.parametrize("expected", ["contacted", None])
-@pytest.mark.parametrize("was_read", [True, False])
-@pytest.mark.parametrize("seconds", [0, 3])
+@pytest.mark.parametrize(
+    ("seconds", "was_read", "expected"),
+    combined(
+        [0, 3],
+        [True, False],
+        ["contacted", None],
+        quick=[(0, True, "contacted"), (0, False, None), (3, False, "contacted"), (3, True, None)],
+    ),
+)
 def test_a_newer_wish_does_not_write_over_an_edit_that_followed_the_older_one(
     bench: Bench, seconds: int, was_read: bool, expected: str | None
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from tests.params import combined
 from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.access.client_factory import org_limits_of
 from zoho_pipeline.channels.registry.platform_tables import writeback_settings, writebacks
@@ -366,8 +367,11 @@ def test_a_channel_that_stops_after_the_claim_sends_nothing(bench: Bench, how: s
     assert (bench.get(wish).state, bench.status()) == ("done", "Contacted")
 
 
-@pytest.mark.parametrize("at", [1, 2, 3])
-@pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize(
+    ("registry_env", "at"),
+    combined(["sqlite", "postgres"], [1, 2, 3], quick=[("sqlite", 1), ("sqlite", 2), ("postgres", 3)]),
+    indirect=["registry_env"],
+)
 def test_a_channel_that_is_removed_amid_a_wish_stores_nothing(
     bench: Bench, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:

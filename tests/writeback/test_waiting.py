@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES
+from tests.params import combined
 from tests.push.conftest import wait_for
 from tests.writeback.conftest import Bench
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
@@ -63,25 +64,36 @@ def forced(bench: Bench) -> Writeback:
     return wishes.resolve(bench.registry, wish.id, "force", "key:boss")
 
 
-@pytest.mark.parametrize("waits", [queued, in_doubt, forced])
+HAPPENINGS: dict[str, tuple[Callable[[Bench], None], str, str | None]] = {
+    "merged away": (merged_away, "refused", "not_found"),
+    "merged into": (merged_into, "done", None),
+    "restored": (restored, "done", None),
+    "deleted": (lambda bench: bench.org.delete("Leads", bench.lead), "refused", "not_found"),
+    "gone": (lambda bench: bench.org.delete("Leads", bench.lead, permanent=True), "refused", "not_found"),
+    "converted": (lambda bench: bench.org.convert(bench.lead), "refused", "converted"),
+    "locked": (refused_with("RECORD_LOCKED"), "refused", "locked"),
+    "not approved": (refused_with("NOT_APPROVED"), "refused", "not_approved"),
+    "not reviewed": (refused_with("NOT_REVIEWED"), "refused", "not_reviewed"),
+    "in a blueprint": (refused_with("RECORD_IN_BLUEPRINT"), "refused", "in_blueprint"),
+}
+
+
 @pytest.mark.parametrize(
-    ("happens", "state", "code"),
-    [
-        (merged_away, "refused", "not_found"),
-        (merged_into, "done", None),
-        (restored, "done", None),
-        (lambda bench: bench.org.delete("Leads", bench.lead), "refused", "not_found"),
-        (lambda bench: bench.org.delete("Leads", bench.lead, permanent=True), "refused", "not_found"),
-        (lambda bench: bench.org.convert(bench.lead), "refused", "converted"),
-        (refused_with("RECORD_LOCKED"), "refused", "locked"),
-        (refused_with("NOT_APPROVED"), "refused", "not_approved"),
-        (refused_with("NOT_REVIEWED"), "refused", "not_reviewed"),
-        (refused_with("RECORD_IN_BLUEPRINT"), "refused", "in_blueprint"),
-    ],
+    ("waits", "happening"),
+    combined(
+        [queued, in_doubt, forced],
+        HAPPENINGS,
+        quick=[
+            *((queued, happening) for happening in ("merged away", "restored", "converted", "locked")),
+            *((in_doubt, happening) for happening in ("merged into", "deleted", "not approved")),
+            *((forced, happening) for happening in ("gone", "in a blueprint")),
+        ],
+    ),
 )
 def test_the_lead_changes_while_the_wish_waits(
-    bench: Bench, waits: Callable[[Bench], Writeback], happens: Callable[[Bench], None], state: str, code: str | None
+    bench: Bench, waits: Callable[[Bench], Writeback], happening: str
 ) -> None:
+    happens, state, code = HAPPENINGS[happening]
     wish = waits(bench)
     bench.sim.clock.advance(2)
     happens(bench)
@@ -105,9 +117,18 @@ def reverting(bench: Bench, reverts: int, seconds: int) -> None:
         bench.sim.on_call(n, revert, PATH, after=True)
 
 
-@pytest.mark.parametrize("policy", ["zoho_wins", "platform_wins", "hold"])
-@pytest.mark.parametrize("seconds", [0, 1])
-@pytest.mark.parametrize("reverts", [1, 2, 3, 50])
+@pytest.mark.parametrize(
+    ("policy", "seconds", "reverts"),
+    combined(
+        ["zoho_wins", "platform_wins", "hold"],
+        [0, 1],
+        [1, 2, 3, 50],
+        quick=[
+            *[("zoho_wins", 0, 50), ("zoho_wins", 1, 1), ("hold", 0, 3), ("hold", 0, 50), ("hold", 1, 2)],
+            *[("platform_wins", 0, 1), ("platform_wins", 1, 3), ("platform_wins", 1, 50)],
+        ],
+    ),
+)
 def test_an_automation_that_reverts_the_change(bench: Bench, policy: str, reverts: int, seconds: int) -> None:
     """Within the same second it cannot be told from a change that was lost there, so no policy ends it at once. It used
     to cost twelve credits per try, for a day."""
@@ -219,8 +240,14 @@ def test_a_person_who_forces_writes_over_the_status_that_was_shown(bench: Bench,
     assert "'Lost Lead'" in str(wishes.steps(bench.registry, wish.id)[-2].detail), "what was written over is on record"
 
 
-@pytest.mark.parametrize("at", [0, 1, 2])
-@pytest.mark.parametrize("policy", ["hold", "zoho_wins", "platform_wins"])
+@pytest.mark.parametrize(
+    ("policy", "at"),
+    combined(
+        ["hold", "zoho_wins", "platform_wins"],
+        [0, 1, 2],
+        quick=[("hold", 0), ("zoho_wins", 1), ("platform_wins", 1), ("platform_wins", 2)],
+    ),
+)
 def test_an_edit_after_the_decision_is_not_written_over_unseen(bench: Bench, policy: str, at: int) -> None:
     """It comes before the worker looks, between its look and its change, or while an answer is lost."""
 

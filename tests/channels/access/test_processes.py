@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import sleep
 
+import pytest
 from sqlalchemy import update
 
 from tests.channels.wire import token_requests
+from tests.params import choice
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import token_requests as requests_table
@@ -36,6 +38,7 @@ with open_client(settings, registry, "acme") as client:
 """
 
 
+@pytest.mark.parametrize("registry", choice(["sqlite", "postgres"], ["sqlite"]), indirect=True)
 def test_many_processes_at_once_share_one_request(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from tests.channels.conftest import CONNECTION, REFRESH
 from tests.channels.registry.test_registry import NOON
+from tests.params import combined
 from zoho_pipeline.channels.errors import DecryptionError, RegistryError
 from zoho_pipeline.channels.registry.channel_events import newest_number
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
@@ -65,8 +66,13 @@ def test_an_access_token_that_no_key_decrypts_is_as_good_as_none(
     assert rotated.token_store.refresh_token("acme") == REFRESH
 
 
-@pytest.mark.parametrize("column", ["field_map", "lead_source_map", "parameters", "missing_scopes", "scopes"])
-@pytest.mark.parametrize("value", ['{"utm_source": ', "", "7", "\x01\x02"])
+COLUMNS = ("field_map", "lead_source_map", "parameters", "missing_scopes", "scopes")
+NO_JSON = ('{"utm_source": ', "", "7", "\x01\x02")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), combined(COLUMNS, NO_JSON, quick=[*zip(COLUMNS, (*NO_JSON, NO_JSON[2]), strict=True)])
+)
 def test_a_row_that_cannot_be_read_stops_only_its_channel(
     registry: Registry, add: Add, column: str, value: str
 ) -> None:

@@ -5,14 +5,28 @@ from collections.abc import Mapping
 import pytest
 
 from tests.golden.conftest import Builder
-from tests.golden.facts import test_deals, test_first_contact, test_leads, test_matching, test_random_sources
+from tests.golden.facts import (
+    test_business_time,
+    test_deals,
+    test_first_contact,
+    test_leads,
+    test_matching,
+    test_random_sources,
+)
 from tests.golden.facts.text_tables import MARTS
 
 
 @pytest.mark.parametrize(
     "raw",
-    [test_first_contact.RAW, test_matching.RAW, test_deals.RAW, test_leads.RAW, test_random_sources.RAW],
-    ids=["first_contact", "matching", "deals", "leads", "sources"],
+    [
+        test_first_contact.RAW,
+        test_matching.RAW,
+        test_deals.RAW,
+        test_leads.RAW,
+        test_random_sources.RAW,
+        test_business_time.RAW,
+    ],
+    ids=["first_contact", "matching", "deals", "leads", "sources", "business_time"],
 )
 def test_every_cell_is_equal(build_marts: Builder, raw: Mapping[str, str]) -> None:
     ours, theirs = build_marts("duckdb", raw, None), build_marts("postgres", raw, None)

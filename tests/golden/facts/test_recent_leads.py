@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.golden.sql_lab import Row, SqlLab
+from tests.params import choice
 
 AS_OF = datetime(2026, 6, 30, 12, tzinfo=UTC)
 MOST = 200
@@ -39,7 +40,7 @@ def expected(raw: dict[str, list[Row]]) -> list[tuple[Any, ...]]:
     return [(row["id"], rank, late) for rank, (row, late) in enumerate(zip(live[:MOST], newer, strict=True), 1)]
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", choice(range(14), range(4)))
 def test_the_newest_leads_are_listed(seed: int) -> None:
     raw = world(seed)
     lab = SqlLab(raw, AS_OF + timedelta(minutes=5))

@@ -11,6 +11,7 @@ import pytest
 from scripts.screenshots import browser as chromium
 from scripts.screenshots import browser_missing
 from tests.channels.wire import DC, settings_for
+from tests.params import combined
 from tests.web.server import serving
 from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.platform.tenants import Tenants
@@ -66,8 +67,14 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     return found
 
 
-@pytest.mark.parametrize("policy", ["", "same-origin", "same-origin-allow-popups"])
-@pytest.mark.parametrize("decision", ["yes", "no"])
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    combined(
+        ["", "same-origin", "same-origin-allow-popups"],
+        ["yes", "no"],
+        quick=[("", "yes"), ("same-origin", "yes"), ("same-origin-allow-popups", "no")],
+    ),
+)
 def test_a_popup(
     settings: Settings, simulator: Simulator, page: str, registry: Registry, policy: str, decision: str
 ) -> None:

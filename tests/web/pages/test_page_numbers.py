@@ -9,6 +9,7 @@ import duckdb
 import psycopg2
 import pytest
 
+from tests.params import combined
 from tests.web.world import LONG, NAMES
 from zoho_pipeline.reading.channel_numbers import HAS_DATA, read_numbers
 from zoho_pipeline.reading.insight import read_from
@@ -58,7 +59,18 @@ def _copy(raw: duckdb.DuckDBPyConnection, server: "psycopg2.extensions.connectio
                 cursor.execute(f"insert into {mart} values ({', '.join(['%s'] * len(row))})", row)
 
 
-@pytest.mark.parametrize("channel", [*NAMES, "unknown"])
+@pytest.mark.parametrize(
+    ("marts", "channel"),
+    combined(
+        ["packed", "duckdb", "postgres"],
+        [*NAMES, "unknown"],
+        quick=[
+            *(("packed", channel) for channel in [*NAMES, "unknown"]),
+            *((marts, channel) for marts in ("duckdb", "postgres") for channel in ("acme", "unknown")),
+        ],
+    ),
+    indirect=["marts"],
+)
 def test_they_are_the_numbers_of_the_api(marts: Connection, channel: str) -> None:
     found = read_page_numbers(marts, channel)
     assert found.numbers == read_numbers(marts, [channel]).get(channel)

@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
   command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+COLLECTED := .venv/.collected
 DEMO_HOME ?= data/demo
 
 .DEFAULT_GOAL := help
@@ -29,8 +30,14 @@ web: $(READY) ## serve the demo's channel page, connect popup and API (run `make
 	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --web
 
 test: $(READY) ## check style, types and import contracts, then run all tests
-	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory -j 2 check $(COLLECTED)
 	@$(BIN)/pytest -q -n 4 --dist worksteal
+
+# pytest rewrites the assertions of 600 modules once, beside the check, which needs one core. Otherwise each of its four
+# workers does that. An error in a test module is shown by the tests themselves.
+$(COLLECTED): $(READY)
+	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1 || true
+	@touch $@
 
 check: $(READY) ## check style, types and import contracts only
 	@$(BIN)/ruff check --quiet .
@@ -38,7 +45,7 @@ check: $(READY) ## check style, types and import contracts only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-proofs: $(READY) ## run the long proofs: thousands of random histories, mutants of our own code
+proofs: $(READY) ## run the long tests: further cases, thousands of random histories, mutants of our own code
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m long
 
 bench: $(READY) ## run the benchmarks of benchmarks/README.md

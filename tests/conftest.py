@@ -18,6 +18,19 @@ from hypothesis import settings as hypothesis_settings
 hypothesis_settings.register_profile("without deadlines", deadline=None)
 hypothesis_settings.load_profile("without deadlines")
 
+BEGIN_FIRST = (
+    "tests/web/test_platform_guide.py",
+    "tests/web/pages/test_long_open_page.py",
+    "tests/agents/test_docs.py",
+    "tests/flows/test_demo.py",
+)
+"""Tests that wait for half a minute and more. One that begins last would hold up the end of the whole run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(BEGIN_FIRST))
+
+
 SCRUBBED = ("ZOHO_", "DLT_", "DAGSTER_", "RUNTIME__", "DESTINATION__", "SOURCES__")
 
 

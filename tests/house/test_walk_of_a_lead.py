@@ -41,6 +41,7 @@ class Walk:
     def __init__(self) -> None:
         self.executed: set[str] = set()
         self.handled: set[str] = set()
+        self._modules: dict[str, str | None] = {}
 
     def __enter__(self) -> "Walk":
         threading.setprofile(self._profile)
@@ -54,10 +55,11 @@ class Walk:
     def _profile(self, frame: FrameType, event: str, result: Any) -> None:
         if event not in ("call", "return") or frame.f_code.co_name == "<module>":
             return
-        path = Path(frame.f_code.co_filename)
-        if not path.is_relative_to(ROOT) or path.is_relative_to(ROOT / "simulator"):
+        file = frame.f_code.co_filename
+        if file not in self._modules:  # nearly all calls are those of libraries: they must cost one look-up
+            self._modules[file] = module_of(file)
+        if (module := self._modules[file]) is None:
             return
-        module = str(path.relative_to(ROOT).with_suffix(""))
         self.executed.add(module)
         if event == "return" and module not in self.handled:
             sys.setprofile(None)
@@ -66,6 +68,14 @@ class Walk:
                     self.handled.add(module)
             finally:
                 sys.setprofile(self._profile)
+
+
+def module_of(file: str) -> str | None:
+    """Return our module that a file is, and None for a library and for the simulator."""
+    path = Path(file)
+    if not path.is_relative_to(ROOT) or path.is_relative_to(ROOT / "simulator"):
+        return None
+    return str(path.relative_to(ROOT).with_suffix(""))
 
 
 def holds(value: Any, depth: int = 0) -> bool:

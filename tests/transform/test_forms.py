@@ -3,6 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from tests.params import choice
 from tests.transform.test_shipped import NOON, company, fill
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import transform
@@ -17,6 +20,7 @@ def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
         return list(connection.fetch(query)[1])
 
 
+@pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["duckdb"]), indirect=True)
 def test_a_new_submission_rebuilds_its_channel_and_a_forgotten_one_too(warehouse: Warehouse) -> None:
     company(warehouse)
     fill(warehouse, "person_keys", [{"channel_id": "tea", "module": "Leads", "id": "l0", "kind": "email", "key": "k"}])
@@ -46,6 +50,7 @@ def test_a_new_submission_rebuilds_its_channel_and_a_forgotten_one_too(warehouse
     assert (rows(warehouse, captured), rows(warehouse, basis), rows(warehouse, forms)) == ([], [("zoho", None)], [])
 
 
+@pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["postgres"]), indirect=True)
 def test_a_new_key_of_a_lead_rebuilds_its_channel(warehouse: Warehouse) -> None:
     """A lead that was typed in later finds the form that was sent before."""
     company(warehouse)

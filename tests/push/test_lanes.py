@@ -131,7 +131,7 @@ def test_deletions_are_listed_once_a_minute(synced: PushBench) -> None:
     assert synced.dirty()[two]["state"] == "loaded", "the whole sync did it"
 
 
-@pytest.mark.parametrize("scopes", [PUSH_SCOPES, WITHOUT_COQL], ids=["by queries", "by ids"])
+@pytest.mark.parametrize("scopes", choice([PUSH_SCOPES, WITHOUT_COQL], [PUSH_SCOPES]), ids=["by queries", "by ids"])
 def test_a_burst_costs_a_credit_per_hundred(bench: PushBench, scopes: str) -> None:
     bench.connect(scopes=scopes, leads=0)
     ids = bench.org.insert_many("Leads", [{"Last_Name": str(n)} for n in range(450)])
@@ -245,7 +245,7 @@ SWITCHES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("switches", choice(SWITCHES, SWITCHES[:2]), ids=str)
+@pytest.mark.parametrize("switches", choice(SWITCHES, SWITCHES[:1]), ids=str)
 def test_push_changes_no_row(bench: PushBench, switches: dict[str, Any]) -> None:
     """Two channels of one org: one with notifications, one without. After the next whole sync they are equal."""
     org = bench.connect()

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
+from tests.params import choice
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 HALF = b'"half \\ud83d pair"'
@@ -147,7 +148,7 @@ def test_a_deletion_at_an_odd_time_is_a_deletion(bench: SyncBench) -> None:
     assert rejected == {"deleted_time", "display_name", "deleted_by"}
 
 
-@pytest.mark.parametrize("raw", [HALF, b'"\xff"', b'"' + b"x" * 200 + b'"'])
+@pytest.mark.parametrize("raw", choice([HALF, b'"\xff"', b'"' + b"x" * 200 + b'"'], [HALF]))
 def test_reference_tables_lose_one_cell_too(bench: SyncBench, raw: bytes) -> None:
     name = raw.decode("utf-8", "surrogateescape")
     body = (
@@ -172,7 +173,7 @@ ODD_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize("text", ODD_HEADERS)
+@pytest.mark.parametrize("text", choice(ODD_HEADERS, ODD_HEADERS[::3]))
 def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str) -> None:
     bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})
     text = text.encode("utf-8").decode("latin-1")  # the bytes of a server that sends UTF-8 in a header
@@ -182,7 +183,9 @@ def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str
     assert bench.registry.get("acme").modules["Leads"].upper_bound < datetime(2100, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("odd", ["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300])
+@pytest.mark.parametrize(
+    "odd", choice(["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300], ["12\0", "١٢٣", "9" * 30])
+)
 def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench, odd: str) -> None:
     """No part of it becomes another record. Its neighbours are loaded. By jobs: see `test_damaged_files`."""
     rows = [{"id": id_, "Last_Name": f"L{id_}", "Modified_Time": "2026-05-01T00:00:00+00:00"} for id_ in ("12", odd)]
@@ -195,7 +198,15 @@ def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench,
     assert rejected["id"] == odd.replace("\0", "\\0")[:100]
 
 
-@pytest.mark.parametrize(("odd", "first"), [("12\\u0000", True), ("x9", False), ("9" * 30, False), ("1 or 1=1", True)])
+@pytest.mark.parametrize(
+    ("odd", "first"),
+    [
+        pytest.param("12\\u0000", True, marks=pytest.mark.long),
+        pytest.param("x9", False, marks=pytest.mark.long),
+        pytest.param("9" * 30, False, marks=pytest.mark.long),
+        ("1 or 1=1", True),
+    ],
+)
 def test_zoho_counts_a_record_with_an_impossible_id_and_later_syncs_know_it(
     bench: SyncBench, odd: str, first: bool
 ) -> None:

@@ -29,7 +29,7 @@ ui: $(READY) ## open the Dagster UI on the demo's data (run `make demo` first)
 web: $(READY) ## serve the demo's channel page, connect popup and API (run `make demo` first)
 	@ZOHO_PIPELINE_HOME=$${ZOHO_PIPELINE_HOME:-$(DEMO_HOME)} $(BIN)/zoho-pipeline demo --web
 
-test: $(READY) ## check style, types and import contracts, then run all tests
+test: $(READY) ## check style, types and import contracts, then run the tests
 	@$(MAKE) --no-print-directory -j 2 check $(COLLECTED)
 	@$(BIN)/pytest -q -n 4 --dist worksteal
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.cli.conftest import _logging_restored as _logging_restored
+from tests.cli.conftest import runner
 from tests.flows.insight_numbers import InsightOracle
 from tests.flows.question_oracle import QuestionOracle, questions
 from zoho_pipeline.channels.platform.keys import ApiKeys
@@ -40,9 +42,9 @@ class FinishedDemo:
 
     def run_json(self, *arguments: str) -> Any:
         """Run a command on the HOME of the demo and return its JSON."""
-        done = command(self.home, *arguments, "--format", "json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        answer = runner({"ZOHO_PIPELINE_HOME": str(self.home)})(*arguments, "--format", "json")
+        assert answer.code == 0, answer.err
+        return answer.json
 
 
 def command(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -26,6 +26,7 @@ def test_help_answers_without_heavy_imports(arguments: list[str]) -> None:
     assert done.stdout.rstrip().endswith("HEAVY []"), done.stdout[-300:]
 
 
+@pytest.mark.long  # the test below it loads the same, by the command of Dagster
 def test_the_code_location_loads(tmp_path: object) -> None:
     code = (
         f"import os\nos.environ['ZOHO_PIPELINE_HOME'] = {str(tmp_path)!r}\n"

@@ -110,7 +110,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository in which every recipe is carried out."""
     root = tmp_path_factory.mktemp("copy")
     for folder in ("zoho_pipeline", "dbt_like_sql", "docs"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "images"))
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("images"))
     for block in blocks():
         block.apply(root)
     return root

@@ -18,9 +18,6 @@ from zoho_pipeline.channels.sync_requests.first_syncs import request_first_syncs
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
 from zoho_pipeline.worker.worker import Worker
 
-BOTH = pytest.mark.parametrize("registry_env", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
-"""`make test` takes the registry in which two processes may write at once."""
-
 
 def ask(place: Place, channel_id: str = "acme", **options: Any) -> SyncRequest:
     return queue.request_sync(place.registry, channel_id, reason="user", requested_by="key:k", **options)[0]

@@ -19,7 +19,6 @@ from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
 from tests.worker.conftest import QUICK_WORK, SERVICE, Listener, Place, wait_for
-from tests.worker.test_worker import BOTH
 from zoho_pipeline.channels.platform import webhook_deliveries as deliveries
 from zoho_pipeline.channels.platform.webhook_endpoints import Endpoint, Endpoints, why_refused
 from zoho_pipeline.channels.registry import platform_tables as tables
@@ -28,6 +27,7 @@ from zoho_pipeline.settings import Secret
 from zoho_pipeline.worker.limits import WorkerLimits
 from zoho_pipeline.worker.sender import AddressRefused, Result, Sender, open_client, pin, send, send_test
 
+BOTH = pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
 SECRET = Secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
 PUBLIC = ServiceSettings(public_url="https://zoho.example")
 

@@ -1,6 +1,6 @@
 """Parameters of tests with many cases: `make test` runs a choice of them, `make proofs` runs the others."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,12 @@ def choice(values: Iterable[Any], quick: Container[Any]) -> list[Any]:
 def combined(*axes: Iterable[Any], quick: Container[tuple[Any, ...]]) -> list[Any]:
     """Every combination of the values of several parameters. Those that are not in `quick` have the mark `long`."""
     return [pytest.param(*row, marks=() if row in quick else pytest.mark.long) for row in product(*axes)]
+
+
+def each_nth(n: int, cases: Sequence[Any]) -> list[Any]:
+    """Many cases, whose neighbours are alike. All but each n-th one, from the first one on, have the mark `long`."""
+    rows = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*row, marks=() if place % n == 0 else pytest.mark.long) for place, row in enumerate(rows)]
 
 
 def both_engines(quick: str) -> pytest.MarkDecorator:

@@ -16,6 +16,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.agents.conftest import connect
 from tests.agents.world import MARK, Marks
+from tests.params import choice
 from tests.web.world import put
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.registry import Registry
@@ -36,7 +37,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "ZOHO_PIPELINE_HOME": str(home), **more}
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("mode", choice(["auto", "legacy"], ["auto"]))
 def test_an_agent_on_this_machine(stdio_home: Path, mode: str) -> None:
     async def run() -> Any:
         command = StdioServerParameters(

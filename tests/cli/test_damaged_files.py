@@ -202,7 +202,7 @@ def test_the_folder_of_dlt(built: Built, damage: Callable[[Path], object]) -> No
         works(built.run("sync", "acme"))
 
 
-@each_damage("text of another kind", "a folder")
+@each_damage("a folder")
 def test_the_lock_files(built: Built, damage: Callable[[Path], object]) -> None:
     """The content of a lock file does not matter. A folder in its place is in the way."""
     locks = [*(built.home / "locks").glob("*.lock"), *built.home.glob("*.lock")]

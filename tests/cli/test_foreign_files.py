@@ -40,7 +40,7 @@ def content(path: Path) -> object:
     combined(
         ["transform", "sql --raw"],
         FOREIGN,
-        quick=[("transform", "text"), ("transform", "device"), ("sql --raw", "sqlite"), ("sql --raw", "folder")],
+        quick=[("transform", "device"), ("sql --raw", "sqlite")],
     ),
 )
 def test_a_warehouse_that_is_something_else(simulator: Simulator, tmp_path: Path, command: str, kind: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.params import choice
 from tests.transform.portability import unsupported
 from zoho_pipeline.reading.insight import read
 from zoho_pipeline.reading.insight_page import render, spark
@@ -106,6 +107,7 @@ def test_the_page_shows_the_rows(warehouse: Warehouse) -> None:
     assert "\x1b[" in render(found, color=True)
 
 
+@pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["postgres"]), indirect=True)
 def test_a_channel_that_never_synced_has_a_page_too(warehouse: Warehouse) -> None:
     company(warehouse)
     transform(warehouse, build_at=NOON)

@@ -6,7 +6,6 @@ import pytest
 
 from tests.golden.conftest import Builder
 from tests.golden.facts import (
-    test_business_time,
     test_deals,
     test_first_contact,
     test_leads,
@@ -24,9 +23,8 @@ from tests.golden.facts.text_tables import MARTS
         test_deals.RAW,
         test_leads.RAW,
         test_random_sources.RAW,
-        test_business_time.RAW,
     ],
-    ids=["first_contact", "matching", "deals", "leads", "sources", "business_time"],
+    ids=["first_contact", "matching", "deals", "leads", "sources"],
 )
 def test_every_cell_is_equal(build_marts: Builder, raw: Mapping[str, str]) -> None:
     ours, theirs = build_marts("duckdb", raw, None), build_marts("postgres", raw, None)

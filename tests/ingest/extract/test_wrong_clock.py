@@ -94,7 +94,7 @@ def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBenc
 
 @pytest.mark.parametrize(
     ("run", "offset"),
-    combined(["full", "reconcile"], [DAY, -DAY], quick=[("full", -DAY), ("reconcile", DAY)]),
+    combined(["full", "reconcile"], [DAY, -DAY], quick=[("reconcile", DAY)]),
 )
 def test_full_and_reconcile_do_not_trust_a_wrong_date_either(bench: SyncBench, run: str, offset: float) -> None:
     bench.connect(QUERIES)

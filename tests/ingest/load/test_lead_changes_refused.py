@@ -39,7 +39,7 @@ def refusing(bench: SyncBench, when: str) -> Iterator[None]:
     [
         pytest.param("the announcement", False, marks=pytest.mark.long),
         pytest.param("the first event", True, marks=pytest.mark.long),
-        ("an event in the middle", False),
+        pytest.param("an event in the middle", False, marks=pytest.mark.long),
         ("the end of the announcement", True),
     ],
 )

@@ -21,7 +21,7 @@ def jobs(bench: SyncBench) -> int:
     return sum(call.method == "POST" and call.path.endswith("/read") for call in bench.sim.requests)
 
 
-@pytest.mark.parametrize("damage", choice(DAMAGES, DAMAGES[::9]))
+@pytest.mark.parametrize("damage", choice(DAMAGES, DAMAGES[::15]))
 def test_a_damaged_file_is_fetched_twice_and_then_another_route_reads(bench: SyncBench, damage: str) -> None:
     furnish(bench)
     small = 1 << 20 if damage == "bomb" else bench.limits.pacing.file_bytes

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.agents.world import MARK, Marks
-from tests.params import choice
 from tests.web.agents.conftest import Headers
 from tests.web.agents.inspector import inspector
 from tests.web.agents.test_mcp import TOOLS
@@ -40,21 +39,15 @@ def ask(tmp_path: Path) -> Ask:
     return call
 
 
-FEW = ("recent_leads_by_content", "explain_metric")
-
-
-@pytest.mark.parametrize("called", choice([FEW, tuple(TOOLS)], [FEW]), ids=["few", "all"])
-def test_the_inspector_lists_everything_and_calls_tools_over_http(
-    ask: Ask, port: int, key: Callable[..., Headers], called: tuple[str, ...]
-) -> None:
-    """Each call of the inspector starts Node anew, which costs more than a second: `make test` calls two tools."""
+@pytest.mark.long  # each of its calls starts Node, for more than a second; the official client calls all in test_mcp
+def test_the_inspector_lists_and_calls_everything_over_http(ask: Ask, port: int, key: Callable[..., Headers]) -> None:
     target = ["--transport", "http", "--server-url", f"http://127.0.0.1:{port}/mcp"]
     target += ["--header", f"Authorization: {key('agent')['Authorization']}"]
     tools = {tool["name"]: tool for tool in ask(target, "tools/list")["tools"]}
     assert set(tools) == set(TOOLS)
     assert all(tool["outputSchema"]["type"] == "object" for tool in tools.values())
-    for name in called:
-        pairs = [word for k, v in TOOLS[name].items() for word in ("--tool-arg", f"{k}={v}")]
+    for name, arguments in TOOLS.items():
+        pairs = [word for k, v in arguments.items() for word in ("--tool-arg", f"{k}={v}")]
         result = ask(target, "tools/call", "--tool-name", name, *pairs)
         assert not result.get("isError"), result
         assert json.loads(result["content"][0]["text"]) == result["structuredContent"]

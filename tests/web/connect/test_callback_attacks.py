@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from tests.channels.wire import DC, Person, token_requests
+from tests.params import each_nth
 from tests.web.connect.conftest import OWN, Browser, Platform, grants
 from zoho_pipeline.channels.consent.connect import authorize
 from zoho_pipeline.channels.consent.signed_state import ConsentRequest, write_state
@@ -170,7 +171,9 @@ def test_the_bare_url_is_bound_too_once_the_session_began_in_a_browser(
 # The accounts server
 
 
-@pytest.mark.parametrize("form", ["{url}", "{url}/", "{url}/oauth", "{url}?x=https://accounts.zoho.in", "javascript:0"])
+@pytest.mark.parametrize(
+    "form", each_nth(2, ["{url}", "{url}/", "{url}/oauth", "{url}?x=https://accounts.zoho.in", "javascript:0"])
+)
 def test_a_forged_accounts_server_hears_nothing(
     platform: Platform, browser: Browser, params: dict[str, str], simulator: Simulator, form: str
 ) -> None:
@@ -382,7 +385,7 @@ def test_nothing_leaks_into_pages_logs_or_the_registry(
 
 
 @pytest.mark.parametrize(
-    "name", ['<script>alert("x")</script>', "Rao & Söhne' or 1=1 --", '"><img src=x onerror=alert(1)>']
+    "name", each_nth(3, ['<script>alert("x")</script>', "Rao & Söhne' or 1=1 --", '"><img src=x onerror=alert(1)>'])
 )
 def test_names_are_text(platform: Platform, browser: Browser, simulator: Simulator, name: str) -> None:
     org: Org = simulator.add_org(name)

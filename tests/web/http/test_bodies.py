@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.params import each_nth
 from tests.web.server import read_all, serving, talk
 from zoho_pipeline.web.http.bodies import HEAD_BYTES
 from zoho_pipeline.web.http.protocol import LimitedProtocol
@@ -149,34 +150,37 @@ SESSION = {"channel_ids": ["acme"], "scopes": ["read"], "end_user": "u1", "origi
 
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
-    [
-        (json.dumps(SESSION | {"admin": True}), "application/json", 422),
-        (json.dumps(SESSION | {"channel_ids": "acme"}), "application/json", 422),
-        (json.dumps(SESSION | {"end_user": 7}), "application/json", 422),
-        (json.dumps(SESSION | {"end_user": None}), "application/json", 422),
-        (json.dumps(SESSION | {"end_user": "a\0b"}), "application/json", 422),
-        (json.dumps(SESSION | {"end_user": "\ud800"}), "application/json", 422),
-        (json.dumps(SESSION | {"scopes": ["read"] * 50}), "application/json", 422),
-        ("[]", "application/json", 422),
-        ("null", "application/json", 422),
-        ("{", "application/json", 422),
-        ("{} {}", "application/json", 422),
-        ('{"end_user": NaN}', "application/json", 422),
-        ("\xff", "application/json", 400),
-        ("[" * 60_000, "application/json", 400),
-        ('{"a":' * 10_000, "application/json", 400),
-        # nested less deeply than JSON is read, and more deeply than a recursion goes
-        ("[" * 480 + "]" * 480, "application/json", 422),
-        (json.dumps(SESSION).replace('"u1"', "[" * 700 + "]" * 700), "application/json", 422),
-        (json.dumps(SESSION).replace('"u1"', '{"a":' * 700 + "1" + "}" * 700), "application/json", 422),
-        ("1" * 60_000, "application/json", 400),
-        ("", "application/json", 422),
-        (json.dumps(SESSION), "text/plain", 415),
-        (json.dumps(SESSION), "application/x-www-form-urlencoded", 415),
-        (json.dumps(SESSION), "application/jsonp", 415),
-        (json.dumps(SESSION), "", 415),
-        ("x" * 70_000, "application/json", 413),
-    ],
+    each_nth(
+        3,
+        [
+            (json.dumps(SESSION | {"admin": True}), "application/json", 422),
+            (json.dumps(SESSION | {"channel_ids": "acme"}), "application/json", 422),
+            (json.dumps(SESSION | {"end_user": 7}), "application/json", 422),
+            (json.dumps(SESSION | {"end_user": None}), "application/json", 422),
+            (json.dumps(SESSION | {"end_user": "a\0b"}), "application/json", 422),
+            (json.dumps(SESSION | {"end_user": "\ud800"}), "application/json", 422),
+            (json.dumps(SESSION | {"scopes": ["read"] * 50}), "application/json", 422),
+            ("[]", "application/json", 422),
+            ("null", "application/json", 422),
+            ("{", "application/json", 422),
+            ("{} {}", "application/json", 422),
+            ('{"end_user": NaN}', "application/json", 422),
+            ("\xff", "application/json", 400),
+            ("[" * 60_000, "application/json", 400),
+            ('{"a":' * 10_000, "application/json", 400),
+            # nested less deeply than JSON is read, and more deeply than a recursion goes
+            ("[" * 480 + "]" * 480, "application/json", 422),
+            (json.dumps(SESSION).replace('"u1"', "[" * 700 + "]" * 700), "application/json", 422),
+            (json.dumps(SESSION).replace('"u1"', '{"a":' * 700 + "1" + "}" * 700), "application/json", 422),
+            ("1" * 60_000, "application/json", 400),
+            ("", "application/json", 422),
+            (json.dumps(SESSION), "text/plain", 415),
+            (json.dumps(SESSION), "application/x-www-form-urlencoded", 415),
+            (json.dumps(SESSION), "application/jsonp", 415),
+            (json.dumps(SESSION), "", 415),
+            ("x" * 70_000, "application/json", 413),
+        ],
+    ),
 )
 def test_a_wrong_body_is_refused_and_not_repeated(
     client: TestClient, key: Callable[..., dict[str, str]], body: str, content_type: str, status: int

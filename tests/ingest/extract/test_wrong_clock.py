@@ -124,6 +124,24 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: S
     check(bench)
 
 
+def test_edits_between_two_bulk_files_under_a_wrong_date_are_found(bench: SyncBench) -> None:
+    """The second file has a newer stamp than an edit that no file has."""
+    bench.connect(ALL_SCOPES)
+    bench.limit(job_credits=0, rows_per_load=50)
+    ids = leads(bench, 250)
+    bench.sim.switches.update(date_offset=60.0, bulk_rows=100, page_tokens="keyset", bulk_downloads_per_minute=10**6)
+
+    def edit_both() -> None:
+        edit(bench, ids[:5], "after its file")
+        bench.sim.clock.advance(2)
+        edit(bench, ids[-5:], "before its file")
+
+    bench.sim.on_call(1, edit_both, path="/result", after=True)
+    assert bench.sync("Leads").complete
+    bench.sim.switches.update(date_offset=0.0)
+    check(bench)
+
+
 def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
     """A proxy with a different clock answers once."""
     bench.connect(QUERIES)

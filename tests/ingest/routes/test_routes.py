@@ -181,6 +181,21 @@ def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: S
     assert all(row["route_reason"] for row in runs)
 
 
+def test_a_change_after_a_first_load_of_several_files_is_read_alone(bench: SyncBench) -> None:
+    """A first load of a million leads has five files. The next change once cost four of them again."""
+    bench.connect(ALL_SCOPES)
+    bench.sim.switches.update(bulk_rows=100, bulk_downloads_per_minute=10**6)
+    bench.limit(job_credits=0, queries_from=10**9)
+    insert_spread(bench, "Leads", 500, int(bench.sim.clock.seconds()) - 10_000_000)
+    (first,) = bench.sync("Leads").modules
+    assert (first.rows, first.route) == (500, "bulk")
+    (lead, *_) = bench.live("leads", "Leads")
+    bench.org.update("Leads", lead, {"Company": "Edited"})
+    (second,) = bench.sync("Leads").modules
+    assert (second.rows, second.route) == (1, "coql")
+    ledger.assert_equal(bench, "Leads")
+
+
 def spent_on_rows(bench: SyncBench) -> int:
     """Return the credits by the simulator's own counter, without those for metadata."""
     parts = ("/Leads", "/coql", "/bulk/")

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from zoho_pipeline.ingest.extract.bulk_load import BulkLoad
+from zoho_pipeline.ingest.extract.bulk_load import BulkLoad, BulkStart
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
@@ -27,6 +27,7 @@ class RouteRunner:
     Attributes:
         can_query, can_bulk: queries (jobs) are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, if a query of this sync has read them.
+        changed_before: the latest change at Zoho before rows were read, if a query of this sync has read it.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class RouteRunner:
         self._client, self._spec, self._report = module.client, module.spec, module.report
         self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
+        self.changed_before: datetime | None = None
 
     def by_cheapest(
         self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
@@ -100,7 +102,8 @@ class RouteRunner:
 
         Returns None if another route must read everything.
         """
-        load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, since, resume)
+        started = BulkStart(since, self.changed_before, resume)
+        load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, started)
         reached = yield from load.run()
         self.can_bulk = self.can_bulk and reached is not None
         return reached
@@ -136,7 +139,7 @@ class RouteRunner:
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return None
-        self.there = found
+        self.there, self.changed_before = found, found.changed
         self._checkpoints.zoho_was_at(found.asked_at)
         return found
 

@@ -8,7 +8,8 @@ Changes are read from the cursor or from the watermark, whichever is earlier. Th
 right: then no record lies between the two.
 
 Only a reading in that order may move the watermark. A record fetched by its id may be newer than others that have not
-been read, and so may a record of a second bulk file.
+been read, and so may a record of a second bulk file. The latest change that a query showed before the first job may
+move it too: a change after that query has this stamp or a later one, and the files have everything before it.
 
 The list of deletions has a watermark of the same kind, `deleted_from`, which the times of deletions move.
 """

@@ -11,7 +11,7 @@ from tests.orchestration.conftest import NO_WAITS, Deployment
 from zoho_pipeline.channels.registry.platform_tables import sync_requests
 from zoho_pipeline.channels.sync_requests import claims, queue, workers
 from zoho_pipeline.channels.sync_requests.model import SyncRequest
-from zoho_pipeline.orchestration.automation.sync_request_sensor import WAIT_FOR_RUN
+from zoho_pipeline.orchestration.automation.requested_syncs import WAIT_FOR_RUN
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 SENSOR = "sync_requests"

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from zoho_pipeline.channels.registry.model import ACTIVE
-from zoho_pipeline.channels.sync_requests.queue import unfinished
-from zoho_pipeline.channels.sync_requests.workers import worker_alive
 from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
 from zoho_pipeline.orchestration.automation.jobs import MARTS_TAG, SYNC_TAG
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
@@ -68,7 +66,12 @@ def _channel_registry(sync: AssetJob) -> dg.SensorDefinition:
 
 def _left_to_dagster(services: Services, waiting: dict[str, str]) -> dict[str, str]:
     """Those of the channels whose first sync is Dagster's: no worker lives, and no request of the channel is open."""
-    if not waiting or worker_alive(services.registry):
+    if not waiting:
+        return {}
+    from zoho_pipeline.channels.sync_requests.queue import unfinished
+    from zoho_pipeline.channels.sync_requests.workers import worker_alive
+
+    if worker_alive(services.registry):
         return {}
     asked = {request.channel_id for request in unfinished(services.registry)}
     return {channel_id: connected for channel_id, connected in waiting.items() if channel_id not in asked}

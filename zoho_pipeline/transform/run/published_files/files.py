@@ -172,6 +172,8 @@ class PublishedFiles:
         if not self.is_elsewhere or self.final.exists() or not self._beside.exists():
             return
         shutil.copyfile(self._beside, self.draft)
+        at = self._beside.stat().st_mtime_ns  # see `replace`
+        os.utime(self.draft, ns=(at, at))
         self.draft.chmod(0o640)
         os.replace(self.draft, self.final)
         self._beside.unlink()

@@ -208,9 +208,9 @@ class DuckDBEngine:
         """Make a draft with the rows of the published file: by its standby, or else by a copy."""
         if self._has_published and self._files.take_standby():
             try:
-                times = self._final.stat().st_mtime_ns, self._files.draft.stat().st_mtime_ns
+                published, standby = self._final.stat(), self._files.draft.stat()
                 self._attach_draft()
-                if can_catch_up(self.connection, *times):
+                if can_catch_up(self.connection, published.st_mtime_ns, standby.st_mtime_ns, published.st_size):
                     catch_up(self.connection)
                     return
             except (OSError, SqlError, DamagedFile) as error:

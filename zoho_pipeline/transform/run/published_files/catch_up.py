@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 NOTE, CHANGED = f"{STATE_SCHEMA}.publication", f"{STATE_SCHEMA}.publication_channels"
 WRITTEN_ANEW = {"channel_state", "published_marts", "publication", "publication_channels"}
 """Tables of STATE_SCHEMA that each publication writes as a whole."""
+FEW, FEW_PER_GB = 10, 30
+"""So many channels are caught up, and FEW_PER_GB more for each GB of the file. Beyond that a copy takes less time. In a
+file of 0.9 GB with 5,000 channels, catching up took 0.4 s of CPU for one channel, 1.7 s for 20, 6 s for 100 and 20 s
+for 500. The copy took 0.4 s of CPU and 2 s of the disk."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ def write_note(connection: Connection, follows: int | None, changed: str) -> int
     return number
 
 
-def can_catch_up(connection: Connection, published_at: int, standby_at: int) -> bool:
-    """Whether the file that is attached as `draft` differs from `published` only in the rows of the noted channels.
+def can_catch_up(connection: Connection, published_at: int, standby_at: int, size: int) -> bool:
+    """Whether the file that is attached as `draft` differs from `published` only in the rows of a few noted channels.
 
     Args:
+        size: the bytes of the published file.
         published_at, standby_at: when the files were changed for the last time, in nanoseconds. A publication sets its
             number as this time. Another one shows that a person wrote into the file.
     """
@@ -63,6 +68,9 @@ def can_catch_up(connection: Connection, published_at: int, standby_at: int) -> 
     if published is None or standby is None or published.follows != standby.number:
         return False
     if (published.number, standby.number) != (published_at, standby_at):
+        return False
+    changed = connection.fetch(f"select count(*) from published.{CHANGED}")[1][0][0]  # noqa: S608
+    if changed > FEW + FEW_PER_GB * size / 1e9:
         return False
     if _catalogue(connection, "published") != _catalogue(connection, "draft"):
         return False

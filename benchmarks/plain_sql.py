@@ -7,9 +7,9 @@ import duckdb
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.dictionary_tables import create_dictionary
-from zoho_pipeline.transform.run.duckdb_engine import STORAGE_VERSION
 from zoho_pipeline.transform.run.duckdb_session import TransformConnection, set_up
 from zoho_pipeline.transform.run.engine import quoted
+from zoho_pipeline.transform.run.published_files.files import STORAGE_VERSION
 from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse

@@ -20,7 +20,7 @@ from zoho_pipeline.settings import Settings, SettingsError, load_settings
 from zoho_pipeline.transform import channel_pages
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.duckdb_engine import STORAGE_VERSION
+from zoho_pipeline.transform.run.published_files.files import STORAGE_VERSION
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import open_warehouse

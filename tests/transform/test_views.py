@@ -10,8 +10,8 @@ from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import ProjectError, TransformError
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.duckdb_engine import forget_in_published_files
 from zoho_pipeline.transform.run.postgres_engine import forget_in_marts
+from zoho_pipeline.transform.run.published_files.forget import forget_in_published_files
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse

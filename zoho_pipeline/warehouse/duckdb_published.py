@@ -4,17 +4,27 @@ Opening the file costs 50 ms. So one instance per file stays open, and each bloc
 gets a session of its own in it. A transform puts another file in the place of the published one. Then the next block
 opens an instance of the new file, and the old instance is closed when its last block has ended. So it is when a block
 finds the file damaged: DuckDB answers nothing more in such an instance.
+
+Where no block comes, a thread closes the old instance. A transform can write into an older publication only if nobody
+has it open. Else it copies the whole file, which takes seconds for each GB.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 
 import duckdb
 
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection, DamagedFile, PublishedPool, WarehouseBusy
+from zoho_pipeline.warehouse.connection import (
+    MARTS_SCHEMA,
+    Connection,
+    DamagedFile,
+    PublishedPool,
+    WarehouseBusy,
+    WarehouseError,
+)
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
 from zoho_pipeline.work_folders import spill_folder
@@ -22,6 +32,8 @@ from zoho_pipeline.work_folders import spill_folder
 MEMORY = "512MB"
 """The memory of all reading blocks together. A page of a channel needs a few MB."""
 IDLE_SESSIONS = 16
+LOOK_SECONDS = 2.0
+"""Between two looks whether the file was replaced. A worker publishes every 15 s at most."""
 TRIES = 20
 
 
@@ -64,6 +76,8 @@ class DuckDBPublished(PublishedPool):
         self._file, self._work = file, work
         self._lock, self._opening = Lock(), Lock()
         self._current: _Instance | None = None
+        self._closed = Event()
+        self._watcher: Thread | None = None
 
     def publication(self) -> str | None:
         try:
@@ -95,6 +109,23 @@ class DuckDBPublished(PublishedPool):
 
     def close(self) -> None:
         self._replace(None)
+        with self._lock:
+            watcher, self._watcher = self._watcher, None
+            self._closed.set()
+        if watcher is not None:
+            watcher.join()
+
+    def _watch(self, closed: Event) -> None:
+        """Close the instance of a file that is not the published one any more. The body of a thread."""
+        while not closed.wait(LOOK_SECONDS):
+            with self._lock:
+                instance = self._current
+            try:
+                is_old = instance is not None and instance.publication != self.publication()
+            except WarehouseError:
+                is_old = True  # the next block says what is wrong with the file
+            if instance is not None and is_old:
+                self._retire(instance)
 
     def _enter(self) -> _Instance | None:
         """The instance of the newest file, counted as in use; None where there is no file."""
@@ -125,16 +156,23 @@ class DuckDBPublished(PublishedPool):
             old, self._current = self._current, new
             if old is not None:
                 old.is_old = True
+            if new is not None and self._watcher is None:
+                self._closed = Event()
+                self._watcher = Thread(target=self._watch, args=(self._closed,), name="published file", daemon=True)
+                self._watcher.start()
             unused = old if old is not None and old.users == 0 else None
         if unused is not None:
             unused.close()
 
     def _retire(self, instance: _Instance) -> None:
-        """Let the next block open the file again. The blocks that still use the instance close it."""
+        """Let the next block open the file again. The last block that uses the instance closes it."""
         with self._lock:
-            instance.is_old = True
-            if self._current is instance:
-                self._current = None
+            if self._current is not instance:  # whoever replaced it closes it
+                return
+            self._current, instance.is_old = None, True
+            unused = instance.users == 0
+        if unused:
+            instance.close()
 
     def _leave(self, instance: _Instance, session: duckdb.DuckDBPyConnection | None) -> None:
         with self._lock:

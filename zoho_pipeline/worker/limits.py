@@ -20,7 +20,7 @@ class WorkerLimits:
         poll_seconds: between two looks for new requests and deliveries.
         first_syncs_seconds: between two looks for channels that were never synced.
         busy_wait: how long a request waits whose channel another process has in use.
-        between_publications: seconds between two publications on DuckDB, because each one copies the whole file.
+        between_publications: seconds between two publications on DuckDB, because some of them copy the whole file.
         stop_seconds: how long a stopping worker waits for its syncs to reach a checkpoint. What has not ended then is
             given back. Ten seconds is what process managers wait before they kill.
         deliveries: webhook deliveries at the same time.

@@ -2,17 +2,14 @@
 
 It spills to disk below HOME. The warehouse file is locked only while raw is read. The marts go into a
 draft, which is a separate file that replaces the published one. If most channels are rebuilt, the draft begins empty
-and the marts are built directly in it, because copying them from temporary tables cost a sixth of a full run.
+and the marts are built directly in it, because copying them from temporary tables cost a sixth of a full run. Else the
+draft begins with the published rows (published_files/files.py says how).
 """
 
-import os
-import shutil
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 from typing import ClassVar
-
-from filelock import FileLock, Timeout
 
 from zoho_pipeline.transform.channel_pages import pack_pages
 from zoho_pipeline.transform.errors import TransformError
@@ -20,7 +17,6 @@ from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.duckdb_session import open_session
 from zoho_pipeline.transform.run.engine import (
-    BUSY,
     Publication,
     RawColumns,
     in_order,
@@ -30,29 +26,25 @@ from zoho_pipeline.transform.run.engine import (
     time_columns,
 )
 from zoho_pipeline.transform.run.publish import GONE, MINE, Publisher
+from zoho_pipeline.transform.run.published_files.catch_up import can_catch_up, catch_up, read_note, write_note
+from zoho_pipeline.transform.run.published_files.files import STORAGE_VERSION, PublishedFiles
 from zoho_pipeline.warehouse.connection import (
-    LOCK_SECONDS,
     MARTS_SCHEMA,
     RAW_SCHEMA,
     STATE_SCHEMA,
     Connection,
+    DamagedFile,
     Dialect,
-    WarehouseBusy,
+    SqlError,
 )
-from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
-from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance, remove_leftovers, remove_with_wal
-from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
+from zoho_pipeline.warehouse.duckdb_file import remove_with_wal
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
-from zoho_pipeline.work_folders import spill_folder
+
+log = logging.getLogger(__name__)
 
 WHOLE_ROWS = 200_000
 """Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
 whole rows of a million leads took 0.2 s of a run of one channel."""
-
-STORAGE_VERSION = "v1.0.0"
-"""The format of the published file. Every DuckDB from 1.0 on opens it, and so does every BI tool. Files in DuckDB 2.0's
-own format open in nothing older. 1.0 is the first version whose files DuckDB promises to read for ever, and it holds
-all types of the marts."""
 
 
 @contextmanager
@@ -63,79 +55,15 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
         WarehouseBusy: another transform has run for LOCK_SECONDS.
         TransformError: the folder cannot be written.
     """
-    final = warehouse.published_path
-    with _alone(warehouse):
+    files = PublishedFiles(warehouse)
+    with files.alone():
         try:
-            _prepare(warehouse.default_published_path, final)
+            files.prepare()
             with open_session(warehouse.files) as connection, warehouse.spilling(connection):
-                yield DuckDBEngine(connection, warehouse, raw_columns)
+                yield DuckDBEngine(connection, warehouse, files, raw_columns)
         finally:
             with suppress(OSError):  # the next run removes it first
-                remove_with_wal(_draft_of(final))
-
-
-def forget_in_published_files(warehouse: DuckDBWarehouse, channel_id: str) -> None:
-    """Write the published file anew without the rows of a channel, so that no byte of them stays in it.
-
-    The same is done with a file that an earlier setting of ZOHO_PIPELINE_PUBLISHED left beside the warehouse.
-
-    Raises:
-        WarehouseBusy: a transform has run for LOCK_SECONDS.
-        TransformError: the folder cannot be written.
-        DamagedFile: a published file is damaged.
-    """
-    final, beside = warehouse.published_path, warehouse.default_published_path
-    with _alone(warehouse), spill_folder(warehouse.work) as spill:
-        remove_with_wal(_draft_of(final))
-        for path in dict.fromkeys((final, beside)):
-            remove_leftovers(path)
-            file = DuckDBFile(path, published=True)
-            if path.exists() and _is_published(file):
-                rewrite(file, spill, without=channel_id, storage_version=STORAGE_VERSION)
-
-
-def _is_published(file: DuckDBFile) -> bool:
-    """Whether a transform wrote the file: a person may have put a database where the published file goes."""
-    file.require_readable()
-    with closing_duckdb(open_instance(), file) as connection:
-        connection.execute(f"attach {text_literal(str(file.path))} as published (read_only)")
-        return bool(
-            connection.fetch(
-                "select 1 from duckdb_tables() where database_name = 'published' and schema_name = ?", (STATE_SCHEMA,)
-            )[1]
-        )
-
-
-@contextmanager
-def _alone(warehouse: DuckDBWarehouse) -> Iterator[None]:
-    """Keep other transforms out."""
-    beside = warehouse.default_published_path  # the published file may be elsewhere; the lock is not
-    lock = FileLock(f"{beside}.lock", mode=0o600)
-    try:
-        beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock.acquire(timeout=LOCK_SECONDS)
-    except Timeout as error:
-        raise WarehouseBusy(BUSY) from error
-    except OSError as error:
-        warehouse.files[1].require_lock_file(Path(lock.lock_file))
-        raise TransformError(f"the folder {beside.parent} cannot be written: {error.strerror}.") from error
-    try:
-        shutil.rmtree(beside.with_name(f"{beside.name}.spill"), ignore_errors=True)  # of earlier releases
-        yield
-    finally:
-        lock.release()
-
-
-def _prepare(beside: Path, final: Path) -> None:
-    """Remove the draft of a run that was killed, and move the published file to the place that the settings name."""
-    try:
-        if not os.access(final.parent, os.W_OK | os.X_OK):
-            reason = "it does not exist" if not final.parent.exists() else "this user may not"
-            raise TransformError(f"the folder {final.parent} cannot be written: {reason}.")
-        remove_with_wal(_draft_of(final))
-        _move(beside, final)
-    except OSError as error:
-        raise TransformError(f"the folder {final.parent} cannot be written: {error.strerror}.") from error
+                remove_with_wal(files.draft)
 
 
 class DuckDBEngine:
@@ -144,10 +72,11 @@ class DuckDBEngine:
     dialect: ClassVar[Dialect] = "duckdb"
     reads_files_verbatim = True
 
-    def __init__(self, connection: Connection, warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> None:
+    def __init__(
+        self, connection: Connection, warehouse: DuckDBWarehouse, files: PublishedFiles, raw_columns: RawColumns
+    ) -> None:
         self.connection, self._warehouse, self._raw_columns = connection, warehouse, raw_columns
-        self._final = warehouse.published_path
-        self._draft = _draft_of(self._final)
+        self._files, self._final = files, files.final
         self._marts_are_new = False
         self._shapes: dict[str, dict[str, str]] = {}
         self._published: dict[str, dict[str, dict[str, str]]] = {}
@@ -163,8 +92,7 @@ class DuckDBEngine:
 
     def _require_ours(self) -> None:
         """Refuse to replace a database that a person put where the published file goes."""
-        is_placed = self._final != self._warehouse.default_published_path
-        if is_placed and not self.published(STATE_SCHEMA):
+        if self._files.is_elsewhere and not self.published(STATE_SCHEMA):
             raise TransformError(
                 f"{self._final} is a DuckDB database that no transform has written, and every transform replaces it. "
                 "Move it away, or set ZOHO_PIPELINE_PUBLISHED to another file."
@@ -179,7 +107,8 @@ class DuckDBEngine:
         self._attach_draft()
         self.connection.execute("copy from database published to draft")
         self.connection.execute("detach published")
-        self._replace_published()
+        self._detach_draft()
+        self._files.replace()
         self._attach_published()
 
     @contextmanager
@@ -223,6 +152,7 @@ class DuckDBEngine:
 
     def start_new_marts(self) -> None:
         if not self._marts_are_new:  # in an empty draft; models find the marts by their bare names
+            self._files.remove_standby()  # three files would need more room
             self._open_draft()
             self.connection.execute(f"set search_path = 'memory.main,draft.{MARTS_SCHEMA}'")
             self._marts_are_new = True
@@ -258,30 +188,47 @@ class DuckDBEngine:
     def previous(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return f"published.{schema}.{quoted(name)}"
 
-    def publish(self, publication: Publication) -> None:  # in the draft of the marts, or in a copy of the last one
+    def publish(self, publication: Publication) -> None:
         publisher = _DraftPublisher(self, publication)
         publisher.prepare()
         if self._marts_are_new:
             publisher.complete_new_marts()
         else:
-            remove_with_wal(self._draft)
-            if self._has_published:
-                shutil.copyfile(self._final, self._draft)
-            self._open_draft()
+            self._draft_published()
             publisher.change_marts()
         self.connection.execute("reset search_path")
-        self._replace_published()
+        before = read_note(self.connection, "published") if self._has_published and not self._marts_are_new else None
+        changed = "select channel_id from run__published union select channel_id from run__removed"
+        number = write_note(self.connection, before.number if before else None, changed)
+        self._detach_draft()
+        # the rows of a removed channel must not stay in a standby, which may wait for months
+        self._files.replace(number, keep=before is not None and not publication.removed)
 
-    def _replace_published(self) -> None:
+    def _draft_published(self) -> None:
+        """Make a draft with the rows of the published file: by its standby, or else by a copy."""
+        if self._has_published and self._files.take_standby():
+            try:
+                published, standby = self._final.stat(), self._files.draft.stat()
+                self._attach_draft()
+                if can_catch_up(self.connection, published.st_mtime_ns, standby.st_mtime_ns, published.st_size):
+                    catch_up(self.connection)
+                    return
+            except (OSError, SqlError, DamagedFile) as error:
+                log.info("the published file is copied, because its standby cannot be used: %s", error)
+            with suppress(SqlError):  # it may not be attached
+                self.connection.execute("detach draft")
+        self._files.copy_published()
+        self._open_draft()
+
+    def _detach_draft(self) -> None:
         self.connection.execute("checkpoint draft")
         self.connection.execute("detach draft")
-        self._draft.chmod(0o600 if self._final == self._warehouse.default_published_path else 0o640)
-        os.replace(self._draft, self._final)
 
     def _attach_draft(self) -> None:
-        options = f"(storage_version '{STORAGE_VERSION}')"
-        self.connection.execute(f"attach {text_literal(str(self._draft))} as draft {options}")
-        self._draft.chmod(0o600)
+        # Nobody needs the draft of a run that was killed, so it has no write-ahead log.
+        options = f"(storage_version '{STORAGE_VERSION}', recovery_mode 'no_wal_writes')"
+        self.connection.execute(f"attach {text_literal(str(self._files.draft))} as draft {options}")
+        self._files.draft.chmod(0o600)
 
     def _open_draft(self) -> None:
         self._attach_draft()
@@ -333,18 +280,3 @@ class _DraftPublisher(Publisher):
 
 def _drafted(name: str, schema: str = MARTS_SCHEMA) -> str:
     return f"draft.{schema}.{quoted(name)}"
-
-
-def _draft_of(published: Path) -> Path:
-    return published.with_name(f"{published.name}.draft")
-
-
-def _move(beside: Path, final: Path) -> None:
-    """Take the published file to the place that the settings name, once: the marts that keep history are only there."""
-    if beside == final or final.exists() or not beside.exists():
-        return
-    draft = _draft_of(final)
-    shutil.copyfile(beside, draft)
-    draft.chmod(0o640)
-    os.replace(draft, final)
-    beside.unlink()

@@ -18,6 +18,9 @@ from zoho_pipeline.transform.run.build import Builder, Parameters
 from zoho_pipeline.transform.run.engine import Engine, quoted
 from zoho_pipeline.warehouse.connection import STATE_SCHEMA
 
+_ALL = " group by r.channel_id"
+"""The end of a query on a raw table. A condition goes before it; it is no part of the text that is hashed."""
+
 
 def stored_fingerprints(engine: Engine) -> dict[str, str]:
     """Channel → fingerprint of what is published; empty before the first transform."""
@@ -35,8 +38,14 @@ def stored_marts(engine: Engine) -> set[str]:
     return {row[0] for row in engine.connection.fetch(f"select name from {table}")[1]}  # noqa: S608
 
 
-def fingerprints(builder: Builder, channels: Collection[str], parameters: Parameters) -> dict[str, str]:
+def fingerprints(
+    builder: Builder, channels: Collection[str], parameters: Parameters, *, are_some: bool = False
+) -> dict[str, str]:
     """Channel → fingerprint of what raw holds now. Call it inside `engine.raw()`.
+
+    Args:
+        are_some: raw has many other channels. Only the rows of `channels` are read then, which takes longer where
+            they are most of the rows. The fingerprints are the same.
 
     Raises:
         DataBroke: a model that decides the rebuild met a value that it could not handle.
@@ -47,9 +56,10 @@ def fingerprints(builder: Builder, channels: Collection[str], parameters: Parame
     digests = {channel: hashlib.sha256(shared.encode()) for channel in channels}
     builder.for_channels(channels)
     builder.build(project.ancestors(deciding))
+    of = " where r.channel_id in (select channel_id from run_channels)" if are_some else ""
     queries = [*_raw_queries(engine, project), *(_model_query(engine, name) for name in deciding)]
     for query in queries:
-        for channel, *values in sorted(engine.connection.fetch(query)[1], key=repr):
+        for channel, *values in sorted(engine.connection.fetch(query.replace(_ALL, of + _ALL))[1], key=repr):
             if channel in digests:
                 digests[channel].update(f"{query}{values!r}\0".encode())
     return {channel: digest.hexdigest() for channel, digest in digests.items()}
@@ -63,7 +73,7 @@ def _raw_queries(engine: Engine, project: Project) -> Iterable[str]:
         rows = engine.connection.fetch(f"select count(*) from {engine.raw_name(table)}")[1][0][0]  # noqa: S608
         yield (
             f"select r.channel_id, count(*), cast(sum({engine.row_hash('r', columns, rows)}) as varchar)"  # noqa: S608
-            f" from {engine.raw_name(table)} as r group by r.channel_id"
+            f" from {engine.raw_name(table)} as r{_ALL}"
         )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zoho_pipeline.transform.errors import TransformError
-from zoho_pipeline.transform.run.duckdb_engine import forget_in_published_files, open_duckdb_engine
+from zoho_pipeline.transform.run.duckdb_engine import open_duckdb_engine
 from zoho_pipeline.transform.run.engine import Engine, RawColumns
 from zoho_pipeline.transform.run.postgres_engine import forget_in_marts, open_postgres_engine
+from zoho_pipeline.transform.run.published_files.forget import forget_in_published_files
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse

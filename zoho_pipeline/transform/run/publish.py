@@ -197,19 +197,17 @@ class Publisher(ABC):
 
     def _write_state(self) -> None:
         fingerprints = sorted(self.publication.fingerprints.items())
-        self._rewrite("channel_state", "channel_id varchar, fingerprint varchar", fingerprints)
+        self._rewrite("channel_state", ("channel_id", "fingerprint"), fingerprints)
         views = [view.name for view in self._views_after()]
         names = [(name,) for name in sorted({*self.publication.names(self._before), *views})]
-        self._rewrite("published_marts", "name varchar", names)
+        self._rewrite("published_marts", ("name",), names)
 
-    def _rewrite(self, name: str, columns: str, rows: Sequence[tuple[str, ...]]) -> None:
-        table = self.target(name, STATE_SCHEMA)
-        self.connection.execute(f"create table if not exists {table} ({columns})")
+    def _rewrite(self, name: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+        table, typed = self.target(name, STATE_SCHEMA), [(column, "varchar") for column in columns]
+        self.connection.execute(f"create table if not exists {table} ({', '.join(map(' '.join, typed))})")
         self.connection.execute(f"delete from {table}")  # noqa: S608
-        if rows:
-            one = f"({', '.join('?' * len(rows[0]))})"
-            values = [value for row in rows for value in row]
-            self.connection.execute(f"insert into {table} values {', '.join([one] * len(rows))}", values)  # noqa: S608
+        if rows:  # in bulk: as parameters, the fingerprints of 5,000 channels took 0.2 s of CPU
+            self.connection.append(table, typed, rows)
 
 
 def _check_columns(model: Model, shape: Mapping[str, str]) -> None:

@@ -190,7 +190,8 @@ class _Run:
             raise UsageError(f"the warehouse has no channel {min(unknown)!r}; sync it first.")
         if self.plan.whole_project:
             try:
-                self.fingerprints = fingerprints(self.builder, self.raw_channels, self.plan.parameters)
+                are_some = self.plan.channels is not None
+                self.fingerprints = fingerprints(self.builder, wanted, self.plan.parameters, are_some=are_some)
             except DataBroke:
                 return set(wanted)  # the build of the models shows whose value it is
         if self.plan.full:

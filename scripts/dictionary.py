@@ -51,7 +51,13 @@ def page() -> str:
 
 
 def _section(model: Model, marts: dict[str, Model]) -> str:
-    never = {name for m in _described(model, marts) for check in m.docs.checks if check.kind == "not_null" for name in check.columns}
+    never = {
+        name
+        for m in _described(model, marts)
+        for check in m.docs.checks
+        if check.kind == "not_null"
+        for name in check.columns
+    }
     key = model.docs.primary_key
     lines = [f"## {model.name}", "", _cell(model.description), "",
              "| column | type | unit | key | null | description |", "|---|---|---|---|---|---|"]  # fmt: skip

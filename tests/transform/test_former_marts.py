@@ -131,7 +131,8 @@ def test_a_persons_view_on_the_table_is_named(postgres_url: str, tmp_path: Path)
 def test_a_view_reads_a_view(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> None:
     """It is made anew when the mart below changes."""
     yml = "models:\n" + "".join(
-        f"  - name: {name}\n    description: A view.\n    config: {{materialized: view}}\n" for name in ("web", "web_id")
+        f"  - name: {name}\n    description: A view.\n    config: {{materialized: view}}\n"
+        for name in ("web", "web_id")
     )
     views = {
         "marts/web.sql": "select channel_id, id, amount from lead where source = 'Website'",
@@ -141,7 +142,10 @@ def test_a_view_reads_a_view(warehouse: Warehouse, raw: Raw, project: Callable[.
     transform(warehouse, project=project(views))
     assert read(warehouse, "* from web_id") == [("1",)]
     wider = "select l.channel_id, l.id || '0' as id, l.amount, 'Website' as source, 7 as extra from stg_leads as l"
-    changed = views | {"marts/lead.sql": wider, "marts/web.sql": "select channel_id, extra, id from lead where id = '10' and channel_id = 'a'"}
+    changed = views | {
+        "marts/lead.sql": wider,
+        "marts/web.sql": "select channel_id, extra, id from lead where id = '10' and channel_id = 'a'",
+    }
     transform(warehouse, project=project(changed))
     assert read(warehouse, "* from web_id") == [("10",)]
     assert read(warehouse, "* from web") == [("a", 7, "10")]

@@ -20,7 +20,7 @@ PARAMETERS = (
 
 
 def build_with_plain_sql(warehouse: Warehouse) -> None:
-    """Build every model of the project. The marts are stored on disk; the other models are temporary tables."""
+    """Build every model of the project. The marts are stored on disk, as tables and views; the others are temporary."""
     project = Project.load()
     if isinstance(warehouse, DuckDBWarehouse):
         _in_duckdb(warehouse.path, project)
@@ -60,12 +60,15 @@ def _build(connection: Connection, project: Project, channels: str, marts: str) 
     for seed in project.seeds.values():
         _seed(connection, seed.path, seed.name, {c.name: c.data_type for c in seed.docs.columns})
     for model in project.models.values():
-        place = f"create table {marts}" if model.layer == "marts" else "create temporary table "
+        kind = "view" if model.is_view else "table"
+        place = f"create {kind} {marts}" if model.layer == "marts" else "create temporary table "
         if model.dictionary:  # a person with a shell would need the same Python
             create_dictionary(connection, model, f"temporary table {quoted(model.name)}", _text(connection, model))
         else:
             connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
-        if connection.dialect == "postgres":  # without statistics the planner expects one row in every table
+        if (
+            connection.dialect == "postgres" and not model.is_view
+        ):  # without statistics the planner expects one row in every table
             connection.execute(f"analyze {quoted(model.name)}")
 
 

@@ -51,8 +51,13 @@ def page() -> str:
 
 
 def _section(model: Model, marts: dict[str, Model]) -> str:
-    described = (model, *(marts[name] for name in model.depends_on)) if model.is_view else (model,)
-    never = {name for m in described for check in m.docs.checks if check.kind == "not_null" for name in check.columns}
+    never = {
+        name
+        for m in _described(model, marts)
+        for check in m.docs.checks
+        if check.kind == "not_null"
+        for name in check.columns
+    }
     key = model.docs.primary_key
     lines = [f"## {model.name}", "", _cell(model.description), "",
              "| column | type | unit | key | null | description |", "|---|---|---|---|---|---|"]  # fmt: skip
@@ -63,6 +68,12 @@ def _section(model: Model, marts: dict[str, Model]) -> str:
                  null, about)  # fmt: skip
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return "\n".join([*lines, ""])
+
+
+def _described(model: Model, marts: dict[str, Model]) -> list[Model]:
+    """The mart and, if it is a view, the marts that it reads, whose checks are also its own."""
+    read = [marts[name] for name in model.depends_on] if model.is_view else []
+    return [model, *(found for m in read for found in _described(m, marts))]
 
 
 def unit(model: str, column: DocumentedColumn) -> str:

@@ -217,12 +217,14 @@ READ_PER_CHANNEL = {"lead", "lead_source_attribution", "lead_contact", "content_
 def test_a_channel_lies_together_in_the_marts_that_are_read_per_channel(
     duckdb_warehouse: DuckDBWarehouse,
 ) -> None:
-    clustered = {name for name, mart in Project.load().marts.items() if mart.docs.cluster_by == ("channel_id",)}
-    assert clustered == READ_PER_CHANNEL | set(channel_pages.MARTS)
+    project = Project.load()
+    clustered = {name for name, mart in project.marts.items() if mart.docs.cluster_by == ("channel_id",)}
+    read = project.select(READ_PER_CHANNEL | set(channel_pages.MARTS))  # a view stands for the tables that it reads
+    assert clustered == {name for name in read if not project.marts[name].is_view}
     fill(duckdb_warehouse, channels=5, leads=30)
     transform(duckdb_warehouse).require_complete()
     with published.connect(duckdb_warehouse) as connection:
         for mart in clustered:
             channels = [row[0] for row in connection.fetch(f"select channel_id from {mart}")[1]]
             assert channels == sorted(channels)
-            assert len(set(channels)) == 5 or mart == "content_item"
+            assert len(set(channels)) == 5 or mart in ("content_item", "conversion_rate_earlier")

@@ -30,11 +30,10 @@ with measured as (
         on topics.channel_id = clock.channel_id
     inner join int_parameters as parameters
         on topics.channel_id = parameters.channel_id
-    inner join metric_rates as rates
+    inner join metric_topic_rates as rates
         on
             topics.channel_id = rates.channel_id
-            and topics.topic = rates.dimension_value
-            and rates.definition = 'topic_evidence'
+            and topics.topic = rates.topic
     inner join metric_matured_counts as base
         on topics.channel_id = base.channel_id
     left join metric_topic_tests as tests

@@ -1,4 +1,4 @@
--- One row per channel, stage, dimension and value: the leads and conversions of every definition. The stages of a lead
+-- One row per channel, dimension and value: the leads and conversions of every stage and definition. The stages of a lead
 -- are put beside each other first, because a lead has many more dimensions than that.
 with leads as (
     select
@@ -28,70 +28,37 @@ with leads as (
         max(case when stage = 'won' and is_recent and is_reached_ever then 1 end) as won_ever
     from metric_lead_conversions
     group by lead_no
-),
-
--- Each column counts the leads in which it is not null.
-counts as (
-    select
-        dimensions.channel_id,
-        dimensions.dimension,
-        dimensions.dimension_value,
-        count(leads.matured) as n_matured,
-        count(leads.matured_wide) as n_matured_wide,
-        count(leads.matured_90d) as n_matured_90d,
-        count(leads.immature) as n_immature,
-        count(leads.recent) as n_leads,
-        count(leads.any_matured) as any_matured,
-        count(leads.any_matured_wide) as any_matured_wide,
-        count(leads.any_matured_90d) as any_matured_90d,
-        count(leads.any_immature) as any_immature,
-        count(leads.any_30d) as any_30d,
-        count(leads.any_ever) as any_ever,
-        count(leads.deal_matured) as deal_matured,
-        count(leads.deal_matured_wide) as deal_matured_wide,
-        count(leads.deal_matured_90d) as deal_matured_90d,
-        count(leads.deal_immature) as deal_immature,
-        count(leads.deal_30d) as deal_30d,
-        count(leads.deal_ever) as deal_ever,
-        count(leads.won_matured) as won_matured,
-        count(leads.won_matured_wide) as won_matured_wide,
-        count(leads.won_matured_90d) as won_matured_90d,
-        count(leads.won_immature) as won_immature,
-        count(leads.won_30d) as won_30d,
-        count(leads.won_ever) as won_ever
-    from metric_lead_dimensions as dimensions
-    inner join leads
-        on dimensions.lead_no = leads.lead_no
-    group by dimensions.channel_id, dimensions.dimension, dimensions.dimension_value
-),
-
-stages as (
-    select 'any_conversion' as stage
-    union all select 'deal'
-    union all select 'won'
 )
 
+-- Each column counts the leads in which it is not null.
 select
-    counts.channel_id,
-    stages.stage,
-    counts.dimension,
-    counts.dimension_value,
-    counts.n_matured,
-    case stages.stage when 'any_conversion' then counts.any_matured when 'deal' then counts.deal_matured else counts.won_matured end
-        as x_matured,
-    counts.n_matured_wide,
-    case stages.stage when 'any_conversion' then counts.any_matured_wide when 'deal' then counts.deal_matured_wide else counts.won_matured_wide end
-        as x_matured_wide,
-    counts.n_matured_90d,
-    case stages.stage when 'any_conversion' then counts.any_matured_90d when 'deal' then counts.deal_matured_90d else counts.won_matured_90d end
-        as x_matured_90d,
-    counts.n_immature,
-    case stages.stage when 'any_conversion' then counts.any_immature when 'deal' then counts.deal_immature else counts.won_immature end
-        as x_immature,
-    counts.n_leads,
-    case stages.stage when 'any_conversion' then counts.any_30d when 'deal' then counts.deal_30d else counts.won_30d end
-        as x_30d,
-    case stages.stage when 'any_conversion' then counts.any_ever when 'deal' then counts.deal_ever else counts.won_ever end
-        as x_ever
-from counts
-cross join stages
+    dimensions.channel_id,
+    dimensions.dimension,
+    dimensions.dimension_value,
+    count(leads.matured) as n_matured,
+    count(leads.matured_wide) as n_matured_wide,
+    count(leads.matured_90d) as n_matured_90d,
+    count(leads.immature) as n_immature,
+    count(leads.recent) as n_leads,
+    count(leads.any_matured) as any_matured,
+    count(leads.any_matured_wide) as any_matured_wide,
+    count(leads.any_matured_90d) as any_matured_90d,
+    count(leads.any_immature) as any_immature,
+    count(leads.any_30d) as any_30d,
+    count(leads.any_ever) as any_ever,
+    count(leads.deal_matured) as deal_matured,
+    count(leads.deal_matured_wide) as deal_matured_wide,
+    count(leads.deal_matured_90d) as deal_matured_90d,
+    count(leads.deal_immature) as deal_immature,
+    count(leads.deal_30d) as deal_30d,
+    count(leads.deal_ever) as deal_ever,
+    count(leads.won_matured) as won_matured,
+    count(leads.won_matured_wide) as won_matured_wide,
+    count(leads.won_matured_90d) as won_matured_90d,
+    count(leads.won_immature) as won_immature,
+    count(leads.won_30d) as won_30d,
+    count(leads.won_ever) as won_ever
+from metric_lead_dimensions as dimensions
+inner join leads
+    on dimensions.lead_no = leads.lead_no
+group by dimensions.channel_id, dimensions.dimension, dimensions.dimension_value

@@ -3,35 +3,73 @@ with totals as (
     select
         channel_id,
         as_of_date,
-        stage,
-        definition,
         dimension,
-        sum(n_leads) as n_leads,
-        sum(n_converted) as n_converted
-    from conversion_rate
-    where is_additive
-    group by channel_id, as_of_date, stage, definition, dimension
+        sum(n_matured_30d) as n_matured_30d,
+        sum(n_matured_30d_wide) as n_matured_30d_wide,
+        sum(n_matured_90d) as n_matured_90d,
+        sum(n_immature) as n_immature,
+        sum(n_recent) as n_recent,
+        sum(any_conversion_matured_30d) as any_conversion_matured_30d,
+        sum(any_conversion_matured_30d_wide) as any_conversion_matured_30d_wide,
+        sum(any_conversion_matured_90d) as any_conversion_matured_90d,
+        sum(any_conversion_rolling_30d) as any_conversion_rolling_30d,
+        sum(any_conversion_km_30d) as any_conversion_km_30d,
+        sum(any_conversion_ever) as any_conversion_ever,
+        sum(deal_matured_30d) as deal_matured_30d,
+        sum(deal_matured_30d_wide) as deal_matured_30d_wide,
+        sum(deal_matured_90d) as deal_matured_90d,
+        sum(deal_rolling_30d) as deal_rolling_30d,
+        sum(deal_km_30d) as deal_km_30d,
+        sum(deal_ever) as deal_ever,
+        sum(won_matured_30d) as won_matured_30d,
+        sum(won_matured_30d_wide) as won_matured_30d_wide,
+        sum(won_matured_90d) as won_matured_90d,
+        sum(won_rolling_30d) as won_rolling_30d,
+        sum(won_km_30d) as won_km_30d,
+        sum(won_ever) as won_ever
+    from conversion_rate_counts
+    where dimension <> 'topic'
+    group by channel_id, as_of_date, dimension
 )
 
 select
     totals.channel_id,
-    totals.stage,
-    totals.definition,
+    'conversions' as counts,
     totals.dimension
 from totals
 inner join totals as whole
     on
         totals.channel_id = whole.channel_id
         and totals.as_of_date = whole.as_of_date
-        and totals.stage = whole.stage
-        and totals.definition = whole.definition
         and whole.dimension = 'all'
-where totals.n_leads <> whole.n_leads or totals.n_converted <> whole.n_converted
+where
+    totals.n_matured_30d <> whole.n_matured_30d
+    or totals.n_matured_30d_wide <> whole.n_matured_30d_wide
+    or totals.n_matured_90d <> whole.n_matured_90d
+    or totals.n_immature <> whole.n_immature
+    or totals.n_recent <> whole.n_recent
+    or totals.any_conversion_matured_30d <> whole.any_conversion_matured_30d
+    or totals.any_conversion_matured_30d_wide <> whole.any_conversion_matured_30d_wide
+    or totals.any_conversion_matured_90d <> whole.any_conversion_matured_90d
+    or totals.any_conversion_rolling_30d <> whole.any_conversion_rolling_30d
+    or totals.any_conversion_km_30d <> whole.any_conversion_km_30d
+    or totals.any_conversion_ever <> whole.any_conversion_ever
+    or totals.deal_matured_30d <> whole.deal_matured_30d
+    or totals.deal_matured_30d_wide <> whole.deal_matured_30d_wide
+    or totals.deal_matured_90d <> whole.deal_matured_90d
+    or totals.deal_rolling_30d <> whole.deal_rolling_30d
+    or totals.deal_km_30d <> whole.deal_km_30d
+    or totals.deal_ever <> whole.deal_ever
+    or totals.won_matured_30d <> whole.won_matured_30d
+    or totals.won_matured_30d_wide <> whole.won_matured_30d_wide
+    or totals.won_matured_90d <> whole.won_matured_90d
+    or totals.won_rolling_30d <> whole.won_rolling_30d
+    or totals.won_km_30d <> whole.won_km_30d
+    or totals.won_ever <> whole.won_ever
 union all
 select
     contact.channel_id,
-    'contact' as stage,
-    'contact' as definition,
+    'contacts' as counts,
     contact.dimension
 from (
     select

@@ -96,7 +96,8 @@ MUTANTS = {
         "when reaches_30d = 1 then",
         "else",
     ),
-    "z of 1.96": ("metric_rates", "1.959963984540054", "1.96"),
+    "z of 1.96": ("conversion_rate", "1.959963984540054", "1.96"),
+    "z of 1.96 for topics": ("metric_topic_rates", "1.959963984540054", "1.96"),
     "early contacts on the clock": (
         "metric_contact_facts",
         "in ('contacted', 'uncontacted')",
@@ -127,8 +128,8 @@ MUTANTS = {
         "contacts.contact_status = 'contact_before_creation'",
         "contacts.contact_status like 'con%e%_%o%'",
     ),
-    "Wilson's lower bound for km_30d": ("metric_rates", "when definition = 'km_30d' then survival_low\n", ""),
-    "Wilson's upper bound for km_30d": ("metric_rates", "when definition = 'km_30d' then survival_high\n", ""),
+    "Wilson's lower bound for km_30d": ("conversion_rate", "when definition = 'km_30d' then km_ci_low\n", ""),
+    "Wilson's upper bound for km_30d": ("conversion_rate", "when definition = 'km_30d' then km_ci_high\n", ""),
     "the rest with the topic": (
         "topic_performance",
         "case when base_n > n then (base_x - x) / (base_n - n) end",

@@ -169,7 +169,7 @@ MUTANTS = {
     "the view has all models": ("content_performance_default", "where is_default", ""),
     "the view has all stages": ("conversion_rate_headline", "stage = 'deal'\n    and ", ""),
     "the headline is the young rate": ("conversion_rate_headline", "'matured_30d'", "'rolling_30d'"),
-    "every stage is the headline": ("conversion_rate", "rates.stage = 'deal' and rates.definition = 'matured_30d' as is_headline", "true as is_headline"),
+    "every stage is the headline": ("conversion_rate", "stage = 'deal' and definition = 'matured_30d' as is_headline", "true as is_headline"),
     "topics may be called (none)": ("int_content_topics", "where texts.normal <> '(none)'", ""),
     "a map to Unknown is not named": ("data_problem", "where lead_source = 'Unknown' and lead_source_basis <> 'unknown'", "where false"),
     "a campaign (none) is not named": ("data_problem", "and utm_campaign = '(none)'", "and false"),

@@ -31,7 +31,8 @@ def test_given_rows_make_the_expected_ones(expected: Expectation, pair_marts: Ma
 
 
 def test_every_mart_has_a_pair() -> None:
-    assert {expected.mart for expected in expectations()} == set(Project.load().marts)
+    marts = {name for name, model in Project.load().marts.items() if not model.docs.formerly}  # the others get no rows
+    assert {expected.mart for expected in expectations()} == marts
 
 
 def test_a_broken_row_is_seen() -> None:

@@ -122,19 +122,8 @@ def samples(n: int, rate: float, channels: int, seed: int) -> list[tuple[int, in
 
 
 def rate_tables(found: list[tuple[int, int]]) -> dict[str, pa.Table]:
-    """Return what metric_rates reads, with each sample (n, x) as a topic. There is no other rate."""
-    keys = ("channel_id", "stage", "dimension", "dimension_value", "dimension_label")
-    texts = {name: pa.array([], pa.string()) for name in keys}
-    counts = [f"{kind}_{cohort}" for kind in "nx" for cohort in ("matured", "matured_wide", "matured_90d", "immature")]
-    whole = {name: pa.array([], pa.int64()) for name in (*counts, "n_leads", "x_30d", "x_ever")}
-    rates = {name: pa.array([], pa.float64()) for name in ("converted_rate", "ci_low", "ci_high")}
+    """Return what metric_topic_rates reads, with each sample (n, x) as a topic."""
     return {
-        "metric_dimension_values": pa.table(texts),
-        "metric_conversion_counts": pa.table({**texts, **whole}),
-        "metric_conversion_survival": pa.table({**texts, **rates}),
-        "int_channel_clock": pa.table(
-            {"channel_id": pa.array([], pa.string()), "deals_readable": pa.array([], pa.bool_())}
-        ),
         "metric_topic_counts": pa.table(
             {
                 "channel_id": pa.array(["c"] * len(found)),

@@ -108,7 +108,7 @@ def test_a_greenwood_interval_contains_the_rate(session: Connection, leads: int,
 
 def wilson(session: Connection, found: list[tuple[int, int]]) -> list[tuple[float, float]]:
     """Return the bounds of samples (n, x), as those of topics."""
-    rows = run_model(session, "metric_rates", rate_tables(found))
+    rows = run_model(session, "metric_topic_rates", rate_tables(found))
     return [(row["ci_low"], row["ci_high"]) for row in rows]
 
 

@@ -64,6 +64,11 @@ class Docs:
         return bool(self.meta.get("keeps_history", False))
 
     @property
+    def formerly(self) -> str:
+        """The mart of earlier releases whose stored rows this one takes over, once; '' for most marts."""
+        return str(self.meta.get("formerly", ""))
+
+    @property
     def sticky_flags(self) -> tuple[str, ...]:
         return tuple(self.meta.get("sticky_flags", ()))
 

@@ -83,6 +83,7 @@ class Project:
         """The model names of a selection such as `lead+ +channel_insight`.
 
         `+m` is m with all that it needs, `m+` is m with all that need it. Names are separated by blanks or commas.
+        The tables that one view reads are chosen together, because the view shows one state of them.
 
         Raises:
             UsageError: no model or seed has that name.
@@ -96,7 +97,16 @@ class Project:
             chosen.add(name)
             chosen |= self.ancestors([name]) if word.startswith("+") else set()
             chosen |= self.descendants([name]) if word.endswith("+") else set()
-        return chosen & set(self.models)
+        return self._with_tables_of_views(chosen & set(self.models))
+
+    def _with_tables_of_views(self, chosen: set[str]) -> set[str]:
+        for view in reversed([model for model in self.marts.values() if model.is_view]):
+            tables = {name for name in view.depends_on if not self.models[name].is_view}
+            if view.name in chosen:
+                chosen |= set(view.depends_on)
+            elif tables & chosen:
+                chosen |= tables
+        return chosen
 
     @cached_property
     def fingerprint(self) -> str:
@@ -202,12 +212,12 @@ def _check_layers(model: Model, models: Mapping[str, Model], root: Path) -> None
 
 
 def _check_view(model: Model, models: Mapping[str, Model]) -> None:
-    """A published view reads what is published: tables of marts."""
+    """A published view reads what is published: marts."""
     if not model.is_view:
         return
     read = [models.get(name) for name in model.depends_on]
-    if model.layer != "marts" or not read or any(m is None or m.layer != "marts" or m.is_view for m in read):
-        raise ProjectError(model.path, 1, "is a view; a view is a mart, and reads only marts that are tables.")
+    if model.layer != "marts" or not read or any(m is None or m.layer != "marts" for m in read):
+        raise ProjectError(model.path, 1, "is a view; a view is a mart, and reads only marts.")
     if model.expression.find(exp.CTE):
         raise ProjectError(model.path, 1, "is a view; a view is one SELECT without WITH.")
 

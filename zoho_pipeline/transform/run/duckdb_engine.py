@@ -261,7 +261,7 @@ class _DraftPublisher(Publisher):
         self.connection.execute("use memory.main")
 
     def pack_pages(self) -> None:
-        pack_pages(self.connection, "draft", self.publication.names(self._before), MINE, GONE)
+        pack_pages(self.connection, "draft", self.names_after(), MINE, GONE)
 
     def run_together(self, statements: Sequence[str]) -> None:
         # each of 300 comments in a transaction of its own took twice the CPU, and waited 300 times for the disk

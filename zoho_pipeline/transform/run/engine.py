@@ -32,7 +32,8 @@ class Publication:
        (`model.docs.keeps_history`), only rows of the same channel and `as_of_date` are replaced.
     3. A flag of `model.docs.sticky_flags` that was true under a primary key stays true.
     4. The columns are those of the new rows. A row that stays keeps the columns that both have; a value that does
-       not fit the new type becomes null.
+       not fit the new type becomes null. A mart that is not published yet takes over the rows that stay in the table
+       that it was formerly (`model.docs.formerly`).
     The marts of `retired` are dropped. The views of `views` are made anew where the marts that they read exist.
     Tables, views and their columns have their descriptions as comments. `fingerprints` and the names of all marts
     replace the stored state.

@@ -199,7 +199,7 @@ class _InPlacePublisher(Publisher):
                 raise
             on_it = re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["another object"]
             raise TransformError(
-                f"the columns of {MARTS_SCHEMA}.{name} changed, and {', '.join(on_it)} reads it. Drop that, run the "
+                f"{MARTS_SCHEMA}.{name} changed, and {', '.join(on_it)} reads it. Drop that, run the "
                 "transform again, then create it again. Nothing was published; the marts are those of the last run."
             ) from error
 

@@ -76,14 +76,14 @@ class Publisher(ABC):
             target = self.target(model.name)
             if self.publication.held_back:
                 self.connection.execute(f"delete from {target} where not {MINE}")  # noqa: S608
-            if self._before.get(model.name):
-                self._carry_over(model, target)
+            self._carry_over(model, target)
         self._finish_marts()
 
     def change_marts(self) -> None:
         """The marts at the targets are those of the last run: replace the rows of the run's channels."""
         anew = [m for m in self.publication.marts.values() if self._before.get(m.name) != self.engine.shape(m.name)]
-        for view in self._changed_views({model.name for model in anew}):
+        turned = {view.name for view in self._views_after() if view.name in self._before}  # tables that become views
+        for view in self._changed_views({model.name for model in anew} | turned):
             self.drop(view)
         for model in self.publication.marts.values():
             if model in anew:
@@ -108,18 +108,31 @@ class Publisher(ABC):
         self.connection.execute(";\n".join(statements))
 
     def _changed_views(self, tables: Collection[str]) -> list[str]:
-        """The published views that must go first: they read one of the tables, or have other columns."""
-        return [
-            name
-            for name, view in self.publication.views.items()
-            if name in self._views_before
-            and (set(tables) & set(view.depends_on) or [*self._views_before[name]] != [*view.selects])
-        ]
+        """The published views that must go first: they read one of the tables or such a view, or have other columns.
+
+        A view comes before the views that it reads.
+        """
+        gone, changed = set(tables), list[str]()
+        for name, view in self.publication.views.items():
+            if name in self._views_before and (
+                gone & set(view.depends_on) or [*self._views_before[name]] != [*view.selects]
+            ):
+                gone.add(name)
+                changed.insert(0, name)
+        return changed
 
     def _views_after(self) -> list[Model]:
-        """The views whose marts exist after the publication."""
-        tables = (self._before.keys() & set(self.publication.kept)) | self.publication.marts.keys()
-        return [view for view in self.publication.views.values() if tables >= set(view.depends_on)]
+        """The views whose marts exist after the publication, each after the views that it reads."""
+        there, views = set(self.publication.names(self._before)), list[Model]()
+        for view in self.publication.views.values():
+            if there >= set(view.depends_on):
+                there.add(view.name)
+                views.append(view)
+        return views
+
+    def names_after(self) -> list[str]:
+        """The names of the marts after the publication, tables and views."""
+        return sorted({*self.publication.names(self._before), *(view.name for view in self._views_after())})
 
     def _finish_marts(self) -> None:
         for view in self._views_after():
@@ -153,8 +166,7 @@ class Publisher(ABC):
     def _make_anew(self, model: Model) -> None:
         draft = self.target(f"{model.name}__new")
         self.connection.execute(f"create table {draft} as {self._new_rows(model)}")
-        if self._before.get(model.name):
-            self._carry_over(model, draft)
+        self._carry_over(model, draft)
         self.drop(model.name)
         self.connection.execute(f"alter table {draft} rename to {quoted(model.name)}")
         self.finish(model)
@@ -165,7 +177,10 @@ class Publisher(ABC):
 
     def _carry_over(self, model: Model, draft: str) -> None:
         """Copy the rows that stay into the new shape; a value that does not fit its column becomes null."""
-        shape, before = self.engine.shape(model.name), self._before[model.name]
+        source = model.name if model.name in self._before else model.docs.formerly
+        shape, before = self.engine.shape(model.name), self._before.get(source)
+        if not before:
+            return
         shared = [name for name in shape if name in before]
         stays = f"not m.{GONE} and not {_replaced(model)}"
 
@@ -174,7 +189,7 @@ class Publisher(ABC):
             values = ", ".join(f"{self.lenient_cast}(m.{quoted(n)} as {shape[n]})" for n in columns)
             self.connection.execute(
                 f"insert into {draft} ({listed}) select {values}"  # noqa: S608
-                f" from {self.engine.previous(model.name)} as m where {stays}"
+                f" from {self.engine.previous(source)} as m where {stays}"
             )
 
         try:
@@ -198,9 +213,7 @@ class Publisher(ABC):
     def _write_state(self) -> None:
         fingerprints = sorted(self.publication.fingerprints.items())
         self._rewrite("channel_state", ("channel_id", "fingerprint"), fingerprints)
-        views = [view.name for view in self._views_after()]
-        names = [(name,) for name in sorted({*self.publication.names(self._before), *views})]
-        self._rewrite("published_marts", ("name",), names)
+        self._rewrite("published_marts", ("name",), [(name,) for name in self.names_after()])
 
     def _rewrite(self, name: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
         table, typed = self.target(name, STATE_SCHEMA), [(column, "varchar") for column in columns]

@@ -163,7 +163,7 @@ def test_the_numbers_at_the_top(client: TestClient, embed: Embed) -> None:
 def test_sources_that_have_no_row_are_counted_together(
     client: TestClient, embed: Embed, settings: Settings, world: Path
 ) -> None:
-    more = """insert into marts.conversion_rate by name
+    more = """insert into marts.conversion_rate_earlier by name
         select * exclude fair replace ('Fair ' || fair as dimension_value, 4 as n_leads, 1 as n_converted)
         from (select * from marts.conversion_rate where channel_id = 'acme' and stage = 'deal'
               and definition = 'matured_30d' and dimension = 'lead_source' limit 1),

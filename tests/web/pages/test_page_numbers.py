@@ -34,7 +34,7 @@ def marts(request: pytest.FixtureRequest, world: Path, tmp_path: Path) -> Iterat
     file = shutil.copy(world, tmp_path / "published.duckdb")
     with closing(duckdb.connect(str(file))) as raw:
         raw.execute("use marts")
-        for mart in ("channel_insight", "conversion_rate", "topic_performance", "time_to_first_contact"):
+        for mart in ("channel_insight", "conversion_rate_counts", "topic_performance", "time_to_first_contact"):
             raw.execute(EARLIER.format(mart))
         if request.param != "packed":
             raw.execute("drop table pipeline_state.channel_pages")  # as in a publication of an older version

@@ -33,7 +33,7 @@ def test_other_channels_change_nothing(lab_marts: Marts) -> None:
     alone = SqlLab({n: [r for r in rows if r["channel_id"] in kept] for n, rows in given().items()}, BUILD_AT).marts()
     for mart, rows in lab_marts.items():
         assert alone[mart] == [row for row in rows if row["channel_id"] in kept], mart
-        assert alone[mart]
+        assert alone[mart] or mart == "conversion_rate_earlier"  # only a publication of an older release has its rows
 
 
 def test_a_week_later_only_dates_differ(lab_marts: Marts) -> None:

@@ -66,9 +66,8 @@ def _build(connection: Connection, project: Project, channels: str, marts: str) 
             create_dictionary(connection, model, f"temporary table {quoted(model.name)}", _text(connection, model))
         else:
             connection.execute(f"{place}{quoted(model.name)} as {_text(connection, model)}")
-        if (
-            connection.dialect == "postgres" and not model.is_view
-        ):  # without statistics the planner expects one row in every table
+        # without statistics the planner expects one row in every table
+        if connection.dialect == "postgres" and not model.is_view:
             connection.execute(f"analyze {quoted(model.name)}")
 
 

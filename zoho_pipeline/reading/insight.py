@@ -4,28 +4,26 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from zoho_pipeline.reading.chart import bars
 from zoho_pipeline.reading.insight_page import weeks_of
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.reading.query import json_ready
+from zoho_pipeline.transform import insight_rates
 from zoho_pipeline.transform.channel_pages import WEEKS
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.warehouse.connection import Connection
+from zoho_pipeline.warehouse.connection import Connection, SqlError
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
-_DIMENSIONS = "dimension in ('all', 'lead_source', 'lead_channel')"
 LISTS = {
-    "conversion_rate": _DIMENSIONS
-    + " and (dimension <> 'lead_channel' or (stage = 'deal' and definition = 'matured_30d'))"
-    " order by stage, definition, dimension, dimension_value",
-    "time_to_first_contact": f"{_DIMENSIONS} order by dimension, dimension_value",
+    "conversion_rate": f"{insight_rates.WHICH} order by {insight_rates.ORDER}",
+    "time_to_first_contact": f"{insight_rates.DIMENSIONS} order by dimension, dimension_value",
     "topic_performance": "1 = 1 order by topic",
 }
 """Marts with one row per day and value → which rows go with the insight of the day. Rates by content item and topic
-have thousands of rows; read those with `zoho-pipeline sql`. The rows of lead channels become `lead_channels`: one query
-reads them with the others, because planning a query of conversion_rate, a view, takes 4 ms."""
+have thousands of rows; read those with `zoho-pipeline sql`. The rows of lead channels become `lead_channels`."""
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
@@ -56,7 +54,8 @@ def read_from(connection: Connection, channel_id: str) -> dict[str, Any]:
     day = rows[0]["as_of_date"]
     for mart, which in LISTS.items():
         query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
-        found[mart] = _list(connection, query, (channel_id, day))
+        stored = _stored_rates(connection, channel_id, day) if mart == "conversion_rate" else []
+        found[mart] = stored or _list(connection, query, (channel_id, day))
     found["lead_channels"] = _lead_channels(found["time_to_first_contact"], found["conversion_rate"])
     for mart in ("conversion_rate", "time_to_first_contact"):
         found[mart] = [row for row in found[mart] if row["dimension"] != "lead_channel"]
@@ -89,6 +88,18 @@ def _lead_channels(times: Sequence[Mapping[str, Any]], rates: Sequence[Mapping[s
         if row["dimension"] == "lead_channel" and row["n_leads"] and (rate := of_value.get(row["dimension_value"]))
     ]
     return sorted(found, key=lambda row: -row["n_leads"])
+
+
+def _stored_rates(connection: Connection, channel_id: str, day: date) -> list[dict[str, Any]]:
+    """The rows of conversion_rate from the table beside it. Empty where the publication has no such rows."""
+    if not connection.has_packed_rows:
+        return []
+    try:
+        return _list(connection, insight_rates.STORED, (channel_id, day))
+    except SqlError as error:
+        if error.kind not in ("CatalogException", "BinderException"):
+            raise
+        return []  # another version has published, without this table
 
 
 def _list(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:

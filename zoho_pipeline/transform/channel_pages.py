@@ -6,18 +6,14 @@ server of two cores could not show 50 pages of different channels per second. A 
 all of them 3 % of a full rebuild (5,000 channels with 100 leads: 3 s). Postgres finds the rows by its indexes.
 """
 
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection, SqlError
-
-log = logging.getLogger(__name__)
+from zoho_pipeline.transform.packed_rows import replace_rows
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection
 
 TABLE = "channel_pages"
-NAMES = ("channel_id", "shape", "content")
-COLUMNS = ", ".join(f"{name} varchar" for name in NAMES)
 LEADS, CONTENTS, WEEKS, CHANNELS = 20, 5, 13, 8
 """The most rows of the lists of a page."""
 
@@ -172,7 +168,7 @@ def pack(of: str = "true", shape: str = "") -> str:
     return (
         "with newest as (select channel_id, max(as_of_date) as as_of_date"  # noqa: S608
         f" from {MARTS_SCHEMA}.channel_insight where {of} group by channel_id){lists}"
-        f" select newest.channel_id, '{shape}' as shape, to_json({{{content}}}) as content"
+        f" select newest.channel_id, '{shape}' as shape, cast(to_json({{{content}}}) as varchar) as content"
         f" from newest{joins} order by newest.channel_id"
     )
 
@@ -187,33 +183,7 @@ PACKED = f"select content from {STATE_SCHEMA}.{TABLE} where channel_id = ? and s
 def pack_pages(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
     """Make the packed rows of the channels that a run publishes, or of all channels if there are none of this shape.
 
-    Where a mart is missing or of an older version, there are no packed rows: then pages read the marts themselves.
-
-    Args:
-        connection: a session in DuckDB's memory.
-        catalog: the attached file with the new marts.
-        marts: their names.
-        changed: a condition on the channels that the run publishes.
-        gone: a condition on the channels that were removed.
+    The arguments are those of `replace_rows`.
     """
-    table = f"{catalog}.{STATE_SCHEMA}.{TABLE}"
-    connection.execute(f"create table if not exists {table} ({COLUMNS})")
-    if tuple(connection.fetch(f"select * from {table} limit 0")[0]) != NAMES:  # noqa: S608
-        connection.execute(f"create or replace table {table} ({COLUMNS})")  # it had the columns of another version
-    if not set(marts) >= MARTS:
-        connection.execute(f"delete from {table}")  # noqa: S608
-        return
-    current = connection.fetch(f"select count(*) from {table} where shape = ?", (SHAPE,))[1][0][0]  # noqa: S608
-    of = changed if current else "true"
-    for stale in (of, gone):
-        connection.execute(f"delete from {table} where {stale}")  # noqa: S608
-    connection.execute(f"use {catalog}.main")  # the marts are named by their schema
-    try:
-        connection.execute(f"insert into {table} {pack(of, SHAPE)}")
-    except SqlError as error:
-        if error.kind != "BinderException":
-            raise
-        log.info("pages read the marts themselves, because a mart is of an older version: %s", error)
-        connection.execute(f"delete from {table}")  # noqa: S608
-    finally:
-        connection.execute("use memory.main")
+    possible = set(marts) >= MARTS
+    replace_rows(connection, catalog, TABLE, SHAPE, pack, possible=possible, changed=changed, gone=gone)

@@ -82,11 +82,11 @@ class Connection(ABC):
 
     Attributes:
         raw: the driver's own connection.
-        packs_pages: a publication has the rows of each channel's page in one row (see `transform/channel_pages.py`).
+        has_packed_rows: a publication has rows once more for its readers (see `transform/packed_rows.py`).
     """
 
     dialect: ClassVar[Dialect]
-    packs_pages: ClassVar[bool] = False
+    has_packed_rows: ClassVar[bool] = False
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw

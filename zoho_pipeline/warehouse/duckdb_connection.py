@@ -21,7 +21,7 @@ class DuckDBConnection(Connection):
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
-    packs_pages = True
+    has_packed_rows = True
 
     def __init__(self, raw: duckdb.DuckDBPyConnection, files: Sequence[DuckDBFile] = ()) -> None:
         super().__init__(raw)

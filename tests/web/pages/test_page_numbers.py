@@ -37,7 +37,8 @@ def marts(request: pytest.FixtureRequest, world: Path, tmp_path: Path) -> Iterat
         for mart in ("channel_insight", "conversion_rate_counts", "topic_performance", "time_to_first_contact"):
             raw.execute(EARLIER.format(mart))
         if request.param != "packed":
-            raw.execute("drop table pipeline_state.channel_pages")  # as in a publication of an older version
+            for table in ("channel_pages", "insight_rates"):  # as in a publication of an older version
+                raw.execute(f"drop table pipeline_state.{table}")
         if request.param != "postgres":
             yield DuckDBConnection(raw)
             return

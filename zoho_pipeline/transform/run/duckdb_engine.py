@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from zoho_pipeline.transform.channel_pages import pack_pages
 from zoho_pipeline.transform.errors import TransformError
+from zoho_pipeline.transform.insight_rates import store_insight_rates
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.duckdb_session import open_session
@@ -260,8 +261,9 @@ class _DraftPublisher(Publisher):
         super().write_view(model)
         self.connection.execute("use memory.main")
 
-    def pack_pages(self) -> None:
-        pack_pages(self.connection, "draft", self.names_after(), MINE, GONE)
+    def store_for_readers(self) -> None:
+        for store in (pack_pages, store_insight_rates):
+            store(self.connection, "draft", self.names_after(), MINE, GONE)
 
     def run_together(self, statements: Sequence[str]) -> None:
         # each of 300 comments in a transaction of its own took twice the CPU, and waited 300 times for the disk

@@ -41,7 +41,7 @@ class Publisher(ABC):
     def finish(self, model: Model) -> None:  # noqa: B027 (most engines need nothing)
         """Add what a new table of a mart needs besides its rows."""
 
-    def pack_pages(self) -> None:  # noqa: B027 (an engine with indexes needs nothing)
+    def store_for_readers(self) -> None:  # noqa: B027 (an engine with indexes needs nothing)
         """Make what readers of one channel need besides the marts. All marts are written, and the state is not yet."""
 
     def prepare(self) -> None:
@@ -140,7 +140,7 @@ class Publisher(ABC):
                 self.drop(view.name)  # it was a table
             self.write_view(view)
         self._write_comments()
-        self.pack_pages()
+        self.store_for_readers()
         self._write_state()
 
     def _write_comments(self) -> None:

@@ -71,7 +71,7 @@ def read_page_numbers(connection: Connection, channel_id: str) -> PageNumbers:
 
 def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
     """The rows of each part from the packed row; None where the publication has none."""
-    if not connection.packs_pages:
+    if not connection.has_packed_rows:
         return None
     try:
         rows = connection.fetch(PACKED, (channel_id,))[1]

@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from zoho_pipeline.transform.channel_pages import TABLE as PAGES
 from zoho_pipeline.transform.run.engine import quoted
 from zoho_pipeline.warehouse.connection import STATE_SCHEMA, Connection, SqlError
 
@@ -74,9 +73,8 @@ def can_catch_up(connection: Connection, published_at: int, standby_at: int, siz
         return False
     if _catalogue(connection, "published") != _catalogue(connection, "draft"):
         return False
-    # The packed pages of all channels are written anew where another version packs other rows.
-    shapes = f"select distinct shape from {{}}.{STATE_SCHEMA}.{PAGES} order by all"  # noqa: S608
-    if len({str(connection.fetch(shapes.format(catalog))[1]) for catalog in ("published", "draft")}) > 1:
+    # The rows of all channels are stored anew where another version stores other rows for readers.
+    if _shapes(connection, "published") != _shapes(connection, "draft"):
         return False
     return _tables(connection) is not None
 
@@ -115,6 +113,18 @@ def _tables(connection: Connection) -> list[str] | None:
             log.info("the whole published file is copied, because %s.%s has no column channel_id", schema, table)
             return None
         found.append(f"{quoted(schema)}.{quoted(table)}")
+    return found
+
+
+def _shapes(connection: Connection, catalog: str) -> list[tuple[object, ...]]:
+    """The shapes of the tables with a column `shape` (see `packed_rows`), in an attached file."""
+    query = (
+        "select table_name from duckdb_columns() where database_name = ? and schema_name = ? and column_name = 'shape'"
+    )
+    found = []
+    for (table,) in connection.fetch(f"{query} order by all", (catalog, STATE_SCHEMA))[1]:
+        shapes = f"select distinct shape from {catalog}.{STATE_SCHEMA}.{quoted(table)} order by all"  # noqa: S608
+        found.append((table, *(row[0] for row in connection.fetch(shapes)[1])))
     return found
 
 

@@ -1,0 +1,129 @@
+"""The rates that are stored for insights are those of conversion_rate, whatever a run publishes."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.params import combined
+from tests.web.world import AS_OF, NAMES, publish_world
+from zoho_pipeline.reading.insight import read_from
+from zoho_pipeline.settings import Settings
+from zoho_pipeline.transform import insight_rates
+from zoho_pipeline.transform.run.transform import transform
+from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+LATER = AS_OF + timedelta(days=1, minutes=32)
+TABLE = f"pipeline_state.{insight_rates.TABLE}"
+NEWER_SCHEMA = f"alter table {TABLE} add column made_at timestamp"
+OTHER_SHAPE = f"update {TABLE} set shape = 'other', n_leads = -1"
+Rows = list[tuple[Any, ...]]
+OnFile = Callable[[str], Rows]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rates")
+    publish_world(folder)
+    return folder
+
+
+@pytest.fixture
+def warehouse(built: Path, tmp_path: Path) -> Warehouse:
+    for file in ("warehouse.duckdb", "warehouse.published.duckdb"):
+        (tmp_path / file).write_bytes((built / file).read_bytes())
+    return open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> OnFile:
+    """Runs a statement on the published file."""
+
+    def run(statement: str) -> Rows:
+        with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
+            file.execute("set TimeZone = 'UTC'")
+            return file.execute(statement).fetchall()
+
+    return run
+
+
+def change(warehouse: Warehouse, channel: str) -> None:
+    """Give a channel a lead of another source, one day later."""
+    now = datetime.now(UTC).isoformat()
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute(
+            f"update zoho_raw.leads set lead_source = 'Changed', synced_at = '{now}' where channel_id = '{channel}'"
+        )
+
+
+def expect_true(on_file: OnFile, names: set[str]) -> None:
+    stored, fresh = on_file(f"from {TABLE}"), on_file(insight_rates.select(shape=insight_rates.SHAPE))
+    assert stored
+    assert sorted(stored) == sorted(fresh)
+    assert {row[0] for row in on_file(f"select distinct channel_id from {TABLE}")} == names
+
+
+def insights(tmp_path: Path) -> dict[str, dict[str, Any]]:
+    with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
+        file.execute("use marts")
+        return {name: read_from(DuckDBConnection(file), name) for name in NAMES}
+
+
+def test_an_insight_is_the_same_with_and_without_the_stored_rates(
+    warehouse: Warehouse, on_file: OnFile, tmp_path: Path
+) -> None:
+    stored = insights(tmp_path)
+    on_file(f"update {TABLE} set n_converted = 77")
+    rates = [row for row in insights(tmp_path)["acme"]["conversion_rate"] if row["n_converted"] == 77]
+    assert len(rates) == len(stored["acme"]["conversion_rate"]) >= 3 * 18  # they come from the stored rows
+    on_file(f"drop table {TABLE}")
+    assert insights(tmp_path) == stored
+
+
+@pytest.mark.parametrize(
+    ("before", "changed", "options"),
+    combined(
+        (None, OTHER_SHAPE, NEWER_SCHEMA, f"drop table {TABLE}"),
+        (None, "acme", "small"),
+        ({}, {"full": True}, {"select": "conversion_rate"}, {"select": "recent_lead"}),
+        quick=[(None, "acme", {}), (OTHER_SHAPE, "small", {}), (NEWER_SCHEMA, None, {"select": "recent_lead"})],
+    ),
+)
+def test_each_run_leaves_the_rates_of_the_view(
+    warehouse: Warehouse, on_file: OnFile, before: str | None, changed: str | None, options: dict[str, Any]
+) -> None:
+    if before:
+        on_file(before)
+    if changed:
+        change(warehouse, changed)
+    transform(warehouse, build_at=LATER, **options)
+    expect_true(on_file, set(NAMES))
+
+
+def test_a_removed_channel_has_no_rates(warehouse: Warehouse, on_file: OnFile) -> None:
+    with warehouse.connect(read_only=False) as connection:
+        connection.execute("delete from zoho_raw.channels where channel_id = 'foreign'")
+    transform(warehouse, build_at=LATER)
+    expect_true(on_file, set(NAMES) - {"foreign"})
+
+
+def test_the_rates_of_an_earlier_day_come_from_the_mart(warehouse: Warehouse, on_file: OnFile, tmp_path: Path) -> None:
+    """Only the newest day is stored. A file whose newest insight is of another day gives no stored row."""
+    before = insights(tmp_path)["acme"]
+    on_file(f"update {TABLE} set as_of_date = as_of_date - 1, n_leads = 123456")
+    assert date.fromisoformat(before["as_of_date"])
+    assert insights(tmp_path)["acme"] == before
+
+
+def test_single_marts_have_no_rates(tmp_path: Path, built: Path, on_file: OnFile) -> None:
+    (tmp_path / "warehouse.duckdb").write_bytes((built / "warehouse.duckdb").read_bytes())
+    warehouse = open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
+    transform(warehouse, build_at=LATER, select="lead")
+    assert on_file(f"select count(*) from {TABLE}") == [(0,)]
+    transform(warehouse, build_at=LATER)
+    expect_true(on_file, set(NAMES))

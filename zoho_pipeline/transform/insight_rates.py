@@ -1,0 +1,53 @@
+"""The rows of `conversion_rate` that go with the insight of a channel, stored in the published DuckDB file.
+
+`conversion_rate` is a view. DuckDB plans a query on it for 5 ms, whatever it returns, and that is a quarter of what an
+insight costs. A channel has some 140 of these rows. Stored, they are read in 1.5 ms. To store them takes 0.5 s of CPU
+and 4.5 MB per 1,000 channels with 100 leads. Postgres plans the view faster, and reads it.
+"""
+
+from collections.abc import Collection
+from zlib import crc32
+
+from zoho_pipeline.transform.packed_rows import replace_rows
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection
+
+TABLE = "insight_rates"
+MARTS = frozenset(("channel_insight", "conversion_rate"))
+DIMENSIONS = "dimension in ('all', 'lead_source', 'lead_channel')"
+WHICH = DIMENSIONS + " and (dimension <> 'lead_channel' or (stage = 'deal' and definition = 'matured_30d'))"
+"""The rows of one day that go with the insight of this day."""
+ORDER = "stage, definition, dimension, dimension_value"
+
+
+def select(of: str = "true", shape: str = "") -> str:
+    """DuckDB's SELECT of the stored rows.
+
+    Args:
+        of: a condition on the channels whose rows are stored.
+        shape: the text of the column `shape`.
+    """
+    return (
+        "with newest as (select channel_id, max(as_of_date) as as_of_date"  # noqa: S608
+        f" from {MARTS_SCHEMA}.channel_insight where {of} group by channel_id)"
+        f" select '{shape}' as shape, * from {MARTS_SCHEMA}.conversion_rate"
+        f" semi join newest using (channel_id, as_of_date) where {of} and {WHICH} order by channel_id, {ORDER}"
+    )
+
+
+SHAPE = f"{crc32(select().encode()):08x}"
+"""Differs when other rows are stored, so that nobody reads the rows that another version stored."""
+
+STORED = (
+    f"select * exclude (shape) from {STATE_SCHEMA}.{TABLE}"  # noqa: S608
+    f" where channel_id = ? and as_of_date = ? and shape = '{SHAPE}' order by {ORDER}"
+)
+"""The stored rows of a channel and a day. No rows: read the mart."""
+
+
+def store_insight_rates(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
+    """Store the rows of the channels that a run publishes, or of all channels if there are none of this shape.
+
+    The arguments are those of `replace_rows`.
+    """
+    possible = set(marts) >= MARTS
+    replace_rows(connection, catalog, TABLE, SHAPE, select, possible=possible, changed=changed, gone=gone)

@@ -17,7 +17,7 @@ from tests.golden.sql_lab import write_raw
 from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform import channel_pages
+from zoho_pipeline.transform import channel_pages, insight_rates
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
@@ -97,10 +97,14 @@ def put(published: Path, home: Path, change: str | None = None) -> Path:
 
 
 def pack_again(file: duckdb.DuckDBPyConnection) -> None:
-    """Pack the rows of pages from the marts as they are now, as a publication does."""
-    table = f"pipeline_state.{channel_pages.TABLE}"
-    file.execute(f"delete from {table}")
-    file.execute(f"insert into {table} {channel_pages.pack(shape=channel_pages.SHAPE)}")
+    """Store the rows for readers from the marts as they are now, as a publication does."""
+    stored = {
+        channel_pages.TABLE: channel_pages.pack(shape=channel_pages.SHAPE),
+        insight_rates.TABLE: insight_rates.select(shape=insight_rates.SHAPE),
+    }
+    for table, rows in stored.items():
+        file.execute(f"delete from pipeline_state.{table}")
+        file.execute(f"insert into pipeline_state.{table} {rows}")
 
 
 @pytest.fixture(scope="session")

@@ -322,7 +322,14 @@ def test_nothing_branches_on_the_name_of_the_engine() -> None:
 
 def test_only_words_of_damage_have_the_cure_of_damage(tmp_path: Path) -> None:
     file = DuckDBFile(tmp_path / "w.duckdb")
-    for reason in ("IO Error: No space left on device", "Permission denied", "Out of Memory Error: could not allocate"):
+    full = 'The database has been invalidated. Original error: Could not write file "/x": No space left on device'
+    reasons = (
+        "IO Error: No space left on device",
+        "Permission denied",
+        "Out of Memory Error: could not allocate",
+        full,
+    )
+    for reason in reasons:
         assert file.damage(reason) is None
     assert "zoho-pipeline sync" in str(file.damage("Corrupt database file: computed checksum 1"))
     published = DuckDBFile(tmp_path / "p.duckdb", published=True)

@@ -128,6 +128,35 @@ def test_a_persons_view_on_the_table_is_named(postgres_url: str, tmp_path: Path)
     assert read(postgres_warehouse) == rows
 
 
+def test_who_could_read_a_table_can_read_the_view(postgres_url: str, tmp_path: Path) -> None:
+    """BI tools lost the rates at the upgrade, where the role was given single tables."""
+    warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))
+    two_days(warehouse)
+    marts = ("conversion_rate", "conversion_rate_headline")
+    readable = [
+        f"count(*) from pg_class where relname = '{mart}' and has_table_privilege('public', oid, 'select')"
+        for mart in marts
+    ]
+    grants = [f"grant select on marts.{mart} to public" for mart in marts]
+    change(warehouse, *grants, "grant insert on marts.conversion_rate to public")
+    transform(warehouse)
+    assert [read(warehouse, counted) for counted in readable] == [[(1,)], [(1,)]]
+    assert read(warehouse, "has_table_privilege('public', 'marts.conversion_rate', 'insert')") == [(False,)]
+    assert read(warehouse, "has_table_privilege('public', 'marts.conversion_rate_counts', 'select')") == [(False,)]
+
+
+def test_a_mart_with_another_column_keeps_its_readers(
+    postgres_url: str, tmp_path: Path, project: Callable[..., Project]
+) -> None:
+    warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))
+    Raw(warehouse).channel("a")
+    transform(warehouse, project=project({}))
+    change(warehouse, "grant select on marts.lead to public")
+    wider = "select l.channel_id, l.id, l.amount, 'Website' as source, 7 as extra from stg_leads as l"
+    transform(warehouse, project=project({"marts/lead.sql": wider}))
+    assert read(warehouse, "has_column_privilege('public', 'marts.lead', 'extra', 'select')") == [(True,)]
+
+
 def test_a_view_reads_a_view(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> None:
     """It is made anew when the mart below changes."""
     yml = "models:\n" + "".join(

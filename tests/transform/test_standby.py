@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -391,16 +392,21 @@ transform(warehouse, project=Project.load(Path(sys.argv[1]) / "sql"))
 """
 
 
-def test_a_file_that_may_not_grow_loses_nothing(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("room", "standby"), [(5_000, True), (-5_000, False), (-2_000_000, True)])
+def test_a_file_that_may_not_grow_loses_nothing(world: World, tmp_path: Path, room: int, standby: bool) -> None:
     """A limit of sizes makes the writes fail, as a full disk does."""
     before, content = world.leads(), world.published.read_bytes()
+    if not standby:
+        world.standby.unlink()  # so the file is copied
     world.raw.run(
         "insert into zoho_raw.leads select 'b', 'x' || i, '1', repeat(md5(i::text), 30), now() from range(5000) as r(i)"
     )
-    command = [sys.executable, "-P", "-c", LIMITED, str(tmp_path), str(len(content) + 5000)]
+    command = [sys.executable, "-P", "-c", LIMITED, str(tmp_path), str(len(content) + room)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.getcwd()})
     assert done.returncode == 1, done.stderr
-    assert "File too large" in done.stderr
+    told = done.stderr.strip().splitlines()[-1]
+    assert re.search(r"TransformError: the marts cannot be published in .*File too large.*make room", told), told
+    assert "damaged" not in told
     assert world.published.read_bytes() == content
     transform(world.warehouse, project=world.models)
     assert world.leads() == before | {"b": 5001}

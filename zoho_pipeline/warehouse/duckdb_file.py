@@ -29,7 +29,10 @@ _DAMAGED = re.compile(
     r"not a valid DuckDB database|Could not read enough bytes|[Cc]orrupt|checksum|[Ff]ailed to deserialize"
     r"|Serialization Error|replaying WAL|WAL file|Is a directory|database has been invalidated"
 )
-"""DuckDB's words for a file that is cut or overwritten. A full disk or a missing right has other words."""
+"""DuckDB's words for a file that is cut or overwritten. A missing right has other words."""
+NO_ROOM = re.compile(r"Could not write file|No space left on device|File too large|Disk quota exceeded")
+"""Words for a full disk. A checkpoint without room also says that the database has been invalidated. People were told
+that their published file was damaged, and to move it away, while only its draft could not be written."""
 _FOREIGN = re.compile(r"not a valid DuckDB database|Is a directory")
 """Those of them that also fit something that never was a warehouse, as in a setting that names `/etc/passwd`."""
 _MAKE_AGAIN = (
@@ -190,7 +193,7 @@ class DuckDBFile:
 
     def damage(self, reason: str) -> DamagedFile | None:
         """The error that says how to replace the file, if DuckDB's message shows that it is damaged; else None."""
-        if not _DAMAGED.search(reason):
+        if not _DAMAGED.search(reason) or NO_ROOM.search(reason):
             return None
         first = re.sub(r"^\w[\w ]* Error: ", "", reason.strip().splitlines()[0]).rstrip(". !")
         named = f"the {self._what} file {self.path} is damaged ({first})"

@@ -142,6 +142,31 @@ def test_edits_between_two_bulk_files_under_a_wrong_date_are_found(bench: SyncBe
     check(bench)
 
 
+@pytest.mark.parametrize(
+    ("fault", "later"),
+    combined(["server_error", "concurrency"], [0.0, 2 * DAY], quick=[("server_error", 0.0), ("concurrency", 0.0)]),
+)
+def test_a_load_of_changes_that_stops_after_its_first_file_is_not_taken_as_whole(
+    bench: SyncBench, fault: str, later: float
+) -> None:
+    """The first file has the newest change. The others have older ones, which lie below a cursor that was ahead."""
+    bench.connect(ALL_SCOPES)
+    bench.sim.switches.update(bulk_rows=100, page_tokens="keyset", bulk_downloads_per_minute=10**6, date_offset=60.0)
+    ids = leads(bench, 250)
+    assert bench.sync("Leads").complete
+    bench.sim.switches.update(date_offset=0.0)
+    for changed in (ids[100:], ids[:100]):
+        bench.sim.clock.advance(2)
+        edit(bench, changed, "changed")
+    bench.limit(job_credits=0, rows_per_load=50)
+    faults = bench.sim.faults
+    bench.sim.on_call(1, lambda: faults.next(90, fault, path="/crm/"), path="/result", after=True)
+    assert not bench.sync("Leads").complete
+    faults.clear()
+    bench.sim.clock.advance(later)
+    check(bench)
+
+
 def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
     """A proxy with a different clock answers once."""
     bench.connect(QUERIES)

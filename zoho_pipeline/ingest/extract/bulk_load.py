@@ -47,7 +47,7 @@ class BulkLoad:
     ) -> None:
         self._module, self._checkpoints, self._rows, self._plan = module, checkpoints, rows, plan
         self._since, self._resume, self._changed_before = started.since, started.resume, started.changed_before
-        self._below = self._resume.below if self._resume else 0
+        self._below, self._newest = 0, list[datetime | None]()
         self._is_counted = self._since is not None or not module.baseline.empty
         self._ids: list[pa.Array] = []
 
@@ -64,7 +64,8 @@ class BulkLoad:
             for texts, done in reader.read():
                 yield self._checkpoint(texts, done, first=reader.first and not reader.resumed)
             assert reader.checkpoint is not None
-            self._compare_count(reader.checkpoint)
+            done = self._counted(reader.checkpoint)
+            self._compare_count(done)
         except CreditsExhausted:
             raise
         except (Permanent, BadAnswer, ServerFault) as error:
@@ -73,14 +74,11 @@ class BulkLoad:
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
-        hi = min(reader.checkpoint.hi, module.window.hi)
-        if (
-            reader.resumed
-        ):  # its end is from the clock of another sync: nothing is missing below the watermark of that sync
-            hi = min(hi, self._checkpoints.state.proved or EVER)
-        self._checkpoints.state = replace(
-            self._checkpoints.state, bulk=None, cursor=hi, final_to=min(hi, self._checkpoints.final_to())
-        )
+        hi, state = min(done.hi, module.window.hi), with_proof(self._checkpoints.state, [done.proved])
+        if reader.resumed:
+            # its end is from the clock of another sync: nothing is missing below the watermark of that sync
+            hi = min(hi, state.proved or EVER)
+        self._checkpoints.state = replace(state, bulk=None, cursor=hi, final_to=min(hi, self._checkpoints.final_to()))
         yield Checkpoint(module.spec.module, {}, self._checkpoints.state)
         return hi
 
@@ -96,19 +94,22 @@ class BulkLoad:
         self._rows.reject(converted.rejected, done.read_at, tables)
         self._rows.count(rows.num_rows)
         self._rows.note_created(pc.max(created).as_py())
-        if self._below is not None:  # also where it is not asked below: a sync that resumes this one will ask
-            # a Modified_Time that is no time counts as below: the other values of the record are good
-            below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), True))
-            self._ids += below.chunks if self._is_counted else []
-            self._below += len(below)
-        self._checkpoints.state = replace(
-            self._checkpoints.state, bare_names=True, bulk=replace(done, below=self._below)
-        )
+        # Also where it is not asked below: a sync that resumes this one will ask.
+        # A Modified_Time that is no time counts as below: the other values of the record are good.
+        below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), True))
+        self._ids += below.chunks if self._is_counted else []
+        self._below += len(below)
         if first:
             # Without the query's answer, a first load of five files read four of them again at the next change.
-            shown = [pc.max(changed).as_py(), self._changed_before]
-            self._checkpoints.state = with_proof(self._checkpoints.state, shown)
+            self._newest += [pc.max(changed).as_py(), self._changed_before]
+        self._checkpoints.state = replace(self._checkpoints.state, bare_names=True, bulk=self._counted(done))
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)
+
+    def _counted(self, done: BulkCheckpoint) -> BulkCheckpoint:
+        """The checkpoint of the reader, whose counts are those of the sync that it resumes, with those of this sync."""
+        shown = [at for at in (done.proved, *self._newest) if at is not None]
+        below = None if done.below is None else done.below + self._below
+        return replace(done, below=below, proved=max(shown, default=None))
 
     def _compare_count(self, done: BulkCheckpoint) -> None:
         """Raise JobFailed if Zoho counts more records changed before the end of the window than the files have.
@@ -117,11 +118,11 @@ class BulkLoad:
         but nothing can add one. For an empty table this query is not needed: there the count of all rows, which is
         compared at the end, shows the same.
         """
-        if self._below is None or not self._is_counted:
+        if done.below is None or not self._is_counted:
             return
         twice = sum(map(len, self._ids)) - pc.count_distinct(pa.chunked_array(self._ids, pa.string())).as_py()
         there = count_changes(self._module.client, self._module.spec.module, self._since, done.hi)
-        if there > self._below - twice:
+        if there > done.below - twice:
             raise JobFailed(
-                f"{there} records were changed before the end of this sync, and the files hold {self._below - twice}."
+                f"{there} records were changed before the end of this sync, and the files hold {done.below - twice}."
             )

@@ -162,6 +162,8 @@ class ModuleReader:
     def _is_unchanged(self, there: Totals) -> bool:
         """Whether one query shows the same totals as the warehouse, and no deletion or restore is new."""
         found = self.deletions
+        if self.state.bulk is not None:  # the files that are not loaded yet may have older changes than the newest one
+            return False
         if found is None or found.restored or not found.whole:
             return False
         known, strangers = self.baseline.deletions, self.state.strangers

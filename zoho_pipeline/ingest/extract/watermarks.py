@@ -9,7 +9,9 @@ right: then no record lies between the two.
 
 Only a reading in that order may move the watermark. A record fetched by its id may be newer than others that have not
 been read, and so may a record of a second bulk file. The latest change that a query showed before the first job may
-move it too: a change after that query has this stamp or a later one, and the files have everything before it.
+move it too: a change after that query has this stamp or a later one, and the files have everything before it. A load by
+jobs moves the watermark only once all its files are loaded. A load that stopped after its first file has the newest
+record, and lacks older changes.
 
 The list of deletions has a watermark of the same kind, `deleted_from`, which the times of deletions move.
 """

@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.routes.window import Window, parse
 from zoho_pipeline.work_folders import WorkFolder
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
@@ -34,6 +34,8 @@ class BulkCheckpoint:
     """How far a bulk read is: the job, the loaded rows of its file, and the end of its window.
 
     `below`: the rows of all its files modified before `hi`. None if the release that stored it did not count them.
+    `proved`: the watermark of the module once all files are loaded (see `extract/watermarks`). Before that it is not
+    true: the first file may have the newest record, while older changes are in the others.
     """
 
     job: str
@@ -42,6 +44,7 @@ class BulkCheckpoint:
     read_at: datetime
     fields: tuple[str, ...] = ()
     below: int | None = None
+    proved: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The checkpoint in the form in which the state stores it."""
@@ -52,7 +55,8 @@ class BulkCheckpoint:
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
         }
-        return stored | ({} if self.below is None else {"below": self.below})
+        proved = {} if self.proved is None else {"proved": self.proved.isoformat()}
+        return stored | ({} if self.below is None else {"below": self.below}) | proved
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:
@@ -60,7 +64,8 @@ class BulkCheckpoint:
         if not isinstance(stored, dict):
             return None
         hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
-        return cls(stored["job"], stored["rows"], hi, read_at, tuple(stored["fields"]), stored.get("below"))
+        proved = parse(stored.get("proved"))
+        return cls(stored["job"], stored["rows"], hi, read_at, tuple(stored["fields"]), stored.get("below"), proved)
 
 
 class BulkReader:

@@ -38,7 +38,7 @@ from zoho_pipeline.warehouse.connection import (
     Dialect,
     SqlError,
 )
-from zoho_pipeline.warehouse.duckdb_file import remove_with_wal
+from zoho_pipeline.warehouse.duckdb_file import NO_ROOM, remove_with_wal
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 log = logging.getLogger(__name__)
@@ -190,6 +190,19 @@ class DuckDBEngine:
         return f"published.{schema}.{quoted(name)}"
 
     def publish(self, publication: Publication) -> None:
+        try:
+            self._publish(publication)
+        except (OSError, SqlError) as error:
+            reason = error.strerror if isinstance(error, OSError) else NO_ROOM.search(str(error))
+            if reason is None:
+                raise
+            folder = self._final.parent
+            raise TransformError(
+                f"the marts cannot be published in {folder}: {_first_line(error)}. If the disk is full, make room: a "
+                "publication needs room for a second file of the marts. What is published is that of the last run."
+            ) from error
+
+    def _publish(self, publication: Publication) -> None:
         publisher = _DraftPublisher(self, publication)
         publisher.prepare()
         if self._marts_are_new:
@@ -278,6 +291,10 @@ class _DraftPublisher(Publisher):
         )
         rows = self.connection.fetch(query, (MARTS_SCHEMA,) * 3)[1]
         return {(table, column): text for table, column, text in rows if text is not None}
+
+
+def _first_line(error: OSError | SqlError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0].rstrip(".")
 
 
 def _drafted(name: str, schema: str = MARTS_SCHEMA) -> str:

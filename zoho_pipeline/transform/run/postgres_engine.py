@@ -10,6 +10,7 @@ from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.engine import (
     BUSY,
+    Engine,
     Publication,
     RawColumns,
     quoted,
@@ -187,11 +188,23 @@ class _InPlacePublisher(Publisher):
 
     lenient_cast = "cast"
 
+    def __init__(self, engine: Engine, publication: Publication) -> None:
+        super().__init__(engine, publication)
+        self._readers: dict[str, list[str]] = {}
+        """Mart that was dropped → the roles that could read it, as SQL names them."""
+
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
         return self.engine.previous(name, schema)
 
     def drop(self, name: str) -> None:
         """TransformError names the views on the mart: a user made them, so that only the user drops them."""
+        query = (
+            "select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a"
+            " where n.nspname = ? and c.relname = ? and a.privilege_type = 'SELECT' and a.grantee <> c.relowner"
+        )
+        readers = [str(role) for (role,) in self.connection.fetch(query, (MARTS_SCHEMA, name))[1]]
+        self._readers.setdefault(name, readers)
         try:
             super().drop(name)
         except SqlError as error:
@@ -205,6 +218,16 @@ class _InPlacePublisher(Publisher):
 
     def finish(self, model: Model) -> None:
         self.connection.execute(f"create index on {self.target(model.name)} (channel_id)")
+        self._grant_again(model.name)
+
+    def write_view(self, model: Model) -> None:
+        super().write_view(model)
+        self._grant_again(model.name)
+
+    def _grant_again(self, name: str) -> None:
+        """Let the roles read the mart that could read it before it was dropped and made anew."""
+        if readers := self._readers.pop(name, []):
+            self.connection.execute(f"grant select on {self.target(name)} to {', '.join(readers)}")
 
     def comments(self) -> dict[tuple[str, str], str]:
         query = (

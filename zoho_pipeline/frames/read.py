@@ -4,17 +4,16 @@ A caller writes `from zoho_pipeline import read_mart, read_sql, insight`. The se
 the environment and `.env`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from zoho_pipeline.frames.convert import MAKERS, typed
 from zoho_pipeline.reading import insight as insights
 from zoho_pipeline.reading.published import connect
-from zoho_pipeline.reading.values import distinct
 from zoho_pipeline.settings import Settings, load_settings
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, RAW_SCHEMA, Connection, SqlError
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 Frame = Literal["pandas", "arrow", "polars"]
 Place = Settings | Warehouse | None
-_UTC = ("_at", "_utc")
-"""A timestamp of a mart has no zone. It is UTC if its name ends like this, and local time if it ends with `_local`."""
 
 
 @overload
@@ -170,56 +167,11 @@ def _nearest(name: str, names: "Sequence[str] | dict[str, Any]") -> str:
 
 
 def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Frame) -> Any:
-    make = _MAKERS.get(frame)
+    make = MAKERS.get(frame)
     if make is None:
-        raise QueryError(f"frame={frame!r} is not known. Give one of: {', '.join(map(repr, _MAKERS))}.")
+        raise QueryError(f"frame={frame!r} is not known. Give one of: {', '.join(map(repr, MAKERS))}.")
     try:
         table = connection.arrow(sql, params)
     except SqlError as error:
         raise QueryError(str(error)) from error
-    return make(_typed(table))
-
-
-def _typed(table: pa.Table) -> pa.Table:
-    """Whole numbers as 64 bits on both engines, and the zone of the instants that the marts keep without one."""
-    return pa.Table.from_arrays(
-        [_column(name, column) for name, column in zip(table.column_names, table.columns, strict=True)],
-        names=distinct(table.column_names),
-    )
-
-
-def _column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_timestamp(kind):
-        zone = "UTC" if kind.tz or name.endswith(_UTC) else None
-        return column.cast(pa.timestamp("us", zone))
-    if pa.types.is_decimal(kind) and kind.scale == 0:  # the sum of whole numbers
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            return column
-    if pa.types.is_integer(kind):
-        return pc.cast(column, pa.int64(), safe=True)
-    return column
-
-
-def _pandas(table: pa.Table) -> Any:
-    import pandas as pd
-
-    kinds: dict[pa.DataType, Any] = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-
-    def dtype(kind: pa.DataType) -> Any:
-        return kinds.get(kind) or (pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else None)
-
-    return table.to_pandas(types_mapper=dtype, date_as_object=False)
-
-
-def _polars(table: pa.Table) -> Any:
-    try:
-        import polars as pl
-    except ModuleNotFoundError as error:
-        raise QueryError("polars is not installed. Install it with: pip install polars") from error
-    return pl.from_arrow(table)
-
-
-_MAKERS: dict[str, Callable[[pa.Table], Any]] = {"pandas": _pandas, "arrow": lambda table: table, "polars": _polars}
+    return make(typed(table))

@@ -4,3 +4,19 @@ Here belong only the rooms, the settings and the logs. docs/architecture.md show
 The entry point `zoho-pipeline` calls `cli`, Dagster loads `definitions`.
 Read `settings.py` first, then the door sign of the room that you need.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoho_pipeline.frames.read import insight, read_mart, read_sql
+
+__all__ = ["insight", "read_mart", "read_sql"]
+
+
+def __getattr__(name: str) -> Any:
+    """The functions for notebooks. They are imported at first use: a command that starts must not wait for pandas."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from zoho_pipeline.frames import read
+
+    return getattr(read, name)

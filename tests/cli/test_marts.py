@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from tests.cli.conftest import Built, Run
-from zoho_pipeline.cli.marts import distinct
+from zoho_pipeline.reading.values import distinct
 from zoho_pipeline.simulator import Org
 
 

@@ -161,6 +161,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
     """
     from zoho_pipeline.reading.query import RAW_SECONDS, ROWS, SECONDS, Limits
     from zoho_pipeline.reading.query import query as ask
+    from zoho_pipeline.reading.values import distinct
 
     if raw and timeout and timeout > RAW_SECONDS:
         raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
@@ -174,13 +175,3 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
         print_csv(names, rows)
     else:
         print_table(names, rows)
-
-
-def distinct(columns: list[str]) -> list[str]:
-    """Column names, with a number for repeated ones, so that a row object keeps every column: n, n → n, n_2."""
-    seen: dict[str, int] = {}
-    names: list[str] = []
-    for column in columns:
-        seen[column] = seen.get(column, 0) + 1
-        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
-    return names

@@ -89,3 +89,15 @@ def _number(value: Decimal) -> int | float | str | Decimal | None:
     if abs(number) == float("inf"):
         return str(value)
     return number if Decimal(repr(number)) == value else value
+
+
+def distinct(columns: list[str]) -> list[str]:
+    """Column names, with a number for repeated ones, so that a row object keeps every column: n, n → n, n_2."""
+    taken, names = set(columns), list[str]()
+    for column in columns:
+        name, number = column, 1
+        while name in names or (number > 1 and name in taken):  # n, n, n_2 → n, n_3, n_2
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names

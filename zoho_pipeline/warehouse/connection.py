@@ -12,9 +12,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from zoho_pipeline.settings import PipelineError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 RAW_SCHEMA = "zoho_raw"
 MARTS_SCHEMA = "marts"
@@ -103,6 +106,10 @@ class Connection(ABC):
     @abstractmethod
     def fetch(self, sql: str, params: Sequence[Any] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of one query. SqlError: the engine refused it."""
+
+    @abstractmethod
+    def arrow(self, sql: str, params: Sequence[Any] = ()) -> "pa.Table":
+        """The answer of one query as an Arrow table, with the types of its columns. SqlError: the engine refused it."""
 
     @abstractmethod
     def commit(self) -> None:

@@ -38,6 +38,13 @@ class DuckDBConnection(Connection):
             result = self.raw.execute(sql, list(params) or None)
             return [column[0] for column in result.description or ()], result.fetchall()
 
+    def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        with self._translated():
+            found = self.raw.sql(sql, params=list(params) or None)
+            if found is None:
+                raise SqlError("the statement gives no rows. Give a SELECT.")
+            return found.to_arrow_table()
+
     def commit(self) -> None:
         with self._translated():
             self.raw.commit()

@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, local
 
@@ -49,7 +49,8 @@ def open_instance(database: str = ":memory:", *, read_only: bool = False) -> duc
     bar goes to stdout, where it stood in the middle of our JSON.
     """
     raw = duckdb.connect(database, read_only=read_only)
-    raw.execute("set enable_progress_bar = false")
+    with suppress(duckdb.InvalidInputException):  # Jupyter without ipywidgets: it has no bar, and refuses the setting
+        raw.execute("set enable_progress_bar = false")
     return raw
 
 

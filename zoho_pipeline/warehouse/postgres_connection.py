@@ -4,12 +4,15 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
 
 from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST, Connection, ConnectionLost, Dialect, SqlError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 """What COPY reads as a sign of its own."""
@@ -40,6 +43,15 @@ class PostgresConnection(Connection):
             if cursor.description is None:
                 return [], []
             return [column.name for column in cursor.description], cursor.fetchall()
+
+    def arrow(self, sql: str, params: Sequence[Any] = ()) -> "pa.Table":
+        from zoho_pipeline.warehouse.postgres_arrow import table
+
+        with self._translated(sql), self.raw.cursor() as cursor:
+            cursor.execute(*_call(sql, params))
+            if cursor.description is None:
+                raise SqlError("the statement gives no rows. Give a SELECT.")
+            return table(cursor.description, cursor.fetchall())
 
     def commit(self) -> None:
         with self._translated("commit"):

@@ -1,0 +1,59 @@
+"""Turns an Arrow table of an engine into a frame whose types are the same on both engines."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zoho_pipeline.reading.values import distinct
+from zoho_pipeline.transform.errors import QueryError
+
+_UTC = ("_at", "_utc")
+"""A timestamp of a mart has no zone. It is UTC if its name ends like this, and local time if it ends with `_local`."""
+
+
+def typed(table: pa.Table) -> pa.Table:
+    """Whole numbers as 64 bits on both engines, and the zone of the instants that the marts keep without one."""
+    return pa.Table.from_arrays(
+        [_column(name, column) for name, column in zip(table.column_names, table.columns, strict=True)],
+        names=distinct(table.column_names),
+    )
+
+
+def _column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        zone = "UTC" if kind.tz or name.endswith(_UTC) else None
+        return column.cast(pa.timestamp("us", zone))
+    if pa.types.is_decimal(kind) and kind.scale == 0:  # the sum of whole numbers
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return column
+    if pa.types.is_integer(kind):
+        return pc.cast(column, pa.int64(), safe=True)
+    return column
+
+
+def _pandas(table: pa.Table) -> Any:
+    import pandas as pd
+
+    kinds: dict[pa.DataType, Any] = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+
+    def dtype(kind: pa.DataType) -> Any:
+        return kinds.get(kind) or (pd.ArrowDtype(kind) if pa.types.is_decimal(kind) else None)
+
+    return table.to_pandas(types_mapper=dtype, date_as_object=False)
+
+
+def _polars(table: pa.Table) -> Any:
+    try:
+        import polars as pl
+    except ModuleNotFoundError as error:
+        raise QueryError("polars is not installed. Install it with: pip install polars") from error
+    return pl.from_arrow(table)
+
+
+MAKERS: dict[str, Callable[[pa.Table], Any]] = {"pandas": _pandas, "arrow": lambda table: table, "polars": _polars}
+"""Name of a kind of frame → what makes it from a typed table."""

@@ -1,0 +1,177 @@
+"""Marts, queries and insights for notebooks and programs: pandas, Arrow or polars, with types that lose nothing.
+
+A caller writes `from zoho_pipeline import read_mart, read_sql, insight`. The settings are those of the command line:
+the environment and `.env`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import pyarrow as pa
+
+from zoho_pipeline.frames.convert import MAKERS, typed
+from zoho_pipeline.reading import insight as insights
+from zoho_pipeline.reading.published import connect
+from zoho_pipeline.settings import Settings, load_settings
+from zoho_pipeline.transform.errors import QueryError
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, RAW_SCHEMA, Connection, SqlError
+from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+Frame = Literal["pandas", "arrow", "polars"]
+Place = Settings | Warehouse | None
+
+
+@overload
+def read_mart(
+    mart: str,
+    *,
+    channels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    frame: Literal["pandas"] = "pandas",
+    where: Place = None,
+) -> "pd.DataFrame": ...
+@overload
+def read_mart(
+    mart: str,
+    *,
+    channels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    frame: Literal["arrow"],
+    where: Place = None,
+) -> pa.Table: ...
+@overload
+def read_mart(
+    mart: str,
+    *,
+    channels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    frame: Literal["polars"],
+    where: Place = None,
+) -> "pl.DataFrame": ...
+def read_mart(
+    mart: str,
+    *,
+    channels: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    frame: Frame = "pandas",
+    where: Place = None,
+) -> Any:
+    """The rows of a published mart.
+
+    Whole numbers are `Int64` (they may be missing), truth values `boolean`, amounts exact decimals
+    (`decimal128[pyarrow]`), instants `datetime64[us, UTC]`, local times and dates `datetime64` without a zone. A rate
+    that is not known is NaN.
+
+    Args:
+        mart: its name, such as `lead_volume`. docs/dictionary.md lists the marts and their columns.
+        channels: only the rows of these channels. None: all. A mart without a column `channel_id` takes None only.
+        columns: only these columns, in this order. None: all.
+        frame: `pandas`, `arrow` (a `pyarrow.Table`) or `polars` (polars must be installed).
+        where: settings or an open warehouse. None: the settings of the environment and `.env`.
+
+    Raises:
+        QueryError: there is no such mart or column; the message names those there are.
+        NotPublished: no transform has run yet.
+    """
+    with _published(where) as connection:
+        known = connection.tables(MARTS_SCHEMA)
+        if mart not in known:
+            raise QueryError(f"there is no mart {mart!r}. {_nearest(mart, known)}")
+        wanted = [*(columns or ()), *(["channel_id"] if channels is not None else [])]
+        for column in wanted:
+            if column not in known[mart]:
+                raise QueryError(f"{mart} has no column {column!r}. {_nearest(column, known[mart])}")
+        listed = "*" if columns is None else ", ".join(f'"{column}"' for column in columns)
+        given = [] if channels is None else _channels(channels)
+        marks = ", ".join("?" for _ in given) or "null"
+        of = "" if channels is None else f" where channel_id in ({marks})"
+        return _framed(connection, f'select {listed} from "{mart}"{of}', given, frame)  # noqa: S608
+
+
+@overload
+def read_sql(
+    sql: str, params: Sequence[Any] = (), *, raw: bool = False, frame: Literal["pandas"] = "pandas", where: Place = None
+) -> "pd.DataFrame": ...
+@overload
+def read_sql(
+    sql: str, params: Sequence[Any] = (), *, raw: bool = False, frame: Literal["arrow"], where: Place = None
+) -> pa.Table: ...
+@overload
+def read_sql(
+    sql: str, params: Sequence[Any] = (), *, raw: bool = False, frame: Literal["polars"], where: Place = None
+) -> "pl.DataFrame": ...
+def read_sql(
+    sql: str, params: Sequence[Any] = (), *, raw: bool = False, frame: Frame = "pandas", where: Place = None
+) -> Any:
+    """The answer of one query on the published marts, with the types of `read_mart`.
+
+    Args:
+        sql: one SELECT in the words of the engine (DuckDB or Postgres). Marts need no schema.
+        params: the values of the marks `?` in the query.
+        raw: read the tables of `zoho_raw` in the warehouse itself. On DuckDB a sync waits while the query runs.
+        frame, where: as in `read_mart`.
+
+    Raises:
+        QueryError: the engine refused the query.
+        NotPublished: no transform has run yet.
+    """
+    with _raw(where) if raw else _published(where) as connection:
+        return _framed(connection, sql, params, frame)
+
+
+def insight(channel_id: str, *, where: Place = None) -> dict[str, Any]:
+    """The newest insight of a channel with its lists, as `zoho-pipeline insight ID --format json` prints it.
+
+    Args:
+        where: as in `read_mart`.
+
+    Raises:
+        NotPublished: no transform has run, or none since the channel was connected.
+    """
+    return insights.read(_warehouse(where), channel_id)
+
+
+def _warehouse(where: Place) -> Warehouse:
+    return open_warehouse(where or load_settings()) if where is None or isinstance(where, Settings) else where
+
+
+@contextmanager
+def _published(where: Place) -> Iterator[Connection]:
+    with connect(_warehouse(where)) as connection:
+        yield connection
+
+
+@contextmanager
+def _raw(where: Place) -> Iterator[Connection]:
+    with _warehouse(where).connect(read_only=True) as connection:
+        if not connection.tables(RAW_SCHEMA):
+            raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
+        yield connection
+
+
+def _channels(given: Sequence[str]) -> list[str]:
+    if isinstance(given, str):
+        raise QueryError(f"channels={given!r} is one text. Give a list: channels=[{given!r}]")
+    return list(given)
+
+
+def _nearest(name: str, names: "Sequence[str] | dict[str, Any]") -> str:
+    near = get_close_matches(name, list(names), n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(names))}."
+
+
+def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Frame) -> Any:
+    make = MAKERS.get(frame)
+    if make is None:
+        raise QueryError(f"frame={frame!r} is not known. Give one of: {', '.join(map(repr, MAKERS))}.")
+    try:
+        table = connection.arrow(sql, params)
+    except SqlError as error:
+        raise QueryError(str(error)) from error
+    return make(typed(table))

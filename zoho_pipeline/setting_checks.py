@@ -138,6 +138,17 @@ def require_usable_file(url: str) -> None:
         require_usable(path, "sqlite" if url.lower().startswith("sqlite") else "duckdb")
 
 
+def memory_size(text: str, low: int, high: int) -> int:
+    """The bytes of a size such as `2GB` or `1500 MB`. ValueError: it is none, or it is not from `low` to `high` MB."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([MG])B", text.strip(), re.IGNORECASE | re.ASCII)
+    size = float(match[1]) * (1_000_000 if match[2].upper() == "M" else 1_000_000_000) if match else 0.0
+    if not low * 1_000_000 <= size <= high * 1_000_000:
+        raise ValueError(
+            f"is {text.strip()!r}. It takes a size from {low}MB to {high // 1000}GB, such as 2GB or 1500MB."
+        )
+    return int(size)
+
+
 def is_host(host: str) -> bool:
     """Whether a text is the name of a host, or an IP address in its usual form (no `2130706433`, no `0x7f.1`).
 

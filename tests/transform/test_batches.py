@@ -1,7 +1,6 @@
 """A run in batches of channels publishes what one batch does, and a run that fails or is killed publishes nothing."""
 
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,74 +16,16 @@ from hypothesis import strategies as st
 from tests.params import choice
 from tests.transform.conftest import NOON, Raw, write_project
 from tests.transform.test_incremental import CHANGES, change
+from tests.transform.twins import HUGE, TINY, Twins, contents
 from zoho_pipeline.transform.errors import ModelFailed
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.batches.split import grouped
 from zoho_pipeline.transform.run.duckdb_session import OUTSIDE
-from zoho_pipeline.transform.run.transform import TransformReport, transform
+from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 MakeProject = Callable[..., Project]
-HUGE, TINY = 10**15, 1
-"""Budgets in bytes: everything in one batch, and each channel in its own."""
-
-
-def contents(published: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every cell of a published file, without the time of the publication."""
-    import duckdb
-
-    with duckdb.connect(str(published), read_only=True) as connection:
-        names = connection.execute(
-            "select table_schema || '.' || table_name from information_schema.tables where table_name <> 'publication'"
-        ).fetchall()
-        found = {}
-        for (name,) in names:
-            cursor = connection.execute(f"select * from {name} order by all")
-            found[name] = [tuple(column[:2] for column in cursor.description), *cursor.fetchall()]
-        return found
-
-
-def told(report: TransformReport) -> dict[str, Any]:
-    """A report without times, and without the models whose rows belong to no channel."""
-    return {
-        "checks": report.checks,
-        "channels": report.channels,
-        "unchanged": report.unchanged,
-        "removed": report.removed,
-        "held_back": report.held_back,
-        "published": report.published,
-    }
-
-
-class Twins:
-    """Copies of one home, each with a budget of its own."""
-
-    def __init__(self, home: Path, *budgets: int) -> None:
-        self.home, self.budgets = home, budgets
-
-    def run(self, **options: Any) -> tuple[TransformReport, int]:
-        """Transform the copies, compare all that they published, and return the last report and its batches."""
-        outcomes = []
-        for budget in self.budgets:
-            copy = self.home.with_name(f"{self.home.name}-{budget}")
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(self.home, copy, copy_function=shutil.copy2)
-            warehouse = DuckDBWarehouse.from_url(f"duckdb:///{copy}/warehouse.duckdb", transform_memory=budget)
-            built: Counter[str] = Counter()
-            try:
-                report = transform(warehouse, build_at=NOON, on_model=lambda m, b=built: b.update([m.name]), **options)
-            except ModelFailed as error:
-                outcomes.append((str(error).replace(str(copy), ""), None, None, built))
-                continue
-            outcomes.append((told(report), contents(warehouse.published_path), report, built))
-            assert not list(copy.glob("*.draft*"))
-            assert not [path for path in (copy / "tmp").glob("*") if path.suffix != ".lock"]
-        for outcome in outcomes[1:]:
-            assert outcome[:2] == outcomes[0][:2]
-        shutil.rmtree(self.home)
-        shutil.copytree(copy, self.home, copy_function=shutil.copy2)
-        return outcomes[-1][2], max(outcomes[-1][3].values(), default=0)
 
 
 @pytest.fixture
@@ -173,6 +114,14 @@ def test_an_odd_channel_costs_only_itself(home: Path, raw: Raw, project: MakePro
         assert report.held_back.keys() == {"b", "e"}
         failed = {check.name: (check.failures, check.channels) for check in report.checks if not check.passed}
         assert failed == {"unique_combination_of_columns_lead_channel_id_id": (1, ("e",))}
+
+
+def test_check_counts_are_those_of_all_batches(home: Path, raw: Raw, project: MakeProject) -> None:
+    for channel in "aab":
+        raw.run("insert into zoho_raw.leads values (?, null, '1', 'web', ?)", channel, raw.stamp())
+    report, _ = Twins(home, HUGE, OUTSIDE + 250_000, TINY).run(project=project())
+    failed = {check.name: (check.failures, check.channels) for check in report.checks if not check.passed}
+    assert failed["not_null_lead_id"] == (3, ("a", "b"))
 
 
 def test_channels_that_all_break_a_model_show_a_wrong_model(home: Path, raw: Raw, project: MakeProject) -> None:

@@ -141,16 +141,15 @@ def test_a_channel_of_a_later_batch_that_breaks_a_mart_is_held_back(home: Path, 
     Twins(home, HUGE, TINY).run(project=project())
     before = contents(home / "warehouse.published.duckdb")
     wrong = """
-        select channel_id, id, amount, source from stg_leads
-        union all select channel_id, id, amount, (select source from stg_leads where channel_id = 'd') from stg_leads
+        select channel_id, id, amount, coalesce((select source from stg_leads where channel_id = 'd'), source) as source
+        from stg_leads
     """  # two rows for one value
     warehouse = DuckDBWarehouse.from_url(f"duckdb:///{home}/warehouse.duckdb", transform_memory=TINY)
     report = transform(warehouse, project=project({"marts/lead.sql": wrong}), full=True)
     assert report.held_back.keys() == {"d"}
     after = contents(home / "warehouse.published.duckdb")
     kept = f"{MARTS_SCHEMA}.lead"
-    rows = Counter(row[0] for row in after[kept][1:])
-    assert rows == {channel: 2 if channel == "d" else 4 for channel in "abcdef"}
+    assert Counter(row[0] for row in after[kept][1:]) == dict.fromkeys("abcdef", 2)
     assert [row for row in before[kept] if row[0] == "d"] == [row for row in after[kept] if row[0] == "d"]
 
 

@@ -56,7 +56,7 @@ def measure() -> Iterator[Figure]:
 
 def _batches(url: str) -> Iterator[Figure]:
     """The same full rebuild within a budget, and in one batch because the budget is huge."""
-    channels, leads, megabytes = map(int, os.environ.get("BENCH_BATCHES", "1000x100x850").split("x"))
+    channels, leads, megabytes = map(int, os.environ.get("BENCH_BATCHES", "2000x100x1300").split("x"))
     budget = megabytes * 1_000_000
     _filled(url, channels, leads)
     once, batches = _once(url, 10**15), _once(url, budget)

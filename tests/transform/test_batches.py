@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.params import choice
-from tests.transform.conftest import NOON, Raw, write_project
+from tests.transform.conftest import NOON, PROJECT, Raw, write_project
 from tests.transform.test_incremental import CHANGES, change
 from tests.transform.twins import HUGE, TINY, Twins, contents
 from zoho_pipeline.transform.errors import ModelFailed
@@ -151,6 +151,18 @@ def test_a_channel_of_a_later_batch_that_breaks_a_mart_is_held_back(home: Path, 
     kept = f"{MARTS_SCHEMA}.lead"
     assert Counter(row[0] for row in after[kept][1:]) == dict.fromkeys("abcdef", 2)
     assert [row for row in before[kept] if row[0] == "d"] == [row for row in after[kept] if row[0] == "d"]
+
+
+def test_a_batch_that_fails_late_leaves_no_row_twice(home: Path, raw: Raw, project: MakeProject) -> None:
+    """The rows of `lead` are written, also those of the other channel of the batch, when `insight` breaks."""
+    raw.lead("d", "3", amount="99999.00")
+    insight = PROJECT["marts/insight.sql"].replace("sum(amount)", "cast(sum(amount) as decimal(5, 2))")
+    models = project({"marts/insight.sql": insight})
+    for options in ({"full": True}, {"channels": ["c", "d"], "full": True}):
+        report, _ = Twins(home, HUGE, OUTSIDE + 250_000, TINY).run(project=models, **options)
+        assert report.held_back.keys() == {"d"}
+        lead = contents(home / "warehouse.published.duckdb")[f"{MARTS_SCHEMA}.lead"]
+        assert Counter(row[0] for row in lead[1:]) == dict.fromkeys("abcef", 2)
 
 
 KILLED = """

@@ -34,7 +34,7 @@ MUTANTS = {
         "failures=other.failures",
     ),
 }
-TESTS = ["full_rebuild", "few_changed", "odd_channel", "later_batch", "check_counts"]
+TESTS = ["full_rebuild", "few_changed", "odd_channel", "later_batch", "check_counts", "fails_late"]
 
 
 @pytest.mark.long

@@ -160,7 +160,8 @@ class DuckDBEngine:
             self._open_draft()
             self._marts_are_new = True
         if most or in_batches:
-            self._kept = FileMarts(self.connection, "draft" if most else attach_batches(self.connection))
+            catalog = "draft" if most else attach_batches(self.connection)
+            self._kept = FileMarts(self.connection, catalog, in_batches)
 
     def statement(self, model: Model) -> str:
         select = self.model_sql(model)

@@ -20,6 +20,7 @@ class FileMarts:
 
     connection: Connection
     catalog: str
+    in_batches: bool
     _made: set[str] = field(default_factory=set)
     """The marts that have a table, with the rows of earlier batches or of this one."""
     _starts: dict[str, int | None] = field(default_factory=dict)
@@ -68,7 +69,8 @@ class FileMarts:
         for name in self._starts:
             self._show_all(name)
         self._starts.clear()
-        self.connection.execute(f"checkpoint {self.catalog}")  # else the last rows of each mart stay in memory
+        if self.in_batches:
+            self.connection.execute(f"checkpoint {self.catalog}")  # else the last rows of each mart stay in memory
 
     def _show_all(self, name: str) -> None:
         self.connection.execute(f"drop view if exists temp.main.{quoted(name)}")

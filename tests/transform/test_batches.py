@@ -165,6 +165,15 @@ def test_a_batch_that_fails_late_leaves_no_row_twice(home: Path, raw: Raw, proje
         assert Counter(row[0] for row in lead[1:]) == dict.fromkeys("abcef", 2)
 
 
+@pytest.mark.long
+def test_a_channel_that_is_larger_than_the_budget_is_built_alone(home: Path, raw: Raw, project: MakeProject) -> None:
+    """Its rows take more than DuckDB's smallest limit, so they are spilled."""
+    texts = "repeat(md5(cast(i as varchar)), 6)"
+    raw.run(f"insert into zoho_raw.leads select 'c', 'x' || i, '1', {texts}, now() from range(700000) as rows(i)")
+    report, batches = Twins(home, HUGE, OUTSIDE + 600_000).run(project=project())
+    assert (report.held_back, batches) == ({}, 3)
+
+
 KILLED = """
 import json, os, signal, sys
 from pathlib import Path

@@ -4,9 +4,15 @@ Plain SQL has no checks, no fingerprints, no order of rows and no publishing, so
 Both begin with the same raw tables and end with the marts on disk. On DuckDB, the files have the same format, and the
 sessions the same settings (compression, memory). Seconds are CPU seconds.
 BENCH_WORLD=20x2000 uses less data: 20 channels with 2,000 leads each.
+
+Then a full rebuild of many channels in batches is compared with one in one batch, each in a process of its own:
+BENCH_BATCHES=5000x100x2000 has 5,000 channels with 100 leads each, and a budget of 2,000 MB.
 """
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +28,7 @@ from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 FULL_BAR, ONE_CHANNEL_BAR, GROWTH_BAR = 1.3, 0.05, 1.25
+PEAK_BAR, BATCHES_BAR = 1.0, 1.1
 ROUNDS = 2
 CHANGES = 3
 
@@ -37,12 +44,32 @@ def measure() -> Iterator[Figure]:
         yield from _figures(whole, large, plain, f"DuckDB, {channels} × {leads:,} leads", ONE_CHANNEL_BAR)
         sides = f"{large:.2f} s", f"4 × {small:.2f} s"
         yield Figure("DuckDB: four times the leads, full rebuild", *sides, large / small / 4, GROWTH_BAR)
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _batches(f"duckdb:///{folder}/many.duckdb")
     channels, leads = _world("BENCH_POSTGRES_WORLD", "100x400")
     from tests.postgres import running_postgres
 
     with running_postgres() as url:
         warehouse = _filled(url, channels, leads)
         yield from _figures(warehouse, *_full(warehouse, rounds=1), f"Postgres, {channels} × {leads:,} leads", None)
+
+
+def _batches(url: str) -> Iterator[Figure]:
+    """The same full rebuild within a budget, and in one batch because the budget is huge."""
+    channels, leads, megabytes = map(int, os.environ.get("BENCH_BATCHES", "2000x100x1300").split("x"))
+    budget = megabytes * 1_000_000
+    _filled(url, channels, leads)
+    once, batches = _once(url, 10**15), _once(url, budget)
+    where = f"DuckDB, {channels:,} × {leads:,} leads in {batches['batches']} batches"
+    peaks = f"{batches['peak'] / 1e6:.0f} MB", f"{budget / 1e6:.0f} MB; {once['peak'] / 1e6:.0f} MB in one batch"
+    yield Figure(f"{where}: peak of memory / the budget", *peaks, batches["peak"] / budget, PEAK_BAR)
+    seconds = f"{batches['cpu']:.2f} s", f"{once['cpu']:.2f} s"
+    yield Figure(f"{where}: full rebuild / in one batch", *seconds, batches["cpu"] / once["cpu"], BATCHES_BAR)
+
+
+def _once(url: str, memory: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks._transform_once", url, str(memory)]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def _figures(warehouse: Warehouse, full: float, plain: float, where: str, one_bar: float | None) -> Iterator[Figure]:

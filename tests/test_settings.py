@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from zoho_pipeline.settings import Secret, SettingsError, load_settings
+from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 
 def test_defaults_live_in_the_data_folder_of_the_working_folder() -> None:
@@ -49,6 +51,10 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
         ("ZOHO_PIPELINE_SYNC_LAG", "soon", "a number from 0 to 300"),
         ("ZOHO_PIPELINE_SYNC_LAG", "nan", "a number from 0 to 300"),
         ("ZOHO_PIPELINE_CREDIT_BUDGET", "80", "a number from 0 to 1"),
+        ("ZOHO_PIPELINE_TRANSFORM_MEMORY", "2", "a size from 500MB to 1000GB, such as 2GB"),
+        ("ZOHO_PIPELINE_TRANSFORM_MEMORY", "100MB", "a size from 500MB to 1000GB, such as 2GB"),
+        ("ZOHO_PIPELINE_TRANSFORM_MEMORY", "-2GB", "a size from 500MB to 1000GB, such as 2GB"),
+        ("ZOHO_PIPELINE_TRANSFORM_MEMORY", "2000GB", "a size from 500MB to 1000GB, such as 2GB"),
         ("ZOHO_PIPELINE_ENVIRONMENT", "staging", "production, sandbox, developer"),
         ("ZOHO_PIPELINE_SCHEDULE_TIMEZONE", "Mars/Base", "IANA"),
     ],
@@ -59,6 +65,16 @@ def test_a_bad_value_is_named_with_what_it_takes(name: str, value: str, hint: st
     assert name in str(caught.value)
     assert hint in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "memory"), [("", 2_000_000_000), ("1500MB", 1_500_000_000), (" 0.5 gb ", 500_000_000)]
+)
+def test_the_memory_of_a_transform_reaches_the_warehouse(given: str, memory: int) -> None:
+    settings = load_settings({"ZOHO_PIPELINE_TRANSFORM_MEMORY": given})
+    warehouse = open_warehouse(settings)
+    assert isinstance(warehouse, DuckDBWarehouse)
+    assert (settings.transform_memory, warehouse.transform_memory) == (memory, memory)
 
 
 def test_secrets_of_any_script_are_compared() -> None:

@@ -25,7 +25,7 @@ _OWN = (
     "HOME WAREHOUSE PUBLISHED REGISTRY SECRET_KEY LOG_LEVEL DATA_CENTERS ENVIRONMENT SYNC_LAG CREDIT_BUDGET "
     "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE PUBLIC_URL WEB_SESSION_SECONDS WEB_EMBED_SECONDS WEB_CONNECT_SECONDS "
     "WEBHOOK_RETRIES METRICS TRUSTED_PROXIES PUSH_DEBOUNCE PUSH_SYNC_INTERVAL PUSH_CREDIT_SHARE AGENTS_PII "
-    "FORMS_RETENTION_DAYS FORMS_WINDOW_DAYS"
+    "FORMS_RETENTION_DAYS FORMS_WINDOW_DAYS TRANSFORM_MEMORY"
 )
 _NAME = re.compile(r"(?=.{1,254}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?", re.IGNORECASE)
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -136,6 +136,15 @@ def require_usable_file(url: str) -> None:
     """Refuse the URL of a SQLite or DuckDB file whose path we cannot use. ValueError goes on after the setting."""
     if path := _file_of(url):
         require_usable(path, "sqlite" if url.lower().startswith("sqlite") else "duckdb")
+
+
+def memory_size(text: str, low: int, high: int) -> int:
+    """The bytes of a size such as `2GB` or `1500 MB`. ValueError: it is none, or it is not from `low` to `high` MB."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([MG])B", text, re.IGNORECASE | re.ASCII)
+    size = float(match[1]) * (1_000_000 if match[2].upper() == "M" else 1_000_000_000) if match else 0.0
+    if not low * 1_000_000 <= size <= high * 1_000_000:
+        raise ValueError(f"is {text!r}. It takes a size from {low}MB to {high // 1000}GB, such as 2GB or 1500MB.")
+    return int(size)
 
 
 def is_host(host: str) -> bool:

@@ -19,6 +19,7 @@ from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (
     PREFIX,
     env_file_values,
+    memory_size,
     misspelt_names,
     not_text,
     origin_of,
@@ -65,6 +66,7 @@ class Settings:
         schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
         published: where transforms put the published file of a DuckDB warehouse; None: beside the warehouse.
         forms_retention_days: how long a form's submission is kept that belongs to no lead.
+        transform_memory: the bytes of memory that a transform may use; a DuckDB warehouse is built in batches for it.
         forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
     """
 
@@ -86,6 +88,7 @@ class Settings:
     published: Path | None = None
     forms_retention_days: int = 90
     forms_window_days: int = 90
+    transform_memory: int = 2_000_000_000
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -188,6 +191,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
         forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
         forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
+        transform_memory=_transform_memory(values.get(f"{PREFIX}TRANSFORM_MEMORY")),
     )
 
 
@@ -306,6 +310,11 @@ def _role(value: str | None) -> str | None:
     if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
         raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")
     return name or None
+
+
+def _transform_memory(value: str | None) -> int:
+    with _named("TRANSFORM_MEMORY"):
+        return memory_size((value or "").strip() or "2GB", 500, 1_000_000)
 
 
 def _published(value: str | None, home: Path, warehouse_url: str, registry_url: str) -> Path | None:

@@ -25,10 +25,27 @@ def limit_of(session: TransformConnection) -> str:
     return str(session.fetch(LIMIT)[1][0][0])
 
 
-def test_a_transform_has_three_gigabytes(session: TransformConnection) -> None:
-    default = limit_of(session)
+@pytest.mark.parametrize(
+    ("budget", "limit"), [(2_000_000_000, "1.4 GiB"), (1_000_000_000, "524.5 MiB"), (1, "95.3 MiB"), (10**15, None)]
+)
+def test_the_limit_follows_from_the_budget_and_from_the_machine(budget: int, limit: str | None) -> None:
+    with duckdb.connect() as raw:
+        default = str(raw.execute(LIMIT).fetchall()[0][0])
+        session = TransformConnection(raw, budget=budget)
+        set_up(session)
+        (expected, unit), (got, got_unit) = (limit or default).split(), limit_of(session).split()
+        assert got_unit == unit
+        assert float(got) == pytest.approx(float(expected), abs=0.11)  # it is shown with one decimal, cut off
+
+
+def test_the_next_batch_has_the_limit_again(session: TransformConnection) -> None:
     set_up(session)
-    assert limit_of(session) == ("2.7 GiB" if default.endswith("GiB") and float(default.split()[0]) > 2.8 else default)
+    before = limit_of(session)
+    session.execute("set memory_limit = '20MB'")
+    session.execute(LARGE)
+    assert limit_of(session) != before
+    session.limit_memory()
+    assert limit_of(session) == before
 
 
 @pytest.mark.parametrize("run", [TransformConnection.execute, TransformConnection.fetch])

@@ -26,7 +26,8 @@ class Part:
         columns: name on the page → expression on the columns of the mart.
         where: a condition on the rows; empty: all rows of the channel.
         of_newest_day: only the rows of the newest day that `channel_insight` has.
-        order, most: the order of the rows, and their largest number; None: all.
+        order, most: the order of the rows, and their largest number; None: all. Several rows need an order: a list
+            without one differs between two runs with the same rows.
         counts: the part is one row, with the number of the rows.
         later: columns that the marts of an older version lack. They are null there.
     """
@@ -111,6 +112,7 @@ PARTS: Mapping[str, Part] = {
         _same("dimension_value n_leads n_converted conversion_rate ci_low ci_high display_status"),
         "dimension = 'lead_source' and stage = 'deal' and definition = 'matured_30d'",
         of_newest_day=True,
+        order="dimension_value",
     ),
     "lead_channels": Part(
         "time_to_first_contact",
@@ -124,6 +126,7 @@ PARTS: Mapping[str, Part] = {
         "topic_performance",
         _same("topic n_leads n_converted conversion_rate ci_low ci_high base_rate evidence rest_rate n_topics_tested"),
         of_newest_day=True,
+        order="topic",
         later=("rest_rate", "n_topics_tested"),
     ),
     "first_contact": Part(

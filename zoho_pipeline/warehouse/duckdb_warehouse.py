@@ -28,6 +28,8 @@ from zoho_pipeline.work_folders import TEMPORARY, spill_folder
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
+TRANSFORM_MEMORY = 2_000_000_000
+"""The bytes that a transform may use if nothing else is set."""
 LOAD_MEMORY = "256MB"
 """The memory that DuckDB may use for a load. A load that needs more gets DuckDB's default, 80 % of the machine."""
 
@@ -39,6 +41,7 @@ class DuckDBWarehouse:
         path: the DuckDB file with raw tables.
         published_path: the DuckDB file that people read, replaced as a whole by each transform.
         work: the folder below which sessions spill rows that do not fit into memory.
+        transform_memory: the bytes of memory that the process of a transform may use.
         default_published_path: its place beside the warehouse, where it is unless the settings name another one.
     """
 
@@ -46,11 +49,19 @@ class DuckDBWarehouse:
     publishing_copies: ClassVar[bool] = True
     takes_parquet = True
 
-    def __init__(self, url: str, path: Path, published: Path | None = None, work: Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        path: Path,
+        published: Path | None = None,
+        work: Path | None = None,
+        transform_memory: int = TRANSFORM_MEMORY,
+    ) -> None:
         self.url, self.path = url, path
         self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
         self.published_path = published or self.default_published_path
         self.work = work or path.parent / TEMPORARY
+        self.transform_memory = transform_memory
         self._file = DuckDBFile(path)
         self._published_file = DuckDBFile(self.published_path, published=True)
 
@@ -60,12 +71,19 @@ class DuckDBWarehouse:
         return self._file, self._published_file
 
     @classmethod
-    def from_url(cls, url: str, published: Path | None = None, work: Path | None = None) -> "DuckDBWarehouse":
+    def from_url(
+        cls,
+        url: str,
+        published: Path | None = None,
+        work: Path | None = None,
+        transform_memory: int = TRANSFORM_MEMORY,
+    ) -> "DuckDBWarehouse":
         """The warehouse of `duckdb:///path`; a relative path starts in the working folder.
 
         Args:
             published: the place of the published file; None: beside the warehouse.
             work: the folder for temporary files; None: `tmp` beside the warehouse.
+            transform_memory: the bytes of memory that a transform may use.
         """
         try:
             path = duckdb_path(url)
@@ -73,7 +91,7 @@ class DuckDBWarehouse:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE {error}") from error
         if path is None:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, path, published, work)
+        return cls(url, path, published, work, transform_memory)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"

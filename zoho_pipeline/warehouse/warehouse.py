@@ -126,7 +126,8 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """
     kind = settings.warehouse_url.partition("://")[0]
     if kind == "duckdb":
-        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, settings.home / TEMPORARY)
+        work, memory = settings.home / TEMPORARY, settings.transform_memory
+        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, work, memory)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
     known = (

@@ -16,7 +16,7 @@ from zoho_pipeline.warehouse.connection import SqlError
 
 @dataclass(frozen=True)
 class ModelResult:
-    """A model that was built: the number of rows for the channels of the run, and the seconds it took."""
+    """A model that was built: the number of rows for the channels that were built, and the seconds it took."""
 
     name: str
     layer: str
@@ -47,6 +47,7 @@ class Builder:
     def __init__(self, engine: Engine, project: Project, parameters: Parameters) -> None:
         self.engine, self.project = engine, project
         self._built: list[str] = []
+        self._dropped: set[str] = set()
         self._seeds: set[str] = set()
         self._set_parameters(parameters)
         engine.connection.execute("create temporary table run_channels (channel_id varchar)")
@@ -61,6 +62,7 @@ class Builder:
     def for_channels(self, channels: Iterable[str]) -> None:
         """Drop what was built; the next models are built for these channels."""
         self._forget(0)
+        self.engine.start_batch()
         fill(self.engine, "run_channels", channels)
 
     def build(self, names: Iterable[str], on_model: Callable[[ModelResult], None] | None = None) -> list[ModelResult]:
@@ -90,8 +92,23 @@ class Builder:
     def _forget(self, keep: int) -> None:
         while len(self._built) > keep:
             name = self._built.pop()
-            kind = "view" if self.project.models[name].is_view else "table"
-            self.engine.connection.execute(f"drop {kind} if exists {quoted(name)}")
+            self._dropped.discard(name)  # it may be there again: a block that fails undoes what was dropped in it
+            self.engine.drop(self.project.models[name])
+
+    def drop(self, name: str) -> None:
+        """Drop the table of a model that nothing reads any more. The model counts as built."""
+        if name not in self._dropped:
+            self.engine.drop(self.project.models[name])
+            self._dropped.add(name)
+
+    def keep_marts(self) -> None:
+        """End a batch: drop what was built, except the tables of marts. The next batch adds rows to them."""
+        for name in reversed(self._built):
+            if self.project.models[name].layer != "marts" or self.project.models[name].is_view:
+                self.drop(name)
+        self._built.clear()
+        self._dropped.clear()
+        self.engine.end_batch()
 
     def _build(self, model: Model) -> ModelResult:
         started = time.perf_counter()
@@ -110,8 +127,8 @@ class Builder:
         if model.is_view:
             return self._create_view(model)
         if not model.dictionary:
-            return self.engine.create(_creation(self.engine, model))
-        place, select = self.engine.place(model), self.engine.model_sql(model)
+            return self.engine.create(model)
+        place, select = f"temporary table {quoted(model.name)}", self.engine.model_sql(model)
         return create_dictionary(self.engine.connection, model, place, select)
 
     def _create_view(self, model: Model) -> int:
@@ -143,16 +160,13 @@ class Builder:
         return set()
 
 
-def _creation(engine: Engine, model: Model) -> str:
-    return f"create {engine.place(model)} as {engine.model_sql(model)}"
-
-
 def _nth(engine: Engine, model: Model, error: SqlError) -> int:
     """The number of times that the statement names the word before the position of the error."""
     if error.position is None or error.near is None:
         return 0
-    before = namings(_creation(engine, model)[: error.position], error.near)
-    return len(before) - len(namings(f"create {engine.place(model)}", error.near))
+    statement, select = engine.statement(model), engine.model_sql(model)
+    before = namings(statement[: error.position], error.near)
+    return len(before) - len(namings(statement.removesuffix(select), error.near))
 
 
 def failure(engine: Engine, model: Model, error: SqlError) -> ModelFailed:

@@ -16,7 +16,7 @@ from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.insight_rates import store_insight_rates
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
-from zoho_pipeline.transform.run.duckdb_session import open_session
+from zoho_pipeline.transform.run.duckdb_session import TransformConnection, open_session
 from zoho_pipeline.transform.run.engine import (
     Publication,
     RawColumns,
@@ -28,12 +28,12 @@ from zoho_pipeline.transform.run.engine import (
 )
 from zoho_pipeline.transform.run.publish import GONE, MINE, Publisher
 from zoho_pipeline.transform.run.published_files.catch_up import can_catch_up, catch_up, read_note, write_note
+from zoho_pipeline.transform.run.published_files.file_marts import FileMarts, attach_batches
 from zoho_pipeline.transform.run.published_files.files import STORAGE_VERSION, PublishedFiles
 from zoho_pipeline.warehouse.connection import (
     MARTS_SCHEMA,
     RAW_SCHEMA,
     STATE_SCHEMA,
-    Connection,
     DamagedFile,
     Dialect,
     SqlError,
@@ -60,7 +60,8 @@ def open_duckdb_engine(warehouse: DuckDBWarehouse, raw_columns: RawColumns) -> I
     with files.alone():
         try:
             files.prepare()
-            with open_session(warehouse.files) as connection, warehouse.spilling(connection):
+            budget = warehouse.transform_memory
+            with open_session(warehouse.files, budget) as connection, warehouse.spilling(connection):
                 yield DuckDBEngine(connection, warehouse, files, raw_columns)
         finally:
             with suppress(OSError):  # the next run removes it first
@@ -74,11 +75,17 @@ class DuckDBEngine:
     reads_files_verbatim = True
 
     def __init__(
-        self, connection: Connection, warehouse: DuckDBWarehouse, files: PublishedFiles, raw_columns: RawColumns
+        self,
+        connection: TransformConnection,
+        warehouse: DuckDBWarehouse,
+        files: PublishedFiles,
+        raw_columns: RawColumns,
     ) -> None:
         self.connection, self._warehouse, self._raw_columns = connection, warehouse, raw_columns
+        self.batch_memory: int | None = connection.batch_memory
         self._files, self._final = files, files.final
         self._marts_are_new = False
+        self._kept: FileMarts | None = None
         self._shapes: dict[str, dict[str, str]] = {}
         self._published: dict[str, dict[str, dict[str, str]]] = {}
         self._has_published = self._final.exists()
@@ -136,12 +143,9 @@ class DuckDBEngine:
         return f"{RAW_SCHEMA}.{quoted(table)}"
 
     def model_sql(self, model: Model) -> str:
-        order = in_order(model) if self._is_drafted(model) else ""
+        order = in_order(model) if self._marts_are_new and model.layer == "marts" else ""
         # The bracket is on the first line, so that errors name the lines of the file.
         return f"select * from ({model.body}\n){order}" if order else model.body  # noqa: S608
-
-    def _is_drafted(self, model: Model) -> bool:
-        return self._marts_are_new and model.layer == "marts"
 
     def row_hash(self, alias: str, columns: tuple[DocumentedColumn, ...], rows: int) -> str:
         hashed = columns if rows <= WHOLE_ROWS else time_columns(columns) or columns
@@ -151,19 +155,43 @@ class DuckDBEngine:
         # distinct numbers take half the time of groups of texts; equal hashes of unequal rows only cost a closer look
         return f"count(*) - count(distinct hash({', '.join(map(quoted, columns))}))"
 
-    def start_new_marts(self) -> None:
-        if not self._marts_are_new:  # in an empty draft; models find the marts by their bare names
+    def place_marts(self, *, most: bool, in_batches: bool) -> None:
+        if most:  # in an empty draft
             self._files.remove_standby()  # three files would need more room
             self._open_draft()
-            self.connection.execute(f"set search_path = 'memory.main,draft.{MARTS_SCHEMA}'")
             self._marts_are_new = True
+        if most or in_batches:
+            catalog = "draft" if most else attach_batches(self.connection)
+            self._kept = FileMarts(self.connection, catalog, in_batches)
 
-    def place(self, model: Model) -> str:
-        return f"table {_drafted(model.name)}" if self._is_drafted(model) else f"temporary table {quoted(model.name)}"
+    def statement(self, model: Model) -> str:
+        select = self.model_sql(model)
+        if self._kept and self._kept.has(model):
+            return self._kept.statement(model, select)
+        return f"create temporary table {quoted(model.name)} as {select}"
 
-    def create(self, statement: str) -> int:
+    def create(self, model: Model) -> int:
         self._shapes = {}
+        statement = self.statement(model)
+        if self._kept and self._kept.has(model):
+            return self._kept.create(model, statement)
         return int(self.connection.fetch(statement)[1][0][0])
+
+    def drop(self, model: Model) -> None:
+        self._shapes = {}
+        if self._kept and self._kept.has(model):
+            self._kept.drop(model)
+        else:
+            kind = "view" if model.is_view else "table"
+            self.connection.execute(f"drop {kind} if exists temp.main.{quoted(model.name)}")
+
+    def start_batch(self) -> None:
+        self.connection.limit_memory()
+
+    def end_batch(self) -> None:
+        self._shapes = {}
+        if self._kept:
+            self._kept.end_batch()
 
     def analyze(self, relation: str) -> None:
         """Do nothing: DuckDB keeps its statistics by itself."""
@@ -173,8 +201,8 @@ class DuckDBEngine:
 
     def shape(self, relation: str) -> dict[str, str]:
         if relation not in self._shapes:
-            drafted = self._tables("draft", MARTS_SCHEMA) if self._marts_are_new else {}
-            self._shapes = self._tables("temp", "main") | drafted
+            kept = self._tables(self._kept.catalog, MARTS_SCHEMA) if self._kept else {}
+            self._shapes = self._tables("temp", "main") | kept
         return self._shapes[relation]
 
     def published(self, schema: str) -> dict[str, dict[str, str]]:

@@ -78,6 +78,10 @@ class Engine(Protocol):
     def reads_files_verbatim(self) -> bool:
         """Whether `model_sql` is the text of the file, so that the engine's line numbers are those of the file."""
 
+    @property
+    def batch_memory(self) -> int | None:
+        """The bytes that the tables of one batch of channels may take; None: the run needs no batches."""
+
     def raw(self) -> AbstractContextManager[None]:
         """A block in which raw can be read by `raw_name`."""
 
@@ -97,14 +101,28 @@ class Engine(Protocol):
         None: the engine has none that costs less than counting the rows of each value.
         """
 
-    def start_new_marts(self) -> None:
-        """Called if most channels are rebuilt. An engine that writes new marts may build them in their final place."""
+    def place_marts(self, *, most: bool, in_batches: bool) -> None:
+        """Called once, before the first batch is built.
 
-    def place(self, model: Model) -> str:
-        """What `create` makes for a model: `table <name>` or `temporary table <name>`."""
+        Args:
+            most: most channels are rebuilt. An engine that writes new marts may build them in their final place.
+            in_batches: `end_batch` will be called.
+        """
 
-    def create(self, statement: str) -> int:
-        """Run a `create table … as`; the number of rows it made."""
+    def statement(self, model: Model) -> str:
+        """The statement of `create`."""
+
+    def create(self, model: Model) -> int:
+        """Make the table of a model, or add the rows of this batch to its mart; the number of rows."""
+
+    def drop(self, model: Model) -> None:
+        """Undo `create`: the rows of earlier batches stay."""
+
+    def start_batch(self) -> None:
+        """Called before a batch is built."""
+
+    def end_batch(self) -> None:
+        """The marts keep the rows of the batch, and `create` adds rows to them. All other tables were dropped."""
 
     def analyze(self, relation: str) -> None:
         """Renew the planner's statistics of a table of the run, where the engine needs them."""

@@ -65,6 +65,7 @@ class PostgresEngine:
 
     dialect: ClassVar[Dialect] = "postgres"
     reads_files_verbatim = False
+    batch_memory = None  # the server sorts within work_mem, and its tables go to disk beyond temp_buffers
 
     def __init__(self, connection: Connection, raw_columns: RawColumns, lock_seconds: float = LOCK_SECONDS) -> None:
         self.connection, self._raw_columns = connection, raw_columns
@@ -125,15 +126,25 @@ class PostgresEngine:
     def repeated(self, columns: Sequence[str]) -> str | None:  # noqa: ARG002
         return None  # it sorts for `distinct`, which costs more than groups
 
-    def start_new_marts(self) -> None:
+    def place_marts(self, *, most: bool, in_batches: bool) -> None:
         """Do nothing: replacing a mart by a new one would also drop the views and grants that users put on it."""
 
-    def place(self, model: Model) -> str:
-        return f"temporary table {quoted(model.name)}"
+    def statement(self, model: Model) -> str:
+        return f"create temporary table {quoted(model.name)} as {self.model_sql(model)}"
 
-    def create(self, statement: str) -> int:
+    def create(self, model: Model) -> int:
         self._shapes = {}
-        return self.connection.execute(statement)
+        return self.connection.execute(self.statement(model))
+
+    def drop(self, model: Model) -> None:
+        kind = "view" if model.is_view else "table"
+        self.connection.execute(f"drop {kind} if exists pg_temp.{quoted(model.name)}")
+
+    def start_batch(self) -> None:
+        """Do nothing."""
+
+    def end_batch(self) -> None:
+        """Do nothing: there is one batch."""
 
     def analyze(self, relation: str) -> None:
         self.connection.execute(f"analyze {quoted(relation)}")  # otherwise the planner expects joins of one row

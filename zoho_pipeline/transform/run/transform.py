@@ -7,18 +7,22 @@ says which channels were held back and why.
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from zoho_pipeline.settings import Settings, UsageError
-from zoho_pipeline.transform.errors import ModelFailed, TransformFailed, at
+from zoho_pipeline.transform.errors import TransformFailed, at
 from zoho_pipeline.transform.project.project import Project
+from zoho_pipeline.transform.run.batches.results import Results
+from zoho_pipeline.transform.run.batches.split import split
+from zoho_pipeline.transform.run.batches.upkeep import Upkeep
 from zoho_pipeline.transform.run.build import Builder, DataBroke, ModelResult, Parameters, failure
-from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks, run_checks
+from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks
 from zoho_pipeline.transform.run.engine import Engine, Publication
 from zoho_pipeline.transform.run.fingerprints import fingerprints, stored_fingerprints, stored_marts
 from zoho_pipeline.transform.run.open_engine import open_engine
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 OnModel = Callable[[ModelResult], None]
@@ -153,33 +157,64 @@ class _Run:
     def __init__(self, plan: _Plan, engine: Engine) -> None:
         self.plan, self.engine, self.project = plan, engine, plan.project
         self.builder = Builder(engine, plan.project, plan.parameters)
+        self.results = Results()
         self.held_back: dict[str, str] = {}
         self.raw_channels: set[str] = set()
         self.fingerprints: dict[str, str] = {}
         self.published_fingerprints = stored_fingerprints(engine)
 
     def run(self) -> TransformReport:
-        models: list[ModelResult] = []
-        chosen: set[str] | None = None
+        with ExitStack() as opened:
+            opened.enter_context(self.engine.raw())
+            chosen = self._chosen()
+            if self._nothing_to_do(chosen):
+                return self._report(chosen, published=False)
+            batches = split(self.engine, self.project, chosen)
+            self.engine.place_marts(most=self._most_channels(chosen), in_batches=len(batches) > 1)
+            raw: AbstractContextManager[object] = opened.pop_all()  # the first batch has the rows of the fingerprints
+        for batch in batches:
+            self._build(batch, raw)
+            raw = self.engine.raw()
+        self._require_right_models(chosen)
+        building = chosen - self.held_back.keys()
+        if not building and self._nothing_to_do(building):
+            self.results = Results()
+            return self._report(chosen, published=False)
+        if not self.results.models:  # the marts do not exist yet, and every channel was held back
+            self._build(building, raw)
+        self._hold_back_failed(building)
+        self._publish(building - self.held_back.keys())
+        return self._report(chosen, published=True)
+
+    def _build(self, batch: Collection[str], raw: AbstractContextManager[object]) -> None:
+        """Build and check a batch. The channels whose data break a model are held back, and the others built again."""
+        building = set(batch)
         while True:
             try:
-                with self.engine.raw():
-                    chosen = self._chosen() if chosen is None else chosen
-                    building = chosen - self.held_back.keys()
-                    if self._nothing_to_do(building):
-                        return self._report(chosen, [], [], published=False)
-                    if self._most_channels(building):
-                        self.engine.start_new_marts()
-                    self.builder.for_channels(building)
-                    models = self.builder.build(self._reading_raw(), self.plan.on_model)
-                models += self.builder.build(self.plan.needed, self.plan.on_model)
-                break
+                self._build_at_once(building, raw)
+                return
             except DataBroke as broke:
                 self._hold_back_culprits(building, broke)
-        checks = self._check()
-        self._hold_back_failed(checks, building)
-        self._publish(building - self.held_back.keys())
-        return self._report(chosen, models, checks, published=True)
+            building -= self.held_back.keys()
+            if not building:
+                return
+            raw = self.engine.raw()
+
+    def _build_at_once(self, building: Collection[str], raw: AbstractContextManager[object]) -> None:
+        checks = self.results.checks_left(self.plan.checks, self.project)
+        upkeep = Upkeep(self.builder, checks, self.plan.needed)
+
+        def built(result: ModelResult) -> None:
+            upkeep.built(result)
+            if self.plan.on_model:
+                self.plan.on_model(result)
+
+        with raw:
+            self.builder.for_channels(building)
+            models = self.builder.build(self._reading_raw(), built)
+        models += self.builder.build(self.plan.needed, built)
+        self.results.add(models, upkeep.finish())
+        self.builder.keep_marts()
 
     def _chosen(self) -> set[str]:
         """The channels to build: all of them, or those whose fingerprint differs from the published one."""
@@ -216,27 +251,30 @@ class _Run:
         needed = self.plan.needed
         return self.project.ancestors(m.name for m in self.project.models.values() if m.name in needed and m.raw_tables)
 
-    def _hold_back_culprits(self, building: set[str], broke: DataBroke) -> None:
+    def _hold_back_culprits(self, building: Collection[str], broke: DataBroke) -> None:
         failed = failure(self.engine, broke.model, broke.error)
         with self.engine.raw():
             culprits = self.builder.culprits(sorted(building), broke.model)
-        if not culprits or (culprits == building and len(building) > 1):
-            raise failed from broke.error  # it fails for every channel, so the model is wrong and not the data
-        why = f"{at(failed.path, failed.line)}: {failed.reason}"
-        self.held_back |= dict.fromkeys(culprits, why)
+        if not culprits:
+            raise failed from broke.error
+        failed.__cause__ = broke.error
+        self.results.broke |= dict.fromkeys(culprits, (broke.model.name, failed))
+        self.held_back |= dict.fromkeys(culprits, f"{at(failed.path, failed.line)}: {failed.reason}")
 
-    def _check(self) -> list[CheckResult]:
-        for name in {n for check in self.plan.checks for n in check.reads if n in self.project.seeds}:
-            self.builder.seed(name)
-        try:
-            return run_checks(self.engine, self.plan.checks)
-        except SqlError as error:
-            raise ModelFailed(self.project.root, None, f"a check cannot run: {error}") from error
+    def _require_right_models(self, chosen: Collection[str]) -> None:
+        """ModelFailed: a model fails for every channel that reaches it, so the model is wrong and not the data."""
+        broke = self.results.broke
+        if chosen and set(chosen) <= broke.keys():
+            raw, order = self._reading_raw(), list(self.project.models)
+            last = max((name for name, _ in broke.values()), key=lambda name: (name not in raw, order.index(name)))
+            failures = [failed for name, failed in broke.values() if name == last]
+            if len(failures) > 1:
+                raise failures[0]
 
-    def _hold_back_failed(self, checks: Sequence[CheckResult], building: set[str]) -> None:
-        for check in checks:
+    def _hold_back_failed(self, building: Collection[str]) -> None:
+        for check in self.results.checks.values():
             if not check.passed and check.severity == "error":
-                broken = building if None in check.channels else building & set(check.channels)
+                broken = building if None in check.channels else set(building) & set(check.channels)
                 for channel in broken:
                     self.held_back.setdefault(channel, f"check {check.name} failed")
 
@@ -260,13 +298,11 @@ class _Run:
             )
         )
 
-    def _report(
-        self, chosen: set[str], models: Sequence[ModelResult], checks: Sequence[CheckResult], *, published: bool
-    ) -> TransformReport:
+    def _report(self, chosen: set[str], *, published: bool) -> TransformReport:
         return TransformReport(
             build_at=self.plan.parameters.build_at,
-            models=tuple(models),
-            checks=tuple(checks),
+            models=tuple(self.results.models.values()),
+            checks=tuple(self.results.checks[c.name] for c in self.plan.checks if c.name in self.results.checks),
             channels=tuple(sorted(chosen - self.held_back.keys())),
             unchanged=tuple(sorted(self.raw_channels - chosen)),
             removed=tuple(sorted(self._removed())),

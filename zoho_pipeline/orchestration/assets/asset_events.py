@@ -90,10 +90,14 @@ def _tables_with_new_rows(report: "SyncReport") -> set[str]:
 
 
 def log_synced_check(
-    context: dg.OpExecutionContext, channel_id: str, failure_reason: str | None, duration: Stopwatch
+    context: dg.OpExecutionContext, channel_id: str, failure_reason: str | None, seconds: float, cpu_seconds: float
 ) -> None:
-    """Log check `synced` of one channel: whether its sync completed, why it did not, and how long it took."""
-    numbers = {"seconds": round(duration.seconds, 3), "cpu_seconds": round(duration.cpu_seconds, 3)}
+    """Log check `synced` of one channel: whether its sync completed, why it did not, and how long it took.
+
+    Args:
+        cpu_seconds: of the whole process, since the check of another channel was logged.
+    """
+    numbers = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
     metadata = {"reason": failure_reason or "complete"} | numbers
     log_check_evaluation(context, CHANNELS_KEY, SYNCED, channel_id, failure_reason is None, metadata)
 

@@ -70,8 +70,8 @@ def _is_fresh(sync: SyncContext, reader: ModuleReader, old: ModuleState, new: Mo
     """Whether no stored time is too old."""
     if old.cursor is None or new.cursor is None:
         return False
-    last = sync.channel.last_tried_at
-    is_frequent = last is not None and sync.started_at - last < SELDOM
+    last = sync.channel.modules.get(reader.spec.module)
+    is_frequent = last is None or last.upper_bound is None or sync.window.hi - last.upper_bound < SELDOM
     if is_frequent and old.fields_at != new.fields_at:
         return False
     spread = timedelta(seconds=crc32(sync.channel.id.encode()) % int(SPREAD.total_seconds()))

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.orchestration.assets.asset_events import (
+    committed_together,
     keep_event_log_connection,
     log_materializations,
     log_synced_check,
@@ -156,11 +157,12 @@ class SyncTurns:
         before, self._cpu_at = self._cpu_at, time.process_time()
         if turn.skipped:
             context.log.info("Channel %s %s. It is not synced.", channel_id, turn.skipped)
-        if turn.report is not None:
-            log_materializations(context, turn.report, self._request.tables, all_tables=turn.all_tables)
-        if turn.report is not None or (failure and failure.known):
-            reason = failure.reason if failure else None
-            log_synced_check(context, channel_id, reason, turn.seconds, self._cpu_at - before)
+        with committed_together(context.instance):
+            if turn.report is not None:
+                log_materializations(context, turn.report, self._request.tables, all_tables=turn.all_tables)
+            if turn.report is not None or (failure and failure.known):
+                reason = failure.reason if failure else None
+                log_synced_check(context, channel_id, reason, turn.seconds, self._cpu_at - before)
 
 
 @dataclass

@@ -82,7 +82,8 @@ class Place:
         run_ids = list(self._submit())
         failed = _wait_for(self.instance, run_ids)
         seconds = time.monotonic() - started
-        time.sleep(3)  # until the last process has ended and its CPU time is counted
+        while _has_children(self.code):  # until the last process has ended, and its CPU time is counted
+            time.sleep(0.5)
         return Night(seconds, cpu_of(self.code, children=True) - cpu, failed, began)
 
     def _submit(self) -> Iterator[str]:
@@ -196,6 +197,11 @@ def _prepare(settings: Settings, warehouse: Warehouse, names: list[str], tokens:
                     raise RuntimeError(f"the first sync of {ended.channel_id} is not complete")
     publish(settings, registry, warehouse)
     transform(warehouse)
+
+
+def _has_children(pid: int) -> bool:
+    """Whether processes that this one started have not ended, or were not waited for."""
+    return any(file.read_text().strip() for file in Path(f"/proc/{pid}/task").glob("*/children"))
 
 
 def _wait_for(instance: "DagsterInstance", run_ids: list[str]) -> int:

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError, UnknownChannel, of_channel
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
-from zoho_pipeline.ingest.sync.side_by_side import side_by_side
+from zoho_pipeline.ingest.sync.side_by_side import Ended, side_by_side
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.channel_summaries import channels_synced_since
 from zoho_pipeline.orchestration.services import Services
@@ -101,7 +101,7 @@ def run_batch(
     """Run `task` once per channel, then retry the transient failures after each wait.
 
     Args:
-        at_once: the most channels that are worked on at the same time.
+        at_once: the most channels that are worked on at the same time. With 1, `task` runs in this thread.
         ended: is called after each turn, in this thread.
         stop: is set when the run is interrupted, for the channels that are still worked on.
 
@@ -111,7 +111,8 @@ def run_batch(
     failures: dict[str, ChannelFailure] = {}
 
     def attempt_each(channels: Sequence[str]) -> None:
-        for turn in side_by_side(channels, task, at_once, stop):
+        alone = (Ended(channel, task(channel)) for channel in channels)
+        for turn in alone if at_once == 1 else side_by_side(channels, task, at_once, stop):
             failure = turn.value()
             ended(turn.channel_id, failure)
             if failure is None:

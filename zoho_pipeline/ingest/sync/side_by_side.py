@@ -43,7 +43,6 @@ def side_by_side(
     further channel begins, and the running ones are not waited for.
 
     Args:
-        at_once: with 1, the action runs in the thread of the caller.
         stop: is set when the caller leaves early, so that running actions can end.
     """
     waiting, ended = deque(channel_ids), SimpleQueue[Ended[Result]]()
@@ -56,13 +55,10 @@ def side_by_side(
             except IndexError:
                 return
             try:
-                ended.put(_turn(channel_id, action))
-            except BaseException as error:  # such as KeyboardInterrupt, which a broken off statement becomes
+                ended.put(Ended(channel_id, action(channel_id)))
+            except BaseException as error:  # also KeyboardInterrupt, which a statement that is broken off becomes
                 ended.put(Ended(channel_id, error=error))
 
-    if at_once == 1:
-        yield from (_turn(channel_id, action) for channel_id in channel_ids)
-        return
     is_whole = False
     try:
         for number in range(min(at_once, len(channel_ids))):
@@ -73,13 +69,6 @@ def side_by_side(
     finally:
         if not is_whole:
             stop.set()
-
-
-def _turn(channel_id: str, action: Callable[[str], Result]) -> Ended[Result]:
-    try:
-        return Ended(channel_id, action(channel_id))
-    except Exception as error:
-        return Ended(channel_id, error=error)
 
 
 def _next(ended: "SimpleQueue[Ended[Result]]") -> Ended[Result]:

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 GATHER_SECONDS = 2.0
 """The longest wait of an ending for others: less than half of what a quiet sync waits for Zoho."""
 
+WAIT_SECONDS = 0.25
+"""How often a waiting ending looks whether it is time to write."""
+
 MOST = 25
 """Endings in one transaction. More of them save little, and whoever else needs the warehouse would wait longer."""
 
@@ -69,7 +72,7 @@ class GroupWriter:
             self._changed.notify_all()
             while not own.is_written:
                 if own.is_taken or self._is_writing or not self._is_time():
-                    self._changed.wait(0.1)
+                    self._changed.wait(WAIT_SECONDS)
                     continue
                 group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 for one in group:

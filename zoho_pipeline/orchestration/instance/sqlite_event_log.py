@@ -30,7 +30,7 @@ class EmbeddedEventLog(SqliteEventLogStorage):
         self._transactions: dict[str, Connection] = {}
         self._together: ExitStack | None = None
         super().__init__(base_dir, inst_data)
-        self._db_lock = RLock()  # the thread of `one_commit` takes it again for each event
+        self._db_lock: Any = RLock()  # the thread of `one_commit` takes it again for each event
 
     @classmethod
     def from_config_value(

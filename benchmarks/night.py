@@ -10,10 +10,11 @@ It is left out of a run of all benchmarks, because 5,000 channels take two hours
 
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,13 +79,10 @@ class Place:
 
     def night(self) -> Night:
         """Queue a sync of every channel, in batches, and wait until the runs have ended."""
-        cpu, started, began = cpu_of(self.code, children=True), time.monotonic(), time.time()
+        started, began = time.monotonic(), time.time()
         run_ids = list(self._submit())
-        failed = _wait_for(self.instance, run_ids)
-        seconds = time.monotonic() - started
-        while _has_children(self.code):  # until the last process has ended, and its CPU time is counted
-            time.sleep(0.5)
-        return Night(seconds, cpu_of(self.code, children=True) - cpu, failed, began)
+        failed, cpu = _wait_for(self.instance, run_ids, self.code)
+        return Night(time.monotonic() - started, cpu, failed, began)
 
     def _submit(self) -> Iterator[str]:
         from dagster._cli.job import _create_run
@@ -199,22 +197,34 @@ def _prepare(settings: Settings, warehouse: Warehouse, names: list[str], tokens:
     transform(warehouse)
 
 
-def _has_children(pid: int) -> bool:
-    """Whether processes that this one started have not ended, or were not waited for."""
-    return any(file.read_text().strip() for file in Path(f"/proc/{pid}/task").glob("*/children"))
-
-
-def _wait_for(instance: "DagsterInstance", run_ids: list[str]) -> int:
-    """Wait until these runs have ended; how many of them failed."""
+def _wait_for(instance: "DagsterInstance", run_ids: list[str], code: int) -> tuple[int, float]:
+    """Wait until these runs have ended: how many failed, and the CPU seconds of their processes."""
     import dagster as dg
 
-    began = time.monotonic()
+    began, spent = time.monotonic(), dict[int, float]()
     while time.monotonic() - began < PATIENCE:
+        for pid in _children(code):  # also those of refreshes of the marts
+            with suppress(OSError):
+                spent[pid] = cpu_of(pid)
         runs: list[DagsterRun] = [run for run in map(instance.get_run_by_id, run_ids) if run is not None]
         if all(run.is_finished for run in runs):
-            return sum(run.status != dg.DagsterRunStatus.SUCCESS for run in runs)
+            cpu = sum(spent.get(pid, 0.0) for run_id in run_ids for pid in _processes(instance, run_id))
+            return sum(run.status != dg.DagsterRunStatus.SUCCESS for run in runs), cpu
         time.sleep(0.5)
     raise RuntimeError(f"the runs did not end in {PATIENCE} s")
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started and that run."""
+    return [int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+
+
+def _processes(instance: "DagsterInstance", run_id: str) -> set[int]:
+    """The ids of the processes of a run."""
+    import dagster as dg
+
+    events = instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    return {int(pid) for event in events for pid in re.findall(r"\(pid: (\d+)\)", event.message or "")}
 
 
 def _ends_of_refreshes(instance: "DagsterInstance") -> list[float]:

@@ -81,7 +81,7 @@ class Settings:
     data_centers: Mapping[str, str] = field(default_factory=dict)
     environment: str = "production"
     sync_lag_seconds: float = 5.0
-    channels_at_once: int = 40
+    channels_at_once: int = 50
     credit_budget: float = 0.8
     schedule_timezone: str | None = None
     failure_webhook: Secret | None = None
@@ -184,7 +184,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         data_centers=_data_centers(values.get(f"{PREFIX}DATA_CENTERS") or "{}"),
         environment=choice(values, "ENVIRONMENT", ENVIRONMENTS, "production"),
         sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
-        channels_at_once=whole(values, "CHANNELS_AT_ONCE", 40 if registry_url.startswith("sqlite") else 6, 1, 200),
+        channels_at_once=whole(values, "CHANNELS_AT_ONCE", 50 if registry_url.startswith("sqlite") else 6, 1, 200),
         credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),

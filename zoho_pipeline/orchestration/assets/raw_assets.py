@@ -152,8 +152,9 @@ class SyncTurns:
         return failure
 
     def log(self, channel_id: str, failure: ChannelFailure | None) -> None:
-        """Log the events of a channel whose turn has ended. Its CPU time is that since another turn was logged."""
-        turn, context, cpu = self._ended.pop(channel_id), self._context, time.process_time() - self._cpu_at
+        """Log the events of a channel whose turn has ended. Its CPU time is that of the run since the turn before."""
+        turn, context = self._ended.pop(channel_id), self._context
+        before, self._cpu_at = self._cpu_at, time.process_time()
         if turn.skipped:
             context.log.info("Channel %s %s. It is not synced.", channel_id, turn.skipped)
         with committed_together(context.instance):
@@ -161,8 +162,7 @@ class SyncTurns:
                 log_materializations(context, turn.report, self._request.tables, all_tables=turn.all_tables)
             if turn.report is not None or (failure and failure.known):
                 reason = failure.reason if failure else None
-                log_synced_check(context, channel_id, reason, turn.seconds, cpu)
-        self._cpu_at = time.process_time()  # the events are not the channel's
+                log_synced_check(context, channel_id, reason, turn.seconds, self._cpu_at - before)
 
 
 @dataclass

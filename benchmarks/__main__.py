@@ -33,8 +33,9 @@ def main() -> int:
     """Return the exit code: 0, 1 if a bar does not hold, 2 for an unknown name."""
     known = benchmark_modules()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
-    parser.add_argument("name", nargs="*", help=f"default: all ({', '.join(known)})")
-    wanted = parser.parse_args().name or list(known)
+    parser.add_argument("name", nargs="*", help=f"default: all but those that take hours ({', '.join(known)})")
+    usual = [name for name, module in known.items() if not getattr(module, "ONLY_BY_NAME", False)]
+    wanted = parser.parse_args().name or usual
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"no benchmark is called {unknown[0]}. The benchmarks are: {', '.join(known)}.")
     missed = 0

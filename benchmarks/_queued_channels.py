@@ -102,7 +102,7 @@ def run_queue(home: Path, count: int) -> QueueResult:
                     raise RuntimeError(f"{len(runs)} runs ended in {PATIENCE} s; the logs are in {home}")
             seconds = time.monotonic() - began
             time.sleep(3)  # until the last process has ended and its CPU time is counted
-            spent = _cpu_of(code, children=True), _cpu_of(daemon)
+            spent = cpu_of(code, children=True), cpu_of(daemon)
             attempts = [_attempts(instance, run.run_id) for run in runs]
             requested = [channel for run in runs for channel in _requested(run)]
     return QueueResult(requested, attempts, *spent, seconds)
@@ -129,7 +129,8 @@ def _connect(settings: Settings, tokens: list[str], down: list[str]) -> None:
 def deployed(env: dict[str, str], home: Path, folder: Path) -> Iterator[tuple[int, int]]:
     """Start a code server and a daemon as processes, as `dagster dev` does, and yield their process ids."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ZOHO_", "DAGSTER_"))}
-    port, python = free_port(), [sys.executable, "-W", "ignore", "-m"]
+    port = int(env.get("ZOHO_PIPELINE_CODE_PORT") or free_port())
+    python = [sys.executable, "-W", "ignore", "-m"]
     places = {"DAGSTER_HOME": str(folder), "ZOHO_PIPELINE_CODE_HOST": "127.0.0.1", "ZOHO_PIPELINE_CODE_PORT": str(port)}
     commands = (
         [*python, "dagster", "api", "grpc", "-m", "zoho_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)],
@@ -177,7 +178,7 @@ def _attempts(instance: "DagsterInstance", run_id: str) -> list[Attempt]:
     return found
 
 
-def _cpu_of(pid: int, children: bool = False) -> float:
+def cpu_of(pid: int, children: bool = False) -> float:
     """CPU seconds of a process, or of its children that have ended (the runs are children of the code server)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     own, ended = fields[11:13], fields[13:15]

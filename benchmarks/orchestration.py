@@ -63,7 +63,7 @@ def queue_figures(result: QueueResult) -> Iterator[Figure]:
     sides = f"{len(finished)} complete in {result.seconds:.0f} s", f"{len(others)}"
     yield Figure(f"{count} channels queued, one never answers", *sides, len(finished) / len(others), 1.0, True)
     overtaken = sum(requested != ended for requested, ended in zip(others, finished, strict=False))
-    yield Figure("… that ended in another order than requested", f"{overtaken}", "0", overtaken, 0)
+    yield Figure("… that ended in another order than requested (they are side by side)", f"{overtaken}", "0", overtaken)
     own = (result.run_cpu - result.sync_cpu) / count
     sides = f"{own:.3f} s of CPU per channel", f"0.2 s (its sync: {result.sync_cpu / count:.2f} s)"
     bar = 1.0 if count >= MAX_CHANNELS_PER_RUN else None  # a whole batch shares the start of its process

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from threading import Event, Thread
 
 import dlt
 import duckdb
@@ -375,3 +376,34 @@ def test_no_session_shows_a_progress_bar(tmp_path: Path) -> None:
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
     assert done.stdout == "[True, False, False, False]\n"
+
+
+def test_a_file_that_threads_keep_open_is_given_to_others(tmp_path: Path) -> None:
+    """They use it without a pause. Another process, here another lock, gets its turn all the same."""
+    url = f"duckdb:///{tmp_path}/kept.duckdb"
+    kept, other = DuckDBWarehouse.from_url(url), DuckDBWarehouse.from_url(url)
+    with kept.connect(read_only=False) as connection:
+        connection.execute("create table t (n integer)")
+    done, counts = Event(), [0, 0]
+
+    def use(number: int) -> None:
+        while not done.is_set():
+            with kept.connect(read_only=False) as connection:
+                connection.execute("insert into t values (1)")
+            counts[number] += 1
+
+    with kept.kept_open():
+        threads = [Thread(target=use, args=(number,)) for number in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            with other.connect(timeout=60) as connection:
+                seen = connection.fetch("select count(*) from t")[1][0][0]
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+    with other.connect() as connection:
+        assert connection.fetch("select count(*) from t")[1] == [(sum(counts),)]
+    assert seen <= sum(counts)
+    assert min(counts) > 0

@@ -62,6 +62,8 @@ class Settings:
         data_centers: name → accounts server of data centres that are added to the built-in ones.
         environment: production, sandbox or developer: which kind of Zoho organisation is read.
         sync_lag_seconds: a sync reads up to this many seconds before the time of Zoho's clock.
+        channels_at_once: the channels that one process syncs at the same time. With a registry on Postgres, each
+            holds a session of the server for its lock, so the default is 6 there.
         credit_budget: the share (0 to 1) of the organisation's daily API credits that syncs may use.
         schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
         published: where transforms put the published file of a DuckDB warehouse; None: beside the warehouse.
@@ -81,6 +83,7 @@ class Settings:
     data_centers: Mapping[str, str] = field(default_factory=dict)
     environment: str = "production"
     sync_lag_seconds: float = 5.0
+    channels_at_once: int = 50
     credit_budget: float = 0.8
     schedule_timezone: str | None = None
     failure_webhook: Secret | None = None
@@ -184,6 +187,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         data_centers=_data_centers(values.get(f"{PREFIX}DATA_CENTERS") or "{}"),
         environment=choice(values, "ENVIRONMENT", ENVIRONMENTS, "production"),
         sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
+        channels_at_once=whole(values, "CHANNELS_AT_ONCE", 50 if registry_url.startswith("sqlite") else 6, 1, 200),
         credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),

@@ -1,5 +1,7 @@
 """A batch: every channel has its turn, a transient failure is retried, a permanent one is not."""
 
+import threading
+
 import dagster as dg
 import pytest
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteRepositoryOrigin
@@ -20,9 +22,9 @@ from zoho_pipeline.zoho.errors import BudgetStop, ConnectionFailed, RefreshToken
 BEHAVIOURS = st.sampled_from(["succeeds", "permanent", "transient", "succeeds after 1", "succeeds after 2"])
 
 
-@given(st.lists(BEHAVIOURS, max_size=30), st.integers(0, 3), st.integers(0, 4))
+@given(st.lists(BEHAVIOURS, max_size=30), st.integers(0, 3), st.integers(0, 4), st.sampled_from([1, 4]))
 def test_every_channel_has_a_turn_and_only_transient_failures_are_retried(
-    behaviours: list[str], waits: int, allowed_waits: int
+    behaviours: list[str], waits: int, allowed_waits: int, at_once: int
 ) -> None:
     channels = [f"c{n}" for n in range(len(behaviours))]
     behaviour = dict(zip(channels, behaviours, strict=True))
@@ -45,9 +47,19 @@ def test_every_channel_has_a_turn_and_only_transient_failures_are_retried(
         waited.append(seconds)
         return len(waited) <= allowed_waits  # after that, another run is queued
 
-    failures = run_batch(channels, task, [0.5] * waits, wait)
+    ends: list[tuple[str, ChannelFailure | None]] = []
+
+    def ended(channel: str, failure: ChannelFailure | None) -> None:
+        assert threading.current_thread() is threading.main_thread(), "Dagster's context belongs to this thread"
+        ends.append((channel, failure))
+
+    failures = run_batch(channels, task, [0.5] * waits, wait, at_once=at_once, ended=ended)
     retries = min(waits, allowed_waits)
-    assert attempts[: len(channels)] == channels, "no retry starts before every channel had its first turn"
+    first = attempts[: len(channels)]
+    assert sorted(first) == sorted(channels), "no retry starts before every channel had its first turn"
+    assert at_once > 1 or first == channels, "one after another, they keep their order"
+    assert sorted(channel for channel, _ in ends) == sorted(attempts), "each turn is logged"
+    assert list(failures) == [channel for channel in channels if channel in failures], "in the order of the channels"
     needed = {"succeeds": 0, "permanent": 0, "transient": retries, "succeeds after 1": 1, "succeeds after 2": 2}
     for channel in channels:
         assert attempts.count(channel) == 1 + min(retries, needed[behaviour[channel]])

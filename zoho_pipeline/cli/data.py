@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,54 +13,15 @@ from zoho_pipeline import stopping
 from zoho_pipeline.channels.errors import of_channel
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import BUG
-from zoho_pipeline.cli.session import Session
+from zoho_pipeline.cli.session import Session, select_channels
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
-    from zoho_pipeline.channels.registry.model import Channel
     from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
+    from zoho_pipeline.ingest.sync.side_by_side import Ended
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
-
-MOST_NAMED = 5
-"""Channels that one message names."""
-
-
-def select_channels(session: Session, channel_ids: tuple[str, ...]) -> list[str]:
-    """Ids of the given channels, or of every active channel; the channel whose last sync is oldest comes first.
-
-    Raises:
-        UnknownChannel: a given channel is not registered.
-        PipelineError: no id was given, and no channel is active.
-    """
-    from zoho_pipeline.channels.registry.model import longest_waiting_first
-
-    if channel_ids:
-        return [session.registry.get(channel_id).id for channel_id in dict.fromkeys(channel_ids)]
-    channels = longest_waiting_first(session.registry.list())
-    active = [channel.id for channel in channels if channel.status == "active"]
-    if not active:
-        raise PipelineError(_how_to_get_an_active_channel(channels))
-    return active
-
-
-def _how_to_get_an_active_channel(channels: "Sequence[Channel]") -> str:
-    """Why there is none, and what to do: resume, connect again, or register the first one."""
-    cures = {"paused": "zoho-pipeline channels resume", "reconnect_needed": "zoho-pipeline connect"}
-    parts = []
-    for status, cure in cures.items():
-        ids = sorted(channel.id for channel in channels if channel.status == status)
-        if ids:
-            more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-            words = {"paused": "paused", "reconnect_needed": "to be connected again"}[status]
-            parts.append(f"{', '.join(ids[:MOST_NAMED])}{more}: {words} (`{cure} {ids[0]}`)")
-    if parts:
-        return f"there is no active channel. {'; '.join(parts)}."
-    return (
-        "there is no active channel. Register one with `zoho-pipeline connect ID` or "
-        "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
-    )
 
 
 @click.command(short_help="Load what changed in Zoho into the raw tables.")
@@ -70,9 +32,10 @@ def _how_to_get_an_active_channel(channels: "Sequence[Channel]") -> str:
 def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: str) -> None:
     """Load what changed in Zoho into the raw tables.
 
-    Without an ID, it syncs every active channel. The channel whose last sync is oldest comes first. A
-    channel that fails does not stop the others. When a scope or a module is missing, a line on stderr
-    names it, and the other modules are loaded.
+    Without an ID, it syncs every active channel. The channel whose last sync is oldest comes first, and
+    many are read at the same time (ZOHO_PIPELINE_CHANNELS_AT_ONCE). A channel that fails does not stop
+    the others. When a scope or a module is missing, a line on stderr names it, and the other modules are
+    loaded.
 
     \b
     Examples:
@@ -82,12 +45,8 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
     """
     selected = _parse_modules(modules)
     session = Session()
-    reports: list[SyncReport] = []
-
-    def sync_one(channel_id: str) -> None:
-        reports.append(run_sync(session, channel_id, selected, full, show=output == "table"))
-
-    failures = for_each_channel(select_channels(session, channel_ids), sync_one)
+    show = output == "table"
+    reports, failures = run_syncs(session, select_channels(session, channel_ids), selected, full, show=show)
     print_reports(reports, output)
     fail_if_any(failures, reports)
 
@@ -100,30 +59,74 @@ def for_each_channel(channel_ids: Sequence[str], action: Callable[[str], None]) 
     failures = []
     for channel_id in channel_ids:
         stopping.raise_if_requested()
-        try:
-            action(channel_id)
-        except PipelineError as error:
-            stopping.raise_if_requested()
-            failures.append(of_channel(channel_id, str(error)))
-        except Exception as error:
-            stopping.raise_if_requested()
-            log.exception("channel %s: unexpected error", channel_id)
-            failures.append(f"channel {channel_id}: {BUG} ({type(error).__name__}). The log above has its traceback.")
+        if (failure := _failure_of(channel_id, partial(action, channel_id))) is not None:
+            failures.append(failure)
     return failures
 
 
-def run_sync(
-    session: Session, channel_id: str, modules: tuple[str, ...] | None = None, full: bool = False, show: bool = True
-) -> "SyncReport":
-    """Sync one channel with progress bars, and print on stderr what was not loaded."""
-    from zoho_pipeline.cli.progress import sync_progress
-    from zoho_pipeline.ingest.sync.run import sync_channel
+def _failure_of(channel_id: str, action: Callable[[], None]) -> str | None:
+    """The message of the error that ends the action, if one does."""
+    try:
+        action()
+    except PipelineError as error:
+        stopping.raise_if_requested()
+        return of_channel(channel_id, str(error))
+    except Exception as error:
+        stopping.raise_if_requested()
+        log.exception("channel %s: unexpected error", channel_id)
+        return f"channel {channel_id}: {BUG} ({type(error).__name__}). The log above has its traceback."
+    return None
 
-    with sync_progress(channel_id, show=show) as progress:
-        services = (session.settings, session.registry, session.warehouse)
-        report = sync_channel(*services, channel_id, modules=modules, full=full, progress=progress)
-    print_problems(report)
-    return report
+
+def run_syncs(
+    session: Session,
+    channel_ids: Sequence[str],
+    modules: tuple[str, ...] | None = None,
+    full: bool = False,
+    show: bool = True,
+) -> "tuple[list[SyncReport], list[str]]":
+    """Sync channels side by side, with a progress display, and print on stderr what was not loaded.
+
+    Returns:
+        The reports and the messages of the failures, both in the order of the channels.
+    """
+    from zoho_pipeline.cli.progress import syncs_progress
+    from zoho_pipeline.ingest.sync.run import sync_channel
+    from zoho_pipeline.ingest.sync.side_by_side import side_by_side
+    from zoho_pipeline.ingest.sync.sync_group import SyncGroup
+
+    services = (session.settings, session.registry, session.warehouse)
+    group = SyncGroup(session.registry, session.warehouse)
+    reports: dict[str, SyncReport] = {}
+    failures: dict[str, str] = {}
+    with syncs_progress(channel_ids, show=show) as progress, session.warehouse.kept_open():
+
+        def sync_one(channel_id: str) -> "SyncReport":
+            shown = progress.of(channel_id)
+            return sync_channel(
+                *services, channel_id, modules=modules, full=full, progress=shown, stop=group.stop, group=group
+            )
+
+        for ended in side_by_side(channel_ids, sync_one, session.settings.channels_at_once, group.stop):
+            stopping.raise_if_requested()
+            progress.ended()
+
+            def keep(ended: "Ended[SyncReport]" = ended) -> None:
+                reports[ended.channel_id] = ended.value()
+                print_problems(reports[ended.channel_id])
+
+            if (failure := _failure_of(ended.channel_id, keep)) is not None:
+                failures[ended.channel_id] = failure
+    in_order = [reports[channel_id] for channel_id in channel_ids if channel_id in reports]
+    return in_order, [failures[channel_id] for channel_id in channel_ids if channel_id in failures]
+
+
+def run_sync(session: Session, channel_id: str) -> "SyncReport":
+    """`run_syncs` for one channel. PipelineError: it failed."""
+    reports, failures = run_syncs(session, [channel_id])
+    if failures:
+        raise PipelineError(failures[0])
+    return reports[0]
 
 
 def print_problems(report: "SyncReport") -> None:

@@ -4,6 +4,8 @@ SIGTERM."""
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,6 +19,9 @@ from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+SECONDS_TO_END = 0.5
+"""How long the threads of a command may take to end after a signal. Then the process ends without them."""
+
 STOPPED = 128
 """The exit code of a command that a signal stopped is this plus the number of the signal: 130 after Ctrl-C."""
 BUG = "an unexpected error, which is a bug in this program and not in your data"
@@ -50,7 +55,21 @@ class Program(click.Group):
             return run()
         with stopping.stoppable():
             code = _exit_code_of(run)
+            is_stopped = stopping.requested() is not None
+        if is_stopped and _has_threads_after(SECONDS_TO_END):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)  # a thread waits for an answer of Zoho, or an engine works; nothing is lost by that
         sys.exit(code)
+
+
+def _has_threads_after(seconds: float) -> bool:
+    """Whether threads are still running, after they had so many seconds to end."""
+    end = time.monotonic() + seconds
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, end - time.monotonic()))
+    return threading.active_count() > 1
 
 
 def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

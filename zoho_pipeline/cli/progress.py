@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -36,6 +36,42 @@ def sync_progress(channel_id: str, show: bool = True) -> "Iterator[SyncProgress 
     )
     with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
         yield _ProgressBars(bars, channel_id)
+
+
+class SyncsProgress:
+    """What is shown of syncs that run side by side: for one channel its modules, for several how many have ended."""
+
+    def __init__(self, of_one: "SyncProgress | None" = None, bars: "Bars | None" = None, total: int = 0) -> None:
+        self._of_one, self._bars = of_one, bars
+        self._task = bars.add_task("channels", total=total) if bars is not None else None
+
+    def of(self, channel_id: str) -> "SyncProgress | None":  # noqa: ARG002
+        """The progress that the sync of this channel reports to; None: none of a single one is shown."""
+        return self._of_one
+
+    def ended(self) -> None:
+        """One more channel has ended."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task)
+
+
+@contextmanager
+def syncs_progress(channel_ids: Sequence[str], show: bool = True) -> "Iterator[SyncsProgress]":
+    """Show the progress of several channels on stderr during the block. It shows nothing where `sync_progress` does."""
+    if len(channel_ids) == 1:
+        with sync_progress(channel_ids[0], show) as progress:
+            yield SyncsProgress(progress)
+        return
+    if not (show and sys.stderr.isatty()):
+        yield SyncsProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
+        yield SyncsProgress(bars=bars, total=len(channel_ids))
 
 
 class _ProgressBars:

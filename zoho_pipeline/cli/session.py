@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
+
+MOST_NAMED = 5
+"""Channels that one message names."""
 
 
 class Session:
@@ -73,3 +77,39 @@ class Session:
         from zoho_pipeline.ingest.load.channel_tables import publish
 
         publish(self.settings, self.registry, self.warehouse)
+
+
+def select_channels(session: Session, channel_ids: tuple[str, ...]) -> list[str]:
+    """Ids of the given channels, or of every active channel; the channel whose last sync is oldest comes first.
+
+    Raises:
+        UnknownChannel: a given channel is not registered.
+        PipelineError: no id was given, and no channel is active.
+    """
+    from zoho_pipeline.channels.registry.model import longest_waiting_first
+
+    if channel_ids:
+        return [session.registry.get(channel_id).id for channel_id in dict.fromkeys(channel_ids)]
+    channels = longest_waiting_first(session.registry.list())
+    active = [channel.id for channel in channels if channel.status == "active"]
+    if not active:
+        raise PipelineError(_how_to_get_an_active_channel(channels))
+    return active
+
+
+def _how_to_get_an_active_channel(channels: "Sequence[Channel]") -> str:
+    """Why there is none, and what to do: resume, connect again, or register the first one."""
+    cures = {"paused": "zoho-pipeline channels resume", "reconnect_needed": "zoho-pipeline connect"}
+    parts = []
+    for status, cure in cures.items():
+        ids = sorted(channel.id for channel in channels if channel.status == status)
+        if ids:
+            more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+            words = {"paused": "paused", "reconnect_needed": "to be connected again"}[status]
+            parts.append(f"{', '.join(ids[:MOST_NAMED])}{more}: {words} (`{cure} {ids[0]}`)")
+    if parts:
+        return f"there is no active channel. {'; '.join(parts)}."
+    return (
+        "there is no active channel. Register one with `zoho-pipeline connect ID` or "
+        "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
+    )

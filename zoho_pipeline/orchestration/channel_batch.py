@@ -1,4 +1,4 @@
-"""One run works on many channels, and the failure of one channel does not stop the others.
+"""One run works on many channels, at the same time where it syncs them, and a failure stops no other channel.
 
 A channel with a transient failure is retried at the end of the batch, after every other channel had its first turn.
 A channel with a permanent failure (a revoked token, a spent credit budget) is not retried. When other runs are
@@ -10,12 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from threading import Event
 
 import dagster as dg
 from pydantic import Field
 
 from zoho_pipeline.channels.errors import ChannelBusy, ChannelError, LockLost, RegistryError, UnknownChannel, of_channel
 from zoho_pipeline.channels.registry.model import PAUSED, RECONNECT_NEEDED, Channel
+from zoho_pipeline.ingest.sync.side_by_side import Ended, side_by_side
 from zoho_pipeline.logs import redact
 from zoho_pipeline.orchestration.channel_summaries import channels_synced_since
 from zoho_pipeline.orchestration.services import Services
@@ -48,7 +50,10 @@ class ChannelFailure:
 
 
 ChannelTask = Callable[[str], ChannelFailure | None]
-"""Works on the channel with this id, logs the result to Dagster, and returns the failure if there was one."""
+"""Works on the channel with this id, and returns the failure if there was one. Several threads may call it."""
+
+ChannelEnd = Callable[[str, ChannelFailure | None], None]
+"""Logs the end of a turn to Dagster, in the thread of the op: Dagster's context belongs to that thread."""
 
 RetryWait = Callable[[float], bool]
 """Waits this many seconds. Returns False when another run is queued: then there are no further retries."""
@@ -84,30 +89,44 @@ def channels_of_run(context: dg.OpExecutionContext, config: BatchConfig) -> list
 
 
 def run_batch(
-    channels: Sequence[str], task: ChannelTask, retry_waits: Iterable[float], wait: RetryWait
+    channels: Sequence[str],
+    task: ChannelTask,
+    retry_waits: Iterable[float],
+    wait: RetryWait,
+    *,
+    at_once: int = 1,
+    ended: ChannelEnd = lambda _, __: None,
+    stop: Event | None = None,
 ) -> dict[str, ChannelFailure]:
     """Run `task` once per channel, then retry the transient failures after each wait.
 
+    Args:
+        at_once: the most channels that are worked on at the same time. With 1, `task` runs in this thread.
+        ended: is called after each turn, in this thread.
+        stop: is set when the run is interrupted, for the channels that are still worked on.
+
     Returns:
-        Channel id → its last failure, for the channels that did not succeed in the end.
+        Channel id → its last failure, for the channels that did not succeed in the end, in the order of the channels.
     """
     failures: dict[str, ChannelFailure] = {}
-    _attempt_each(channels, task, failures)
+
+    def attempt_each(channels: Sequence[str]) -> None:
+        alone = (Ended(channel, task(channel)) for channel in channels)
+        for turn in alone if at_once == 1 else side_by_side(channels, task, at_once, stop):
+            failure = turn.value()
+            ended(turn.channel_id, failure)
+            if failure is None:
+                failures.pop(turn.channel_id, None)
+            else:
+                failures[turn.channel_id] = failure
+
+    attempt_each(channels)
     for seconds in retry_waits:
         to_retry = [channel for channel in channels if channel in failures and not failures[channel].permanent]
         if not to_retry or not wait(seconds):
             break
-        _attempt_each(to_retry, task, failures)
-    return failures
-
-
-def _attempt_each(channels: Iterable[str], task: ChannelTask, failures: dict[str, ChannelFailure]) -> None:
-    for channel in channels:
-        failure = task(channel)
-        if failure is None:
-            failures.pop(channel, None)
-        else:
-            failures[channel] = failure
+        attempt_each(to_retry)
+    return {channel: failures[channel] for channel in channels if channel in failures}
 
 
 def wait_while_queue_is_empty(context: dg.OpExecutionContext) -> RetryWait:

@@ -10,8 +10,8 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock, local
 
@@ -19,6 +19,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from zoho_pipeline.warehouse.connection import DamagedFile, WarehouseBusy, WarehouseError
+from zoho_pipeline.warehouse.duckdb_kept import KeptOpen
 
 DRAFT = ".rewritten"
 """The end of the name of a file that is being written anew (duckdb_rewrite.py)."""
@@ -59,10 +60,14 @@ class DuckDBFile:
 
     Args:
         published: it is the published file, which a transform can make again, and not the warehouse.
+
+    Attributes:
+        kept: the opening that the threads of this process share, while there is one.
     """
 
     def __init__(self, path: Path, *, published: bool = False) -> None:
         self.path, self._is_published = path, published
+        self.kept: KeptOpen | None = None
         self._what = "published" if published else "warehouse"
 
     def exists(self) -> bool:
@@ -93,9 +98,20 @@ class DuckDBFile:
             finally:
                 depths[key] -= 1
             return
-        lock = FileLock(f"{self.path}.lock", mode=0o600)
+        with ExitStack() as stack:
+            if self.kept is not None:
+                stack.enter_context(self.kept.turn(timeout))
+            else:
+                stack.callback(self.lock(timeout, reading=reading))
+            depths[key] = 1
+            stack.callback(depths.pop, key)
+            yield
+
+    def lock(self, timeout: float, *, reading: bool = False) -> Callable[[], None]:
+        """Lock the file as `hold` does, for any thread, and return how to release it."""
+        lock = FileLock(f"{self.path}.lock", mode=0o600, thread_local=False)
         self.require_lock_file(Path(lock.lock_file))
-        is_locked = is_checked = True
+        release: Callable[[], None] = lock.release
         try:
             with _first_use:
                 # Without a lock file, nobody uses the file. Else it is looked at under the lock: closing it drops the
@@ -114,16 +130,14 @@ class DuckDBFile:
         except OSError as error:
             if not reading or error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise self._unusable(error) from error
-            is_locked = False
-        try:
-            if not is_checked:
+            is_checked, release = True, lambda: None
+        if not is_checked:
+            try:
                 self.require_duckdb()
-            depths[key] = 1
-            yield
-        finally:
-            depths[key] = 0
-            if is_locked:
-                lock.release()
+            except BaseException:
+                release()
+                raise
+        return release
 
     def open(self, *, read_only: bool, timeout: float) -> duckdb.DuckDBPyConnection:
         """Open the file in time zone UTC. Wait while another process (or another thread of this one) has it open.
@@ -137,7 +151,8 @@ class DuckDBFile:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                raw = open_instance(str(self.path), read_only=read_only)
+                # DuckDB opens a file once per process, so a session beside others opens it as they did
+                raw = open_instance(str(self.path), read_only=read_only and self.kept is None)
                 raw.execute("set TimeZone = 'UTC'")
                 return raw
             except (duckdb.IOException, duckdb.ConnectionException) as error:

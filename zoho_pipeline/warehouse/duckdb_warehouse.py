@@ -21,6 +21,7 @@ from zoho_pipeline.warehouse.connection import (
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance, remove_leftovers
+from zoho_pipeline.warehouse.duckdb_kept import KeptOpen
 from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished, open_confined
 from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
 from zoho_pipeline.work_folders import TEMPORARY, spill_folder
@@ -117,6 +118,21 @@ class DuckDBWarehouse:
             yield
 
     @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        file = self._file
+        if file.kept is not None:
+            yield
+            return
+        file.kept = kept = KeptOpen(
+            self.path, file.lock, lambda timeout: file.open(read_only=False, timeout=timeout), self.work
+        )
+        try:
+            yield
+        finally:
+            file.kept = None
+            kept.end()
+
+    @contextmanager
     def lend(self, destination: "Destination[Any, Any]", *, limit_memory: bool = True) -> Iterator[Connection | None]:
         # dlt would open and close the file for each part of a load, and each closing writes the staged rows
         # to disk once more: 4.4 of 28 s for 300,000 leads. So it works in a session that stays open.
@@ -134,6 +150,8 @@ class DuckDBWarehouse:
                     yield connection
                 finally:
                     destination.config_params["credentials"] = by_path
+                    if limit_memory and self._file.kept is not None:
+                        connection.execute("reset memory_limit")  # it is that of all sessions
 
     @contextmanager
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:
@@ -193,6 +211,9 @@ class DuckDBWarehouse:
     @contextmanager
     def spilling(self, connection: Connection, *, reading: bool = False) -> Iterator[None]:
         """Let a session spill into a folder below HOME, which is removed at the end. See `spill_folder`."""
+        if self._file.kept is not None:  # it has a folder for all sessions
+            yield
+            return
         with spill_folder(self.work, reading=reading) as folder:
             path = str(folder or "").replace("'", "''")
             connection.execute(f"set temp_directory = '{path}'")

@@ -4,7 +4,7 @@ import getpass
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, quote_plus
 
@@ -83,6 +83,9 @@ class PostgresWarehouse:
             suffix = self.staging_schema(channel_id).removeprefix(RAW_SCHEMA)
             made.config_params["staging_dataset_name_layout"] = f"%s{suffix}"
         return made
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the server takes any number of sessions
 
     @contextmanager
     def lend(

@@ -66,6 +66,12 @@ class Warehouse(Protocol):
             WarehouseError: the warehouse cannot be reached.
         """
 
+    def kept_open(self) -> AbstractContextManager[None]:
+        """A block of many short sessions, in several threads: they share what is dear to open.
+
+        Other processes still get their turn, after two seconds at the latest.
+        """
+
     def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> AbstractContextManager[Connection]:
         """A session; with `read_only=False` the block is one transaction, rolled back on an exception.
 

@@ -66,6 +66,11 @@ def _named(variables: tuple[str, ...]) -> str:
     return ", ".join(found) or ", ".join(variables)
 
 
+def silent_for(seconds: float) -> httpx.Timeout:
+    """The usual timeouts, with so many seconds without a byte of an answer."""
+    return httpx.Timeout(connect=TIMEOUT.connect, read=seconds, write=TIMEOUT.write, pool=TIMEOUT.pool)
+
+
 def new_http(
     base_url: str = "",
     *,

@@ -20,9 +20,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, QUICK, SyncBench
 from tests.params import choice
+from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.purge import purge_channel
-from zoho_pipeline.settings import PipelineError, load_settings
+from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.ingest.sync.side_by_side import side_by_side
+from zoho_pipeline.ingest.sync.sync_group import SyncGroup
+from zoho_pipeline.settings import PipelineError, Secret, load_settings
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
@@ -45,6 +49,8 @@ class Lives(RuleBasedStateMachine):
     scopes = QUERY_SCOPES
     switches: dict[str, Any] = {}  # noqa: RUF012
     environment: dict[str, str] = {}  # noqa: RUF012
+    neighbours: tuple[str, ...] = ()
+    """Other channels, with orgs of their own, that are synced beside the one of the life."""
 
     @initialize(
         inclusive=st.booleans(), restore=st.booleans(), conversion=st.booleans(), merge_listed=st.booleans(),
@@ -77,14 +83,36 @@ class Lives(RuleBasedStateMachine):
         org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
         self.bench = SyncBench(self.sim, org, loaded, Registry(loaded), open_warehouse(loaded), limits=SMALL)
         self.bench.connect(self.scopes)
+        self.beside = [self.neighbour(name) for name in self.neighbours]
         self.traceless = False
         self.pending: list[Callable[[], None]] = []
 
     def teardown(self) -> None:
         if hasattr(self, "sim"):
             self.sim.stop()
-        if hasattr(self, "bench"):  # its own life, also in a database that other lives used
-            purge_channel(self.bench.warehouse, "acme")
+        for name in ("acme", *self.neighbours) if hasattr(self, "bench") else ():
+            purge_channel(self.bench.warehouse, name)  # its own life, also in a database that other lives used
+
+    def neighbour(self, name: str) -> SyncBench:
+        org = self.sim.add_org(name=name)
+        org.insert_many("Leads", [{"Last_Name": f"{name} {n}"} for n in range(3)])
+        token = org.grant(CLIENT, CLIENT_SECRET, self.scopes)
+        register_from_refresh_token(self.bench.registry, name, Secret(token), data_center="sim")
+        return replace(self.bench, org=org, channel_id=name)
+
+    def sync(self) -> list[SyncReport | BaseException]:
+        """Sync the modules of every channel, side by side if there are several; the life's own comes first."""
+        benches = {bench.channel_id: bench for bench in (self.bench, *self.beside)}
+        if len(benches) == 1:
+            return [self.bench.sync(*MODULES)]
+        group = SyncGroup(self.bench.registry, self.bench.warehouse)
+
+        def one(name: str) -> SyncReport:
+            return benches[name].sync(*MODULES, group=group, stop=group.stop)
+
+        with self.bench.warehouse.kept_open():
+            ends = {end.channel_id: end for end in side_by_side(list(benches), one, len(benches), group.stop)}
+        return [ends[name].error or ends[name].value() for name in benches]
 
     @property
     def org(self) -> Any:
@@ -138,7 +166,7 @@ class Lives(RuleBasedStateMachine):
         changes = (self.edit_one, self.delete_one, self.create_one)
         for turn, call in enumerate(calls):
             self.sim.on_call(call, lambda change=changes[(number + turn) % 3]: change(number), path="/Leads")
-        self.bench.sync(*MODULES)
+        self.sync()
         self.sim.hub.hooks.clear()
         self.check()
 
@@ -211,10 +239,42 @@ class Lives(RuleBasedStateMachine):
             self.bench.reconcile(*MODULES)
             self.traceless = False
         else:
-            report = self.bench.sync(*MODULES)
-            assert report.complete, report
+            for report in self.sync():
+                assert isinstance(report, SyncReport), report
+                assert report.complete, report
+            for bench in self.beside:
+                ledger.assert_equal(bench, "Leads")
         for module in MODULES:
             ledger.assert_equal(self.bench, module)
+
+
+class LivesSideBySide(Lives):
+    """The same beside two other channels, whose leads change too."""
+
+    neighbours = ("beta", "gamma")
+
+    @rule(number=pick)
+    def change_a_neighbour(self, number: int) -> None:
+        org = self.beside[number % len(self.beside)].org
+        ids = list(org.modules["Leads"].rows)
+        if number % 3 == 0 or not ids:
+            org.insert("Leads", {"Last_Name": f"new {number}"})
+        elif number % 3 == 1:
+            org.update("Leads", ids[number % len(ids)], {"Company": f"changed {number}"})
+        else:
+            org.delete("Leads", ids[number % len(ids)])
+
+    @rule(kind=st.sampled_from(FAULTS), after=st.integers(0, 20), times=st.integers(1, 30), number=pick)
+    def sync_all_with_faults(self, kind: str, after: int, times: int, number: int) -> None:
+        """Many faults meet any of the channels, and one changes meanwhile. Nothing is lost in any of them."""
+        self.sim.on_call(after + 1, lambda: self.change_a_neighbour(number), path="/Leads")
+        self.sim.faults.next(times, kind, after=after)
+        self.sync()
+        self.sim.faults.clear()
+        self.sim.hub.hooks.clear()
+        settings = self.bench.settings
+        for bench in (self.bench, *self.beside):
+            bench.settings = replace(settings, credit_budget=settings.credit_budget + 1e-9)
 
 
 class PlainLives(Lives):
@@ -239,7 +299,7 @@ def run(machine: type[Lives], examples: int, steps: int) -> None:
     run_state_machine_as_test(machine, settings=profile)
 
 
-@pytest.mark.parametrize("machine", choice([Lives, PlainLives, JobLives], [Lives, JobLives]))
+@pytest.mark.parametrize("machine", choice([Lives, LivesSideBySide, PlainLives, JobLives], [LivesSideBySide, JobLives]))
 def test_raw_equals_the_ledger_after_each_sync(machine: type[Lives]) -> None:
     run(machine, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "6")))
 
@@ -251,14 +311,14 @@ def part_of_lives(machine: type[Lives], part: int) -> type[Lives]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("machine", [Lives, PlainLives, JobLives])
+@pytest.mark.parametrize("machine", [Lives, LivesSideBySide, PlainLives, JobLives])
 def test_thousands_of_steps(machine: type[Lives], part: int) -> None:
     run(part_of_lives(machine, part), int(os.environ.get("LIVES", "15")), int(os.environ.get("LIVES_STEPS", "25")))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(2))
-@pytest.mark.parametrize("machine", [Lives, JobLives])
+@pytest.mark.parametrize("machine", [Lives, LivesSideBySide, JobLives])
 def test_hundreds_of_steps_on_postgres(machine: type[Lives], part: int, postgres_url: str) -> None:
     class OnPostgres(machine):  # type: ignore[misc, valid-type]
         environment = {"ZOHO_PIPELINE_WAREHOUSE": postgres_url}  # noqa: RUF012

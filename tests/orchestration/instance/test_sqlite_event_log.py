@@ -1,6 +1,8 @@
 """The event log keeps a few connections open and loses no event."""
 
 import dagster as dg
+import pytest
+from dagster._core.events import StepMaterializationData
 
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.orchestration.instance.sqlite_event_log import MAX_OPEN_DATABASES, EmbeddedEventLog
@@ -23,3 +25,41 @@ def test_the_event_log_keeps_few_databases_open_and_loses_nothing(deployment: De
     with dg.DagsterInstance.from_config(str(deployment.settings.home / "dagster")) as other:
         assert {run.run_id for run in other.get_runs()} == set(runs)
         assert other.all_logs(runs[0])
+
+
+def test_events_of_one_commit_become_visible_together(deployment: Deployment) -> None:
+    @dg.job
+    def job() -> None:
+        pass
+
+    instance = deployment.instance
+    run = job.execute_in_process(instance=instance)
+    before, log = len(instance.all_logs(run.run_id)), instance.event_log_storage
+    assert isinstance(log, EmbeddedEventLog)
+
+    def store(name: str) -> None:
+        event = dg.DagsterEvent(
+            event_type_value="ASSET_MATERIALIZATION",
+            job_name="job",
+            event_specific_data=StepMaterializationData(dg.AssetMaterialization(name)),
+        )
+        instance.report_dagster_event(event, run.run_id)
+
+    with dg.DagsterInstance.from_config(str(deployment.settings.home / "dagster")) as other:
+        with log.one_commit():
+            store("first")
+            store("second")
+            assert len(other.all_logs(run.run_id)) == before
+        assert len(other.all_logs(run.run_id)) == before + 2
+        assert other.get_latest_materialization_event(dg.AssetKey("second")) is not None
+
+    def break_off() -> None:
+        with log.one_commit():
+            store("third")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
+    assert len(instance.all_logs(run.run_id)) == before + 2
+    store("fourth")
+    assert len(instance.all_logs(run.run_id)) == before + 3

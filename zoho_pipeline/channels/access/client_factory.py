@@ -42,7 +42,8 @@ def open_client(
         UnknownChannel, UnknownDataCenter: nothing was sent. The client's calls raise what the token source raises.
     """
     known = registry.get(channel if isinstance(channel, str) else channel.id)
-    tokens = StoredTokenSource(registry, known.id, clock=clock)
+    silence = (pacing or Pacing()).silence_seconds
+    tokens = StoredTokenSource(registry, known.id, clock=clock, silence=silence)
     center = DataCenters.with_added(settings.data_centers).get(known.data_center)
     # a data centre of the settings may have moved since: a new token names its address
     api_domain = known.api_domain if known.api_domain in center.api_origins else tokens.current().api_domain

@@ -19,6 +19,7 @@ from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.errors import ConnectionFailed, TokenThrottled
+from zoho_pipeline.zoho.transport import silent_for
 
 LEEWAY = timedelta(seconds=10)
 """A token that ends sooner than this is not used. The leeway is short, because each second of it is a second less
@@ -68,6 +69,7 @@ def request_access_token(
     zoho_now: Callable[[], datetime | None] = lambda: None,
     stored: Callable[[], AccessToken | None] = lambda: None,
     store: Callable[[AccessToken, datetime], None] | None = None,
+    silence: float = 60.0,
 ) -> AccessToken:
     """Request an access token from Zoho, within the budget. The caller holds `refresh_lock`.
 
@@ -76,6 +78,7 @@ def request_access_token(
         zoho_now: Zoho's clock, None where it is unknown.
         stored: a usable token in the registry, if there is one. It is read after the request was counted: a process
             that lost its lock may have stored its token a moment before.
+        silence: the longest time without a byte of the answer, in seconds.
         store: stores the token and the time of the request, before anybody else may send a request.
 
     Raises:
@@ -91,7 +94,7 @@ def request_access_token(
         if (found := stored()) is not None:
             registry.token_budget.refund(number)
             return found
-        with oauth.new_http() as http:
+        with oauth.new_http(timeout=silent_for(silence)) as http:
             token = oauth.refresh(http, data_center, client_id, secret, refresh_token)
         token = in_environment(end_by_clock(token, started), data_center, registry.settings.environment)
         if store is not None:

@@ -29,6 +29,7 @@ class StoredTokenSource:
     Args:
         clock: aware UTC now, which decides when a token is too old and when the budget opens again. None is the
             database's.
+        silence: the seconds that a request waits for a byte of its answer.
 
     Raises (from `current` and `refused`):
         ReconnectNeeded: Zoho refuses the refresh token. The channel's status says so from now on.
@@ -37,7 +38,10 @@ class StoredTokenSource:
         ConnectionFailed and other Retryable: no token came this time.
     """
 
-    def __init__(self, registry: Registry, channel_id: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, registry: Registry, channel_id: str, *, clock: Clock | None = None, silence: float = 60.0
+    ) -> None:
+        self._silence = silence
         self._registry = registry
         self._channel_id = channel_id
         self._clock = clock or DatabaseClock(registry.database)
@@ -119,6 +123,7 @@ class StoredTokenSource:
                 self.zoho_now,
                 partial(self._stored, refused),
                 store,
+                self._silence,
             )
         except ReconnectNeeded as error:
             self._registry.set_reconnect_needed(self._channel_id, str(error))

@@ -4,7 +4,8 @@ Opening the registry creates the database if there is none, brings its tables up
 older key encrypted. Each method is one transaction. Any number of processes may use the registry at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
     read_channel,
+    read_channel_page,
     read_channels,
     read_owners,
     update_channel,
@@ -40,6 +42,7 @@ from zoho_pipeline.channels.registry.model import (
     OrgConnection,
 )
 from zoho_pipeline.channels.registry.platform_tables import purges
+from zoho_pipeline.channels.registry.sync_records import Run
 from zoho_pipeline.channels.registry.token_budget import TokenBudget
 from zoho_pipeline.channels.registry.token_store import TokenStore
 from zoho_pipeline.settings import Secret, Settings
@@ -252,25 +255,32 @@ class Registry:
     def record_syncs(
         self, channel_id: str, parts: Iterable[ModuleSync], *, run_id: str | None = None, whole: bool = False
     ) -> None:
-        """Store the results of all modules of one sync, and the credits they spent, in one transaction.
+        """`record_runs` for one sync of one channel."""
+        self.record_runs({channel_id: Run(run_id, whole, list(parts))})
 
-        The upper bound of a module is kept from complete syncs only. It moves back only if `not_after` shows that it
-        came from a wrong clock.
-
-        Args:
-            run_id: the run in `sync_runs`.
-            whole: the sync read every module. Only such a sync is told as finished, and is in the channel's history.
-        """
-        parts = list(parts)
+    def record_runs(self, runs: Mapping[str, Run]) -> None:
+        """Store the results of one sync per channel, and its credits, in one transaction. Only complete syncs move the
+        upper bound of a module, and back only from a time that `not_after` shows as wrong."""
         with self.database.write() as transaction:
-            channel = read_channel(self.database, transaction, channel_id, lock=True)
-            now = self.database.now_in(transaction)
-            spent = sync_records.write_module_syncs(transaction, channel_id, channel.modules, parts, now)
-            sync_records.write_credits(transaction, channel_id, spent, now)
-            run = sync_records.Run(run_id, whole, parts)
-            if whole:
-                sync_records.write_history(transaction, channel_id, run, now)
-            sync_records.tell_outcome(transaction, channel, run, now)
+            for channel_id, run in sorted(runs.items()):
+                channel = read_channel(self.database, transaction, channel_id, lock=True)
+                now = self.database.now_in(transaction)
+                after = sync_records.statuses(channel.modules, run.parts, now)
+                sync_records.write_module_syncs(transaction, channel_id, after)
+                sync_records.write_credits(transaction, channel_id, run.credits, now)
+                if run.whole:
+                    sync_records.write_history(transaction, channel_id, run, now)
+                sync_records.tell_outcome(transaction, channel, run, now)
+
+    def after_runs(self, runs: Mapping[str, Run]) -> dict[str, Channel]:
+        """The channels as they are once `record_runs` has stored these results. It raises what `get` raises."""
+        now = self.database.now()
+        with self.database.read() as connection:
+            found = read_channel_page(self.database, connection, limit=len(runs), ids=runs.keys())
+        known = {channel.id: channel for channel in found if not channel.is_damaged}
+        known |= {i: self.get(i) for i in runs.keys() - known.keys()}
+        after = {i: {**c.modules, **sync_records.statuses(c.modules, runs[i].parts, now)} for i, c in known.items()}
+        return {i: replace(channel, modules=after[i]) for i, channel in known.items()}
 
     def record_published(self, channel_ids: Iterable[str], built_at: datetime) -> None:
         """Tell that the marts of these channels were published: whoever publishes calls it, right after it.

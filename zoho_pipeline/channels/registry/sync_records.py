@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from zoho_pipeline.channels.database.upsert import insert_or
 from zoho_pipeline.channels.registry import channel_events, tables
 from zoho_pipeline.channels.registry.model import OUTCOMES, Channel, ModuleStatus, ModuleSync
 from zoho_pipeline.channels.registry.platform_tables import sync_requests
@@ -25,6 +26,7 @@ _SPENT_BY_ORG = select(func.sum(tables.credits.c.credits)).where(
     tables.credits.c.spent_at > bindparam("since"),
 )
 _STALE = timedelta(days=2)
+_MODULE_VALUES = [column.name for column in tables.modules.c if not column.primary_key]
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,8 @@ class Run:
         return sum(part.credits for part in self.parts)
 
 
-def write_module_syncs(
-    connection: Connection,
-    channel_id: str,
-    before: Mapping[str, ModuleStatus],
-    parts: Iterable[ModuleSync],
-    now: datetime,
-) -> float:
-    """Store the results of one sync; the sum of the credits it spent.
+def statuses(before: Mapping[str, ModuleStatus], parts: Iterable[ModuleSync], now: datetime) -> dict[str, ModuleStatus]:
+    """The statuses of these modules after one sync.
 
     Args:
         before: the stored results of earlier syncs, by module.
@@ -62,16 +58,26 @@ def write_module_syncs(
     Raises:
         ValueError: an outcome is not one of `model.OUTCOMES`.
     """
-    spent = 0.0
+    found = {}
     for part in parts:
         if part.outcome not in OUTCOMES:
             raise ValueError(f"unknown outcome {part.outcome!r}")
-        values: dict[str, Any] = {"upper_bound": _upper_bound(before.get(part.module), part), "synced_at": now}
-        values |= {"outcome": part.outcome, "detail": part.detail, "route": part.route}
-        values |= {"rows": part.rows, "credits": part.credits}
-        _upsert_module(connection, channel_id, part.module, values)
-        spent += part.credits
-    return spent
+        bound = _upper_bound(before.get(part.module), part)
+        status = ModuleStatus(
+            part.module, bound, part.outcome, part.detail, part.route, part.rows, part.credits, synced_at=now
+        )
+        found[part.module] = status
+    return found
+
+
+def write_module_syncs(connection: Connection, channel_id: str, after: Mapping[str, ModuleStatus]) -> None:
+    """Store the statuses of a channel's modules after one sync, in one statement."""
+    if after:
+        upsert = insert_or(connection, tables.modules)
+        changed = {name: upsert.excluded[name] for name in _MODULE_VALUES}
+        key = [tables.modules.c.channel_id, tables.modules.c.module]
+        rows = [{"channel_id": channel_id, **asdict(status)} for status in after.values()]
+        connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
 
 def write_credits(connection: Connection, channel_id: str, credits: float, now: datetime) -> None:
@@ -150,9 +156,3 @@ def _upper_bound(known: ModuleStatus | None, part: ModuleSync) -> datetime | Non
         bounds = [min(bound, part.not_after) for bound in bounds]
     bounds += [part.upper_bound] if part.upper_bound and part.outcome == "complete" else []
     return max(bounds, default=None)
-
-
-def _upsert_module(connection: Connection, channel_id: str, module: str, values: Mapping[str, Any]) -> None:
-    row = (tables.modules.c.channel_id == channel_id, tables.modules.c.module == module)
-    if connection.execute(update(tables.modules).where(*row).values(values)).rowcount == 0:
-        connection.execute(insert(tables.modules).values(channel_id=channel_id, module=module, **values))

@@ -2,6 +2,9 @@
 
 A run that is killed leaves nothing to resume. Its work folder is removed, and the state comes from the warehouse, where
 a cursor becomes visible only with all rows before it. So an old package can never overwrite newer rows.
+
+The pipeline is restored at the first load, because most syncs of a night load nothing. Threads take turns in dlt: it
+keeps the active pipeline and the schema that it extracts in one place per process.
 """
 
 import logging
@@ -9,6 +12,7 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import dlt
@@ -21,6 +25,7 @@ from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES, RawTable
 from zoho_pipeline.ingest.convert.json_to_arrow import schema_of
 from zoho_pipeline.ingest.load.dlt_source import SOURCE_NAME, explicit_dlt, zoho_crm
+from zoho_pipeline.ingest.raw.stored_state import read_state
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -31,6 +36,9 @@ log = logging.getLogger(__name__)
 LOAD_WORKERS = 4
 LOAD_ATTEMPTS = 3
 
+_turn = RLock()
+"""Held while dlt works. Who holds it may wait for the warehouse, so nobody may wait for it inside of a session."""
+
 
 class LoadFailed(PipelineError):
     """A load failed. Nothing of it is visible, and the cursors did not move."""
@@ -39,7 +47,8 @@ class LoadFailed(PipelineError):
 class Loader:
     """Loads batches of one channel into the warehouse, and keeps the cursors that belong to them.
 
-    `state` is the state of the source in the warehouse: change a copy of it and pass the copy to `load`.
+    `state` is the state of the source in the warehouse: change a copy of it and pass the copy to `load`. `name` is
+    dlt's name of the pipeline.
 
     Args:
         lock: keeps out other loaders of this channel and purpose. Each load first checks that the lock still holds.
@@ -53,17 +62,20 @@ class Loader:
         purpose: str = "zoho_crm",
         lock: HeldLock | None = None,
     ) -> None:
-        explicit_dlt()
         self._lock = lock
         self._warehouse = warehouse
-        self._name = pipeline_name(purpose, channel_id)
-        self._folder = _work_folder(settings.home / DLT / self._name)
+        self.name = pipeline_name(purpose, channel_id)
+        self._parent = settings.home / DLT / self.name
         self._channel_id = channel_id
-        self._pipeline = self._restored()
+        self._folder: WorkFolder | None = None
+        self._pipeline: dlt.Pipeline | None = None
 
     @property
     def state(self) -> dict[str, Any]:
         """A copy of the source's state after the last completed load."""
+        if self._pipeline is None:
+            with self._warehouse.connect() as connection:
+                return read_state(connection, self.name, SOURCE_NAME)
         sources = self._pipeline.state.get("sources") or {}
         return dict(sources.get(SOURCE_NAME) or {})
 
@@ -83,19 +95,38 @@ class Loader:
             LoadFailed: several attempts failed. The package was removed.
         """
         self._ensure_alone()
-        pipeline = self._pipeline
+        with _turn:
+            self._load(tables, state, new)
+        stopping.raise_if_requested()  # dlt ends a load in spite of Ctrl-C, and then forgets it
+
+    def restore(self) -> dlt.Pipeline:
+        """The pipeline, with the state of the warehouse. `load` calls it; the first call costs a third of a second.
+
+        Raises:
+            LoadFailed, WarehouseError: the warehouse or the work folder cannot be used.
+        """
+        with _turn:
+            if self._pipeline is None:
+                self._pipeline = self._restored()
+            return self._pipeline
+
+    def _load(
+        self, tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None, new: Collection[str]
+    ) -> None:
+        pipeline = self.restore()
         try:
             # Postgres loads rows by binary COPY (ADBC), 20 times faster than as SQL; COPY accepts no empty file
             filled = any(part.num_rows for parts in tables.values() for part in parts)
             binary = filled and self._warehouse.takes_parquet
             pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if binary else None)
             pipeline.normalize()
-            self._load_package(tables.keys() - set(new))
+            self._load_package(pipeline, tables.keys() - set(new))
         except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
             stopping.raise_if_requested()
-            self._pipeline = self._restored()
+            self._pipeline = None  # the next load restores it
+            if self._folder is not None:
+                self._folder.clear()
             raise self._failed(error) from error
-        stopping.raise_if_requested()  # dlt ends a load in spite of Ctrl-C, and then forgets it
 
     def ensure_tables(self) -> None:
         """Create the raw tables that do not exist yet, and bring older ones to the columns of the catalogue."""
@@ -109,22 +140,22 @@ class Loader:
                 self.load({table.name: [schema_of(table).empty_table()] for table in missing}, new=names)
             self._warehouse.index_keys({table.name: table.key for table in missing})
 
-    def _load_package(self, staged: Iterable[str]) -> LoadInfo:
+    def _load_package(self, pipeline: dlt.Pipeline, staged: Iterable[str]) -> LoadInfo:
         limit_memory = True
         for attempt in range(1, LOAD_ATTEMPTS + 1):
             try:
                 with self._warehouse.lend(self._destination, limit_memory=limit_memory) as session:
                     # the file is open here: another process with the lock cannot read it before this load ends
                     self._ensure_alone()
-                    info: LoadInfo = self._pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
+                    info: LoadInfo = pipeline.load(workers=LOAD_WORKERS, raise_on_failed_jobs=True)
                     if session is not None:
                         self._drop_staged(session, staged)
-                self._drop_loaded()
+                self._drop_loaded(pipeline)
                 return info
             except PipelineStepFailed as error:
                 stopping.raise_if_requested()
                 # a package whose jobs failed permanently is removed; one that found the file busy is still pending
-                if attempt == LOAD_ATTEMPTS or not self._pipeline.list_normalized_load_packages():
+                if attempt == LOAD_ATTEMPTS or not pipeline.list_normalized_load_packages():
                     raise
                 log.warning(
                     "channel %s: the load met %s. Trying again.", self._channel_id, self._warehouse.hide(_cause(error))
@@ -142,17 +173,21 @@ class Loader:
         for table in tables:
             session.execute(f"truncate {self._warehouse.staging_schema(self._channel_id)}.{table}")
 
-    def _drop_loaded(self) -> None:
+    @staticmethod
+    def _drop_loaded(pipeline: dlt.Pipeline) -> None:
         """Remove the loaded package: a second copy would fill the disk, and a purge would not remove it."""
-        loaded = Path(self._pipeline.working_dir) / "load" / "loaded"
+        loaded = Path(pipeline.working_dir) / "load" / "loaded"
         for package in loaded.iterdir() if loaded.is_dir() else ():
             shutil.rmtree(package, ignore_errors=True)
 
     def _restored(self) -> dlt.Pipeline:
         """A pipeline with an empty work folder and the state of the warehouse."""
+        explicit_dlt()
+        if self._folder is None:
+            self._folder = _work_folder(self._parent)
         try:
             self._folder.clear()
-            pipeline = self._open()
+            pipeline = self._open(self._folder)
             with self._warehouse.lend(self._destination):
                 pipeline.sync_destination()
         except (PipelineStepFailed, OSError) as error:
@@ -165,17 +200,17 @@ class Loader:
         if damaged := self._warehouse.damage(cause):
             return damaged
         if isinstance(error, OSError):
-            return _unusable_folder(self._folder.path, error)
+            return _unusable_folder(self._folder.path if self._folder else self._parent, error)
         return LoadFailed(
             f"channel {self._channel_id}: loading into {self._warehouse.url} failed: "
             f"{self._warehouse.hide(cause).rstrip('.')}. Nothing of this step was kept; the next sync reads it again."
         )
 
-    def _open(self) -> dlt.Pipeline:
+    def _open(self, folder: WorkFolder) -> dlt.Pipeline:
         self._destination = self._warehouse.destination(self._channel_id)
         pipeline: dlt.Pipeline = dlt.pipeline(
-            self._name,
-            pipelines_dir=str(self._folder.path),
+            self.name,
+            pipelines_dir=str(folder.path),
             destination=self._destination,
             dataset_name=RAW_SCHEMA,
         )

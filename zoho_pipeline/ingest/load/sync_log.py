@@ -7,6 +7,7 @@ from typing import Any
 from zoho_pipeline.channels.errors import LockLost
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.channels.registry.sync_records import Run
 from zoho_pipeline.ingest.catalog.tables import SYNC_RUNS
 from zoho_pipeline.ingest.raw.small_tables import insert_rows
 from zoho_pipeline.ingest.report import ModuleReport, Outcome
@@ -16,39 +17,27 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
-def record(
-    registry: Registry,
-    channel_id: str,
-    reports: Iterable[ModuleReport],
-    hi: datetime | None,
-    *,
-    run_id: str | None = None,
-    whole: bool = False,
-) -> None:
-    """Store the result of each module in the registry.
+def run_of(reports: Iterable[ModuleReport], hi: datetime | None, *, run_id: str | None, whole: bool) -> Run:
+    """The results of a sync for the registry.
 
     Args:
         hi: the end of the window; None: nothing was read.
         whole: the sync was to read every module.
     """
-    registry.record_syncs(
-        channel_id,
-        [
-            ModuleSync(
-                report.module,
-                hi if report.outcome == "complete" else None,
-                report.outcome,
-                report.rows,
-                report.credits,
-                report.detail or None,
-                report.route or None,
-                not_after=hi,
-            )
-            for report in reports
-        ],
-        run_id=run_id,
-        whole=whole,
-    )
+    parts = [
+        ModuleSync(
+            report.module,
+            hi if report.outcome == "complete" else None,
+            report.outcome,
+            report.rows,
+            report.credits,
+            report.detail or None,
+            report.route or None,
+            not_after=hi,
+        )
+        for report in reports
+    ]
+    return Run(run_id, whole, parts)
 
 
 def record_failure(
@@ -66,7 +55,7 @@ def record_failure(
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
     if not isinstance(error, LockLost):  # otherwise the status of the channel belongs to another run
-        record(registry, channel_id, reports, None, run_id=run_id, whole=whole)
+        registry.record_runs({channel_id: run_of(reports, None, run_id=run_id, whole=whole)})
     with warehouse.connect(read_only=False) as connection:
         if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # the tables do not exist before the first successful run
             now = registry.database.now()

@@ -4,7 +4,7 @@ These are users, stages, business hours, holidays and the tables from the regist
 second, and an upsert would keep rows that no longer exist.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from zoho_pipeline.ingest.catalog.tables import RawTable
@@ -14,15 +14,23 @@ ROWS_PER_INSERT = 100
 
 
 def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[dict[str, Any]]:
-    """The channel's rows of a table; [] if the table does not exist yet."""
-    if raw.name not in connection.tables(RAW_SCHEMA):
-        return []
-    columns = ", ".join(column.name for column in raw.columns)
-    order = ", ".join(raw.key)
-    return connection.rows(
-        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = ? order by {order}",  # noqa: S608
-        (channel_id,),
+    """The channel's rows of a table."""
+    return rows_of_channels(connection, raw, [channel_id])[channel_id]
+
+
+def rows_of_channels(
+    connection: Connection, raw: RawTable, channel_ids: Collection[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of these channels in a table, by channel, in one query."""
+    found: dict[str, list[dict[str, Any]]] = {channel_id: [] for channel_id in channel_ids}
+    columns, order = ", ".join(column.name for column in raw.columns), ", ".join(raw.key)
+    rows = connection.rows(
+        f"select {columns} from {RAW_SCHEMA}.{raw.name} where channel_id = any(?) order by {order}",  # noqa: S608
+        (sorted(found),),
     )
+    for row in rows:
+        found[row["channel_id"]].append(row)
+    return found
 
 
 def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence[Mapping[str, Any]]) -> bool:
@@ -35,13 +43,16 @@ def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence
     return content(stored) != content(wanted)
 
 
-def replace_rows(connection: Connection, raw: RawTable, channel_id: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Replace the channel's rows of a table if they differ. Returns whether they did. Keys must be unique."""
-    if not differs(raw, stored_rows(connection, raw, channel_id), rows):
-        return False
-    connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = ?", (channel_id,))  # noqa: S608
-    insert_rows(connection, raw, rows)
-    return True
+def replace_all(connection: Connection, raw: RawTable, wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Replace the rows of channels in a table, by channel, where they differ. The keys of each must be unique."""
+    if not wanted:
+        return
+    stored = rows_of_channels(connection, raw, wanted.keys())
+    changed = sorted(channel_id for channel_id, rows in wanted.items() if differs(raw, stored[channel_id], rows))
+    if not changed:
+        return
+    connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = any(?)", (changed,))  # noqa: S608
+    insert_rows(connection, raw, [row for channel_id in changed for row in wanted[channel_id]])
 
 
 def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -138,12 +138,14 @@ def _page(client: ZohoClient, module: str, since: datetime, number: int) -> Page
 
 def _look_for_restored(client: ZohoClient, module: str, found: Deletions, known: Mapping[str, Known]) -> None:
     assert found.since is not None
+    # what has left the bin is not listed either, and would cost a call each night
+    since = max(found.since, _horizon(found.asked_at)) if found.asked_at else found.since
     missing = [
         id_
         for id_, entry in known.items()
         if entry.deletion_type == "recycle"
         and entry.deleted_time is not None
-        and entry.deleted_time >= found.since
+        and entry.deleted_time >= since
         and id_ not in found.listed
     ]
     for id_ in missing[:MOST_GETS] if found.whole else ():

@@ -16,13 +16,15 @@ from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.modules import ModuleSpec
 from zoho_pipeline.ingest.extract.state import ModuleState
+from zoho_pipeline.ingest.finish import quiet
 from zoho_pipeline.ingest.load import commit
 from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.lookup_names import with_named
-from zoho_pipeline.ingest.raw.read_baseline import read_baseline
+from zoho_pipeline.ingest.raw.read_baseline import read_baselines
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
+from zoho_pipeline.ingest.sync.sync_group import Turn
 from zoho_pipeline.ingest.sync.worker_pool import Done, WorkerPool
 from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.errors import (
@@ -42,13 +44,21 @@ MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 """Errors that mean: this connection cannot read the module. The module is skipped."""
 
 
-def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Mapping[str, ReferenceReader]) -> None:
+def read_modules(
+    sync: SyncContext, specs: Sequence[ModuleSpec], references: Mapping[str, ReferenceReader], turn: Turn
+) -> None:
     """Read these modules and reference tables, and load everything except the reference tables.
+
+    Without anything new, it loads nothing (see `quiet`).
+
+    Args:
+        turn: is told how many rows the sync holds.
 
     Raises:
         ClockJumped: Zoho's clock jumped. The last load did not happen.
         LoadFailed, LockLost, SyncStopped: the reading stopped. Earlier loads stay.
     """
+    stored = sync.state
     baselines = _baselines(sync, specs)
     sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
     with WorkerPool(sync.limits, sync.stop) as workers:
@@ -65,6 +75,7 @@ def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Map
                 _end(sync, item, workers, batch)
                 continue
             batch.add(item)
+            turn.holds(batch.rows)
             if batch.is_full(sync.limits):
                 commit.load(sync, batch)
                 batch = LoadBatch()
@@ -72,15 +83,15 @@ def read_modules(sync: SyncContext, specs: Sequence[ModuleSpec], references: Map
         raise sync.fatal  # before the last load, because only the right time shows what was read to its end
     for reader in sync.readers.values():
         reader.client.sleep = sync.client.sleep
-    commit.last_load(sync, batch)
+    if not quiet.is_quiet(sync, stored, batch):
+        commit.last_load(sync, batch)
 
 
 def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Baseline]:
     """Read the stored rows of each module around its cursor."""
     with sync.warehouse.connect() as connection:
         sync.state = with_named(connection, sync.channel.id, sync.state)
-        read = partial(read_baseline, connection, sync.channel.id)
-        return {spec.module: read(spec, sync.state.of(spec.module), sync.window, sync.limits) for spec in specs}
+        return read_baselines(connection, sync.channel.id, specs, sync.state, sync.window, sync.limits)
 
 
 def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleContext:
@@ -108,7 +119,7 @@ def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleRe
 
 
 def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iterable[Checkpoint]:
-    """Read a reference table. It has no checkpoints: `commit.finish` writes it."""
+    """Read a reference table. It has no checkpoints: `finish.ending` writes it."""
     report, client = sync.reports[name], sync.client.metered()
     started = time.monotonic()
     try:

@@ -21,6 +21,7 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_history, lead_history, module_spec
 from zoho_pipeline.ingest.extract.state import ChannelState
+from zoho_pipeline.ingest.finish import ending
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load import commit, lead_changes, sync_log
 from zoho_pipeline.ingest.load.batch import AppendTracker
@@ -33,6 +34,7 @@ from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.ingest.sync.kept_tables import keep_fresh, known_histories
 from zoho_pipeline.ingest.sync.read_modules import MISSING, read_modules
+from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse.connection import WarehouseError
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -56,6 +58,7 @@ def sync_channel(
     limits: SyncLimits | None = None,
     stop: Event | None = None,
     kept_for: timedelta | None = None,
+    group: SyncGroup | None = None,
 ) -> SyncReport:
     """Bring a channel's raw rows up to date with Zoho.
 
@@ -67,6 +70,7 @@ def sync_channel(
             that wait, and a retry later, passes a pacing with fewer attempts.
         stop: another thread sets it to end the sync at its next checkpoint.
         kept_for: reference tables that were read within this time are not read again. None reads all.
+        group: the syncs beside which this one runs. None: it runs alone.
 
     Raises:
         UsageError: a module that has no raw table. ChannelBusy: another sync of this channel runs.
@@ -76,7 +80,7 @@ def sync_channel(
         SyncStopped: `stop` was set. Earlier loads stay.
     """
     options: dict[str, Any] = {"modules": modules, "full": full, "progress": progress, "limits": limits, "stop": stop}
-    options["kept_for"] = kept_for
+    options |= {"kept_for": kept_for, "group": group}
     return _run_channel(settings, registry, warehouse, channel_id, **options)[0]
 
 
@@ -115,8 +119,10 @@ def _run_channel(
     limits: SyncLimits | None = None,
     stop: Event | None = None,
     kept_for: timedelta | None = None,
+    group: SyncGroup | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
     specs, started_at, limits = _specs(modules), registry.database.now(), limits or SyncLimits()
+    group = group or SyncGroup(registry, warehouse)
     waiting = partial(_say_waiting, channel_id, limits.lock_wait)
     with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
         channel = registry.get(channel_id)
@@ -124,7 +130,11 @@ def _run_channel(
             raise PipelineError(
                 f"channel {channel_id} is paused. Resume it with: zoho-pipeline channels resume {channel_id}"
             )
-        with open_client(settings, registry, channel, pacing=limits.pacing) as client:
+        with (
+            group.under_way(),
+            group.turn(is_new=full or channel.last_complete_sync_at is None) as turn,
+            open_client(settings, registry, channel, pacing=limits.pacing) as client,
+        ):
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
             def log_failure(error: PipelineError) -> None:
@@ -134,7 +144,7 @@ def _run_channel(
                     sync_log.record_failure(*logged, whole=modules is None)
 
             try:
-                opened = (settings, registry, warehouse, channel, client, lock)
+                opened = (settings, registry, warehouse, channel, client, lock, group)
                 sync = _start(*opened, progress or Silent(), run_id, started_at, limits)
                 sync.whole, sync.full, sync.reconcile, sync.stop = modules is None, full, reconcile, stop
                 references = dict(REFERENCE_READERS) if modules is None else {}
@@ -142,7 +152,7 @@ def _run_channel(
                     del references[name]
                 if modules is None:
                     specs += _histories(sync) if references else known_histories(sync.state)
-                read_modules(sync, specs, references)
+                read_modules(sync, specs, references, turn)
                 check_counts(sync)
                 commit.name_the_rest(sync)
                 if modules is None and sync.fatal is None and emails.wanted(channel):
@@ -150,11 +160,14 @@ def _run_channel(
             except (ZohoError, LoadFailed, LockLost) as error:
                 log_failure(error)
                 raise
+            turn.end()
             try:
-                return commit.finish(sync), sync.comparisons
-            except LockLost as error:
+                ended = ending.prepare(sync)
+                group.writer.write(ended)
+            except (LockLost, WarehouseError) as error:
                 log_failure(error)
                 raise
+            return ending.conclude(ended), sync.comparisons
 
 
 def _say_waiting(channel_id: str, seconds: float) -> None:
@@ -177,6 +190,7 @@ def _start(
     channel: Channel,
     client: ZohoClient,
     lock: HeldLock,
+    group: SyncGroup,
     progress: SyncProgress,
     run_id: str,
     started_at: datetime,
@@ -188,7 +202,7 @@ def _start(
     channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
     registry.add_credits(channel.id, own.meter.credits)
     loader = Loader(settings, warehouse, channel.id, lock=lock)
-    loader.ensure_tables()
+    group.ensure_tables(loader)
     lead_changes.settle(registry, warehouse, channel)
     state = ChannelState.from_json(loader.state)
     read = [module.read_at for module in state.modules.values() if module.read_at is not None]

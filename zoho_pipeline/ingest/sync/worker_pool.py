@@ -1,16 +1,21 @@
-"""Threads that read, and the bounded queue between them and the thread that loads."""
+"""Threads that read, and the bounded queue between them and the thread that loads.
+
+They are daemons: a call to Zoho cannot be interrupted, and a process that is being stopped must not wait for its
+answer. `concurrent.futures` would join its threads at the end of the process.
+"""
 
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from threading import Event, Semaphore
+from functools import partial
+from threading import Event, Semaphore, Thread
 from types import TracebackType
 from typing import Self
 
+from zoho_pipeline import stopping
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.settings import PipelineError
@@ -54,8 +59,9 @@ class WorkerPool:
     """
 
     def __init__(self, limits: SyncLimits, stop: Event | None = None) -> None:
-        self._stop = stop
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
+        self._stop, self._most = stop, limits.threads
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads: list[Thread] = []
         self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
         self._room = Semaphore(limits.queued_checkpoints)
         self._cancelled = Event()
@@ -68,11 +74,19 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for _ in self._threads:
+            self._work.put(None)
+        for thread in self._threads:
+            while thread.is_alive() and not self._is_stopping(error):
+                thread.join(STOP_POLL_SECONDS)
 
     def start(self, name: str, work: Work) -> None:
         self._open += 1
-        self._pool.submit(copy_context().run, self._run, name, work)
+        self._work.put(partial(copy_context().run, self._run, name, work))
+        if len(self._threads) < self._most:
+            thread = Thread(target=self._serve, name=f"extract {len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def cancel(self) -> None:
         """Let the work stop at its next checkpoint. It ends as interrupted."""
@@ -99,10 +113,16 @@ class WorkerPool:
                 self._room.release()
             yield item
 
+    def _is_stopping(self, error: BaseException | None) -> bool:
+        """Whether the process ends: then nobody waits for an answer of Zoho."""
+        return stopping.requested() is not None or isinstance(error, KeyboardInterrupt)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+
     def _next(self) -> Checkpoint | Done | _Broken:
-        if self._stop is None:
-            return self._queue.get()
-        while not self._stop.is_set():
+        while self._stop is None or not self._stop.is_set():
             with suppress(queue.Empty):
                 return self._queue.get(timeout=STOP_POLL_SECONDS)
         raise SyncStopped("the sync was stopped. Its finished steps are kept, and the next sync does the rest.")

@@ -119,7 +119,9 @@ def _reconcile_task(context: dg.OpExecutionContext, services: Services, tables: 
             log_materializations(context, report.sync, tables, all_tables=False)
             log_matches_zoho_checks(context, report)
         if reports or (failure and failure.known):
-            log_synced_check(context, channel_id, failure.reason if failure else None, duration)
+            log_synced_check(
+                context, channel_id, failure.reason if failure else None, duration.seconds, duration.cpu_seconds
+            )
         return failure
 
     return task

@@ -1,8 +1,8 @@
 """Raw assets: one asset per table of schema `zoho_raw`, partitioned by channel. One sync per channel fills them all."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 from zoho_pipeline.orchestration.assets.asset_events import (
-    Stopwatch,
+    committed_together,
     keep_event_log_connection,
     log_materializations,
     log_synced_check,
@@ -33,11 +33,15 @@ from zoho_pipeline.orchestration.services import Services
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import SyncReport
+    from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 
 SYNC_OP = "zoho_raw"
 FIRST_TURN_ATTEMPTS = 3
-"""Attempts per HTTP call in a channel's first turn of a batch. With all seven, a Zoho that did not answer delayed the
-other channels by 41 s. The channel's next turn comes after theirs and uses all seven."""
+"""Attempts per HTTP call in a channel's first turn of a batch. With all seven, a Zoho that does not answer would keep
+the run from its end, and so the next one in the queue. The channel's next turn comes after those of the others."""
+
+FIRST_TURN_SILENCE = 15.0
+"""The seconds that such an attempt waits for a byte of an answer: three of them take less than a minute."""
 
 
 class SyncConfig(BatchConfig):
@@ -77,8 +81,17 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
             first_turn=set(channels) if shares_its_run else set(),
             keep_side_tables=config.keep_side_tables,
         )
-        task = partial(_sync_channel, op, services, request)
-        failures = run_batch(channels, task, config.retry_waits, wait_while_queue_is_empty(op))
+        turns = SyncTurns(op, services, request)
+        with services.warehouse.kept_open():
+            failures = run_batch(
+                channels,
+                turns.sync,
+                config.retry_waits,
+                wait_while_queue_is_empty(op),
+                at_once=services.settings.channels_at_once,
+                ended=turns.log,
+                stop=turns.group.stop,
+            )
         raise_if_any_failed(op, channels, failures)
         yield from ()
 
@@ -104,31 +117,62 @@ class SyncRequest:
     keep_side_tables: bool = False
 
 
-def _sync_channel(
-    context: dg.OpExecutionContext, services: Services, request: SyncRequest, channel_id: str
-) -> ChannelFailure | None:
-    """Sync one channel and log its events; the task of the batch."""
-    reports: list[SyncReport] = []
-    all_tables = request.by_partition
+class SyncTurns:
+    """The turns of a run's channels: `sync` runs in the threads of the batch, `log` in the thread of the op.
 
-    def sync() -> ChannelFailure | None:
-        nonlocal all_tables
-        channel = services.registry.get(channel_id)
-        if reason := reason_to_skip(channel):
-            context.log.info("Channel %s %s. It is not synced.", channel_id, reason)
-            return None
-        all_tables = all_tables or channel.last_complete_sync_at is None
-        report = _sync(services, channel_id, request)
-        reports.append(report)
-        return sync_failure(report)
+    Attributes:
+        group: what the syncs share.
+    """
 
-    with Stopwatch() as duration:
+    def __init__(self, context: dg.OpExecutionContext, services: Services, request: SyncRequest) -> None:
+        from zoho_pipeline.ingest.sync.sync_group import SyncGroup
+
+        self._context, self._services, self._request = context, services, request
+        self.group = SyncGroup(services.registry, services.warehouse)
+        self._ended: dict[str, _Turn] = {}
+        self._cpu_at = time.process_time()
+
+    def sync(self, channel_id: str) -> ChannelFailure | None:
+        """Sync one channel; the task of the batch."""
+        turn = _Turn(all_tables=self._request.by_partition)
+
+        def sync() -> ChannelFailure | None:
+            channel = self._services.registry.get(channel_id)
+            if (reason := reason_to_skip(channel)) is not None:
+                turn.skipped = reason
+                return None
+            turn.all_tables = turn.all_tables or channel.last_complete_sync_at is None
+            turn.report = _sync(self._services, channel_id, self._request, self.group)
+            return sync_failure(turn.report)
+
+        started = time.monotonic()
         failure = attempt(channel_id, sync)
-    for report in reports:
-        log_materializations(context, report, request.tables, all_tables=all_tables)
-    if reports or (failure and failure.known):
-        log_synced_check(context, channel_id, failure.reason if failure else None, duration)
-    return failure
+        turn.seconds = time.monotonic() - started
+        self._ended[channel_id] = turn
+        return failure
+
+    def log(self, channel_id: str, failure: ChannelFailure | None) -> None:
+        """Log the events of a channel whose turn has ended. Its CPU time is that of the run since the turn before."""
+        turn, context = self._ended.pop(channel_id), self._context
+        before, self._cpu_at = self._cpu_at, time.process_time()
+        if turn.skipped:
+            context.log.info("Channel %s %s. It is not synced.", channel_id, turn.skipped)
+        with committed_together(context.instance):
+            if turn.report is not None:
+                log_materializations(context, turn.report, self._request.tables, all_tables=turn.all_tables)
+            if turn.report is not None or (failure and failure.known):
+                reason = failure.reason if failure else None
+                log_synced_check(context, channel_id, reason, turn.seconds, self._cpu_at - before)
+
+
+@dataclass
+class _Turn:
+    """What one turn of a channel left to be logged."""
+
+    all_tables: bool
+    skipped: str = ""
+    report: "SyncReport | None" = None
+    seconds: float = 0.0
 
 
 def sync_failure(report: "SyncReport") -> ChannelFailure | None:
@@ -143,14 +187,15 @@ def sync_failure(report: "SyncReport") -> ChannelFailure | None:
     return ChannelFailure(reason, permanent=all(m.outcome == "stopped" for m in incomplete))
 
 
-def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncReport":
+def _sync(services: Services, channel_id: str, request: SyncRequest, group: "SyncGroup") -> "SyncReport":
     from zoho_pipeline.ingest.limits import SyncLimits
     from zoho_pipeline.ingest.sync.kept_tables import SIDE_TABLES_KEPT
     from zoho_pipeline.ingest.sync.run import sync_channel
 
     limits = services.limits or SyncLimits()
     if channel_id in request.first_turn:
-        limits = replace(limits, pacing=replace(limits.pacing, attempts=FIRST_TURN_ATTEMPTS))
+        silence = min(FIRST_TURN_SILENCE, limits.pacing.silence_seconds)
+        limits = replace(limits, pacing=replace(limits.pacing, attempts=FIRST_TURN_ATTEMPTS, silence_seconds=silence))
     request.first_turn.discard(channel_id)
     modules = None if _needs_whole_sync(request.tables) else _modules_of(request.tables)
     return sync_channel(
@@ -161,6 +206,8 @@ def _sync(services: Services, channel_id: str, request: SyncRequest) -> "SyncRep
         modules=modules,
         full=request.full,
         limits=limits,
+        stop=group.stop,
+        group=group,
         kept_for=SIDE_TABLES_KEPT if request.keep_side_tables else None,
     )
 

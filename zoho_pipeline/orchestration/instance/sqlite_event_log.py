@@ -1,12 +1,14 @@
 """Dagster's SQLite event log, extended so that it keeps its connections open.
 
 Dagster's own event log creates an engine and a connection twice per event, which costs 12 ms of CPU. A batch of 100
-channels writes 1,500 events: 18 s, three times the start of its process. With open connections an event costs 4 ms.
+channels writes 1,500 events: 18 s, three times the start of its process. With open connections an event costs 4 ms, and
+less if the events of a channel are committed together.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -25,7 +27,10 @@ class EmbeddedEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._columns: set[str] = set()
+        self._transactions: dict[str, Connection] = {}
+        self._together: ExitStack | None = None
         super().__init__(base_dir, inst_data)
+        self._db_lock: Any = RLock()  # the thread of `one_commit` takes it again for each event
 
     @classmethod
     def from_config_value(
@@ -40,8 +45,24 @@ class EmbeddedEventLog(SqliteEventLogStorage):
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
-            with engine.begin() as connection:
-                yield connection
+            if self._together is None:
+                with engine.begin() as connection:
+                    yield connection
+                return
+            if shard not in self._transactions:
+                self._transactions[shard] = self._together.enter_context(engine.begin())
+            yield self._transactions[shard]
+
+    @contextmanager
+    def one_commit(self) -> "Iterator[None]":
+        """The events that are stored in the block become visible together, at its end. An error stores none of them."""
+        with self._db_lock, ExitStack() as stack:
+            self._together = stack
+            try:
+                yield
+            finally:
+                self._together = None
+                self._transactions.clear()
 
     def _has_asset_key_col_on_connection(self, conn: "Connection", column_name: str) -> bool:
         """Remembers a column that exists, because no migration removes one."""

@@ -39,7 +39,7 @@ from zoho_pipeline.zoho.errors import (
     ScopeMissing,
     ZohoError,
 )
-from zoho_pipeline.zoho.transport import BOUNDS, TIMEOUT, Bounds, connection_failed, new_http
+from zoho_pipeline.zoho.transport import BOUNDS, Bounds, connection_failed, new_http, silent_for
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class ZohoClient:
         tokens: gives access tokens.
         limits: the org's limits; None is the smallest edition's, shared with nobody.
         transport: an httpx transport, for tests.
-        timeout: of one connect, read or write, in seconds.
+        timeout: of one connect, read or write, in seconds; None is the product's, with the silence of the pacing.
         sleep, rng: how to wait, and the source of the jitter in [0, 1).
         pacing: tries, waits and deadlines; None is the product's.
         granted: the connection's scopes; None where Zoho did not name them.
@@ -75,7 +75,7 @@ class ZohoClient:
         *,
         limits: OrgLimits | None = None,
         transport: httpx.BaseTransport | None = None,
-        timeout: httpx.Timeout | float = TIMEOUT,
+        timeout: httpx.Timeout | float | None = None,
         sleep: Callable[[float], None] = time.sleep,
         rng: Callable[[], float] = random.random,
         pacing: Pacing | None = None,
@@ -93,6 +93,7 @@ class ZohoClient:
         self._granted, self._lacking, self._on_lacking = granted, set(lacking), on_lacking
         self._rng = rng
         self.pacing = pacing or Pacing()
+        timeout = silent_for(self.pacing.silence_seconds) if timeout is None else timeout
         self._http = new_http(self.api_domain, auth=ZohoAuth(tokens), transport=transport, timeout=timeout)
         self._http.event_hooks["response"].append(self._note)
 

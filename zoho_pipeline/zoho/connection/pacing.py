@@ -14,6 +14,7 @@ class Pacing:
         attempts: tries of a repeatable call, the first included. Seven tries span a minute: the longest time for
             which a short 429 (ten downloads per minute) lasts.
         backoff_first, backoff_most: the wait after the first failed try, which doubles, and its upper bound.
+        silence_seconds: the longest time without a byte of an answer.
         answer_seconds: the longest time that a whole answer may take. A server that sends one byte now and then
             would otherwise never time out.
         answer_bytes: the largest answer after unpacking. A page of 2,000 records with long texts has a few MB.
@@ -32,6 +33,7 @@ class Pacing:
     attempts: int = 7
     backoff_first: float = 1.0
     backoff_most: float = 32.0
+    silence_seconds: float = 60.0
     answer_seconds: float = 300.0
     answer_bytes: int = 64 << 20
     file_bytes: int = 4 << 30

@@ -1,0 +1,95 @@
+"""A DuckDB file that stays open between the sessions of one process, for a batch of many short ones.
+
+To open the file costs 12 ms of CPU, and a session of a quiet sync has a few queries of 1 ms. So the threads of a batch
+share one opening. They take turns, as processes do. After HELD_SECONDS the file is closed for a moment, and it is
+closed as soon as nobody uses it, so that other processes get their turn: a transform, a load, a query of a person.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+import duckdb
+
+from zoho_pipeline.warehouse.connection import WarehouseBusy
+from zoho_pipeline.work_folders import spill_folder
+
+HELD_SECONDS = 2.0
+IDLE_SECONDS = 0.3
+PAUSE_SECONDS = 0.15
+"""Longer than another process waits between two tries of the lock (0.05 s), or of the file (0.1 s)."""
+
+
+class KeptOpen:
+    """The shared opening of a file.
+
+    Args:
+        path: the file.
+        lock: locks the file against other processes and returns how to release it. It takes the seconds to wait.
+        open_file: opens the file to write.
+        work: the folder below which sessions spill rows that do not fit into memory.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lock: Callable[[float], Callable[[], None]],
+        open_file: Callable[[float], duckdb.DuckDBPyConnection],
+        work: Path,
+    ) -> None:
+        self._path, self._lock, self._open_file, self._work = path, lock, open_file, work
+        self._turn, self._ended = Lock(), Event()
+        self._opened = ExitStack()
+        self._is_open, self._opened_at, self._used_at = False, 0.0, 0.0
+        self._closer = Thread(target=self._close_when_idle, name="closes the warehouse", daemon=True)
+        self._closer.start()
+
+    @contextmanager
+    def turn(self, timeout: float) -> Iterator[None]:
+        """Be the only thread of this process that uses the file, and have it open.
+
+        Raises:
+            WarehouseBusy: another thread or process has held it for `timeout` seconds.
+        """
+        if not self._turn.acquire(timeout=timeout):
+            raise WarehouseBusy(f"{self._path} has been in use for {timeout:.0f} s. Let it finish, then try again.")
+        try:
+            if not self._is_open:
+                self._open(timeout)
+            yield
+        finally:
+            self._used_at = time.monotonic()
+            if self._is_open and self._used_at - self._opened_at >= HELD_SECONDS:
+                self._close()
+                self._ended.wait(PAUSE_SECONDS)
+            self._turn.release()
+
+    def end(self) -> None:
+        """Close the file. Nobody takes a turn any more. A thread that has one, after a stop, keeps it."""
+        self._ended.set()
+        if self._turn.acquire(timeout=IDLE_SECONDS):
+            self._close()
+            self._turn.release()
+
+    def _open(self, timeout: float) -> None:
+        with ExitStack() as stack:
+            stack.callback(self._lock(timeout))
+            keeper = self._open_file(timeout)
+            stack.callback(keeper.close)
+            folder = stack.enter_context(spill_folder(self._work))
+            keeper.execute("set temp_directory = '{}'".format(str(folder or "").replace("'", "''")))
+            self._opened = stack.pop_all()
+        self._is_open, self._opened_at = True, time.monotonic()
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._opened.close()
+
+    def _close_when_idle(self) -> None:
+        while not self._ended.wait(IDLE_SECONDS / 2):
+            if self._turn.acquire(blocking=False):
+                if self._is_open and time.monotonic() - self._used_at >= IDLE_SECONDS:
+                    self._close()
+                self._turn.release()

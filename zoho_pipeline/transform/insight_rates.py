@@ -16,7 +16,7 @@ MARTS = frozenset(("channel_insight", "conversion_rate"))
 DIMENSIONS = "dimension in ('all', 'lead_source', 'lead_channel')"
 WHICH = DIMENSIONS + " and (dimension <> 'lead_channel' or (stage = 'deal' and definition = 'matured_30d'))"
 """The rows of one day that go with the insight of this day."""
-ORDER = "stage, definition, dimension, dimension_value"
+ORDER = ("stage", "definition", "dimension", "dimension_value")
 
 
 def select(of: str = "true", shape: str = "") -> str:
@@ -30,7 +30,8 @@ def select(of: str = "true", shape: str = "") -> str:
         "with newest as (select channel_id, max(as_of_date) as as_of_date"  # noqa: S608
         f" from {MARTS_SCHEMA}.channel_insight where {of} group by channel_id)"
         f" select '{shape}' as shape, * from {MARTS_SCHEMA}.conversion_rate"
-        f" semi join newest using (channel_id, as_of_date) where {of} and {WHICH} order by channel_id, {ORDER}"
+        f" semi join newest using (channel_id, as_of_date) where {of} and {WHICH}"
+        f" order by channel_id, {', '.join(ORDER)}"
     )
 
 
@@ -39,9 +40,9 @@ SHAPE = f"{crc32(select().encode()):08x}"
 
 STORED = (
     f"select * exclude (shape) from {STATE_SCHEMA}.{TABLE}"  # noqa: S608
-    f" where channel_id = ? and as_of_date = ? and shape = '{SHAPE}' order by {ORDER}"
+    f" where channel_id = ? and as_of_date = ? and shape = '{SHAPE}'"
 )
-"""The stored rows of a channel and a day. No rows: read the mart."""
+"""The stored rows of a channel and a day, in no order. No rows: read the mart."""
 
 
 def store_insight_rates(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:

@@ -12,7 +12,6 @@ from zoho_pipeline.ingest.convert.csv_to_arrow import csv_to_arrow
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
-from zoho_pipeline.ingest.extract.watermarks import with_proof
 from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint, BulkReader
 from zoho_pipeline.ingest.routes.coql_route import count_changes
 from zoho_pipeline.ingest.routes.window import EVER
@@ -59,7 +58,8 @@ class BulkLoad:
         """
         module, report = self._module, self._module.report
         place = (module.client, module.spec.module, self._plan, module.window, module.limits, module.work)
-        reader = BulkReader(*place, self._resume, since=self._since)
+        early = self._checkpoints.early
+        reader = BulkReader(*place, self._resume, since=self._since, final=early.to if early else None)
         try:
             for texts, done in reader.read():
                 yield self._checkpoint(texts, done, first=reader.first and not reader.resumed)
@@ -73,7 +73,7 @@ class BulkLoad:
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
-        hi = min(reader.checkpoint.hi, module.window.hi)
+        hi = min(reader.checkpoint.final, module.window.hi)
         if (
             reader.resumed
         ):  # its end is from the clock of another sync: nothing is missing below the watermark of that sync
@@ -88,7 +88,7 @@ class BulkLoad:
         module, table = self._module, self._module.spec.table
         converted = csv_to_arrow(table, texts, self._plan.types, channel_id=module.channel_id, synced_at=done.read_at)
         created, changed = (converted.table[name] for name in ("created_time", "modified_time"))
-        end = pa.scalar(done.hi, created.type)
+        end, final = pa.scalar(done.hi, created.type), pa.scalar(done.final, created.type)
         # as `RowFilter.born_later`: what was changed before the end counts, whenever it says that it was created
         kept = pc.or_(pc.fill_null(pc.less(created, end), True), pc.fill_null(pc.less(changed, end), False))
         rows = converted.table.filter(kept)
@@ -98,20 +98,21 @@ class BulkLoad:
         self._rows.note_created(pc.max(created).as_py())
         if self._below is not None:  # also where it is not asked below: a sync that resumes this one will ask
             # a Modified_Time that is no time counts as below: the other values of the record are good
-            below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), True))
+            below = converted.table["id"].filter(pc.fill_null(pc.less(changed, final), True))
             self._ids += below.chunks if self._is_counted else []
             self._below += len(below)
         self._checkpoints.state = replace(
             self._checkpoints.state, bare_names=True, bulk=replace(done, below=self._below)
         )
+        if self._checkpoints.early is not None:
+            self._checkpoints.early.note_columns(rows["id"], rows["modified_time"])
         if first:
             # Without the query's answer, a first load of five files read four of them again at the next change.
-            shown = [pc.max(changed).as_py(), self._changed_before]
-            self._checkpoints.state = with_proof(self._checkpoints.state, shown)
+            self._checkpoints.prove([pc.max(changed).as_py(), self._changed_before])
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)
 
     def _compare_count(self, done: BulkCheckpoint) -> None:
-        """Raise JobFailed if Zoho counts more records changed before the end of the window than the files have.
+        """Raise JobFailed if Zoho counts more records changed before the job's final instant than the files have.
 
         The count of the job may be as wrong as its file. An edit or a deletion can remove a record from Zoho's count,
         but nothing can add one. For an empty table this query is not needed: there the count of all rows, which is
@@ -120,8 +121,7 @@ class BulkLoad:
         if self._below is None or not self._is_counted:
             return
         twice = sum(map(len, self._ids)) - pc.count_distinct(pa.chunked_array(self._ids, pa.string())).as_py()
-        there = count_changes(self._module.client, self._module.spec.module, self._since, done.hi)
-        if there > self._below - twice:
-            raise JobFailed(
-                f"{there} records were changed before the end of this sync, and the files hold {self._below - twice}."
-            )
+        held = self._below - twice
+        there = count_changes(self._module.client, self._module.spec.module, self._since, done.final)
+        if there > held:
+            raise JobFailed(f"{there} records were changed before {done.final.isoformat()}, and the files hold {held}.")

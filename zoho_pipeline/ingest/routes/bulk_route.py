@@ -1,7 +1,8 @@
 """Route `bulk`: whole modules by Bulk Read, fifty credits for up to 200,000 rows.
 
-The job is created once the window is settled, so that its snapshot has everything below `hi`. Later changes are read
-by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
+A job that is created once the window is settled has everything below `hi`. A job that is created earlier has everything
+below its `final` instant (see `window`). Later changes are read by other routes. After a crash the same job is resumed:
+Zoho keeps a result for a day.
 """
 
 import re
@@ -33,12 +34,15 @@ _ID = r"^[0-9]{1,25}$"
 class BulkCheckpoint:
     """How far a bulk read is: the job, the loaded rows of its file, and the end of its window.
 
-    `below`: the rows of all its files modified before `hi`. None if the release that stored it did not count them.
+    Attributes:
+        final: its files have everything that was changed before it. It is `hi` if the job waited for its window.
+        below: the rows of all its files modified before `final`. None if the release that stored it did not count them.
     """
 
     job: str
     rows: int
     hi: datetime
+    final: datetime
     read_at: datetime
     fields: tuple[str, ...] = ()
     below: int | None = None
@@ -49,6 +53,7 @@ class BulkCheckpoint:
             "job": self.job,
             "rows": self.rows,
             "hi": self.hi.isoformat(),
+            "final": self.final.isoformat(),
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
         }
@@ -60,13 +65,15 @@ class BulkCheckpoint:
         if not isinstance(stored, dict):
             return None
         hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
-        return cls(stored["job"], stored["rows"], hi, read_at, tuple(stored["fields"]), stored.get("below"))
+        final = datetime.fromisoformat(stored.get("final") or stored["hi"])  # earlier releases always waited
+        return cls(stored["job"], stored["rows"], hi, final, read_at, tuple(stored["fields"]), stored.get("below"))
 
 
 class BulkReader:
     """Reads all rows of a module; `checkpoint` is true once the last batch is loaded.
 
-    Its files are downloaded into a new folder below `work`.
+    Its files are downloaded into a new folder below `work`. With `final`, a new job does not wait for the window: its
+    files have everything below this instant. None: it waits, and they have everything below the end of the window.
     """
 
     def __init__(
@@ -79,9 +86,10 @@ class BulkReader:
         work: Path,
         resume: BulkCheckpoint | None,
         since: datetime | None = None,
+        final: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since, self._limits, self._work = since, limits, work
+        self._since, self._final, self._limits, self._work = since, final, limits, work
         self.checkpoint = resume
         self.resumed = False
         """Whether the rows come from a job that an earlier sync created."""
@@ -165,12 +173,14 @@ class BulkReader:
             else:
                 self.resumed = True
                 return found
-        self._window.settle()
+        if self._final is None:
+            self._window.settle()
         read_at = self._window.now()
         criteria = bulk.modified_between(self._since, None)
         job = bulk.create_job(self._client, self._module, names, criteria=criteria)
         job = bulk.poll(self._client, job.id, new=True)
-        self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0)
+        hi = self._window.hi
+        self.checkpoint = BulkCheckpoint(job.id, 0, hi, self._final or hi, read_at, names, 0)
         return job
 
 

@@ -1,9 +1,15 @@
 """The window of a sync: [cursor − overlap, hi), on Zoho's own clock, and where a record is in it.
 
 `hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed before the start
-is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time. So a reading
-at time T is only trusted below T − lag, and the end of the window is read once Zoho's clock has passed hi + lag. That
-moment is computed once, in real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
+is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time, so the end of
+the window is read once Zoho's clock has passed hi + lag: then the window is settled. That moment is computed once, in
+real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
+
+A long read need not wait for it. A row that a reading at time T does not show yet has a Modified_Time that is not
+before T − lag. So everything below T − lag is right for good, and the rest is read again in the settled window. T comes
+from two clocks, and the earlier one counts: the `Date` header may be ahead, and then no record is as new as it says; or
+Zoho's clock was set back, and then records are newer than the header says. The clocks of servers differ (`SKEW`), so
+that this time is subtracted too.
 """
 
 import time
@@ -74,9 +80,18 @@ class Window:
             self._sleep(left)
             left = self._settled_at - self._monotonic()
 
-    def trusted(self, asked_at: datetime, settled: bool) -> datetime:
-        """The instant below which the rows of a read at `asked_at` are final."""
-        return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
+    def over(self, settled: bool) -> datetime:
+        """The instant below which every second is over, by the `Date` header. A row from below it does not change any
+        more without a new Modified_Time. `settled`: whether the window was settled when the row was requested."""
+        return self.hi if settled else self._long_before(self.clock())
+
+    def final_below(self, newest: datetime) -> datetime:
+        """The instant below which a read shows everything although the window is not settled. `newest`: the newest
+        Modified_Time that Zoho has shown so far."""
+        return self._long_before(min(self.clock(), newest))
+
+    def _long_before(self, at: datetime) -> datetime:
+        return (at - self.lag - SKEW).replace(microsecond=0)
 
 
 def modified(row: Row) -> datetime:

@@ -40,6 +40,7 @@ class Window:
     Args:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
         lag: the seconds that a write may take to become visible.
+        sleep: how a thread waits until the window is settled. A pool of threads sets its own.
         last_read: when the newest rows in the warehouse were read. `now` is never before it: of two readings of one
             version the later one wins, also if the clock is frozen or was set back.
     """
@@ -53,7 +54,8 @@ class Window:
         sleep: Callable[[float], None] = time.sleep,
         last_read: datetime | None = None,
     ) -> None:
-        self._started, self._monotonic, self._sleep = monotonic(), monotonic, sleep
+        self._started, self._monotonic = monotonic(), monotonic
+        self.sleep = sleep
         self._server_time = server_time.astimezone(UTC)
         self._from = max(self._server_time, last_read) if last_read else self._server_time
         self.lag = timedelta(seconds=lag)
@@ -77,7 +79,7 @@ class Window:
         """Wait until every write below `hi` has become visible."""
         left = self._settled_at - self._monotonic()
         while left > 0:
-            self._sleep(left)
+            self.sleep(left)
             left = self._settled_at - self._monotonic()
 
     def over(self, settled: bool) -> datetime:

@@ -73,7 +73,7 @@ class BulkLoad:
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
-        hi = min(reader.checkpoint.final, module.window.hi)
+        hi = min(reader.checkpoint.end, module.window.hi)
         if (
             reader.resumed
         ):  # its end is from the clock of another sync: nothing is missing below the watermark of that sync
@@ -88,7 +88,7 @@ class BulkLoad:
         module, table = self._module, self._module.spec.table
         converted = csv_to_arrow(table, texts, self._plan.types, channel_id=module.channel_id, synced_at=done.read_at)
         created, changed = (converted.table[name] for name in ("created_time", "modified_time"))
-        end, final = pa.scalar(done.hi, created.type), pa.scalar(done.final, created.type)
+        end, final = pa.scalar(done.hi, created.type), pa.scalar(done.end, created.type)
         # as `RowFilter.born_later`: what was changed before the end counts, whenever it says that it was created
         kept = pc.or_(pc.fill_null(pc.less(created, end), True), pc.fill_null(pc.less(changed, end), False))
         rows = converted.table.filter(kept)
@@ -112,7 +112,7 @@ class BulkLoad:
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)
 
     def _compare_count(self, done: BulkCheckpoint) -> None:
-        """Raise JobFailed if Zoho counts more records changed before the job's final instant than the files have.
+        """Raise JobFailed if Zoho counts more records changed before the end of the job than the files have.
 
         The count of the job may be as wrong as its file. An edit or a deletion can remove a record from Zoho's count,
         but nothing can add one. For an empty table this query is not needed: there the count of all rows, which is
@@ -122,6 +122,6 @@ class BulkLoad:
             return
         twice = sum(map(len, self._ids)) - pc.count_distinct(pa.chunked_array(self._ids, pa.string())).as_py()
         held = self._below - twice
-        there = count_changes(self._module.client, self._module.spec.module, self._since, done.final)
+        there = count_changes(self._module.client, self._module.spec.module, self._since, done.end)
         if there > held:
-            raise JobFailed(f"{there} records were changed before {done.final.isoformat()}, and the files hold {held}.")
+            raise JobFailed(f"{there} records were changed before {done.end.isoformat()}, and the files hold {held}.")

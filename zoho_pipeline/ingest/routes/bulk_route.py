@@ -19,7 +19,7 @@ import pyarrow.csv as pa_csv
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.ingest.routes.window import Window
+from zoho_pipeline.ingest.routes.window import Window, parse
 from zoho_pipeline.work_folders import WorkFolder
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
@@ -35,17 +35,22 @@ class BulkCheckpoint:
     """How far a bulk read is: the job, the loaded rows of its file, and the end of its window.
 
     Attributes:
-        final: its files have everything that was changed before it. It is `hi` if the job waited for its window.
-        below: the rows of all its files modified before `final`. None if the release that stored it did not count them.
+        below: the rows of all its files modified before `end`. None if the release that stored it did not count them.
+        final: the end of what its files have for good, if the job did not wait for its window.
     """
 
     job: str
     rows: int
     hi: datetime
-    final: datetime
     read_at: datetime
     fields: tuple[str, ...] = ()
     below: int | None = None
+    final: datetime | None = None
+
+    @property
+    def end(self) -> datetime:
+        """The files of the job have everything that was changed before it."""
+        return self.final or self.hi
 
     def to_json(self) -> dict[str, Any]:
         """The checkpoint in the form in which the state stores it."""
@@ -53,11 +58,11 @@ class BulkCheckpoint:
             "job": self.job,
             "rows": self.rows,
             "hi": self.hi.isoformat(),
-            "final": self.final.isoformat(),
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
         }
-        return stored | ({} if self.below is None else {"below": self.below})
+        final = {} if self.final is None else {"final": self.final.isoformat()}
+        return stored | final | ({} if self.below is None else {"below": self.below})
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:
@@ -65,8 +70,8 @@ class BulkCheckpoint:
         if not isinstance(stored, dict):
             return None
         hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
-        final = datetime.fromisoformat(stored.get("final") or stored["hi"])  # earlier releases always waited
-        return cls(stored["job"], stored["rows"], hi, final, read_at, tuple(stored["fields"]), stored.get("below"))
+        fields, below, final = tuple(stored["fields"]), stored.get("below"), parse(stored.get("final"))
+        return cls(stored["job"], stored["rows"], hi, read_at, fields, below, final)
 
 
 class BulkReader:
@@ -179,8 +184,7 @@ class BulkReader:
         criteria = bulk.modified_between(self._since, None)
         job = bulk.create_job(self._client, self._module, names, criteria=criteria)
         job = bulk.poll(self._client, job.id, new=True)
-        hi = self._window.hi
-        self.checkpoint = BulkCheckpoint(job.id, 0, hi, self._final or hi, read_at, names, 0)
+        self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0, self._final)
         return job
 
 

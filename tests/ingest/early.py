@@ -15,7 +15,7 @@ LAST_READ = {"bulk": ("/result", 1), "coql": ("/coql", 3), "records": ("/crm/v7/
 
 @dataclass
 class LateChanges:
-    """An org of 250 leads of the last days, three of them from the last seconds."""
+    """An org of 250 leads of the last days, the last 55 from the last seconds. The second page of a list begins in these."""
 
     bench: SyncBench
     route: str
@@ -30,7 +30,7 @@ class LateChanges:
         bench.settings = replace(bench.settings, sync_lag_seconds=LAG)
         bench.limit(job_credits=0, queries_from=1, list_credits=1_000)
         now = int(bench.sim.clock.seconds())
-        stamps = [*(now - 90_000 + 60 * n for n in range(247)), now - 4, now - 3, now - 3]
+        stamps = [*(now - 90_000 + 60 * n for n in range(195)), now - 4, now - 3, now - 3, *52 * [now - 1]]
         rows = [{"Last_Name": f"L{at}", "Created_Time": at, "Modified_Time": at} for at in stamps]
         return cls(bench, route, bench.org.insert_many("Leads", rows), stamp=now - 1)
 
@@ -40,9 +40,9 @@ class LateChanges:
         org.insert("Leads", {"Last_Name": "late", "Created_Time": at, "Modified_Time": at})
         org.insert("Leads", {"Last_Name": "later", "Created_Time": at - 1, "Modified_Time": at - 1})
         org.update("Leads", ids[5], {"Company": "an old record", "Modified_Time": at})
-        org.update("Leads", ids[247], {"Company": "edited twice", "Modified_Time": at})
+        org.update("Leads", ids[195], {"Company": "edited twice", "Modified_Time": at})
         if self.within_second:  # its version is the one that was read: both edits are of one second
-            org.update("Leads", ids[248], {"Company": "within its second", "Modified_Time": at - 2})
+            org.update("Leads", ids[196], {"Company": "within its second", "Modified_Time": at - 2})
         org.delete("Leads", ids[7])
         self.happened = True
 

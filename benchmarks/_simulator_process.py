@@ -1,8 +1,8 @@
 """`python -m benchmarks._simulator_process ROWS LATENCY OTHERS`: a simulator with ROWS leads, in a separate process.
 
-Contacts, deals, calls, tasks and notes have OTHERS rows each. Each answer takes LATENCY seconds longer. The process prints
-one JSON line (url, tokens) and reads commands from standard input: `touch N` edits N leads. It ends when its standard
-input is closed.
+Contacts, deals, calls, tasks and notes have OTHERS rows each. Each answer takes LATENCY seconds longer. The process
+prints one JSON line (url, tokens) and reads commands from standard input: `touch N` edits N leads. It ends when
+its standard input is closed.
 """
 
 import json

@@ -9,13 +9,13 @@ from zoho_pipeline.ingest.report import SyncReport
 LAG = 5.0
 """A loaded machine must read two pages in this time: the changes come after that reading."""
 SCOPES = {"bulk": ALL_SCOPES, "coql": f"{PLAIN_SCOPES},ZohoCRM.coql.READ", "records": PLAIN_SCOPES}
-LAST_READ = {"bulk": ("/result", 1), "coql": ("/coql", 3), "records": ("/crm/v7/Leads", 2)}
-"""By route: the call that reads the last leads. Two queries come before: one for the totals, one counts the tail."""
+LAST_READ = {"bulk": ("/result", 1), "coql": ("/coql", 3), "records": ("/crm/v7/Leads", 1)}
+"""By route: the last call of the early read. A list ends it where a page reaches the last minute. Two queries come before: one for the totals, one counts the tail."""
 
 
 @dataclass
 class LateChanges:
-    """An org of 250 leads of the last days, the last 55 from the last seconds. The second page of a list begins in these."""
+    """250 leads of the last days, 55 of them from the last seconds. The second page of a list begins there."""
 
     bench: SyncBench
     route: str

@@ -10,7 +10,8 @@ LAG = 5.0
 """A loaded machine must read two pages in this time: the changes come after that reading."""
 SCOPES = {"bulk": ALL_SCOPES, "coql": f"{PLAIN_SCOPES},ZohoCRM.coql.READ", "records": PLAIN_SCOPES}
 LAST_READ = {"bulk": ("/result", 1), "coql": ("/coql", 3), "records": ("/crm/v7/Leads", 1)}
-"""By route: the last call of the early read. A list ends it where a page reaches the last minute. Two queries come before: one for the totals, one counts the tail."""
+"""By route: the last call of the early read. A list ends it where a page reaches the last minute.
+Two queries come before: one for the totals, one counts the tail."""
 
 
 @dataclass

@@ -69,6 +69,9 @@ def test_a_wrong_date_does_not_let_the_early_read_trust_too_much(bench: SyncBenc
     bench.sim.switches.update(date_offset=offset)
     report = late.sync()
     assert report.complete, report
+    if offset > 0:
+        names = {row["last_name"] for row in bench.live("leads", "Leads").values()}
+        assert {"late", "later"} <= names
     if offset > 0 and route == "bulk":  # with a clock that is behind, the newest records belong to the next sync
         ledger.assert_equal(bench, "Leads")
     bench.sim.switches.update(date_offset=0.0)

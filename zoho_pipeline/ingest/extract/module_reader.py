@@ -6,6 +6,7 @@ from datetime import datetime
 
 from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
+from zoho_pipeline.ingest.extract.early_read import EarlyRead
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.route_runner import RouteRunner
 from zoho_pipeline.ingest.extract.row_filter import RowFilter
@@ -63,10 +64,10 @@ class ModuleReader:
         self.checkpoints.state = replace(
             self.checkpoints.state, deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name
         )
-        self.module.window.settle()
         if since is None:
             yield from self._everything()
         else:
+            self.module.window.settle()
             yield from self._changes(since)
 
     def reread(self) -> Iterator[Checkpoint]:
@@ -93,10 +94,21 @@ class ModuleReader:
         why = "a field is new or back" if self.state.again else why
         self.fields.ensure()
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
+        if (early := self.routes.early) is not None:
+            yield from self._tail(early)
         self.read_deletions()  # after the rows, to find what was deleted while they were read
         if self.state.again:
             self.checkpoints.state = replace(self.state, again=False)
             yield Checkpoint(self.spec.module, {}, self.state)
+
+    def _tail(self, early: EarlyRead) -> Iterator[Checkpoint]:
+        """Read what an early reading could not show yet, once the window is settled."""
+        self.module.window.settle()
+        there = self.routes.totals()
+        if self.checkpoints.early is not None:
+            self.checkpoints.early = None
+            yield from self._rows_since(early.to, early)
+        yield from self._conversions(early.to, there)
 
     def _changes(self, since: datetime) -> Iterator[Checkpoint]:
         """Read the deletions, then one query that shows whether anything has changed, then the changes."""
@@ -111,8 +123,7 @@ class ModuleReader:
             most = self.module.limits.most_unsettled
             self.report.note(f"more than {most} records of the newest second are not read again")
         yield from self._rows_since(since)
-        if there is None or there.changed is None or (there.converted is not None and there.converted >= since):
-            yield from self._conversions(since)
+        yield from self._conversions(since, there)
 
     def _nothing(self) -> Checkpoint:
         self.unchanged = True
@@ -122,8 +133,11 @@ class ModuleReader:
             self.fields.ensure()
         return self.checkpoints.at({}, self.module.window.hi)
 
-    def _rows_since(self, since: datetime) -> Iterator[Checkpoint]:
-        """Read what changed since an instant: a few records by their ids, many by the cheapest route."""
+    def _rows_since(self, since: datetime, early: EarlyRead | None = None) -> Iterator[Checkpoint]:
+        """Read what changed since an instant: a few records by their ids, many by the cheapest route.
+
+        `early`: the rows that were read before the window was settled. They are all read, and some need no second call.
+        """
         if not self.routes.can_query:
             self.fields.ensure()
             self.report.route_reason = "changes since the last sync"
@@ -139,6 +153,10 @@ class ModuleReader:
         self.checkpoints.zoho_was_at(listed.read_at)
         if listed.whole:
             self.checkpoints.state = watermarks.with_proof(self.state, map(modified, listed.rows))
+            if early is not None:
+                unread = [row["id"] for row in early.unread(listed.rows) if not self.rows.born_later(row)]
+                yield from self.routes.by_ids(unread, listed.impossible)
+                return
             self.report.took("coql")
             self.report.route_reason = "few changes: listed by one query, read by id"
             yield from self.routes.by_ids(self.rows.must_read(listed.rows), listed.impossible)
@@ -146,9 +164,14 @@ class ModuleReader:
         self.fields.ensure()
         yield from self.routes.by_cheapest(since, self.routes.count(since), "changes since the last sync")
 
-    def _conversions(self, since: datetime) -> Iterator[Checkpoint]:
-        """Read leads that were converted in the window without a new Modified_Time: no list of changes shows them."""
+    def _conversions(self, since: datetime, there: Totals | None) -> Iterator[Checkpoint]:
+        """Read leads that were converted in the window without a new Modified_Time: no list of changes shows them.
+
+        `there`: the totals at Zoho, which show whether there are any. None: unknown.
+        """
         if self.spec.module != "Leads" or not self.routes.can_query:
+            return
+        if there is not None and there.changed is not None and (there.converted is None or there.converted < since):
             return
         try:
             ids = change_probe.converted_since(self.client, since) - self.rows.converted_ids

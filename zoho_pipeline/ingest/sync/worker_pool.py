@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from threading import Event, Semaphore
+from threading import Event, Lock, Semaphore
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +16,7 @@ from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.settings import PipelineError
 
 STOP_POLL_SECONDS = 0.2
+MOST_THREADS = 64
 
 Work = Callable[[], Iterable[Checkpoint]]
 
@@ -27,6 +28,11 @@ class Done:
     name: str
     seconds: float
     error: PipelineError | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All work that has not ended pauses: the loading thread has time."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,13 @@ class WorkerPool:
 
     def __init__(self, limits: SyncLimits, stop: Event | None = None) -> None:
         self._stop = stop
-        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="extract")
-        self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="extract")
+        self._places = Semaphore(limits.threads)
+        self._queue: queue.SimpleQueue[Checkpoint | Done | Waiting | _Broken] = queue.SimpleQueue()
         self._room = Semaphore(limits.queued_checkpoints)
         self._cancelled = Event()
         self._open = 0
+        self._lock, self._unended, self._paused = Lock(), 0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +80,7 @@ class WorkerPool:
 
     def start(self, name: str, work: Work) -> None:
         self._open += 1
+        self._count(unended=1)
         self._pool.submit(copy_context().run, self._run, name, work)
 
     def cancel(self) -> None:
@@ -83,8 +92,20 @@ class WorkerPool:
         if self._cancelled.wait(seconds):
             raise _Cancelled
 
-    def items(self) -> Iterator[Checkpoint | Done]:
+    def pause(self, seconds: float) -> None:
+        """Wait within a piece of work, and let others run meanwhile: six modules that wait would keep out the rest."""
+        self._places.release()
+        self._count(paused=1)
+        try:
+            self.sleep(seconds)
+        finally:
+            self._count(paused=-1)
+            self._places.acquire()
+
+    def items(self) -> Iterator[Checkpoint | Done | Waiting]:
         """Yield checkpoints and ends as they come, until all work has ended. An unexpected error is raised here.
+
+        Where all the work waits, `Waiting` is among them.
 
         Raises:
             SyncStopped: `stop` was set.
@@ -95,11 +116,11 @@ class WorkerPool:
                 raise item.error
             if isinstance(item, Done):
                 self._open -= 1
-            else:
+            elif isinstance(item, Checkpoint):
                 self._room.release()
             yield item
 
-    def _next(self) -> Checkpoint | Done | _Broken:
+    def _next(self) -> Checkpoint | Done | Waiting | _Broken:
         if self._stop is None:
             return self._queue.get()
         while not self._stop.is_set():
@@ -112,7 +133,9 @@ class WorkerPool:
 
         def done(error: PipelineError | None = None) -> None:
             self._queue.put(Done(name, time.monotonic() - started, error))
+            self._count(unended=-1)
 
+        self._places.acquire()
         try:
             self._go_on()
             for checkpoint in work():
@@ -127,6 +150,16 @@ class WorkerPool:
             done(error)
         except BaseException as error:
             self._queue.put(_Broken(error))
+        finally:
+            self._places.release()
+
+    def _count(self, *, unended: int = 0, paused: int = 0) -> None:
+        """Count a piece of work that begins, pauses, goes on or ends."""
+        with self._lock:
+            self._unended += unended
+            self._paused += paused
+            if 0 < self._unended == self._paused and (paused > 0 or unended < 0):
+                self._queue.put(Waiting())
 
     def _go_on(self) -> None:
         if self._cancelled.is_set():

@@ -59,8 +59,7 @@ class BulkLoad:
         """
         module, report = self._module, self._module.report
         place = (module.client, module.spec.module, self._plan, module.window, module.limits, module.work)
-        early = self._checkpoints.early
-        reader = BulkReader(*place, self._resume, since=self._since, final=early.to if early else None)
+        reader = BulkReader(*place, self._resume, since=self._since, final=self._checkpoints.early)
         try:
             for texts, done in reader.read():
                 yield self._checkpoint(texts, done, first=reader.first and not reader.resumed)
@@ -100,8 +99,6 @@ class BulkLoad:
         below = converted.table["id"].filter(pc.fill_null(pc.less(changed, final), True))
         self._ids += below.chunks if self._is_counted else []
         self._below += len(below)
-        if self._checkpoints.early is not None:
-            self._checkpoints.early.note_columns(rows["id"], rows["modified_time"])
         if first:
             # Without the query's answer, a first load of five files read four of them again at the next change.
             self._newest += [pc.max(changed).as_py(), self._changed_before]

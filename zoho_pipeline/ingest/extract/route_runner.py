@@ -6,7 +6,6 @@ from datetime import datetime
 
 from zoho_pipeline.ingest.extract.bulk_load import BulkLoad, BulkStart
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoint, Checkpoints
-from zoho_pipeline.ingest.extract.early_read import MOST_TAIL_ROWS, EarlyRead
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.row_filter import RowFilter, Tables
 from zoho_pipeline.ingest.extract.schema_drift import ModuleFields
@@ -15,11 +14,15 @@ from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
+from zoho_pipeline.ingest.routes.window import OVERLAP_ROWS
 from zoho_pipeline.zoho.errors import Permanent
 from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.read.pages import Row
+
+MOST_TAIL_ROWS = OVERLAP_ROWS
+"""The largest tail of a read that begins early: one query lists it, beside what is changed meanwhile."""
 
 
 class RouteRunner:
@@ -29,7 +32,8 @@ class RouteRunner:
         can_query, can_bulk: queries (jobs) are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, if a query of this sync has read them.
         before: the totals at Zoho before rows were read, if a query of this sync has read them.
-        early: the bounds of a read that began before the window was settled. None: it waited, or knows no bounds.
+        early: the rows below this instant are right for good, although their reading began before the window was
+            settled. The rows from there on (the tail) must be read again. None: the reading waited.
     """
 
     def __init__(
@@ -47,15 +51,15 @@ class RouteRunner:
         self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
         self.before: Totals | None = None
-        self.early: EarlyRead | None = None
+        self.early: datetime | None = None
 
     def by_cheapest(
         self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
     ) -> Iterator[Checkpoint]:
         """Yield all rows changed since an instant (None: all rows), by the route with the fewest credits.
 
-        Many rows are read before the window is settled. If `checkpoints.early` is set afterwards, the rows from its
-        `to` on must be read again then.
+        Many rows are read before the window is settled. If `checkpoints.early` is set afterwards, the rows from this
+        instant on must be read again then.
 
         Args:
             rows: the number of these rows. None: they cannot be counted.
@@ -171,7 +175,9 @@ class RouteRunner:
     def _begin_or_wait(self, rows: int | None, route: route_choice.Route) -> None:
         """Wait until the window is settled, or begin at once if the read takes longer than that.
 
-        Few rows wait: they are read quickly, and they would be read twice otherwise.
+        Few rows wait: they are read quickly, and they would be read twice otherwise. So does a long tail. A module that
+        no query has counted waits too. A restore or a conversion may leave Modified_Time as it was. If it becomes
+        visible after the reading, only a later query shows it.
         """
         window = self._module.window
         if window.settled:
@@ -179,13 +185,20 @@ class RouteRunner:
         if rows is not None and rows <= self._module.limits.list_rows:
             window.settle()
             return
-        self.early = EarlyRead.begin(window, self.before) if self.before is not None else None
-        if route == "records" and (self.before is None or self.early is not None):
-            return  # lists go back by themselves
-        if self.early is not None and self._is_short(self.early.to):
-            self._checkpoints.early = self.early
-        else:
+        self.early = self._final_below()
+        if self.early is None or not self._is_short(self.early):
             self._wait()
+        elif route != "records":  # lists go back by themselves
+            self._checkpoints.early = self.early
+
+    def _final_below(self) -> datetime | None:
+        """The instant below which a read that begins now shows everything. None: nothing is known.
+
+        A conversion may leave Modified_Time as it is, so the newest conversion counts too.
+        """
+        if self.before is None or self.before.changed is None:
+            return None
+        return self._module.window.final_below(max(filter(None, (self.before.changed, self.before.converted))))
 
     def _is_short(self, tail: datetime) -> bool:
         """Whether one query can list the rows from this instant on."""

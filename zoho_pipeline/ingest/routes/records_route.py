@@ -58,7 +58,8 @@ class KeysetReader:
     not show its earlier version any more.
 
     It does not wait before it reads. Once the window is settled, it goes back to the instant below which the rows that
-    it read before are right for good (see `window`).
+    it read before are right for good (see `window`), and gives all rows from there on once more. Its caller waits where
+    no query shows changes that leave Modified_Time as it was.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class KeysetReader:
         while True:
             settled, asked_at = self._window.settled, self._window.now()
             if settled and early:
-                since, early = reached, False
+                since = reached
+                _forget_from(seen, reached)
             early = not settled
             over = self._window.over(settled)
             answer = self._first_page(since, probe=known_at == since)
@@ -228,6 +230,12 @@ def _fresh(rows: list[Row], seen: dict[str, str], over: datetime) -> list[Row]:
     fresh = [row for row in rows if seen.get(row["id"]) != _version(row)]
     seen.update((row["id"], _version(row)) for row in fresh if modified(row) < over)
     return fresh
+
+
+def _forget_from(seen: dict[str, str], first: datetime | None) -> None:
+    """Forget the versions from this instant on: under a wrong `Date`, their seconds may not have been over."""
+    for id_ in [id_ for id_, text in seen.items() if first is None or (time_or_none(text) or EVER) >= first]:
+        del seen[id_]
 
 
 def _version(row: Row) -> str:

@@ -51,8 +51,8 @@ MUTANTS = {
     ),
     "the tail of an early read left out": (
         "ingest/extract/module_reader.py",
-        "            yield from self._rows_since(early.to, early)\n",
-        "            yield self.checkpoints.at({}, self.module.window.hi)\n",
+        "                yield from self._rows_since(early, tail=True)\n",
+        "                yield self.checkpoints.at({}, self.module.window.hi)\n",
     ),
     "an early read trusted up to now": (
         "ingest/routes/window.py",

@@ -1,7 +1,8 @@
-"""`python -m benchmarks._simulator_process ROWS LATENCY`: a simulator with ROWS leads, in a separate process.
+"""`python -m benchmarks._simulator_process ROWS LATENCY OTHERS`: a simulator with ROWS leads, in a separate process.
 
-Each answer takes LATENCY seconds longer. The process prints one JSON line (url, tokens) and reads commands from
-standard input: `touch N` edits N leads. It ends when its standard input is closed.
+Contacts, deals, calls, tasks and notes have OTHERS rows each. Each answer takes LATENCY seconds longer. The process
+prints one JSON line (url, tokens) and reads commands from standard input: `touch N` edits N leads. It ends when
+its standard input is closed.
 """
 
 import json
@@ -17,6 +18,14 @@ from typing import IO
 CLIENT, CLIENT_SECRET = "1000.BENCH", "bench-client-secret-0123456789"
 LISTS_SCOPES = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.settings.ALL"
 SCOPES = f"{LISTS_SCOPES},ZohoCRM.coql.READ,ZohoCRM.bulk.READ"
+
+OTHERS: dict[str, dict[str, object]] = {
+    "Contacts": {"Last_Name": "Rao", "Email": "rao@example.com"},
+    "Deals": {"Deal_Name": "Deal", "Stage": "Qualification", "Amount": 100.5},
+    "Calls": {"Subject": "Call", "Call_Type": "Outbound"},
+    "Tasks": {"Subject": "Task", "Status": "Not Started"},
+    "Notes": {"Note_Title": "Note", "Note_Content": "Called back"},
+}
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,8 @@ class RunningSimulator:
 
 
 @contextmanager
-def running_simulator(rows: int, latency: float = 0.0) -> Iterator[RunningSimulator]:
-    command = [sys.executable, "-m", "benchmarks._simulator_process", str(rows), str(latency)]
+def running_simulator(rows: int, latency: float = 0.0, others: int = 0) -> Iterator[RunningSimulator]:
+    command = [sys.executable, "-m", "benchmarks._simulator_process", str(rows), str(latency), str(others)]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -50,7 +59,7 @@ def running_simulator(rows: int, latency: float = 0.0) -> Iterator[RunningSimula
             process.terminate()
 
 
-def _main(rows: int, latency: float, commands: IO[str]) -> None:
+def _main(rows: int, latency: float, others: int, commands: IO[str]) -> None:
     from zoho_pipeline.simulator import Simulator
 
     with Simulator.start() as sim:
@@ -63,6 +72,13 @@ def _main(rows: int, latency: float, commands: IO[str]) -> None:
         for first in range(0, rows, 50_000):
             part = [_lead(n, start + int(n * step)) for n in range(first, min(first + 50_000, rows))]
             ids += org.insert_many("Leads", part)
+        for module, values in OTHERS.items():
+            stamps = [start + int(n * 38_000_000 / others) for n in range(others)]
+            made = [{**values, "Created_Time": at, "Modified_Time": at} for at in stamps]
+            if module == "Notes":
+                parents = [{"id": ids[n % rows], "module": {"api_name": "Leads"}} for n in range(others)]
+                made = [{**row, "Parent_Id": parent} for row, parent in zip(made, parents, strict=True)]
+            org.insert_many(module, made)
         tokens = {
             "token": org.grant(CLIENT, CLIENT_SECRET, SCOPES, None),
             "lists_token": org.grant(CLIENT, CLIENT_SECRET, LISTS_SCOPES, None),
@@ -96,4 +112,4 @@ def _lead(number: int, at: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), float(sys.argv[2]), sys.stdin)
+    _main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), sys.stdin)

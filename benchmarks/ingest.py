@@ -41,6 +41,8 @@ POSTGRES_ROWS = 3 * ROWS
 """With fewer rows, the two seconds that a sync waits (for the end of its window and for its job) dominate."""
 OTHERS_ROWS = 2_000
 """The leads that Airbyte's connector and the SDK read: pages by number end there."""
+ALL_LEADS, ALL_OTHERS = 20_000, 2_800
+"""A first load of every module: the leads, and the rows of each of five other modules. Together 34,000 rows."""
 LATENCY = 0.2
 """The seconds that an answer of Zoho is assumed to take: nobody publishes them, and on loopback they are near 0."""
 
@@ -49,6 +51,7 @@ def measure() -> Iterator[Figure]:
     yield from _against_baseline()
     yield from _against_others(0.0)
     yield from _against_others(LATENCY)
+    yield from _all_modules()
     yield from _growth()
     yield from _postgres()
 
@@ -94,6 +97,33 @@ def _against_others(latency: float) -> Iterator[Figure]:
                 bar=10.0 if barred else None,
                 at_least=True,
             )
+
+
+def _all_modules() -> Iterator[Figure]:
+    """Rows per second of a first load with the default settings, the waiting for its window included."""
+    ours, others = _Rounds(), _Rounds()
+    rows = ALL_LEADS + 5 * ALL_OTHERS
+    with running_simulator(ALL_LEADS, others=ALL_OTHERS) as zoho, tempfile.TemporaryDirectory() as folder:
+        for number in range(ROUNDS):
+            synced = run(Path(folder) / str(number), zoho.url, zoho.token, scope="all")
+            if synced["rows"] < rows:
+                raise RuntimeError(f"{synced['rows']} rows came instead of {rows}")
+            ours.add("all", Spent(synced["seconds"], synced["cpu"]))
+            others.add("the official SDK", read_by_sdk(zoho, OTHERS_ROWS, Path(folder) / f"sdk{number}"))
+            if AIRBYTE:
+                others.add("Airbyte's connector", _read_by_airbyte(zoho))
+    speed = rows / ours.seconds("all")
+    for name in others.names:
+        theirs = OTHERS_ROWS / others.seconds(name)
+        yield Figure(
+            f"{rows} rows of all modules for the first time, default settings, {ours.seconds('all'):.2f} s, "
+            f"{ours.cpu('all'):.2f} s of CPU: rows per second / {name}",
+            f"{speed:,.0f}",
+            f"{theirs:,.0f} reading {OTHERS_ROWS} leads only",
+            speed / theirs,
+            bar=5.0 if "Airbyte" in name else 2.0,
+            at_least=True,
+        )
 
 
 def _growth() -> Iterator[Figure]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.ingest import ledger
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES, SyncBench
+from tests.ingest.early import LateChanges
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import PipelineError, load_settings
 from zoho_pipeline.simulator import Simulator
@@ -77,12 +78,20 @@ def by_queries(bench: SyncBench) -> None:
     check(bench)
 
 
+def by_early_reads(sim: Simulator, home: Path) -> None:
+    for route in ("bulk", "records"):
+        late = LateChanges.furnish(begin(sim, home / route), route)
+        late.check(late.sync())
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Simulator.start() as sim:
         sim.switches.update(page_tokens="offset")
         bench = begin(sim, Path(folder) / "home")
         by_lists(bench)
         by_queries(bench)
+        sim.clock.resume()
+        by_early_reads(sim, Path(folder))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class SyncLimits:
     """How much a sync reads, keeps in memory, loads and repairs at once.
 
     Attributes of the reading:
-        threads: modules that are read at the same time.
+        threads: modules that are read at the same time, without those that wait for the end of the window.
         queued_checkpoints: checkpoints that wait for the loader. With a slow warehouse the readers wait instead of
             filling memory.
         rows_per_table: records that are converted into one Arrow table at once.
@@ -29,6 +29,8 @@ class SyncLimits:
     Attributes of the loading:
         rows_per_load: rows of one load, a full row group of DuckDB. A load costs 0.4 s of CPU, whatever its size. After
             a crash, at most one load is read again.
+        rows_while_waiting: with at least this many rows, a load does not wait for more while all modules wait for the
+            end of their window.
         bytes_per_load: this limit is reached before `rows_per_load` if rows have 500 bytes or more. A merge takes about
             six times as much memory.
 
@@ -63,6 +65,7 @@ class SyncLimits:
     most_unsettled: int = 2_000
     smaller_query: int = 200
     rows_per_load: int = 122_880
+    rows_while_waiting: int = 5_000
     bytes_per_load: int = 64 << 20
     queries_from: int = 1_000
     list_credits: int = 3

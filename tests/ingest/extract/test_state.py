@@ -22,7 +22,7 @@ texts = st.text(max_size=5)
 counts = st.integers(0, 10**6)
 bulk = st.fixed_dictionaries(
     {"job": texts, "rows": counts, "hi": instants, "read_at": instants, "fields": st.lists(texts, max_size=2)},
-    optional={"below": counts},
+    optional={"below": counts, "proved": instants, "final": instants},
 )
 compared = st.fixed_dictionaries(
     {"more": counts, "latest": st.none() | st.lists(texts, min_size=2, max_size=2), "left": counts, "words": texts}

@@ -23,4 +23,4 @@ def test_a_window_ends_at_the_next_second_and_is_settled_once() -> None:
     window.settle()
     assert slept == [pytest.approx(5.7)]
     assert window.settled
-    assert window.trusted(window.now(), settled=False) == NOON + timedelta(seconds=1)
+    assert window.over(settled=False) == NOON - timedelta(seconds=59)

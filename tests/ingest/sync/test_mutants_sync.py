@@ -1,4 +1,4 @@
-"""Eight mutants, which are typical mistakes of an ingestion, each in a copy of the package. The story fails on each."""
+"""Ten mutants, which are typical mistakes of an ingestion, each in a copy of the package. The story fails on each."""
 
 import os
 import shutil
@@ -48,6 +48,16 @@ MUTANTS = {
         "ingest/extract/module_reader.py",
         "        if not self.spec.has_deletions:\n            return\n        hi, known",
         "        if self.spec:\n            return\n        hi, known",
+    ),
+    "the tail of an early read left out": (
+        "ingest/extract/module_reader.py",
+        "                yield from self._rows_since(early, tail=True)\n",
+        "                yield self.checkpoints.at({}, self.module.window.hi)\n",
+    ),
+    "an early read trusted up to now": (
+        "ingest/routes/window.py",
+        "        return (at - self.lag - SKEW).replace(microsecond=0)\n",
+        "        return at.replace(microsecond=0) + SECOND\n",
     ),
     "id as a number": (
         "ingest/extract/row_filter.py",

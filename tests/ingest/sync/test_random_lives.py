@@ -290,6 +290,25 @@ class JobLives(Lives):
     switches = {"bulk_rows": 60, "bulk_downloads_per_minute": 10**6}  # noqa: RUF012
 
 
+class LaggedLives(JobLives):
+    """The same with a lag: full syncs begin to read before their window is settled."""
+
+    environment = {"ZOHO_PIPELINE_SYNC_LAG": "1"}  # noqa: RUF012
+
+    @rule(calls=st.lists(st.integers(1, 14), max_size=3, unique=True), number=pick, queries=st.booleans())
+    def full_sync_during_changes(self, calls: list[int], number: int, queries: bool) -> None:
+        self.org.insert_many("Leads", [{"Last_Name": f"F{n}", "Company": "C"} for n in range(210)])
+        self.sim.clock.advance(400)
+        changes = (self.edit_one, self.delete_one, self.create_one)
+        for turn, call in enumerate(calls):
+            self.sim.on_call(call, lambda change=changes[(number + turn) % 3]: change(number), path="/Leads")
+        self.bench.limits = replace(SMALL, job_credits=9, queries_from=1, list_credits=9) if queries else SMALL
+        self.bench.sync(*MODULES, full=True)
+        self.bench.limits = SMALL
+        self.sim.hub.hooks.clear()
+        self.check()
+
+
 def run(machine: type[Lives], examples: int, steps: int) -> None:
     quiet = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
     profile = settings(
@@ -311,7 +330,7 @@ def part_of_lives(machine: type[Lives], part: int) -> type[Lives]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
-@pytest.mark.parametrize("machine", [Lives, LivesSideBySide, PlainLives, JobLives])
+@pytest.mark.parametrize("machine", [Lives, LivesSideBySide, PlainLives, JobLives, LaggedLives])
 def test_thousands_of_steps(machine: type[Lives], part: int) -> None:
     run(part_of_lives(machine, part), int(os.environ.get("LIVES", "15")), int(os.environ.get("LIVES_STEPS", "25")))
 

@@ -59,7 +59,7 @@ class BulkLoad:
         """
         module, report = self._module, self._module.report
         place = (module.client, module.spec.module, self._plan, module.window, module.limits, module.work)
-        reader = BulkReader(*place, self._resume, since=self._since)
+        reader = BulkReader(*place, self._resume, since=self._since, final=self._checkpoints.early)
         try:
             for texts, done in reader.read():
                 yield self._checkpoint(texts, done, first=reader.first and not reader.resumed)
@@ -74,7 +74,7 @@ class BulkLoad:
             self._checkpoints.state = replace(self._checkpoints.state, bulk=None)
             return None
         report.took("bulk")
-        hi, state = min(done.hi, module.window.hi), with_proof(self._checkpoints.state, [done.proved])
+        hi, state = min(done.end, module.window.hi), with_proof(self._checkpoints.state, [done.proved])
         if reader.resumed:
             # its end is from the clock of another sync: nothing is missing below the watermark of that sync
             hi = min(hi, state.proved or EVER)
@@ -86,7 +86,7 @@ class BulkLoad:
         module, table = self._module, self._module.spec.table
         converted = csv_to_arrow(table, texts, self._plan.types, channel_id=module.channel_id, synced_at=done.read_at)
         created, changed = (converted.table[name] for name in ("created_time", "modified_time"))
-        end = pa.scalar(done.hi, created.type)
+        end, final = pa.scalar(done.hi, created.type), pa.scalar(done.end, created.type)
         # as `RowFilter.born_later`: what was changed before the end counts, whenever it says that it was created
         kept = pc.or_(pc.fill_null(pc.less(created, end), True), pc.fill_null(pc.less(changed, end), False))
         rows = converted.table.filter(kept)
@@ -96,7 +96,7 @@ class BulkLoad:
         self._rows.note_created(pc.max(created).as_py())
         # Also where it is not asked below: a sync that resumes this one will ask.
         # A Modified_Time that is no time counts as below: the other values of the record are good.
-        below = converted.table["id"].filter(pc.fill_null(pc.less(changed, end), True))
+        below = converted.table["id"].filter(pc.fill_null(pc.less(changed, final), True))
         self._ids += below.chunks if self._is_counted else []
         self._below += len(below)
         if first:
@@ -106,13 +106,17 @@ class BulkLoad:
         return Checkpoint(module.spec.module, tables, self._checkpoints.state)
 
     def _counted(self, done: BulkCheckpoint) -> BulkCheckpoint:
-        """The checkpoint of the reader, whose counts are those of the sync that it resumes, with those of this sync."""
+        """The checkpoint of the reader, whose counts are those of the sync that it resumes, with those of this sync.
+
+        The watermark of a job that did not wait for its window ends where its files are right for good.
+        """
         shown = [at for at in (done.proved, *self._newest) if at is not None]
+        proved = min([max(shown), *([done.final] if done.final else [])]) if shown else None
         below = None if done.below is None else done.below + self._below
-        return replace(done, below=below, proved=max(shown, default=None))
+        return replace(done, below=below, proved=proved)
 
     def _compare_count(self, done: BulkCheckpoint) -> None:
-        """Raise JobFailed if Zoho counts more records changed before the end of the window than the files have.
+        """Raise JobFailed if Zoho counts more records changed before the end of the job than the files have.
 
         The count of the job may be as wrong as its file. An edit or a deletion can remove a record from Zoho's count,
         but nothing can add one. For an empty table this query is not needed: there the count of all rows, which is
@@ -121,8 +125,7 @@ class BulkLoad:
         if done.below is None or not self._is_counted:
             return
         twice = sum(map(len, self._ids)) - pc.count_distinct(pa.chunked_array(self._ids, pa.string())).as_py()
-        there = count_changes(self._module.client, self._module.spec.module, self._since, done.hi)
-        if there > done.below - twice:
-            raise JobFailed(
-                f"{there} records were changed before the end of this sync, and the files hold {done.below - twice}."
-            )
+        held = done.below - twice
+        there = count_changes(self._module.client, self._module.spec.module, self._since, done.end)
+        if there > held:
+            raise JobFailed(f"{there} records were changed before {done.end.isoformat()}, and the files hold {held}.")

@@ -33,12 +33,15 @@ class Checkpoints:
     Attributes:
         state: the state for the next checkpoint.
         zoho_at: Zoho's clock at the last query that shows what can still change. None: there was no query.
+        early: the rows come from a read that began before the window was settled. Below this instant they are right
+            for good, and no cursor and no watermark passes it. None: they do not.
     """
 
     def __init__(self, module: ModuleContext, state: ModuleState, rows: RowFilter) -> None:
         self._module, self._rows = module, rows
         self.state = state
         self.zoho_at: datetime | None = None
+        self.early: datetime | None = None
 
     def of_batches(self, batches: Iterable[Batch], since: datetime | None) -> Iterator[Checkpoint]:
         """Cut the batches of a route that reads in the order of change, from an instant to the end of the window."""
@@ -49,7 +52,7 @@ class Checkpoints:
         reached = since
         for batch in batches:
             reached = batch.reached
-            self.state = with_proof(self.state, map(modified, batch.rows[-1:]))
+            self.prove(map(modified, batch.rows[-1:]) if batch.settled else [batch.reached])
             pending += self._rows.wanted(batch if since is None else self._rows.news(batch))
             read_at = read_at or batch.read_at
             if len(pending) >= limits.rows_per_table:
@@ -66,10 +69,17 @@ class Checkpoints:
         """Make a checkpoint of these rows. With them, everything changed before `reached` is loaded (None: unknown)."""
         if reached is not None:
             window = self._module.window
+            reached = min(reached, self.early) if self.early else reached
             cursor, final_to = min(reached, window.hi), min(reached, self.final_to())
             self.state = self.state.advanced(cursor, final_to, window.now())
+            if cursor == window.hi:  # a job that an earlier sync left has nothing more to give
+                self.state = replace(self.state, bulk=None)
         self._doubt_nameless()
         return Checkpoint(self._module.spec.module, tables, self.state)
+
+    def prove(self, stamps: Iterable[datetime | None]) -> None:
+        """Move the watermark: records with these Modified_Times were read in the order of change."""
+        self.state = with_proof(self.state, [min(at, self.early) if at and self.early else at for at in stamps])
 
     def _doubt_nameless(self) -> None:
         """A row without a usable id may be a new version of a stored record, and the cursor passes it: compare once."""

@@ -1,6 +1,6 @@
 """Reads one module in one sync: deletions → probe → route → rows. It runs in a thread and calls only Zoho."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from zoho_pipeline.ingest.extract.state import ModuleState
 from zoho_pipeline.ingest.routes import change_probe, coql_route, deletions
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.deletions import Deletions
-from zoho_pipeline.ingest.routes.window import modified
+from zoho_pipeline.ingest.routes.window import EVER, modified
 from zoho_pipeline.zoho.errors import InvalidRequest, ModuleMissing, NoPermission, NotSupported
 
 
@@ -63,10 +63,10 @@ class ModuleReader:
         self.checkpoints.state = replace(
             self.checkpoints.state, deleted_cursor=self.state.deleted_cursor or hi, table=self.spec.table.name
         )
-        self.module.window.settle()
         if since is None:
             yield from self._everything()
         else:
+            self.module.window.settle()
             yield from self._changes(since)
 
     def reread(self) -> Iterator[Checkpoint]:
@@ -92,11 +92,33 @@ class ModuleReader:
         why = "everything, as asked" if self.module.full else "first load"
         why = "a field is new or back" if self.state.again else why
         self.fields.ensure()
+        left, proved = None if self.module.full else self.state.bulk, self.state.proved
         yield from self.routes.by_cheapest(None, self.routes.count(None), why)
+        if (early := self.routes.early) is not None:
+            yield from self._tail(early)
+        elif left is not None:  # its files do not show what was converted since then
+            yield from self._conversions(min(left.end, left.proved or proved or EVER), self.routes.totals())
         self.read_deletions()  # after the rows, to find what was deleted while they were read
         if self.state.again:
             self.checkpoints.state = replace(self.state, again=False)
             yield Checkpoint(self.spec.module, {}, self.state)
+
+    def _tail(self, early: datetime) -> Iterator[Checkpoint]:
+        """Read what an early reading could not show yet, once the window is settled.
+
+        The whole tail is read again, also the versions that were read before. Both edits of one second have the same
+        Modified_Time, and under a wrong `Date` it is unknown whether that second was over.
+        """
+        self.module.window.settle()
+        there = self.routes.totals()
+        if self.checkpoints.early is not None:
+            self.checkpoints.early = None
+            if self.routes.can_query:
+                yield from self._rows_since(early, tail=True)
+        asked = yield from self._conversions(early, there)
+        if not asked or not self.routes.can_query:
+            self.report.note("everything was read again, because a query was refused in the middle")
+            yield from self.routes.by_lists(None)
 
     def _changes(self, since: datetime) -> Iterator[Checkpoint]:
         """Read the deletions, then one query that shows whether anything has changed, then the changes."""
@@ -111,8 +133,7 @@ class ModuleReader:
             most = self.module.limits.most_unsettled
             self.report.note(f"more than {most} records of the newest second are not read again")
         yield from self._rows_since(since)
-        if there is None or there.changed is None or (there.converted is not None and there.converted >= since):
-            yield from self._conversions(since)
+        yield from self._conversions(since, there)
 
     def _nothing(self) -> Checkpoint:
         self.unchanged = True
@@ -122,8 +143,11 @@ class ModuleReader:
             self.fields.ensure()
         return self.checkpoints.at({}, self.module.window.hi)
 
-    def _rows_since(self, since: datetime) -> Iterator[Checkpoint]:
-        """Read what changed since an instant: a few records by their ids, many by the cheapest route."""
+    def _rows_since(self, since: datetime, *, tail: bool = False) -> Iterator[Checkpoint]:
+        """Read what changed since an instant: a few records by their ids, many by the cheapest route.
+
+        `tail`: also the records whose version is stored.
+        """
         if not self.routes.can_query:
             self.fields.ensure()
             self.report.route_reason = "changes since the last sync"
@@ -139,6 +163,10 @@ class ModuleReader:
         self.checkpoints.zoho_was_at(listed.read_at)
         if listed.whole:
             self.checkpoints.state = watermarks.with_proof(self.state, map(modified, listed.rows))
+            if tail:
+                ids = [row["id"] for row in listed.rows if not self.rows.born_later(row)]
+                yield from self.routes.by_ids(ids, listed.impossible)
+                return
             self.report.took("coql")
             self.report.route_reason = "few changes: listed by one query, read by id"
             yield from self.routes.by_ids(self.rows.must_read(listed.rows), listed.impossible)
@@ -146,18 +174,25 @@ class ModuleReader:
         self.fields.ensure()
         yield from self.routes.by_cheapest(since, self.routes.count(since), "changes since the last sync")
 
-    def _conversions(self, since: datetime) -> Iterator[Checkpoint]:
-        """Read leads that were converted in the window without a new Modified_Time: no list of changes shows them."""
+    def _conversions(self, since: datetime, there: Totals | None) -> Generator[Checkpoint, None, bool]:
+        """Read leads that were converted in the window without a new Modified_Time: no list of changes shows them.
+
+        Returns False if Zoho refused the query. `there`: the totals at Zoho, which show whether there are any. None:
+        unknown.
+        """
         if self.spec.module != "Leads" or not self.routes.can_query:
-            return
+            return True
+        if there is not None and there.changed is not None and (there.converted is None or there.converted < since):
+            return True
         try:
             ids = change_probe.converted_since(self.client, since) - self.rows.converted_ids
         except change_probe.QUERY_REFUSED as error:
             self.report.note(f"conversions cannot be queried: {error}")
-            return
+            return False
         if ids := ids - self.baseline.converted:
             self.fields.ensure()
             yield from self.routes.by_ids(sorted(ids))
+        return True
 
     def _is_unchanged(self, there: Totals) -> bool:
         """Whether one query shows the same totals as the warehouse, and no deletion or restore is new."""

@@ -14,11 +14,15 @@ from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint
 from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
+from zoho_pipeline.ingest.routes.window import OVERLAP_ROWS
 from zoho_pipeline.zoho.errors import Permanent
 from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.read.pages import Row
+
+MOST_TAIL_ROWS = OVERLAP_ROWS
+"""The largest tail of a read that begins early: one query lists it, beside what is changed meanwhile."""
 
 
 class RouteRunner:
@@ -27,7 +31,9 @@ class RouteRunner:
     Attributes:
         can_query, can_bulk: queries (jobs) are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, if a query of this sync has read them.
-        changed_before: the latest change at Zoho before rows were read, if a query of this sync has read it.
+        before: the totals at Zoho before rows were read, if a query of this sync has read them.
+        early: the rows below this instant are right for good, although their reading began before the window was
+            settled. The rows from there on (the tail) must be read again. None: the reading waited.
     """
 
     def __init__(
@@ -44,12 +50,16 @@ class RouteRunner:
         self._client, self._spec, self._report = module.client, module.spec, module.report
         self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
-        self.changed_before: datetime | None = None
+        self.before: Totals | None = None
+        self.early: datetime | None = None
 
     def by_cheapest(
         self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
     ) -> Iterator[Checkpoint]:
         """Yield all rows changed since an instant (None: all rows), by the route with the fewest credits.
+
+        Many rows are read before the window is settled. If `checkpoints.early` is set afterwards, the rows from this
+        instant on must be read again then.
 
         Args:
             rows: the number of these rows. None: they cannot be counted.
@@ -62,16 +72,21 @@ class RouteRunner:
             self._look_at_one_record()
         choice = route_choice.choose(self._options(rows, bulk=bulk), limits)
         self._report.route_reason = f"{why}: {choice.reason}"
+        if resume is None:
+            self._begin_or_wait(rows, choice.route)
         if resume is not None or choice.route == "bulk":
             reached = yield from self.by_job(since, resume)
             if reached is not None:
-                if not self._nothing_since(reached):
-                    yield from self.by_lists(reached)
+                if self._checkpoints.early is None:
+                    yield from self._since_job(reached)
                 return
             choice = route_choice.choose(self._options(rows, bulk=False), limits)
             self._report.route_reason += f"; then {choice.reason}"
-        if choice.route == "coql" and (yield from self.by_queries(since)):
-            return
+            self._wait()
+        if choice.route == "coql":
+            if (yield from self.by_queries(since)):
+                return
+            self._wait()
         yield from self.by_lists(since)
 
     def by_lists(self, since: datetime | None) -> Iterator[Checkpoint]:
@@ -102,7 +117,7 @@ class RouteRunner:
 
         Returns None if another route must read everything.
         """
-        started = BulkStart(since, self.changed_before, resume)
+        started = BulkStart(since, self.before.changed if self.before else None, resume)
         load = BulkLoad(self._module, self._checkpoints, self._rows, self._fields.plan, started)
         reached = yield from load.run()
         self.can_bulk = self.can_bulk and reached is not None
@@ -139,7 +154,7 @@ class RouteRunner:
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return None
-        self.there, self.changed_before = found, found.changed
+        self.there = self.before = found
         self._checkpoints.zoho_was_at(found.asked_at)
         return found
 
@@ -156,6 +171,57 @@ class RouteRunner:
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return None
+
+    def _begin_or_wait(self, rows: int | None, route: route_choice.Route) -> None:
+        """Wait until the window is settled, or begin at once if the read takes longer than that.
+
+        Few rows wait: they are read quickly, and they would be read twice otherwise. So does a long tail. A module that
+        no query has counted waits too. A restore or a conversion may leave Modified_Time as it was. If it becomes
+        visible after the reading, only a later query shows it.
+        """
+        window = self._module.window
+        if window.settled:
+            return
+        if rows is not None and rows <= self._module.limits.list_rows:
+            window.settle()
+            return
+        self.early = self._final_below()
+        if self.early is None or not self._is_short(self.early):
+            self._wait()
+        elif route != "records":  # lists go back by themselves
+            self._checkpoints.early = self.early
+
+    def _final_below(self) -> datetime | None:
+        """The instant below which a read that begins now shows everything. None: nothing is known.
+
+        A conversion may leave Modified_Time as it is, so the newest conversion counts too.
+        """
+        if self.before is None or self.before.changed is None:
+            return None
+        return self._module.window.final_below(max(filter(None, (self.before.changed, self.before.converted))))
+
+    def _is_short(self, tail: datetime) -> bool:
+        """Whether one query can list the rows from this instant on."""
+        rows = self.count(tail)
+        return rows is not None and rows <= MOST_TAIL_ROWS
+
+    def _wait(self) -> None:
+        """Let the window settle. What is read from now on is not early.
+
+        One more query shows Zoho's clock: without it, the next sync would read the last seconds again.
+        """
+        if self.early is None and self._module.window.settled:
+            return
+        self._module.window.settle()
+        self.early = self._checkpoints.early = None
+        if self.before is not None:
+            self.count(None)
+
+    def _since_job(self, reached: datetime) -> Iterator[Checkpoint]:
+        """Yield what was changed since a job that waited for its window, or that an earlier sync left."""
+        self._module.window.settle()
+        if not self._nothing_since(reached):
+            yield from self.by_lists(reached)
 
     def _nothing_since(self, since: datetime) -> bool:
         """Whether one query shows that nothing was changed or converted since an instant."""
@@ -221,5 +287,6 @@ class RouteRunner:
         return KeysetReader(*place, inclusive=self._checkpoints.state.inclusive)
 
     def _remember(self, reader: KeysetReader) -> None:
+        self._checkpoints.zoho_was_at(reader.zoho_at)
         if reader.inclusive:
             self._checkpoints.state = replace(self._checkpoints.state, inclusive=True)

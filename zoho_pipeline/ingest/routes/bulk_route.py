@@ -1,7 +1,8 @@
 """Route `bulk`: whole modules by Bulk Read, fifty credits for up to 200,000 rows.
 
-The job is created once the window is settled, so that its snapshot has everything below `hi`. Later changes are read
-by lists. After a crash the same job is resumed: Zoho keeps a result for a day.
+A job that is created once the window is settled has everything below `hi`. A job that is created earlier has everything
+below its `final` instant (see `window`). Later changes are read by other routes. After a crash the same job is resumed:
+Zoho keeps a result for a day.
 """
 
 import re
@@ -33,9 +34,11 @@ _ID = r"^[0-9]{1,25}$"
 class BulkCheckpoint:
     """How far a bulk read is: the job, the loaded rows of its file, and the end of its window.
 
-    `below`: the rows of all its files modified before `hi`. None if the release that stored it did not count them.
-    `proved`: the watermark of the module once all files are loaded (see `extract/watermarks`). Before that it is not
-    true: the first file may have the newest record, while older changes are in the others.
+    Attributes:
+        below: the rows of all its files modified before `end`. None if the release that stored it did not count them.
+        proved: the watermark of the module once all files are loaded (see `extract/watermarks`). Before that it is not
+            true: the first file may have the newest record, while older changes are in the others.
+        final: the end of what its files have for good, if the job did not wait for its window.
     """
 
     job: str
@@ -45,6 +48,12 @@ class BulkCheckpoint:
     fields: tuple[str, ...] = ()
     below: int | None = None
     proved: datetime | None = None
+    final: datetime | None = None
+
+    @property
+    def end(self) -> datetime:
+        """The files of the job have everything that was changed before it."""
+        return self.final or self.hi
 
     def to_json(self) -> dict[str, Any]:
         """The checkpoint in the form in which the state stores it."""
@@ -55,8 +64,9 @@ class BulkCheckpoint:
             "read_at": self.read_at.isoformat(),
             "fields": list(self.fields),
         }
-        proved = {} if self.proved is None else {"proved": self.proved.isoformat()}
-        return stored | ({} if self.below is None else {"below": self.below}) | proved
+        optional = {"proved": self.proved, "final": self.final}
+        instants = {name: at.isoformat() for name, at in optional.items() if at is not None}
+        return stored | instants | ({} if self.below is None else {"below": self.below})
 
     @classmethod
     def from_json(cls, stored: Any) -> Self | None:
@@ -64,14 +74,16 @@ class BulkCheckpoint:
         if not isinstance(stored, dict):
             return None
         hi, read_at = (datetime.fromisoformat(stored[name]) for name in ("hi", "read_at"))
-        proved = parse(stored.get("proved"))
-        return cls(stored["job"], stored["rows"], hi, read_at, tuple(stored["fields"]), stored.get("below"), proved)
+        fields, below = tuple(stored["fields"]), stored.get("below")
+        proved, final = parse(stored.get("proved")), parse(stored.get("final"))
+        return cls(stored["job"], stored["rows"], hi, read_at, fields, below, proved, final)
 
 
 class BulkReader:
     """Reads all rows of a module; `checkpoint` is true once the last batch is loaded.
 
-    Its files are downloaded into a new folder below `work`.
+    Its files are downloaded into a new folder below `work`. With `final`, a new job does not wait for the window: its
+    files have everything below this instant. None: it waits, and they have everything below the end of the window.
     """
 
     def __init__(
@@ -84,9 +96,10 @@ class BulkReader:
         work: Path,
         resume: BulkCheckpoint | None,
         since: datetime | None = None,
+        final: datetime | None = None,
     ) -> None:
         self._client, self._module, self._plan, self._window = client, module, plan, window
-        self._since, self._limits, self._work = since, limits, work
+        self._since, self._final, self._limits, self._work = since, final, limits, work
         self.checkpoint = resume
         self.resumed = False
         """Whether the rows come from a job that an earlier sync created."""
@@ -170,12 +183,13 @@ class BulkReader:
             else:
                 self.resumed = True
                 return found
-        self._window.settle()
+        if self._final is None:
+            self._window.settle()
         read_at = self._window.now()
         criteria = bulk.modified_between(self._since, None)
         job = bulk.create_job(self._client, self._module, names, criteria=criteria)
         job = bulk.poll(self._client, job.id, new=True)
-        self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0)
+        self.checkpoint = BulkCheckpoint(job.id, 0, self._window.hi, read_at, names, 0, self._final)
         return job
 
 

@@ -31,11 +31,15 @@ MOST_TOKENS = 500
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one page. Everything modified before `reached` has been read. `read_at` is Zoho's clock."""
+    """The rows of one page. Everything modified before `reached` has been read. `read_at` is Zoho's clock.
+
+    `settled`: the window was settled before. Otherwise rows from `reached` on are read again later.
+    """
 
     rows: list[Row]
     reached: datetime | None
     read_at: datetime
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class _Answer:
     last: datetime | None
     more: bool
     token: str | None
+    zoho_at: datetime
 
 
 class KeysetReader:
@@ -51,6 +56,10 @@ class KeysetReader:
 
     It also reads beyond `hi`, the end of the window. A record that was edited during the sync is there, and Zoho does
     not show its earlier version any more.
+
+    It does not wait before it reads. Once the window is settled, it goes back to the instant below which the rows that
+    it read before are right for good (see `window`), and gives all rows from there on once more. Its caller waits where
+    no query shows changes that leave Modified_Time as it was.
     """
 
     def __init__(
@@ -59,6 +68,8 @@ class KeysetReader:
         self._client, self._module, self._plan, self._window = client, module, plan, window
         self.inclusive = inclusive
         """Whether an answer showed that If-Modified-Since includes its own second. No source says whether it does."""
+        self.zoho_at: datetime | None = None
+        """Zoho's clock as the first answer in the settled window showed it."""
 
     def read(self, since: datetime | None) -> Iterator[Batch]:
         """Yield all batches from `since` (inclusive) on, in the order of change.
@@ -67,37 +78,49 @@ class KeysetReader:
         """
         seen: dict[str, str] = {}
         tail, known_at = 0, None
+        reached, early = since, False
         while True:
             settled, asked_at = self._window.settled, self._window.now()
-            trusted = self._window.trusted(asked_at, settled)
+            if settled and early:
+                since = reached
+                _forget_from(seen, reached)
+            early = not settled
+            over = self._window.over(settled)
             answer = self._first_page(since, probe=known_at == since)
             known_at = answer.last
-            reached = _furthest(since, answer.last, trusted, settled)
-            yield Batch(_fresh(answer.rows, seen, trusted), reached, asked_at)
-            tail += reached is not None and reached >= self._window.hi
+            ahead = _later(since, answer.last)
+            reached = ahead if settled else _later(reached, self._final_below(answer.last))
+            if settled and self.zoho_at is None:
+                self.zoho_at = answer.zoho_at
+            yield Batch(_fresh(answer.rows, seen, over), reached, asked_at, settled)
+            tail += settled and reached is not None and reached >= self._window.hi
             if (not answer.more and settled) or tail > MOST_TAIL_PAGES:
                 return
-            if not settled and (not answer.more or (answer.last is not None and answer.last >= trusted)):
+            if early and (not answer.more or (answer.last is not None and answer.last >= over)):
                 self._window.settle()
-                since = reached
-            elif since is None or (reached is not None and reached > since):
-                since = reached
+            elif since is None or (ahead is not None and ahead > since):
+                since = ahead
             else:
-                yield from self._same_second(since, max(since, answer.last or since), seen)
+                yield from self._same_second(since, max(since, answer.last or since), seen, reached)
                 since = max(since, answer.last or since) + SECOND
-            _forget(seen, since)
+            _forget(seen, reached)
 
-    def _same_second(self, since: datetime, second: datetime, seen: dict[str, str]) -> Iterator[Batch]:
+    def _final_below(self, last: datetime | None) -> datetime | None:
+        return None if last is None else self._window.final_below(last)
+
+    def _same_second(
+        self, since: datetime, second: datetime, seen: dict[str, str], reached: datetime | None
+    ) -> Iterator[Batch]:
         """Read a second that fills more than a page: walk by tokens until two walks agree."""
         before: set[str] | None = None
         for _ in range(MOST_WALKS):
             found: set[str] = set()
-            asked_at = self._window.now()
-            trusted = self._window.trusted(asked_at, self._window.settled)
+            settled, asked_at = self._window.settled, self._window.now()
+            over = self._window.over(settled)
             for answer in self._walk(since if self.inclusive else since - SECOND):
                 within = [row for row in answer.rows if modified(row) <= second]
                 found.update(row["id"] for row in within)
-                yield Batch(_fresh(within, seen, trusted), since, asked_at)
+                yield Batch(_fresh(within, seen, over), reached, asked_at, settled)
                 if answer.last is not None and answer.last > second:
                     break
             if found == before or second >= self._window.hi:
@@ -149,7 +172,7 @@ class KeysetReader:
         first_at = min((at for row in rows if (at := modified(row)) > EVER), default=since or EVER)
         for names in others if rows else ():
             rows = self._joined(rows, first_at, last or first_at, names)
-        return _Answer(rows, last, page.more, page.next_page_token)
+        return _Answer(rows, last, page.more, page.next_page_token, page.server_time)
 
     def _joined(self, rows: list[Row], first: datetime, last: datetime, names: tuple[str, ...]) -> list[Row]:
         """Add another slice of fields to the rows, read for the same period.
@@ -197,20 +220,22 @@ def check_order(rows: list[Row], module: str) -> None:
         raise BadAnswer(f"GET {module}: the page is not in the order of Modified_Time that was requested.")
 
 
-def _furthest(since: datetime | None, last: datetime | None, trusted: datetime, settled: bool) -> datetime | None:
-    """The instant up to which everything has been read. It never moves back, and never beyond a trusted reading."""
-    if last is None:
-        return since
-    last = last if settled else min(last, trusted)
-    return last if since is None else max(last, since)
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
 
 
-def _fresh(rows: list[Row], seen: dict[str, str], trusted: datetime) -> list[Row]:
-    """The rows whose version was not given yet. Only final versions are remembered, because a second edit within the
-    same second has the same Modified_Time."""
+def _fresh(rows: list[Row], seen: dict[str, str], over: datetime) -> list[Row]:
+    """The rows whose version was not given yet. Only versions of seconds that are over are remembered, because a second
+    edit within the same second has the same Modified_Time."""
     fresh = [row for row in rows if seen.get(row["id"]) != _version(row)]
-    seen.update((row["id"], _version(row)) for row in fresh if modified(row) < trusted)
+    seen.update((row["id"], _version(row)) for row in fresh if modified(row) < over)
     return fresh
+
+
+def _forget_from(seen: dict[str, str], first: datetime | None) -> None:
+    """Forget the versions from this instant on: under a wrong `Date`, their seconds may not have been over."""
+    for id_ in [id_ for id_, text in seen.items() if first is None or (time_or_none(text) or EVER) >= first]:
+        del seen[id_]
 
 
 def _version(row: Row) -> str:

@@ -1,9 +1,15 @@
 """The window of a sync: [cursor − overlap, hi), on Zoho's own clock, and where a record is in it.
 
 `hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed before the start
-is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time. So a reading
-at time T is only trusted below T − lag, and the end of the window is read once Zoho's clock has passed hi + lag. That
-moment is computed once, in real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
+is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time, so the end of
+the window is read once Zoho's clock has passed hi + lag: then the window is settled. That moment is computed once, in
+real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
+
+A long read need not wait for it. A row that a reading at time T does not show yet has a Modified_Time that is not
+before T − lag. So everything below T − lag is right for good, and the rest is read again in the settled window. T comes
+from two clocks, and the earlier one counts: the `Date` header may be ahead, and then no record is as new as it says; or
+Zoho's clock was set back, and then records are newer than the header says. The clocks of servers differ (`SKEW`), so
+that this time is subtracted too.
 """
 
 import time
@@ -34,6 +40,7 @@ class Window:
     Args:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
         lag: the seconds that a write may take to become visible.
+        sleep: how a thread waits until the window is settled. A pool of threads sets its own.
         last_read: when the newest rows in the warehouse were read. `now` is never before it: of two readings of one
             version the later one wins, also if the clock is frozen or was set back.
     """
@@ -47,7 +54,8 @@ class Window:
         sleep: Callable[[float], None] = time.sleep,
         last_read: datetime | None = None,
     ) -> None:
-        self._started, self._monotonic, self._sleep = monotonic(), monotonic, sleep
+        self._started, self._monotonic = monotonic(), monotonic
+        self.sleep = sleep
         self._server_time = server_time.astimezone(UTC)
         self._from = max(self._server_time, last_read) if last_read else self._server_time
         self.lag = timedelta(seconds=lag)
@@ -71,12 +79,21 @@ class Window:
         """Wait until every write below `hi` has become visible."""
         left = self._settled_at - self._monotonic()
         while left > 0:
-            self._sleep(left)
+            self.sleep(left)
             left = self._settled_at - self._monotonic()
 
-    def trusted(self, asked_at: datetime, settled: bool) -> datetime:
-        """The instant below which the rows of a read at `asked_at` are final."""
-        return self.hi if settled else (asked_at - self.lag).replace(microsecond=0)
+    def over(self, settled: bool) -> datetime:
+        """The instant below which every second is over, by the `Date` header. A row from below it does not change any
+        more without a new Modified_Time. `settled`: whether the window was settled when the row was requested."""
+        return self.hi if settled else self._long_before(self.clock())
+
+    def final_below(self, newest: datetime) -> datetime:
+        """The instant below which a read shows everything although the window is not settled. `newest`: the newest
+        Modified_Time that Zoho has shown so far."""
+        return self._long_before(min(self.clock(), newest))
+
+    def _long_before(self, at: datetime) -> datetime:
+        return (at - self.lag - SKEW).replace(microsecond=0)
 
 
 def modified(row: Row) -> datetime:

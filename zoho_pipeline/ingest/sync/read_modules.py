@@ -25,7 +25,7 @@ from zoho_pipeline.ingest.raw.read_baseline import read_baselines
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
 from zoho_pipeline.ingest.sync.sync_group import Turn
-from zoho_pipeline.ingest.sync.worker_pool import Done, WorkerPool
+from zoho_pipeline.ingest.sync.worker_pool import Done, Waiting, WorkerPool
 from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.errors import (
     ClockJumped,
@@ -62,6 +62,7 @@ def read_modules(
     baselines = _baselines(sync, specs)
     sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
     with WorkerPool(sync.limits, sync.stop) as workers:
+        sync.window.sleep = workers.pause
         for spec in specs:
             sync.readers[spec.module] = reader = _reader(sync, spec, baselines[spec.module])
             reader.client.sleep = workers.sleep
@@ -74,13 +75,15 @@ def read_modules(
             if isinstance(item, Done):
                 _end(sync, item, workers, batch)
                 continue
-            batch.add(item)
-            turn.holds(batch.rows)
-            if batch.is_full(sync.limits):
+            if isinstance(item, Checkpoint):
+                batch.add(item)
+                turn.holds(batch.rows)
+            if batch.is_full(sync.limits) or (item == Waiting() and batch.rows >= sync.limits.rows_while_waiting):
                 commit.load(sync, batch)
                 batch = LoadBatch()
     if isinstance(sync.fatal, ClockJumped):
         raise sync.fatal  # before the last load, because only the right time shows what was read to its end
+    sync.window.sleep = time.sleep
     for reader in sync.readers.values():
         reader.client.sleep = sync.client.sleep
     if not quiet.is_quiet(sync, stored, batch):

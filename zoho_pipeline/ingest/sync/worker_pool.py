@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
-from threading import Event, Semaphore, Thread
+from threading import Event, Lock, Semaphore, Thread
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +31,11 @@ class Done:
     name: str
     seconds: float
     error: PipelineError | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """All work that has not ended pauses: the loading thread has time."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,14 @@ class WorkerPool:
     """
 
     def __init__(self, limits: SyncLimits, stop: Event | None = None) -> None:
-        self._stop, self._most = stop, limits.threads
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stop = stop
         self._threads: list[Thread] = []
-        self._queue: queue.SimpleQueue[Checkpoint | Done | _Broken] = queue.SimpleQueue()
+        self._places = Semaphore(limits.threads)
+        self._queue: queue.SimpleQueue[Checkpoint | Done | Waiting | _Broken] = queue.SimpleQueue()
         self._room = Semaphore(limits.queued_checkpoints)
         self._cancelled = Event()
         self._open = 0
+        self._lock, self._unended, self._paused = Lock(), 0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -74,19 +79,18 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
-        for _ in self._threads:
-            self._work.put(None)
         for thread in self._threads:
             while thread.is_alive() and not self._is_stopping(error):
                 thread.join(STOP_POLL_SECONDS)
 
     def start(self, name: str, work: Work) -> None:
         self._open += 1
-        self._work.put(partial(copy_context().run, self._run, name, work))
-        if len(self._threads) < self._most:
-            thread = Thread(target=self._serve, name=f"extract {len(self._threads)}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._count(unended=1)
+        # a thread for each: one that pauses keeps its thread, and gives up only its place
+        work_on = (self._run, name, work)
+        thread = Thread(target=copy_context().run, args=work_on, name=f"extract {name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def cancel(self) -> None:
         """Let the work stop at its next checkpoint. It ends as interrupted."""
@@ -97,8 +101,20 @@ class WorkerPool:
         if self._cancelled.wait(seconds):
             raise _Cancelled
 
-    def items(self) -> Iterator[Checkpoint | Done]:
+    def pause(self, seconds: float) -> None:
+        """Wait within a piece of work, and let others run meanwhile: six modules that wait would keep out the rest."""
+        self._places.release()
+        self._count(paused=1)
+        try:
+            self.sleep(seconds)
+        finally:
+            self._count(paused=-1)
+            self._places.acquire()
+
+    def items(self) -> Iterator[Checkpoint | Done | Waiting]:
         """Yield checkpoints and ends as they come, until all work has ended. An unexpected error is raised here.
+
+        Where all the work waits, `Waiting` is among them.
 
         Raises:
             SyncStopped: `stop` was set.
@@ -109,7 +125,7 @@ class WorkerPool:
                 raise item.error
             if isinstance(item, Done):
                 self._open -= 1
-            else:
+            elif isinstance(item, Checkpoint):
                 self._room.release()
             yield item
 
@@ -117,11 +133,7 @@ class WorkerPool:
         """Whether the process ends: then nobody waits for an answer of Zoho."""
         return stopping.requested() is not None or isinstance(error, KeyboardInterrupt)
 
-    def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-
-    def _next(self) -> Checkpoint | Done | _Broken:
+    def _next(self) -> Checkpoint | Done | Waiting | _Broken:
         while self._stop is None or not self._stop.is_set():
             with suppress(queue.Empty):
                 return self._queue.get(timeout=STOP_POLL_SECONDS)
@@ -132,7 +144,9 @@ class WorkerPool:
 
         def done(error: PipelineError | None = None) -> None:
             self._queue.put(Done(name, time.monotonic() - started, error))
+            self._count(unended=-1)
 
+        self._places.acquire()
         try:
             self._go_on()
             for checkpoint in work():
@@ -147,6 +161,16 @@ class WorkerPool:
             done(error)
         except BaseException as error:
             self._queue.put(_Broken(error))
+        finally:
+            self._places.release()
+
+    def _count(self, *, unended: int = 0, paused: int = 0) -> None:
+        """Count a piece of work that begins, pauses, goes on or ends."""
+        with self._lock:
+            self._unended += unended
+            self._paused += paused
+            if 0 < self._unended == self._paused and (paused > 0 or unended < 0):
+                self._queue.put(Waiting())
 
     def _go_on(self) -> None:
         if self._cancelled.is_set():

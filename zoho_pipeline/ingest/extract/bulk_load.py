@@ -93,6 +93,9 @@ class BulkLoad:
         tables: Tables = {table.name: [rows]}
         self._rows.reject(converted.rejected, done.read_at, tables)
         self._rows.count(rows.num_rows)
+        if self._rows.tail_from is not None:
+            late = rows.filter(pc.greater_equal(rows["modified_time"], pa.scalar(self._rows.tail_from, created.type)))
+            self._rows.note_tail(dict(zip(late["id"].to_pylist(), late["modified_time"].to_pylist(), strict=True)))
         self._rows.note_created(pc.max(created).as_py())
         # Also where it is not asked below: a sync that resumes this one will ask.
         # A Modified_Time that is no time counts as below: the other values of the record are good.

@@ -190,6 +190,7 @@ class RouteRunner:
             self._wait()
         elif route != "records":  # lists go back by themselves
             self._checkpoints.early = self.early
+        self._rows.tail_from = self.early
 
     def _final_below(self) -> datetime | None:
         """The instant below which a read that begins now shows everything. None: nothing is known.
@@ -213,7 +214,7 @@ class RouteRunner:
         if self.early is None and self._module.window.settled:
             return
         self._module.window.settle()
-        self.early = self._checkpoints.early = None
+        self.early = self._checkpoints.early = self._rows.tail_from = None
         if self.before is not None:
             self.count(None)
 

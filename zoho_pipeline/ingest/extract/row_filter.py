@@ -1,6 +1,6 @@
 """Rows between a route and a checkpoint: which rows count, which values do not fit, which records were restored."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,6 +30,8 @@ class RowFilter:
         nameless: id → Modified_Time, of the records that were rejected as a whole because
             they have no usable id.
         after_clock: the latest creation that is later than Zoho's clock (the `Date` header). None: there is none.
+        tail_from: rows from this instant on are read twice, because their first reading began early. Each version
+            counts once. None: nothing is read twice.
     """
 
     def __init__(self, module: ModuleContext) -> None:
@@ -39,18 +41,26 @@ class RowFilter:
         self.converted_ids: set[str] = set()
         self.nameless: dict[str, str] = {}
         self.after_clock: datetime | None = None
+        self.tail_from: datetime | None = None
+        self._tail: dict[str, datetime] = {}
 
     def wanted(self, batch: Batch) -> list[Row]:
         """The rows that existed when the sync began. Rows created later belong to the next sync."""
         rows = [row for row in batch.rows if not self.born_later(row)]
-        changed = sum(1 for row in rows if self.is_change(row))
+        changed = {row["id"]: modified(row) for row in rows if self.is_change(row)}
         self.converted_ids.update(row["id"] for row in rows if row.get("Converted__s"))
         known = self._module.baseline.deletions
         for row in rows:
             if row["id"] in known or (self.deletions and row["id"] in self.deletions.listed):
                 self.live_again[row["id"]] = batch.read_at
-        self.count(changed)
+        self.count(sum(1 for id_, at in changed.items() if self._tail.get(id_) != at))
+        self.note_tail(changed)
         return rows
+
+    def note_tail(self, read: Mapping[str, datetime]) -> None:
+        """Remember which versions of the tail were counted. `read`: id → Modified_Time."""
+        if self.tail_from is not None:
+            self._tail.update((id_, at) for id_, at in read.items() if at >= self.tail_from)
 
     def count(self, rows: int) -> None:
         """Add to the rows of the report and of the progress display."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.web.world import AS_OF, NAMES, publish_world
+from tests.transform.world_copy import built, warehouse
+from tests.web.world import AS_OF, NAMES
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform import channel_pages
 from zoho_pipeline.transform.run.transform import transform
@@ -15,22 +16,10 @@ from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 from zoho_pipeline.web.pages.page_numbers import read_page_numbers
 
+__all__ = ["built", "warehouse"]
+
 LATER = AS_OF + timedelta(minutes=32)
 Rows = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pages")
-    publish_world(folder)
-    return folder
-
-
-@pytest.fixture
-def warehouse(built: Path, tmp_path: Path) -> Warehouse:
-    for file in ("warehouse.duckdb", "warehouse.published.duckdb"):
-        (tmp_path / file).write_bytes((built / file).read_bytes())
-    return open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
 
 
 def packed(warehouse: Warehouse) -> tuple[Rows, Rows]:

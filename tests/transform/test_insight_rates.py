@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 from tests.params import combined
-from tests.web.world import AS_OF, NAMES, publish_world
+from tests.transform.world_copy import built, warehouse
+from tests.web.world import AS_OF, NAMES
 from zoho_pipeline.reading.insight import read_from
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform import insight_rates
@@ -18,26 +19,14 @@ from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
+__all__ = ["built", "warehouse"]
+
 LATER = AS_OF + timedelta(days=1, minutes=32)
 TABLE = f"pipeline_state.{insight_rates.TABLE}"
 NEWER_SCHEMA = f"alter table {TABLE} add column made_at timestamp"
 OTHER_SHAPE = f"update {TABLE} set shape = 'other', n_leads = -1"
 Rows = list[tuple[Any, ...]]
 OnFile = Callable[[str], Rows]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rates")
-    publish_world(folder)
-    return folder
-
-
-@pytest.fixture
-def warehouse(built: Path, tmp_path: Path) -> Warehouse:
-    for file in ("warehouse.duckdb", "warehouse.published.duckdb"):
-        (tmp_path / file).write_bytes((built / file).read_bytes())
-    return open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
 
 
 @pytest.fixture

@@ -55,23 +55,29 @@ class KeptOpen:
         """
         if not self._turn.acquire(timeout=timeout):
             raise WarehouseBusy(f"{self._path} has been in use for {timeout:.0f} s. Let it finish, then try again.")
+        must_close = True  # after an error too: DuckDB refuses every session in a file that met a full disk
         try:
             if not self._is_open:
                 self._open(timeout)
             yield
+            must_close = time.monotonic() - self._opened_at >= HELD_SECONDS
         finally:
-            self._used_at = time.monotonic()
-            if self._is_open and self._used_at - self._opened_at >= HELD_SECONDS:
-                self._close()
-                self._ended.wait(PAUSE_SECONDS)
-            self._turn.release()
+            try:
+                self._used_at = time.monotonic()
+                if self._is_open and (must_close or self._ended.is_set()):
+                    self._close()
+                    self._ended.wait(PAUSE_SECONDS)
+            finally:
+                self._turn.release()
 
     def end(self) -> None:
-        """Close the file. Nobody takes a turn any more. A thread that has one, after a stop, keeps it."""
+        """Close the file. A thread that still has a turn, after a stop, closes it at its end."""
         self._ended.set()
         if self._turn.acquire(timeout=IDLE_SECONDS):
-            self._close()
-            self._turn.release()
+            try:
+                self._close()
+            finally:
+                self._turn.release()
 
     def _open(self, timeout: float) -> None:
         with ExitStack() as stack:
@@ -90,6 +96,8 @@ class KeptOpen:
     def _close_when_idle(self) -> None:
         while not self._ended.wait(IDLE_SECONDS / 2):
             if self._turn.acquire(blocking=False):
-                if self._is_open and time.monotonic() - self._used_at >= IDLE_SECONDS:
-                    self._close()
-                self._turn.release()
+                try:
+                    if self._is_open and time.monotonic() - self._used_at >= IDLE_SECONDS:
+                        self._close()
+                finally:
+                    self._turn.release()

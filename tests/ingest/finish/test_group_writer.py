@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from tests.ingest.conftest import SyncBench
+from zoho_pipeline.channels.errors import LockLost
 from zoho_pipeline.channels.registry.sync_records import Run
 from zoho_pipeline.ingest.finish.ending import Ending
 from zoho_pipeline.ingest.finish.group_writer import GroupWriter
+from zoho_pipeline.ingest.load.sync_log import record_failure
 from zoho_pipeline.warehouse.connection import Connection, WarehouseBusy
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
@@ -60,3 +62,14 @@ def test_a_file_that_stays_in_use_is_waited_for_once_per_group(bench: SyncBench)
             thread.join()
     assert failed.keys() == set(NAMES)
     assert warehouse.refused == 1
+
+
+def test_a_run_whose_end_is_stored_gets_no_second_row(bench: SyncBench) -> None:
+    """The server of the registry restarts after the warehouse has the end: the lock is lost, and the sync fails."""
+    report, lost = bench.sync("Leads"), LockLost("channel acme: the lock was lost")
+    assert report.started_at is not None
+    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], report.run_id, report.started_at, lost)
+    logged = bench.rows("select outcome from zoho_raw.sync_runs where run_id = ? and module = 'Leads'", report.run_id)
+    assert logged == [{"outcome": "complete"}]
+    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], "another run", report.started_at, lost)
+    assert bench.rows("select outcome from zoho_raw.sync_runs where run_id = 'another run'") == [{"outcome": "failed"}]

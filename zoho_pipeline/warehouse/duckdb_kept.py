@@ -3,6 +3,7 @@
 To open the file costs 12 ms of CPU, and a session of a quiet sync has a few queries of 1 ms. So the threads of a batch
 share one opening. They take turns, as processes do. After HELD_SECONDS the file is closed for a moment, and it is
 closed as soon as nobody uses it, so that other processes get their turn: a transform, a load, a query of a person.
+An error closes it too: the next session finds a file that works, or the same error.
 """
 
 import time

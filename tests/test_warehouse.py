@@ -1,6 +1,7 @@
 """The warehouse: URLs, one writer, files held by other programs, transactions, and the dlt destination."""
 
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -407,3 +408,45 @@ def test_a_file_that_threads_keep_open_is_given_to_others(tmp_path: Path) -> Non
         assert connection.fetch("select count(*) from t")[1] == [(sum(counts),)]
     assert seen <= sum(counts)
     assert min(counts) > 0
+
+
+def test_a_full_disk_costs_one_session_of_a_file_that_is_kept_open(file: DuckDBWarehouse) -> None:
+    """DuckDB refuses every further session in a file whose checkpoint failed, until the file is opened anew."""
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    with file.connect(read_only=False) as connection:
+        connection.execute("create table t as select range as n from range(10)")
+    with file.kept_open():
+        with file.connect(read_only=False) as connection:
+            connection.execute("insert into t select range from range(5000)")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        try:
+            with pytest.raises(SqlError, match="checkpoint"), file.connect() as connection:
+                connection.execute("checkpoint")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+        with file.connect() as connection:
+            assert connection.fetch("select count(*) from t")[1] == [(5010,)]
+
+
+def test_a_thread_that_is_left_behind_gives_the_file_free_at_its_end(tmp_path: Path) -> None:
+    """After a stop nobody waits for the threads of a batch. The process may live on, and others need the file."""
+    url = f"duckdb:///{tmp_path}/kept.duckdb"
+    kept, other = DuckDBWarehouse.from_url(url), DuckDBWarehouse.from_url(url)
+    begun, release = Event(), Event()
+
+    def use() -> None:
+        with kept.connect(read_only=False) as connection:
+            connection.execute("create table t (n integer)")
+            begun.set()
+            release.wait(60)
+
+    thread = Thread(target=use)
+    with kept.kept_open():
+        opening = kept.files[0].kept  # whoever still refers to it must not keep the file
+        thread.start()
+        assert begun.wait(60)
+    release.set()
+    thread.join()
+    with other.connect(timeout=1) as connection:
+        assert connection.fetch("select count(*) from t")[1] == [(0,)]
+    assert opening is not None

@@ -3,6 +3,7 @@
 To open the file costs 12 ms of CPU, and a session of a quiet sync has a few queries of 1 ms. So the threads of a batch
 share one opening. They take turns, as processes do. After HELD_SECONDS the file is closed for a moment, and it is
 closed as soon as nobody uses it, so that other processes get their turn: a transform, a load, a query of a person.
+An error closes it too: the next session finds a file that works, or the same error.
 """
 
 import time
@@ -55,23 +56,29 @@ class KeptOpen:
         """
         if not self._turn.acquire(timeout=timeout):
             raise WarehouseBusy(f"{self._path} has been in use for {timeout:.0f} s. Let it finish, then try again.")
+        must_close = True  # after an error too: DuckDB refuses every session in a file that met a full disk
         try:
             if not self._is_open:
                 self._open(timeout)
             yield
+            must_close = time.monotonic() - self._opened_at >= HELD_SECONDS
         finally:
-            self._used_at = time.monotonic()
-            if self._is_open and self._used_at - self._opened_at >= HELD_SECONDS:
-                self._close()
-                self._ended.wait(PAUSE_SECONDS)
-            self._turn.release()
+            try:
+                self._used_at = time.monotonic()
+                if self._is_open and (must_close or self._ended.is_set()):
+                    self._close()
+                    self._ended.wait(PAUSE_SECONDS)
+            finally:
+                self._turn.release()
 
     def end(self) -> None:
-        """Close the file. Nobody takes a turn any more. A thread that has one, after a stop, keeps it."""
+        """Close the file. A thread that still has a turn, after a stop, closes it at its end."""
         self._ended.set()
         if self._turn.acquire(timeout=IDLE_SECONDS):
-            self._close()
-            self._turn.release()
+            try:
+                self._close()
+            finally:
+                self._turn.release()
 
     def _open(self, timeout: float) -> None:
         with ExitStack() as stack:
@@ -90,6 +97,8 @@ class KeptOpen:
     def _close_when_idle(self) -> None:
         while not self._ended.wait(IDLE_SECONDS / 2):
             if self._turn.acquire(blocking=False):
-                if self._is_open and time.monotonic() - self._used_at >= IDLE_SECONDS:
-                    self._close()
-                self._turn.release()
+                try:
+                    if self._is_open and time.monotonic() - self._used_at >= IDLE_SECONDS:
+                        self._close()
+                finally:
+                    self._turn.release()

@@ -126,3 +126,21 @@ def test_a_frequent_sync_remembers_when_it_read_the_fields(bench: SyncBench) -> 
         bench.sync("Leads")
         calls.append(sum(call.path.endswith("/settings/fields") for call in bench.sim.requests[at:]))
     assert sum(calls) <= 2, calls
+
+
+def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(bench: SyncBench) -> None:
+    """Rows of a second that was not over come twice. They are no news, but a load in the middle moves the cursor."""
+    bench.connect(PLAIN_SCOPES)
+    bench.sim.clock.freeze()
+    ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Co"} for n in range(60)])
+    for _ in range(2):
+        bench.sync("Leads")
+        bench.sim.clock.advance(DAY)
+        for id_ in ids[:50]:
+            bench.org.update("Leads", id_, {"Company": "changed"})
+    bench.sync("Leads")
+    bench.sim.clock.advance(DAY)
+    bench.org.delete("Leads", ids[3])
+    bench.limit(rows_per_load=20)
+    assert bench.sync("Leads").complete
+    ledger.assert_equal(bench, "Leads")

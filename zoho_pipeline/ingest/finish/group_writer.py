@@ -12,6 +12,7 @@ from threading import Condition
 
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.finish.ending import Ending, write
+from zoho_pipeline.warehouse.connection import WarehouseBusy
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,9 @@ class GroupWriter:
     def _write(self, group: list[_Waiting], *, again: bool = False) -> None:
         try:
             write(self._registry, self._warehouse, [one.ending for one in group], again=again)
+        except WarehouseBusy as error:  # each of them would wait for ten minutes too, one after another
+            for one in group:
+                one.error = error
         except Exception as error:
             if len(group) == 1:
                 group[0].error = error

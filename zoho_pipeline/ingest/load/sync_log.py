@@ -51,13 +51,20 @@ def record_failure(
     *,
     whole: bool = False,
 ) -> None:
-    """Log a run that read nothing (token revoked, credits used up, Zoho not reachable, load failed), per module."""
+    """Log a run that read nothing (token revoked, credits used up, Zoho not reachable, load failed), per module.
+
+    A run whose end is in `sync_runs` already gets no second row there.
+    """
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
     if not isinstance(error, LockLost):  # otherwise the status of the channel belongs to another run
         registry.record_runs({channel_id: run_of(reports, None, run_id=run_id, whole=whole)})
     with warehouse.connect(read_only=False) as connection:
-        if SYNC_RUNS.name in connection.tables(RAW_SCHEMA):  # the tables do not exist before the first successful run
+        if SYNC_RUNS.name not in connection.tables(RAW_SCHEMA):  # before the first successful run
+            return
+        # a group of endings may be stored when the registry fails, and the locks be lost with it before a second try
+        written = f"select 1 from {RAW_SCHEMA}.{SYNC_RUNS.name} where channel_id = ? and run_id = ?"  # noqa: S608
+        if not connection.fetch(written, (channel_id, run_id))[1]:
             now = registry.database.now()
             insert_rows(connection, SYNC_RUNS, [row(channel_id, run_id, started_at, report, now) for report in reports])
 

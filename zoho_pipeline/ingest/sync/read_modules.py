@@ -58,7 +58,7 @@ def read_modules(
         ClockJumped: Zoho's clock jumped. The last load did not happen.
         LoadFailed, LockLost, SyncStopped: the reading stopped. Earlier loads stay.
     """
-    stored = sync.state
+    stored, is_loaded = sync.state, False
     baselines = _baselines(sync, specs)
     sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
     with WorkerPool(sync.limits, sync.stop) as workers:
@@ -80,13 +80,14 @@ def read_modules(
                 turn.holds(batch.rows)
             if batch.is_full(sync.limits) or (item == Waiting() and batch.rows >= sync.limits.rows_while_waiting):
                 commit.load(sync, batch)
-                batch = LoadBatch()
+                batch, is_loaded = LoadBatch(), True
     if isinstance(sync.fatal, ClockJumped):
         raise sync.fatal  # before the last load, because only the right time shows what was read to its end
     sync.window.sleep = time.sleep
     for reader in sync.readers.values():
         reader.client.sleep = sync.client.sleep
-    if not quiet.is_quiet(sync, stored, batch):
+    # rows that were only read again are no news, and a cursor that has moved with them needs its deletions
+    if is_loaded or not quiet.is_quiet(sync, stored, batch):
         commit.last_load(sync, batch)
 
 

@@ -1,9 +1,12 @@
 """A session in Postgres."""
 
 import io
+import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
@@ -45,13 +48,11 @@ class PostgresConnection(Connection):
             return [column.name for column in cursor.description], cursor.fetchall()
 
     def arrow(self, sql: str, params: Sequence[Any] = ()) -> "pa.Table":
-        from zoho_pipeline.warehouse.postgres_arrow import table
-
         with self._translated(sql), self.raw.cursor() as cursor:
             cursor.execute(*_call(sql, params))
             if cursor.description is None:
                 raise SqlError("the statement gives no rows. Give a SELECT.")
-            return table(cursor.description, cursor.fetchall())
+            return _table(cursor.description, cursor.fetchall())
 
     def commit(self) -> None:
         with self._translated("commit"):
@@ -120,3 +121,66 @@ def _call(sql: str, params: Sequence[Any]) -> tuple[str, Sequence[Any] | None]:
         return "%s" if match.group("mark") else match.group(0).replace("%", "%%")
 
     return _QUOTED.sub(replace, sql), params
+
+
+_NUMERIC, _JSON = 1700, (114, 3802)
+_MOST_DIGITS = 76
+"""Numbers of types in `pg_type`, and the most digits of a decimal in Arrow."""
+
+
+@cache
+def _types() -> "dict[int, pa.DataType]":
+    """The numbers of types in `pg_type` → types of Arrow. Other values become text."""
+    import pyarrow as pa  # here, because a command that reads no table must not wait for it
+
+    whole, text = pa.int64(), pa.string()
+    plain = {16: pa.bool_(), 20: whole, 21: whole, 23: whole, 26: whole, 700: pa.float64(), 701: pa.float64()}
+    times = {1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC")}
+    lists = {1000: pa.bool_(), 1005: whole, 1007: whole, 1016: whole, 1009: text, 1015: text, 1022: pa.float64()}
+    return plain | times | {number: pa.list_(kind) for number, kind in lists.items()}
+
+
+def _table(description: Sequence[Any], rows: Sequence[Sequence[Any]]) -> "pa.Table":
+    """An Arrow table of the rows that a cursor gave.
+
+    A `numeric` without a precision gets the digits that its values need. One that Arrow has no decimal for (NaN, or
+    more than 76 digits) is text.
+    """
+    import pyarrow as pa
+
+    names = [column.name for column in description]
+    arrays = [_array(column, [row[place] for row in rows]) for place, column in enumerate(description)]
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _array(column: Any, values: list[Any]) -> "pa.Array":
+    import pyarrow as pa
+
+    if column.type_code == _NUMERIC:
+        return _decimals(column, values)
+    if (kind := _types().get(column.type_code)) is not None:
+        return pa.array(values, kind)
+    text: Callable[[Any], str] = json.dumps if column.type_code in _JSON else str
+    return pa.array([None if v is None else v if isinstance(v, str) else text(v) for v in values], pa.string())
+
+
+def _decimals(column: Any, values: list[Any]) -> "pa.Array":
+    import pyarrow as pa
+
+    if column.precision is not None and 0 < column.precision <= _MOST_DIGITS and 0 <= column.scale <= column.precision:
+        kind = pa.decimal128 if column.precision <= 38 else pa.decimal256
+        if all(value is None or value.is_finite() for value in values):
+            return pa.array(values, kind(column.precision, column.scale))
+    given = [value for value in values if value is not None]
+    if all(value.is_finite() for value in given):
+        scale = max((_scale(value) for value in given), default=0)
+        digits = max((max(value.adjusted() + 1, 0) for value in given), default=0) + scale
+        if digits <= 38:
+            return pa.array(values, pa.decimal128(38, scale))
+        if digits <= _MOST_DIGITS:
+            return pa.array(values, pa.decimal256(_MOST_DIGITS, scale))
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _scale(value: Decimal) -> int:
+    return max(-int(value.as_tuple().exponent), 0)

@@ -190,6 +190,7 @@ def test_a_work_folder_that_is_taken_away_fails_one_load(bench: SyncBench) -> No
     bench.org.insert("Leads", {"Last_Name": "L"})
     bench.sync("Leads")
     loader = Loader(bench.settings, bench.warehouse, "acme")
+    loader.restore()  # it makes the folder
     shutil.rmtree(bench.settings.home / "dlt")
     with pytest.raises(LoadFailed, match="next sync reads it again"):
         loader.load({}, {"modules": {}})

@@ -13,22 +13,13 @@ from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 IDS_PER_QUERY = 5_000
 
 
-def known_deletions(connection: Connection, channel_id: str, module: str) -> dict[str, Known]:
-    """The deletions of a module that were not undone, by id."""
-    rows = connection.rows(
-        f"select id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
-        " where channel_id = ? and module = ? and restored_at is null",
-        (channel_id, module),
-    )
-    return {row["id"]: Known(row["deleted_time"], row["deletion_type"]) for row in rows}
-
-
-def known_deletions_by_module(connection: Connection, channel_id: str) -> dict[str, dict[str, Known]]:
-    """The deletions of a channel that were not undone, by module and id, in one query."""
+def known_deletions(connection: Connection, channel_id: str, module: str | None = None) -> dict[str, dict[str, Known]]:
+    """The deletions of a channel that were not undone, by module and id, in one query. `module`: only those of one."""
+    of = "" if module is None else " and module = ?"
     rows = connection.rows(
         f"select module, id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
-        " where channel_id = ? and restored_at is null",
-        (channel_id,),
+        f" where channel_id = ? and restored_at is null{of}",
+        (channel_id,) if module is None else (channel_id, module),
     )
     found: dict[str, dict[str, Known]] = {}
     for row in rows:
@@ -140,15 +131,7 @@ def latest_change(connection: Connection, table: RawTable, channel_id: str) -> d
 
 def live_totals(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> Totals:
     """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
-    converted = "max(t.converted_date_time)" if any(c.name == "converted_date_time" for c in table.columns) else "null"
-    row = connection.rows(
-        f"select count(*) as n, max(t.modified_time) as changed, {converted} as converted"  # noqa: S608
-        f" from {RAW_SCHEMA}.{table.name} t left join {RAW_SCHEMA}.deleted_records d"
-        " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
-        " where t.channel_id = ? and d.id is null and (t.created_time is null or t.created_time < ?)",
-        (module, channel_id, before),
-    )[0]
-    return Totals(int(row["n"]), row["changed"], row["converted"])
+    return summaries(connection, {module: table}, channel_id, before)[module].live
 
 
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:

@@ -11,7 +11,7 @@ from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.raw.queries import (
     Summary,
     converted_since,
-    known_deletions_by_module,
+    known_deletions,
     summaries,
     versions_since,
 )
@@ -29,7 +29,7 @@ def read_baselines(
     limits: SyncLimits,
 ) -> dict[str, Baseline]:
     """The baselines of several modules. Modules without a new row cost two queries together."""
-    known = known_deletions_by_module(connection, channel_id)
+    known = known_deletions(connection, channel_id)
     found = summaries(connection, {spec.module: spec.table for spec in specs}, channel_id, window.hi)
     return {
         spec.module: _baseline(

@@ -102,3 +102,9 @@ def remove_all_dead(home: Path) -> None:
         for parent in (home / TEMPORARY, *(home / DLT).glob("*")):
             if parent.is_dir():
                 remove_dead(parent)
+
+
+def spill_statement(folder: Path | None) -> str:
+    """DuckDB's statement that lets a session spill into this folder. None: it may not spill."""
+    path = str(folder or "").replace("'", "''")
+    return f"set temp_directory = '{path}'"

@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 import duckdb
 
 from zoho_pipeline.warehouse.connection import WarehouseBusy
-from zoho_pipeline.work_folders import spill_folder
+from zoho_pipeline.work_folders import spill_folder, spill_statement
 
 HELD_SECONDS = 2.0
 IDLE_SECONDS = 0.3
@@ -86,7 +86,7 @@ class KeptOpen:
             keeper = self._open_file(timeout)
             stack.callback(keeper.close)
             folder = stack.enter_context(spill_folder(self._work))
-            keeper.execute("set temp_directory = '{}'".format(str(folder or "").replace("'", "''")))
+            keeper.execute(spill_statement(folder))
             self._opened = stack.pop_all()
         self._is_open, self._opened_at = True, time.monotonic()
 

@@ -27,7 +27,7 @@ from zoho_pipeline.warehouse.connection import (
 )
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
-from zoho_pipeline.work_folders import spill_folder
+from zoho_pipeline.work_folders import spill_folder, spill_statement
 
 MEMORY = "512MB"
 """The memory of all reading blocks together. A page of a channel needs a few MB."""
@@ -206,8 +206,7 @@ def open_confined(file: DuckDBFile, spill: Path | None, memory: str | None = Non
     connection = DuckDBConnection(raw, (file,))
     try:
         connection.execute("set global TimeZone = 'UTC'")  # for every session, also a later one
-        temporary = str(spill or "").replace("'", "''")
-        connection.execute(f"set temp_directory = '{temporary}'")
+        connection.execute(spill_statement(spill))
         if memory:
             connection.execute(f"set memory_limit = '{memory}'")
             connection.execute("set threads = 1")  # the blocks run beside each other in threads of their own

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_file import DRAFT, DuckDBFile, open_instance, remove_with_wal
+from zoho_pipeline.work_folders import spill_statement
 
 
 def rewrite(
@@ -33,7 +34,7 @@ def rewrite(
     remove_with_wal(draft)
     try:
         with closing_duckdb(open_instance(), file) as connection:
-            connection.execute(f"set temp_directory = {_text(spill or '')}")
+            connection.execute(spill_statement(spill))
             connection.execute(f"attach {_text(path)} as old (read_only)")
             connection.execute(f"attach {_text(draft)} as fresh (storage_version '{storage_version}')")
             draft.chmod(0o600)
@@ -56,5 +57,5 @@ def rewrite(
         remove_with_wal(draft)
 
 
-def _text(path: Path | str) -> str:
+def _text(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"

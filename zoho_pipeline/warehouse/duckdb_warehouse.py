@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from zoho_pipeline.local_paths import duckdb_path
+from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
     MARTS_SCHEMA,
@@ -24,12 +25,12 @@ from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance, remov
 from zoho_pipeline.warehouse.duckdb_kept import KeptOpen
 from zoho_pipeline.warehouse.duckdb_published import DuckDBPublished, open_confined
 from zoho_pipeline.warehouse.duckdb_rewrite import rewrite
-from zoho_pipeline.work_folders import TEMPORARY, spill_folder
+from zoho_pipeline.work_folders import TEMPORARY, spill_folder, spill_statement
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
-TRANSFORM_MEMORY = 2_000_000_000
+TRANSFORM_MEMORY = Settings.transform_memory
 """The bytes that a transform may use if nothing else is set."""
 LOAD_MEMORY = "256MB"
 """The memory that DuckDB may use for a load. A load that needs more gets DuckDB's default, 80 % of the machine."""
@@ -215,8 +216,7 @@ class DuckDBWarehouse:
             yield
             return
         with spill_folder(self.work, reading=reading) as folder:
-            path = str(folder or "").replace("'", "''")
-            connection.execute(f"set temp_directory = '{path}'")
+            connection.execute(spill_statement(folder))
             yield
 
     def erase_deleted(self) -> None:

@@ -79,7 +79,7 @@ def read_mart(
         QueryError: there is no such mart or column; the message names those there are.
         NotPublished: no transform has run yet.
     """
-    with _published(where) as connection:
+    with connect(_warehouse(where)) as connection:
         known = connection.tables(MARTS_SCHEMA)
         if mart not in known:
             raise QueryError(f"there is no mart {mart!r}. {_nearest(mart, known)}")
@@ -121,7 +121,7 @@ def read_sql(
         QueryError: the engine refused the query.
         NotPublished: no transform has run yet.
     """
-    with _raw(where) if raw else _published(where) as connection:
+    with _raw(where) if raw else connect(_warehouse(where)) as connection:
         return _framed(connection, sql, params, frame)
 
 
@@ -139,12 +139,6 @@ def insight(channel_id: str, *, where: Place = None) -> dict[str, Any]:
 
 def _warehouse(where: Place) -> Warehouse:
     return open_warehouse(where or load_settings()) if where is None or isinstance(where, Settings) else where
-
-
-@contextmanager
-def _published(where: Place) -> Iterator[Connection]:
-    with connect(_warehouse(where)) as connection:
-        yield connection
 
 
 @contextmanager

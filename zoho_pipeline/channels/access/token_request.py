@@ -18,6 +18,7 @@ from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts import oauth
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import ConnectionFailed, TokenThrottled
 from zoho_pipeline.zoho.transport import silent_for
 
@@ -69,7 +70,7 @@ def request_access_token(
     zoho_now: Callable[[], datetime | None] = lambda: None,
     stored: Callable[[], AccessToken | None] = lambda: None,
     store: Callable[[AccessToken, datetime], None] | None = None,
-    silence: float = 60.0,
+    silence: float = Pacing.silence_seconds,
 ) -> AccessToken:
     """Request an access token from Zoho, within the budget. The caller holds `refresh_lock`.
 

@@ -20,6 +20,7 @@ from zoho_pipeline.channels.registry.token_budget import RequestInFlight
 from zoho_pipeline.settings import PipelineError, Secret
 from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
+from zoho_pipeline.zoho.connection.pacing import Pacing
 from zoho_pipeline.zoho.errors import ForeignApiDomain, ReconnectNeeded, TokenRefused
 
 
@@ -39,7 +40,12 @@ class StoredTokenSource:
     """
 
     def __init__(
-        self, registry: Registry, channel_id: str, *, clock: Clock | None = None, silence: float = 60.0
+        self,
+        registry: Registry,
+        channel_id: str,
+        *,
+        clock: Clock | None = None,
+        silence: float = Pacing.silence_seconds,
     ) -> None:
         self._silence = silence
         self._registry = registry

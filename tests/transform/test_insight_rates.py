@@ -42,7 +42,7 @@ def on_file(tmp_path: Path) -> OnFile:
 
 
 def change(warehouse: Warehouse, channel: str) -> None:
-    """Give a channel a lead of another source, one day later."""
+    """Give the leads of a channel another source."""
     now = datetime.now(UTC).isoformat()
     with warehouse.connect(read_only=False) as connection:
         connection.execute(

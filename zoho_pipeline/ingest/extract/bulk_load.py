@@ -111,7 +111,7 @@ class BulkLoad:
     def _counted(self, done: BulkCheckpoint) -> BulkCheckpoint:
         """The checkpoint of the reader, whose counts are those of the sync that it resumes, with those of this sync.
 
-        The watermark of a job that did not wait for its window ends where its files are right for good.
+        The watermark of a job that did not wait for its window moves to the instant below which its files are final.
         """
         shown = [at for at in (done.proved, *self._newest) if at is not None]
         proved = min([max(shown), *([done.final] if done.final else [])]) if shown else None

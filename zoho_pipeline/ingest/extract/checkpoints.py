@@ -33,8 +33,8 @@ class Checkpoints:
     Attributes:
         state: the state for the next checkpoint.
         zoho_at: Zoho's clock at the last query that shows what can still change. None: there was no query.
-        early: the rows come from a read that began before the window was settled. Below this instant they are right
-            for good, and no cursor and no watermark passes it. None: they do not.
+        early: the rows come from a read that began before the window was settled. Below this instant they are final,
+            and neither the cursor nor the watermark passes it. None: the read waited.
     """
 
     def __init__(self, module: ModuleContext, state: ModuleState, rows: RowFilter) -> None:

@@ -32,8 +32,8 @@ class RouteRunner:
         can_query, can_bulk: queries (jobs) are allowed, and Zoho has refused none.
         there: count and latest change at Zoho, if a query of this sync has read them.
         before: the totals at Zoho before rows were read, if a query of this sync has read them.
-        early: the rows below this instant are right for good, although their reading began before the window was
-            settled. The rows from there on (the tail) must be read again. None: the reading waited.
+        early: the rows below this instant are final, although their reading began before the window was settled. The
+            rows from there on (the tail) must be read again. None: the reading waited.
     """
 
     def __init__(
@@ -51,15 +51,18 @@ class RouteRunner:
         self.can_query, self.can_bulk = can_query, can_bulk
         self.there: Totals | None = None
         self.before: Totals | None = None
-        self.early: datetime | None = None
+
+    @property
+    def early(self) -> datetime | None:
+        return self._rows.tail_from
 
     def by_cheapest(
         self, since: datetime | None, rows: int | None, why: str, *, bulk: bool = True
     ) -> Iterator[Checkpoint]:
         """Yield all rows changed since an instant (None: all rows), by the route with the fewest credits.
 
-        Many rows are read before the window is settled. If `checkpoints.early` is set afterwards, the rows from this
-        instant on must be read again then.
+        Many rows are read before the window is settled. If `early` is set afterwards, the rows from this instant on
+        must be read again then.
 
         Args:
             rows: the number of these rows. None: they cannot be counted.
@@ -185,12 +188,11 @@ class RouteRunner:
         if rows is not None and rows <= self._module.limits.list_rows:
             window.settle()
             return
-        self.early = self._final_below()
-        if self.early is None or not self._is_short(self.early):
+        self._rows.tail_from = early = self._final_below()
+        if early is None or not self._is_short(early):
             self._wait()
         elif route != "records":  # lists go back by themselves
-            self._checkpoints.early = self.early
-        self._rows.tail_from = self.early
+            self._checkpoints.early = early
 
     def _final_below(self) -> datetime | None:
         """The instant below which a read that begins now shows everything. None: nothing is known.
@@ -214,7 +216,7 @@ class RouteRunner:
         if self.early is None and self._module.window.settled:
             return
         self._module.window.settle()
-        self.early = self._checkpoints.early = self._rows.tail_from = None
+        self._checkpoints.early = self._rows.tail_from = None
         if self.before is not None:
             self.count(None)
 

@@ -38,7 +38,7 @@ class BulkCheckpoint:
         below: the rows of all its files modified before `end`. None if the release that stored it did not count them.
         proved: the watermark of the module once all files are loaded (see `extract/watermarks`). Before that it is not
             true: the first file may have the newest record, while older changes are in the others.
-        final: the end of what its files have for good, if the job did not wait for its window.
+        final: the instant below which its files are final, if the job did not wait for its window.
     """
 
     job: str

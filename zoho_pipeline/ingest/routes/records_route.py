@@ -58,8 +58,8 @@ class KeysetReader:
     not show its earlier version any more.
 
     It does not wait before it reads. Once the window is settled, it goes back to the instant below which the rows that
-    it read before are right for good (see `window`), and gives all rows from there on once more. Its caller waits where
-    no query shows changes that leave Modified_Time as it was.
+    it read before are final (see `window`), and gives all rows from there on once more. Its caller waits where no query
+    shows changes that leave Modified_Time as it was.
     """
 
     def __init__(

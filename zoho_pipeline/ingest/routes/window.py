@@ -6,8 +6,8 @@ the window is read once Zoho's clock has passed hi + lag: then the window is set
 real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
 
 A long read need not wait for it. A row that a reading at time T does not show yet has a Modified_Time that is not
-before T − lag. So everything below T − lag is right for good, and the rest is read again in the settled window. T comes
-from two clocks, and the earlier one counts: the `Date` header may be ahead, and then no record is as new as it says; or
+before T − lag. So everything below T − lag is final, and the rest is read again in the settled window. T comes from two
+clocks, and the earlier one counts: the `Date` header may be ahead, and then no record is as new as it says; or
 Zoho's clock was set back, and then records are newer than the header says. The clocks of servers differ (`SKEW`), so
 that this time is subtracted too.
 """

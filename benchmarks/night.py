@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import Figure
 from benchmarks._many_channels import name_of
-from benchmarks._night_orgs import NightOrgs, running_night
-from benchmarks._orgs import CLIENT, CLIENT_SECRET
+from benchmarks._orgs import CLIENT, CLIENT_SECRET, Orgs, running_orgs
 from benchmarks._queued_channels import cpu_of, deployed
 from scripts.production import free_port
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
@@ -151,11 +150,11 @@ def measure() -> Iterator[Figure]:
 
 
 @contextmanager
-def _place(count: int) -> Iterator[tuple[Place, NightOrgs]]:
+def _place(count: int) -> Iterator[tuple[Place, Orgs]]:
     import dagster as dg
 
     names = [name_of(number) for number in range(count)]
-    with tempfile.TemporaryDirectory(prefix="night-") as folder, running_night(count, LEADS) as orgs:
+    with tempfile.TemporaryDirectory(prefix="night-") as folder, running_orgs(count, LEADS, days_ago=40) as orgs:
         home, port = Path(folder), free_port()
         env = {
             "ZOHO_PIPELINE_HOME": str(home),

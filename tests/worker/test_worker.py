@@ -63,7 +63,7 @@ class Running:
 
 
 @pytest.mark.parametrize(
-    "registry_env", choice(["sqlite", "postgres", "all on postgres"], ["sqlite", "all on postgres"]), indirect=True
+    "registry_env", choice(["sqlite", "postgres", "all on postgres"], ["all on postgres"]), indirect=True
 )
 def test_requests_are_done_when_their_rows_are_published(place: Place) -> None:
     place.connect("acme", leads=4)
@@ -86,6 +86,7 @@ def test_requests_are_done_when_their_rows_are_published(place: Place) -> None:
     assert not workers.worker_alive(place.registry), "its lease ends with it"
 
 
+@pytest.mark.long
 def test_a_full_request_reads_every_row_again(place: Place) -> None:
     place.connect("acme")
     assert place.worker().run(once=True)
@@ -182,7 +183,7 @@ def test_one_slow_org_does_not_hold_up_the_others(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("registry_env", "channels"),
-    combined(["sqlite", "postgres"], [3, 6], quick=[("postgres", 3)]),
+    combined(["sqlite", "postgres"], [2, 6], quick=[("postgres", 2)]),
     indirect=["registry_env"],
 )
 def test_two_workers_never_take_one_job(place: Place, channels: int) -> None:

@@ -103,3 +103,46 @@ def test_small_steps_of_a_date_do_not_add_up() -> None:
     clock = ServerClock(monotonic=lambda: now[0])
     first = datetime(2026, 1, 1, tzinfo=UTC)
     assert [bool(clock.observe(first + timedelta(seconds=8 * n))) for n in range(4)] == [False, False, True, True]
+
+
+@given(
+    st.floats(0, 1_000, allow_nan=False),
+    st.lists(st.tuples(st.floats(0, 2), st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=60),
+)
+def test_many_headers_show_the_clock_closer_than_one_and_never_ahead(
+    ahead: float, answers: list[tuple[float, float, float]]
+) -> None:
+    """Each answer comes some time after the last one; its header was written between its request and its arrival."""
+    now = [1_000.0]
+    clock = ServerClock(monotonic=lambda: now[0])
+    assert clock.surely() is None
+    for pause, on_the_way, back in answers:
+        now[0] += pause
+        sent = now[0]
+        now[0] += on_the_way
+        clock.observe(datetime.fromtimestamp(int(now[0] + ahead), UTC), sent)
+        now[0] += back
+        surely = clock.surely()
+        assert surely is not None
+        true = datetime.fromtimestamp(now[0] + ahead, UTC)
+        assert surely <= true + timedelta(microseconds=2)
+        assert surely >= clock.now() - timedelta(microseconds=2)
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        (0, 0, 0),  # a clock that stands still
+        (0, 3, 1),  # two servers, one of them ahead
+        (0, -1, 2),  # it was set back
+        (0, 4, 5),  # it was set
+    ],
+)
+def test_headers_that_contradict_each_other_show_nothing_but_the_newest(seconds: tuple[int, ...]) -> None:
+    now = [1_000.0]
+    clock = ServerClock(monotonic=lambda: now[0])
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    for shown in seconds:
+        now[0] += 1.01
+        assert clock.observe(first + timedelta(seconds=shown), now[0]) == ""
+    assert clock.surely() is None

@@ -149,10 +149,10 @@ def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(ben
 
 @both_engines("duckdb")
 def test_every_credit_of_a_sync_counts_however_it_ends(bench: SyncBench) -> None:
-    """Those for the user and for metadata are no module's, and are written with the rest. A refused call may cost nothing."""
+    """Those for the user and for metadata are no module's. A call that Zoho refuses may count here alone."""
 
     def uncounted() -> float:
-        return bench.org.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
+        return bench.org.state.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
 
     bench.connect(ALL_SCOPES)
     before = uncounted()

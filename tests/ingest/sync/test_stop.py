@@ -20,7 +20,7 @@ class StopAtFirstRows(Silent):
 
 def uncounted(bench: SyncBench) -> float:
     """The credits that Zoho counts and the registry does not."""
-    return bench.org.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
+    return bench.org.state.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
 
 
 def test_a_stopped_sync_ends_at_its_next_checkpoint(bench: SyncBench) -> None:

@@ -3,8 +3,7 @@
 `hi` is Zoho's clock when the sync started, rounded up to the next second, so that everything changed before the start
 is below it (Zoho's times are whole seconds). A write may become visible a moment after its Modified_Time, so the end of
 the window is read once Zoho's clock has passed hi + lag: then the window is settled. That moment is computed once, in
-real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync. The `Date` header at the
-start hides up to a second of Zoho's clock: what later headers show of it is not waited for again (`surely`).
+real time, so that a clock that is frozen (in a simulator) or set back cannot block a sync.
 
 A long read need not wait for it. A row that a reading at time T does not show yet has a Modified_Time that is not
 before T − lag. So everything below T − lag is final, and the rest is read again in the settled window. T comes from two
@@ -28,12 +27,6 @@ OVERLAP_ROWS = 190
 
 SECOND = timedelta(seconds=1)
 
-HIDDEN = 1.0
-"""The seconds that a `Date` header may hide: it is cut to the second."""
-
-SHORTEST = 0.05
-"""A shorter wait is not worth waking up for."""
-
 EVER = datetime(1971, 1, 1, tzinfo=UTC)
 """An instant before every record. It stands for a Modified_Time that cannot be read: the record counts as changed."""
 
@@ -48,8 +41,6 @@ class Window:
         server_time: Zoho's clock as the answer to a call made at the start showed it.
         lag: the seconds that a write may take to become visible.
         sleep: how a thread waits until the window is settled. A pool of threads sets its own.
-        surely: the latest time that Zoho's clock has passed by now, None if its answers contradict each other. At most
-            the second that the first header hides is believed.
         last_read: when the newest rows in the warehouse were read. `now` is never before it: of two readings of one
             version the later one wins, also if the clock is frozen or was set back.
     """
@@ -61,11 +52,10 @@ class Window:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        surely: Callable[[], datetime | None] = lambda: None,
         last_read: datetime | None = None,
     ) -> None:
         self._started, self._monotonic = monotonic(), monotonic
-        self.sleep, self._surely = sleep, surely
+        self.sleep = sleep
         self._server_time = server_time.astimezone(UTC)
         self._from = max(self._server_time, last_read) if last_read else self._server_time
         self.lag = timedelta(seconds=lag)
@@ -83,20 +73,14 @@ class Window:
     @property
     def settled(self) -> bool:
         """Whether every write with a time below `hi` has become visible."""
-        return self._left() <= 0
+        return self._monotonic() >= self._settled_at
 
     def settle(self) -> None:
         """Wait until every write below `hi` has become visible."""
-        while (left := self._left()) > 0:
-            # not at once the whole: what the answers show meanwhile may make the wait a second shorter
-            self.sleep(left - HIDDEN if left > HIDDEN + SHORTEST else left)
-
-    def _left(self) -> float:
-        """The seconds until the window is settled."""
         left = self._settled_at - self._monotonic()
-        if not 0 < left <= HIDDEN + SHORTEST or (surely := self._surely()) is None:
-            return left
-        return left - min(max((surely - self.clock()).total_seconds(), 0.0), HIDDEN)
+        while left > 0:
+            self.sleep(left)
+            left = self._settled_at - self._monotonic()
 
     def over(self, settled: bool) -> datetime:
         """The instant below which every second is over, by the `Date` header. A row from below it does not change any

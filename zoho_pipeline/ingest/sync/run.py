@@ -143,6 +143,10 @@ def _run_channel(
                     logged = (registry, warehouse, channel_id, names, run_id, started_at, error)
                     sync_log.record_failure(*logged, spent=client.meter.credits, whole=modules is None)
 
+            def count_credits() -> None:
+                with suppress(RegistryError):
+                    registry.add_credits(channel_id, client.meter.credits)
+
             try:
                 opened = (settings, registry, warehouse, channel, client, lock, group)
                 sync = _start(*opened, progress or Silent(), run_id, started_at, limits)
@@ -160,9 +164,8 @@ def _run_channel(
             except (ZohoError, LoadFailed, LockLost) as error:
                 log_failure(error)
                 raise
-            except Exception:  # it was stopped, or has an error of ours: what it spent counts in any case
-                with suppress(RegistryError):
-                    registry.add_credits(channel_id, client.meter.credits)
+            except BaseException:  # it was stopped, also by Ctrl-C, or has an error of ours
+                count_credits()
                 raise
             turn.end()
             try:
@@ -170,6 +173,9 @@ def _run_channel(
                 group.writer.write(ended)
             except (LockLost, WarehouseError) as error:
                 log_failure(error)
+                raise
+            except Exception:  # the registry did not store its ending (its row is damaged), and the credits with it
+                count_credits()
                 raise
             return ending.conclude(ended), sync.comparisons
 
@@ -213,9 +219,7 @@ def _start(
         warehouse=warehouse,
         channel=channel,
         client=client,
-        window=Window(
-            client.server_time, settings.sync_lag_seconds, surely=client.clock.surely, last_read=max(read, default=None)
-        ),
+        window=Window(client.server_time, settings.sync_lag_seconds, last_read=max(read, default=None)),
         loader=loader,
         lock=lock,
         run_id=run_id,

@@ -4,7 +4,6 @@ The bounds of a window come from Zoho's clock, never from this machine's. A mach
 move the cursor over changes that come later.
 """
 
-import math
 import re
 import threading
 import time
@@ -72,9 +71,6 @@ class ServerClock:
 
     It is never ahead of Zoho: the header is cut to the second, and was written before it arrived. A header that jumped
     is not used: a proxy has a wrong clock, or a clock was set. A clock that stands still has not jumped.
-
-    Many headers together show the clock closer than one: each says that Zoho's clock was in this second between the
-    request and its answer (`surely`).
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -82,8 +78,6 @@ class ServerClock:
         self._lock = threading.Lock()
         self._first: tuple[datetime, float] | None = None
         self._seen: tuple[datetime, float] | None = None
-        self._least: float | None = None
-        self._most = math.inf
 
     def observe(self, date: datetime, sent: float | None = None) -> str:
         """Use the `Date` of an answer that has just arrived, unless it jumped.
@@ -99,7 +93,6 @@ class ServerClock:
             sent = now if sent is None else sent
             if self._first is None or self._seen is None:
                 self._first, self._seen = (date, sent), (date, now)
-                self._narrow(date, sent, now)
                 return ""
             # A jump ahead is measured from the first header, so that small steps do not add up. A jump back is measured
             # from the newest one, because a clock may stand still. A header is never older than its request.
@@ -111,27 +104,7 @@ class ServerClock:
                 )
                 return f"from {was:%Y-%m-%d %H:%M:%S} to {date:%Y-%m-%d %H:%M:%S} UTC while {passed:.0f} s passed"
             self._seen = (date, now)
-            self._narrow(date, sent, now)
             return ""
-
-    def surely(self) -> datetime | None:
-        """The latest time that Zoho's clock has passed by now, as all headers together show it.
-
-        None: there was no header, or they contradict each other. Then several servers have different clocks, or the
-        clock was set or stands still.
-        """
-        with self._lock:
-            least = self._least
-            if least is None or least > self._most:
-                return None
-            return datetime.fromtimestamp(least + self._monotonic(), UTC)
-
-    def _narrow(self, date: datetime, sent: float, arrived: float) -> None:
-        """Note what a header says of Zoho's clock less ours: not less than its second had when it arrived, and less
-        than the next second had when its request was sent."""
-        at = date.timestamp()
-        self._least = at - arrived if self._least is None else max(self._least, at - arrived)
-        self._most = min(self._most, at + 1 - sent)
 
     def now(self) -> datetime:
         """Zoho's present time in UTC; BadAnswer if no answer had a `Date` yet."""

@@ -174,7 +174,7 @@ def _run_channel(
             except (LockLost, WarehouseError) as error:
                 log_failure(error)
                 raise
-            except Exception:  # the registry did not store its ending (its row is damaged), and the credits with it
+            except BaseException:  # Ctrl-C, or the registry did not store its ending: its row is damaged
                 count_credits()
                 raise
             return ending.conclude(ended), sync.comparisons

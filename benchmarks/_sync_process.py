@@ -57,7 +57,8 @@ def _main(home: str, url: str, token: str, warehouse: str, scope: str) -> None:
     Loader(settings, opened, "bench").ensure_tables()
     began, used = time.perf_counter(), time.process_time()
     names = None if scope == "all" else ["Leads"]
-    parts = sync_channel(settings, registry, opened, "bench", modules=names).modules
+    with opened.kept_open(), registry.database.kept_open():  # as the command does
+        parts = sync_channel(settings, registry, opened, "bench", modules=names).modules
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     if failed := [part for part in parts if part.outcome in ("failed", "stopped")]:
         raise SystemExit("; ".join(f"{part.module} {part.outcome}: {part.detail}" for part in failed))

@@ -188,7 +188,7 @@ def _prepare(settings: Settings, warehouse: Warehouse, names: list[str], tokens:
         def sync(name: str, group: SyncGroup = group) -> bool:
             return sync_channel(settings, registry, warehouse, name, group=group).complete
 
-        with warehouse.kept_open():
+        with warehouse.kept_open(), registry.database.kept_open():
             for ended in side_by_side(names, sync, settings.channels_at_once, group.stop):
                 if not ended.value():
                     raise RuntimeError(f"the first sync of {ended.channel_id} is not complete")

@@ -99,7 +99,11 @@ def run_syncs(
     group = SyncGroup(session.registry, session.warehouse)
     reports: dict[str, SyncReport] = {}
     failures: dict[str, str] = {}
-    with syncs_progress(channel_ids, show=show) as progress, session.warehouse.kept_open():
+    with (
+        syncs_progress(channel_ids, show=show) as progress,
+        session.warehouse.kept_open(),
+        session.registry.database.kept_open(),
+    ):
 
         def sync_one(channel_id: str) -> "SyncReport":
             shown = progress.of(channel_id)

@@ -44,12 +44,16 @@ class ModuleReport:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """One run over a channel. `complete`: every module was read to its end, or this connection cannot read it."""
+    """One run over a channel. `complete`: every module was read to its end, or this connection cannot read it.
+
+    `written` has the names of the reference tables (users, stages …) that differed from those of the warehouse.
+    """
 
     channel_id: str
     run_id: str
     modules: list[ModuleReport] = field(default_factory=list)
     started_at: datetime | None = None
+    written: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tests.params import choice
 from zoho_pipeline.channels.database.database import Database
@@ -108,6 +108,24 @@ def test_kept_connections_without_a_limit_keep_nobody_waiting(settings: Settings
         opened = [readers.enter_context(kept.read()) for _ in range(12)]
         assert [connection.scalar(text("select 1")) for connection in opened] == [1] * 12
     kept.engine.dispose()
+
+
+def test_a_batch_opens_few_connections_and_closes_them_at_its_end(settings: Settings) -> None:
+    """A sync has a dozen transactions, and each would open a connection of its own."""
+    database, opened, closed = Registry(settings).database, list[object](), list[object]()
+    with database.kept_open(), database.kept_open():
+        event.listen(database.engine, "connect", lambda raw, _: opened.append(raw))
+        event.listen(database.engine, "close", lambda raw, _: closed.append(raw))
+        for _ in range(20):
+            with database.write() as connection:
+                connection.execute(text("select 1"))
+        with ExitStack() as readers:
+            for _ in range(20):
+                readers.enter_context(database.read())
+    assert len(opened) == 20
+    assert len(closed) == 20
+    with database.read() as connection:
+        assert connection.scalar(text("select 1")) == 1
 
 
 @pytest.mark.parametrize("kept", [False, True])

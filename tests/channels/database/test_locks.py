@@ -139,6 +139,18 @@ def test_waiting_ends(settings: Settings) -> None:
         pytest.fail("two hold the lock")
 
 
+def test_a_lock_ends_beside_connections_that_are_kept(settings: Settings) -> None:
+    """A kept session of Postgres would keep its lock, and no process could request a token for this connection."""
+    database = Database(settings)
+    for kept in (database, database.keeping_connections()):
+        with kept.kept_open():
+            for _ in range(3):
+                with exclusive(kept, "name", 0) as lock, kept.read():
+                    lock.ensure_held()
+            with exclusive(Database(settings), "name", 0):
+                pass
+
+
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_two_names_never_share_a_file_and_none_leaves_the_folder(one: str, two: str) -> None:
     folder = Path("/locks")

@@ -1,11 +1,12 @@
 """The registry, on SQLite and on Postgres."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert, select
 
 from tests.channels.conftest import CONNECTION, REFRESH
 from tests.sync_records import record_sync
@@ -134,6 +135,44 @@ def test_another_org_is_refused_and_changes_nothing(
         registry.refresh_connection("acme", replace(CONNECTION, **after))  # type: ignore[arg-type]
     assert registry.get("acme") == known
     assert registry.token_store.refresh_token("acme") == REFRESH
+
+
+def test_a_verification_that_finds_nothing_new_writes_nothing(registry: Registry, add: Add) -> None:
+    """Each sync verifies. A write beside those of 50 other syncs would wait for each of them on SQLite."""
+    known = add()
+    registry.store_settings("acme", set_timezone="Asia/Dubai", set_currency="AED")
+    before = _stored(registry)
+    with _counted_writes(registry) as writes:
+        same = registry.refresh_connection("acme", CONNECTION)
+        assert not writes
+        renamed = registry.refresh_connection("acme", replace(CONNECTION, org_name="Acme Ltd", scopes=None))
+        assert writes
+    assert (same.timezone, same.currency, same.scopes) == ("Asia/Dubai", "AED", known.scopes)
+    assert renamed.org_name == "Acme Ltd"
+    assert renamed.scopes == known.scopes
+    assert _stored(registry) == before | {"org_name": "Acme Ltd"}
+    registry.set_reconnect_needed("acme", "why")
+    assert registry.refresh_connection("acme", replace(CONNECTION, org_name="Acme Ltd")).status == "active"
+
+
+def _stored(registry: Registry) -> dict[str, object]:
+    with registry.database.read() as transaction:
+        return dict(transaction.execute(select(tables.channels)).mappings().one())
+
+
+@contextmanager
+def _counted_writes(registry: Registry) -> Iterator[list[str]]:
+    writes: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.lower().startswith(("update", "insert", "delete")):
+            writes.append(statement)
+
+    event.listen(registry.database.engine, "before_cursor_execute", note)
+    try:
+        yield writes
+    finally:
+        event.remove(registry.database.engine, "before_cursor_execute", note)
 
 
 def test_the_same_user_may_lose_and_gain_sight_of_the_org(registry: Registry, add: Add) -> None:

@@ -68,8 +68,8 @@ def test_a_run_whose_end_is_stored_gets_no_second_row(bench: SyncBench) -> None:
     """The server of the registry restarts after the warehouse has the end: the lock is lost, and the sync fails."""
     report, lost = bench.sync("Leads"), LockLost("channel acme: the lock was lost")
     assert report.started_at is not None
-    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], report.run_id, report.started_at, lost)
+    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], report.run_id, report.started_at, lost, spent=0)
     logged = bench.rows("select outcome from zoho_raw.sync_runs where run_id = ? and module = 'Leads'", report.run_id)
     assert logged == [{"outcome": "complete"}]
-    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], "another run", report.started_at, lost)
+    record_failure(bench.registry, bench.warehouse, "acme", ["Leads"], "another run", report.started_at, lost, spent=0)
     assert bench.rows("select outcome from zoho_raw.sync_runs where run_id = 'another run'") == [{"outcome": "failed"}]

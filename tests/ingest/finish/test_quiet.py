@@ -11,6 +11,7 @@ from tests.params import both_engines, combined
 from zoho_pipeline.ingest.finish.quiet import MOVED_AFTER, SPREAD
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import SyncReport
+from zoho_pipeline.zoho.errors import ZohoError
 
 DAY = 86_400
 METADATA = 1
@@ -144,3 +145,25 @@ def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(ben
     bench.limit(rows_per_load=20)
     assert bench.sync("Leads").complete
     ledger.assert_equal(bench, "Leads")
+
+
+@both_engines("duckdb")
+def test_every_credit_of_a_sync_counts_however_it_ends(bench: SyncBench) -> None:
+    """Those for the user and for metadata are no module's. A call that Zoho refuses may count here alone."""
+
+    def uncounted() -> float:
+        return bench.org.state.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
+
+    bench.connect(ALL_SCOPES)
+    before = uncounted()
+    bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Co"} for n in range(12)])
+    for _ in range(3):
+        assert bench.sync().complete
+        assert uncounted() <= before
+        bench.sim.clock.advance(600)
+    assert bench.sync("Leads", "Deals").complete
+    assert uncounted() <= before
+    bench.org.admin.api_access = False
+    with pytest.raises(ZohoError):
+        bench.sync()
+    assert uncounted() <= before

@@ -110,7 +110,7 @@ class Lives(RuleBasedStateMachine):
         def one(name: str) -> SyncReport:
             return benches[name].sync(*MODULES, group=group, stop=group.stop)
 
-        with self.bench.warehouse.kept_open():
+        with self.bench.warehouse.kept_open(), self.bench.registry.database.kept_open():
             ends = {end.channel_id: end for end in side_by_side(list(benches), one, len(benches), group.stop)}
         return [ends[name].error or ends[name].value() for name in benches]
 

@@ -43,7 +43,7 @@ def sync_all(
         return sync_channel(*services, name, limits=bench.limits, progress=progress(name), group=group, stop=group.stop)
 
     found: dict[str, Outcome] = {}
-    with bench.warehouse.kept_open():
+    with bench.warehouse.kept_open(), bench.registry.database.kept_open():
         for one in side_by_side(names, sync, len(names), group.stop):
             found[one.channel_id] = one.error or one.value()
             ended(one.channel_id)

@@ -18,13 +18,20 @@ class StopAtFirstRows(Silent):
         self.stop.set()
 
 
+def uncounted(bench: SyncBench) -> float:
+    """The credits that Zoho counts and the registry does not."""
+    return bench.org.state.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
+
+
 def test_a_stopped_sync_ends_at_its_next_checkpoint(bench: SyncBench) -> None:
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Co"} for n in range(900)])
     bench.limits = replace(bench.limits, rows_per_table=200, rows_per_checkpoint=200, rows_per_load=200)
     progress = StopAtFirstRows()
+    before = uncounted(bench)
     with pytest.raises(SyncStopped):
         bench.sync(progress=progress, stop=progress.stop)
     channel = bench.registry.get("acme")
+    assert uncounted(bench) <= before, "its credits count all the same"
     assert channel.problems == (), "it is no failure"
     assert channel.last_complete_sync_at is None
     assert bench.sync(stop=Event()).complete

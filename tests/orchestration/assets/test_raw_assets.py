@@ -5,6 +5,7 @@ import pytest
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 
 from tests.orchestration.conftest import Deployment
+from zoho_pipeline.ingest.catalog.tables import MODULE_TABLES
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
 from zoho_pipeline.orchestration.assets.raw_assets import sync_failure
 from zoho_pipeline.orchestration.channel_batch import ChannelFailure
@@ -52,6 +53,21 @@ def test_a_batch_is_one_run_and_fills_every_raw_table(deployment: Deployment) ->
     everything = "\n".join(str(e) for e in deployment.instance.all_logs(result.run_id))
     assert "test-client-secret" not in everything
     assert "1000." not in everything.replace("1000.TESTCLIENT", "")
+
+
+def test_a_quiet_sync_logs_no_table_that_it_did_not_write(deployment: Deployment) -> None:
+    """With 5,000 channels, the users, stages and hours of a quiet night were 25,000 events that said nothing."""
+    deployment.add_partitions()
+    assert deployment.sync("acme").success
+    quiet = deployment.sync("acme")
+    assert logged(quiet) == {"channels", "sync_runs", *(table.name for table in MODULE_TABLES)}
+    org = deployment.orgs["acme"]
+    org.admin.first_name = "Renamed"
+    assert logged(deployment.sync("acme")) - logged(quiet) == {"users"}
+
+
+def logged(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
 
 
 def test_a_permanent_failure_stops_no_other_channel_and_is_not_retried(deployment: Deployment) -> None:

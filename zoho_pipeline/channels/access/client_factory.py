@@ -35,13 +35,14 @@ def open_client(
     scope is stored, and no later call needs it.
 
     Args:
+        channel: the channel as the registry has it now, or its id.
         clock: aware UTC now, which decides whether a token still lives; None is the database's.
         pacing: tries, waits and deadlines; None is the product's.
 
     Raises:
         UnknownChannel, UnknownDataCenter: nothing was sent. The client's calls raise what the token source raises.
     """
-    known = registry.get(channel if isinstance(channel, str) else channel.id)
+    known = registry.get(channel) if isinstance(channel, str) else channel
     silence = (pacing or Pacing()).silence_seconds
     tokens = StoredTokenSource(registry, known.id, clock=clock, silence=silence)
     center = DataCenters.with_added(settings.data_centers).get(known.data_center)

@@ -100,7 +100,7 @@ class StoredTokenSource:
         return token
 
     def _data_center(self) -> DataCenter:
-        name = self._registry.get(self._channel_id).data_center
+        name = self._registry.token_store.data_center(self._channel_id)
         return DataCenters.with_added(self._registry.settings.data_centers).get(name)
 
     def _requested(self, refused: Secret | None) -> AccessToken:

@@ -1,8 +1,9 @@
 """The registry's database: a SQLite file in HOME, or Postgres, with a transaction to read and one to write.
 
-No connection outlives its transaction (NullPool): a sync reads the registry a few dozen times, a hundred channels must
-not hold a hundred Postgres connections, and a forked worker must not inherit one. SQLite uses its rollback journal
-and not a write-ahead log: with one connection per transaction, each close would merge the log and remove it.
+No connection outlives its transaction (NullPool): a hundred channels must not hold a hundred Postgres connections, and
+a forked worker must not inherit one. A batch of syncs keeps a few of them (`kept_open`), because each of its syncs has
+a dozen transactions. SQLite uses its rollback journal and not a write-ahead log: with one connection per transaction,
+each close would merge the log and remove it.
 """
 
 import copy
@@ -42,6 +43,9 @@ _CONNECT = {**_ALIVE, "tcp_user_timeout": 30_000, "connect_timeout": 10, "applic
 KEPT = 2
 """Connections that a process keeps open where it writes all the time."""
 
+KEPT_BY_A_BATCH = 6
+"""Connections that a batch of syncs keeps open. Its syncs wait for Zoho most of the time, so few read at once."""
+
 
 class Database:
     """The database of the registry.
@@ -58,7 +62,10 @@ class Database:
         settings.ensure_home()
         self.is_postgres = self.url.get_backend_name() == "postgresql"
         self.path = None if self.is_postgres else Path(str(self.url.database))
-        self.engine = self._postgres_engine() if self.path is None else self._sqlite_engine(self.path)
+        self.engine = self.lock_engine = (
+            self._postgres_engine() if self.path is None else self._sqlite_engine(self.path)
+        )
+        self._is_kept = False
 
     @property
     def locks_folder(self) -> Path | None:
@@ -75,24 +82,41 @@ class Database:
         """The same database with a few connections that stay open, for a process that uses it many times per second.
 
         On Postgres each new connection starts a process of the server, and on SQLite each one reads the schema: both
-        cost more than the transaction. A SQLite file that somebody replaces is opened anew. A lock of a channel must
-        not be taken on it: on Postgres the lock would stay with the kept connection.
+        cost more than the transaction. A SQLite file that somebody replaces is opened anew. Locks have sessions of
+        their own (`lock_engine`): on Postgres a lock would stay with the kept connection.
 
         Args:
             kept: the connections that stay open.
             most: the most connections at once; who needs another one waits. None means no limit.
         """
         same = copy.copy(self)
+        same.engine, same._is_kept = self._keeping_engine(kept, most), True
+        return same
+
+    @contextmanager
+    def kept_open(self, kept: int = KEPT_BY_A_BATCH) -> Iterator[None]:
+        """Let everybody who has this object use a few connections that stay open meanwhile, as `keeping_connections`.
+
+        Whoever finds none free opens one, so nobody waits.
+        """
+        if self._is_kept:
+            yield
+            return
+        alone, self.engine, self._is_kept = self.engine, self._keeping_engine(kept, None), True
+        try:
+            yield
+        finally:
+            keeping, self.engine, self._is_kept = self.engine, alone, False
+            keeping.dispose()
+
+    def _keeping_engine(self, kept: int, most: int | None) -> Engine:
         pool = {"pool_size": kept, "max_overflow": -1 if most is None else most - kept}
         if self.path is None:
-            same.engine = create_engine(
-                self.url, hide_parameters=True, connect_args=_CONNECT, pool_pre_ping=True, **pool
-            )
-        else:
-            same.engine = self._sqlite_engine(self.path, poolclass=QueuePool, **pool)
-            event.listen(same.engine, "connect", partial(_note_file, self.path))
-            event.listen(same.engine, "checkout", partial(_check_file, self.path))
-        return same
+            return create_engine(self.url, hide_parameters=True, connect_args=_CONNECT, pool_pre_ping=True, **pool)
+        engine = self._sqlite_engine(self.path, poolclass=QueuePool, **pool)
+        event.listen(engine, "connect", partial(_note_file, self.path))
+        event.listen(engine, "checkout", partial(_check_file, self.path))
+        return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

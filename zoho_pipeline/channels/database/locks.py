@@ -20,6 +20,8 @@ from zoho_pipeline.settings import Settings
 WAIT_SECONDS = 30.0
 
 _held = local()
+_known: dict[tuple[str, str], Database] = {}
+MOST_KNOWN = 8
 
 
 class LockTimeout(Exception):
@@ -103,7 +105,7 @@ def channel_lock(
     Raises:
         ChannelBusy: another process or thread kept the lock for `wait` seconds.
     """
-    database = Database(settings)
+    database = _database_of(settings)
     name = f"{kind} {channel_id}"
     key = (database.shown, name)
     own: dict[tuple[str, str], HeldLock] = _held.__dict__.setdefault("locks", {})
@@ -122,3 +124,15 @@ def channel_lock(
             f"{name} is in use by another process, which did not finish within {wait:g} s. Nothing was done. "
             "Try again when it has finished."
         ) from None
+
+
+def _database_of(settings: Settings) -> Database:
+    """The database of these settings: one object per registry. A new one asks a Postgres server what it is, four
+    questions for each lock."""
+    key = (settings.registry_url, str(settings.home))
+    found = _known.get(key)
+    if found is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        found = _known[key] = Database(settings)
+    return found

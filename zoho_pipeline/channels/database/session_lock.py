@@ -114,7 +114,7 @@ class SessionLockHolder:
         return None if held else "its database session no longer holds it"
 
     def _open(self) -> Connection:
-        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection = self._database.lock_engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
             _refuse_pooler(self._database, connection)
             for name, value in _SESSION.items():
@@ -134,7 +134,7 @@ def _refuse_pooler(database: Database, connection: Connection) -> None:
     if database.url.render_as_string(hide_password=True) in _direct:
         return
     first = connection.execute(_PID).scalar_one()
-    with database.engine.connect() as other, other.begin():
+    with database.lock_engine.connect() as other, other.begin():
         second = other.execute(_PID).scalar_one()
         if second == first or connection.execute(_PID).scalar_one() != first:
             raise _pooled(database)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
-from zoho_pipeline.channels.errors import DamagedChannel, UnknownChannel
+from zoho_pipeline.channels.errors import DamagedChannel, RowsRemain, UnknownChannel
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
 from zoho_pipeline.channels.registry.model import (
@@ -19,6 +19,7 @@ from zoho_pipeline.channels.registry.model import (
     ModuleStatus,
     OrgConnection,
 )
+from zoho_pipeline.channels.registry.platform_tables import purges
 from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
 
 _SECRETS = ("refresh_seal", "refresh_fingerprint")
@@ -183,6 +184,19 @@ def _owners_beside(connection: Connection, own: Collection[Owner]) -> list[Owner
     return [Owner(*row) for row in connection.execute(_OWNERS_BESIDE, values)]
 
 
+def refuse_while_rows_remain(connection: Connection, channel_id: str) -> None:
+    """A new channel must not get the rows of a removed one, which may be those of another org.
+
+    Raises:
+        RowsRemain: a channel of this id was removed, and its rows are not deleted yet.
+    """
+    if connection.scalar(select(purges.c.channel_id).where(purges.c.channel_id == channel_id)) is not None:
+        raise RowsRemain(
+            f"the rows of the removed channel {channel_id} are not deleted yet. A worker deletes them. Try again "
+            f"later, or delete them now: zoho-pipeline channels remove {channel_id} --purge"
+        )
+
+
 def update_channel(channel_id: str) -> Update:
     """The UPDATE statement of one channel's row; the caller adds the values."""
     return update(tables.channels).where(tables.channels.c.channel_id == channel_id)
@@ -191,6 +205,23 @@ def update_channel(channel_id: str) -> Update:
 def connection_columns(connection: OrgConnection) -> dict[str, Any]:
     """The columns that a connection fills. One that cannot see the org keeps what an earlier connection saw."""
     return {name: value for name, value in asdict(connection).items() if value is not None or name not in _ORG_COLUMNS}
+
+
+def verified_columns(channel: Channel, connection: OrgConnection) -> dict[str, Any]:
+    """The columns that a verification of a known channel fills. What Zoho refused before stays missing."""
+    scopes = connection.scopes or channel.scopes
+    return connection_columns(connection) | {
+        "scopes": None if scopes is None else list(scopes),
+        "missing_scopes": sorted({*channel.missing_scopes, *connection.missing_scopes}),
+    }
+
+
+def is_stored(transaction: Connection, channel: Channel, connection: OrgConnection) -> bool:
+    """Whether the row of a channel has what a verification found. `channel` itself shows what a person set instead."""
+    found = verified_columns(channel, connection)
+    columns = [tables.channels.c[name] for name in found]
+    row = transaction.execute(select(*columns).where(tables.channels.c.channel_id == channel.id)).mappings().one()
+    return dict(row) == found
 
 
 def _damaged(connection: Connection, channel_id: str) -> Channel:

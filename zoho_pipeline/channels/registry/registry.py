@@ -13,15 +13,18 @@ from sqlalchemy import Connection, delete, insert, select
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.database.upsert import insert_or
-from zoho_pipeline.channels.errors import ChannelError, RegistryError, RowsRemain
+from zoho_pipeline.channels.errors import ChannelError, RegistryError
 from zoho_pipeline.channels.registry import channel_events, sync_records, tables
 from zoho_pipeline.channels.registry.channel_rows import (
     connection_columns,
+    is_stored,
     read_channel,
     read_channel_page,
     read_channels,
     read_owners,
+    refuse_while_rows_remain,
     update_channel,
+    verified_columns,
 )
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.identity import (
@@ -121,7 +124,7 @@ class Registry:
                 values["status"] = PAUSED if known[0].status == PAUSED else ACTIVE
                 transaction.execute(update_channel(channel_id).values(values))
             else:
-                _refuse_while_rows_remain(transaction, channel_id)
+                refuse_while_rows_remain(transaction, channel_id)
                 owners = read_owners(transaction)
                 check_free_id(channel_id, (owner.channel_id for owner in owners))
                 if not again:
@@ -137,18 +140,22 @@ class Registry:
         return self.get(channel_id)
 
     def refresh_connection(self, channel_id: str, connection: OrgConnection) -> Channel:
-        """Store what a verification found: names, scopes, time zone, currency. It ends a needed reconnect.
+        """Store what a verification found, where it differs: names, scopes, zone, currency. It ends a needed reconnect.
+
+        Each sync verifies, and mostly nothing differs. Then nothing is written.
 
         Raises:
             OtherOrg: the token belongs to another org.
         """
+        with self.database.read() as transaction:
+            channel = read_channel(self.database, transaction, channel_id)
+            check_same_org(channel, connection)
+            if channel.status != RECONNECT_NEEDED and is_stored(transaction, channel, connection):
+                return channel
         with self.database.write() as transaction:
             channel = read_channel(self.database, transaction, channel_id, lock=True)
             check_same_org(channel, connection)
-            values = connection_columns(connection)
-            values["scopes"] = connection.scopes or channel.scopes
-            values["missing_scopes"] = sorted({*channel.missing_scopes, *connection.missing_scopes})
-            transaction.execute(update_channel(channel_id).values(values))
+            transaction.execute(update_channel(channel_id).values(verified_columns(channel, connection)))
             if channel.status == RECONNECT_NEEDED:
                 self._change_status(transaction, channel, ACTIVE, None)
         return self.get(channel_id)
@@ -262,12 +269,13 @@ class Registry:
         """Store the results of one sync per channel, and its credits, in one transaction. Only complete syncs move the
         upper bound of a module, and back only from a time that `not_after` shows as wrong."""
         with self.database.write() as transaction:
+            sync_records.forget_old_credits(transaction, self.database.now_in(transaction))
             for channel_id, run in sorted(runs.items()):
                 channel = read_channel(self.database, transaction, channel_id, lock=True)
                 now = self.database.now_in(transaction)
                 after = sync_records.statuses(channel.modules, run.parts, now)
                 sync_records.write_module_syncs(transaction, channel_id, after)
-                sync_records.write_credits(transaction, channel_id, run.credits, now)
+                sync_records.write_credits(transaction, channel_id, run.credits + run.other_credits, now)
                 if run.whole:
                     sync_records.write_history(transaction, channel_id, run, now)
                 sync_records.tell_outcome(transaction, channel, run, now)
@@ -301,7 +309,7 @@ class Registry:
                     channel_events.record(transaction, row.channel_id, row.tenant, "insight.published", data, now)
 
     def add_credits(self, channel_id: str, credits: float) -> None:
-        """Count credits that no module's sync spent: verification, metadata, reconciliation.
+        """Count credits that no sync counts at its end: a check by a person, subscriptions, a sync that was stopped.
 
         Those of a channel that was removed meanwhile are not counted.
         """
@@ -309,7 +317,9 @@ class Registry:
         with self.database.write() as transaction:
             if transaction.scalar(own.with_for_update(read=True, key_share=True)) is None:
                 return
-            sync_records.write_credits(transaction, channel_id, credits, self.database.now_in(transaction))
+            now = self.database.now_in(transaction)
+            sync_records.forget_old_credits(transaction, now)
+            sync_records.write_credits(transaction, channel_id, credits, now)
 
     def credits_used(self, channel_id: str) -> float:
         """The credits of the last 24 hours over all channels of the same org; Zoho counts per org."""
@@ -338,12 +348,3 @@ class Registry:
         if (status, detail) != (channel.status, channel.status_detail):
             now, change = self.database.now_in(transaction), (channel.status, status)
             channel_events.record_status(transaction, channel.id, channel.tenant, change, detail, now)
-
-
-def _refuse_while_rows_remain(transaction: Connection, channel_id: str) -> None:
-    """A new channel must not get the rows of a removed one, which may be those of another org."""
-    if transaction.scalar(select(purges.c.channel_id).where(purges.c.channel_id == channel_id)) is not None:
-        raise RowsRemain(
-            f"the rows of the removed channel {channel_id} are not deleted yet. A worker deletes them. Try again "
-            f"later, or delete them now: zoho-pipeline channels remove {channel_id} --purge"
-        )

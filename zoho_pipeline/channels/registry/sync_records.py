@@ -31,11 +31,17 @@ _MODULE_VALUES = [column.name for column in tables.modules.c if not column.prima
 
 @dataclass(frozen=True)
 class Run:
-    """One sync that has ended. `whole`: it read every module."""
+    """One sync that has ended.
+
+    Attributes:
+        whole: it read every module.
+        other_credits: what it spent beside its parts: on the connected user, on metadata, on names of users.
+    """
 
     run_id: str | None
     whole: bool
     parts: Sequence[ModuleSync]
+    other_credits: float = 0.0
 
     @property
     def failed(self) -> dict[str, str]:
@@ -80,9 +86,13 @@ def write_module_syncs(connection: Connection, channel_id: str, after: Mapping[s
         connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
 
-def write_credits(connection: Connection, channel_id: str, credits: float, now: datetime) -> None:
-    """Count credits spent at `now`, and delete the rows that have left the 24 hours."""
+def forget_old_credits(connection: Connection, now: datetime) -> None:
+    """Delete the rows of credits that have left the 24 hours."""
     connection.execute(delete(tables.credits).where(tables.credits.c.spent_at <= now - CREDIT_WINDOW))
+
+
+def write_credits(connection: Connection, channel_id: str, credits: float, now: datetime) -> None:
+    """Count credits spent at `now`."""
     if credits:
         connection.execute(insert(tables.credits).values(channel_id=channel_id, spent_at=now, credits=credits))
 

@@ -14,11 +14,11 @@ another, whoever holds the lock.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DamagedValue
-from zoho_pipeline.channels.registry.tables import require_types, token_requests, types_of
+from zoho_pipeline.channels.registry.tables import channels, require_types, token_requests, types_of
 from zoho_pipeline.zoho.errors import TokenThrottled
 
 _TYPES = types_of(token_requests)
@@ -106,10 +106,16 @@ class TokenBudget:
 
     def requests(self, fingerprint: str, since: datetime) -> int:
         """The number of requests sent since an instant of the database's clock (inclusive)."""
+        return self._count(token_requests.c.refresh_fingerprint == fingerprint, since)
+
+    def requests_of(self, channel_id: str, since: datetime) -> int:
+        """`requests` with the present refresh token of a channel."""
+        own = select(channels.c.refresh_fingerprint).where(channels.c.channel_id == channel_id).scalar_subquery()
+        return self._count(token_requests.c.refresh_fingerprint == own, since)
+
+    def _count(self, own: ColumnElement[bool], since: datetime) -> int:
         query = select(func.count()).where(
-            token_requests.c.refresh_fingerprint == fingerprint,
-            token_requests.c.requested_at >= since,
-            token_requests.c.blocked_seconds.is_(None),
+            own, token_requests.c.requested_at >= since, token_requests.c.blocked_seconds.is_(None)
         )
         with self._database.read() as connection:
             return int(connection.scalar(query) or 0)

@@ -63,6 +63,14 @@ class TokenStore:
             raise UnknownChannel(channel_id)
         return str(found)
 
+    def data_center(self, channel_id: str) -> str:
+        """The name of the channel's data centre. UnknownChannel: no channel has this id."""
+        with self._database.read() as connection:
+            found = connection.scalar(select(channels.c.data_center).where(channels.c.channel_id == channel_id))
+        if found is None:
+            raise UnknownChannel(channel_id)
+        return str(found)
+
     def channels_with(self, refresh_fingerprint: str, except_for: str | None = None) -> tuple[str, ...]:
         """The ids of the channels that have this refresh token."""
         ids = select(channels.c.channel_id).where(channels.c.refresh_fingerprint == refresh_fingerprint)

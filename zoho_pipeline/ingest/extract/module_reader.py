@@ -99,6 +99,8 @@ class ModuleReader:
         elif left is not None:  # its files do not show what was converted since then
             yield from self._conversions(min(left.end, left.proved or proved or EVER), self.routes.totals())
         self.read_deletions()  # after the rows, to find what was deleted while they were read
+        if self.routes.there is None:
+            self.routes.totals()  # for the comparison at the end, which would ask one module after another
         if self.state.again:
             self.checkpoints.state = replace(self.state, again=False)
             yield Checkpoint(self.spec.module, {}, self.state)

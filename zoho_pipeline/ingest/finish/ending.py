@@ -64,7 +64,8 @@ def prepare(sync: SyncContext) -> Ending:
     if has_bare_names(sync.state.modules):
         row_names.read_users_for_names(sync, sync.state.modules)
     sync.lock.ensure_held()
-    run = sync_log.run_of(reports, sync.window.hi, run_id=sync.run_id, whole=sync.whole)
+    spent = float(sync.client.meter.credits)
+    run = sync_log.run_of(reports, sync.window.hi, run_id=sync.run_id, whole=sync.whole, spent=spent)
     return Ending(sync, reports, run, sync.registry.database.now())
 
 
@@ -105,7 +106,8 @@ def conclude(ending: Ending) -> SyncReport:
         prove(sync)
     if sync.fatal is not None:
         raise sync.fatal
-    return SyncReport(sync.channel.id, sync.run_id, list(ending.reports), sync.started_at)
+    written = tuple(sorted(sync.written))
+    return SyncReport(sync.channel.id, sync.run_id, list(ending.reports), sync.started_at, written)
 
 
 def _write_references(connection: Connection, endings: Sequence[Ending]) -> None:
@@ -119,7 +121,10 @@ def _write_references(connection: Connection, endings: Sequence[Ending]) -> None
                 kept = rejections(ending.channel_id, part, found.rejected, ending.sync.window.now())
                 upsert_rows(connection, REJECTED_RECORDS, newest_by_key(REJECTED_RECORDS, [kept]).to_pylist())
     for name, of_channels in wanted.items():
-        replace_all(connection, BY_NAME[name], of_channels)
+        changed = set(replace_all(connection, BY_NAME[name], of_channels))
+        for ending in endings:
+            if ending.channel_id in changed:
+                ending.sync.written.add(name)
 
 
 def _fill_names(connection: Connection, endings: Sequence[Ending]) -> None:
@@ -150,5 +155,4 @@ def _found_fields(sync: SyncContext) -> dict[str, str] | None:
 
 def _tokens(sync: SyncContext) -> int:
     """The number of requests for access tokens since the start of the sync."""
-    fingerprint = sync.registry.token_store.fingerprint(sync.channel.id)
-    return sync.registry.token_budget.requests(fingerprint, sync.started_at)
+    return sync.registry.token_budget.requests_of(sync.channel.id, sync.started_at)

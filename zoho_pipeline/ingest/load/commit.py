@@ -26,8 +26,12 @@ log = logging.getLogger(__name__)
 
 
 def load(sync: SyncContext, batch: LoadBatch) -> None:
-    """Run dlt once: load the rows of the batch, the history that they show, and the states that are true with them."""
+    """Run dlt once: load the rows of the batch, the history that they show, and the states that are true with them.
+
+    The batch has no rows afterwards: their memory is free while the engine loads them.
+    """
     tables = {name: newest_by_key(BY_NAME[name], parts) for name, parts in batch.tables.items() if parts}
+    batch.tables.clear()
     state = ChannelState({**sync.state.modules, **batch.states}, batch.emails or sync.state.emails)
     _infer_history(sync, tables)
     new = sync.appends.appendable(tables)
@@ -35,10 +39,10 @@ def load(sync: SyncContext, batch: LoadBatch) -> None:
         row_names.name_rows(sync, tables, batch, new)
     if tables or state != sync.state:
         announced = platform_changes.announce(sync.registry, sync.channel, _lead_changes(sync, tables))
-        sync.loader.load({name: [table] for name, table in tables.items()}, state.to_json(), new)
+        parts = {name: [tables.pop(name)] for name in list(tables)}
+        sync.loader.load(parts, state.to_json(), new)
         sync.state = state
         lead_changes.tell(sync.registry, sync.channel, announced)
-        pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, so the peak would grow with each load
 
 
 def _lead_changes(sync: SyncContext, tables: Mapping[str, pa.Table]) -> list[LoadedLead]:

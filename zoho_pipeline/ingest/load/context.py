@@ -30,6 +30,7 @@ class SyncContext:
         stop: once it is set, the sync ends at its next checkpoint.
         full: every row is read again. `reconcile`: every module is compared with Zoho id by id.
         readers: by module. `references`: the reference tables that were read, by name. `reports`: of both.
+        written: the reference tables that differed, and were written.
         comparisons: the results of comparisons id by id, by module.
         appends: remembers which tables were empty when the sync began.
         users_asked: users were read, although this sync does not read all tables.
@@ -56,6 +57,7 @@ class SyncContext:
     readers: dict[str, ModuleReader] = field(default_factory=dict)
     references: dict[str, ReferenceTables] = field(default_factory=dict)
     reports: dict[str, ModuleReport] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     users_asked: bool = False
     fatal: PipelineError | None = None

@@ -26,6 +26,8 @@ from zoho_pipeline.ingest.catalog.tables import BY_NAME, Column, ColumnType, Raw
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 
 SOURCE_NAME = "zoho_crm"
+ROWS_PER_ITEM = 20_000
+"""Rows that dlt casts and writes at once: it copies what it gets, and a load has up to 64 MB."""
 
 _DLT_TYPES: Mapping[ColumnType, Mapping[str, Any]] = {
     "text": {"data_type": "text"},
@@ -93,7 +95,8 @@ def _hints(column: Column, raw: RawTable) -> dict[str, Any]:
 
 def _resource(raw: RawTable, parts: Sequence[pa.Table], disposition: Any) -> DltResource:
     def read() -> Iterator[pa.Table]:
-        yield from parts
+        for part in parts:
+            yield from (part.slice(start, ROWS_PER_ITEM) for start in range(0, max(part.num_rows, 1), ROWS_PER_ITEM))
 
     resource: DltResource = dlt.resource(read(), name=raw.name, columns=columns_of(raw), write_disposition=disposition)
     return resource

@@ -10,7 +10,7 @@ keeps the active pipeline and the schema that it extracts in one place per proce
 import logging
 import shutil
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -81,11 +81,13 @@ class Loader:
 
     def load(
         self,
-        tables: Mapping[str, Sequence[pa.Table]],
+        tables: dict[str, list[pa.Table]],
         state: Mapping[str, Any] | None = None,
         new: Collection[str] = (),
     ) -> None:
         """Load these tables and this state. The state counts only when all of the tables are loaded.
+
+        `tables` is empty once its rows are in the package, so that nothing keeps their memory while the engine loads.
 
         `new`: tables whose rows cannot be in the warehouse yet; their rows are appended.
         The warehouse is locked only for the load, and not while the package is written.
@@ -110,17 +112,19 @@ class Loader:
                 self._pipeline = self._restored()
             return self._pipeline
 
-    def _load(
-        self, tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None, new: Collection[str]
-    ) -> None:
-        pipeline = self.restore()
+    def _load(self, tables: dict[str, list[pa.Table]], state: Mapping[str, Any] | None, new: Collection[str]) -> None:
+        pipeline, staged = self.restore(), tables.keys() - set(new)
         try:
             # Postgres loads rows by binary COPY (ADBC), 20 times faster than as SQL; COPY accepts no empty file
             filled = any(part.num_rows for parts in tables.values() for part in parts)
             binary = filled and self._warehouse.takes_parquet
             pipeline.extract(zoho_crm(tables, state, new), loader_file_format="parquet" if binary else None)
+            for parts in tables.values():
+                parts.clear()
+            tables.clear()
+            pa.default_memory_pool().release_unused()  # Arrow keeps freed pages, and the engine needs memory now
             pipeline.normalize()
-            self._load_package(pipeline, tables.keys() - set(new))
+            self._load_package(pipeline, staged)
         except (PipelineStepFailed, OSError) as error:  # OSError: dlt's work folder is gone, or cannot be written
             stopping.raise_if_requested()
             self._pipeline = None  # the next load restores it

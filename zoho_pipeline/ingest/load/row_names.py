@@ -43,16 +43,13 @@ def read_users_for_names(sync: SyncContext, states: Mapping[str, ModuleState]) -
     """Read the users in a sync of some modules, which otherwise reads none, because rows came without names."""
     if USERS.name in sync.references or not has_bare_names(states):
         return
-    own = sync.client.metered()
     try:
-        sync.references[USERS.name] = read_users(own, sync.channel, sync.window.now())
+        sync.references[USERS.name] = read_users(sync.client, sync.channel, sync.window.now())
     except ZohoError as error:
         log.warning("channel %s: users cannot be read, so some names stay empty: %s", sync.channel.id, error)
         for module, reader in sync.readers.items():
             if module in states and states[module].bare_names:
                 reader.report.note(f"names of users are missing until the next sync: {error}")
-    finally:
-        sync.registry.add_credits(sync.channel.id, own.meter.credits)
 
 
 def without_parents(sync: SyncContext, reader: ModuleReader) -> set[str]:

@@ -17,12 +17,15 @@ from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
-def run_of(reports: Iterable[ModuleReport], hi: datetime | None, *, run_id: str | None, whole: bool) -> Run:
+def run_of(
+    reports: Iterable[ModuleReport], hi: datetime | None, *, run_id: str | None, whole: bool, spent: float
+) -> Run:
     """The results of a sync for the registry.
 
     Args:
         hi: the end of the window; None: nothing was read.
         whole: the sync was to read every module.
+        spent: all credits of the sync, also those that no module spent.
     """
     parts = [
         ModuleSync(
@@ -37,7 +40,7 @@ def run_of(reports: Iterable[ModuleReport], hi: datetime | None, *, run_id: str 
         )
         for report in reports
     ]
-    return Run(run_id, whole, parts)
+    return Run(run_id, whole, parts, max(spent - sum(part.credits for part in parts), 0.0))
 
 
 def record_failure(
@@ -49,16 +52,22 @@ def record_failure(
     started_at: datetime,
     error: PipelineError,
     *,
+    spent: float,
     whole: bool = False,
 ) -> None:
     """Log a run that read nothing (token revoked, credits used up, Zoho not reachable, load failed), per module.
 
     A run whose end is in `sync_runs` already gets no second row there.
+
+    Args:
+        spent: the credits that the run had spent. They count, whatever ended it.
     """
     outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
     reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
-    if not isinstance(error, LockLost):  # otherwise the status of the channel belongs to another run
-        registry.record_runs({channel_id: run_of(reports, None, run_id=run_id, whole=whole)})
+    if isinstance(error, LockLost):  # the status of the channel belongs to another run
+        registry.add_credits(channel_id, spent)
+    else:
+        registry.record_runs({channel_id: run_of(reports, None, run_id=run_id, whole=whole, spent=spent)})
     with warehouse.connect(read_only=False) as connection:
         if SYNC_RUNS.name not in connection.tables(RAW_SCHEMA):  # before the first successful run
             return

@@ -1,6 +1,6 @@
 """Queries of a sync on the raw tables of one channel, in SQL that both engines understand."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,10 @@ from zoho_pipeline.ingest.routes.deletions import Known
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
 IDS_PER_QUERY = 5_000
+_DELETED = (
+    f" left join {RAW_SCHEMA}.deleted_records d"
+    " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
+)
 
 
 def known_deletions(connection: Connection, channel_id: str, module: str | None = None) -> dict[str, dict[str, Known]]:
@@ -44,15 +48,27 @@ class Summary:
 
 
 def summaries(
-    connection: Connection, tables: Mapping[str, RawTable], channel_id: str, before: datetime
+    connection: Connection,
+    tables: Mapping[str, RawTable],
+    channel_id: str,
+    before: datetime,
+    deleted: Container[str] | None = None,
 ) -> dict[str, Summary]:
-    """The summary of each of these tables, by module, in one query. A query per table and question costs more."""
+    """The summary of each of these tables, by module, in one query. A query per table and question costs more.
+
+    Args:
+        deleted: the modules with deletions that were not undone; None: any may have some. The others need no join with
+            them, which is half of the cost of planning.
+    """
     if not tables:
         return {}
-    parts, params = [], []
+    parts: list[str] = []
+    params: list[Any] = []
     for module, table in tables.items():
-        parts.append(_summary_of(table))
-        params += [module, before, before, before, module, channel_id]
+        has_creation = any(c.name == "created_time" for c in table.columns)
+        is_joined = deleted is None or module in deleted
+        parts.append(_summary_of(table, has_creation=has_creation, is_joined=is_joined))
+        params += [module, *([before] * 3 if has_creation else []), *([module] if is_joined else []), channel_id]
     found = connection.rows(" union all ".join(parts), params)
     return {
         row["module"]: Summary(
@@ -65,20 +81,17 @@ def summaries(
     }
 
 
-def _summary_of(table: RawTable) -> str:
-    is_live = "filter (where d.id is null and (t.created_time is null or t.created_time < ?))"
+def _summary_of(table: RawTable, *, has_creation: bool, is_joined: bool) -> str:
+    conditions = [*(["d.id is null"] if is_joined else ())]
+    conditions += ["(t.created_time is null or t.created_time < ?)"] if has_creation else []
+    is_live = f"filter (where {' and '.join(conditions)})" if conditions else ""
     has_conversions = any(c.name == "converted_date_time" for c in table.columns)
-    has_creation = any(c.name == "created_time" for c in table.columns)
-    if not has_creation:
-        is_live = is_live.replace("t.created_time", "cast(null as timestamp with time zone)")
     converted = "t.converted_date_time" if has_conversions else "cast(null as timestamp with time zone)"
     return (  # the names come from the catalogue
         "select cast(? as text) as module, count(*) as n_rows, max(t.modified_time) as latest,"  # noqa: S608
         f" max({converted}) as latest_converted, count(*) {is_live} as n, max(t.modified_time) {is_live} as changed,"
         f" max({converted}) {is_live} as converted from {RAW_SCHEMA}.{table.name} t"
-        f" left join {RAW_SCHEMA}.deleted_records d"
-        " on d.channel_id = t.channel_id and d.module = ? and d.id = t.id and d.restored_at is null"
-        " where t.channel_id = ?"
+        f"{_DELETED if is_joined else ''} where t.channel_id = ?"
     )
 
 

@@ -30,7 +30,8 @@ def read_baselines(
 ) -> dict[str, Baseline]:
     """The baselines of several modules. Modules without a new row cost two queries together."""
     known = known_deletions(connection, channel_id)
-    found = summaries(connection, {spec.module: spec.table for spec in specs}, channel_id, window.hi)
+    tables = {spec.module: spec.table for spec in specs}
+    found = summaries(connection, tables, channel_id, window.hi, deleted=known.keys())
     return {
         spec.module: _baseline(
             connection,

@@ -43,16 +43,21 @@ def differs(raw: RawTable, stored: Sequence[Mapping[str, Any]], wanted: Sequence
     return content(stored) != content(wanted)
 
 
-def replace_all(connection: Connection, raw: RawTable, wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Replace the rows of channels in a table, by channel, where they differ. The keys of each must be unique."""
+def replace_all(connection: Connection, raw: RawTable, wanted: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Replace the rows of channels in a table, by channel, where they differ. The keys of each must be unique.
+
+    Returns:
+        The ids of the channels whose rows differed.
+    """
     if not wanted:
-        return
+        return []
     stored = rows_of_channels(connection, raw, wanted.keys())
     changed = sorted(channel_id for channel_id, rows in wanted.items() if differs(raw, stored[channel_id], rows))
     if not changed:
-        return
+        return []
     connection.execute(f"delete from {RAW_SCHEMA}.{raw.name} where channel_id = any(?)", (changed,))  # noqa: S608
     insert_rows(connection, raw, [row for channel_id in changed for row in wanted[channel_id]])
+    return changed
 
 
 def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -25,7 +25,8 @@ from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.errors import DamagedFile, JobFailed, NotFound
 from zoho_pipeline.zoho.read import bulk
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 4 << 20
+"""The part of a CSV that is read at once. Arrow reads some of them ahead, and each takes more memory in columns."""
 _ID = r"^[0-9]{1,25}$"
 """As everywhere else (`parsing.is_digits`): a query could not name another id."""
 

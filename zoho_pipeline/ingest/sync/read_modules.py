@@ -75,10 +75,12 @@ def read_modules(
             if isinstance(item, Done):
                 _end(sync, item, workers, batch)
                 continue
+            has_time = item == Waiting() and batch.rows >= sync.limits.rows_while_waiting
             if isinstance(item, Checkpoint):
                 batch.add(item)
                 turn.holds(batch.rows)
-            if batch.is_full(sync.limits) or (item == Waiting() and batch.rows >= sync.limits.rows_while_waiting):
+            del item  # else its rows would stay in memory while they are loaded
+            if has_time or batch.is_full(sync.limits):
                 commit.load(sync, batch)
                 batch, is_loaded = LoadBatch(), True
     if isinstance(sync.fatal, ClockJumped):

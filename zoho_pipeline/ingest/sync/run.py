@@ -141,7 +141,11 @@ def _run_channel(
                 names = [spec.module for spec in specs]
                 with suppress(WarehouseError, RegistryError):  # the one that refused the rows, or holds the lock
                     logged = (registry, warehouse, channel_id, names, run_id, started_at, error)
-                    sync_log.record_failure(*logged, whole=modules is None)
+                    sync_log.record_failure(*logged, spent=client.meter.credits, whole=modules is None)
+
+            def count_credits() -> None:
+                with suppress(RegistryError):
+                    registry.add_credits(channel_id, client.meter.credits)
 
             try:
                 opened = (settings, registry, warehouse, channel, client, lock, group)
@@ -160,12 +164,18 @@ def _run_channel(
             except (ZohoError, LoadFailed, LockLost) as error:
                 log_failure(error)
                 raise
+            except BaseException:  # it was stopped, also by Ctrl-C, or has an error of ours
+                count_credits()
+                raise
             turn.end()
             try:
                 ended = ending.prepare(sync)
                 group.writer.write(ended)
             except (LockLost, WarehouseError) as error:
                 log_failure(error)
+                raise
+            except BaseException:  # Ctrl-C, or the registry did not store its ending: its row is damaged
+                count_credits()
                 raise
             return ending.conclude(ended), sync.comparisons
 
@@ -198,9 +208,7 @@ def _start(
 ) -> SyncContext:
     """Read the connected user, Zoho's clock, and the state that the last load left."""
     center = DataCenters.with_added(settings.data_centers).get(channel.data_center)
-    own = client.metered()
-    channel = registry.refresh_connection(channel.id, inspect(own, center, channel.scopes))
-    registry.add_credits(channel.id, own.meter.credits)
+    channel = registry.refresh_connection(channel.id, inspect(client, center, channel.scopes))
     loader = Loader(settings, warehouse, channel.id, lock=lock)
     group.ensure_tables(loader)
     lead_changes.settle(registry, warehouse, channel)
@@ -225,15 +233,14 @@ def _start(
 
 def _histories(sync: SyncContext) -> list[ModuleSpec]:
     """Find Zoho's own histories. A history that is missing is inferred when rows are loaded."""
-    own = sync.client.metered()
     try:
-        found = metadata.history_modules(metadata.modules(own))
+        found = metadata.history_modules(metadata.modules(sync.client))
         specs = [deal_history()]
         for name in found:
             if name == metadata.DEAL_HISTORY:
                 continue
             try:
-                fields = {field.api_name for field in metadata.fields(own, name)}
+                fields = {field.api_name for field in metadata.fields(sync.client, name)}
             except BadAnswer as error:  # it may have no fields; the other histories have
                 log.warning("channel %s: the history module %s cannot be read: %s", sync.channel.id, name, error)
                 continue
@@ -242,6 +249,4 @@ def _histories(sync: SyncContext) -> list[ModuleSpec]:
     except (*MISSING, AnswerTooLarge, Retryable) as error:
         log.warning("channel %s: history modules cannot be looked up: %s", sync.channel.id, error)
         specs = [deal_history()]
-    finally:
-        sync.registry.add_credits(sync.channel.id, own.meter.credits)
     return specs

@@ -127,7 +127,9 @@ class WorkerPool:
                 self._open -= 1
             elif isinstance(item, Checkpoint):
                 self._room.release()
-            yield item
+            given = [item]
+            del item  # else this frame would keep its rows while they are loaded
+            yield given.pop()
 
     def _is_stopping(self, error: BaseException | None) -> bool:
         """Whether the process ends: then nobody waits for an answer of Zoho."""
@@ -153,6 +155,7 @@ class WorkerPool:
                 while not self._room.acquire(timeout=0.5):
                     self._go_on()
                 self._queue.put(checkpoint)
+                del checkpoint  # else its rows would stay in memory until the next ones are read
                 self._go_on()
             done()
         except _Cancelled:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import dagster as dg
 from dagster import AssetCheckEvaluation
 
-from zoho_pipeline.ingest.catalog.tables import BY_MODULE, MODULE_TABLES
+from zoho_pipeline.ingest.catalog.tables import BY_MODULE, BY_NAME, MODULE_TABLES
 from zoho_pipeline.orchestration.assets.asset_keys import raw_key
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _table_name(module: "ModuleReport") -> str:
 def _tables_with_new_rows(report: "SyncReport") -> set[str]:
     counts = {"deleted_records": "deleted_rows", "rejected_records": "rejected_rows"}
     found = {table for table, count in counts.items() if any(getattr(m, count) for m in report.modules)}
-    return found | {_table_name(m) for m in report.modules if m.rows} | WRITTEN_BY_EVERY_SYNC
+    # a reference table counts the rows that it has at Zoho, and mostly they are those of the warehouse
+    found |= {_table_name(m) for m in report.modules if m.rows and m.module not in BY_NAME}
+    return found | set(report.written) | WRITTEN_BY_EVERY_SYNC
 
 
 def log_synced_check(

@@ -82,7 +82,7 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
             keep_side_tables=config.keep_side_tables,
         )
         turns = SyncTurns(op, services, request)
-        with services.warehouse.kept_open():
+        with services.warehouse.kept_open(), services.registry.database.kept_open():
             failures = run_batch(
                 channels,
                 turns.sync,

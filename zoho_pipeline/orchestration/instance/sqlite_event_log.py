@@ -12,9 +12,11 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetKeyTable
 from dagster._serdes import ConfigurableClassData
 
 if TYPE_CHECKING:
+    from dagster import EventLogEntry
     from sqlalchemy import Connection, Engine
 
 MAX_OPEN_DATABASES = 4  # the index and the newest runs; a webserver reads hundreds of runs
@@ -63,6 +65,21 @@ class EmbeddedEventLog(SqliteEventLogStorage):
             finally:
                 self._together = None
                 self._transactions.clear()
+
+    def _store_asset_event(self, conn: "Connection", event: "EventLogEntry", event_id: int) -> None:
+        """As Dagster does, but the update of the row of an asset comes first.
+
+        Dagster inserts a row first. The database refuses that from the second event of an asset on: two statements and
+        an exception per event.
+        """
+        if event.dagster_event is None or event.dagster_event.asset_key is None:
+            return
+        values = self._get_asset_entry_values(event, event_id, self._has_asset_key_index_cols_on_connection(conn))
+        if not values:
+            return
+        own = AssetKeyTable.c.asset_key == event.dagster_event.asset_key.to_string()
+        if not conn.execute(AssetKeyTable.update().values(**values).where(own)).rowcount:
+            super()._store_asset_event(conn, event, event_id)
 
     def _has_asset_key_col_on_connection(self, conn: "Connection", column_name: str) -> bool:
         """Remembers a column that exists, because no migration removes one."""

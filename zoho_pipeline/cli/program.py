@@ -55,21 +55,20 @@ class Program(click.Group):
             return run()
         with stopping.stoppable():
             code = _exit_code_of(run)
-            is_stopped = stopping.requested() is not None
-        if is_stopped and _has_threads_after(SECONDS_TO_END):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)  # a thread waits for an answer of Zoho, or an engine works; nothing is lost by that
+            if stopping.requested() is not None and _has_threads_after(SECONDS_TO_END):
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)  # a thread waits for an answer of Zoho, or an engine works; nothing is lost by that
         sys.exit(code)
 
 
 def _has_threads_after(seconds: float) -> bool:
     """Whether threads are still running, after they had so many seconds to end."""
     end = time.monotonic() + seconds
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, end - time.monotonic()))
-    return threading.active_count() > 1
+    running = [t for t in threading.enumerate() if t is not threading.current_thread() and t.name != stopping.WATCHER]
+    for thread in running:
+        thread.join(max(0.0, end - time.monotonic()))
+    return any(thread.is_alive() for thread in running)
 
 
 def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -96,6 +95,7 @@ def _exit_code_of(run: Callable[[], Any]) -> int:
         say(f"error: {error.format_message()}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        stopping.let_end()
         number = stopping.requested() or signal.SIGINT
         how = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         say(f"stopped by {how}: finished work is kept. Run the same command again to do the rest.", err=True)

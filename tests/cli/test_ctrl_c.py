@@ -44,7 +44,9 @@ class Bench(Place):
         self.started: list[subprocess.Popen[str]] = []
         self.token = folder / "token"
         self.token.write_text(self.org.grant(*CLIENT, SCOPES))
-        self.done("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", str(self.token))
+        self.done(
+            "channels", "add", "acme", "--data-center", "sim", "--tenant", "t", "--refresh-token-file", str(self.token)
+        )
 
     def start(self, *arguments: str, program: str = MAIN) -> "subprocess.Popen[str]":
         self.started.append(super().start(*arguments, program=program))
@@ -242,7 +244,7 @@ def test_a_worker(bench: Bench, once: bool) -> None:
 
 def test_a_web_server_with_an_open_stream_and_a_worker(bench: Bench) -> None:
     registry = bench.registry
-    key = json.loads(bench.done("web", "keys", "add", "k", "--all-tenants", "--scope", "read", "--format", "json").out)[
+    key = json.loads(bench.done("web", "keys", "add", "k", "--tenant", "t", "--scope", "read", "--format", "json").out)[
         "key"
     ]
     request, _ = queue.request_sync(registry, "acme", reason="user", requested_by="key:k")
@@ -255,7 +257,8 @@ def test_a_web_server_with_an_open_stream_and_a_worker(bench: Bench) -> None:
         assert process.poll() is None, process.communicate()[1]
     stream = http.client.HTTPConnection("127.0.0.1", json.loads(said)["port"], timeout=60)
     stream.request("GET", "/v1/channels/acme/events", headers={"Authorization": f"Bearer {key}"})
-    assert stream.getresponse().status == 200
+    answer = stream.getresponse()
+    assert answer.status == 200, answer.read()
     wait_until(lambda: bench.simulator.faults.fired, process)
     out, err = interrupt(process, "serve")
     stream.close()

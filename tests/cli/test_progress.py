@@ -39,8 +39,11 @@ class OnTerminal:
 
     def finish(self) -> str:
         """Read to the end. Returns what the command wrote to stdout."""
+        end = time.monotonic() + PATIENCE
         while self._read():
-            pass
+            if time.monotonic() > end:
+                self.process.kill()
+                raise AssertionError(f"the command did not end: {self.seen}")
         os.close(self._master)
         out, _ = self.process.communicate(timeout=PATIENCE)
         return str(out)
@@ -75,7 +78,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", choice(list(CASES), ["reconcile", "transform"]))
+@pytest.mark.parametrize("name", choice(list(CASES), ["reconcile"]))
 def test_a_long_command_is_shown(bench: Bench, name: str) -> None:
     command, words = CASES[name]
     if name in ("transform", "remove"):
@@ -87,7 +90,7 @@ def test_a_long_command_is_shown(bench: Bench, name: str) -> None:
     assert words not in out
 
 
-@pytest.mark.parametrize("name", choice(list(CASES), ["reconcile"]))
+@pytest.mark.parametrize("name", choice(list(CASES), []))
 def test_json_has_no_progress_beside_it(bench: Bench, name: str) -> None:
     command, _ = CASES[name]
     bench.done("sync")

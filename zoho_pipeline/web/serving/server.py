@@ -1,5 +1,6 @@
 """Serves the application with uvicorn until SIGTERM or Ctrl-C."""
 
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -95,6 +96,8 @@ class _Server(uvicorn.Server):
             self._number = sig
         if sig == signal.SIGINT:
             self.config.timeout_graceful_shutdown = INTERRUPTED_SECONDS
+            # requests that are cut off now are no errors: uvicorn would log a traceback for each
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.machinery import ExtensionFileLoader
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -207,6 +208,11 @@ def _end_at_once_if_second(number: int) -> None:
     _first_at.append(now)
     if number != signal.SIGINT or now - _first_at[0] < SECOND_AFTER_SECONDS:
         return
+    end_at_once(number)
+
+
+def end_at_once(number: int) -> NoReturn:
+    """End the process as a second Ctrl-C does. A service that sees this Ctrl-C by itself calls it, in any thread."""
     for act in list(_last_acts.values()):
         with suppress(Exception):
             act()

@@ -7,6 +7,7 @@ import click
 
 from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import format_option, print_json, say
+from zoho_pipeline.cli.program import leave
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def serve(host: str, port: int, no_worker: bool, output: str) -> None:
             raise
     if output != "json":
         say("The server has stopped.")
+    leave(0)  # a request in a thread may still run
 
 
 def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:

@@ -1,9 +1,7 @@
 """The command `work`: the worker that syncs on request."""
 
-import logging
 import os
 import signal
-import sys
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +9,7 @@ import click
 
 from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import format_option, print_json, say
-from zoho_pipeline.cli.program import BUG, STOPPED
+from zoho_pipeline.cli.program import BUG, STOPPED, leave
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
@@ -97,12 +95,8 @@ def work(once: bool, check: bool, beside: bool, output: str) -> None:
         say("The worker has stopped. What it had taken is in the queue again.")
     elif once:
         say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
-    if worker.hangs:  # a thread waits for Zoho or for a build; what it holds was given back, and a kill loses nothing
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(_exit_code(signals, once))
-    if signals.stopped is not None:
-        sys.exit(_exit_code(signals, once))
+    if worker.hangs or signals.stopped is not None:
+        leave(_exit_code(signals, once))  # a thread may wait for Zoho or for a build; what it holds was given back
     if not complete:
         *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:

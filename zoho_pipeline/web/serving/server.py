@@ -1,8 +1,9 @@
 """Serves the application with uvicorn until SIGTERM or Ctrl-C."""
 
-import logging
+import asyncio
 import signal
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ GRACE_SECONDS = 10
 
 INTERRUPTED_SECONDS = 1
 """The same after Ctrl-C: a person waits at a terminal, and the whole command ends within two seconds."""
+
+CANCELLED_SECONDS = 0.2
+"""A request that is cut off has this long to say so."""
 
 STOPPING = "Stopping: requests that run are finished, and the worker gives back what it has taken.\n"
 
@@ -53,7 +57,7 @@ def serve(
     stops: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Answer requests until SIGTERM or SIGINT. Then accept no new ones, and finish those that run within 10 s, or
-    within 1 s after SIGINT.
+    within 1 s after SIGINT. A request that runs longer is cut off; its thread may still run when this returns.
 
     Args:
         load: makes the application, in a thread. Until then, `/healthz` answers and other requests wait.
@@ -88,19 +92,22 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: LoadingApp, stops: Callable[[int], object]) -> None:
         super().__init__(config)
         self._loading, self._stops, self._number = app, stops, int(signal.SIGTERM)
+        self._first_at = 0.0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn calls it)
         """uvicorn's own would raise the signal again at the end, which would count as a second Ctrl-C."""
         if not self.should_exit:
             stopping.announce(STOPPING)
-            self._number = sig
+            self._number, self._first_at = sig, time.monotonic()
+        elif sig == signal.SIGINT and time.monotonic() - self._first_at > stopping.SECOND_AFTER_SECONDS:
+            stopping.end_at_once(sig)  # uvloop takes the descriptor by which `stopping` would see the signal
         if sig == signal.SIGINT:
             self.config.timeout_graceful_shutdown = INTERRUPTED_SECONDS
-            # requests that are cut off now are no errors: uvicorn would log a traceback for each
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._loading.stop()
         self._stops(self._number)
         await super().shutdown(sockets)
+        if self.server_state.tasks:  # they have been cancelled, and answer that
+            await asyncio.wait(self.server_state.tasks, timeout=CANCELLED_SECONDS)

@@ -84,7 +84,8 @@ def test_an_installed_package_finds_its_files_and_has_no_checkout_beside_it(inst
 
 
 def test_the_installed_command_answers(installed: Installed) -> None:
-    assert installed.run("zoho-pipeline", "--version").stdout.startswith("zoho-pipeline, version 0.1.0")
+    for program in (("zoho-pipeline",), ("python", "-m", "zoho_pipeline")):
+        assert installed.run(*program, "--version").stdout.startswith("zoho-pipeline, version 0.1.0")
     listed = installed.run("zoho-pipeline", "channels", "list").stdout
     assert "No channel is registered" in listed
     assert (installed.folder / "data" / "registry.sqlite").is_file(), "the migrations are in the wheel"
@@ -118,7 +119,7 @@ def test_the_product_runs_where_only_the_wheel_is(installed: Installed) -> None:
     )
     assert rows[0]["n"] > 30
     location = ("definitions", "validate", "-m", "zoho_pipeline.definitions")
-    validated = installed.run("dagster", *location, **home)
+    validated = installed.run("python", "-m", "dagster", *location, **home)
     assert "All code locations passed validation" in validated.stdout + validated.stderr
     _serves(installed, home)
 

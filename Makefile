@@ -64,9 +64,12 @@ screenshots: $(READY) ## take the pictures of docs/images again, in headless Chr
 drill: $(READY) ## kill run workers, daemon and Postgres during a sync; run two hosts at once (two minutes of CPU)
 	@ZOHO_PIPELINE_DRILL=1 $(BIN)/pytest -q tests/orchestration/test_crashes.py tests/orchestration/test_two_hosts.py
 
-lock: $(READY) ## make requirements.lock again from pyproject.toml (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras \
-	  --no-emit-index-url --upgrade pyproject.toml -o requirements.lock
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+lock: $(READY) ## make requirements.lock and deploy/requirements.lock again from pyproject.toml (needs uv)
+	@$(COMPILE) --all-extras --upgrade pyproject.toml -o requirements.lock
+	@cp requirements.lock deploy/requirements.lock  # uv keeps the versions that it finds in its output
+	@$(COMPILE) --extra ui --extra agents --extra k8s pyproject.toml -o deploy/requirements.lock
 
 clean: ## remove .venv and caches; keep data/
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

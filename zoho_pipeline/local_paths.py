@@ -30,13 +30,20 @@ _DRIVER_OPTIONS = {"timeout", "check_same_thread", "isolation_level", "detect_ty
 
 
 def expanded(given: str) -> Path:
-    """The absolute path of a setting; `~` and `~name` at its start are home folders. ValueError: no such user."""
+    """The absolute path of a setting; `~` and `~name` at its start are home folders.
+
+    ValueError: no such user, or the working folder is gone.
+    """
     try:
         path = Path(given)
         return (path.expanduser() if given.startswith("~") else path).absolute()
     except RuntimeError:
         raise ValueError(
             f"is {given!r}, but there is no such user. Write ./ before a name that begins with ~."
+        ) from None
+    except FileNotFoundError:
+        raise ValueError(
+            f"is {given!r} below the working folder, but that was deleted. Go to another folder, or write a whole path."
         ) from None
 
 

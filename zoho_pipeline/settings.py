@@ -32,8 +32,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
 WAREHOUSE_KINDS = ("duckdb", "postgresql", "postgres")
 REGISTRY_KINDS = ("sqlite", "postgresql", "postgres")
-SQL_PROJECT = Path(__file__).resolve().parents[1] / "dbt_like_sql"
-"""The SQL models of the package. They are beside it, in a checkout and in an installed wheel."""
+_PACKAGE = Path(__file__).resolve().parent
+SQL_PROJECT = packed if (packed := _PACKAGE / "_sql").is_dir() else _PACKAGE.with_name("dbt_like_sql")
+"""The SQL models: in the package where it is installed (setup.py puts them there), and beside it in a checkout."""
 
 
 class PipelineError(Exception):

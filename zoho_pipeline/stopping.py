@@ -7,16 +7,20 @@ remembers the request: whatever error follows is the consequence of the stop.
 
 Only the command line uses `stoppable`. In other processes `requested` is always None, and `interruptible` changes
 nothing. Services of the command line end in their own order: they use `own_handling`.
+
+A second Ctrl-C ends the process at once, also a service. That loses nothing: it is what a kill does.
 """
 
 import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.machinery import ExtensionFileLoader
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -26,6 +30,20 @@ _requested: list[int] = []
 _own_handlings: list[object] = []
 _postponed: list[threading.Timer] = []
 _POSTPONE_SECONDS = 0.05
+_last_acts: dict[object, Callable[[], object]] = {}
+_sent_again: list[int] = []
+_first_at: list[float] = []
+_raised_at: list[float] = []
+
+SECOND_AFTER_SECONDS = 0.3
+"""A signal that comes sooner after the first one is the same Ctrl-C: `make` and `uv run` pass on what the terminal sent
+to all of them."""
+
+AT_ONCE = "stopped at once by a second Ctrl-C: what was under way is as after a kill. The next run does it again.\n"
+WATCHER = "stopping"
+"""The name of the thread that reads the signals. It ends with the block of `stoppable`."""
+
+_SHOW_CURSOR = "\x1b[?25h"
 
 
 def requested() -> int | None:
@@ -57,6 +75,23 @@ def interruptible(interrupt: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
+def before_the_end(act: Callable[[], object]) -> Iterator[None]:
+    """A block in which a second Ctrl-C calls `act`, from another thread, before it ends the process."""
+    key = object()
+    _last_acts[key] = act
+    try:
+        yield
+    finally:
+        del _last_acts[key]
+
+
+def announce(text: str) -> None:
+    """Write a line to stderr. A signal handler may call it: a buffered stream may be in the middle of another line."""
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, text.encode())
+
+
+@contextmanager
 def own_handling() -> Iterator[None]:
     """A block that handles SIGINT and SIGTERM by itself, as a server does that finishes its requests.
 
@@ -79,7 +114,7 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _requested.clear()
+    _forget()
     heard, told = socket.socketpair()
     told.setblocking(False)
     before = {number: signal.getsignal(number) for number in SIGNALS}
@@ -87,7 +122,7 @@ def stoppable() -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, _stop)
     descriptor = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(heard,), name="stopping", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(heard,), name=WATCHER, daemon=True)
     watcher.start()
     try:
         yield
@@ -101,19 +136,45 @@ def stoppable() -> Iterator[None]:
         told.close()  # ends the watcher
         watcher.join()
         heard.close()
-        _requested.clear()
+        _forget()
+
+
+def let_end() -> None:
+    """From now on a signal interrupts nothing: the command is ending. A second Ctrl-C still ends it at once."""
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is _stop:
+                signal.signal(number, _hear)
+
+
+def _hear(number: int, frame: FrameType | None) -> None:
+    """A signal handler that does nothing: the watcher has seen the signal."""
+
+
+def _forget() -> None:
+    for known in (_requested, _first_at, _raised_at, _sent_again):
+        known.clear()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
+    if _raised_at and now - _raised_at[0] < SECOND_AFTER_SECONDS:
+        return  # the same Ctrl-C on a second way; an exception more would break off what cleans up
     if not _requested:
         _requested.append(number)
     if _loads_an_extension(frame):
-        timer = threading.Timer(_POSTPONE_SECONDS, os.kill, (os.getpid(), number))
+        timer = threading.Timer(_POSTPONE_SECONDS, _send_again, (number,))
         timer.daemon = True
         _postponed.append(timer)
         timer.start()
         return
+    _raised_at.append(now)
     raise KeyboardInterrupt
+
+
+def _send_again(number: int) -> None:
+    _sent_again.append(number)  # so that it does not count as a second Ctrl-C
+    os.kill(os.getpid(), number)
 
 
 def _loads_an_extension(frame: FrameType | None) -> bool:
@@ -131,10 +192,33 @@ def _watch(heard: socket.socket) -> None:
     """Read the numbers of the signals, also of those that a library keeps back."""
     while numbers := heard.recv(64):
         for number in numbers:
+            if number in SIGNALS:
+                _end_at_once_if_second(number)
             if number in SIGNALS and not _own_handlings:
                 if not _requested:
                     _requested.append(number)
                 _interrupt_all()
+
+
+def _end_at_once_if_second(number: int) -> None:
+    if number in _sent_again:
+        _sent_again.remove(number)
+        return
+    now = time.monotonic()
+    _first_at.append(now)
+    if number != signal.SIGINT or now - _first_at[0] < SECOND_AFTER_SECONDS:
+        return
+    end_at_once(number)
+
+
+def end_at_once(number: int) -> NoReturn:
+    """End the process as a second Ctrl-C does. A service that sees this Ctrl-C by itself calls it, in any thread."""
+    for act in list(_last_acts.values()):
+        with suppress(Exception):
+            act()
+    # a progress bar hides the cursor, and nothing else would show it again
+    announce((_SHOW_CURSOR if os.isatty(2) else "") + AT_ONCE)
+    os._exit(128 + number)
 
 
 def _interrupt_all() -> None:

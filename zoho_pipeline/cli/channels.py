@@ -8,6 +8,7 @@ import click
 
 from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_channels, print_shared_orgs
 from zoho_pipeline.cli.output import format_option, print_json, say
+from zoho_pipeline.cli.progress import working
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.settings import Secret, UsageError
 from zoho_pipeline.text_files import NotText, decoded
@@ -80,9 +81,9 @@ def add(
     session = Session()
     secret = read_secret(refresh_token_file or grant_code_file or "")
     of_file = register.register_from_refresh_token if refresh_token_file else register.register_from_grant_code
-    channel = of_file(
-        session.registry, channel_id, secret, data_center=data_center, tenant=tenant, timezone=timezone, again=again
-    )
+    options: dict[str, Any] = {"data_center": data_center, "tenant": tenant, "timezone": timezone, "again": again}
+    with working("Asking Zoho", output == "table"):
+        channel = of_file(session.registry, channel_id, secret, **options)
     _print_one(channel, output, f"Channel {channel.id} is registered: {describe(channel)}.")
 
 
@@ -131,7 +132,8 @@ def verify(channel_id: str, output: str) -> None:
     """
     from zoho_pipeline.channels.access.verify import verify as verify_at_zoho
 
-    channel = verify_at_zoho(Session().registry, channel_id)
+    with working("Asking Zoho", output == "table"):
+        channel = verify_at_zoho(Session().registry, channel_id)
     _print_one(channel, output, f"Channel {channel.id} works: {describe(channel)}.")
 
 
@@ -181,8 +183,10 @@ def remove(channel_id: str, purge: bool, output: str) -> None:
       zoho-pipeline channels remove acme --purge
     """
     session = Session()
-    detail, revoked = _remove(session, channel_id, ignore_unknown=purge)
-    deleted = _purge(session, channel_id) if purge else None
+    shown = output == "table"
+    with working("Revoking the token at Zoho", shown):
+        detail, revoked = _remove(session, channel_id, ignore_unknown=purge)
+    deleted = _purge(session, channel_id, shown) if purge else None
     if output == "json":
         print_json({"channel_id": channel_id, "revoked": revoked, "detail": detail, "deleted_rows": deleted})
         return
@@ -213,7 +217,7 @@ def _remove(session: Session, channel_id: str, ignore_unknown: bool) -> tuple[st
     return done.detail, done.revoked
 
 
-def _purge(session: Session, channel_id: str) -> int:
+def _purge(session: Session, channel_id: str, shown: bool) -> int:
     """Delete everything of a channel, bring the marts up to date, and return the number of deleted raw rows."""
     from zoho_pipeline.channels.platform.purges import Purges
     from zoho_pipeline.cli.marts import run_transform
@@ -221,15 +225,16 @@ def _purge(session: Session, channel_id: str) -> int:
     from zoho_pipeline.reading.published import connect as connect_published
     from zoho_pipeline.transform.errors import NotPublished
 
-    deleted = purge_alone(session.settings, session.warehouse, channel_id)
-    session.registry.database.erase_deleted()
+    with working("Deleting the rows", shown):
+        deleted = purge_alone(session.settings, session.warehouse, channel_id)
+        session.registry.database.erase_deleted()
     Purges(session.registry.database).done(channel_id)
     try:
         with connect_published(session.warehouse):
             pass
     except NotPublished:
         return deleted
-    run_transform(session)
+    run_transform(session, show=shown)
     return deleted
 
 

@@ -296,17 +296,22 @@ def content_load(
       zoho-pipeline content load acme --url sqlite:///site.db --query \\
         "select id as content_id, kind as content_type, published_at from articles"
     """
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.ingest.content.files import load_content
 
     session = Session()
     session.registry.get(channel_id)
     target = (session.settings, session.warehouse, channel_id)
+    shown = output == "table"
     if file is not None:
         if url or url_file or query or table or incremental:
             raise click.UsageError("give a file or a database, not both.")
-        rows, source = load_content(*target, file), str(file)
+        with working(f"Loading {file}", shown):
+            rows, source = load_content(*target, file), str(file)
     else:
-        rows = _load_from_database(target, _database_url(url, url_file), query, table, incremental)
+        database = _database_url(url, url_file)
+        with working("Reading the database", shown):
+            rows = _load_from_database(target, database, query, table, incremental)
         source = table or "the query"
     if output == "json":
         print_json({"channel_id": channel_id, "file": str(file) if file else None, "rows": rows})
@@ -318,10 +323,17 @@ def _load_from_database(
     target: "tuple[Settings, Warehouse, str]", url: Secret, query: str | None, table: str | None, column: str | None
 ) -> int:
     from zoho_pipeline.ingest.content.database import load_content_sql
+    from zoho_pipeline.ingest.sync.side_by_side import side_by_side
 
     if (query is None) == (table is None):
         raise click.UsageError("give exactly one of --query and --table for the database.")
-    return load_content_sql(*target, url, query=query, table=table, incremental=column)
+
+    def load(_: str) -> int:
+        return load_content_sql(*target, url, query=query, table=table, incremental=column)
+
+    # in a thread: the driver of a database sees no signal while it waits for an answer, and this process must end then
+    (ended,) = side_by_side([target[2]], load, at_once=1)
+    return ended.value()
 
 
 def _database_url(url: str | None, url_file: str | None) -> Secret:

@@ -1,5 +1,6 @@
 """The commands `transform`, `insight` and `sql`: build the marts, and read them."""
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,20 +32,27 @@ def transform(as_of: str | None, select: str | None, full: bool, output: str) ->
       zoho-pipeline transform --select lead_source_attribution+
     """
     session = Session()
-    report = run_transform(session, as_of=as_of, select=select, full=full)
+    report = run_transform(session, show=output == "table", as_of=as_of, select=select, full=full)
     print_json(transform_dict(report)) if output == "json" else print_transform(report)
     report.require_complete()
 
 
-def run_transform(session: Session, **wanted: Any) -> "TransformReport":
+def run_transform(session: Session, *, show: bool = True, **wanted: Any) -> "TransformReport":
     """Write the channels of the registry to the raw tables, build, and tell which channels were published.
 
-    `wanted` are arguments of `transform`.
+    `wanted` are arguments of `transform`. `show`: whether a terminal shows the model that was built last.
     """
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.transform.run.transform import transform as build
 
-    session.publish_registry()
-    report = build(session.warehouse, **wanted)
+    with working("Building the marts", show) as tell:
+        session.publish_registry()
+        built = count(1)
+        report = build(
+            session.warehouse,
+            on_model=lambda model: tell(f"Building the marts: {next(built)} models, the last one is {model.name}"),
+            **wanted,
+        )
     if report.published:
         session.registry.record_published(report.channels, report.build_at)
     return report
@@ -159,6 +167,7 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.reading.query import RAW_SECONDS, ROWS, SECONDS, Limits
     from zoho_pipeline.reading.query import query as ask
     from zoho_pipeline.reading.values import distinct
@@ -167,7 +176,8 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
         raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
     limits = Limits(seconds=timeout or (RAW_SECONDS if raw else SECONDS), rows=max_rows or ROWS)
     session = Session(reads_only=True)
-    found = ask(session.warehouse, query, raw=raw, limits=limits)
+    with working("Running the query", output == "table"):
+        found = ask(session.warehouse, query, raw=raw, limits=limits)
     names, rows = distinct(found.columns), found.rows
     if output == "json":
         print_json([dict(zip(names, row, strict=True)) for row in rows])

@@ -1,11 +1,16 @@
-"""One progress bar per module while a sync runs on a terminal. Elsewhere the log shows the progress."""
+"""What a long command shows on a terminal: one bar per module of a sync, else what it does and for how long.
+
+Elsewhere the log shows the progress.
+"""
 
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
+
+from zoho_pipeline.logs import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -36,6 +41,24 @@ def sync_progress(channel_id: str, show: bool = True) -> "Iterator[SyncProgress 
     )
     with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
         yield _ProgressBars(bars, channel_id)
+
+
+@contextmanager
+def working(text: str, show: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show on stderr what the block does, with a clock, where nobody knows how long it takes. Yields a function that
+    changes the text. It shows nothing where `sync_progress` does, and nothing stays of it. The block prints nothing.
+    """
+    if not (show and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars, _logs_above_bars():
+        task = bars.add_task(printable(text, one_line=True), total=None)
+        yield lambda changed: bars.update(task, description=printable(changed, one_line=True))
 
 
 class SyncsProgress:

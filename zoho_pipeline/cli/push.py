@@ -7,6 +7,7 @@ import click
 
 from zoho_pipeline.cli.channels import channel_argument
 from zoho_pipeline.cli.output import format_option, print_json, print_list, say
+from zoho_pipeline.cli.progress import working
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("channel_id", "state", "expires_at", "last_event_at", "p95_seconds", "missed", "idle", "waiting")
 
+_ASKING = "Asking Zoho"
 _LANES = {"record": "single records", "insight": "whole syncs"}
 
 
@@ -44,7 +46,8 @@ def on(channel_id: str, modules: tuple[str, ...], output: str) -> None:
       zoho-pipeline push on acme --module Leads --module Deals
     """
     session, subscriber = _opened()
-    subscriber.turn_on(channel_id, modules)
+    with working(_ASKING, output == "table"):
+        subscriber.turn_on(channel_id, modules)
     _print(session, channel_id, output, with_workflow=True)
 
 
@@ -59,7 +62,8 @@ def off(channel_id: str, output: str) -> None:
       zoho-pipeline push off acme
     """
     _, subscriber = _opened()
-    said = subscriber.turn_off(channel_id)
+    with working(_ASKING, output == "table"):
+        said = subscriber.turn_off(channel_id)
     if output == "json":
         print_json({"channel_id": channel_id, "state": "off", "was_on": said is not None, "detail": said})
     else:
@@ -100,7 +104,8 @@ def renew(channel_id: str, output: str) -> None:
       zoho-pipeline push renew acme
     """
     session, subscriber = _opened()
-    subscriber.renew(channel_id)
+    with working(_ASKING, output == "table"):
+        subscriber.renew(channel_id)
     _print(session, channel_id, output, with_workflow=False)
 
 

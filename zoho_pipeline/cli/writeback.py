@@ -8,6 +8,7 @@ import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import CommandFailed
+from zoho_pipeline.cli.progress import working
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.logs import printable
 
@@ -73,7 +74,8 @@ def switch_on(channel_id: str, map_file: Path | None, policy: Any, trigger: Any,
     assert words is not None
     policy = policy or (before.policy if before else "zoho_wins")
     trigger = trigger or (before.trigger if before else "none")
-    turn_on(session.registry, channel, words, policy=policy, trigger=trigger)
+    with working("Comparing the map with Zoho", output == "table"):
+        turn_on(session.registry, channel, words, policy=policy, trigger=trigger)
     if output == "json":
         print_json(_as_dict(session, channel_id))
         return
@@ -153,7 +155,8 @@ def try_it(channel_id: str, lead_id: str, word: str, expected: str | None, outpu
     """
     from zoho_pipeline.writeback.trial import try_wish
 
-    found = try_wish(Session().registry, channel_id, lead_id, word, expected)
+    with working("Asking Zoho", output == "table"):
+        found = try_wish(Session().registry, channel_id, lead_id, word, expected)
     if output == "json":
         print_json(found)
         return

@@ -23,6 +23,7 @@ class WorkerLimits:
         between_publications: seconds between two publications on DuckDB, because some of them copy the whole file.
         stop_seconds: how long a stopping worker waits for its syncs to reach a checkpoint. What has not ended then is
             given back. Ten seconds is what process managers wait before they kill.
+        interrupted_seconds: the same after Ctrl-C. A person waits, and the whole command ends within two seconds.
         deliveries: webhook deliveries at the same time.
         delivery_seconds: within which an endpoint must answer.
         delivery_lease: how long a claim of a delivery holds.
@@ -40,6 +41,7 @@ class WorkerLimits:
     busy_wait: timedelta = timedelta(seconds=10)
     between_publications: float = 15.0
     stop_seconds: float = 7.0
+    interrupted_seconds: float = 1.0
     deliveries: int = 16
     delivery_seconds: float = 10.0
     delivery_lease: timedelta = timedelta(seconds=60)

@@ -73,7 +73,7 @@ class Worker:
         self._settings, self._limits = settings, limits or WorkerLimits()
         self._sync_limits = replace(sync_limits or SyncLimits(), lock_wait=BUSY_SECONDS)
         self._registry, self._warehouse = Registry(settings), open_warehouse(settings)
-        self._once = self._asked_to_stop = self._broken = False
+        self._once = self._asked_to_stop = self._broken = self._is_quick = False
         self._ended = Event()
         self._guard = Lock()
         self._jobs: dict[str, Job] = {}
@@ -89,8 +89,9 @@ class Worker:
         self._writebacks = WritebackSender(self._registry, self.id, self._limits.writeback)
         self._due = Rounds()
 
-    def stop(self) -> None:
-        """Ask the worker to end. A signal handler may call it."""
+    def stop(self, *, quickly: bool = False) -> None:
+        """Ask the worker to end. A signal handler may call it. `quickly`: a person waits for the end."""
+        self._is_quick = self._is_quick or quickly
         self._asked_to_stop = True  # no lock: the main thread may hold any of them when the signal comes
 
     def run(self, *, once: bool = False) -> bool:
@@ -237,7 +238,8 @@ class Worker:
 
     def _wind_down(self, threads: list[Thread]) -> None:
         """Let everything end, and give back what did not end in time."""
-        deadline = time.monotonic() + self._limits.stop_seconds
+        limits = self._limits
+        deadline = time.monotonic() + (limits.interrupted_seconds if self._is_quick else limits.stop_seconds)
         for job in self._all_jobs():
             job.stop.set()
         self._push.stop()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -18,11 +19,11 @@ from tests.conftest import SCRUBBED
 from tests.params import choice
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.web.http.bodies import HEAD_BYTES
-from zoho_pipeline.web.serving.server import listen
+from zoho_pipeline.web.serving.server import STOPPING, listen
 from zoho_pipeline.web.serving.worker_process import worker_beside
 
 PROGRAM = """
-import asyncio, sys
+import asyncio, os, sys
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 from zoho_pipeline.settings import load_settings
@@ -38,11 +39,20 @@ class Impatient(protocol.LimitedProtocol):
 def load():
     app = create_app(load_settings(), ServiceSettings())
 
+    def begun() -> None:
+        print("begun", file=sys.stderr, flush=True)
+
     @app.get("/slow")
     def slow(seconds: float) -> dict:
         import time
+        begun()
         time.sleep(seconds)
         return {"slept": seconds}
+
+    @app.get("/waits")
+    async def waits() -> None:
+        begun()
+        await asyncio.sleep(600)
 
     @app.get("/bytes")
     async def some(mib: int, close: bool = False) -> Response:
@@ -51,6 +61,7 @@ def load():
     @app.get("/stream")
     async def stream() -> StreamingResponse:
         async def parts():
+            begun()
             while True:
                 yield b"y" * 4096
                 await asyncio.sleep(0)
@@ -61,6 +72,7 @@ def load():
 sock = server.listen("127.0.0.1", 0)
 server.serve(load, sock, lambda: print(sock.getsockname()[1], flush=True), Impatient)
 print("stopped", flush=True)
+os._exit(0)  # as the command `serve`: a request may still run in a thread
 """
 
 
@@ -69,7 +81,11 @@ class Process:
         env = {name: value for name, value in os.environ.items() if not name.startswith(SCRUBBED)}
         env |= {"ZOHO_PIPELINE_HOME": str(home)}
         command = [sys.executable, "-c", PROGRAM, str(head_seconds)]
-        self.child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, cwd=home.parent)
+        self.errors = home.parent / "stderr"
+        with self.errors.open("w") as errors:
+            self.child = subprocess.Popen(
+                command, env=env, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=home.parent
+            )
         assert self.child.stdout is not None
         self.out = self.child.stdout
         self.port = int(self.out.readline())
@@ -78,6 +94,13 @@ class Process:
     def resident_mib(self) -> float:
         lines = Path(f"/proc/{self.child.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+
+    def wait_for_requests(self, number: int) -> None:
+        """Until so many of `/slow`, `/waits` and `/stream` have begun."""
+        end = time.monotonic() + 60
+        while self.errors.read_text().count("begun") < number:
+            assert time.monotonic() < end
+            time.sleep(0.05)
 
     def open_connections(self) -> int:
         """The sockets of the server that have a peer."""
@@ -132,6 +155,41 @@ def test_sigterm_finishes_what_runs_and_ends_with_0(tmp_path: Path) -> None:
         assert answers[0].json() == {"slept": 1.5}
         assert process.child.wait(timeout=30) == 0
         assert process.out.read().strip() == "stopped"
+
+
+def test_ctrl_c_cuts_off_what_still_runs_and_logs_no_traceback(tmp_path: Path) -> None:
+    """The function that runs in a thread is not waited for."""
+    with impatient(tmp_path / "home") as process, ThreadPoolExecutor() as pool:
+        paths = ("slow?seconds=600", "waits", "stream")
+        answers = [pool.submit(status_of, f"{process.url}/{path}") for path in paths]
+        process.wait_for_requests(3)
+        process.child.send_signal(signal.SIGINT)
+        assert process.child.wait(timeout=60) == 0
+        assert process.out.read().strip() == "stopped"
+        assert [answer.result() for answer in answers] == [503, 503, None]
+    said = process.errors.read_text()
+    assert "Traceback" not in said
+    assert said.count("Stopping: requests that run are finished") == 1
+
+
+def status_of(url: str) -> int | None:
+    """The status of an answer that came to its end; None if the connection was cut."""
+    try:
+        return httpx.get(url, timeout=60).status_code
+    except httpx.TransportError:
+        return None
+
+
+def test_a_second_ctrl_c_ends_a_server_at_once(tmp_path: Path) -> None:
+    with impatient(tmp_path / "home") as process, ThreadPoolExecutor() as pool:
+        answer = pool.submit(status_of, f"{process.url}/waits")
+        process.wait_for_requests(1)
+        process.child.send_signal(signal.SIGTERM)  # this alone would wait ten seconds for the request
+        time.sleep(0.5)  # less would be the same Ctrl-C
+        process.child.send_signal(signal.SIGINT)
+        assert process.child.wait(timeout=60) == 130
+        assert answer.result() is None
+    assert "stopped at once by a second Ctrl-C" in process.errors.read_text()
 
 
 def test_a_flood_of_headers_ends_by_itself(process: Process) -> None:
@@ -303,7 +361,8 @@ def test_sigterm_while_the_server_is_imported_is_a_clean_end(tmp_path: Path, mod
     env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-c", STOPPED_WHILE_IMPORTED, module]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, cwd=tmp_path)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "The server has stopped.\n", "")
+    assert (ended.returncode, ended.stdout) == (0, "The server has stopped.\n")
+    assert ended.stderr in ("", STOPPING), "the second one after uvicorn has been imported"
 
 
 def test_the_templates_of_the_pages_are_compiled_before_the_first_request(home: Path) -> None:

@@ -35,3 +35,11 @@ def worker_alive(registry: Registry) -> bool:
         now = registry.database.now_in(transaction)
         alive = select(func.count()).select_from(workers).where(workers.c.lease_until > now)
         return bool(transaction.scalar(alive))
+
+
+def alive_on_this_host(registry: Registry) -> bool:
+    """Whether a worker of this machine, or of this container, has a lease."""
+    with registry.database.read() as transaction:
+        now = registry.database.now_in(transaction)
+        here = (workers.c.lease_until > now) & (workers.c.host == socket.gethostname())
+        return bool(transaction.scalar(select(func.count()).select_from(workers).where(here)))

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoho_pipeline import stopping
 from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
@@ -28,6 +32,9 @@ COMPARED = (
     ("leads of the last 30 days with a deal", "conversion_rate_30d_rolling"),
     ("leads of the last 90 days that were contacted", "contacted_rate"),
 )
+SECONDS_TO_END = 1.5
+"""How long Dagster's UI or the web server may take to end after Ctrl-C. What it has stored is whole at any time."""
+
 _CONNECT = f"channel_id={CHANNEL}&region={DATA_CENTER}"
 QUERIES = (
     "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
@@ -223,6 +230,8 @@ def run_ui(place: Place, port: int) -> None:
     """Run Dagster's UI and daemon on the demo's data, with the simulator beside them, until Ctrl-C."""
     from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 
+    if find_spec("dagster_webserver") is None:
+        raise PipelineError("Dagster's UI is not installed. Run: pip install 'zoho-pipeline[ui]'")
     folder = prepare_dagster_home(place.settings())
     quiet = ("-W", "ignore:Function `dev_command`")  # the warning recommends a newer name of the command
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
@@ -283,21 +292,36 @@ def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
 
     It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in stopping.SIGNALS}
     child = subprocess.Popen(command, env=env, start_new_session=True)
+
+    def kill() -> None:
+        os.killpg(child.pid, signal.SIGKILL)
+
+    try:
+        with stopping.own_handling(), stopping.before_the_end(kill):
+            return _ended(child, kill)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ended(child: "subprocess.Popen[bytes]", kill: Callable[[], None]) -> int:
+    """Wait for the end of a child, and return its exit code. After a signal it gets a moment, and the code is 0."""
     try:
         return child.wait()
     except KeyboardInterrupt:
+        for number in stopping.SIGNALS:
+            signal.signal(number, lambda *_: None)
+        stopping.announce("\nStopping …\n")
         child.send_signal(signal.SIGINT)
-        try:
-            child.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=SECONDS_TO_END)
+        with suppress(ProcessLookupError):  # also children of the child that it did not wait for
+            kill()
+        child.wait()
         return 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(title: str) -> None:

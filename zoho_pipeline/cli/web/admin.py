@@ -6,7 +6,6 @@ import click
 
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.session import Session
-from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.web.auth.principal import SCOPES
 
 if TYPE_CHECKING:
@@ -139,12 +138,9 @@ def login(output: str) -> None:
     """
     from zoho_pipeline.channels.database.clock import DatabaseClock
     from zoho_pipeline.service_settings import load_service_settings
+    from zoho_pipeline.web.auth.operator import login_link
+    from zoho_pipeline.web.auth.tokens import Tokens
 
-    try:
-        from zoho_pipeline.web.auth.operator import login_link
-        from zoho_pipeline.web.auth.tokens import Tokens
-    except ModuleNotFoundError as error:
-        raise PipelineError(f"{error.name} is not installed. Run: pip install 'zoho-pipeline[web]'") from error
     service = load_service_settings()
     session = Session()
     clock = DatabaseClock(session.registry.database)

@@ -89,12 +89,14 @@ def test(endpoint_id: str, output: str) -> None:
     """
     from zoho_pipeline.channels.platform.audit import Audit
     from zoho_pipeline.channels.platform.webhook_endpoints import Endpoints
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.worker.sender import send_test
 
     service, session = load_service_settings(), Session()
     stored = Endpoints(session.registry)
     endpoint = stored.get(endpoint_id)
-    result = send_test(service, endpoint, stored.secret(endpoint_id))
+    with working("Waiting for the endpoint", output == "table"):
+        result = send_test(service, endpoint, stored.secret(endpoint_id))
     Audit(session.registry.database).record(
         "operator", "endpoint.tested", tenant=endpoint.tenant, detail=f"{endpoint_id}: {result.detail}"
     )

@@ -137,6 +137,7 @@ def forget(channel_id: str, email: str, phone: str, output: str) -> None:
       zoho-pipeline forms forget acme --phone "+91 98765 43210"
     """
     from zoho_pipeline.cli.marts import run_transform
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.forms.forget import forget as forget_person
     from zoho_pipeline.reading.published import connect as connect_published
     from zoho_pipeline.transform.errors import NotPublished
@@ -144,11 +145,13 @@ def forget(channel_id: str, email: str, phone: str, output: str) -> None:
     if not (email or phone):
         raise click.UsageError("give --email or --phone.")
     session = Session()
-    done = forget_person(session.registry, session.warehouse, channel_id, email=email, phone=phone)
+    shown = output == "table"
+    with working("Deleting the submissions", shown):
+        done = forget_person(session.registry, session.warehouse, channel_id, email=email, phone=phone)
     try:  # also where nothing was found: an earlier call may have ended before this step
         with connect_published(session.warehouse):
             pass
-        run_transform(session)
+        run_transform(session, show=shown)
     except NotPublished:
         pass
     if output == "json":

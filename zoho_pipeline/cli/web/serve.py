@@ -7,6 +7,7 @@ import click
 
 from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import format_option, print_json, say
+from zoho_pipeline.cli.program import leave
 from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def serve(host: str, port: int, no_worker: bool, output: str) -> None:
             raise
     if output != "json":
         say("The server has stopped.")
+    leave(0)  # a request in a thread may still run
 
 
 def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
@@ -53,6 +55,7 @@ def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
     session = Session()
     sock = server.listen(host, port)
     links: list[str] = []
+    workers: list[worker_process.Beside] = []
 
     def load() -> "FastAPI":
         from zoho_pipeline.channels.database.clock import DatabaseClock
@@ -66,7 +69,7 @@ def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
 
     def announce() -> None:
         if starts_worker:  # only now: a worker would say the same again about a registry that cannot be used
-            beside.enter_context(worker_process.worker_beside())
+            workers.append(beside.enter_context(worker_process.worker_beside()))
         bound = sock.getsockname()[1]
         if output == "json":
             print_json({"public_url": service.public_url, "host": host, "port": bound, "login_url": links[0]})
@@ -74,5 +77,9 @@ def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:
         say(f"Serving {service.public_url} on {host}:{bound}. Press Ctrl-C to stop.")
         say(f"All channels: {links[0]} (this link works once, within ten minutes)")
 
+    def stops(number: int) -> None:
+        for worker in workers:  # it ends while the requests end
+            worker.stop(number)
+
     with ExitStack() as beside:
-        server.serve(load, sock, announce)
+        server.serve(load, sock, announce, stops=stops)

@@ -1,9 +1,7 @@
 """The command `work`: the worker that syncs on request."""
 
-import logging
 import os
 import signal
-import sys
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +9,7 @@ import click
 
 from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import format_option, print_json, say
-from zoho_pipeline.cli.program import BUG
+from zoho_pipeline.cli.program import BUG, STOPPED, leave
 from zoho_pipeline.cli.session import Session
 from zoho_pipeline.service_settings import load_service_settings
 from zoho_pipeline.settings import PipelineError
@@ -19,13 +17,20 @@ from zoho_pipeline.settings import PipelineError
 if TYPE_CHECKING:
     from zoho_pipeline.worker.worker import Worker
 
+STOPPING = "Stopping: syncs end at their next checkpoint, and their requests go back into the queue.\n"
+
 
 class _Signals:
-    """Lets SIGTERM and Ctrl-C stop the worker, for the length of the block. `stopped`: one of them came."""
+    """Lets SIGTERM and Ctrl-C stop the worker, for the length of the block. `stopped`: the number of the first one.
 
-    def __init__(self) -> None:
+    Args:
+        says: whether it says so at once on stderr.
+    """
+
+    def __init__(self, *, says: bool) -> None:
         self.worker: Worker | None = None
-        self.stopped = False
+        self.stopped: int | None = None
+        self._says = says
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -44,49 +49,74 @@ class _Signals:
             pass
         self._stop()
 
-    def _stop(self, *_: object) -> None:
-        self.stopped = True
+    def _stop(self, number: int = signal.SIGTERM, _: object = None) -> None:
+        if self.stopped is None:
+            self.stopped = number
+            if self._says:
+                stopping.announce(STOPPING)
         if self.worker is not None:
-            self.worker.stop()
+            self.worker.stop(quickly=self.stopped == signal.SIGINT)
 
 
 @click.command(short_help="Sync on request, publish, and send events.")
 @click.option("--once", is_flag=True, help="Do what is waiting, then end: with exit code 1 if a request failed.")
+@click.option("--check", is_flag=True, help="Only say whether a worker of this machine lives: exit code 0 or 1.")
 @click.option("--beside", is_flag=True, hidden=True, help="End when standard input ends.")
 @format_option
-def work(once: bool, beside: bool, output: str) -> None:
+def work(once: bool, check: bool, beside: bool, output: str) -> None:
     """Take the requests for a sync that the web server stores: sync each channel, build its marts, publish them.
 
     The worker also makes the first sync of a new channel, and sends events to the endpoints (see
     `zoho-pipeline web endpoints`). Several workers may run, also on several hosts that share a registry on
     Postgres. On SIGTERM or Ctrl-C, a sync stops at its next checkpoint, its request goes back into the
-    queue, and the command ends with exit code 0 within ten seconds.
+    queue, and the command ends within ten seconds, after Ctrl-C within two. The exit code is then 0, but with
+    --once it is 143 or 130.
 
     \b
     Examples:
       zoho-pipeline work
       zoho-pipeline work --once --format json
+      zoho-pipeline work --check
     """
-    with stopping.own_handling(), _Signals() as signals:  # before the import, which takes seconds
+    if check:
+        _check(output)
+        return
+    with stopping.own_handling(), _Signals(says=not beside) as signals:  # before the import, which takes seconds
         if beside:
             Thread(target=signals.end_with_input, name="beside", daemon=True).start()
         from zoho_pipeline.worker.worker import Worker
 
         service, session = load_service_settings(), Session()
         signals.worker = worker = Worker(session.settings, service)
-        if signals.stopped:
-            worker.stop()
-        complete = worker.run(once=once)
+        complete = signals.stopped is None and worker.run(once=once)
     if output == "json":
         print_json({"done": sorted(worker.done), "failed": worker.failed, "left": worker.left})
-    elif once and not signals.stopped:
+    elif signals.stopped is not None and not beside:
+        say("The worker has stopped. What it had taken is in the queue again.")
+    elif once:
         say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
-    if worker.hangs:  # a thread waits for Zoho or for a build; what it holds was given back, and a kill loses nothing
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
-    if not complete and not signals.stopped:
+    if worker.hangs or signals.stopped is not None:
+        leave(_exit_code(signals, once))  # a thread may wait for Zoho or for a build; what it holds was given back
+    if not complete:
         *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:
             say(f"error: {line}", err=True)
         raise PipelineError(last)
+
+
+def _check(output: str) -> None:
+    """Say whether a worker of this machine has a lease. PipelineError: none has."""
+    from zoho_pipeline.channels.sync_requests.workers import alive_on_this_host
+
+    is_alive = alive_on_this_host(Session().registry)
+    if output == "json":
+        print_json({"alive": is_alive})
+    elif is_alive:
+        say("A worker of this machine is alive.")
+    if not is_alive:
+        raise PipelineError("no worker of this machine is alive. Start one with: zoho-pipeline work")
+
+
+def _exit_code(signals: _Signals, once: bool) -> int:
+    """A signal is the usual end of a worker, but it leaves `work --once` without what it should have done."""
+    return STOPPED + signals.stopped if once and signals.stopped is not None else 0

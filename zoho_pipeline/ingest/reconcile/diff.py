@@ -4,7 +4,7 @@ Some changes leave no trace: a merge whose loser is in no list, a restore that m
 rule shows or hides. So ids are compared, by the cheapest route, and what differs is repaired in the same sync.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -52,15 +52,24 @@ class Difference:
 
 
 def source_versions(
-    client: ZohoClient, module: str, window: Window, *, by_query: bool
+    client: ZohoClient,
+    module: str,
+    window: Window,
+    *,
+    by_query: bool,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> tuple[str, dict[str, Version]]:
-    """Every record that Zoho shows, created before the window's end: (route, id → version)."""
+    """Every record that Zoho shows, created before the window's end: (route, id → version).
+
+    Args:
+        tell: is called with the number of records of each page.
+    """
     if by_query:
         try:
-            return "coql", _by_id(_queried(client, module, window.hi))
+            return "coql", _by_id(_queried(client, module, window.hi, tell))
         except QUERY_REFUSED:
             pass
-    return "records", _by_id(_listed(client, module, window))
+    return "records", _by_id(_listed(client, module, window, tell))
 
 
 def stored_versions(
@@ -116,11 +125,14 @@ def _by_id(versions: Iterable[tuple[str, Version]]) -> dict[str, Version]:
     return found
 
 
-def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tuple[str, Version]]:
+def _queried(
+    client: ZohoClient, module: str, before: datetime, tell: Callable[[int], object]
+) -> Iterator[tuple[str, Version]]:
     fields = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
     after = "0"
     while True:
         page = coql.ids(client, module, after=after, limit=client.pacing.query_rows, fields=fields)
+        tell(len(page.rows))
         yield from _versions(page.rows, before)
         if not page.more:
             return
@@ -130,9 +142,12 @@ def _queried(client: ZohoClient, module: str, before: datetime) -> Iterator[tupl
         after = last
 
 
-def _listed(client: ZohoClient, module: str, window: Window) -> Iterator[tuple[str, Version]]:
+def _listed(
+    client: ZohoClient, module: str, window: Window, tell: Callable[[int], object]
+) -> Iterator[tuple[str, Version]]:
     names = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
     for batch in KeysetReader(client, module, FieldPlan(names), window).read(None):
+        tell(len(batch.rows))
         yield from _versions(batch.rows, window.hi)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
@@ -32,7 +33,10 @@ def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
     are read by their ids. If a difference remains after that, the outcome of the module is `failed`.
     """
     module, client, limits = reader.spec.module, reader.client, sync.limits
-    route, source = diff.source_versions(client, module, sync.window, by_query=reader.routes.can_query)
+    shown = f"{module}, compared"
+    tell = partial(sync.progress.advance, shown)
+    route, source = diff.source_versions(client, module, sync.window, by_query=reader.routes.can_query, tell=tell)
+    sync.progress.finish(shown)
     first = found = _difference(sync, reader, route, source)
     reader.report.took(f"compare-{route}")
     gone = _really_gone(reader, found.vanished)

@@ -6,8 +6,10 @@ a bounded number of leads; after a budget stop or a crash, the next sync continu
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from threading import Thread
 from typing import Any
 
 from zoho_pipeline.channels.registry.model import Channel
@@ -87,8 +89,38 @@ def _touched(connection: Connection, channel_id: str, state: EmailState, most: i
 
 
 def _read(client: ZohoClient, ids: list[str], calls: int) -> list[Row]:
-    with ThreadPoolExecutor(calls, thread_name_prefix="emails") as pool:
-        return [mail for mails in pool.map(lambda id_: _of_lead(client, id_), ids) for mail in mails]
+    """The e-mails of leads, in the order of the leads, several calls at a time.
+
+    The threads are daemons, and nobody waits for them after Ctrl-C: `concurrent.futures` would wait for answers of
+    Zoho, each of which may take a minute.
+
+    Raises:
+        ZohoError: the first call that failed. No call is under way any more.
+    """
+    waiting, found, errors = deque(enumerate(ids)), dict[int, list[Row]](), list[BaseException]()
+
+    def work() -> None:
+        while not errors:
+            try:
+                place, id_ = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                found[place] = _of_lead(client, id_)
+            except BaseException as error:
+                errors.append(error)
+
+    threads = [Thread(target=copy_context().run, args=(work,), name="emails", daemon=True) for _ in range(calls)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        waiting.clear()
+    if errors:
+        raise errors[0]
+    return [mail for place in range(len(ids)) for mail in found[place]]
 
 
 def _of_lead(client: ZohoClient, id_: str) -> list[Row]:

@@ -48,7 +48,28 @@ class LoadingApp:
         if self._app is None:  # it could not be loaded, and the server stops
             await _FAILED(scope, receive, send)  # type: ignore[arg-type]
             return
-        await self._app(scope, receive, send)  # type: ignore[arg-type]
+        await self._answer(self._app, scope, receive, send)
+
+    async def _answer(self, app: "FastAPI", scope: Message, receive: Receive, send: Send) -> None:
+        """Let the application answer. A request that the end of the server cuts off gets 503, if it has got nothing.
+
+        uvicorn cancels what still runs when the time is over. It would log the cancellation of each request as an error
+        of the application, with a traceback, and answer 500.
+        """
+        began = False
+
+        async def noted(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)  # type: ignore[arg-type]
+        except asyncio.CancelledError:
+            if not self._stops:
+                raise
+            if not began:
+                await _FAILED(scope, receive, send)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """End what would not end by itself: streams of events. An application that is not loaded yet does not begin."""

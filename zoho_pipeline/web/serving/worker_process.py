@@ -1,10 +1,12 @@
 """The worker as a process beside the web server: it is started, watched, started again, and stopped."""
 
 import logging
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Event, Thread
 
 log = logging.getLogger(__name__)
@@ -21,21 +23,34 @@ LIVED_WELL = 60.0
 """A worker that lived this long is started again at once."""
 
 
+@dataclass
+class Beside:
+    """A worker beside a server. `number` is the signal that ends it: after SIGINT it gives back its work sooner."""
+
+    number: int = signal.SIGTERM
+    stopping: Event = field(default_factory=Event)
+
+    def stop(self, number: int) -> None:
+        """Let the worker end by this signal, and start none again. Does not wait for it."""
+        self.number = number
+        self.stopping.set()
+
+
 @contextmanager
-def worker_beside(command: Sequence[str] = COMMAND, env: Mapping[str, str] | None = None) -> Iterator[None]:
+def worker_beside(command: Sequence[str] = COMMAND, env: Mapping[str, str] | None = None) -> Iterator[Beside]:
     """Keep a worker running inside the `with` block. One that ends is started again, later each time."""
-    stopping = Event()
-    watcher = Thread(target=_keep_running, args=(command, env, stopping), name="worker-watcher", daemon=True)
+    beside = Beside()
+    watcher = Thread(target=_keep_running, args=(command, env, beside), name="worker-watcher", daemon=True)
     watcher.start()
     try:
-        yield
+        yield beside
     finally:
-        stopping.set()
+        beside.stopping.set()
         watcher.join()
 
 
-def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, stopping: Event) -> None:
-    wait = 1.0
+def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, beside: Beside) -> None:
+    wait, stopping = 1.0, beside.stopping
     while not stopping.is_set():
         # A session of its own: Ctrl-C at a terminal would reach it twice. Its input ends with this process: after the
         # server was killed, the next one would start another worker beside the old one.
@@ -44,7 +59,7 @@ def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, stoppin
         while child.poll() is None and not stopping.wait(0.2):
             lived += 0.2
         if stopping.is_set():
-            _stop(child)
+            _stop(child, beside.number)
         if child.stdin is not None:
             child.stdin.close()
         if stopping.is_set():
@@ -54,8 +69,8 @@ def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, stoppin
         stopping.wait(wait)
 
 
-def _stop(child: "subprocess.Popen[bytes]") -> None:
-    child.terminate()
+def _stop(child: "subprocess.Popen[bytes]", number: int) -> None:
+    child.send_signal(number)
     try:
         child.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,1 @@
+"""The starter dashboard of `examples/dashboard`, in an environment of its own, and a browser that opens it."""

@@ -61,7 +61,7 @@ def test_every_value_has_the_right_kind(marts: Warehouse, tmp_path: Path) -> Non
     assert cells["nothing"] == ("s", "")
     assert float(cells["day"][1]) == 46081
     assert abs(float(cells["created_at (UTC)"][1]) - 46081.0430902778) < 1e-8
-    assert abs(float(cells["instant (UTC)"][1]) - 46080.9604513889) < 1e-8
+    assert abs(float(cells["instant (UTC)"][1]) - 46080.9597569444) < 1e-8
     assert second == {0: ("n", "2")}, "a null is an empty cell"
 
 

@@ -42,7 +42,7 @@ def write_workbook(path: Path, answers: Sequence[Answer], *, rows_per_sheet: int
     """
     try:
         import xlsxwriter
-        from xlsxwriter.exceptions import XlsxWriterException
+        from xlsxwriter.exceptions import FileCreateError, XlsxWriterException
     except ModuleNotFoundError as error:
         raise ExportError("XlsxWriter is not installed. Install it with: pip install XlsxWriter") from error
     # a row goes into a file of this folder as soon as the next one begins, so that one row is in memory
@@ -52,10 +52,10 @@ def write_workbook(path: Path, answers: Sequence[Answer], *, rows_per_sheet: int
         try:
             rows = {answer.name: book.write(answer) for answer in answers}
             raw.close()
+        except FileCreateError as error:
+            raise OSError(str(error)) from error
         except XlsxWriterException as error:
             raise ExportError(f"the workbook cannot be written: {error}. Export to .csv or .parquet.") from error
-        finally:
-            raw.fileclosed = 1  # otherwise its destructor would write what there is
     return rows
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.exports.conftest import VALUES
 from tests.transform.conftest import Raw
-from zoho_pipeline import csv_lines
 from zoho_pipeline.exports.export import export_marts, export_query
+from zoho_pipeline.transform import csv_lines
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse

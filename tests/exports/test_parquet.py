@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.exports.conftest import VALUES
-from zoho_pipeline.csv_lines import NUMBER_AS_TEXT
 from zoho_pipeline.exports.answer import Answer
 from zoho_pipeline.exports.export import export_query
 from zoho_pipeline.exports.parquet_file import write_parquet
+from zoho_pipeline.warehouse.connection import NUMBER_AS_TEXT
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 

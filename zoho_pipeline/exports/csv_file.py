@@ -3,8 +3,8 @@
 from codecs import BOM_UTF8
 from pathlib import Path
 
-from zoho_pipeline import csv_lines
 from zoho_pipeline.exports.answer import Answer, text_of
+from zoho_pipeline.transform import csv_lines
 
 
 def write_csv(path: Path, answer: Answer, *, for_spreadsheet: bool = False) -> int:

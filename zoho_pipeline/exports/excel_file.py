@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from zoho_pipeline.csv_lines import is_number_as_text
 from zoho_pipeline.exports.answer import Answer, text_of
 from zoho_pipeline.exports.errors import ExportError
+from zoho_pipeline.warehouse.connection import is_number_as_text
 
 MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS, MOST_DIGITS = 1_048_576, 16_384, 32_767, 15
 FIRST_YEAR = 1900

@@ -16,8 +16,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoho_pipeline.csv_lines import is_number_as_text
 from zoho_pipeline.exports.answer import Answer
+from zoho_pipeline.warehouse.connection import is_number_as_text
 
 GROUP_ROWS = 100_000
 """The rows of one row group. Readers work on groups side by side, and skip those that have no row for them."""

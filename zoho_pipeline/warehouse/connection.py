@@ -31,8 +31,17 @@ BATCH_ROWS = 10_000
 TEXTS_PER_LIST = 100_000
 """A list of URLs of this length, and what is computed of it, take some 100 MB."""
 
+NUMBER_AS_TEXT = {b"sql_type": b"numeric"}
+"""The metadata of an Arrow column of texts whose values are numbers. A `numeric` of Postgres without a precision has
+any number of digits, so a table that is read in batches has no type of Arrow for it."""
+
 Dialect = Literal["duckdb", "postgres"]
 """The SQL that an engine speaks, under sqlglot's name."""
+
+
+def is_number_as_text(field: "pa.Field") -> bool:
+    """Whether an Arrow column of texts holds numbers (NUMBER_AS_TEXT)."""
+    return bool((field.metadata or {}).get(b"sql_type") == b"numeric")
 
 
 def is_instant(column: str) -> bool:
@@ -124,7 +133,7 @@ class Connection(ABC):
         """The answer of one query as tables of up to BATCH_ROWS rows, with the same types in all of them.
 
         There is at least one table, which may be empty. The process holds one at a time. A `numeric` of Postgres
-        without a precision is text with the mark `csv_lines.NUMBER_AS_TEXT`. The session runs nothing else meanwhile.
+        without a precision is text with the mark NUMBER_AS_TEXT. The session runs nothing else meanwhile.
 
         Raises:
             SqlError: the engine refused the query, or broke it off between two tables.

@@ -14,6 +14,7 @@ import psycopg2
 from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import (
     BATCH_ROWS,
+    NUMBER_AS_TEXT,
     TEXTS_PER_LIST,
     Connection,
     ConnectionLost,
@@ -208,14 +209,12 @@ def table_of(description: Sequence[Any], rows: Sequence[Sequence[Any]], *, in_ba
 
     Args:
         in_batches: there are other rows, so no type may depend on the values. Such a `numeric` is text with the mark
-            `csv_lines.NUMBER_AS_TEXT`.
+            NUMBER_AS_TEXT.
 
     Raises:
         SqlError: a value has no place in the type of its column.
     """
     import pyarrow as pa
-
-    from zoho_pipeline.csv_lines import NUMBER_AS_TEXT
 
     fields, arrays = [], []
     for place, column in enumerate(description):

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from zoho_pipeline.csv_lines import lines
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.transform.csv_lines import lines
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import quoted

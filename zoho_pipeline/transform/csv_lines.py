@@ -11,21 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-END = "\r\n"
-NUMBER_AS_TEXT = {b"sql_type": b"numeric"}
-"""The metadata of a text column whose values are numbers. A `numeric` of Postgres without a precision has any number of
-digits, so a table that is read in batches has no type of Arrow for it."""
+from zoho_pipeline.warehouse.connection import is_number_as_text
 
+END = "\r\n"
 _TEXT = pa.large_string()
 _SPECIAL = r'[",\r\n]|^$|^\\\.$'
 """Fields that must be quoted. `\\.` alone on a line would end the data of a `copy`."""
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 """The beginnings of a text that a spreadsheet may take as a formula (OWASP, CSV injection)."""
-
-
-def is_number_as_text(field: pa.Field) -> bool:
-    """Whether a text column holds numbers (NUMBER_AS_TEXT)."""
-    return bool((field.metadata or {}).get(b"sql_type") == b"numeric")
 
 
 def header(names: Sequence[str], *, for_spreadsheet: bool = False) -> bytes:

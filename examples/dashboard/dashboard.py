@@ -134,10 +134,10 @@ def show_sources(found: Frames) -> None:
     """Leads, deals and revenue per source, and the rates with their uncertainty."""
     st.subheader("Leads by source")
     st.bar_chart(found["sources"], x="lead_source", y="leads", horizontal=True)
-    st.dataframe(_plain(found["sources"]), hide_index=True, key="sources")
+    _table("sources", _plain(found["sources"]))
     st.subheader("Conversion by source")
     st.caption("Leads that are old enough, and the share of them with a deal within 30 days; 95 % interval.")
-    st.dataframe(_plain(found["rates"], "conversion_rate", "ci_low", "ci_high"), hide_index=True, key="rates")
+    _table("rates", _plain(found["rates"], "conversion_rate", "ci_low", "ci_high"))
 
 
 def show_content(found: Frames) -> None:
@@ -146,7 +146,7 @@ def show_content(found: Frames) -> None:
     if found["content"].empty:
         st.info("No lead is credited to content. Load the content catalogue: zoho-pipeline content load.")
         return
-    st.dataframe(_plain(found["content"], "conversion_rate"), hide_index=True, key="content")
+    _table("content", _plain(found["content"], "conversion_rate"))
 
 
 def show_owners(found: Frames) -> None:
@@ -157,7 +157,13 @@ def show_owners(found: Frames) -> None:
     if not contacted.empty:
         st.caption("Median business hours from the creation of a lead to the first contact.")
         st.bar_chart(contacted, x="owner", y="median_business_hours", horizontal=True)
-    st.dataframe(_plain(owners, "contacted_rate", "conversion_rate_30d"), hide_index=True, key="owners")
+    _table("owners", _plain(owners, "contacted_rate", "conversion_rate_30d"))
+
+
+def _table(key: str, frame: pd.DataFrame) -> None:
+    """A table that people can sort. The key is a class of its place in the page (`st-key-…`)."""
+    with st.container(key=key):
+        st.dataframe(frame, hide_index=True)
 
 
 def _plain(frame: pd.DataFrame, *shares: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n where 
         (f"select count(*) as n from ({ENDLESS}) as many", Limits(seconds=1), "took longer than 1 s"),
         ("select 1 as n union all select 2 union all select 3", Limits(rows=2), "more than 2 rows"),
         ("select repeat('x', 3000000) as t", Limits(answer_bytes=2**20), "have more than 1 MB"),
-        ("select repeat('x', 2000000000) as t", Limits(memory_mb=64), "memory|have more than 256 MB"),
+        ("select repeat('x', 2000000000) as t", Limits(memory_mb=64), "memory|have more than 256 MB|too large"),
         ("selec 1", Limits(), "syntax|not SELEC"),
     ],
 )

@@ -13,8 +13,8 @@ from zoho_pipeline.transform.csv_lines import lines
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import quoted
-from zoho_pipeline.transform.run.postgres_copy.changes import Changes, RowsOf
-from zoho_pipeline.transform.run.postgres_copy.state import State, wait_for_turn
+from zoho_pipeline.transform.run.postgres_copy.changes import Changes
+from zoho_pipeline.transform.run.postgres_copy.state import RowsOf, State, wait_for_turn
 from zoho_pipeline.transform.run.postgres_copy.tables import Tables, published_tables
 from zoho_pipeline.transform.run.published_files.catch_up import read_note
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection

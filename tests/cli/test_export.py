@@ -107,7 +107,7 @@ def test_ctrl_c_leaves_the_old_file_and_no_rubbish(first: Built, tmp_path: Path,
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 130, said
-    assert said.startswith("stopped by Ctrl-C")
+    assert said.strip().startswith("stopped by Ctrl-C")
     assert (place.read_text(), [path.name for path in tmp_path.iterdir()]) == ("old", [place.name])
 
 

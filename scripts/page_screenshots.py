@@ -8,10 +8,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
-
-from scripts import dashboard
 from scripts.screenshots import IMAGES, browser, browser_missing
 from zoho_pipeline.web.serving.worker_process import PROGRAM
 
@@ -38,7 +34,6 @@ def main() -> None:
         finally:
             served.send_signal(signal.SIGINT)
             served.wait(60)
-        _take_dashboard(Path(home))
 
 
 def _login_link(served: "subprocess.Popen[str]") -> str:
@@ -59,18 +54,6 @@ def _take(login: str) -> None:
             draft = IMAGES / f"{name}.draft.png"
             driver.save_screenshot(str(draft))
             shutil.move(draft, IMAGES / f"{name}.png")
-
-
-def _take_dashboard(home: Path) -> None:
-    """The starter dashboard on the same data."""
-    source = str(home / "demo" / "warehouse.published.duckdb")
-    with dashboard.served(source, home) as address, browser() as driver:
-        driver.set_window_size(1200, 900)
-        driver.get(address)
-        WebDriverWait(driver, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, "canvas.marks, svg.marks"))
-        draft = IMAGES / "dashboard.draft.png"
-        driver.save_screenshot(str(draft))
-        shutil.move(draft, IMAGES / "dashboard.png")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,42 @@ def known_zone(name: str) -> ZoneInfo | None:
         return None
 
 
+def published_target(given: str, home: Path, warehouse_url: str, registry_url: str) -> tuple[Path | None, str | None]:
+    """The place of the published file, and the URL of the database that gets a copy of the marts; one of them, or none.
+
+    Raises:
+        ValueError: the message goes on after the name of the setting.
+    """
+    given = given.strip()
+    if "://" in given:
+        return None, copy_url(given, warehouse_url)
+    return published_place(given, home, warehouse_url, registry_url) if given else None, None
+
+
+def copy_url(given: str, warehouse_url: str) -> str:
+    """The URL of the Postgres database to which transforms copy the marts.
+
+    Raises:
+        ValueError: it is the URL of something else; the message goes on after the name of the setting, without the URL.
+    """
+    kind = given.partition("://")[0].partition("+")[0].lower()
+    if kind not in ("postgresql", "postgres"):
+        shown = f" ({kind!r})" if re.fullmatch(r"[a-z0-9]{1,20}", kind) else ""
+        raise ValueError(
+            f"is a URL of an unknown kind{shown}. It takes the path of a file, such as /srv/bi/zoho.duckdb, or the URL "
+            "of a Postgres database for a copy of the marts, postgresql://user:password@host:port/database."
+        )
+    _require_duckdb(warehouse_url)
+    return given
+
+
+def _require_duckdb(warehouse_url: str) -> None:
+    if warehouse_url.partition("://")[0] != "duckdb":
+        raise ValueError(
+            "is set, but the warehouse is on Postgres, where people read the schema marts in place. Unset it."
+        )
+
+
 def published_place(given: str, home: Path, warehouse_url: str, registry_url: str) -> Path:
     """The absolute path of the published file that `given` names.
 
@@ -106,10 +142,7 @@ def published_place(given: str, home: Path, warehouse_url: str, registry_url: st
     Raises:
         ValueError: the path cannot be used; the message goes on after the name of the setting.
     """
-    if warehouse_url.partition("://")[0] != "duckdb":
-        raise ValueError(
-            "is set, but the warehouse is on Postgres, where people read the schema marts in place. Unset it."
-        )
+    _require_duckdb(warehouse_url)
     path = expanded(given)
     require_usable(path, "duckdb")
     example = "It takes the path of a file, such as /srv/bi/zoho.duckdb"

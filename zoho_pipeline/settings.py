@@ -23,7 +23,7 @@ from zoho_pipeline.setting_checks import (
     misspelt_names,
     not_text,
     origin_of,
-    published_place,
+    published_target,
     require_usable_file,
     schedule_zone,
 )
@@ -68,6 +68,7 @@ class Settings:
         credit_budget: the share (0 to 1) of the organisation's daily API credits that syncs may use.
         schedule_timezone: an IANA name, `channel` for each channel's own zone, or None.
         published: where transforms put the published file of a DuckDB warehouse; None: beside the warehouse.
+        published_copy: the URL of a Postgres database to which transforms copy the marts of a DuckDB warehouse.
         forms_retention_days: how long a form's submission is kept that belongs to no lead.
         transform_memory: the bytes of memory that a transform may use; a DuckDB warehouse is built in batches for it.
         forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
@@ -90,6 +91,7 @@ class Settings:
     failure_webhook: Secret | None = None
     sql_role: str | None = None
     published: Path | None = None
+    published_copy: Secret | None = None
     forms_retention_days: int = 90
     forms_window_days: int = 90
     transform_memory: int = 2_000_000_000
@@ -176,6 +178,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
     for name, url in (("WAREHOUSE", warehouse_url), ("REGISTRY", registry_url)):
         with _named(name):
             require_usable_file(url)
+    with _named("PUBLISHED"):
+        published, copy = published_target(values.get(f"{PREFIX}PUBLISHED") or "", home, warehouse_url, registry_url)
     return Settings(
         home=home,
         warehouse_url=warehouse_url,
@@ -193,7 +197,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
-        published=_published(values.get(f"{PREFIX}PUBLISHED"), home, warehouse_url, registry_url),
+        published=published,
+        published_copy=_secret(copy),
         forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
         forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
         transform_memory=_transform_memory(values.get(f"{PREFIX}TRANSFORM_MEMORY")),
@@ -320,12 +325,6 @@ def _role(value: str | None) -> str | None:
 def _transform_memory(value: str | None) -> int:
     with _named("TRANSFORM_MEMORY"):
         return memory_size((value or "").strip() or "2GB", 500, 1_000_000)
-
-
-def _published(value: str | None, home: Path, warehouse_url: str, registry_url: str) -> Path | None:
-    given = (value or "").strip()
-    with _named("PUBLISHED"):
-        return published_place(given, home, warehouse_url, registry_url) if given else None
 
 
 def _data_centers(text: str) -> dict[str, str]:

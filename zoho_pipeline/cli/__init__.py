@@ -14,7 +14,7 @@ try:
     from zoho_pipeline.cli.connect import connect
     from zoho_pipeline.cli.data import content, reconcile, sync
     from zoho_pipeline.cli.demo.story import demo
-    from zoho_pipeline.cli.marts import insight, sql, transform
+    from zoho_pipeline.cli.marts import export, insight, sql, transform
     from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
     from zoho_pipeline.cli.push import push
     from zoho_pipeline.cli.simulator import simulator
@@ -55,6 +55,7 @@ COMMANDS = (
     transform,
     insight,
     sql,
+    export,
     serve,
     work,
     web,

@@ -1,6 +1,9 @@
-"""The commands `transform`, `insight` and `sql`: build the marts, and read them."""
+"""The commands `transform`, `insight`, `sql` and `export`: build the marts, read them, and write them into files."""
 
+import sys
+from collections.abc import Sequence
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +13,16 @@ from zoho_pipeline.cli.session import Session
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
+    from zoho_pipeline.exports.export import Written
     from zoho_pipeline.transform.run.transform import TransformReport
+
+FILE_SECONDS = 600.0
+"""How long a query may take whose answer goes into a file, until the last row is written."""
+
+force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
+excel_option = click.option(
+    "--excel", is_flag=True, help="A CSV for Excel: a byte order mark, and a ' before texts that Excel would compute."
+)
 
 
 @click.command(short_help="Build, check and publish the marts.")
@@ -62,6 +74,7 @@ def print_transform(report: "TransformReport") -> None:
     """Print the marts with rows and seconds, and the tests that failed."""
     if not report.published:
         say("Nothing changed since the last transform: the published marts are up to date.")
+        _say_copied(report)
         return
     built = [(model.name, model.rows, round(model.seconds, 2)) for model in report.models if model.layer == "marts"]
     print_table(("mart", "rows", "seconds"), built)
@@ -72,6 +85,14 @@ def print_transform(report: "TransformReport") -> None:
     for check in report.checks:
         if not check.passed:
             say(f"{check.severity}: {check.name} on {check.model}: {check.failures} rows", err=True)
+    _say_copied(report)
+
+
+def _say_copied(report: "TransformReport") -> None:
+    """Print what was copied to Postgres, if anything was."""
+    if report.copied is not None and report.copied.changed:
+        what = f"{report.copied.rows:,} rows of {report.copied.channels} channels"
+        say(f"Copied to {report.copied.to}: {what}.")
 
 
 def transform_dict(report: "TransformReport") -> dict[str, Any]:
@@ -138,33 +159,46 @@ def _before_transform(channel: "Channel") -> str:
     "--format",
     "output",
     type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
+    show_default="table",
     help="json prints one array of row objects on stdout and nothing else.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0, 86_400, min_open=True),
     metavar="SECONDS",
-    help="How long the query may take: 60 by default, with --raw 30 at most.",
+    help="How long the query may take: 60 by default, 600 with -o, with --raw 30 at most.",
 )
 @click.option(
     "--max-rows",
     type=click.IntRange(1),
     metavar="N",
-    help="How many rows the answer may have: 1,000,000 by default.",
+    help="How many rows the answer may have: 1,000,000 by default, and any number with -o.",
 )
-def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int | None) -> None:
+@click.option("-o", "--output", "file", type=click.Path(path_type=Path), help="Write a .csv, .parquet or .xlsx file.")
+@force_option
+@excel_option
+def sql(
+    query: str,
+    raw: bool,
+    output: str | None,
+    timeout: float | None,
+    max_rows: int | None,
+    file: Path | None,
+    force: bool,
+    excel: bool,
+) -> None:
     """Run one read-only query on the published marts. It never blocks a running pipeline.
 
     With --raw the query runs on zoho_raw in the warehouse itself: it waits for a load in progress and may
     take 30 seconds at most. A query that takes too long, too much memory or too many rows is stopped.
+    With -o the answer goes into a file, of any size, with the types of its columns.
 
     \b
     Examples:
       zoho-pipeline sql "select lead_source, count(*) from lead_source_attribution group by 1 order by 2 desc"
       zoho-pipeline sql "select name, n_leads_90d, median_business_hours, n_waiting from owner order by 3 desc"
       zoho-pipeline sql "select * from conversion_rate" --format csv > rates.csv
+      zoho-pipeline sql "select * from lead where not is_converted" -o open.parquet
       zoho-pipeline sql --raw "select module, rows, credits from zoho_raw.sync_runs order by started_at"
     """
     from zoho_pipeline.cli.progress import working
@@ -174,9 +208,21 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
 
     if raw and timeout and timeout > RAW_SECONDS:
         raise click.UsageError(f"--timeout {timeout:g}: a query with --raw may take {RAW_SECONDS:g} seconds at most.")
-    limits = Limits(seconds=timeout or (RAW_SECONDS if raw else SECONDS), rows=max_rows or ROWS)
+    if file is None and (force or excel):
+        raise click.UsageError(f"{'--force' if force else '--excel'} is for a file. Name one with -o.")
+    if file is not None and output is not None:
+        raise click.UsageError("with -o, the ending of the file is its format. Leave --format out.")
     session = Session(reads_only=True)
-    with working("Running the query", output == "table"):
+    seconds = timeout or (RAW_SECONDS if raw else FILE_SECONDS if file else SECONDS)
+    limits = Limits(seconds=seconds, rows=max_rows or (sys.maxsize if file else ROWS))
+    if file is not None:
+        from zoho_pipeline.exports.export import export_query
+
+        _say_written(
+            [export_query(session.warehouse, query, file, raw=raw, limits=limits, force=force, for_spreadsheet=excel)]
+        )
+        return
+    with working("Running the query", output in (None, "table")):
         found = ask(session.warehouse, query, raw=raw, limits=limits)
     names, rows = distinct(found.columns), found.rows
     if output == "json":
@@ -185,3 +231,59 @@ def sql(query: str, raw: bool, output: str, timeout: float | None, max_rows: int
         print_csv(names, rows)
     else:
         print_table(names, rows)
+
+
+@click.command(short_help="Write marts into CSV, Parquet or Excel files.")
+@click.argument("marts", metavar="MART…", nargs=-1, required=True)
+@click.option(
+    "--format", "kind", type=click.Choice(["csv", "parquet", "xlsx"]), help="The format of the files of a folder: csv."
+)
+@click.option(
+    "-o",
+    "--output",
+    "place",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="A file that ends with .csv, .parquet or .xlsx, or a folder. Without it, the current folder.",
+)
+@click.option("--channel", "channels", metavar="ID", multiple=True, help="Only this channel. Repeat it for several.")
+@force_option
+@excel_option
+def export(
+    marts: tuple[str, ...], kind: str | None, place: Path, channels: tuple[str, ...], force: bool, excel: bool
+) -> None:
+    """Write published marts into files. Several marts go into a folder, or into one workbook with a sheet each.
+
+    All files are of one publication. They take their places when all of them are complete, so that a file is
+    never half-written. docs/export.md says how each format writes decimals, times and missing values.
+
+    \b
+    Examples:
+      zoho-pipeline export lead_volume
+      zoho-pipeline export lead -o leads.parquet --channel acme
+      zoho-pipeline export owner content_performance_default conversion_rate -o report.xlsx
+      zoho-pipeline export lead deal activity -o /srv/exports --format parquet --force
+    """
+    from zoho_pipeline.exports.export import FORMATS, export_marts
+
+    session = Session(reads_only=True)
+    written = export_marts(
+        session.warehouse,
+        marts,
+        place,
+        kind=next((known for known in FORMATS if known == kind), None),
+        channels=channels or None,
+        force=force,
+        for_spreadsheet=excel,
+    )
+    _say_written(written)
+
+
+def _say_written(written: "Sequence[Written]") -> None:
+    """Print one line per file: its path and its rows."""
+    for file in written:
+        if len(file.rows) == 1:
+            (rows,) = file.rows.values()
+            say(f"{file.path}: {rows:,} rows")
+        else:
+            say(f"{file.path}: {', '.join(f'{name} {rows:,} rows' for name, rows in file.rows.items())}")

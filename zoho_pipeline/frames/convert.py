@@ -8,25 +8,36 @@ import pyarrow.compute as pc
 
 from zoho_pipeline.reading.values import distinct
 from zoho_pipeline.transform.errors import QueryError
+from zoho_pipeline.warehouse.connection import is_instant
 
-_UTC = ("_at", "_utc")
-"""A timestamp of a mart has no zone. It is UTC if its name ends like this, and local time if it ends with `_local`."""
-
-
-def typed(table: pa.Table) -> pa.Table:
-    """Whole numbers as 64 bits on both engines, and the zone of the instants that the marts keep without one."""
-    return pa.Table.from_arrays(
-        [_column(name, column) for name, column in zip(table.column_names, table.columns, strict=True)],
-        names=distinct(table.column_names),
-    )
+_SURELY_WHOLE = 18
+"""Every whole number of so many digits fits into 64 bits."""
 
 
-def _column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def typed(table: pa.Table, *, in_batches: bool = False) -> pa.Table:
+    """Whole numbers as 64 bits on both engines, and the zone of the instants that the marts keep without one.
+
+    Args:
+        in_batches: the table is a part of an answer, so no type may depend on its values. A sum of whole numbers stays
+            a decimal of scale 0.
+    """
+    names = distinct(table.column_names)
+    columns = [_column(n, column, in_batches) for n, column in zip(table.column_names, table.columns, strict=True)]
+    fields = [
+        pa.field(name, column.type, metadata=field.metadata)
+        for name, column, field in zip(names, columns, table.schema, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _column(name: str, column: pa.ChunkedArray, in_batches: bool) -> pa.ChunkedArray:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        zone = "UTC" if kind.tz or name.endswith(_UTC) else None
+        zone = "UTC" if kind.tz or is_instant(name) else None
         return column.cast(pa.timestamp("us", zone))
     if pa.types.is_decimal(kind) and kind.scale == 0:  # the sum of whole numbers
+        if in_batches and kind.precision > _SURELY_WHOLE:
+            return column
         try:
             return column.cast(pa.int64())
         except pa.ArrowInvalid:

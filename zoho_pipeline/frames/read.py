@@ -6,17 +6,17 @@ the environment and `.env`.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
 from zoho_pipeline.frames.convert import MAKERS, typed
+from zoho_pipeline.frames.mart_query import mart_query
 from zoho_pipeline.reading import insight as insights
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.settings import Settings, load_settings
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, RAW_SCHEMA, Connection, SqlError
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection, SqlError
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
@@ -80,18 +80,7 @@ def read_mart(
         NotPublished: no transform has run yet.
     """
     with connect(_warehouse(where)) as connection:
-        known = connection.tables(MARTS_SCHEMA)
-        if mart not in known:
-            raise QueryError(f"there is no mart {mart!r}. {_nearest(mart, known)}")
-        wanted = [*(columns or ()), *(["channel_id"] if channels is not None else [])]
-        for column in wanted:
-            if column not in known[mart]:
-                raise QueryError(f"{mart} has no column {column!r}. {_nearest(column, known[mart])}")
-        listed = "*" if columns is None else ", ".join(f'"{column}"' for column in columns)
-        given = [] if channels is None else _channels(channels)
-        marks = ", ".join("?" for _ in given) or "null"
-        of = "" if channels is None else f" where channel_id in ({marks})"
-        return _framed(connection, f'select {listed} from "{mart}"{of}', given, frame)  # noqa: S608
+        return _framed(connection, *mart_query(connection, mart, channels, columns), frame)
 
 
 @overload
@@ -147,17 +136,6 @@ def _raw(where: Place) -> Iterator[Connection]:
         if not connection.tables(RAW_SCHEMA):
             raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
         yield connection
-
-
-def _channels(given: Sequence[str]) -> list[str]:
-    if isinstance(given, str):
-        raise QueryError(f"channels={given!r} is one text. Give a list: channels=[{given!r}]")
-    return list(given)
-
-
-def _nearest(name: str, names: "Sequence[str] | dict[str, Any]") -> str:
-    near = get_close_matches(name, list(names), n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(sorted(names))}."
 
 
 def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Frame) -> Any:

@@ -2,31 +2,39 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from zoho_pipeline.reading.limits import BATCH, Limits
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.transform.errors import QueryError
+from zoho_pipeline.warehouse.connection import BATCH_ROWS, SqlError
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile, open_instance
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OPEN_SECONDS = 10.0
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
 """MULTI is PIVOT, which first reads its columns. DESCRIBE, SHOW, SUMMARIZE, VALUES and TABLE are SELECT here."""
 
 
-def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
-    """Yield an empty list when the file is open, then the column names, then batches of rows.
+def ask(request: dict[str, Any], limits: Limits) -> Iterator[Any]:
+    """Yield an empty list when the file is open, then the column names, then batches of rows; or tables for a file.
 
     Args:
-        request: `sql`; `path` of the file; `published`: whether it is the published file; `name` of its catalogue;
+        request: `sql`; `as_tables`: whether to yield Arrow tables instead of names and rows; `path` of the file;
+            `published`: whether it is the published file; `name` of its catalogue;
             `schema` whose tables need no prefix.
     """
     connection = _opened(request, limits)
     yield []
     try:
         statement = _one_reading(connection, request["sql"])
+        if request["as_tables"]:
+            yield from _tables(connection, statement, limits)
+            return
         result = connection.execute(statement)
         yield [str(column[0]) for column in result.description or ()]
         while rows := result.fetchmany(BATCH):
@@ -36,6 +44,18 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
     except duckdb.Error as error:
         file = DuckDBFile(Path(request["path"]), published=request["published"])
         raise file.damage(str(error)) or QueryError(str(error).strip()) from error
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, limits: Limits) -> Iterator["pa.Table"]:
+    from zoho_pipeline.warehouse.duckdb_connection import tables_of  # it imports Arrow, which other queries do not need
+
+    found = connection.sql(statement)
+    if found is None:
+        raise QueryError("the statement gives no rows. Give a SELECT.")
+    try:
+        yield from tables_of(found.to_arrow_reader(BATCH_ROWS))
+    except SqlError as error:
+        raise QueryError(limits.out_of_memory if error.kind == "OutOfMemoryException" else str(error)) from error
 
 
 def _opened(request: dict[str, Any], limits: Limits) -> duckdb.DuckDBPyConnection:

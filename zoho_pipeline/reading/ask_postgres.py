@@ -15,17 +15,21 @@ The server itself refuses a query that does more than read. This module only cho
 import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql as compose
 from psycopg.adapt import Loader
 from psycopg.types.json import set_json_loads
+from psycopg.types.string import TextLoader
 
 from zoho_pipeline.reading.limits import BATCH, Limits
 from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.transform.errors import QueryError
-from zoho_pipeline.warehouse.connection import WarehouseError
+from zoho_pipeline.warehouse.connection import BATCH_ROWS, WarehouseError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CURSOR = "zoho_pipeline_query"
 _DECLARE = f"declare {CURSOR} no scroll cursor for\n"
@@ -56,11 +60,12 @@ where (p.provolatile = 'v' and (n.nspname = 'pg_catalog' or not l.lanpltrusted)
 query can call (such as the handler `system` of a sample) are left out."""
 
 
-def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
-    """Yield an empty list when the session is open, then the column names, then batches of rows.
+def ask(request: dict[str, Any], limits: Limits) -> Iterator[Any]:
+    """Yield an empty list when the session is open, then the column names, then batches of rows; or tables for a file.
 
     Args:
-        request: `sql`; `dsn`; `schema` whose tables need no prefix; `role` that the session takes, or None.
+        request: `sql`; `as_tables`: whether to yield Arrow tables instead of names and rows; `dsn`; `schema` whose
+            tables need no prefix; `role` that the session takes, or None.
     """
     with closing(_opened(request)) as connection:
         yield []
@@ -77,6 +82,9 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[list[Any]]:
                 connection.execute(f"close {CURSOR}")
                 alone, prefix = True, explain.group()
             cursor = _extended(connection, prefix + text)
+            if request["as_tables"]:
+                yield from _tables(connection, cursor if alone else None)
+                return
             if not alone:
                 cursor = _fetched(connection)
             yield [column.name for column in cursor.description or ()]
@@ -181,8 +189,22 @@ def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Curs
     return connection.execute(text, binary=True)
 
 
-def _fetched(connection: "psycopg.Connection[Any]") -> "psycopg.Cursor[Any]":
-    return connection.execute(f"fetch forward {BATCH} from {CURSOR}")
+def _tables(connection: "psycopg.Connection[Any]", alone: "psycopg.Cursor[Any] | None") -> Iterator["pa.Table"]:
+    """The rows as tables; the last one may be empty. `alone` has the answer of a statement that stands in no cursor."""
+    from zoho_pipeline.warehouse.postgres_connection import table_of  # another driver, for this alone
+
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)  # a file has the text as the server wrote it
+    while True:
+        cursor = alone or _fetched(connection, BATCH_ROWS)
+        rows = cursor.fetchall()
+        yield table_of(cursor.description or (), rows, in_batches=True)
+        if alone or not rows:
+            return
+
+
+def _fetched(connection: "psycopg.Connection[Any]", rows: int = BATCH) -> "psycopg.Cursor[Any]":
+    return connection.execute(f"fetch forward {rows} from {CURSOR}")
 
 
 def _said(error: psycopg.Error, prefix: str, text: str) -> str:

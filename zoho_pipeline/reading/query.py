@@ -12,10 +12,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, START_SECONDS, Limits
 from zoho_pipeline.reading.published import NOT_PUBLISHED
@@ -25,7 +25,10 @@ from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.warehouse.connection import WarehouseError
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
-__all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["RAW_SECONDS", "ROWS", "SECONDS", "Limits", "QueryResult", "json_ready", "query", "query_tables"]
 
 _START = "import sys; sys.path[:] = sys.argv[1:]; from zoho_pipeline.reading.sandbox import main; main()"
 
@@ -36,6 +39,10 @@ class QueryResult:
 
     columns: list[str]
     rows: list[list[Any]]
+
+
+class _Ended(Exception):
+    """The process of the query ended before the end of its answer."""
 
 
 def query(
@@ -52,14 +59,43 @@ def query(
         NotPublished: no transform has run yet.
         WarehouseError: the warehouse cannot be opened.
     """
-    warehouse = open_warehouse(where) if isinstance(where, Settings) else where
     limits = limits or Limits(seconds=timeout)
+    with _asked(where, sql, raw, limits, as_tables=False) as answer:
+        return _read(answer, limits)
+
+
+def query_tables(
+    where: Settings | Warehouse, sql: str, *, raw: bool = False, limits: Limits | None = None
+) -> "Generator[pa.Table]":
+    """Run one query, and give its answer as Arrow tables with the types of the engine (see `Connection.batches`).
+
+    This process and that of the query hold one table at a time. While the caller works on a table, the query waits, and
+    its time goes on.
+
+    Args:
+        raw: as in `query`.
+        limits: `answer_bytes` is the largest size of one table here.
+
+    Raises:
+        what `query` raises.
+    """
+    limits = limits or Limits()
+    with _asked(where, sql, raw, limits, as_tables=True) as answer:
+        yield from _read_tables(answer, limits)
+
+
+@contextmanager
+def _asked(where: Settings | Warehouse, sql: str, raw: bool, limits: Limits, *, as_tables: bool) -> Iterator[IO[bytes]]:
+    """The answer of a query, as the process of the sandbox writes it."""
+    warehouse = open_warehouse(where) if isinstance(where, Settings) else where
     if raw and limits.seconds > RAW_SECONDS:
         limits = Limits(**asdict(limits) | {"seconds": RAW_SECONDS})
     if not sql.strip() or "\0" in sql:
         raise QueryError("give one statement, such as: select * from channel_insight")
     with _place(warehouse, raw) as place:
-        return _asked({"sql": sql, "limits": asdict(limits), **place}, limits, raw)
+        request = {"sql": sql, "limits": asdict(limits), "as_tables": as_tables, **place}
+        with _answering(request, limits, raw) as answer:
+            yield answer
 
 
 @contextmanager
@@ -72,8 +108,13 @@ def _place(warehouse: Warehouse, raw: bool) -> Iterator[dict[str, Any]]:
         yield place
 
 
-def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
-    """The answer of a separate process. Its standard input has the request, so no process list shows a password."""
+@contextmanager
+def _answering(request: dict[str, Any], limits: Limits, raw: bool) -> Iterator[IO[bytes]]:
+    """The output of a separate process. Its standard input has the request, so no process list shows a password.
+
+    Raises:
+        QueryError: the block found that the process ended too early (`_Ended`).
+    """
     command = [sys.executable, "-P", "-c", _START, *(os.path.abspath(path) for path in sys.path)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -103,7 +144,11 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
             timer = threading.Timer(limits.seconds, stop)
             timer.daemon = True
             timer.start()
-        answer = _read(process.stdout, limits)
+        yield process.stdout
+    except _Ended:
+        _end(timer)
+        # without a word the engine could not even report that it lacks memory
+        raise QueryError(_too_long(limits, raw) if late.is_set() else limits.out_of_memory) from None
     finally:
         _end(timer)
         process.kill()
@@ -111,15 +156,10 @@ def _asked(request: dict[str, Any], limits: Limits, raw: bool) -> QueryResult:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 _close(stream)
-    if answer is None and late.is_set():
-        raise QueryError(_too_long(limits, raw))
-    if answer is None:
-        raise QueryError(limits.out_of_memory)  # the engine could not even report it
-    return answer
 
 
-def _read(stream: Any, limits: Limits) -> QueryResult | None:
-    """Read the answer, batch by batch. None if the process ended before its last line."""
+def _read(stream: IO[bytes], limits: Limits) -> QueryResult:
+    """Read an answer in rows, batch by batch."""
     columns: list[str] = []
     rows: list[list[Any]] = []
     left = limits.answer_bytes
@@ -129,21 +169,50 @@ def _read(stream: Any, limits: Limits) -> QueryResult | None:
             raise QueryError(
                 f"the answer has more than {limits.answer_bytes / 2**20:g} MB. Read fewer rows or columns."
             )
-        try:
-            part = from_json(line)
-        except ValueError:
-            return None  # killed in the middle of a line
-        if "refused" in part:
-            raise QueryError(str(part["refused"]))
+        part = _part(line)
         columns = part.get("columns", columns)
         rows += part.get("rows", ())
         if len(rows) > limits.rows:
-            raise QueryError(
-                f"the answer has more than {limits.rows:,} rows. Add a limit to the query, or allow more by --max-rows."
-            )
+            raise QueryError(_too_many(limits))
         if part.get("end"):
             return QueryResult(columns, rows)
-    return None
+    raise _Ended
+
+
+def _read_tables(stream: IO[bytes], limits: Limits) -> "Iterator[pa.Table]":
+    """Read an answer in tables. Before each one, a line says how many bytes it has."""
+    import pyarrow as pa
+
+    left = limits.rows
+    while line := stream.readline():
+        part = _part(line)
+        if part.get("end"):
+            return
+        size = int(part["table"])
+        if size > limits.answer_bytes:
+            raise QueryError(
+                f"{part['rows']:,} rows of the answer have more than {limits.answer_bytes / 2**20:g} MB. Read fewer "
+                "columns, or shorter texts."
+            )
+        left -= part["rows"]
+        if left < 0:
+            raise QueryError(_too_many(limits))
+        data = stream.read(size)
+        if len(data) < size:
+            break
+        yield pa.ipc.open_stream(data).read_all()
+    raise _Ended
+
+
+def _part(line: bytes) -> dict[str, Any]:
+    """One line of an answer. QueryError: it says that the engine refused the query."""
+    try:
+        part: dict[str, Any] = from_json(line)
+    except ValueError:
+        raise _Ended from None  # killed in the middle of a line
+    if "refused" in part:
+        raise QueryError(str(part["refused"]))
+    return part
 
 
 def _end(timer: threading.Timer) -> None:
@@ -153,11 +222,15 @@ def _end(timer: threading.Timer) -> None:
     timer.join()
 
 
+def _too_many(limits: Limits) -> str:
+    return f"the answer has more than {limits.rows:,} rows. Add a limit to the query, or allow more by --max-rows."
+
+
 def _too_long(limits: Limits, raw: bool) -> str:
     cure = "Read less, or the marts" if raw else "Read less, or allow more by --timeout"
     return f"the query took longer than {limits.seconds:g} s and was stopped. {cure}."
 
 
-def _close(stream: Any) -> None:
+def _close(stream: IO[bytes]) -> None:
     with suppress(BrokenPipeError):
         stream.close()

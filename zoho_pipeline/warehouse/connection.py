@@ -12,7 +12,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from zoho_pipeline.settings import PipelineError, UsageError
 
@@ -26,11 +26,28 @@ STATE_SCHEMA = "pipeline_state"
 LOCK_SECONDS = 600.0
 """The seconds that a writer waits for another one. The longest measured load step (1 M rows, merged) is far shorter."""
 
+BATCH_ROWS = 10_000
+"""Rows of one table of `Connection.batches`. With 50 columns, as Python objects, they take some 30 MB."""
 TEXTS_PER_LIST = 100_000
 """A list of URLs of this length, and what is computed of it, take some 100 MB."""
 
+NUMBER_AS_TEXT = {b"sql_type": b"numeric"}
+"""The metadata of an Arrow column of texts whose values are numbers. A `numeric` of Postgres without a precision has
+any number of digits, so a table that is read in batches has no type of Arrow for it."""
+
 Dialect = Literal["duckdb", "postgres"]
 """The SQL that an engine speaks, under sqlglot's name."""
+
+
+def is_number_as_text(field: "pa.Field") -> bool:
+    """Whether an Arrow column of texts holds numbers (NUMBER_AS_TEXT)."""
+    return bool((field.metadata or {}).get(b"sql_type") == b"numeric")
+
+
+def is_instant(column: str) -> bool:
+    """Whether a timestamp of a mart, which is stored without a zone, is in UTC. Its name says so, and a name that ends
+    with `_local` says that it is local time."""
+    return column.endswith(("_at", "_utc"))
 
 
 class WarehouseError(PipelineError):
@@ -112,6 +129,17 @@ class Connection(ABC):
         """The answer of one query as an Arrow table, with the types of its columns. SqlError: the engine refused it."""
 
     @abstractmethod
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> "Iterator[pa.Table]":
+        """The answer of one query as tables of up to BATCH_ROWS rows, with the same types in all of them.
+
+        There is at least one table, which may be empty. The process holds one at a time. A `numeric` of Postgres
+        without a precision is text with the mark NUMBER_AS_TEXT. The session runs nothing else meanwhile.
+
+        Raises:
+            SqlError: the engine refused the query, or broke it off between two tables.
+        """
+
+    @abstractmethod
     def commit(self) -> None:
         """End the transaction. It raises what `execute` raises."""
 
@@ -150,6 +178,20 @@ class Connection(ABC):
         for table, column, data_type in self.fetch(query, (schema,))[1]:
             found.setdefault(str(table), {})[str(column)] = str(data_type)
         return found
+
+
+class Server(Protocol):
+    """A database server to which the marts can be copied."""
+
+    @property
+    def url(self) -> str:
+        """The URL, safe to print: a password in it is replaced by `***`."""
+
+    def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> AbstractContextManager[Connection]:
+        """A session; with `read_only=False` the block is one transaction, rolled back on an exception."""
+
+    def hide(self, text: str) -> str:
+        """A message of the server, with the password replaced by `***` however it is written there."""
 
 
 class PublishedPool(ABC):

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from zoho_pipeline import stopping
-from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST, Connection, DamagedFile, Dialect, SqlError
+from zoho_pipeline.warehouse.connection import BATCH_ROWS, TEXTS_PER_LIST, Connection, DamagedFile, Dialect, SqlError
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 
 
@@ -44,6 +44,13 @@ class DuckDBConnection(Connection):
             if found is None:
                 raise SqlError("the statement gives no rows. Give a SELECT.")
             return found.to_arrow_table()
+
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> Iterator[pa.Table]:
+        with self._translated():
+            found = self.raw.sql(sql, params=list(params) or None)
+            if found is None:
+                raise SqlError("the statement gives no rows. Give a SELECT.")
+            yield from tables_of(found.to_arrow_reader(BATCH_ROWS))
 
     def commit(self) -> None:
         with self._translated():
@@ -99,6 +106,25 @@ class DuckDBConnection(Connection):
         named = [file for file in self._files if str(file.path) in message] or self._files
         found = [damage for file in named if (damage := file.damage(message))]
         return DamagedFile(" Or ".join(map(str, found))) if found else None
+
+
+def tables_of(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """What a reader gives, as tables; the first one has no rows, so that the columns of an empty answer are known too.
+
+    Raises:
+        SqlError: the query failed between two tables. Arrow passes DuckDB's message on as an error of its own.
+    """
+    try:
+        yield reader.schema.empty_table()
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError) as error:
+        stopping.raise_if_requested()
+        raise SqlError(str(error).strip(), kind=_kind_of(str(error))) from error
+
+
+def _kind_of(message: str) -> str:
+    return "OutOfMemoryException" if "Out of Memory" in message else ""
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from zoho_pipeline.warehouse.connection import (
     Connection,
     DamagedFile,
     Dialect,
+    Server,
     UnknownWarehouse,
 )
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
@@ -45,6 +46,7 @@ class DuckDBWarehouse:
         work: the folder below which sessions spill rows that do not fit into memory.
         transform_memory: the bytes of memory that the process of a transform may use.
         default_published_path: its place beside the warehouse, where it is unless the settings name another one.
+        copy: the server to which each transform copies the marts; None: there is none.
     """
 
     dialect: ClassVar[Dialect] = "duckdb"
@@ -58,12 +60,13 @@ class DuckDBWarehouse:
         published: Path | None = None,
         work: Path | None = None,
         transform_memory: int = TRANSFORM_MEMORY,
+        copy: Server | None = None,
     ) -> None:
         self.url, self.path = url, path
         self.default_published_path = path.with_name(f"{path.stem}.published.duckdb")
         self.published_path = published or self.default_published_path
         self.work = work or path.parent / TEMPORARY
-        self.transform_memory = transform_memory
+        self.transform_memory, self.copy = transform_memory, copy
         self._file = DuckDBFile(path)
         self._published_file = DuckDBFile(self.published_path, published=True)
 
@@ -79,6 +82,7 @@ class DuckDBWarehouse:
         published: Path | None = None,
         work: Path | None = None,
         transform_memory: int = TRANSFORM_MEMORY,
+        copy: Server | None = None,
     ) -> "DuckDBWarehouse":
         """The warehouse of `duckdb:///path`; a relative path starts in the working folder.
 
@@ -86,6 +90,7 @@ class DuckDBWarehouse:
             published: the place of the published file; None: beside the warehouse.
             work: the folder for temporary files; None: `tmp` beside the warehouse.
             transform_memory: the bytes of memory that a transform may use.
+            copy: the server to which each transform copies the marts.
         """
         try:
             path = duckdb_path(url)
@@ -93,7 +98,7 @@ class DuckDBWarehouse:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE {error}") from error
         if path is None:
             raise UnknownWarehouse(f"ZOHO_PIPELINE_WAREHOUSE is {url!r}: a DuckDB warehouse is a file, duckdb:///path.")
-        return cls(url, path, published, work, transform_memory)
+        return cls(url, path, published, work, transform_memory, copy)
 
     def __repr__(self) -> str:
         return f"DuckDBWarehouse({self.url})"

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psycopg2
 
 from zoho_pipeline import stopping
-from zoho_pipeline.warehouse.connection import TEXTS_PER_LIST, Connection, ConnectionLost, Dialect, SqlError
+from zoho_pipeline.warehouse.connection import (
+    BATCH_ROWS,
+    NUMBER_AS_TEXT,
+    TEXTS_PER_LIST,
+    Connection,
+    ConnectionLost,
+    Dialect,
+    SqlError,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,12 +35,17 @@ _SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08")
 
 
 class PostgresConnection(Connection):
-    """A session in Postgres; `raw` is a psycopg2 connection."""
+    """A session in Postgres; `raw` is a psycopg2 connection.
+
+    Args:
+        what: what the database holds for us, for messages.
+    """
 
     dialect: ClassVar[Dialect] = "postgres"
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, what: str = "warehouse") -> None:
         super().__init__(raw)
+        self._what = what
         self._lost: str | None = None
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
@@ -52,7 +65,16 @@ class PostgresConnection(Connection):
             cursor.execute(*_call(sql, params))
             if cursor.description is None:
                 raise SqlError("the statement gives no rows. Give a SELECT.")
-            return _table(cursor.description, cursor.fetchall())
+            return table_of(cursor.description, cursor.fetchall())
+
+    def batches(self, sql: str, params: Sequence[Any] = ()) -> "Iterator[pa.Table]":
+        # a cursor of the server, so that this process holds one table at a time
+        with self._translated(sql), self.raw.cursor(name="batches") as cursor:
+            cursor.execute(*_call(sql, params))
+            rows = cursor.fetchmany(BATCH_ROWS)  # the columns are known after the first fetch
+            yield table_of(cursor.description, rows, in_batches=True)
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                yield table_of(cursor.description, rows, in_batches=True)
 
     def commit(self) -> None:
         with self._translated("commit"):
@@ -73,6 +95,23 @@ class PostgresConnection(Connection):
         with self._translated(sql), self.raw.cursor() as cursor:
             cursor.copy_expert(sql, io.StringIO("\n".join(lines)))
 
+    def copy_csv(self, table: str, columns: Sequence[str], lines: Iterator[bytes]) -> None:
+        """Add the rows of `csv_lines` to a table.
+
+        Raises:
+            SqlError: a value does not fit its column.
+            Exception: what `lines` raised.
+        """
+        listed = ", ".join(f'"{name}"' for name in columns)
+        sql, given = f"copy {table} ({listed}) from stdin (format csv)", _Pulled(lines)
+        with self._translated(sql), self.raw.cursor() as cursor:
+            try:
+                cursor.copy_expert(sql, given)
+            except psycopg2.Error:
+                if given.error is not None:
+                    raise given.error from None
+                raise
+
     def interrupt(self) -> None:
         self.raw.cancel()
 
@@ -84,7 +123,7 @@ class PostgresConnection(Connection):
             if isinstance(error, psycopg2.extensions.QueryCanceledError):
                 stopping.raise_if_requested()
             if self.raw.closed or (error.pgcode or "").startswith(_SESSION_ENDED):
-                self._lost = self._lost or _lost(error, during_commit=sql == "commit")
+                self._lost = self._lost or _lost(error, self._what, during_commit=sql == "commit")
                 raise ConnectionLost(self._lost) from error  # later errors only say that the session is closed
             at = int(error.diag.statement_position or 0)
             word = re.match(r"\W*(\w+)", sql[at - 1 :]) if at else None
@@ -98,7 +137,29 @@ class PostgresConnection(Connection):
             ) from error
 
 
-def _lost(error: psycopg2.Error, *, during_commit: bool) -> str:
+class _Pulled:
+    """A stream that takes its bytes from an iterator, as `copy` wants them. psycopg2 would hide what the iterator
+    raises, so it is kept in `error`."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts, self._left = parts, b""
+        self.error: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            while not self._left:
+                self._left = next(self._parts)
+        except StopIteration:
+            return b""
+        except BaseException as error:
+            self.error = error
+            raise
+        size = size if size > 0 else len(self._left)
+        part, self._left = self._left[:size], self._left[size:]
+        return part
+
+
+def _lost(error: psycopg2.Error, what: str, *, during_commit: bool) -> str:
     """One line for a session that ended. The driver's message has three lines, and no cure."""
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     kept = (
@@ -107,7 +168,7 @@ def _lost(error: psycopg2.Error, *, during_commit: bool) -> str:
         else "What was not committed is gone; what was there before is unchanged."
     )
     return (
-        f"the session with the Postgres warehouse ended in the middle of the work ({reason}). {kept} Check that the "
+        f"the session with the Postgres {what} ended in the middle of the work ({reason}). {kept} Check that the "
         "server runs and that nobody ends its sessions, then run the command again."
     )
 
@@ -140,17 +201,53 @@ def _types() -> "dict[int, pa.DataType]":
     return plain | times | {number: pa.list_(kind) for number, kind in lists.items()}
 
 
-def _table(description: Sequence[Any], rows: Sequence[Sequence[Any]]) -> "pa.Table":
-    """An Arrow table of the rows that a cursor gave.
+def table_of(description: Sequence[Any], rows: Sequence[Sequence[Any]], *, in_batches: bool = False) -> "pa.Table":
+    """An Arrow table of the rows that a cursor of psycopg2 or psycopg gave.
 
     A `numeric` without a precision gets the digits that its values need. One that Arrow has no decimal for (NaN, or
     more than 76 digits) is text.
+
+    Args:
+        in_batches: there are other rows, so no type may depend on the values. Such a `numeric` is text with the mark
+            NUMBER_AS_TEXT.
+
+    Raises:
+        SqlError: a value has no place in the type of its column.
     """
     import pyarrow as pa
 
-    names = [column.name for column in description]
-    arrays = [_array(column, [row[place] for row in rows]) for place, column in enumerate(description)]
-    return pa.Table.from_arrays(arrays, names=names)
+    fields, arrays = [], []
+    for place, column in enumerate(description):
+        values = [row[place] for row in rows]
+        is_open = in_batches and column.type_code == _NUMERIC and _declared(column) is None
+        try:
+            array = _digits(values) if is_open else _array(column, values)
+            if in_batches and not is_open and column.type_code == _NUMERIC:
+                array = array.cast(_declared(column))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise SqlError(
+                f"the column {column.name} has a value that its type cannot hold in a file ({error}). Cast it to text."
+            ) from error
+        arrays.append(array)
+        fields.append(pa.field(column.name, array.type, metadata=NUMBER_AS_TEXT if is_open else None))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _digits(values: Sequence[Decimal | None]) -> "pa.Array":
+    """Numbers as texts with all their digits, without an exponent."""
+    import pyarrow as pa
+
+    return pa.array([None if value is None else format(value, "f") for value in values], pa.string())
+
+
+def _declared(column: Any) -> "pa.DataType | None":
+    """The decimal type of a `numeric` with a precision; None where it has none, or Arrow has no such decimal."""
+    import pyarrow as pa
+
+    precision, scale = column.precision, column.scale
+    if precision is None or not 0 < precision <= _MOST_DIGITS or not 0 <= scale <= precision:
+        return None
+    return (pa.decimal128 if precision <= 38 else pa.decimal256)(precision, scale)
 
 
 def _array(column: Any, values: list[Any]) -> "pa.Array":
@@ -167,10 +264,8 @@ def _array(column: Any, values: list[Any]) -> "pa.Array":
 def _decimals(column: Any, values: list[Any]) -> "pa.Array":
     import pyarrow as pa
 
-    if column.precision is not None and 0 < column.precision <= _MOST_DIGITS and 0 <= column.scale <= column.precision:
-        kind = pa.decimal128 if column.precision <= 38 else pa.decimal256
-        if all(value is None or value.is_finite() for value in values):
-            return pa.array(values, kind(column.precision, column.scale))
+    if (declared := _declared(column)) is not None and all(value is None or value.is_finite() for value in values):
+        return pa.array(values, declared)
     given = [value for value in values if value is not None]
     if all(value.is_finite() for value in given):
         scale = max((_scale(value) for value in given), default=0)

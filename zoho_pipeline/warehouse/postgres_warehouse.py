@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 _TABLES_LOCK = 7_046_029_254_386_353_131
 """The number of an advisory lock, chosen at random."""
+WAREHOUSE = "ZOHO_PIPELINE_WAREHOUSE"
 _NOT_POSTGRES = (
-    "ZOHO_PIPELINE_WAREHOUSE is not a Postgres URL: postgresql://user:password@host:port/database "
+    "{} is not a Postgres URL: postgresql://user:password@host:port/database "
     "(percent-encode special characters of the password)."
 )
 
@@ -43,23 +44,31 @@ class PostgresWarehouse:
         url: the URL without its password.
         dsn: the URL with its password.
         sql_role: the role that queries of people take on; None: the user of the URL.
+        setting: the setting that has the URL, for messages. The database of another one than the warehouse has a copy.
     """
 
     dialect: ClassVar[Dialect] = "postgres"
     publishing_copies: ClassVar[bool] = False
 
-    def __init__(self, url: str, dsn: Secret, sql_role: str | None = None) -> None:
-        self.url, self._dsn, self._sql_role = url, dsn, sql_role
+    def __init__(self, url: str, dsn: Secret, sql_role: str | None = None, setting: str = WAREHOUSE) -> None:
+        self.url, self._dsn, self._sql_role, self._setting = url, dsn, sql_role, setting
 
     @classmethod
-    def from_url(cls, url: str, sql_role: str | None = None) -> "PostgresWarehouse":
-        """The warehouse of a libpq URL; a driver's name in the scheme (`postgresql+psycopg2`) is ignored."""
+    def from_url(cls, url: str, sql_role: str | None = None, setting: str = WAREHOUSE) -> "PostgresWarehouse":
+        """The warehouse of a libpq URL; a driver's name in the scheme (`postgresql+psycopg2`) is ignored.
+
+        Raises:
+            UnknownWarehouse: the URL cannot be read; the message names the setting.
+        """
         dsn = f"postgresql://{url.partition('://')[2]}"
         try:
             int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
         except (psycopg2.ProgrammingError, ValueError):
-            raise UnknownWarehouse(_NOT_POSTGRES) from None
-        return cls(_without_password(dsn), Secret(dsn), sql_role)
+            raise UnknownWarehouse(_NOT_POSTGRES.format(setting)) from None
+        shown = _without_password(dsn)
+        if shown is None:
+            raise UnknownWarehouse(_NOT_POSTGRES.format(setting))
+        return cls(shown, Secret(dsn), sql_role, setting)
 
     def __repr__(self) -> str:
         return f"PostgresWarehouse({self.url})"
@@ -106,11 +115,11 @@ class PostgresWarehouse:
         except psycopg2.Error as error:
             reason = (str(error).strip() or repr(error)).splitlines()[0]
             raise WarehouseError(
-                f"cannot connect to {self.url}: {reason}. Check ZOHO_PIPELINE_WAREHOUSE and that the server runs."
+                f"cannot connect to {self.url}: {reason}. Check {self._setting} and that the server runs."
             ) from None
         try:
             raw.set_session(readonly=read_only)
-            connection = PostgresConnection(raw)
+            connection = PostgresConnection(raw, "warehouse" if self._setting == WAREHOUSE else "copy of the marts")
             connection.execute("set timezone to 'UTC'")
             connection.commit()
             with stopping.interruptible(raw.cancel):
@@ -192,14 +201,14 @@ class PostgresWarehouse:
         return known | {"query": parts}
 
 
-def _without_password(dsn: str) -> str:
-    """The URL without its password. UnknownWarehouse: it is unclear which part of the URL is the password.
+def _without_password(dsn: str) -> str | None:
+    """The URL without its password. None: it is unclear which part of the URL is the password.
 
     libpq and Python split a URL differently at a bare @, #, ? or / of a password, and one of them would show it.
     """
     authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
     user, at_sign, host = authority.partition("@")
     if any(mark in authority for mark in "# ") or "@" in host or "@" in rest:
-        raise UnknownWarehouse(_NOT_POSTGRES)
+        return None
     shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority
     return f"postgresql://{shown}" + re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", rest)

@@ -132,8 +132,9 @@ def open_warehouse(settings: Settings) -> Warehouse:
     """
     kind = settings.warehouse_url.partition("://")[0]
     if kind == "duckdb":
-        work, memory = settings.home / TEMPORARY, settings.transform_memory
-        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, work, memory)
+        work, memory, copy = settings.home / TEMPORARY, settings.transform_memory, settings.published_copy
+        to = PostgresWarehouse.from_url(copy.reveal(), setting="ZOHO_PIPELINE_PUBLISHED") if copy else None
+        return DuckDBWarehouse.from_url(settings.warehouse_url, settings.published, work, memory, to)
     if kind.partition("+")[0] in ("postgresql", "postgres"):
         return PostgresWarehouse.from_url(settings.warehouse_url, settings.sql_role)
     known = (

@@ -77,6 +77,8 @@ def build_model_assets(manifest: ModelManifest, dialect: str) -> dg.AssetsDefini
         if report.held_back:
             forbid_run_retries(context.op_execution_context)  # the same data would be held back again
             raise dg.Failure(_held_back(report), metadata=dict(report.held_back), allow_retries=False)
+        if report.copy_error:
+            raise dg.Failure(report.copy_error)  # a retry copies what is missing
 
     return models
 

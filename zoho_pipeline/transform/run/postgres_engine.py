@@ -162,11 +162,11 @@ class PostgresEngine:
 
     def shape(self, relation: str) -> dict[str, str]:
         if relation not in self._shapes:
-            self._shapes = self._tables("n.oid = pg_my_temp_schema()")
+            self._shapes = _columns(self.connection, "n.oid = pg_my_temp_schema()")
         return self._shapes[relation]
 
     def published(self, schema: str) -> dict[str, dict[str, str]]:
-        return self._tables("n.nspname = ?", schema)
+        return columns_in(self.connection, schema)
 
     def published_views(self) -> set[str]:
         query = "select table_name from information_schema.views where table_schema = ?"
@@ -181,17 +181,6 @@ class PostgresEngine:
         publisher.prepare()
         publisher.change_marts()
         self.connection.commit()
-
-    def _tables(self, where: str, *parameters: str) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
-        query = (
-            "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"  # noqa: S608
-            " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
-            f" where {where} and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
-        )
-        for table, column, data_type in self.connection.fetch(query, parameters)[1]:
-            found.setdefault(table, {})[column] = data_type
-        return found
 
 
 class _InPlacePublisher(Publisher):
@@ -209,22 +198,15 @@ class _InPlacePublisher(Publisher):
 
     def drop(self, name: str) -> None:
         """TransformError names the views on the mart: a user made them, so that only the user drops them."""
-        query = (
-            "select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_class c"
-            " join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a"
-            " where n.nspname = ? and c.relname = ? and a.privilege_type = 'SELECT' and a.grantee <> c.relowner"
-        )
-        readers = [str(role) for (role,) in self.connection.fetch(query, (MARTS_SCHEMA, name))[1]]
-        self._readers.setdefault(name, readers)
+        self._readers.setdefault(name, readers_of(self.connection, name))
         try:
             super().drop(name)
         except SqlError as error:
-            if error.kind != "DependentObjectsStillExist":
+            if (on_it := views_on(error)) is None:
                 raise
-            on_it = re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["another object"]
             raise TransformError(
-                f"{MARTS_SCHEMA}.{name} changed, and {', '.join(on_it)} reads it. Drop that, run the "
-                "transform again, then create it again. Nothing was published; the marts are those of the last run."
+                f"{MARTS_SCHEMA}.{name} changed, and {on_it} reads it. Drop that, run the transform again, then create "
+                "it again. Nothing was published; the marts are those of the last run."
             ) from error
 
     def finish(self, model: Model) -> None:
@@ -241,11 +223,51 @@ class _InPlacePublisher(Publisher):
             self.connection.execute(f"grant select on {self.target(name)} to {', '.join(readers)}")
 
     def comments(self) -> dict[tuple[str, str], str]:
-        query = (
-            "select c.relname, coalesce(a.attname, ''), d.description from pg_description d"
-            " join pg_class c on c.oid = d.objoid and d.classoid = 'pg_class'::regclass"
-            " join pg_namespace n on n.oid = c.relnamespace"
-            " left join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0"
-            " where n.nspname = ?"
-        )
-        return {(table, column): text for table, column, text in self.connection.fetch(query, (MARTS_SCHEMA,))[1]}
+        return comments_in(self.connection, MARTS_SCHEMA)
+
+
+def columns_in(connection: Connection, schema: str) -> dict[str, dict[str, str]]:
+    """Table or view → column → type, as `format_type` names it, of a schema."""
+    return _columns(connection, "n.nspname = ?", schema)
+
+
+def _columns(connection: Connection, where: str, *parameters: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    query = (
+        "select c.relname, a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a"  # noqa: S608
+        " join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace"
+        f" where {where} and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped order by 1, a.attnum"
+    )
+    for table, column, data_type in connection.fetch(query, parameters)[1]:
+        found.setdefault(table, {})[column] = data_type
+    return found
+
+
+def comments_in(connection: Connection, schema: str) -> dict[tuple[str, str], str]:
+    """(table or view, column or '') → its comment, of a schema."""
+    query = (
+        "select c.relname, coalesce(a.attname, ''), d.description from pg_description d"
+        " join pg_class c on c.oid = d.objoid and d.classoid = 'pg_class'::regclass"
+        " join pg_namespace n on n.oid = c.relnamespace"
+        " left join pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0"
+        " where n.nspname = ?"
+    )
+    return {(table, column): text for table, column, text in connection.fetch(query, (schema,))[1]}
+
+
+def readers_of(connection: Connection, name: str) -> list[str]:
+    """The roles that may read a mart besides its owner, as SQL names them."""
+    query = (
+        "select distinct case a.grantee when 0 then 'public' else a.grantee::regrole::text end from pg_class c"
+        " join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a"
+        " where n.nspname = ? and c.relname = ? and a.privilege_type = 'SELECT' and a.grantee <> c.relowner"
+    )
+    return [str(role) for (role,) in connection.fetch(query, (MARTS_SCHEMA, name))[1]]
+
+
+def views_on(error: SqlError) -> str | None:
+    """The views that prevented a change of what they read; None: the error is another one. Users made them, so only
+    users drop them."""
+    if error.kind not in ("DependentObjectsStillExist", "FeatureNotSupported"):
+        return None
+    return ", ".join(re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["another object"])

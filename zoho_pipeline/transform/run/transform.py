@@ -5,13 +5,15 @@ fails a check of severity error, keeps its last published rows. The others are p
 says which channels were held back and why.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from zoho_pipeline.settings import Settings, UsageError
+from zoho_pipeline import stopping
+from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.transform.errors import TransformFailed, at
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.batches.results import Results
@@ -21,9 +23,12 @@ from zoho_pipeline.transform.run.build import Builder, DataBroke, ModelResult, P
 from zoho_pipeline.transform.run.checks import Check, CheckResult, project_checks
 from zoho_pipeline.transform.run.engine import Engine, Publication
 from zoho_pipeline.transform.run.fingerprints import fingerprints, stored_fingerprints, stored_marts
-from zoho_pipeline.transform.run.open_engine import open_engine
+from zoho_pipeline.transform.run.open_engine import copy_marts, open_engine
+from zoho_pipeline.transform.run.postgres_copy.copy import CopyReport
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
+
+log = logging.getLogger(__name__)
 
 OnModel = Callable[[ModelResult], None]
 
@@ -39,6 +44,8 @@ class TransformReport:
         removed: the channels that left the marts, because raw no longer has them.
         held_back: channel → why it keeps the rows of the last run.
         published: whether the marts changed; false where nothing had to.
+        copied: what was copied to Postgres, if the settings name a copy of the marts there.
+        copy_error: why the copy is still that of an earlier transform. The next one copies what is missing.
         seconds: how long the transform took.
     """
 
@@ -50,6 +57,8 @@ class TransformReport:
     removed: tuple[str, ...] = ()
     held_back: dict[str, str] = field(default_factory=dict)
     published: bool = False
+    copied: CopyReport | None = None
+    copy_error: str | None = None
     seconds: float = 0.0
 
     @property
@@ -57,13 +66,14 @@ class TransformReport:
         return tuple(c for c in self.checks if not c.passed and c.severity == "error")
 
     def require_complete(self) -> None:
-        """Raise TransformFailed, which names checks and channels, where a channel was held back."""
-        if not self.held_back:
+        """Raise TransformFailed, which names checks and channels, where a channel was held back or the copy failed."""
+        if not (self.held_back or self.copy_error):
             return
         lines = [f"check {c.name} failed on {c.failures} rows{_of(c.channels)}" for c in self.failed_checks]
         lines += [f"{c}: {why}" for c, why in sorted(self.held_back.items()) if not why.startswith("check ")]
-        kept = ", ".join(sorted(self.held_back))
-        raise TransformFailed("\n".join([*lines, f"Not published: {kept}. The marts keep their last rows."]))
+        if self.held_back:
+            lines.append(f"Not published: {', '.join(sorted(self.held_back))}. The marts keep their last rows.")
+        raise TransformFailed("\n".join([*lines, *([self.copy_error] if self.copy_error else [])]))
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,19 @@ def transform(
     )
     with open_engine(warehouse, project.raw_tables) as engine:
         report = _Run(plan, engine).run()
-    return replace(report, seconds=time.perf_counter() - started)
+    copied, copy_error = _copied(warehouse, project)
+    return replace(report, copied=copied, copy_error=copy_error, seconds=time.perf_counter() - started)
+
+
+def _copied(warehouse: Warehouse, project: Project) -> tuple[CopyReport | None, str | None]:
+    """What was copied to Postgres, or why it was not. The marts are published already, so the run has not failed."""
+    try:
+        return copy_marts(warehouse, project), None
+    except PipelineError as error:
+        stopping.raise_if_requested()
+        why = f"The marts are published, but their copy in Postgres is still that of an earlier transform: {error}"
+        log.warning("%s", why)
+        return None, why
 
 
 def parse_as_of(value: datetime | str | None) -> datetime | None:

@@ -1,0 +1,88 @@
+"""A file takes its place as a whole: it is written under another name beside it, and renamed when it is complete.
+
+Whoever reads the place finds the old file or the new one, and never a half. Several files take their places together,
+after all of them are complete. Ctrl-C, an error and a full disk leave the old files, and nothing else.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoho_pipeline.exports.errors import ExportError, WrongPlace
+
+
+@contextmanager
+def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """The paths of new files beside `places`, in their order. The block writes them; after it they take their places.
+
+    A file that replaces another one keeps its mode. A new one gets that of the umask: the commands let only the owner
+    read it. A place that is a symbolic link stays one, and the file that it names is replaced.
+
+    Args:
+        force: replace files that exist.
+
+    Raises:
+        WrongPlace: a place cannot be a file, its folder does not exist, or a file is there and `force` is not set.
+        ExportError: a file cannot be written.
+    """
+    finals = [place.resolve() for place in places]
+    for place, final in zip(places, finals, strict=True):
+        _require_free(place, final, force)
+    made = [final.with_name(f".{secrets.token_hex(8)}.part") for final in finals]
+    try:
+        for draft in made:
+            draft.touch(exist_ok=False)
+        yield made
+        for draft, final in zip(made, finals, strict=True):
+            if final.exists():
+                shutil.copymode(final, draft)
+            _to_the_disk(draft)
+        for draft, final, place in zip(made, finals, places, strict=True):
+            _put(draft, final, place, force)
+    except OSError as error:
+        folders = ", ".join(dict.fromkeys(str(final.parent) for final in finals))
+        raise ExportError(
+            f"the files cannot be written in {folders}: {error.strerror or error}. What was there before is unchanged."
+        ) from error
+    finally:
+        for draft in made:
+            draft.unlink(missing_ok=True)
+
+
+def _require_free(place: Path, final: Path, force: bool) -> None:
+    if not final.parent.is_dir():
+        raise WrongPlace(f"the folder {final.parent} does not exist. Make it first, or name another file.")
+    if final.is_dir():
+        raise WrongPlace(f"{place} is a folder. Name a file in it.")
+    if final.exists() and not final.is_file():
+        raise WrongPlace(f"{place} is no ordinary file. Name another file.")
+    if final.exists() and not force:
+        raise _exists(place)
+
+
+def _exists(place: Path) -> WrongPlace:
+    return WrongPlace(f"{place} exists already. Name another file, or replace it with --force.")
+
+
+def _to_the_disk(draft: Path) -> None:
+    """Otherwise a power failure after the renaming could leave an empty file in the place of the old one."""
+    descriptor = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put(draft: Path, final: Path, place: Path, force: bool) -> None:
+    if force:
+        os.replace(draft, final)
+        return
+    try:
+        os.link(draft, final)  # unlike a renaming, it fails where a file came meanwhile
+    except FileExistsError:
+        raise _exists(place) from None
+    except OSError:  # the file system has no second names
+        os.replace(draft, final)

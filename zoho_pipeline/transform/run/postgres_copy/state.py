@@ -1,0 +1,123 @@
+"""What the copy knows of itself: the publication that it has, its tables and views, and the hashes of its rows.
+
+It is in the schema `pipeline_state` of the copy. It changes in the transaction that changes the marts.
+"""
+
+from dataclasses import dataclass, field
+
+from zoho_pipeline.transform.errors import TransformError
+from zoho_pipeline.transform.run.engine import BUSY
+from zoho_pipeline.warehouse.connection import (
+    LOCK_SECONDS,
+    MARTS_SCHEMA,
+    STATE_SCHEMA,
+    Connection,
+    SqlError,
+    WarehouseBusy,
+)
+
+_ADVISORY_KEY = 5_119_283_347  # any number; all who change a copy share it
+NUMBER, ROWS, OURS = (f"{STATE_SCHEMA}.{name}" for name in ("copy_number", "copied_rows", "copied_marts"))
+LOCK_WAIT = "60s"
+"""How long a change of a table waits for a reader. The next transform tries again."""
+
+
+Hashes = dict[str, tuple[int, str]]
+"""Channel → number of rows, sum of their hashes."""
+
+
+@dataclass(frozen=True)
+class RowsOf:
+    """The changes of one mart.
+
+    Attributes:
+        channels: those whose rows differ, also the ones that have no row any more.
+        rows: the new hashes of those of them that have rows.
+        anew: the table of the copy is empty.
+    """
+
+    channels: set[str]
+    rows: Hashes = field(default_factory=dict)
+    anew: bool = False
+
+
+def wait_for_turn(target: Connection, seconds: float = LOCK_SECONDS) -> None:
+    """Keep others from changing the copy until the transaction ends. WarehouseBusy: another one took `seconds`."""
+    target.execute(f"set local lock_timeout = '{int(1000 * seconds)}ms'")
+    try:
+        target.execute(f"select pg_advisory_xact_lock({_ADVISORY_KEY})")
+    except SqlError as error:
+        if error.kind != "LockNotAvailable":
+            raise
+        raise WarehouseBusy(BUSY) from error
+    target.execute(f"set local lock_timeout = '{LOCK_WAIT}'")
+
+
+class State:
+    """The state of the copy that `target` is a session in."""
+
+    def __init__(self, target: Connection) -> None:
+        self._target = target
+        self.exists = bool(target.fetch("select to_regclass(?)", (ROWS,))[1][0][0])
+
+    def number(self) -> int | None:
+        """The number of the publication that the copy has; None where it has none, or it is not known."""
+        rows = self._target.fetch(f"select number from {NUMBER}")[1] if self.exists else []  # noqa: S608
+        return rows[0][0] if rows else None
+
+    def prepare(self) -> None:
+        """Make the schemas and the tables of the state.
+
+        Raises:
+            TransformError: there are marts that no copy has written.
+        """
+        if self.exists:
+            return
+        if there := self._target.tables(MARTS_SCHEMA):
+            database = self._target.fetch("select current_database()")[1][0][0]
+            raise TransformError(
+                f"the database {database} has the schema {MARTS_SCHEMA} with {min(there)}, which is no copy of these "
+                "marts. Name another database in ZOHO_PIPELINE_PUBLISHED, or drop that schema."
+            )
+        for schema in (MARTS_SCHEMA, STATE_SCHEMA):
+            self._target.execute(f"create schema if not exists {schema}")
+        self._target.execute(f"create table {NUMBER} (number bigint)")
+        self._target.execute(f"create table {OURS} (name text primary key, definition text)")
+        self._target.execute(
+            f"create table {ROWS} (mart text, channel_id text, n_rows bigint, row_hash text,"
+            " primary key (mart, channel_id))"
+        )
+
+    def set_number(self, number: int | None) -> None:
+        """Note the publication that the copy has from now on."""
+        self._target.execute(f"delete from {NUMBER}")  # noqa: S608
+        self._target.execute(f"insert into {NUMBER} values (?)", (number,))  # noqa: S608
+
+    def ours(self) -> dict[str, str | None]:
+        """Our tables (None) and views (their SELECT). Other objects of the schema belong to users."""
+        return dict(self._target.fetch(f"select name, definition from {OURS}")[1])  # noqa: S608
+
+    def set_ours(self, names: dict[str, str | None]) -> None:
+        """Note the tables and views that are ours from now on."""
+        self._target.execute(f"delete from {OURS}")  # noqa: S608
+        self._target.append(OURS, (("name", "text"), ("definition", "text")), sorted(names.items()))
+
+    def stored(self, mart: str, channels: list[str] | None) -> Hashes:
+        """The hashes of a mart; of all its channels, or of some."""
+        of = "" if channels is None else " and channel_id = any(?)"
+        sql = f"select channel_id, n_rows, row_hash from {ROWS} where mart = ?{of}"  # noqa: S608
+        rows = self._target.fetch(sql, (mart,) if channels is None else (mart, channels))[1]
+        return {channel: (count, total) for channel, count, total in rows}
+
+    def store(self, mart: str, changed: RowsOf) -> None:
+        """Replace the hashes of the changed channels of a mart."""
+        sql = f"delete from {ROWS} where mart = ? and channel_id = any(?)"  # noqa: S608
+        self._target.execute(sql, (mart, sorted(changed.channels)))
+        columns = (("mart", "text"), ("channel_id", "text"), ("n_rows", "bigint"), ("row_hash", "text"))
+        rows = [(mart, channel, str(count), total) for channel, (count, total) in changed.rows.items()]
+        if rows:
+            self._target.append(ROWS, columns, rows)
+
+    def forget_mart(self, mart: str) -> None:
+        """Forget the hashes of a mart."""
+        self._target.execute(f"delete from {ROWS} where mart = ?", (mart,))  # noqa: S608

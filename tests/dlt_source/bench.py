@@ -90,7 +90,8 @@ class SourceBench:
             return []
         names = [column.name for column in raw.columns]
         with pipeline.sql_client("zoho_crm") as client:
-            query = f"SELECT {', '.join(map(client.escape_column_name, names))} FROM {client.make_qualified_table_name(table)}"
+            wanted = ", ".join(map(client.escape_column_name, names))
+            query = f"SELECT {wanted} FROM {client.make_qualified_table_name(table)}"
             try:
                 with client.execute_query(query) as cursor:
                     found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

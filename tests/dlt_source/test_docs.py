@@ -28,8 +28,10 @@ def test_the_examples_run(bench: SourceBench, tmp_path: Path) -> None:
     )
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(blocks) >= 5
-    text = "".join(blocks).replace('data_center="in"', 'data_center="sim"').replace(
-        'dlt.pipeline("zoho", ', f'dlt.pipeline("zoho", pipelines_dir={str(tmp_path / "pipelines")!r}, '
+    text = (
+        "".join(blocks)
+        .replace('data_center="in"', 'data_center="sim"')
+        .replace('dlt.pipeline("zoho", ', f'dlt.pipeline("zoho", pipelines_dir={str(tmp_path / "pipelines")!r}, ')
     )
     program = tmp_path / "program.py"
     program.write_text(text + "\nassert len(live) == 3, live\n")

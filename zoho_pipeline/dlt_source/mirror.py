@@ -121,7 +121,7 @@ class Mirror:
         columns = ", ".join(f"t.{column.name}" for column in raw.columns)
         query = f"select {columns} from {SENT}.{raw.name} t where {' and '.join(tests) or 'true'}"  # noqa: S608
         reader: Any = self._raw.cursor().execute(query, params)
-        for batch in reader.fetch_record_batch(ROWS_AT_ONCE):
+        for batch in reader.to_arrow_reader(ROWS_AT_ONCE):
             if batch.num_rows:
                 yield pa.Table.from_batches([batch]).cast(schema_of(raw))
 

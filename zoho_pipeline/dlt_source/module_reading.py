@@ -1,7 +1,7 @@
 """The reading of one module in one run: the readers, deletions and comparison of a sync, on the mirror.
 
-A sync loads its batches into the warehouse. Here each batch goes into the mirror, and the resource yields its rows at the
-end of the run. So `commit`, `apply_deletions`, `check_counts` and `repair` work as they do in a sync.
+A sync loads its batches into the warehouse. Here each batch goes into the mirror, and the resource yields its rows at
+the end of the run. So `commit`, `apply_deletions`, `check_counts` and `repair` work as they do in a sync.
 """
 
 import logging
@@ -105,7 +105,9 @@ class ModuleReading:
     def _reader(self) -> ModuleReader:
         """The reader of the module, once the mirror has what the destination has of it."""
         session, spec, sync = self._session, self._spec, self._sync
-        if self._before.table is not None:  # without a state, every row is read, and a refresh drops those that are there
+        if (
+            self._before.table is not None
+        ):  # without a state, every row is read
             session.mirror.fill(spec.table, session.stored.of_module(spec.table))
         if spec.has_deletions:
             session.mirror.fill(DELETED_RECORDS, session.stored.deletions(spec.module))
@@ -133,7 +135,7 @@ class ModuleReading:
         return reader
 
     def _count(self) -> None:
-        """Count the rows that are news. Rows of the overlap are read in each run: counted, they would end it for ever."""
+        """Count the rows that are news. Rows of the overlap are read in each run, and would end each of them."""
         self._session.rows += self.report.rows - self._counted
         self._counted = self.report.rows
 

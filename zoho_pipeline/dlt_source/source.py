@@ -13,7 +13,8 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from zoho_pipeline.dlt_source.credentials import ZohoCredentials, data_center as named_data_center
+from zoho_pipeline.dlt_source.credentials import ZohoCredentials
+from zoho_pipeline.dlt_source.credentials import data_center as named_data_center
 from zoho_pipeline.dlt_source.module_reading import ModuleReading
 from zoho_pipeline.dlt_source.options import (
     Options,
@@ -171,4 +172,3 @@ def _marked(table: RawTable, rows: Iterator[pa.Table]) -> Iterator[Any]:
     hints = dlt.mark.make_hints(table_name=table.name, **hints_of(table, "tombstones"))
     for part in rows:
         yield dlt.mark.with_hints(part, hints, create_table_variant=True)
-

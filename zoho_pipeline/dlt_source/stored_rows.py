@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import sqlglot
+from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 from dlt.common.schema import Schema
 from dlt.common.schema.utils import has_table_seen_data
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-from dlt.common.destination.exceptions import DestinationUndefinedEntity, SqlClientNotAvailable
 
 from zoho_pipeline.ingest.catalog.model import Column, ColumnType
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, RawTable
@@ -46,7 +46,7 @@ class StoredRows:
         self._pipeline, self._schema, self._channel_id = pipeline, schema, channel_id
         if pipeline is not None:
             try:
-                pipeline.sql_client(schema.name)
+                pipeline.sql_client(schema.name if schema.name in pipeline.schema_names else None)
             except SqlClientNotAvailable as error:
                 raise DestinationNotReadable(
                     f"dlt has no SQL client for the destination {pipeline.destination.destination_name}, and zoho_crm "

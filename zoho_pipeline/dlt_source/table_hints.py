@@ -35,9 +35,7 @@ def removals(table: RawTable, deleted: Iterator[pa.Table]) -> Iterator[pa.Table]
             REMOVED: pa.array([True] * gone.num_rows, pa.bool_())
         }
         if gone.num_rows:
-            empty = {
-                field.name: pa.nulls(gone.num_rows, field.type) for field in schema if field.name not in given
-            }
+            empty = {field.name: pa.nulls(gone.num_rows, field.type) for field in schema if field.name not in given}
             yield pa.Table.from_arrays([(given | empty)[field.name] for field in schema], schema=schema)
 
 

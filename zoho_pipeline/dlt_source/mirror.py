@@ -120,7 +120,7 @@ class Mirror:
             params.append(str(raw.module))
         columns = ", ".join(f"t.{column.name}" for column in raw.columns)
         query = f"select {columns} from {SENT}.{raw.name} t where {' and '.join(tests) or 'true'}"  # noqa: S608
-        reader: Any = self._raw.cursor().execute(query, params)
+        reader: Any = self._raw.cursor().sql(query, params=params or None)
         for batch in reader.to_arrow_reader(ROWS_AT_ONCE):
             if batch.num_rows:
                 yield pa.Table.from_batches([batch]).cast(schema_of(raw))

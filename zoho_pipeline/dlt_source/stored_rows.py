@@ -91,9 +91,10 @@ class StoredRows:
 def _streamed(client: DuckDbSqlClient, query: str, columns: Sequence[Column]) -> Iterator[pa.Table]:
     """The rows of DuckDB and of files, which DuckDB gives in parts. Of files, a key may have several rows."""
     schema = _schema(columns)
-    with client.execute_query(query) as cursor:
-        for part in cursor.iter_arrow(ROWS_AT_ONCE):
-            yield part.rename_columns(schema.names).cast(schema)
+    with client.execute_query(f"{query} LIMIT 0"):  # dlt makes its views of files
+        pass
+    for batch in client.native_connection.sql(query).to_arrow_reader(ROWS_AT_ONCE):
+        yield pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
 
 
 def _paged(client: Any, query: str, id_: str, columns: Sequence[Column]) -> Iterator[pa.Table]:

@@ -105,9 +105,7 @@ class ModuleReading:
     def _reader(self) -> ModuleReader:
         """The reader of the module, once the mirror has what the destination has of it."""
         session, spec, sync = self._session, self._spec, self._sync
-        if (
-            self._before.table is not None
-        ):  # without a state, every row is read
+        if self._before.table is not None:  # without a state, every row is read
             session.mirror.fill(spec.table, session.stored.of_module(spec.table))
         if spec.has_deletions:
             session.mirror.fill(DELETED_RECORDS, session.stored.deletions(spec.module))

@@ -61,7 +61,7 @@ class SourceBench:
         credentials.refresh_token = self.refresh_token
         given = {"modules": list(modules) or None, "limits": self.limits, "lag_seconds": self.lag}
         where = {"data_center": "sim", "data_centers": {"sim": self.sim.url}, "credentials": credentials}
-        return zoho_crm(**where, **(given | self.options | options))
+        return zoho_crm(**(where | given | self.options | options))
 
     @property
     def pipeline(self) -> Any:

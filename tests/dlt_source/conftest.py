@@ -25,7 +25,7 @@ def destination(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], 
     """How a program names its destination. Each call makes it anew, as each process does."""
     match request.param:
         case "postgres":
-            url = request.getfixturevalue("postgres_url")
+            url = request.getfixturevalue("postgres_url").replace("postgres@", "postgres:unused@")  # dlt demands one
             return lambda: dlt.destinations.postgres(url)
         case "filesystem":
             return lambda: dlt.destinations.filesystem((tmp_path / "lake").as_uri())

@@ -100,6 +100,8 @@ def test_hundreds_of_steps(machine: type[SourceLives], part: int) -> None:
 @pytest.mark.parametrize("machine", [SourceLives, JobSourceLives])
 def test_hundreds_of_steps_on_postgres(machine: type[SourceLives], postgres_url: str) -> None:
     class OnPostgres(machine):  # type: ignore[misc, valid-type]
-        destination: Callable[[Any], Any] = lambda self: dlt.destinations.postgres(postgres_url)
+        destination: Callable[[Any], Any] = lambda self: dlt.destinations.postgres(
+            postgres_url.replace("postgres@", "postgres:unused@")
+        )
 
     run(part_of_lives(OnPostgres, 0), int(os.environ.get("LIVES", "6")), int(os.environ.get("LIVES_STEPS", "15")))

@@ -154,9 +154,9 @@ def test_steps_bound_each_run_and_end_with_everything(bench: SourceBench) -> Non
     rows = [{"Last_Name": f"L{n}", "Created_Time": old + n, "Modified_Time": old + n} for n in range(260)]
     bench.org.insert_many("Leads", rows)
     bench.org.insert_many("Contacts", [{"Last_Name": f"C{n}"} for n in range(30)])
-    source = bench.source(*MODULES, max_rows=100)
+    source = bench.source(*MODULES, max_rows=50)
     bench.pipeline.run(source)
-    assert 100 <= len(bench.rows("leads")) < 260
+    assert 50 <= len(bench.rows("leads")) < 260
     assert bench.rows("contacts") == []
     bench.org.delete("Leads", bench.rows("leads")[0]["id"])
     steps = run_in_steps(bench.pipeline, source)

@@ -46,7 +46,7 @@ def test_a_life_of_an_org_in_each_destination(bench: SourceBench) -> None:
 
 
 def test_a_run_without_news_loads_nothing(bench: SourceBench) -> None:
-    bench.scopes = ALL_SCOPES
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)
     furnish(bench)
     bench.run(*MODULES)
     bench.sim.clock.advance(400)
@@ -133,8 +133,7 @@ def test_a_package_that_is_never_loaded_leaves_the_old_cursor(bench: SourceBench
 
 def test_a_dropped_package_is_read_again(bench: SourceBench) -> None:
     """dlt keeps the state of a package that a person drops. The destination shows that its rows are missing."""
-    bench.scopes = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
-    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, bench.scopes)
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, f"{PLAIN_SCOPES},ZohoCRM.coql.READ")
     ids = furnish(bench)
     bench.run("Leads")
     bench.sim.clock.advance(400)

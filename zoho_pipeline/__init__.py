@@ -17,13 +17,16 @@ __all__ = ["insight", "read_mart", "read_sql", "run_in_steps", "zoho_crm"]
 
 def __getattr__(name: str) -> Any:
     """The functions for programs and notebooks, imported at first use: a command that starts must not wait for them."""
-    match name:
-        case "zoho_crm":
-            from zoho_pipeline.dlt_source import source as place
-        case "run_in_steps":
-            from zoho_pipeline.dlt_source import steps as place
-        case "insight" | "read_mart" | "read_sql":
-            from zoho_pipeline.frames import read as place
-        case _:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(place, name)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "zoho_crm":
+        from zoho_pipeline.dlt_source import source
+
+        return source.zoho_crm
+    if name == "run_in_steps":
+        from zoho_pipeline.dlt_source import steps
+
+        return steps.run_in_steps
+    from zoho_pipeline.frames import read
+
+    return getattr(read, name)

@@ -41,7 +41,7 @@ class Mirror:
     """
 
     def __init__(self, folder: Path, tables: Iterable[str]) -> None:
-        options = {"memory_limit": MEMORY, "temp_directory": str(folder / "spilled"), "threads": "2"}
+        options: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": str(folder / "spilled"), "threads": "2"}
         self._raw = duckdb.connect(str(folder / "mirror.duckdb"), config=options)
         self._raw.execute("set TimeZone = 'UTC'")
         self._session = DuckDBConnection(self._raw)

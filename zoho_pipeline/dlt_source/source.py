@@ -6,7 +6,8 @@ The state of a module is in the state of its resource. dlt stores it with the ro
 which fails leaves the old cursor. A refresh drops both.
 """
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import dlt
@@ -15,7 +16,7 @@ from dlt.extract import DltResource
 
 from zoho_pipeline.dlt_source.credentials import ZohoCredentials
 from zoho_pipeline.dlt_source.credentials import data_center as named_data_center
-from zoho_pipeline.dlt_source.module_reading import ModuleReading
+from zoho_pipeline.dlt_source.module_reading import MISSING, ModuleReading
 from zoho_pipeline.dlt_source.options import (
     Options,
     checked_channel,
@@ -42,6 +43,8 @@ from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.routes.reference_tables import REFERENCE_READERS
 from zoho_pipeline.settings import Settings
 
+log = logging.getLogger(__name__)
+
 SECTION = "zoho_crm"
 """The section of dlt's configuration: `[sources.zoho_crm]` and `[sources.zoho_crm.credentials]`."""
 
@@ -50,6 +53,9 @@ SHARED = (DELETED_RECORDS, REJECTED_RECORDS)
 
 REFERENCES = (USERS, DEAL_STAGES, BUSINESS_HOURS, BUSINESS_INTERVALS, HOLIDAYS, CURRENCIES)
 """Tables that are read as a whole in each run, and replaced."""
+
+MADE = "made"
+"""The key in the state of a resource that says: dlt has created its table."""
 
 _READER_OF = {BUSINESS_INTERVALS.name: BUSINESS_HOURS.name}
 """The reader that gives a table, where it has another name than the table."""
@@ -131,6 +137,7 @@ def _module_rows(sessions: Sessions, spec: ModuleSpec) -> Callable[[], Iterator[
                 yield from removals(spec.table, session.mirror.sent(DELETED_RECORDS, spec.module))
             else:
                 yield from session.mirror.sent(spec.table)
+            yield from _made(session, spec.table, state)
             for table in SHARED:
                 if not session.has(table.name):  # a phantom would stay if only the module was selected
                     yield from _marked(table, session.mirror.sent(table, spec.module))
@@ -140,20 +147,30 @@ def _module_rows(sessions: Sessions, spec: ModuleSpec) -> Callable[[], Iterator[
 
 def _shared_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterator[Any]]:
     def rows() -> Iterator[Any]:
+        state = dlt.current.resource_state()
         with sessions.joined(table.name) as session:
             yield from _others(session, table.name)
             yield from session.mirror.sent(table)
+            yield from _made(session, table, state)
 
     return rows
 
 
 def _reference_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterator[Any]]:
     def rows() -> Iterator[Any]:
-        reader = _READER_OF.get(table.name, table.name)
+        reader, state = _READER_OF.get(table.name, table.name), dlt.current.resource_state()
         with sessions.joined(table.name) as session:
-            if reader not in session.references:
-                read = REFERENCE_READERS[reader]
-                session.references[reader] = read(session.client.metered(), session.channel, session.window.clock())
+            try:
+                if reader not in session.references:
+                    read = REFERENCE_READERS[reader]
+                    now = session.window.clock()
+                    session.references[reader] = read(session.client.metered(), session.channel, now)
+            except MISSING as error:
+                if state.get(MADE):  # without rows, dlt would empty the table
+                    raise
+                log.warning("zoho_crm: %s is skipped: %s", table.name, error)
+                return
+            state[MADE] = True
             yield of_values(table, session.references[reader].tables.get(table.name, []))
 
     return rows
@@ -165,6 +182,14 @@ def _others(session: Session, name: str) -> Iterator[None]:
     yield None  # resources that have not begun yet
     while not session.all_have_read:
         yield None
+
+
+def _made(session: Session, table: RawTable, state: MutableMapping[str, Any]) -> Iterator[Any]:
+    """Let dlt create the table in the first run, also without a row: the queries of people name it."""
+    if not state.get(MADE):
+        state[MADE] = True
+        if not session.mirror.count(table):
+            yield dlt.mark.materialize_table_schema()
 
 
 def _marked(table: RawTable, rows: Iterator[pa.Table]) -> Iterator[Any]:

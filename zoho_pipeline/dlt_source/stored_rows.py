@@ -106,7 +106,11 @@ def _paged(client: Any, query: str, id_: str, columns: Sequence[Column]) -> Iter
     place = [column.name for column in columns].index("id")
     while True:
         page = f"{query} AND {id_} > '{after}'"
-        asked = sqlglot.parse_one(page, read=dialect).order_by(id_, dialect=dialect).limit(ROWS_AT_ONCE)
+        asked = (
+            sqlglot.parse_one(page, read=dialect, into=sqlglot.exp.Select)
+            .order_by(id_, dialect=dialect)
+            .limit(ROWS_AT_ONCE)
+        )
         with client.execute_query(asked.sql(dialect)) as cursor:
             rows = cursor.fetchall()
         if rows:

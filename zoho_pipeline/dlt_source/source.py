@@ -7,7 +7,7 @@ which fails leaves the old cursor. A refresh drops both.
 """
 
 import logging
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dlt
@@ -55,7 +55,7 @@ REFERENCES = (USERS, DEAL_STAGES, BUSINESS_HOURS, BUSINESS_INTERVALS, HOLIDAYS, 
 """Tables that are read as a whole in each run, and replaced."""
 
 MADE = "made"
-"""The key in the state of a resource that says: dlt has created its table."""
+"""The key in the state of a resource that says: its table was read once."""
 
 _READER_OF = {BUSINESS_INTERVALS.name: BUSINESS_HOURS.name}
 """The reader that gives a table, where it has another name than the table."""
@@ -137,7 +137,6 @@ def _module_rows(sessions: Sessions, spec: ModuleSpec) -> Callable[[], Iterator[
                 yield from removals(spec.table, session.mirror.sent(DELETED_RECORDS, spec.module))
             else:
                 yield from session.mirror.sent(spec.table)
-            yield from _made(session, spec.table, state)
             for table in SHARED:
                 if not session.has(table.name):  # a phantom would stay if only the module was selected
                     yield from _marked(table, session.mirror.sent(table, spec.module))
@@ -147,11 +146,9 @@ def _module_rows(sessions: Sessions, spec: ModuleSpec) -> Callable[[], Iterator[
 
 def _shared_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterator[Any]]:
     def rows() -> Iterator[Any]:
-        state = dlt.current.resource_state()
         with sessions.joined(table.name) as session:
             yield from _others(session, table.name)
             yield from session.mirror.sent(table)
-            yield from _made(session, table, state)
 
     return rows
 
@@ -182,14 +179,6 @@ def _others(session: Session, name: str) -> Iterator[None]:
     yield None  # resources that have not begun yet
     while not session.all_have_read:
         yield None
-
-
-def _made(session: Session, table: RawTable, state: MutableMapping[str, Any]) -> Iterator[Any]:
-    """Let dlt create the table in the first run, also without a row: the queries of people name it."""
-    if not state.get(MADE):
-        state[MADE] = True
-        if not session.mirror.count(table):
-            yield dlt.mark.materialize_table_schema()
 
 
 def _marked(table: RawTable, rows: Iterator[pa.Table]) -> Iterator[Any]:

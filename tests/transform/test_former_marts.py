@@ -96,6 +96,7 @@ def test_the_rows_of_a_table_survive_when_it_becomes_a_view(warehouse: Warehouse
     assert by_day(warehouse, "conversion_rate_earlier") == [days[2]]
 
 
+@pytest.mark.long
 def test_a_selection_of_a_view_publishes_all_that_it_reads(warehouse: Warehouse) -> None:
     rows = two_days(warehouse)
     transform(warehouse, select="conversion_rate_counts")

@@ -13,7 +13,6 @@ import duckdb
 import pytest
 
 from benchmarks.raw_world import fill
-from tests.params import choice
 from tests.transform.conftest import Raw, write_project
 from zoho_pipeline.reading import published
 from zoho_pipeline.settings import Settings, SettingsError, load_settings
@@ -88,7 +87,8 @@ def small(tmp_path: Path) -> tuple[Project, Raw]:
     return write_project(tmp_path / "sql"), raw
 
 
-@pytest.mark.parametrize("version", choice(OTHER_VERSIONS, OTHER_VERSIONS[:1]))
+@pytest.mark.long  # each version is a process that reads every row
+@pytest.mark.parametrize("version", OTHER_VERSIONS)
 def test_older_versions_of_duckdb_read_every_mart(version: str, duckdb_warehouse: DuckDBWarehouse) -> None:
     """The shipped project, after a run that builds anew and one that changes a copy."""
     from benchmarks.raw_world import fill, touch

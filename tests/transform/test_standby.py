@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.params import choice, combined, each_nth
 from tests.transform.conftest import Raw, write_project
 from tests.transform.copied import copied
 from zoho_pipeline.transform.run.published_files.files import STANDBY
@@ -136,7 +137,7 @@ def reading(path: Path) -> Iterator[Reader]:
         reader.end()
 
 
-@pytest.mark.parametrize("what", ["count", "close"])
+@pytest.mark.parametrize("what", choice(["count", "close"], ["close"]))
 def test_a_reader_keeps_his_file_also_where_his_locks_are_gone(world: World, what: str) -> None:
     """Locks of DuckDB end when the process closes one of two openings, so they cannot protect the reader."""
     with reading(world.published) as reader:
@@ -227,7 +228,9 @@ def add_table(path: Path) -> None:
     os.utime(path, ns=(at, at))
 
 
-@pytest.mark.parametrize("what", [damage, remove, replace_by_folder, replace_by_link, edit, add_table])
+@pytest.mark.parametrize(
+    "what", choice([damage, remove, replace_by_folder, replace_by_link, edit, add_table], [damage, edit])
+)
 def test_a_standby_that_is_not_the_file_we_left_is_not_used(world: World, what: Callable[[Path], None]) -> None:
     what(world.standby)
     assert not world.publish("b")
@@ -280,8 +283,9 @@ def test_a_channel_is_forgotten_in_the_standby_too(world: World) -> None:
         assert connection.execute("select count(*) from marts.lead where channel_id = 'b'").fetchall() == [(0,)]
 
 
-@pytest.mark.parametrize("then", ["forget", "transform"])
-@pytest.mark.parametrize("back", [True, False])
+@pytest.mark.parametrize(
+    ("then", "back"), combined(["forget", "transform"], [True, False], quick=[("forget", True), ("transform", False)])
+)
 def test_the_standby_of_an_earlier_place_goes(world: World, tmp_path: Path, then: str, back: bool) -> None:
     bi, other = tmp_path / "bi", tmp_path / "other"
     for folder in (bi, other):
@@ -392,7 +396,7 @@ transform(warehouse, project=Project.load(Path(sys.argv[1]) / "sql"))
 """
 
 
-@pytest.mark.parametrize(("room", "standby"), [(5_000, True), (-5_000, False), (-2_000_000, True)])
+@pytest.mark.parametrize(("room", "standby"), each_nth(3, [(5_000, True), (-5_000, False), (-2_000_000, True)]))
 def test_a_file_that_may_not_grow_loses_nothing(world: World, tmp_path: Path, room: int, standby: bool) -> None:
     """A limit of sizes makes the writes fail, as a full disk does."""
     before, content = world.leads(), world.published.read_bytes()

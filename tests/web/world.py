@@ -17,7 +17,7 @@ from tests.golden.sql_lab import write_raw
 from zoho_pipeline.channels.registry.model import Channel, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform import channel_pages, insight_rates
+from zoho_pipeline.transform import channel_pages, insight_rates, packed_insights
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
@@ -101,6 +101,7 @@ def pack_again(file: duckdb.DuckDBPyConnection) -> None:
     stored = {
         channel_pages.TABLE: channel_pages.pack(shape=channel_pages.SHAPE),
         insight_rates.TABLE: insight_rates.select(shape=insight_rates.SHAPE),
+        packed_insights.TABLE: packed_insights.pack(shape=packed_insights.SHAPE),
     }
     for table, rows in stored.items():
         file.execute(f"delete from pipeline_state.{table}")

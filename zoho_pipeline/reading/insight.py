@@ -3,8 +3,9 @@
 `insight_page` makes a page from it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from operator import itemgetter
 from typing import Any
 
@@ -12,20 +13,11 @@ from zoho_pipeline.reading.chart import bars
 from zoho_pipeline.reading.insight_page import weeks_of
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.reading.query import json_ready
-from zoho_pipeline.transform import insight_rates
+from zoho_pipeline.transform import insight_rates, packed_insights
 from zoho_pipeline.transform.channel_pages import WEEKS
 from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection, SqlError
 from zoho_pipeline.warehouse.warehouse import Warehouse
-
-LISTS = {
-    "conversion_rate": (insight_rates.WHICH, insight_rates.ORDER),
-    "time_to_first_contact": (insight_rates.DIMENSIONS, ("dimension", "dimension_value")),
-    "topic_performance": ("1 = 1", ("topic",)),
-}
-"""Marts with one row per day and value → which rows go with the insight of the day, and their order. Rates by content
-item and topic have thousands of rows; read those with `zoho-pipeline sql`. The rows of lead channels become
-`lead_channels`. The rows are sorted here: to sort them costs DuckDB 0.7 ms per query, whatever their number."""
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
@@ -48,23 +40,15 @@ def read_from(connection: Connection, channel_id: str) -> dict[str, Any]:
     Raises:
         NotPublished: no transform has run since the channel was connected.
     """
-    newest = "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1"
-    rows = connection.rows(newest, (channel_id,))
-    if not rows:
+    found = _packed(connection, channel_id) or _from_marts(connection, channel_id)
+    if found is None:
         raise NotPublished(f"there is no insight of {channel_id} yet. Run `zoho-pipeline transform`.")
-    found = {name: json_ready(value) for name, value in rows[0].items()}
-    day = rows[0]["as_of_date"]
-    for mart, (which, order) in LISTS.items():
-        query = f"select * from {mart} where channel_id = ? and as_of_date = ? and {which}"  # noqa: S608
-        stored = _stored_rates(connection, channel_id, day) if mart == "conversion_rate" else []
-        found[mart] = stored or _list(connection, query, (channel_id, day))
-        found[mart].sort(key=itemgetter(*order))
-    found["lead_channels"] = _lead_channels(found["time_to_first_contact"], found["conversion_rate"])
+    rates = _rates(connection, channel_id, date.fromisoformat(found["as_of_date"]))
+    found["lead_channels"] = _lead_channels(found["time_to_first_contact"], rates)
+    found["conversion_rate"] = rates
     for mart in ("conversion_rate", "time_to_first_contact"):
         found[mart] = [row for row in found[mart] if row["dimension"] != "lead_channel"]
-    # a channel has few periods: to order them here costs less than the plan of two ordered queries
-    periods = _list(connection, "select * from lead_volume where channel_id = ?", (channel_id,))
-    periods.sort(key=lambda row: str(row["period_start"]))
+    periods = found["lead_volume"]
     grains = [[row for row in periods if row["grain"] == grain][-WEEKS:] for grain in ("month", "week")]
     found["lead_volume"] = [row for rows in grains for row in rows]
     return found
@@ -93,19 +77,59 @@ def _lead_channels(times: Sequence[Mapping[str, Any]], rates: Sequence[Mapping[s
     return sorted(found, key=lambda row: -row["n_leads"])
 
 
-def _stored_rates(connection: Connection, channel_id: str, day: date) -> list[dict[str, Any]]:
-    """The rows of conversion_rate from the table beside it. Empty where the publication has no such rows."""
+def _packed(connection: Connection, channel_id: str) -> dict[str, Any] | None:
+    """The insight with its lists, without the rates, from the packed row. None where the publication has none."""
+    rows = _beside_the_marts(connection, packed_insights.PACKED, (channel_id,))
+    if not rows:
+        return None
+    content = json.loads(rows[0]["content"])
+    found: dict[str, Any] = content[packed_insights.INSIGHT]
+    found["as_of_utc"] = datetime.fromisoformat(found["as_of_utc"]).isoformat()
+    for mart in packed_insights.LISTS:
+        columns = {name: values for name, values in (content[mart] or {}).items() if name != "channel_id"}
+        found[mart] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return found
+
+
+def _from_marts(connection: Connection, channel_id: str) -> dict[str, Any] | None:
+    """The same from the marts. None: the channel has no insight."""
+    newest = f"select * from {packed_insights.INSIGHT} where channel_id = ? order by as_of_date desc limit 1"  # noqa: S608
+    rows = connection.rows(newest, (channel_id,))
+    if not rows:
+        return None
+    found = {name: json_ready(value) for name, value in rows[0].items()}
+    for mart, part in packed_insights.LISTS.items():
+        query, params = f"select * from {mart} where channel_id = ? and {part.which}", [channel_id]  # noqa: S608
+        if part.of_day:
+            query, params = f"{query} and as_of_date = ?", [channel_id, rows[0]["as_of_date"]]
+        found[mart] = _sorted(connection.rows(query, params), part.order)
+    return found
+
+
+def _rates(connection: Connection, channel_id: str, day: date) -> list[dict[str, Any]]:
+    """The rows of conversion_rate that go with the insight, from the table beside it or from the mart."""
+    rows = _beside_the_marts(connection, insight_rates.STORED, (channel_id, day))
+    if not rows:
+        query = f"select * from conversion_rate where channel_id = ? and as_of_date = ? and {insight_rates.WHICH}"  # noqa: S608
+        rows = connection.rows(query, (channel_id, day))
+    return _sorted(rows, insight_rates.ORDER)
+
+
+def _beside_the_marts(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows of a table that is published for readers. Empty where the publication has no such rows."""
     if not connection.has_packed_rows:
         return []
     try:
-        return _list(connection, insight_rates.STORED, (channel_id, day))
+        return connection.rows(query, params)
     except SqlError as error:
         if error.kind not in ("CatalogException", "BinderException"):
             raise
         return []  # another version has published, without this table
 
 
-def _list(connection: Connection, query: str, params: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows as objects, without the columns that are equal in the whole list."""
-    shared = ("channel_id", "as_of_date", "as_of_utc")
-    return [{k: json_ready(v) for k, v in row.items() if k not in shared} for row in connection.rows(query, params)]
+def _sorted(rows: list[dict[str, Any]], order: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows as objects, without the columns that are equal in the whole list. To sort them costs DuckDB 0.7 ms per
+    query, whatever their number."""
+    shared = packed_insights.SHARED
+    found = [{k: json_ready(v) for k, v in row.items() if k not in shared} for row in rows]
+    return sorted(found, key=itemgetter(*order))

@@ -26,6 +26,7 @@ from zoho_pipeline.web.http.sized_cache import SizedCache
 from zoho_pipeline.web.operations import docs, health, metrics, openapi
 from zoho_pipeline.web.pages import routes as pages
 from zoho_pipeline.web.pages.channel_page import kept_numbers
+from zoho_pipeline.web.pages.renderer import compile_templates
 from zoho_pipeline.web.services import WebServices
 
 ROUTERS = (
@@ -102,4 +103,5 @@ def create_app(
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
+    compile_templates()
     return app

@@ -15,8 +15,9 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import Settings
 
-KEPT_CONNECTIONS = 4
-"""Connections to the registry that stay open for reading. Opening one costs more than what a page reads with it."""
+KEPT_CONNECTIONS = 16
+"""Connections to the registry that stay open for reading. Opening one costs more than what a page reads with it. With 4
+of them, each request of a queue opened its own, and so the queue grew."""
 
 if TYPE_CHECKING:
     from zoho_pipeline.warehouse.connection import PublishedPool

@@ -166,7 +166,8 @@ def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: S
     assert {(name, part.rows, part.route) for name, part in first.items()} == {
         ("Leads", 5_000, "coql"), ("Contacts", 3_000, "coql"),
     }  # fmt: skip
-    assert all(part.credits <= 14 for part in first.values())
+    # 14, and 3 more if the reading began before the window was settled, which depends on the speed of the machine
+    assert {name: part.credits for name, part in first.items() if part.credits > 17} == {}
     purge_channel(bench.warehouse, "acme")
     bench.limits = replace(QUICK, list_credits=9, queries_from=10**9)
     del bench.sim.requests[:]

@@ -61,6 +61,7 @@ def test_the_inspector_lists_and_calls_everything_over_http(ask: Ask, port: int,
     assert "lift" in prompt["messages"][0]["content"]["text"]
 
 
+@pytest.mark.long  # as above
 def test_the_inspector_starts_our_command_and_calls_a_tool(
     ask: Ask, world: Marks, settings: Settings, tmp_path: Path
 ) -> None:

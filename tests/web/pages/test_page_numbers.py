@@ -36,8 +36,12 @@ def marts(request: pytest.FixtureRequest, world: Path, tmp_path: Path) -> Iterat
         raw.execute("use marts")
         for mart in ("channel_insight", "conversion_rate_counts", "topic_performance", "time_to_first_contact"):
             raw.execute(EARLIER.format(mart))
-        if request.param != "packed":
-            for table in ("channel_pages", "insight_rates"):  # as in a publication of an older version
+        if request.param != "packed":  # as in a publication of an older version
+            for table in (
+                "channel_pages",
+                "insight_rates",
+                "packed_insights",
+            ):
                 raw.execute(f"drop table pipeline_state.{table}")
         if request.param != "postgres":
             yield DuckDBConnection(raw)

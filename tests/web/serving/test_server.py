@@ -304,3 +304,17 @@ def test_sigterm_while_the_server_is_imported_is_a_clean_end(tmp_path: Path, mod
     command = [sys.executable, "-c", STOPPED_WHILE_IMPORTED, module]
     ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "The server has stopped.\n", "")
+
+
+def test_the_templates_of_the_pages_are_compiled_before_the_first_request(home: Path) -> None:
+    code = (
+        "from zoho_pipeline.service_settings import ServiceSettings\n"
+        "from zoho_pipeline.settings import load_settings\n"
+        "from zoho_pipeline.web.app import create_app\n"
+        "from zoho_pipeline.web.pages.renderer import environment\n"
+        "create_app(load_settings(), ServiceSettings())\n"
+        "print(len(environment().cache) == len(environment().list_templates()) > 3)\n"
+    )
+    env = {**os.environ, "ZOHO_PIPELINE_HOME": str(home)}
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=env, capture_output=True, text=True)
+    assert found.stdout == "True\n", found.stderr

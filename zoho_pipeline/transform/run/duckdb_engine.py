@@ -14,6 +14,7 @@ from typing import ClassVar
 from zoho_pipeline.transform.channel_pages import pack_pages
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.insight_rates import store_insight_rates
+from zoho_pipeline.transform.packed_insights import pack_insights
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.duckdb_session import TransformConnection, open_session
@@ -303,7 +304,7 @@ class _DraftPublisher(Publisher):
         self.connection.execute("use memory.main")
 
     def store_for_readers(self) -> None:
-        for store in (pack_pages, store_insight_rates):
+        for store in (pack_pages, store_insight_rates, pack_insights):
             store(self.connection, "draft", self.names_after(), MINE, GONE)
 
     def run_together(self, statements: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
-"""The rates that are stored for insights are those of conversion_rate, whatever a run publishes."""
+"""What is stored for readers of insights is what the marts have, whatever a run publishes."""
 
+import json
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from tests.transform.world_copy import built, warehouse
 from tests.web.world import AS_OF, NAMES
 from zoho_pipeline.reading.insight import read_from
 from zoho_pipeline.settings import Settings
-from zoho_pipeline.transform import insight_rates
+from zoho_pipeline.transform import insight_rates, packed_insights
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.duckdb_connection import DuckDBConnection
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
@@ -22,9 +23,14 @@ from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 __all__ = ["built", "warehouse"]
 
 LATER = AS_OF + timedelta(days=1, minutes=32)
-TABLE = f"pipeline_state.{insight_rates.TABLE}"
-NEWER_SCHEMA = f"alter table {TABLE} add column made_at timestamp"
-OTHER_SHAPE = f"update {TABLE} set shape = 'other', n_leads = -1"
+RATES, PACKED = f"pipeline_state.{insight_rates.TABLE}", f"pipeline_state.{packed_insights.TABLE}"
+FRESH = {
+    RATES: insight_rates.select(shape=insight_rates.SHAPE),
+    PACKED: packed_insights.pack(shape=packed_insights.SHAPE),
+}
+NEWER_SCHEMA = "; ".join(f"alter table {table} add column made_at timestamp" for table in FRESH)
+OTHER_SHAPE = f"update {RATES} set shape = 'other', n_leads = -1; update {PACKED} set shape = 'other', content = '{{}}'"
+NO_TABLES = "; ".join(f"drop table {table}" for table in FRESH)
 Rows = list[tuple[Any, ...]]
 OnFile = Callable[[str], Rows]
 
@@ -51,10 +57,11 @@ def change(warehouse: Warehouse, channel: str) -> None:
 
 
 def expect_true(on_file: OnFile, names: set[str]) -> None:
-    stored, fresh = on_file(f"from {TABLE}"), on_file(insight_rates.select(shape=insight_rates.SHAPE))
-    assert stored
-    assert sorted(stored) == sorted(fresh)
-    assert {row[0] for row in on_file(f"select distinct channel_id from {TABLE}")} == names
+    for table, query in FRESH.items():
+        stored, fresh = on_file(f"from {table}"), on_file(query)
+        assert stored
+        assert sorted(stored) == sorted(fresh)
+        assert {row[0] for row in on_file(f"select distinct channel_id from {table}")} == names
 
 
 def insights(tmp_path: Path) -> dict[str, dict[str, Any]]:
@@ -63,27 +70,43 @@ def insights(tmp_path: Path) -> dict[str, dict[str, Any]]:
         return {name: read_from(DuckDBConnection(file), name) for name in NAMES}
 
 
-def test_an_insight_is_the_same_with_and_without_the_stored_rates(
+def test_an_insight_is_the_same_with_and_without_the_stored_rows(
     warehouse: Warehouse, on_file: OnFile, tmp_path: Path
 ) -> None:
     stored = insights(tmp_path)
-    on_file(f"update {TABLE} set n_converted = 77")
+    on_file(f"update {RATES} set n_converted = 77")
     rates = [row for row in insights(tmp_path)["acme"]["conversion_rate"] if row["n_converted"] == 77]
     assert len(rates) == len(stored["acme"]["conversion_rate"]) >= 3 * 18  # they come from the stored rows
-    on_file(f"drop table {TABLE}")
+    on_file(f"drop table {RATES}")
     assert insights(tmp_path) == stored
+    on_file(f"""update {PACKED} set content = replace(content, '"timezone":', '"timezone":"Mars","was":')""")
+    assert insights(tmp_path)["acme"]["timezone"] == "Mars"  # and so does the insight
+    on_file(f"drop table {PACKED}")
+    from_marts = insights(tmp_path)
+    assert json.dumps(from_marts, sort_keys=True) == json.dumps(stored, sort_keys=True)  # 1 is not 1.0 in JSON
+    assert all(stored["acme"][mart] for mart in packed_insights.LISTS)
+
+
+def test_an_instant_within_a_second_is_packed_with_its_fraction(on_file: OnFile, tmp_path: Path, built: Path) -> None:
+    (tmp_path / "warehouse.published.duckdb").write_bytes((built / "warehouse.published.duckdb").read_bytes())
+    on_file("update marts.channel_insight set as_of_utc = as_of_utc + interval 500 milliseconds")
+    on_file(f"delete from {PACKED}; insert into {PACKED} {FRESH[PACKED]}")
+    packed = insights(tmp_path)["acme"]["as_of_utc"]
+    on_file(f"drop table {PACKED}")
+    assert packed == insights(tmp_path)["acme"]["as_of_utc"]
+    assert packed.endswith(".500000")
 
 
 @pytest.mark.parametrize(
     ("before", "changed", "options"),
     combined(
-        (None, OTHER_SHAPE, NEWER_SCHEMA, f"drop table {TABLE}"),
+        (None, OTHER_SHAPE, NEWER_SCHEMA, NO_TABLES),
         (None, "acme", "small"),
         ({}, {"full": True}, {"select": "conversion_rate"}, {"select": "recent_lead"}),
         quick=[(None, "acme", {}), (OTHER_SHAPE, "small", {}), (NEWER_SCHEMA, None, {"select": "recent_lead"})],
     ),
 )
-def test_each_run_leaves_the_rates_of_the_view(
+def test_each_run_leaves_the_rows_of_the_marts(
     warehouse: Warehouse, on_file: OnFile, before: str | None, changed: str | None, options: dict[str, Any]
 ) -> None:
     if before:
@@ -94,7 +117,7 @@ def test_each_run_leaves_the_rates_of_the_view(
     expect_true(on_file, set(NAMES))
 
 
-def test_a_removed_channel_has_no_rates(warehouse: Warehouse, on_file: OnFile) -> None:
+def test_a_removed_channel_has_no_rows(warehouse: Warehouse, on_file: OnFile) -> None:
     with warehouse.connect(read_only=False) as connection:
         connection.execute("delete from zoho_raw.channels where channel_id = 'foreign'")
     transform(warehouse, build_at=LATER)
@@ -104,15 +127,15 @@ def test_a_removed_channel_has_no_rates(warehouse: Warehouse, on_file: OnFile) -
 def test_the_rates_of_an_earlier_day_come_from_the_mart(warehouse: Warehouse, on_file: OnFile, tmp_path: Path) -> None:
     """Only the newest day is stored. A file whose newest insight is of another day gives no stored row."""
     before = insights(tmp_path)["acme"]
-    on_file(f"update {TABLE} set as_of_date = as_of_date - 1, n_leads = 123456")
+    on_file(f"update {RATES} set as_of_date = as_of_date - 1, n_leads = 123456")
     assert date.fromisoformat(before["as_of_date"])
     assert insights(tmp_path)["acme"] == before
 
 
-def test_single_marts_have_no_rates(tmp_path: Path, built: Path, on_file: OnFile) -> None:
+def test_single_marts_have_no_rows(tmp_path: Path, built: Path, on_file: OnFile) -> None:
     (tmp_path / "warehouse.duckdb").write_bytes((built / "warehouse.duckdb").read_bytes())
     warehouse = open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))
     transform(warehouse, build_at=LATER, select="lead")
-    assert on_file(f"select count(*) from {TABLE}") == [(0,)]
+    assert [on_file(f"select count(*) from {table}") for table in FRESH] == [[(0,)], [(0,)]]
     transform(warehouse, build_at=LATER)
     expect_true(on_file, set(NAMES))

@@ -15,7 +15,6 @@ from hypothesis.stateful import initialize, rule
 from tests.dlt_source.bench import SourceBench, plain_dlt
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES
 from tests.ingest.sync.test_random_lives import MODULES, SMALL, Lives, part_of_lives, run
-from tests.params import choice
 
 
 class SourceLives(Lives):
@@ -84,7 +83,8 @@ class SqliteLives(SourceLives):
 KINDS = [SourceLives, PlainSourceLives, JobSourceLives, HardSourceLives, FileLives, SqliteLives]
 
 
-@pytest.mark.parametrize("machine", choice(KINDS, [SourceLives, FileLives]))
+@pytest.mark.long
+@pytest.mark.parametrize("machine", KINDS)
 def test_each_destination_equals_the_ledger(machine: type[SourceLives]) -> None:
     run(machine, int(os.environ.get("LIVES", "1")), int(os.environ.get("LIVES_STEPS", "5")))
 

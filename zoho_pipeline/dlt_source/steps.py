@@ -9,7 +9,7 @@ def run_in_steps(pipeline: Any, source: Any, **options: Any) -> list[Any]:
     """Run a source with `max_rows` again and again, until every module is read to its end.
 
     Each step is a run of the pipeline: its rows are loaded, and its cursors are stored. After a crash, the same call
-    goes on where the last finished step ended.
+    goes on where the last finished step ended. A package that waits to be loaded is loaded first.
 
     Args:
         pipeline: a `dlt.Pipeline`.
@@ -22,7 +22,8 @@ def run_in_steps(pipeline: Any, source: Any, **options: Any) -> list[Any]:
     Raises:
         PipelineStepFailed: a step failed. The steps before it stay.
     """
-    steps = [pipeline.run(source, **options)]
+    steps = [pipeline.run(source, **options)] if pipeline.has_pending_data else []  # dlt loads it, and reads nothing
+    steps.append(pipeline.run(source, **options))
     options.pop("refresh", None)
     refresh, pipeline.refresh = pipeline.refresh, None
     try:

@@ -16,6 +16,9 @@ from tests.dlt_source.bench import SourceBench, plain_dlt
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES
 from tests.ingest.sync.test_random_lives import MODULES, SMALL, Lives, part_of_lives, run
 
+# dlt's merge into SQLAlchemy passes a select where SQLAlchemy wants a scalar subquery, and SQLAlchemy warns of it
+pytestmark = pytest.mark.filterwarnings("ignore:implicitly coercing SELECT object")
+
 
 class SourceLives(Lives):
     """A life in which each sync is a run of somebody's pipeline."""

@@ -195,8 +195,8 @@ def test_wrong_credentials_name_a_cure_and_no_secret(bench: SourceBench, wrong: 
     credentials = ZohoCredentials()
     values = {"client_id": CLIENT, "client_secret": CLIENT_SECRET, "refresh_token": bench.refresh_token}
     secret = values[wrong] = "1000.0123456789abcdef0123456789abcdef"
-    for name, value in values.items():
-        setattr(credentials, name, value)
+    credentials.client_id, credentials.client_secret = values["client_id"], values["client_secret"]
+    credentials.refresh_token = values["refresh_token"]
     with pytest.raises(PipelineStepFailed, match=r"refresh token|client") as raised:
         bench.pipeline.run(bench.source("Leads", credentials=credentials))
     if wrong != "client_id":

@@ -110,6 +110,8 @@ def name_the_rest(sync: SyncContext) -> None:
 
 def _infer_history(sync: SyncContext, tables: dict[str, pa.Table]) -> None:
     """Add the stays (times in one stage or status) that these rows show, where Zoho keeps no history of its own."""
+    if not sync.infers_history:
+        return
     known = {reader.spec.table.name for reader in sync.readers.values() if not reader.baseline.empty}
     rules = [
         rule

@@ -35,6 +35,7 @@ class SyncContext:
         appends: remembers which tables were empty when the sync began.
         users_asked: users were read, although this sync does not read all tables.
         fatal: the error that ended the reading of all modules.
+        infers_history: stays are inferred where Zoho keeps no history (see `raw/inferred_history`).
     """
 
     registry: Registry
@@ -61,3 +62,4 @@ class SyncContext:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     users_asked: bool = False
     fatal: PipelineError | None = None
+    infers_history: bool = True

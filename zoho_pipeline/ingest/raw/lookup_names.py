@@ -20,7 +20,7 @@ from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.raw.queries import IDS_PER_QUERY
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
-_NAME_COLUMNS: Mapping[str, str] = {
+NAME_COLUMNS: Mapping[str, str] = {
     "users": "full_name",
     "accounts": "account_name",
     "contacts": "full_name",
@@ -28,7 +28,7 @@ _NAME_COLUMNS: Mapping[str, str] = {
     "campaigns": "campaign_name",
     "leads": "full_name",
 }
-_PARENTS: Mapping[str, tuple[str, ...]] = {
+PARENTS: Mapping[str, tuple[str, ...]] = {
     "owner": ("users",),
     "created_by": ("users",),
     "modified_by": ("users",),
@@ -69,7 +69,7 @@ def fill_user_names(table: pa.Table, raw: RawTable, users: Sequence[Mapping[str,
     names = pa.array([user["full_name"] for user in users], pa.string())
     for index, column in enumerate(raw.columns):
         stem = column.name.removesuffix("_name")
-        if column.part != "name" or _PARENTS.get(stem) != ("users",):
+        if column.part != "name" or PARENTS.get(stem) != ("users",):
             continue
         found = pc.take(names, pc.index_in(table[f"{stem}_id"], value_set=ids))
         table = table.set_column(index, table.schema.field(index), pc.coalesce(table[column.name], found))
@@ -111,7 +111,7 @@ def nameless(connection: Connection, raw: RawTable, channel_id: str, most: int, 
 
     `users`: also lookups of users are looked at.
     """
-    stems = [stem for stem in _stems(raw) if users or _PARENTS.get(stem) != ("users",)]
+    stems = [stem for stem in _stems(raw) if users or PARENTS.get(stem) != ("users",)]
     if not stems or not _has_nameless(connection, raw, channel_id):
         return set()
     tests = [f"(t.{stem}_id is not null and t.{stem}_name is null and not {_parent_names(stem)})" for stem in stems]
@@ -132,8 +132,8 @@ def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:
         if column.part != "name":
             continue
         stem = column.name.removesuffix("_name")
-        for parent in _PARENTS.get(stem, ()):
-            name = _NAME_COLUMNS[parent]
+        for parent in PARENTS.get(stem, ()):
+            name = NAME_COLUMNS[parent]
             connection.execute(
                 f"update {RAW_SCHEMA}.{raw.name} set {column.name} = p.{name} from {RAW_SCHEMA}.{parent} p"  # noqa: S608
                 f" where p.channel_id = {raw.name}.channel_id and p.id = {raw.name}.{stem}_id"
@@ -182,7 +182,7 @@ def _parent_names(stem: str) -> str:
     """An SQL condition: a stored parent has a name for this lookup of the row `t`."""
     tests = [
         f"exists (select 1 from {RAW_SCHEMA}.{parent} p where p.channel_id = t.channel_id and p.id = t.{stem}_id"  # noqa: S608
-        f" and p.{_NAME_COLUMNS[parent]} is not null)"
-        for parent in _PARENTS.get(stem, ())
+        f" and p.{NAME_COLUMNS[parent]} is not null)"
+        for parent in PARENTS.get(stem, ())
     ]
     return f"({' or '.join(tests) or 'false'})"

@@ -1,0 +1,203 @@
+"""The reading of one module in one run: the readers, deletions and comparison of a sync, on the mirror.
+
+A sync loads its batches into the warehouse. Here each batch goes into the mirror, and the resource yields its rows at
+the end of the run. So `commit`, `apply_deletions`, `check_counts` and `repair` work as they do in a sync.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pyarrow as pa
+
+from zoho_pipeline.channels.database.locks import HeldLock
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.dlt_source.session import MODULE, Session
+from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
+from zoho_pipeline.ingest.extract import watermarks
+from zoho_pipeline.ingest.extract.module_context import ModuleContext
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.modules import ModuleSpec
+from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
+from zoho_pipeline.ingest.finish import quiet
+from zoho_pipeline.ingest.load import commit
+from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
+from zoho_pipeline.ingest.load.context import SyncContext
+from zoho_pipeline.ingest.load.loader import Loader
+from zoho_pipeline.ingest.raw.lookup_names import with_named
+from zoho_pipeline.ingest.raw.read_baseline import read_baseline
+from zoho_pipeline.ingest.reconcile.check_counts import check_counts
+from zoho_pipeline.ingest.report import ModuleReport, Silent
+from zoho_pipeline.warehouse.warehouse import Warehouse
+from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
+
+log = logging.getLogger(__name__)
+
+MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
+"""Errors that mean: this connection cannot read the module."""
+
+MORE = "more"
+"""The key in the state of a resource that says: the run ended before the module did (see `run_in_steps`)."""
+
+PROBLEM = "problem"
+"""The key in the state of a resource under which the last comparison left a difference, as a text for a person."""
+
+
+class ModuleReading:
+    """Reads one module. Afterwards `resource_state` has what is true once the rows of the mirror are loaded.
+
+    Args:
+        resource_state: the state of the resource, which dlt stores with the package.
+    """
+
+    def __init__(self, session: Session, spec: ModuleSpec, resource_state: MutableMapping[str, Any]) -> None:
+        self._session, self._spec, self._state = session, spec, resource_state
+        stored = resource_state.get(MODULE)
+        self._before = ModuleState.from_json(stored) if stored else ModuleState()
+        self._sync = _context(session)
+        self._counted = 0
+
+    @property
+    def report(self) -> ModuleReport:
+        return self._sync.reports[self._spec.module]
+
+    def steps(self) -> Iterator[None]:
+        """Read the module, and pause after each batch.
+
+        Raises:
+            ZohoError: nothing of this run is loaded, and the state stays that of the last run.
+        """
+        if self._session.is_full:
+            self._state[MORE] = True
+            return
+        reader, sync, limits = self._reader(), self._sync, self._session.options.limits
+        stored = sync.state
+        batch, is_loaded = LoadBatch(), False
+        for checkpoint in self._checkpoints(reader):
+            batch.add(checkpoint)
+            self._count()
+            is_enough = self._session.is_full and self._can_go_on_later(reader)
+            if is_enough or batch.is_full(limits):
+                commit.load(sync, batch)
+                batch, is_loaded = LoadBatch(), True
+                yield
+            if is_enough:
+                self._store(more=True)
+                return
+        if is_loaded or not quiet.is_quiet(sync, stored, batch):
+            commit.last_load(sync, batch)
+        check_counts(sync)
+        commit.name_the_rest(sync)
+        self._store(more=False)
+
+    def _checkpoints(self, reader: ModuleReader) -> Iterator[Any]:
+        """The checkpoints of the reader; none if the connection cannot read the module and nobody has named it."""
+        try:
+            yield from reader.read()
+        except MISSING as error:
+            if self._session.options.modules is not None and self._spec.has_deletions:
+                raise
+            log.warning("zoho_crm: %s is skipped: %s", self._spec.module, error)
+            self.report.outcome = "skipped"
+            self.report.note(str(error))
+
+    def _reader(self) -> ModuleReader:
+        """The reader of the module, once the mirror has what the destination has of it."""
+        session, spec, sync = self._session, self._spec, self._sync
+        if self._before.table is not None:  # without a state, every row is read
+            session.mirror.fill(spec.table, session.stored.of_module(spec.table))
+        if spec.has_deletions:
+            session.mirror.fill(DELETED_RECORDS, session.stored.deletions(spec.module))
+        with session.mirror.connect() as connection:
+            found = ChannelState({spec.module: self._before} if self._before.table else {})
+            sync.state = with_named(connection, session.channel.id, found)
+            place = (connection, session.channel.id, spec, sync.state.of(spec.module), session.window)
+            baseline = read_baseline(*place, session.options.limits)
+        report = sync.reports[spec.module] = ModuleReport(spec.module)
+        module = ModuleContext(
+            spec=spec,
+            channel_id=session.channel.id,
+            client=session.client.metered(),
+            window=session.window,
+            baseline=baseline,
+            report=report,
+            limits=session.options.limits,
+            work=session.work,
+            full=sync.state.of(spec.module).again,
+        )
+        state = watermarks.corrected(sync.state.of(spec.module), session.window.hi)
+        can_bulk = spec.reshape is None and session.channel.allows("bulk", spec.module)
+        can_query = session.channel.allows("coql", spec.module)
+        reader = sync.readers[spec.module] = ModuleReader(module, state, can_query=can_query, can_bulk=can_bulk)
+        return reader
+
+    def _count(self) -> None:
+        """Count the rows that are news. Rows of the overlap are read in each run, and would end each of them."""
+        self._session.rows += self.report.rows - self._counted
+        self._counted = self.report.rows
+
+    def _can_go_on_later(self, reader: ModuleReader) -> bool:
+        """Whether there is more to read, and the next run begins at another place than this one."""
+        now, before = reader.state, self._before
+        return now.cursor != self._session.window.hi and (now.cursor, now.bulk) != (before.cursor, before.bulk)
+
+    def _store(self, *, more: bool) -> None:
+        """Hand the state to dlt, if it differs: a run without news loads nothing."""
+        report = self.report
+        if report.outcome == "skipped":
+            return
+        known = self._sync.state.modules.get(self._spec.module)
+        if known is not None:
+            new = known.to_json()
+            if new != self._state.get(MODULE):
+                self._state[MODULE] = new
+        for name, value in ((MORE, more or None), (PROBLEM, report.detail if report.outcome == "failed" else None)):
+            if value is None:
+                self._state.pop(name, None)
+            else:
+                self._state[name] = value
+        if report.outcome == "failed":
+            log.warning("zoho_crm: %s is not complete: %s", self._spec.module, report.detail)
+        log.info("zoho_crm: %s by %s: %d rows", self._spec.module, report.route or "-", report.rows)
+
+
+class _Rows:
+    """Stands where a sync has its `Loader`: a load goes into the mirror."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def load(
+        self, tables: Mapping[str, Sequence[pa.Table]], state: Mapping[str, Any] | None = None, new: Any = ()
+    ) -> None:
+        del state, new  # the state goes to dlt at the end of the module
+        self._session.mirror.put(tables)
+
+
+class _NoRegistry:
+    """Stands where a sync has its `Registry`: a source counts no credits, and remembers no scopes between runs."""
+
+    def add_credits(self, channel_id: str, credits: float) -> None:
+        del channel_id, credits
+
+
+def _context(session: Session) -> SyncContext:
+    return SyncContext(
+        registry=cast(Registry, _NoRegistry()),
+        warehouse=cast(Warehouse, session.mirror),
+        channel=session.channel,
+        client=session.client,
+        window=session.window,
+        loader=cast(Loader, _Rows(session)),
+        lock=cast(HeldLock, None),  # dlt runs a pipeline once at a time
+        run_id="",
+        started_at=datetime.now(UTC),
+        progress=Silent(),
+        limits=session.options.limits,
+        state=ChannelState(),
+        appends=AppendTracker(()),
+        reconcile=session.options.reconcile,
+        references=session.references,
+        infers_history=False,
+    )

@@ -149,7 +149,7 @@ def test_sigterm_finishes_what_runs_and_ends_with_0(tmp_path: Path) -> None:
     with impatient(tmp_path / "home") as process:
         slow = Thread(target=lambda: answers.append(httpx.get(f"{process.url}/slow?seconds=1.5", timeout=30)))
         slow.start()
-        time.sleep(0.5)
+        process.wait_for_requests(1)
         process.child.send_signal(signal.SIGTERM)
         slow.join()
         assert answers[0].json() == {"slept": 1.5}

@@ -69,7 +69,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: $(READY) ## make requirements.lock and deploy/requirements.lock again from pyproject.toml (needs uv)
 	@$(COMPILE) --all-extras --upgrade pyproject.toml -o requirements.lock
 	@cp requirements.lock deploy/requirements.lock  # uv keeps the versions that it finds in its output
-	@$(COMPILE) --extra ui --extra agents --extra k8s pyproject.toml -o deploy/requirements.lock
+	@$(COMPILE) --extra ui --extra agents --extra k8s --extra excel pyproject.toml -o deploy/requirements.lock
 
 clean: ## remove .venv and caches; keep data/
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

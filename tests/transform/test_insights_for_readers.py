@@ -98,6 +98,54 @@ def test_an_instant_within_a_second_is_packed_with_its_fraction(on_file: OnFile,
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "update marts.channel_insight set leads_change_rate = 'nan', contacted_rate = '-inf', trend_dispersion = -0.0",
+        "update marts.lead_volume set n_leads = 9007199254740993",
+        "update marts.channel_insight set leads_change_rate = 1e300, as_of_utc = null",
+        "update marts.topic_performance set topic = chr(0) || '\"\\' || chr(8232) || '😀' || topic, lift = 'inf'",
+        "delete from marts.lead_volume; delete from marts.topic_performance; delete from marts.time_to_first_contact",
+    ],
+)
+def test_odd_values_are_the_same_with_and_without_the_stored_rows(
+    on_file: OnFile, tmp_path: Path, built: Path, change: str
+) -> None:
+    (tmp_path / "warehouse.published.duckdb").write_bytes((built / "warehouse.published.duckdb").read_bytes())
+    on_file(change)
+    for table, query in FRESH.items():
+        on_file(f"delete from {table}; insert into {table} {query}")
+    packed = insights(tmp_path)
+    on_file(NO_TABLES)
+    assert json.dumps(packed, allow_nan=False) == json.dumps(insights(tmp_path), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "content", ["null", "''", "'{'", "'null'", "'[]'", "'{}'", "replace(content, ':\"20', ':\"x')"]
+)
+def test_a_damaged_row_hides_no_number(on_file: OnFile, tmp_path: Path, built: Path, content: str) -> None:
+    (tmp_path / "warehouse.published.duckdb").write_bytes((built / "warehouse.published.duckdb").read_bytes())
+    before = insights(tmp_path)
+    on_file(f"update {PACKED} set content = {content}")
+    assert insights(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("older", "options"),
+    [
+        ("alter table marts.channel_insight drop column timezone", {"full": True}),
+        ("alter table marts.lead_volume add column older bigint default 7", {"select": "lead_volume"}),
+    ],
+)
+def test_a_run_of_one_channel_packs_all_channels_where_a_mart_gets_other_columns(
+    warehouse: Warehouse, on_file: OnFile, older: str, options: dict[str, Any]
+) -> None:
+    """The rows of the other channels get the column too, as null."""
+    on_file(f"{older}; delete from {PACKED}; insert into {PACKED} {FRESH[PACKED]}")
+    transform(warehouse, build_at=LATER, channels=["acme"], **options)
+    expect_true(on_file, set(NAMES))
+
+
+@pytest.mark.parametrize(
     ("before", "changed", "options"),
     combined(
         (None, OTHER_SHAPE, NEWER_SCHEMA, NO_TABLES),

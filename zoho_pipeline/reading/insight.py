@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from operator import itemgetter
@@ -18,6 +19,8 @@ from zoho_pipeline.transform.channel_pages import WEEKS
 from zoho_pipeline.transform.errors import NotPublished
 from zoho_pipeline.warehouse.connection import Connection, SqlError
 from zoho_pipeline.warehouse.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
 
 
 def read(warehouse: Warehouse, channel_id: str) -> dict[str, Any]:
@@ -78,13 +81,26 @@ def _lead_channels(times: Sequence[Mapping[str, Any]], rates: Sequence[Mapping[s
 
 
 def _packed(connection: Connection, channel_id: str) -> dict[str, Any] | None:
-    """The insight with its lists, without the rates, from the packed row. None where the publication has none."""
+    """The insight with its lists, without the rates, from the packed row. None where the publication has none.
+
+    A row that a person damaged is as good as none: the marts have the numbers.
+    """
     rows = _beside_the_marts(connection, packed_insights.PACKED, (channel_id,))
     if not rows:
         return None
-    content = json.loads(rows[0]["content"])
+    try:
+        return _unpacked(rows[0]["content"])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.warning("the packed insight of %s is damaged (%s); its marts are read", channel_id, type(error).__name__)
+        return None
+
+
+def _unpacked(text: str) -> dict[str, Any]:
+    """The insight of a packed text. DuckDB writes NaN and Infinity, which JSON does not have: they become null."""
+    content = json.loads(text, parse_constant=lambda _: None)
     found: dict[str, Any] = content[packed_insights.INSIGHT]
-    found["as_of_utc"] = datetime.fromisoformat(found["as_of_utc"]).isoformat()
+    if found["as_of_utc"] is not None:
+        found["as_of_utc"] = datetime.fromisoformat(found["as_of_utc"]).isoformat()
     for mart in packed_insights.LISTS:
         columns = {name: values for name, values in (content[mart] or {}).items() if name != "channel_id"}
         found[mart] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

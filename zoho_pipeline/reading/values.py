@@ -65,10 +65,14 @@ def json_text(value: Any, default: Callable[[Any], Any] | None = None, **options
 
 
 def from_json(text: str | bytes) -> Any:
-    """The value of a JSON text. A number that a float would change is a Decimal, or text if Python cannot read it."""
+    """The value of a JSON text. A number that a float would change is a Decimal, or text if Python cannot read it.
+
+    NaN and Infinity, which DuckDB writes and JSON does not have, are null, as in `json_ready`.
+    """
     return json.loads(
         text,
         parse_float=_fraction,
+        parse_constant=lambda _: None,
         parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits,
     )
 

@@ -46,7 +46,7 @@ STORED = (
 
 
 def store_insight_rates(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
-    """Store the rows of the channels that a run publishes, or of all channels if there are none of this shape.
+    """Store the rows of the channels that a run changes, or of all channels if there are none of this shape.
 
     The arguments are those of `replace_rows`.
     """

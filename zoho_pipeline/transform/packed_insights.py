@@ -88,7 +88,7 @@ PACKED = f"select content from {STATE_SCHEMA}.{TABLE} where channel_id = ? and s
 
 
 def pack_insights(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
-    """Make the packed rows of the channels that a run publishes, or of all channels if there are none of this shape.
+    """Make the packed rows of the channels that a run changes, or of all channels if there are none of this shape.
 
     The arguments are those of `replace_rows`.
     """

@@ -19,7 +19,7 @@ def replace_rows(
     changed: str,
     gone: str,
 ) -> None:
-    """Replace the rows of the channels that a run publishes, or of all channels if there are none of this shape.
+    """Replace the rows of the channels that a run changes, or of all channels if there are none of this shape.
 
     Where a mart is missing or of an older version, the table is empty: then readers read the marts themselves.
 
@@ -30,7 +30,7 @@ def replace_rows(
         shape: the value of its column `shape`. It differs when another version stores other rows.
         select: a condition on the channels, and the shape → a SELECT with the columns `channel_id` and `shape`.
         possible: the marts that the SELECT reads are there.
-        changed: a condition on the channels that the run publishes.
+        changed: a condition on the channels whose rows the run changes.
         gone: a condition on the channels that were removed.
     """
     stored = f"{catalog}.{STATE_SCHEMA}.{table}"

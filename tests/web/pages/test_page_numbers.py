@@ -37,11 +37,7 @@ def marts(request: pytest.FixtureRequest, world: Path, tmp_path: Path) -> Iterat
         for mart in ("channel_insight", "conversion_rate_counts", "topic_performance", "time_to_first_contact"):
             raw.execute(EARLIER.format(mart))
         if request.param != "packed":  # as in a publication of an older version
-            for table in (
-                "channel_pages",
-                "insight_rates",
-                "packed_insights",
-            ):
+            for table in ("channel_pages", "insight_rates", "packed_insights"):
                 raw.execute(f"drop table pipeline_state.{table}")
         if request.param != "postgres":
             yield DuckDBConnection(raw)
@@ -145,3 +141,11 @@ def test_the_size_holds_the_texts_of_a_tenant(marts: Connection) -> None:
     assert one.size > len(LONG) + PageNumbers().size
     assert found.size > PageNumbers(found.numbers, found.insight, found.contents).size
     assert PageNumbers(found.numbers, found.insight).size > 2 * PageNumbers().size
+
+
+@pytest.mark.parametrize("marts", ["packed"], indirect=True)
+@pytest.mark.parametrize("content", ["null", "'{'", "'null'", "'{}'", "replace(content, ':\"20', ':\"x')"])
+def test_a_damaged_packed_row_hides_no_number(marts: Connection, content: str) -> None:
+    before = read_page_numbers(marts, "acme")
+    marts.execute(f"update pipeline_state.channel_pages set content = {content}")
+    assert read_page_numbers(marts, "acme") == before

@@ -304,8 +304,9 @@ class _DraftPublisher(Publisher):
         self.connection.execute("use memory.main")
 
     def store_for_readers(self) -> None:
+        changed = "true" if self.columns_changed else MINE
         for store in (pack_pages, store_insight_rates, pack_insights):
-            store(self.connection, "draft", self.names_after(), MINE, GONE)
+            store(self.connection, "draft", self.names_after(), changed, GONE)
 
     def run_together(self, statements: Sequence[str]) -> None:
         # each of 300 comments in a transaction of its own took twice the CPU, and waited 300 times for the disk

@@ -18,7 +18,12 @@ GONE = "channel_id in (select channel_id from run__removed)"
 
 
 class Publisher(ABC):
-    """One publication in one engine. Call `prepare`, then `complete_new_marts` or `change_marts`."""
+    """One publication in one engine. Call `prepare`, then `complete_new_marts` or `change_marts`.
+
+    Attributes:
+        columns_changed: a mart has other columns than before. So the rows of all channels are other ones, also of
+            those that the run does not publish: a new column is null in them.
+    """
 
     lenient_cast: ClassVar[str]
     """The engine's cast that gives null where a value does not fit; `cast` where it has none."""
@@ -28,6 +33,7 @@ class Publisher(ABC):
         before, views = engine.published(MARTS_SCHEMA), engine.published_views()
         self._before = {name: columns for name, columns in before.items() if name not in views}
         self._views_before = {name: columns for name, columns in before.items() if name in views}
+        self.columns_changed = False
 
     @abstractmethod
     def target(self, name: str, schema: str = MARTS_SCHEMA) -> str:
@@ -83,7 +89,9 @@ class Publisher(ABC):
         """The marts at the targets are those of the last run: replace the rows of the run's channels."""
         anew = [m for m in self.publication.marts.values() if self._before.get(m.name) != self.engine.shape(m.name)]
         turned = {view.name for view in self._views_after() if view.name in self._before}  # tables that become views
-        for view in self._changed_views({model.name for model in anew} | turned):
+        views = self._changed_views({model.name for model in anew} | turned)
+        self.columns_changed = bool(anew or views)
+        for view in views:
             self.drop(view)
         for model in self.publication.marts.values():
             if model in anew:

@@ -4,6 +4,7 @@
 a publication has the rows of a page packed into one (see `channel_pages`), one query is enough.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -15,6 +16,8 @@ from zoho_pipeline.reading.published import with_later
 from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.transform.channel_pages import PACKED, PARTS
 from zoho_pipeline.warehouse.connection import Connection, SqlError
+
+log = logging.getLogger(__name__)
 
 _LISTS = ("weeks", "source_rates", "lead_channels", "topic_rates", "first_contact")
 """The parts of a page that are lists of its insight."""
@@ -70,7 +73,10 @@ def read_page_numbers(connection: Connection, channel_id: str) -> PageNumbers:
 
 
 def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
-    """The rows of each part from the packed row; None where the publication has none."""
+    """The rows of each part from the packed row; None where the publication has none.
+
+    A row that a person damaged is as good as none: the marts have the numbers.
+    """
     if not connection.has_packed_rows:
         return None
     try:
@@ -81,7 +87,16 @@ def _packed(connection: Connection, channel_id: str) -> dict[str, Rows] | None:
         return None  # another version has published, with no packed rows, or with other columns
     if not rows:
         return None
-    found: dict[str, Rows] = from_json(rows[0][0])
+    try:
+        return _unpacked(rows[0][0])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        log.warning("the packed page of %s is damaged (%s); its marts are read", channel_id, type(error).__name__)
+        return None
+
+
+def _unpacked(text: str) -> dict[str, Rows]:
+    content = from_json(text)
+    found: dict[str, Rows] = {name: content[name] for name in PARTS}
     for row in found["insight"]:
         row["as_of_date"] = date.fromisoformat(row["as_of_date"])
         row["as_of_utc"] = _time(row["as_of_utc"])

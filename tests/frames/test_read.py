@@ -227,4 +227,4 @@ def test_the_package_is_imported_without_pandas() -> None:
     code = "import sys, zoho_pipeline; assert not {'pandas', 'pyarrow', 'duckdb'} & set(sys.modules); zoho_pipeline.nix"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "AttributeError: module 'zoho_pipeline' has no attribute 'nix'" in ran.stderr
-    assert zoho_pipeline.__all__ == ["insight", "read_mart", "read_sql"]
+    assert zoho_pipeline.__all__ == ["insight", "read_mart", "read_sql", "run_in_steps", "zoho_crm"]

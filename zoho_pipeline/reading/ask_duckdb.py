@@ -32,7 +32,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[Any]:
     yield []
     try:
         statement = _one_reading(connection, request["sql"])
-        if request["as_tables"]:
+        if request.get("as_tables"):
             yield from _tables(connection, statement, limits)
             return
         result = connection.execute(statement)

@@ -82,7 +82,7 @@ def ask(request: dict[str, Any], limits: Limits) -> Iterator[Any]:
                 connection.execute(f"close {CURSOR}")
                 alone, prefix = True, explain.group()
             cursor = _extended(connection, prefix + text)
-            if request["as_tables"]:
+            if request.get("as_tables"):
                 yield from _tables(connection, cursor if alone else None)
                 return
             if not alone:

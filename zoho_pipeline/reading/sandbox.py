@@ -58,7 +58,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> None:
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
     _send({"ready": True})
     held = 0
-    if request["as_tables"]:
+    if request.get("as_tables"):
         send: Callable[[Any], None] = _send_table
     else:
         _send({"columns": next(answered)})

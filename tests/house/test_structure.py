@@ -23,8 +23,7 @@ def shown(folder: Path) -> str:
 
 
 def modules(folder: Path) -> list[Path]:
-    """The modules of a folder, without its door sign and the file that `python -m` runs."""
-    return [path for path in folder.glob("*.py") if path.name not in ("__init__.py", "__main__.py")]
+    return [path for path in folder.glob("*.py") if path.name != "__init__.py"]
 
 
 def imports_of(path: Path, names: Container[str]) -> set[str]:

@@ -24,10 +24,10 @@ from zoho_pipeline.agents.model import Answer, ChannelInList, Channels, Channels
 from zoho_pipeline.agents.refusals import Refused, no_such_channel, too_large, too_many_calls, too_slow
 from zoho_pipeline.agents.sections.reading import Reading, iso
 from zoho_pipeline.agents.untrusted import clean
-from zoho_pipeline.call_windows import CallWindows
 from zoho_pipeline.channels.database.clock import DatabaseClock
 from zoho_pipeline.channels.errors import InvalidSetting, UnknownChannel
 from zoho_pipeline.channels.platform.audit import Audit
+from zoho_pipeline.channels.platform.call_windows import CallWindows
 from zoho_pipeline.channels.registry.channel_rows import read_channel_page
 from zoho_pipeline.channels.registry.identity import check_id
 from zoho_pipeline.channels.registry.model import Channel

@@ -15,7 +15,6 @@ from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.dlt_source.session import MODULE, Session
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
-from zoho_pipeline.ingest.extract import watermarks
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.modules import ModuleSpec
@@ -29,6 +28,7 @@ from zoho_pipeline.ingest.raw.lookup_names import with_named
 from zoho_pipeline.ingest.raw.read_baseline import read_baseline
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
 from zoho_pipeline.ingest.report import ModuleReport, Silent
+from zoho_pipeline.ingest.sync.read_modules import reader_of
 from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
 
@@ -126,10 +126,7 @@ class ModuleReading:
             work=session.work,
             full=sync.state.of(spec.module).again,
         )
-        state = watermarks.corrected(sync.state.of(spec.module), session.window.hi)
-        can_bulk = spec.reshape is None and session.channel.allows("bulk", spec.module)
-        can_query = session.channel.allows("coql", spec.module)
-        reader = sync.readers[spec.module] = ModuleReader(module, state, can_query=can_query, can_bulk=can_bulk)
+        reader = sync.readers[spec.module] = reader_of(sync, module)
         return reader
 
     def _count(self) -> None:

@@ -6,8 +6,8 @@ import secrets
 from functools import cache
 from pathlib import Path
 
-from zoho_pipeline.call_windows import CallWindows
 from zoho_pipeline.channels.forms import person_keys
+from zoho_pipeline.channels.platform.call_windows import CallWindows
 from zoho_pipeline.forms.read_submission import Given
 from zoho_pipeline.transform.dictionaries.text import normal_text
 

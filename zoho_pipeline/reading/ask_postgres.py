@@ -190,7 +190,7 @@ def _extended(connection: "psycopg.Connection[Any]", text: str) -> "psycopg.Curs
 
 
 def _tables(connection: "psycopg.Connection[Any]", alone: "psycopg.Cursor[Any] | None") -> Iterator["pa.Table"]:
-    """The rows as tables; the last one may be empty. `alone` has the answer of a statement that stands in no cursor."""
+    """The rows as tables; the last one may be empty. `alone` has the answer of a statement without a cursor."""
     from zoho_pipeline.warehouse.postgres_connection import table_of  # another driver, for this alone
 
     for name in ("json", "jsonb"):

@@ -147,7 +147,7 @@ def _answering(request: dict[str, Any], limits: Limits, raw: bool) -> Iterator[I
         yield process.stdout
     except _Ended:
         _end(timer)
-        # without a word the engine could not even report that it lacks memory
+        # The process died before the engine could report that it lacks memory.
         raise QueryError(_too_long(limits, raw) if late.is_set() else limits.out_of_memory) from None
     finally:
         _end(timer)

@@ -5,11 +5,8 @@ insight costs. A channel has some 140 of these rows. Stored, they are read in 1.
 and 4.5 MB per 1,000 channels with 100 leads. Postgres plans the view faster, and reads it.
 """
 
-from collections.abc import Collection
-from zlib import crc32
-
-from zoho_pipeline.transform.packed_rows import replace_rows
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection
+from zoho_pipeline.transform.packed_rows import ReaderTable
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA
 
 TABLE = "insight_rates"
 MARTS = frozenset(("channel_insight", "conversion_rate"))
@@ -35,20 +32,11 @@ def select(of: str = "true", shape: str = "") -> str:
     )
 
 
-SHAPE = f"{crc32(select().encode()):08x}"
-"""Differs when other rows are stored, so that nobody reads the rows that another version stored."""
+STORED_TABLE = ReaderTable(TABLE, MARTS, select)
+SHAPE = STORED_TABLE.shape
 
 STORED = (
     f"select * exclude (shape) from {STATE_SCHEMA}.{TABLE}"  # noqa: S608
     f" where channel_id = ? and as_of_date = ? and shape = '{SHAPE}'"
 )
 """The stored rows of a channel and a day, in no order. No rows: read the mart."""
-
-
-def store_insight_rates(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
-    """Store the rows of the channels that a run changes, or of all channels if there are none of this shape.
-
-    The arguments are those of `replace_rows`.
-    """
-    possible = set(marts) >= MARTS
-    replace_rows(connection, catalog, TABLE, SHAPE, select, possible=possible, changed=changed, gone=gone)

@@ -6,13 +6,12 @@ rates stay rows (`insight_rates`): to pack those costs three times as much as al
 the rows by its indexes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from zlib import crc32
 
 from zoho_pipeline.transform.insight_rates import DIMENSIONS
-from zoho_pipeline.transform.packed_rows import replace_rows
-from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA, Connection
+from zoho_pipeline.transform.packed_rows import ReaderTable
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, STATE_SCHEMA
 
 TABLE = "packed_insights"
 INSIGHT = "channel_insight"
@@ -80,17 +79,8 @@ def _columns(mart: str, part: InsightList, of: str) -> str:
     )
 
 
-SHAPE = f"{crc32(pack().encode()):08x}"
-"""Differs when other rows are packed, so that nobody reads the rows that another version packed."""
+STORED_TABLE = ReaderTable(TABLE, MARTS, pack)
+SHAPE = STORED_TABLE.shape
 
 PACKED = f"select content from {STATE_SCHEMA}.{TABLE} where channel_id = ? and shape = '{SHAPE}'"  # noqa: S608
 """The packed row of a channel. Its parameter is the channel."""
-
-
-def pack_insights(connection: Connection, catalog: str, marts: Collection[str], changed: str, gone: str) -> None:
-    """Make the packed rows of the channels that a run changes, or of all channels if there are none of this shape.
-
-    The arguments are those of `replace_rows`.
-    """
-    possible = set(marts) >= MARTS
-    replace_rows(connection, catalog, TABLE, SHAPE, pack, possible=possible, changed=changed, gone=gone)

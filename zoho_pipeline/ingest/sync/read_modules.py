@@ -64,7 +64,7 @@ def read_modules(
     with WorkerPool(sync.limits, sync.stop) as workers:
         sync.window.sleep = workers.pause
         for spec in specs:
-            sync.readers[spec.module] = reader = _reader(sync, spec, baselines[spec.module])
+            sync.readers[spec.module] = reader = reader_of(sync, module_context(sync, spec, baselines[spec.module]))
             reader.client.sleep = workers.sleep
             workers.start(spec.module, reader.read)
         for name, read in references.items():
@@ -117,8 +117,9 @@ def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> M
     )
 
 
-def _reader(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleReader:
-    module = module_context(sync, spec, baseline)
+def reader_of(sync: SyncContext, module: ModuleContext) -> ModuleReader:
+    """The reader of one module, from its state, by the routes that the connection allows."""
+    spec = module.spec
     state = watermarks.corrected(sync.state.of(spec.module), sync.window.hi)
     can_bulk = spec.reshape is None and sync.channel.allows("bulk", spec.module)
     return ModuleReader(module, state, can_query=sync.channel.allows("coql", spec.module), can_bulk=can_bulk)

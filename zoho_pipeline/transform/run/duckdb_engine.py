@@ -11,10 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import ClassVar
 
-from zoho_pipeline.transform.channel_pages import pack_pages
+from zoho_pipeline.transform import channel_pages, insight_rates, packed_insights
 from zoho_pipeline.transform.errors import TransformError
-from zoho_pipeline.transform.insight_rates import store_insight_rates
-from zoho_pipeline.transform.packed_insights import pack_insights
 from zoho_pipeline.transform.project.docs import DocumentedColumn
 from zoho_pipeline.transform.project.model import Model
 from zoho_pipeline.transform.run.duckdb_session import TransformConnection, open_session
@@ -305,8 +303,8 @@ class _DraftPublisher(Publisher):
 
     def store_for_readers(self) -> None:
         changed = "true" if self.columns_changed else MINE
-        for store in (pack_pages, store_insight_rates, pack_insights):
-            store(self.connection, "draft", self.names_after(), changed, GONE)
+        for module in (channel_pages, insight_rates, packed_insights):
+            module.STORED_TABLE.store(self.connection, "draft", self.names_after(), changed, GONE)
 
     def run_together(self, statements: Sequence[str]) -> None:
         # each of 300 comments in a transaction of its own took twice the CPU, and waited 300 times for the disk

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from fastapi import Request
 from starlette.types import Scope
 
-from zoho_pipeline.call_windows import MOST_CALLERS, CallWindows
+from zoho_pipeline.channels.platform.call_windows import MOST_CALLERS, CallWindows
 from zoho_pipeline.web.http.problems import Problem
 
 PER_MINUTE = 300

@@ -137,6 +137,43 @@ def test_a_signal_while_an_engine_is_imported(place: Place, number: signal.Signa
     assert not out
 
 
+UNSTARTED_THREAD = """
+import os, sys, threading, time
+import click
+from zoho_pipeline.cli.program import Program
+start = getattr(threading, "_start_joinable_thread", None) or threading._start_new_thread
+def later(*args, **kwargs):
+    time.sleep(60)
+    return start(*args, **kwargs)
+@click.group(cls=Program)
+def main(): pass
+@main.command()
+@click.argument("number")
+def run(number):
+    patched = threading.Event()
+    threading.Thread(target=lambda: (patched.wait(), threading.Thread(target=print).start()), daemon=True).start()
+    for name in ("_start_joinable_thread", "_start_new_thread"):
+        if hasattr(threading, name):
+            setattr(threading, name, later)
+    patched.set()
+    while all(thread.is_alive() for thread in threading.enumerate()):
+        time.sleep(0.01)
+    os.kill(os.getpid(), int(number))
+    time.sleep(60)
+    print("it went on")
+main()
+"""
+
+
+def test_a_signal_while_a_thread_is_listed_and_not_started(place: Place) -> None:
+    """A busy machine stopped a command between the two: waiting for its threads, the command failed with a bug."""
+    process = place.start("run", str(int(signal.SIGTERM)), program=UNSTARTED_THREAD)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == ENDS[signal.SIGTERM][1], err
+    assert err.strip() == "stopped by SIGTERM: finished work is kept. Run the same command again to do the rest."
+    assert not out
+
+
 WORLDS = {
     "duckdb": "with DuckDBWarehouse.from_url(url).connect(read_only=False) as connection:",
     "memory": "with closing_duckdb(duckdb.connect()) as connection:",

@@ -12,6 +12,7 @@ from scripts.screenshots import Walk, browser, browser_missing, walk
 from zoho_pipeline.simulator import Simulator
 
 pytestmark = [
+    pytest.mark.long,  # 130 s on an idle machine with two cores, 370 s on a busy one
     pytest.mark.browser,
     pytest.mark.skipif(browser_missing() is not None, reason=browser_missing() or ""),
 ]

@@ -79,9 +79,10 @@ def leave(code: int) -> NoReturn:
 def _wait_for_threads(seconds: float) -> None:
     """Give the other threads so many seconds to end."""
     end = time.monotonic() + seconds
-    running = [t for t in threading.enumerate() if t is not threading.current_thread() and t.name != stopping.WATCHER]
-    for thread in running:
-        thread.join(max(0.0, end - time.monotonic()))
+    others = [t for t in threading.enumerate() if t is not threading.current_thread() and t.name != stopping.WATCHER]
+    for thread in others:
+        if thread.is_alive():  # a thread that a busy machine has not started yet is in the list, and cannot be joined
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _print_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

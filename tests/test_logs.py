@@ -28,6 +28,7 @@ def test_secrets_are_redacted(text: str) -> None:
     assert "***" in shown
 
 
+@pytest.mark.long
 @given(
     st.text("0123456789abcdef", min_size=32, max_size=32),
     st.text("0123456789abcdef", min_size=32, max_size=32),

@@ -68,6 +68,7 @@ def test_guesses_at_channels_are_counted_together(lab: Lab, desk_with: Callable[
     CALLS["topics"](desk, AGENT, "acme")
 
 
+@pytest.mark.long
 def test_a_call_that_takes_too_long_is_broken_off(lab: Lab) -> None:
     """The statement ends too, and the desk goes on."""
     ended = threading.Event()

@@ -69,6 +69,7 @@ def by_stdio(server: dict[str, Any]) -> list[str]:
     return asyncio.run(titles(stdio_client(command)))
 
 
+@pytest.mark.long
 def test_every_block_does_what_the_page_says(page: tuple[str, Shell], tmp_path: Path) -> None:
     text, shell = page
     configured = []

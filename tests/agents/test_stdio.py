@@ -37,6 +37,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "ZOHO_PIPELINE_HOME": str(home), **more}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", choice(["auto", "legacy"], ["auto"]))
 def test_an_agent_on_this_machine(stdio_home: Path, mode: str) -> None:
     async def run() -> Any:
@@ -67,6 +68,7 @@ def test_an_agent_on_this_machine(stdio_home: Path, mode: str) -> None:
     ]
 
 
+@pytest.mark.long
 def test_it_ends_with_its_input_and_prints_nothing_else(stdio_home: Path) -> None:
     command = [sys.executable, *PROGRAM]
     done = subprocess.run(
@@ -104,6 +106,7 @@ def listening(stdio_home: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str]
         started.wait(30)
 
 
+@pytest.mark.long
 def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
     with listening(stdio_home) as (started, questions, answers):
         answers.close()
@@ -114,6 +117,7 @@ def test_an_agent_that_has_gone_ends_it(stdio_home: Path) -> None:
         assert started.stderr.read() == ""
 
 
+@pytest.mark.long
 def test_a_signal_ends_it(stdio_home: Path) -> None:
     with listening(stdio_home) as (started, _, _):
         started.send_signal(signal.SIGTERM)

@@ -67,6 +67,7 @@ def machine(simulator: Simulator, settings_env: Callable[..., dict[str, str]], t
     return Machine(env, tmp_path)
 
 
+@pytest.mark.long
 def test_no_secret_in_anything_a_life_of_a_channel_writes(
     machine: Machine, simulator: Simulator, org: Org, home: Path
 ) -> None:

@@ -130,6 +130,7 @@ CASES = {
 QUICK = ("sync of e-mails", "reconcile of e-mails", "push on", "channels remove")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", choice(list(CASES), QUICK))
 def test_a_command_that_waits_for_zoho(bench: Bench, name: str) -> None:
     case = CASES[name]
@@ -149,6 +150,7 @@ def test_a_command_that_waits_for_zoho(bench: Bench, name: str) -> None:
         assert counted[0]["n"] >= 3
 
 
+@pytest.mark.long
 def test_a_database_of_content_that_does_not_answer(bench: Bench, postgres_url: str) -> None:
     """Its driver waits for the answer in C, and sees no signal before."""
     (bench.folder / "url").write_text(postgres_url)

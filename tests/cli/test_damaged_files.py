@@ -72,6 +72,7 @@ def connect_again(built: Built) -> None:
     built.add("acme", built.org, " ".join(DEFAULT_SCOPES))
 
 
+@pytest.mark.long
 @each_damage("random bytes")
 def test_the_warehouse(built: Built, damage: Callable[[Path], object]) -> None:
     file = built.home / "warehouse.duckdb"
@@ -89,6 +90,7 @@ def test_the_warehouse(built: Built, damage: Callable[[Path], object]) -> None:
     works(built.run("transform"))
 
 
+@pytest.mark.long
 @each_damage("cut in half")
 def test_the_published_file(built: Built, damage: Callable[[Path], object]) -> None:
     file = built.home / "warehouse.published.duckdb"
@@ -102,6 +104,7 @@ def test_the_published_file(built: Built, damage: Callable[[Path], object]) -> N
     works(built.run("insight", "acme"))
 
 
+@pytest.mark.long
 @each_damage("emptied", "random bytes")
 def test_the_registry(built: Built, damage: Callable[[Path], object]) -> None:
     file = built.home / "registry.sqlite"
@@ -189,6 +192,7 @@ def test_a_key_file_that_was_saved_on_windows_is_the_same_key(built: Built) -> N
     works(built.run("channels", "verify", "acme"))
 
 
+@pytest.mark.long
 @each_damage("emptied")
 def test_the_folder_of_dlt(built: Built, damage: Callable[[Path], object]) -> None:
     """What earlier runs left in it does not matter. Only a file in the place of a folder is in the way."""
@@ -203,6 +207,7 @@ def test_the_folder_of_dlt(built: Built, damage: Callable[[Path], object]) -> No
         works(built.run("sync", "acme", "--full"))
 
 
+@pytest.mark.long
 @each_damage("a folder")
 def test_the_lock_files(built: Built, damage: Callable[[Path], object]) -> None:
     """The content of a lock file does not matter. A folder in its place is in the way."""
@@ -232,6 +237,7 @@ def test_the_folder_of_locks(built: Built) -> None:
     works(built.run("sync", "acme"))
 
 
+@pytest.mark.long
 def test_drafts_that_a_killed_run_left_are_removed_whatever_they_are(built: Built) -> None:
     for end in (".draft", ".draft.wal", ".spill"):
         (built.home / f"warehouse.published.duckdb{end}").mkdir()
@@ -246,6 +252,7 @@ def test_a_damaged_write_ahead_log_of_the_warehouse(built: Built) -> None:
     assert built.count("zoho_raw.leads") >= len(built.ids)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name",
     choice(["registry.sqlite", "secret.key", "warehouse.duckdb", "warehouse.published.duckdb"], ["warehouse.duckdb"]),

@@ -27,6 +27,7 @@ def catalogue(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_a_first_sync_reports_rows_route_and_credits(run: Run, channel: str, org: Org) -> None:
     answer = run("sync", channel, "--format", "json")
     assert answer.code == 0, answer.err
@@ -77,6 +78,7 @@ def test_a_missing_scope_is_named_and_the_other_modules_are_loaded(built: Built)
     )
 
 
+@pytest.mark.long
 def test_a_channel_id_with_a_dot_works_like_any_other(built: Built) -> None:
     dotted = built.simulator.add_org(name="Dotted")
     dotted.insert("Leads", {"Last_Name": "D"})
@@ -153,6 +155,7 @@ def test_a_paused_channel_is_not_synced(built: Built) -> None:
     assert answer.err.count("channel acme") == 1, "the error names the channel once"
 
 
+@pytest.mark.long
 def test_reconcile_repairs_a_change_that_a_sync_cannot_see(built: Built) -> None:
     extra = built.org.insert("Leads", {"Last_Name": "Hidden"})
     assert built.run("sync").code == 0
@@ -213,6 +216,7 @@ def test_content_of_an_unknown_channel_or_file_fails(run: Run, channel: str, cat
     assert "absent.csv" in answer.err
 
 
+@pytest.mark.long
 def test_remove_with_purge_deletes_every_row(built: Built) -> None:
     refresh = built.org.grant(*CLIENT, DEFAULT_SCOPES)  # its own token: removing revokes it
     arguments = ("channels", "add", "acme", "--data-center", "sim", "--refresh-token-file", "-")

@@ -15,6 +15,7 @@ from tests.cli.conftest import Built
 from zoho_pipeline.transform.project.project import Project
 
 
+@pytest.mark.long
 def test_every_shipped_mart_is_exported_in_each_format(first: Built, tmp_path: Path) -> None:
     marts = sorted(Project.load().marts)
     for kind in ("csv", "parquet"):

@@ -35,6 +35,7 @@ def content(path: Path) -> object:
     return path.read_bytes() if path.is_file() else path.lstat().st_ino
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "kind"),
     combined(

@@ -52,6 +52,7 @@ def assert_whole(place: Place) -> None:
     assert double == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("calls", [20, pytest.param(45, marks=pytest.mark.long)])
 def test_a_batch_that_is_killed(place: Place, calls: int) -> None:
     place.simulator.switches.latency = 0.05
@@ -64,6 +65,7 @@ def test_a_batch_that_is_killed(place: Place, calls: int) -> None:
     assert_whole(place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_batch_whose_zoho_does_not_answer_stops_at_once(place: Place, number: signal.Signals) -> None:
     """Nobody waits for the answers: they come only after the process has ended."""

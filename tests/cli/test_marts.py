@@ -4,11 +4,14 @@ import csv
 import io
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Built, Run
 from zoho_pipeline.reading.values import distinct
 from zoho_pipeline.simulator import Org
 
 
+@pytest.mark.long
 def test_sql_prints_three_formats(first: Built) -> None:
     query = "select zoho_lead_id, is_converted from lead order by 1"
     assert [row["zoho_lead_id"] for row in first.run("sql", query, "--format", "json").json] == first.ids
@@ -19,6 +22,7 @@ def test_sql_prints_three_formats(first: Built) -> None:
     assert first.run("sql", "--raw", "select * from zoho_raw.leads where false", "--format", "json").json == []
 
 
+@pytest.mark.long
 def test_sql_cannot_write(first: Built) -> None:
     for query in ("delete from leads", "select 1; drop table leads", "create table x as select 1", "nonsense"):
         for raw in ((), ("--raw",)):
@@ -35,6 +39,7 @@ def test_transform_with_nothing_new_says_so(built: Built) -> None:
     assert "up to date" in answer.out
 
 
+@pytest.mark.long
 def test_transform_accepts_a_model_and_an_as_of_time(built: Built) -> None:
     report = built.run("transform", "--select", "lead", "--format", "json")
     assert report.code == 0, report.err
@@ -47,6 +52,7 @@ def test_transform_accepts_a_model_and_an_as_of_time(built: Built) -> None:
         assert wrong[1] in answer.err
 
 
+@pytest.mark.long
 def test_the_next_transform_uses_the_settings_of_a_channel(built: Built, tmp_path: Path) -> None:
     sources = tmp_path / "sources.csv"
     sources.write_text("raw_value,lead_source\npartner,Our Partners\n")
@@ -63,6 +69,7 @@ def test_insight_as_a_page_and_as_json(first: Built) -> None:
     assert len(first.run("insight", "acme").out.splitlines()) > 5
 
 
+@pytest.mark.long
 def test_insight_names_the_cure_that_works(run: Run, channel: str, org: Org) -> None:
     """No marts, marts without the last sync, a channel that was never synced: each has another cure."""
     answer = run("insight", channel)

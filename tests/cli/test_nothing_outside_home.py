@@ -81,6 +81,7 @@ def watched(simulator: Simulator, tmp_path: Path, request: pytest.FixtureRequest
     assert made.strays == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("watched", [LEADS], indirect=True)
 @pytest.mark.parametrize("number", choice([signal.SIGTERM, signal.SIGKILL], [signal.SIGKILL]))
 def test_a_bulk_read_that_is_killed(watched: Watched, number: signal.Signals) -> None:
@@ -120,6 +121,7 @@ DAY = (
 LOADS_AND_BUILDS = (*DAY[:2], DAY[4])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "commands", choice([LOADS_AND_BUILDS, DAY], [LOADS_AND_BUILDS]), ids=["loads and builds", "day"]
 )

@@ -32,6 +32,7 @@ def run_all(simulator: Simulator, org: Org, **env: str) -> None:
         assert answer.code == 0, (command, answer.err)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("home", choice([ODD, "-dash", "**", "/".join(["long" * 40] * 2)], [ODD]))
 def test_home_has_an_odd_name(simulator: Simulator, org: Org, home: str) -> None:
     run_all(simulator, org, ZOHO_PIPELINE_HOME=home)
@@ -40,6 +41,7 @@ def test_home_has_an_odd_name(simulator: Simulator, org: Org, home: str) -> None
     assert Path(home, "registry.sqlite").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", choice([f"{ODD}%20", "memory", "temp", "published"], [f"{ODD}%20"]))
 def test_each_file_has_an_odd_name(simulator: Simulator, org: Org, name: str, tmp_path: Path) -> None:
     (tmp_path / "bi").mkdir()

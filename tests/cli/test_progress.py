@@ -91,6 +91,7 @@ def synced(bench: Bench) -> None:
     assert process.returncode == 0, err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", choice(list(CASES), ["reconcile"]))
 def test_a_long_command_is_shown(bench: Bench, name: str) -> None:
     command, words = CASES[name]

@@ -73,6 +73,7 @@ def stopped(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
     return out + err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "number"),
     [
@@ -243,6 +244,7 @@ def test_a_long_statement_of_an_engine(
     stopped(process, number)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "moments"),
     combined([signal.SIGINT, signal.SIGTERM], [(0.5,), (0.0, 0.5)], quick=[(signal.SIGINT, (0.5,))]),

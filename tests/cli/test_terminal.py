@@ -119,6 +119,7 @@ def test_log_lines_have_no_control_sequence() -> None:
     assert not STEERING.search(RedactingFormatter("%(message)s").format(record))
 
 
+@pytest.mark.long
 def test_an_org_with_an_evil_name_sends_no_control_sequence(run: Run, simulator: Simulator, tmp_path: Path) -> None:
     org = simulator.add_org(name="Acme\x1b[2J\u202e", time_zone="Asia/Kolkata", currency="INR")
     org.insert_many("Leads", [{"Last_Name": "R\x1b[31mao", "Company": "x", "Lead_Source": "Par\x1b]0;t\x07tner\u202e"}])

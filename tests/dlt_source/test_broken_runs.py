@@ -125,6 +125,7 @@ def test_steps_that_were_killed_go_on(bench: SourceBench, stage: str) -> None:
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 def test_steps_load_a_pending_package_and_then_read(bench: SourceBench) -> None:
     """dlt's `run` only loads a package that is pending, and reads nothing."""
     ids = furnish(bench)
@@ -135,6 +136,7 @@ def test_steps_load_a_pending_package_and_then_read(bench: SourceBench) -> None:
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statement", ["delete from leads", "drop schema {dataset} cascade"])
 def test_rows_that_a_person_removed_come_back(bench: SourceBench, statement: str) -> None:
     furnish(bench)
@@ -146,6 +148,7 @@ def test_rows_that_a_person_removed_come_back(bench: SourceBench, statement: str
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 def test_a_second_pipeline_into_the_same_dataset(bench: SourceBench) -> None:
     """Both write the same keys. The first one knows the rows that it loaded, and finds what is gone."""
     ids = furnish(bench)
@@ -179,6 +182,7 @@ def test_a_child_alone(bench: SourceBench) -> None:
     assert not bench.rows("leads")
 
 
+@pytest.mark.long
 def test_no_secret_in_files_or_logs(bench: SourceBench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("dlt").addHandler(caplog.handler)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.dlt_source.bench import SourceBench
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET
 from zoho_pipeline import zoho_crm
@@ -13,6 +15,7 @@ from zoho_pipeline.dlt_source.credentials import ZohoCredentials
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "dlt-source.md").read_text()
 
 
+@pytest.mark.long
 def test_the_examples_run(bench: SourceBench, tmp_path: Path) -> None:
     lead, *_ = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(3)])
     token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)

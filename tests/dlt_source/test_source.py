@@ -31,6 +31,7 @@ def furnish(bench: SourceBench, leads: int = 12) -> list[str]:
     return [id_ for id_ in ids if id_ in bench.org.modules["Leads"].rows]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "destination", choice(["duckdb", "postgres", "filesystem", "sqlite"], ["duckdb", "sqlite"]), indirect=True
 )
@@ -53,6 +54,7 @@ def test_a_life_of_an_org_in_each_destination(bench: SourceBench) -> None:
     assert deletion["restored_at"] is not None
 
 
+@pytest.mark.long
 def test_a_run_without_news_loads_nothing(bench: SourceBench) -> None:
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)
     furnish(bench)
@@ -65,6 +67,7 @@ def test_a_run_without_news_loads_nothing(bench: SourceBench) -> None:
     assert bench.pipeline.state["_state_version"] == before
 
 
+@pytest.mark.long
 def test_all_tables(bench: SourceBench) -> None:
     furnish(bench)
     bench.run()
@@ -83,6 +86,7 @@ def test_one_resource_alone_brings_its_deletions(bench: SourceBench) -> None:
     bench.assert_equal("Leads")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refresh", choice(["drop_sources", "drop_resources", "drop_data"], ["drop_sources"]))
 def test_a_refresh_begins_anew(bench: SourceBench, refresh: str) -> None:
     ids = furnish(bench)
@@ -126,6 +130,7 @@ def test_dev_mode_loads_everything_into_a_new_dataset(bench: SourceBench) -> Non
         assert cursor.fetchone()[0] == len(bench.org.modules["Leads"].rows)
 
 
+@pytest.mark.long
 @EVERYWHERE
 def test_a_package_that_is_never_loaded_leaves_the_old_cursor(bench: SourceBench) -> None:
     ids = furnish(bench)
@@ -140,6 +145,7 @@ def test_a_package_that_is_never_loaded_leaves_the_old_cursor(bench: SourceBench
     bench.assert_equal("Leads")
 
 
+@pytest.mark.long
 def test_a_dropped_package_is_read_again(bench: SourceBench) -> None:
     """dlt keeps the state of a package that a person drops. The destination shows that its rows are missing."""
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, f"{PLAIN_SCOPES},ZohoCRM.coql.READ")
@@ -172,6 +178,7 @@ def test_steps_bound_each_run_and_end_with_everything(bench: SourceBench) -> Non
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 def test_steps_of_one_row_come_to_an_end(bench: SourceBench) -> None:
     """Rows of one second cannot be split, and rows of the overlap are read in each run."""
     furnish(bench, leads=9)
@@ -179,6 +186,7 @@ def test_steps_of_one_row_come_to_an_end(bench: SourceBench) -> None:
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 @EVERYWHERE
 def test_hard_deletions_remove_the_row(bench: SourceBench) -> None:
     bench.options["deletions"] = "hard"
@@ -197,6 +205,7 @@ def test_hard_deletions_remove_the_row(bench: SourceBench) -> None:
     assert ids[2] in {row["id"] for row in bench.rows("leads")}
 
 
+@pytest.mark.long
 def test_a_record_that_vanishes_without_a_trace_is_marked(bench: SourceBench) -> None:
     ids = furnish(bench)
     bench.run(*MODULES)
@@ -205,6 +214,7 @@ def test_a_record_that_vanishes_without_a_trace_is_marked(bench: SourceBench) ->
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 def test_names_of_lookups_come_with_jobs(bench: SourceBench) -> None:
     """A job gives ids of lookups without names: they come from the parents of the same run."""
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)
@@ -279,6 +289,7 @@ def test_a_refused_token_is_an_error_without_a_secret(bench: SourceBench) -> Non
     assert CLIENT_SECRET not in str(raised.value)
 
 
+@pytest.mark.long
 def test_a_module_that_cannot_be_read_is_an_error_only_if_it_was_named(bench: SourceBench) -> None:
     furnish(bench)
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, "ZohoCRM.modules.leads.READ,ZohoCRM.users.READ")

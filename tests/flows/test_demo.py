@@ -203,6 +203,7 @@ def test_what_it_leaves_is_private(demo: FinishedDemo) -> None:
     assert all(mode & 0o077 == 0 for mode in modes.values()), modes
 
 
+@pytest.mark.long
 def test_the_simulator_starts_again_and_syncs_continue(demo: FinishedDemo) -> None:
     place = known_place(demo.home)
     with Simulator.start(place.port, state=place.state):

@@ -49,6 +49,7 @@ def shell(home: Path, tmp_path: Path) -> Iterator[Shell]:
     made.stop()
 
 
+@pytest.mark.long
 def test_every_block_does_what_the_page_says(registry: Registry, shell: Shell, tmp_path: Path) -> None:
     site = Site()
     text = PAGE.replace("8480", str(free_port())).replace("serve --port", "serve --no-worker --port")

@@ -26,6 +26,7 @@ def test_help_answers_without_heavy_imports(arguments: list[str]) -> None:
     assert done.stdout.rstrip().endswith("HEAVY []"), done.stdout[-300:]
 
 
+@pytest.mark.long
 def test_the_code_location_loads_without_what_only_its_runs_need(tmp_path: object) -> None:
     """A second load, which finds the manifest of the models. Once `sqlalchemy` and `httpx` doubled its time."""
     code = (

@@ -67,6 +67,7 @@ def test_a_folder_has_a_door_sign(folder: Path) -> None:
     assert (folder / first.group(1)).exists(), f"{shown(folder)}: {first.group(1)} does not exist"
 
 
+@pytest.mark.long
 def test_no_two_modules_import_each_other() -> None:
     """No cycles between files. Imports under TYPE_CHECKING and inside functions count too."""
     names = {}

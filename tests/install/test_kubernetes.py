@@ -160,6 +160,7 @@ def launcher_as_the_chart_writes_it() -> dict[str, Any]:
     return {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": config}
 
 
+@pytest.mark.long
 def test_dagster_loads_the_run_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real configuration schema of dagster-k8s. Only the address of the cluster is missing here."""
     pytest.importorskip("dagster_k8s", reason="an environment of an older lock: run `make check`, which installs it")

@@ -70,6 +70,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.long
 def test_an_installed_package_finds_its_files_and_has_no_checkout_beside_it(installed: Installed) -> None:
     out = installed.run("python", "-c", LOOK, ",".join(BASE + BESIDE)).stdout
     found = json.loads(out)

@@ -142,6 +142,7 @@ def test_a_machine_that_slept_is_not_told_at_once_that_zoho_is_silent(bench: Pus
     assert judged(bench, timedelta(0), timedelta(hours=13)) == "stopped"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_told", [True, False])
 def test_a_change_of_ours_that_zoho_does_not_tell_us_of_was_not_missed(synced: PushBench, is_told: bool) -> None:
     """Where write-back alone changed leads, the subscription counted as stopped after a day."""

@@ -29,6 +29,7 @@ def sync(bench: PushBench) -> None:
     assert sync_channel(place.settings, place.registry, place.warehouse, "acme", limits=QUICK).complete
 
 
+@pytest.mark.long
 def test_what_came_before_push_was_switched_off_asks_for_one_sync_alone(synced: PushBench) -> None:
     """Nobody compared syncs with notifications any more, so it asked for a sync every five minutes, for a week."""
     lead = synced.org.insert("Leads", {"Last_Name": "Rao"})

@@ -62,6 +62,7 @@ def lead(bench: PushBench, id_: str) -> dict[str, Any]:
     return row
 
 
+@pytest.mark.long
 @EVERYWHERE
 def test_a_new_lead_is_listed_at_once_and_counted_by_the_next_sync(synced: PushBench) -> None:
     before, upper = cursors(synced), bounds(synced)
@@ -131,6 +132,7 @@ def test_deletions_are_listed_once_a_minute(synced: PushBench) -> None:
     assert synced.dirty()[two]["state"] == "loaded", "the whole sync did it"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PUSH_SCOPES, WITHOUT_COQL], [PUSH_SCOPES]), ids=["by queries", "by ids"])
 def test_a_burst_costs_a_credit_per_hundred(bench: PushBench, scopes: str) -> None:
     bench.connect(scopes=scopes, leads=0)
@@ -152,6 +154,7 @@ def test_a_burst_costs_a_credit_per_hundred(bench: PushBench, scopes: str) -> No
     assert bench.raw("select count(*) as n from zoho_raw.leads where company = 'Burst'") == [{"n": 450}]
 
 
+@pytest.mark.long
 def test_a_busy_channel_delays_no_other(bench: PushBench) -> None:
     bench.connect("acme")
     bench.connect("bolt")
@@ -168,6 +171,7 @@ def test_a_busy_channel_delays_no_other(bench: PushBench) -> None:
     assert states == {"acme": "new", "bolt": "published"}
 
 
+@pytest.mark.long
 def test_what_comes_while_a_record_is_read_is_read_again(synced: PushBench) -> None:
     id_ = synced.org.rows("Leads")[0]["id"]
     synced.org.update("Leads", id_, {"Company": "One"})
@@ -305,6 +309,7 @@ def _cells(bench: PushBench, table: str, channel_id: str, where: str = "true") -
     return [tuple(sorted((name, str(value)) for name, value in row.items())) for row in shown]
 
 
+@pytest.mark.long
 def test_a_burst_leaves_no_second_unread(synced: PushBench) -> None:
     """More rows than a sync keeps in mind were loaded by ids: the next sync reads them all again nevertheless."""
     org = synced.org
@@ -319,6 +324,7 @@ def test_a_burst_leaves_no_second_unread(synced: PushBench) -> None:
     assert found == [{"n": 30}]
 
 
+@pytest.mark.long
 def test_the_proof_counts_what_was_missed_and_what_was_idle(synced: PushBench) -> None:
     org, sim = synced.org, synced.place.sim
     sync(synced)
@@ -372,6 +378,7 @@ def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
     assert synced.http.get("/readyz").json()["checks"]["push_renewal"]["ok"], "somebody tries"
 
 
+@pytest.mark.long
 def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBench) -> None:
     """A third of a quiet sync's calls are for side tables. The sync of a user, or after an hour, reads them."""
     sim = synced.place.sim

@@ -63,6 +63,7 @@ def test_a_channel_that_moved_keeps_its_hook_and_tells_the_new_tenant(bench: Pus
     assert (told, bench.row().state) == (["bolt-inc"], "on")
 
 
+@pytest.mark.long
 def test_what_came_while_no_worker_ran_for_a_day_is_read(synced: PushBench) -> None:
     new = synced.org.insert("Leads", {"Last_Name": "Rao"})
     gone = synced.org.rows("Leads")[0]["id"]
@@ -83,6 +84,7 @@ def test_what_came_while_no_worker_ran_for_a_day_is_read(synced: PushBench) -> N
     assert gone not in listed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ahead", choice([600.0, -600.0], [600.0]))
 def test_a_clock_that_is_ten_minutes_off_counts_and_measures_right(synced: PushBench, ahead: float) -> None:
     """`ahead`: Zoho's clock less ours."""

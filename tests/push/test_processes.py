@@ -87,6 +87,7 @@ def test_an_answer_200_outlives_a_kill_right_behind_it(place: Place, start: Star
     assert acknowledged <= stored
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_while_it_reads_loses_no_record(synced: PushBench, start: Start) -> None:
     lead = synced.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan"})
     synced.told()
@@ -117,6 +118,7 @@ def test_what_a_killed_worker_had_loaded_is_listed_by_the_next_one(synced: PushB
     assert lead in {row["zoho_lead_id"] for row in synced.place.published("select zoho_lead_id from recent_lead")}
 
 
+@pytest.mark.long
 def test_a_worker_ends_with_the_server_that_was_killed(place: Place, start: Start) -> None:
     """It lived on, and the next server started another one beside it."""
     port = free_port()

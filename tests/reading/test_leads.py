@@ -120,6 +120,7 @@ def within_the_list(leads: Sequence[Lead], as_of: int) -> bool:
     return sum(1 for lead in leads if lead.second is not None and lead.second > as_of) <= LISTED
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(few_leads, st.integers(0, 22), st.integers(1, 8))
 def test_all_pages_together_are_the_whole_list(leads: list[Lead], as_of: int, limit: int) -> None:
@@ -146,6 +147,7 @@ def test_all_pages_together_are_the_whole_list(leads: list[Lead], as_of: int, li
             assert [row["id"] for row in walk(connection, limit, only)] == [lead.id for lead in counted if test(lead)]
 
 
+@pytest.mark.long
 @settings(max_examples=60, deadline=None)
 @given(few_leads, few_leads, st.integers(0, 12), st.integers(0, 12), st.integers(1, 8), st.data())
 def test_a_walk_while_leads_come_and_go(

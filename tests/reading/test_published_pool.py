@@ -78,6 +78,7 @@ def test_a_block_reads_one_publication_to_its_end(warehouse: Warehouse, project:
     pool.close()
 
 
+@pytest.mark.long
 def test_publishing_costs_no_reader_an_error(warehouse: Warehouse, project: Project, raw: Raw) -> None:
     """Readers never see a mixture either: each publication has as many leads as its insight says."""
     raw.channel("c")

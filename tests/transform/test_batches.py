@@ -69,6 +69,7 @@ def test_a_full_rebuild_in_batches_is_that_of_one(home: Path, raw: Raw, project:
     assert Twins(home, HUGE, TINY).run(project=project())[1] == 0  # the fingerprints are the same
 
 
+@pytest.mark.long
 def test_a_few_changed_channels_in_batches_are_those_of_one(home: Path, raw: Raw, project: MakeProject) -> None:
     """Less than half of the channels changed, so their rows replace others in a copy of the published file."""
     Twins(home, HUGE).run(project=project())
@@ -83,6 +84,7 @@ def test_a_few_changed_channels_in_batches_are_those_of_one(home: Path, raw: Raw
     assert (report.channels, report.removed, batches) == (("a", "f"), ("c",), 2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options",
     each_nth(
@@ -103,6 +105,7 @@ def test_every_kind_of_run(home: Path, raw: Raw, project: MakeProject, options: 
     Twins(home, HUGE, TINY).run(project=project())  # the flags and the days of the history stay
 
 
+@pytest.mark.long
 def test_a_changed_shape_takes_the_rows_of_all_batches(home: Path, raw: Raw, project: MakeProject) -> None:
     Twins(home, HUGE, TINY).run(project=project())
     text = "select l.channel_id, l.id, l.amount, l.source, 1 as more from stg_leads as l"
@@ -111,6 +114,7 @@ def test_a_changed_shape_takes_the_rows_of_all_batches(home: Path, raw: Raw, pro
     assert (report.channels, batches) == (("b", "d"), 2)
 
 
+@pytest.mark.long
 def test_an_odd_channel_costs_only_itself(home: Path, raw: Raw, project: MakeProject) -> None:
     Twins(home, HUGE, TINY).run(project=project())
     raw.lead("b", "bad", amount="a lot")
@@ -132,6 +136,7 @@ def test_check_counts_are_those_of_all_batches(home: Path, raw: Raw, project: Ma
     assert failed["not_null_lead_id"] == (3, ("a", "b"))
 
 
+@pytest.mark.long
 def test_channels_that_all_break_a_model_show_a_wrong_model(home: Path, raw: Raw, project: MakeProject) -> None:
     Twins(home, HUGE, TINY).run(project=project())
     for channel in "abcdef":
@@ -145,6 +150,7 @@ def test_channels_that_all_break_a_model_show_a_wrong_model(home: Path, raw: Raw
         assert not list(home.glob("*.draft*"))
 
 
+@pytest.mark.long
 def test_a_channel_of_a_later_batch_that_breaks_a_mart_is_held_back(home: Path, raw: Raw, project: MakeProject) -> None:
     Twins(home, HUGE, TINY).run(project=project())
     before = contents(home / "warehouse.published.duckdb")
@@ -161,6 +167,7 @@ def test_a_channel_of_a_later_batch_that_breaks_a_mart_is_held_back(home: Path, 
     assert [row for row in before[kept] if row[0] == "d"] == [row for row in after[kept] if row[0] == "d"]
 
 
+@pytest.mark.long
 def test_a_batch_that_fails_late_leaves_no_row_twice(home: Path, raw: Raw, project: MakeProject) -> None:
     """The rows of `lead` are written, also those of the other channel of the batch, when `insight` breaks."""
     raw.lead("d", "3", amount="99999.00")
@@ -201,6 +208,7 @@ transform(warehouse, project=Project.load(Path(sys.argv[2])), on_model=die)
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("changed", choice(["bd", "abcdef"], ["bd"]))
 def test_a_kill_between_batches_leaves_the_last_publication(
     home: Path, tmp_path: Path, raw: Raw, project: MakeProject, changed: str
@@ -222,6 +230,7 @@ def test_a_kill_between_batches_leaves_the_last_publication(
     assert not [path for path in (home / "tmp").glob("*") if path.suffix != ".lock"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lives", choice([2, 40], [2]))
 def test_whatever_changes_in_whatever_order(tmp_path_factory: pytest.TempPathFactory, lives: int) -> None:
     @settings(max_examples=lives, deadline=None, derandomize=True)

@@ -46,12 +46,14 @@ def change(channel: str) -> str:
     return f"update zoho_raw.leads set company = 'Changed', synced_at = '{now}' where channel_id = '{channel}'"
 
 
+@pytest.mark.long
 def test_every_channel_has_a_row(warehouse: Warehouse) -> None:
     stored, fresh = packed(warehouse)
     assert stored == fresh
     assert sorted(stored) == sorted(NAMES)
 
 
+@pytest.mark.long
 def test_a_changed_channel_changes_its_row_and_no_other(warehouse: Warehouse) -> None:
     before, _ = packed(warehouse)
     run(warehouse, change("small"))
@@ -68,6 +70,7 @@ def test_a_removed_channel_has_no_row(warehouse: Warehouse) -> None:
     assert sorted(stored) == sorted(set(NAMES) - {"foreign"})
 
 
+@pytest.mark.long
 def test_a_full_rebuild_and_selected_models_keep_the_rows_true(warehouse: Warehouse) -> None:
     run(warehouse, change("acme"), select="recent_lead")
     stored, fresh = packed(warehouse)
@@ -112,6 +115,7 @@ def test_a_table_with_the_columns_of_another_version_is_made_anew(
     assert sorted(stored) == sorted(NAMES)
 
 
+@pytest.mark.long
 def test_marts_of_an_older_version_are_read_as_they_are(warehouse: Warehouse, tmp_path: Path) -> None:
     """A run that publishes some marts leaves others with the columns of an older version."""
     with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:

@@ -69,6 +69,7 @@ def two_days(warehouse: Warehouse) -> Rows:
     return rows
 
 
+@pytest.mark.long
 def test_the_rows_of_a_table_survive_when_it_becomes_a_view(warehouse: Warehouse) -> None:
     rows = two_days(warehouse)
     days = by_day(warehouse, "conversion_rate")
@@ -106,6 +107,7 @@ def test_a_selection_of_a_view_publishes_all_that_it_reads(warehouse: Warehouse)
     assert {row[0] for row in by_day(warehouse, "conversion_rate_counts")} == {"ch0", "ch1"}
 
 
+@pytest.mark.long
 def test_the_key_of_the_view_is_unique(warehouse: Warehouse) -> None:
     fill(warehouse, channels=2, leads=30)
     transform(warehouse)
@@ -115,6 +117,7 @@ def test_the_key_of_the_view_is_unique(warehouse: Warehouse) -> None:
     assert pairs == [(18, 18 * values[0])]
 
 
+@pytest.mark.long
 def test_a_persons_view_on_the_table_is_named(postgres_url: str, tmp_path: Path) -> None:
     postgres_warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))
     rows = two_days(postgres_warehouse)
@@ -129,6 +132,7 @@ def test_a_persons_view_on_the_table_is_named(postgres_url: str, tmp_path: Path)
     assert read(postgres_warehouse) == rows
 
 
+@pytest.mark.long
 def test_who_could_read_a_table_can_read_the_view(postgres_url: str, tmp_path: Path) -> None:
     """BI tools lost the rates at the upgrade, where the role was given single tables."""
     warehouse = open_warehouse(Settings(home=tmp_path, warehouse_url=postgres_url, registry_url=""))

@@ -20,6 +20,7 @@ def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
         return list(connection.fetch(query)[1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["duckdb"]), indirect=True)
 def test_a_new_submission_rebuilds_its_channel_and_a_forgotten_one_too(warehouse: Warehouse) -> None:
     company(warehouse)

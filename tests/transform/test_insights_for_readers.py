@@ -70,6 +70,7 @@ def insights(tmp_path: Path) -> dict[str, dict[str, Any]]:
         return {name: read_from(DuckDBConnection(file), name) for name in NAMES}
 
 
+@pytest.mark.long
 def test_an_insight_is_the_same_with_and_without_the_stored_rows(
     warehouse: Warehouse, on_file: OnFile, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_run_of_one_channel_packs_all_channels_where_a_mart_gets_other_columns
     expect_true(on_file, set(NAMES))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "changed", "options"),
     combined(
@@ -180,6 +182,7 @@ def test_the_rates_of_an_earlier_day_come_from_the_mart(warehouse: Warehouse, on
     assert insights(tmp_path)["acme"] == before
 
 
+@pytest.mark.long
 def test_single_marts_have_no_rows(tmp_path: Path, built: Path, on_file: OnFile) -> None:
     (tmp_path / "warehouse.duckdb").write_bytes((built / "warehouse.duckdb").read_bytes())
     warehouse = open_warehouse(Settings(tmp_path, f"duckdb:///{tmp_path}/warehouse.duckdb", ""))

@@ -70,6 +70,7 @@ def test_a_transaction_that_needs_more_gets_more(session: TransformConnection) -
     session.execute("begin; commit")
 
 
+@pytest.mark.long
 def test_a_dictionary_that_needs_more_gets_more(session: TransformConnection) -> None:
     """Its values leave the session and come back with their meaning, each in a way of its own."""
     default = limit_of(session)

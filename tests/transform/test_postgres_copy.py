@@ -346,6 +346,7 @@ def test_the_settings_show_no_password(tmp_path: Path) -> None:
     assert isinstance(settings, Settings)
 
 
+@pytest.mark.long
 def test_the_shipped_marts_are_copied(copy: Copy, project: Callable[..., Project]) -> None:
     """All marts and views of the shipped project, with their rows."""
     from benchmarks.raw_world import fill

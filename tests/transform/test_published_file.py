@@ -214,6 +214,7 @@ READ_PER_CHANNEL = {"lead", "lead_source_attribution", "lead_contact", "content_
 """Marts that the pages and the API read for one channel, besides those of `channel_pages`."""
 
 
+@pytest.mark.long
 def test_a_channel_lies_together_in_the_marts_that_are_read_per_channel(
     duckdb_warehouse: DuckDBWarehouse,
 ) -> None:

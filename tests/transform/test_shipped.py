@@ -82,6 +82,7 @@ def test_every_mart_names_its_key_and_every_check_its_model() -> None:
     assert all(check.model in project.models or check.model in project.seeds for check in project_checks(project))
 
 
+@pytest.mark.long
 def test_the_page_shows_the_rows(warehouse: Warehouse) -> None:
     company(warehouse)
     report = transform(warehouse, build_at=NOON)
@@ -118,6 +119,7 @@ def test_a_channel_that_never_synced_has_a_page_too(warehouse: Warehouse) -> Non
         read(warehouse, "other")
 
 
+@pytest.mark.long
 def test_stale_data_is_built_again_and_says_so(duckdb_warehouse: Warehouse) -> None:
     company(duckdb_warehouse)
     transform(duckdb_warehouse, build_at=NOON)

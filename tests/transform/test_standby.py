@@ -79,6 +79,7 @@ def world(tmp_path: Path) -> World:
     return made
 
 
+@pytest.mark.long
 def test_two_files_take_turns_and_readers_see_one(world: World) -> None:
     files = {world.published.stat().st_ino, world.standby.stat().st_ino}
     for channel in ("b", "a", "a"):
@@ -137,6 +138,7 @@ def reading(path: Path) -> Iterator[Reader]:
         reader.end()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", choice(["count", "close"], ["close"]))
 def test_a_reader_keeps_his_file_also_where_his_locks_are_gone(world: World, what: str) -> None:
     """Locks of DuckDB end when the process closes one of two openings, so they cannot protect the reader."""
@@ -228,6 +230,7 @@ def add_table(path: Path) -> None:
     os.utime(path, ns=(at, at))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "what", choice([damage, remove, replace_by_folder, replace_by_link, edit, add_table], [damage, edit])
 )
@@ -238,6 +241,7 @@ def test_a_standby_that_is_not_the_file_we_left_is_not_used(world: World, what: 
     assert world.publish("c")
 
 
+@pytest.mark.long
 def test_what_a_person_wrote_into_the_published_file_stays(world: World) -> None:
     """The file of the turn before does not have it, so there is a copy first."""
     with duckdb.connect(str(world.published)) as connection:
@@ -248,6 +252,7 @@ def test_what_a_person_wrote_into_the_published_file_stays(world: World) -> None
             assert connection.execute("select note from marts.notes").fetchall() == [("mine",)]
 
 
+@pytest.mark.long
 def test_a_published_file_of_a_backup_is_copied(world: World, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     shutil.copy2(world.published, backup)
@@ -350,6 +355,7 @@ print(json.dumps(steps))
 """
 
 
+@pytest.mark.long
 def test_a_kill_at_any_step_leaves_one_whole_published_file(world: World, tmp_path: Path) -> None:
     before = world.leads()
     world.raw.lead("b", "PlantedLead")

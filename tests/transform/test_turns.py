@@ -148,6 +148,7 @@ def live(folder: Path, steps: list[tuple[Any, ...]]) -> Pair:
     return pair
 
 
+@pytest.mark.long
 @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(steps=STEPS)
 def test_turns_publish_what_copies_publish(

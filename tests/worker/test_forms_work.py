@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import pytest
+
 from tests.worker.conftest import Place
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
@@ -20,6 +22,7 @@ def put(registry: Registry, channel_id: str = "acme") -> str:
     return id_
 
 
+@pytest.mark.long
 def test_a_worker_that_drains_loads_submissions_and_publishes_them(place: Place) -> None:
     place.connect("acme")
     FormKeys(place.registry).add("acme", [])

@@ -38,6 +38,7 @@ def start(place: Place, settings_env: Callable[..., dict[str, str]], registry_en
         process.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("registry_env", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
 def test_the_request_of_a_killed_worker_is_done_by_the_next_one(place: Place, start: Start) -> None:
     place.connect("acme", leads=5)
@@ -76,6 +77,7 @@ def test_a_signal_ends_the_command_well_and_gives_the_request_back(place: Place,
     assert not workers.worker_alive(place.registry)
 
 
+@pytest.mark.long
 def test_the_command_drains_the_queue_and_shows_failures_by_its_exit_code(place: Place, start: Start) -> None:
     place.connect("acme")
     place.connect("bolt")

@@ -2,6 +2,8 @@
 
 from threading import Event, Thread
 
+import pytest
+
 from tests.worker.conftest import Place
 from zoho_pipeline.channels.database.locks import channel_lock
 from zoho_pipeline.channels.platform.purges import Purges
@@ -19,6 +21,7 @@ def raw_leads(place: Place, channel_id: str) -> int:
         return int(connection.rows(sql, (channel_id,))[0]["n"])
 
 
+@pytest.mark.long
 def test_a_worker_deletes_the_rows_and_publishes_without_them(place: Place) -> None:
     for channel_id in ("acme", "beta"):
         place.connect(channel_id)
@@ -57,6 +60,7 @@ def test_a_channel_that_is_in_use_waits(place: Place) -> None:
     assert purge_removed(place.settings, place.registry, place.warehouse) == []
 
 
+@pytest.mark.long
 def test_a_channel_removed_without_its_rows_keeps_them(place: Place) -> None:
     place.connect("acme")
     assert place.worker().run(once=True)

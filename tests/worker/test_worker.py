@@ -62,6 +62,7 @@ class Running:
         assert not self._thread.is_alive()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "registry_env", choice(["sqlite", "postgres", "all on postgres"], ["all on postgres"]), indirect=True
 )
@@ -141,6 +142,7 @@ def test_a_first_sync_that_failed_is_not_tried_in_a_loop(place: Place) -> None:
     assert request_first_syncs(place.registry, "worker") == [], "its connection may not read leads"
 
 
+@pytest.mark.long
 def test_a_failing_channel_fails_alone_and_says_why(place: Place) -> None:
     place.connect("acme")
     place.connect("bolt")
@@ -154,6 +156,7 @@ def test_a_failing_channel_fails_alone_and_says_why(place: Place) -> None:
     assert list(worker.failed) == [requests[1].id]
 
 
+@pytest.mark.long
 def test_a_channel_that_another_process_syncs_waits_in_the_queue(place: Place) -> None:
     place.connect("acme")
     request = ask(place)
@@ -169,6 +172,7 @@ def test_a_channel_that_another_process_syncs_waits_in_the_queue(place: Place) -
     assert now(place, request).state == "done"
 
 
+@pytest.mark.long
 def test_one_slow_org_does_not_hold_up_the_others(place: Place) -> None:
     place.connect("slow")
     place.connect("quick")
@@ -202,6 +206,7 @@ def test_two_workers_never_take_one_job(place: Place, channels: int) -> None:
     assert leads(place) == {f"c{number}": 1 for number in range(channels)}
 
 
+@pytest.mark.long
 def test_a_stopped_worker_ends_its_sync_at_a_checkpoint(place: Place) -> None:
     place.connect("acme")
     request = ask(place)
@@ -233,6 +238,7 @@ def test_a_sync_whose_claim_was_lost_stops_and_changes_nothing(place: Place) -> 
     assert (found.state, found.worker) == ("running", "other")
 
 
+@pytest.mark.long
 def test_a_stopped_worker_gives_back_what_it_has(place: Place) -> None:
     place.connect("acme")
     request = ask(place)
@@ -246,6 +252,7 @@ def test_a_stopped_worker_gives_back_what_it_has(place: Place) -> None:
     assert now(place, request).state == "done"
 
 
+@pytest.mark.long
 def test_rows_that_are_held_back_fail_their_request_and_no_other(place: Place) -> None:
     place.connect("acme")
     place.connect("bolt")
@@ -260,6 +267,7 @@ def test_rows_that_are_held_back_fail_their_request_and_no_other(place: Place) -
     assert "insight.published" not in told(place, "acme")
 
 
+@pytest.mark.long
 def test_a_publication_on_duckdb_waits_for_the_one_before(place: Place) -> None:
     """The file says when somebody last published, also another process."""
     place.connect("acme")

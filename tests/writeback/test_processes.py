@@ -37,6 +37,7 @@ def run_and_kill(bench: Bench, env: dict[str, str], is_time: Callable[[], object
         transaction.execute(update(writebacks).values(lease_until=past))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("registry_env", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
 def test_a_change_whose_record_was_killed_is_our_own(
     bench: Bench, settings_env: Callable[..., dict[str, str]], registry_env: dict[str, str]
@@ -60,6 +61,7 @@ WORK = (sys.executable, "-c", "from zoho_pipeline.cli import main; main()", "wor
 LONG = pytest.mark.long
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("registry_env", "at"),
     [

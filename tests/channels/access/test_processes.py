@@ -38,6 +38,7 @@ with open_client(settings, registry, "acme") as client:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("registry", choice(["sqlite", "postgres"], ["sqlite"]), indirect=True)
 def test_many_processes_at_once_share_one_request(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path

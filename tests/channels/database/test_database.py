@@ -45,6 +45,7 @@ assert Registry(load_settings()).list() == ()
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("settings", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
 def test_many_processes_may_open_a_new_registry_at_once(
     settings: Settings, settings_env: Callable[..., dict[str, str]]

@@ -23,6 +23,7 @@ def test_origins_are_stored_as_browsers_write_them(given: str, stored: str) -> N
     assert check_origin(given) == stored
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "given",
     [

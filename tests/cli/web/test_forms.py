@@ -39,6 +39,7 @@ def done(built: Built, *words: object) -> Any:
     return answer.json
 
 
+@pytest.mark.long
 def test_a_submission_is_in_the_numbers_after_the_next_sync_and_transform(built: Built) -> None:
     form_key = done(built, "forms", "keys", "add", "acme", "--origin", PAGE)["form_key"]
     at = datetime.now(UTC) - timedelta(hours=1)
@@ -122,6 +123,7 @@ def test_a_purge_deletes_submissions_keys_and_salt(built: Built) -> None:
     assert key not in (built.home / "registry.sqlite").read_bytes()
 
 
+@pytest.mark.long
 def test_a_damaged_row_of_the_channel_keeps_nobody_from_being_forgotten(built: Built) -> None:
     form_key = done(built, "forms", "keys", "add", "acme", "--origin", PAGE)["form_key"]
     post(built, form_key)
@@ -169,6 +171,7 @@ def test_a_bad_setting_is_named(run: Run, name: str, value: str) -> None:
     assert f"ZOHO_PIPELINE_{name}" in answer.err
 
 
+@pytest.mark.long
 def test_the_window_of_the_settings_reaches_the_models(built: Built) -> None:
     def parameters(**env: str) -> list[dict[str, str]]:
         assert built.run("transform", **env).code == 0

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = "from zoho_pipeline.cli import main; main(['serve', '--port', '0'])"
 
 
+@pytest.mark.long
 def test_a_registry_that_cannot_be_used_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "registry.sqlite").write_text("this is no database" * 500)
     env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path)}

@@ -1,5 +1,6 @@
 """The command `work`, and the events that the other commands leave for open pages and endpoints."""
 
+import pytest
 from sqlalchemy import select
 
 from tests.cli.conftest import Built
@@ -35,6 +36,7 @@ def test_the_commands_tell_what_they_did(built: Built) -> None:
     assert (run.reason, run.state, run.error) == ("run", "done", None)
 
 
+@pytest.mark.long
 def test_work_once_does_what_waits(built: Built) -> None:
     registry = registry_of(built)
     request, _ = queue.request_sync(registry, "acme", reason="user", requested_by="key:k")

@@ -41,6 +41,7 @@ def test_thousands_of_companies(seeds: range) -> None:
     compare(seeds)
 
 
+@pytest.mark.long
 def test_two_companies_on_postgres(empty_warehouse: Callable[[str], Warehouse]) -> None:
     ledgers = companies(range(8, 10))
     warehouse = empty_warehouse("postgres")

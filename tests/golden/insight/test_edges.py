@@ -250,6 +250,7 @@ def test_stale_data_keeps_its_counts(edges: Warehouse) -> None:
         assert abs(row["oldest_uncontacted_hours"] - exact) <= Decimal("0.005")
 
 
+@pytest.mark.long
 def test_history_stays_and_weekly_sticks(warehouse: Warehouse) -> None:
     def written(as_of: datetime, lead: bool, **options: Any) -> list[tuple[Any, ...]]:
         world = RawWorld()

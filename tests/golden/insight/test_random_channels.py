@@ -104,6 +104,7 @@ def test_the_worlds_cover_what_is_intricate(tables: dict[str, list[Row]]) -> Non
     assert seen("topic_performance", "evidence") == {"strong", "directional"}
 
 
+@pytest.mark.long
 def test_both_engines_give_the_same_cells(empty_warehouse: Callable[[str], Warehouse]) -> None:
     channels = list(CHANNELS.values())[:60]
     cells = []

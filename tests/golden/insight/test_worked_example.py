@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from tests.golden.insight.insight_world import INSIGHT_MARTS, RawWorld, one, run, table
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
@@ -110,6 +112,7 @@ def agrees(got: Any, written: str) -> bool:
     return abs(Fraction(got) - Fraction(written)) <= near
 
 
+@pytest.mark.long
 def test_every_value_of_the_page(warehouse: Warehouse) -> None:
     example().write(warehouse)
     run(warehouse, build_at=AS_OF)

@@ -75,6 +75,7 @@ def test_the_id_of_a_channel_changes_nothing_else(raw: Marts, before: Marts) -> 
     assert after == {mart: sorted(rows, key=repr) for mart, rows in changed(before, renamed).items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", choice(["duckdb", "postgres"], ["postgres"]))
 def test_a_channel_built_alone_has_the_same_rows(
     engine: str, raw: Marts, empty_warehouse: Callable[[str], Warehouse]

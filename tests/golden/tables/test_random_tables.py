@@ -35,6 +35,7 @@ def test_thousands_of_channels(start: int) -> None:
     compare(range(start, start + A_TIME))
 
 
+@pytest.mark.long
 def test_some_channels_on_postgres(empty_warehouse: Callable[[str], Warehouse]) -> None:
     raw = random_world(range(300, 340))
     warehouse = empty_warehouse("postgres")

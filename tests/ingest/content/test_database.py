@@ -67,6 +67,7 @@ def titles(warehouse: Warehouse) -> dict[str, str]:
     return {row["content_id"]: row["title"] for row in rows}
 
 
+@pytest.mark.long
 def test_a_query_reads_only_what_changed_since(load: Load, site: Site, warehouse: Warehouse) -> None:
     how = {"query": f"{QUERY};", "incremental": "changed"}
     assert load(site.url, **how) == 2
@@ -84,6 +85,7 @@ def test_a_query_reads_only_what_changed_since(load: Load, site: Site, warehouse
     assert item["published_at"].isoformat().startswith("2026-05-01")
 
 
+@pytest.mark.long
 def test_a_refused_load_moves_no_cursor(load: Load, site: Site, warehouse: Warehouse) -> None:
     how = {"query": QUERY, "incremental": "changed"}
     assert load(site.url, **how) == 2
@@ -132,6 +134,7 @@ def test_rows_are_checked_like_lines_of_a_file(load: Load, site: Site, warehouse
     assert titles(warehouse) == {}
 
 
+@pytest.mark.long
 def test_a_table_of_postgres_by_its_times(load: Load, postgres_url: str, warehouse: Warehouse) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute("create schema site")

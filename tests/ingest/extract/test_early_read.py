@@ -11,6 +11,7 @@ from tests.ingest.early import LAG, LAST_READ, SCOPES, LateChanges
 from tests.params import combined
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", SCOPES)
 def test_changes_that_become_visible_after_the_reading_are_loaded(bench: SyncBench, route: str) -> None:
     late = LateChanges.furnish(bench, route)
@@ -19,6 +20,7 @@ def test_changes_that_become_visible_after_the_reading_are_loaded(bench: SyncBen
     late.check(report)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "kind"),
     combined(SCOPES, ["restore", "merge"], quick=[("bulk", "restore"), ("coql", "merge"), ("records", "restore")]),
@@ -34,6 +36,7 @@ def test_changes_without_a_new_modified_time_after_the_reading_are_loaded(
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refused", ["no scope", "at the first query", "later"])
 def test_where_no_query_shows_them_they_are_read_after_the_waiting(bench: SyncBench, refused: str) -> None:
     """Lists wait before they read. If Zoho refuses the queries later, lists read everything again."""
@@ -70,6 +73,7 @@ def old_leads(bench: SyncBench) -> list[str]:
     )
 
 
+@pytest.mark.long
 def test_conversions_since_a_job_that_is_resumed_are_loaded(bench: SyncBench) -> None:
     """They left Modified_Time as it was, hours ago: no later sync looked for them."""
     bench.connect(ALL_SCOPES)
@@ -84,6 +88,7 @@ def test_conversions_since_a_job_that_is_resumed_are_loaded(bench: SyncBench) ->
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_the_job_of_a_full_sync_that_stopped_is_dropped_once_all_changes_are_loaded(bench: SyncBench) -> None:
     """It was kept for ever, and each later sync read the list of changes."""
     bench.connect(ALL_SCOPES)
@@ -97,6 +102,7 @@ def test_the_job_of_a_full_sync_that_stopped_is_dropped_once_all_changes_are_loa
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_a_quiet_first_load_reads_only_its_tail_twice_and_costs_three_credits_more(bench: SyncBench) -> None:
     late = LateChanges.furnish(bench, "bulk")
     bench.sim.clock.advance(3_600)
@@ -110,6 +116,7 @@ def test_a_quiet_first_load_reads_only_its_tail_twice_and_costs_three_credits_mo
     assert (part.rows, part.credits <= 9) == (1, True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("route", ["bulk", "records"])
 def test_a_reader_that_is_killed_before_its_tail_loses_nothing(bench: SyncBench, route: str) -> None:
     """The rows of the early read are loaded, and no call of the tail succeeds. The next sync reads the tail."""
@@ -139,6 +146,7 @@ def test_an_import_of_the_last_seconds_waits_for_the_window(bench: SyncBench) ->
     late.check(report)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "offset"), [("bulk", 60.0), ("bulk", -60.0), ("bulk", 86_400.0), ("records", 86_400.0)]
 )

@@ -16,6 +16,7 @@ def detail(bench: SyncBench, module: str = "Leads") -> str:
     return rows[-1]["detail"] or ""
 
 
+@pytest.mark.long
 def test_schema_changes_are_reported_and_rows_are_still_loaded(bench: SyncBench) -> None:
     org = bench.org
     bench.connect(ALL_SCOPES)
@@ -89,6 +90,7 @@ def test_renamed_values_are_reported_by_their_actual_value() -> None:
 NO_FIELDS = ('{"fields":[]}', '{"fields":[{}]}', '{"fields":[{"api_name":""}],"info":{"more_records":false}}')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scopes", "body"),
     combined([PLAIN_SCOPES, ALL_SCOPES], NO_FIELDS, quick=[(ALL_SCOPES, NO_FIELDS[2])]),
@@ -112,6 +114,7 @@ def test_a_list_of_no_fields_is_a_bad_answer(bench: SyncBench, scopes: str, body
     assert deal in bench.live("deals", "Deals")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, ALL_SCOPES], [ALL_SCOPES]))
 def test_rows_that_were_read_without_a_field_are_read_again_when_it_is_back(bench: SyncBench, scopes: str) -> None:
     """A list of fields may be wrong, or a profile may hide a field for a day. Zoho gives no row a new time for it."""
@@ -155,6 +158,7 @@ def seen_late(bench: SyncBench, scopes: str) -> list[str]:
     return ids
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, ALL_SCOPES], [ALL_SCOPES]))
 def test_a_field_that_was_hidden_from_the_start_fills_old_rows_when_it_is_shown(bench: SyncBench, scopes: str) -> None:
     seen_late(bench, scopes)
@@ -168,6 +172,7 @@ def test_a_field_that_was_hidden_from_the_start_fills_old_rows_when_it_is_shown(
 NO_METADATA = "ZohoCRM.modules.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([NO_METADATA, f"{NO_METADATA},ZohoCRM.coql.READ"], [NO_METADATA]))
 def test_without_metadata_a_field_that_is_shown_later_fills_old_rows_too(bench: SyncBench, scopes: str) -> None:
     """Then a record shows which fields exist."""
@@ -220,6 +225,7 @@ def test_without_metadata_a_record_that_lacks_a_field_takes_it_from_no_other(ben
     assert (stored.get("Tier"), stored.get("Cup")) == ("gold", "silver")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", choice([NO_METADATA, f"{NO_METADATA},ZohoCRM.coql.READ"], [NO_METADATA]))
 def test_metadata_that_a_later_consent_shows_fills_old_rows_once(bench: SyncBench, first: str) -> None:
     bench.connect(first)
@@ -239,6 +245,7 @@ def test_metadata_that_a_later_consent_shows_fills_old_rows_once(bench: SyncBenc
     assert (part.route, part.credits) == ("unchanged", 4)
 
 
+@pytest.mark.long
 def test_a_field_that_somebody_has_just_made_costs_one_credit(bench: SyncBench) -> None:
     """Also if it was filled at once: the rows that have it have a new time, and are read anyway."""
     bench.connect(ALL_SCOPES)

@@ -50,6 +50,7 @@ def check(bench: SyncBench) -> None:
     assert upper <= latest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wrong", "offset", "scopes"),
     combined(
@@ -92,6 +93,7 @@ def test_edits_are_found_when_the_time_has_passed_the_false_mark(bench: SyncBenc
     check(bench)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("run", "offset"),
     combined(["full", "reconcile"], [DAY, -DAY], quick=[("reconcile", DAY)]),
@@ -142,6 +144,7 @@ def test_edits_between_two_bulk_files_under_a_wrong_date_are_found(bench: SyncBe
     check(bench)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "later"),
     combined(["server_error", "concurrency"], [0.0, 2 * DAY], quick=[("server_error", 0.0), ("concurrency", 0.0)]),
@@ -167,6 +170,7 @@ def test_a_load_of_changes_that_stops_after_its_first_file_is_not_taken_as_whole
     check(bench)
 
 
+@pytest.mark.long
 def test_one_answer_with_a_wrong_date_is_asked_for_again(bench: SyncBench) -> None:
     """A proxy with a different clock answers once."""
     bench.connect(QUERIES)
@@ -196,6 +200,7 @@ def test_a_clock_that_jumps_during_a_run_fails_it_and_moves_no_cursor(bench: Syn
     check(bench)
 
 
+@pytest.mark.long
 def test_answers_without_a_date_use_the_date_of_earlier_ones(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 30)
@@ -207,6 +212,7 @@ def test_answers_without_a_date_use_the_date_of_earlier_ones(bench: SyncBench) -
     check(bench)
 
 
+@pytest.mark.long
 def test_the_last_complete_sync_is_corrected_by_the_next_run(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     leads(bench, 3)
@@ -238,6 +244,7 @@ def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBenc
     check(bench)
 
 
+@pytest.mark.long
 def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncBench) -> None:
     """Its Modified_Time was ahead too: the stored rows seem newer than the current edits."""
     bench.connect(QUERIES)
@@ -253,6 +260,7 @@ def test_a_clock_of_zohos_that_was_ahead_and_set_back_loses_nothing(bench: SyncB
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("run", choice(["sync", "reconcile"], ["sync"]))
 def test_edits_stamped_before_the_creation_of_their_record_are_found(bench: SyncBench, run: str) -> None:
     """Zoho's clock was set back with its stamps: a run leaves such records out, and its end lies beyond their edits."""
@@ -271,6 +279,7 @@ def test_edits_stamped_before_the_creation_of_their_record_are_found(bench: Sync
     check(bench)
 
 
+@pytest.mark.long
 def test_a_run_with_nothing_new_still_costs_three_credits(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     ids = leads(bench, 300)

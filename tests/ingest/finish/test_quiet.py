@@ -58,6 +58,7 @@ def test_the_state_read_by_one_query_is_that_of_a_restored_pipeline(bench: SyncB
     assert other.state == {}
 
 
+@pytest.mark.long
 @both_engines("duckdb")
 def test_a_quiet_sync_loads_nothing_and_is_complete(bench: SyncBench) -> None:
     grow(bench)
@@ -84,6 +85,7 @@ def dearest(report: SyncReport) -> int:
     return max(m.credits - METADATA for m in report.modules if m.route == "unchanged")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("nights", "scopes"), combined((4, 75), (ALL_SCOPES, PLAIN_SCOPES), quick={(4, ALL_SCOPES)}))
 def test_weeks_of_quiet_nights(bench: SyncBench, nights: int, scopes: str) -> None:
     """Cheap each night, with an old cursor too; and a change, a deletion and a restore afterwards are found."""
@@ -117,6 +119,7 @@ def test_a_cursor_moves_after_some_weeks(bench: SyncBench) -> None:
     assert state(bench)["Leads"]["cursor"] > first
 
 
+@pytest.mark.long
 def test_a_frequent_sync_remembers_when_it_read_the_fields(bench: SyncBench) -> None:
     """Without that, each of them would read the list of fields again."""
     grow(bench)
@@ -129,6 +132,7 @@ def test_a_frequent_sync_remembers_when_it_read_the_fields(bench: SyncBench) -> 
     assert sum(calls) <= 2, calls
 
 
+@pytest.mark.long
 def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(bench: SyncBench) -> None:
     """Rows of a second that was not over come twice. They are no news, but a load in the middle moves the cursor."""
     bench.connect(PLAIN_SCOPES)
@@ -147,6 +151,7 @@ def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(ben
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 @both_engines("duckdb")
 def test_every_credit_of_a_sync_counts_however_it_ends(bench: SyncBench) -> None:
     """Those for the user and for metadata are no module's. A call that Zoho refuses may count here alone."""

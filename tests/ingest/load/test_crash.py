@@ -64,6 +64,7 @@ STAGES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stage", choice(STAGES, ["download"]))
 def test_a_killed_sync_loses_nothing(bench: SyncBench, stage: str) -> None:
     route, reached = STAGES[stage]
@@ -138,6 +139,7 @@ def test_an_older_package_cannot_overwrite_newer_rows(bench: SyncBench) -> None:
     assert [row["company"] for row in bench.rows("select company from zoho_raw.leads")] == ["newest"]
 
 
+@pytest.mark.long
 def test_a_sync_reports_to_nobody(bench: SyncBench) -> None:
     """dlt sends telemetry about each run, unless this is switched off before dlt reads its configuration."""
     insert_old(bench, 3)

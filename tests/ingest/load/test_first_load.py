@@ -20,6 +20,7 @@ def small_jobs(bench: SyncBench) -> SyncBench:
     return bench
 
 
+@pytest.mark.long
 @both_engines("duckdb")
 def test_a_record_that_two_jobs_show_is_there_once(small_jobs: SyncBench) -> None:
     """A restore between two jobs moves every row by one: the last row of one file is the first of the next."""
@@ -52,6 +53,7 @@ def insert_contacts(bench: SyncBench) -> None:
     bench.org.insert_many("Contacts", [row] * 1_200)
 
 
+@pytest.mark.long
 def test_names_are_filled_also_after_a_crash_before_that_step(small_jobs: SyncBench) -> None:
     bench = small_jobs
     insert_contacts(bench)
@@ -67,6 +69,7 @@ def test_names_are_filled_also_after_a_crash_before_that_step(small_jobs: SyncBe
     assert "Contacts" not in marks(bench)
 
 
+@pytest.mark.long
 def test_names_that_come_later_are_filled_then(small_jobs: SyncBench) -> None:
     """The module of the parent was not read at first, and users could not be read."""
     bench = small_jobs
@@ -106,6 +109,7 @@ def test_after_a_failed_job_another_route_is_used(small_jobs: SyncBench, call: i
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> None:
     """The sync stopped after one file, and then a field was shown to the user. The files lack this field."""
     bench = small_jobs
@@ -139,6 +143,7 @@ def test_a_first_load_that_broke_off_goes_on_with_its_job(small_jobs: SyncBench)
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_thousands_that_differ_are_read_again_in_bounded_loads(small_jobs: SyncBench) -> None:
     bench = small_jobs
     bench.limit(most_repairs=100)
@@ -163,6 +168,7 @@ def test_history_modules_that_cannot_be_looked_up_cost_nothing_else(bench: SyncB
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("warehouse_env", ["duckdb"], indirect=True)
 def test_a_load_that_fails_ends_the_run_and_is_accounted_for(small_jobs: SyncBench) -> None:
     """The run does not wait for the job of another module, which may take Zoho an hour."""

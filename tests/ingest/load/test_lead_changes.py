@@ -53,6 +53,7 @@ def second(bench: SyncBench, *modules: str, **options: Any) -> None:
     bench.sync(*modules, **options)
 
 
+@pytest.mark.long
 @both_engines("postgres")
 def test_changes_are_told_and_our_own_are_not(bench: SyncBench) -> None:
     org = bench.org
@@ -105,6 +106,7 @@ def test_changes_are_told_and_our_own_are_not(bench: SyncBench) -> None:
     assert said(bench) == {d: ["status"], f: ["status"]}
 
 
+@pytest.mark.long
 def test_our_own_change_is_none_while_the_next_one_is_under_way(bench: SyncBench) -> None:
     """Only the newest change of ours was looked for. So the platform heard of its own status as news."""
     lead = bench.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Not Contacted"})
@@ -168,6 +170,7 @@ def test_many_changes_are_told_by_their_number_once_per_hour(bench: SyncBench) -
     assert [event["count"] for event in told(bench)] == [3]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", choice(["before the load", "after the load", "amid the events"], ["amid the events"]))
 def test_a_process_that_is_killed_beside_its_load_loses_and_repeats_no_event(bench: SyncBench, at: str) -> None:
     """The announcement is made, and what follows it never runs."""

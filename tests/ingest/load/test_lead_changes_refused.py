@@ -34,6 +34,7 @@ def refusing(bench: SyncBench, when: str) -> Iterator[None]:
             transaction.execute(text("drop trigger refuse"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("refused", "edits"),
     [
@@ -68,6 +69,7 @@ def test_a_registry_that_refuses_loses_and_repeats_no_event(bench: SyncBench, re
     assert announced(bench) == 0
 
 
+@pytest.mark.long
 def test_a_row_that_is_newer_than_its_announcement_was_loaded(bench: SyncBench) -> None:
     """The registry refused to tell, and a later load of the same sync brought the lead once more."""
     lead = bench.org.insert("Leads", {"Last_Name": "Rao", "Lead_Status": "Not Contacted"})

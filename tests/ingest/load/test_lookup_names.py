@@ -63,6 +63,7 @@ def by_id(bench: SyncBench, since: int = 0) -> list[str]:
     return [call.path for call in bench.sim.requests[since:] if call.path.endswith("/Leads")]
 
 
+@pytest.mark.long
 @routes_and_engines("bulk", "duckdb")
 def test_a_name_stays_if_its_row_is_read_again_without_it(many: SyncBench, route: str) -> None:
     """The lead came with its names, and then in the same five minutes with its ids. Accounts are not synced."""
@@ -79,6 +80,7 @@ def test_a_name_stays_if_its_row_is_read_again_without_it(many: SyncBench, route
     sync(bench, route, *SOME, full=True)
 
 
+@pytest.mark.long
 @routes("bulk")
 def test_the_name_of_another_parent_does_not_stay(many: SyncBench, route: str) -> None:
     bench = many
@@ -113,6 +115,7 @@ def test_the_name_of_an_owner_stays_if_users_cannot_be_read(many: SyncBench, rou
     assert bench.rows("select distinct owner_name from zoho_raw.leads") == [{"owner_name": "Asha Rao"}]
 
 
+@pytest.mark.long
 @routes_and_engines("coql", "postgres")
 def test_a_lookup_whose_parent_is_not_synced_has_its_name(many: SyncBench, route: str) -> None:
     """The first load gives ids only, and the warehouse has no account: the few such records are read once more."""
@@ -127,6 +130,7 @@ def test_a_lookup_whose_parent_is_not_synced_has_its_name(many: SyncBench, route
     assert not by_id(bench, seen), "a name that is there is not read again"
 
 
+@pytest.mark.long
 @routes("coql")
 def test_a_parent_that_the_user_may_not_see_has_its_name(many: SyncBench, route: str) -> None:
     bench = many
@@ -141,6 +145,7 @@ def test_a_parent_that_the_user_may_not_see_has_its_name(many: SyncBench, route:
     sync(bench, route, full=True)
 
 
+@pytest.mark.long
 @routes("coql")
 def test_more_than_a_few_wait_for_their_parents(many: SyncBench, route: str) -> None:
     bench = many
@@ -155,6 +160,7 @@ def test_more_than_a_few_wait_for_their_parents(many: SyncBench, route: str) -> 
     assert bench.rows(named) == [{"name": "C"}] * 3
 
 
+@pytest.mark.long
 @routes("bulk")
 def test_a_failure_while_names_are_read_leaves_them_to_the_next_sync(many: SyncBench, route: str) -> None:
     bench = many

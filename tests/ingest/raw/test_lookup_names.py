@@ -53,6 +53,7 @@ def lookup_rows(stem: str, found: Found) -> list[Row]:
     return [{"id": id_, f"{stem}_id": to, f"{stem}_name": name if to else None} for id_, (to, name) in found.items()]
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(lookup=st.sampled_from(LOOKUPS), stored=rows, incoming=rows, named=parents, deleted=st.sets(children))
 def test_names_are_kept_filled_and_missed_as_in_the_model(

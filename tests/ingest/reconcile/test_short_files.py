@@ -39,6 +39,7 @@ QUICK_FILES = [("half", False), ("repeated", True)]
 """A file with too few rows, and a file with the right number of rows: `make test` takes these two."""
 
 
+@pytest.mark.long
 @both_engines("duckdb")
 @pytest.mark.parametrize(
     ("kind", "lies"), [pytest.param(*file, marks=() if file in QUICK_FILES else pytest.mark.long) for file in FILES]
@@ -50,6 +51,7 @@ def test_a_first_load_by_a_bad_file_is_made_whole_by_another_route(bench: SyncBe
     assert check(bench) == "unchanged"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("run", "kind", "lies"),
     [
@@ -93,6 +95,7 @@ def mend(bench: SyncBench) -> None:
         job.rows, job.archive = list(rows.values())[start : start + 100], b""
 
 
+@pytest.mark.long
 def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_night(bench: SyncBench) -> None:
     """Queries count and list a record that no other call shows. Each sync reports it, and it is compared once."""
     bench.limit(queries_from=10**6)
@@ -114,6 +117,7 @@ def test_a_record_that_no_route_brings_is_not_complete_and_not_compared_each_nig
     assert check(bench) == "unchanged"
 
 
+@pytest.mark.long
 def test_a_record_that_queries_alone_hide_is_compared_once(bench: SyncBench) -> None:
     """A record that a call by id shows is no difference: the run is complete, and later runs do not compare."""
     ids = furnish(bench)

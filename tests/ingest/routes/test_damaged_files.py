@@ -21,6 +21,7 @@ def jobs(bench: SyncBench) -> int:
     return sum(call.method == "POST" and call.path.endswith("/read") for call in bench.sim.requests)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", choice(DAMAGES, DAMAGES[::15]))
 def test_a_damaged_file_is_fetched_twice_and_then_another_route_reads(bench: SyncBench, damage: str) -> None:
     furnish(bench)
@@ -143,6 +144,7 @@ def test_no_line_of_a_damaged_file_is_shown(bench: SyncBench) -> None:
     assert not {"Zebracorn", "4876876000000999999"} & set(report.modules[0].detail.replace(",", " ").split())
 
 
+@pytest.mark.long
 def test_the_file_of_an_earlier_job_with_the_same_columns_is_not_used(bench: SyncBench) -> None:
     """The number of rows and the columns are right; only the name of the file in the ZIP tells the two jobs apart."""
     furnish(bench)

@@ -28,6 +28,7 @@ def check_quiet(bench: SyncBench) -> None:
     assert (part.outcome, part.route, part.credits) == ("complete", "unchanged", 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scopes", "limits"),
     [
@@ -56,6 +57,7 @@ def test_a_whole_number_is_the_id_with_all_its_digits(bench: SyncBench, scopes: 
     assert not rejected(bench)
 
 
+@pytest.mark.long
 def test_records_without_a_usable_id_cost_themselves(bench: SyncBench) -> None:
     """The others are loaded. Each is kept aside with what Zoho sent, it is compared once, and each sync says so."""
     bench.connect(QUERIES)
@@ -98,6 +100,7 @@ def test_lists_alone_go_on_past_a_record_without_an_id(bench: SyncBench) -> None
     assert bench.live("leads", "Leads").keys() == {made[0], *later}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, scopes: str) -> None:
     """An import makes many records in one second. They are on several pages, and only their values tell them apart."""
@@ -147,6 +150,7 @@ def test_a_new_field_gives_a_record_without_an_id_no_second_row(bench: SyncBench
     assert len(rejected(bench)) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
 def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBench, limits: dict[str, Any]) -> None:
     """The oldest record had no usable id, so nobody asked for a record, and no custom field was loaded."""
@@ -162,6 +166,7 @@ def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBe
         }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_an_edit_under_an_unusable_id_is_never_passed_over(bench: SyncBench, scopes: str) -> None:
     """The cursor has passed the edit. So the module is not complete, until a comparison finds the record again."""
@@ -184,6 +189,7 @@ def test_an_edit_under_an_unusable_id_is_never_passed_over(bench: SyncBench, sco
     assert bench.live("leads", "Leads")[made[0]]["company"] == "new"
 
 
+@pytest.mark.long
 def test_a_single_record_without_its_id_is_no_other_record(bench: SyncBench) -> None:
     """A query lists it by its id, and lists of records show it without one: it differs, and the sync says so."""
     bench.connect(QUERIES)
@@ -217,6 +223,7 @@ def test_a_deletion_without_a_usable_id_is_found_by_the_ids(bench: SyncBench) ->
     assert bench.live("leads", "Leads").keys() == set(made[1:])
 
 
+@pytest.mark.long
 def test_the_deletion_of_an_unknown_record_is_looked_up_once(bench: SyncBench) -> None:
     """A known deletion keeps the list open for 60 days. A record that came and went between two syncs is in it too."""
     bench.connect(QUERIES)
@@ -242,6 +249,7 @@ def test_the_deletion_of_an_unknown_record_is_looked_up_once(bench: SyncBench) -
     check_quiet(bench)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
 def test_many_deletions_of_unknown_records_are_not_listed_each_night(bench: SyncBench, scopes: str) -> None:
     """Without queries they are: no count shows a restore, so only the whole list does."""

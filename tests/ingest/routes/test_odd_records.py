@@ -80,6 +80,7 @@ def check(bench: SyncBench, made: dict[str, tuple[str, str]]) -> None:
         assert lost <= {column}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "scopes", "odd", "limits"),
     [
@@ -130,6 +131,7 @@ def test_reconcile_agrees_with_records_that_have_no_time(bench: SyncBench) -> No
     check(bench, made)
 
 
+@pytest.mark.long
 def test_a_deletion_at_an_odd_time_is_a_deletion(bench: SyncBench) -> None:
     lead = bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})
     bench.sync("Leads")
@@ -198,6 +200,7 @@ def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench,
     assert rejected["id"] == odd.replace("\0", "\\0")[:100]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("odd", "first"),
     [
@@ -246,6 +249,7 @@ def check_quiet(bench: SyncBench) -> None:
     assert (part.outcome, part.route, part.credits) == ("complete", "unchanged", 3)
 
 
+@pytest.mark.long
 def test_an_id_with_a_nul_is_no_other_id(bench: SyncBench) -> None:
     """Of a lookup, and of an entry in the list of deletions."""
     lead = bench.org.insert("Leads", {"Last_Name": "L", "Company": "C"})

@@ -53,6 +53,7 @@ def part(bench: SyncBench, name: str) -> ModuleReport:
     return next(found for found in bench.sync().modules if found.module == name)
 
 
+@pytest.mark.long
 @both_engines("postgres")
 @pytest.mark.parametrize("name", choice(SPOILT, ["users", "holidays"]))
 def test_a_value_that_does_not_fit_is_rejected_and_counted(bench: SyncBench, name: str) -> None:

@@ -128,6 +128,7 @@ MEMO_FIELDS = {
 }
 
 
+@pytest.mark.long
 @settings(
     max_examples=int(os.environ.get("ROUTE_EXAMPLES", "3")),
     deadline=None,
@@ -154,6 +155,7 @@ def test_the_planner_takes_the_cheapest_route(rows: int) -> None:
     assert route_choice.choose(route_choice.RouteOptions(None, coql=True, bulk=True), SyncLimits()).route == "records"
 
 
+@pytest.mark.long
 def test_first_loads_and_runs_without_changes_stay_within_their_credits(bench: SyncBench) -> None:
     """By the simulator's own counter, at the higher price of a sorted call."""
     bench.connect(ALL_SCOPES)
@@ -224,6 +226,7 @@ def test_a_run_at_once_after_another_costs_three_credits(bench: SyncBench, rows:
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scopes", "rows"), combined([ALL_SCOPES, PLAIN_SCOPES], [3, 250], quick=[(ALL_SCOPES, 3), (PLAIN_SCOPES, 250)])
 )
@@ -258,6 +261,7 @@ def test_after_a_refused_query_lists_are_used(bench: SyncBench) -> None:
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_more_than_fifty_fields_are_read_in_slices(bench: SyncBench) -> None:
     for number in range(70):
         bench.org.add_custom_field("Leads", f"Extra_{number}", f"Extra {number}")
@@ -301,6 +305,7 @@ TRACELESS: dict[str, Change] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", choice(TRACELESS, ["merge"]))
 def test_a_change_that_moves_no_time_is_found_by_the_count(bench: SyncBench, change: str) -> None:
     bench.connect(ALL_SCOPES)

@@ -22,6 +22,7 @@ def several(bench: SyncBench, count: int) -> list[str]:
     return names
 
 
+@pytest.mark.long
 @both_engines("duckdb")
 def test_channels_load_side_by_side(bench: SyncBench) -> None:
     """Threads of one process sync orgs with the same ids at the same time."""
@@ -43,6 +44,7 @@ def test_channels_load_side_by_side(bench: SyncBench) -> None:
     ]
 
 
+@pytest.mark.long
 def test_used_up_credits_stop_one_channel_and_are_reported(bench: SyncBench) -> None:
     """With a day-long 429, and with our own budget: loaded rows are kept, and the syncs of other channels continue."""
     first, second, third = several(bench, 3)

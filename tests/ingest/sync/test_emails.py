@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
 
 SCOPES = f"{PLAIN_SCOPES},ZohoCRM.modules.emails.READ,ZohoCRM.coql.READ"
@@ -15,6 +17,7 @@ def part(bench: SyncBench) -> Any:
     return next((p for p in bench.sync().modules if p.module == "Emails"), None)
 
 
+@pytest.mark.long
 def test_emails_are_read_if_a_setting_says_so(bench: SyncBench) -> None:
     bench.limit(leads_per_email_checkpoint=2)
     bench.connect(SCOPES)

@@ -80,6 +80,7 @@ def test_a_revoked_token_stops_the_sync_with_its_cure(bench: SyncBench) -> None:
     assert bench.registry.get("acme").status == "reconnect_needed"
 
 
+@pytest.mark.long
 def test_two_orgs_with_the_same_ids_stay_apart(bench: SyncBench) -> None:
     bench.org.insert("Leads", {"id": "42", "Last_Name": "Mine"})
     bench.sync("Leads")

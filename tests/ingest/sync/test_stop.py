@@ -23,6 +23,7 @@ def uncounted(bench: SyncBench) -> float:
     return bench.org.state.credits.used(bench.sim.clock.epoch()) - bench.registry.credits_used("acme")
 
 
+@pytest.mark.long
 def test_a_stopped_sync_ends_at_its_next_checkpoint(bench: SyncBench) -> None:
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "Co"} for n in range(900)])
     bench.limits = replace(bench.limits, rows_per_table=200, rows_per_checkpoint=200, rows_per_load=200)

@@ -11,6 +11,7 @@ from zoho_pipeline.orchestration.channel_summaries import read_channel_summaries
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 
+@pytest.mark.long
 def test_reconciliation_reports_the_differences_per_channel_and_module(in_memory: Deployment) -> None:
     in_memory.sync()
     warehouse = open_warehouse(in_memory.settings)
@@ -26,6 +27,7 @@ def test_reconciliation_reports_the_differences_per_channel_and_module(in_memory
     assert in_memory.check_results("matches_zoho", "leads") == {"acme": True, "bolt": True}, "it was repaired"
 
 
+@pytest.mark.long
 def test_the_hourly_check_logs_nothing_for_a_channel_that_stays_fresh(in_memory: Deployment) -> None:
     in_memory.sync("acme")
     assert in_memory.run("check_freshness").success

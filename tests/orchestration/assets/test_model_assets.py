@@ -1,6 +1,7 @@
 """Runs of the models: marts, their checks, the weekly insight, and one asset at a time."""
 
 import dagster as dg
+import pytest
 
 from tests.orchestration.conftest import Deployment
 from zoho_pipeline.reading import published
@@ -36,6 +37,7 @@ def test_every_kind_of_asset_can_be_materialized_alone(in_memory: Deployment) ->
         assert "matches_zoho" not in evaluated, "the comparison id by id costs credits, so it runs only on request"
 
 
+@pytest.mark.long
 def test_a_weekly_insight_is_built_checked_and_kept(in_memory: Deployment) -> None:
     in_memory.add_partitions()
     in_memory.sync()
@@ -59,6 +61,7 @@ def test_a_weekly_insight_is_built_checked_and_kept(in_memory: Deployment) -> No
     assert insights(in_memory) == {"acme": (6, True), "bolt": (3, True)}, "the weekly mark stays"
 
 
+@pytest.mark.long
 def test_a_refresh_that_cannot_succeed_is_not_retried(deployment: Deployment) -> None:
     """An as-of that cannot be read fails each time."""
     result = deployment.run("refresh_marts", run_config={"ops": {"models": {"config": {"as_of": "yesterday"}}}})

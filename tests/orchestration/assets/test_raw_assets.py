@@ -25,6 +25,7 @@ def failure_text(result: dg.ExecuteInProcessResult) -> str:
     return str(failure.step_failure_data.user_failure_data)
 
 
+@pytest.mark.long
 def test_one_partition_syncs_one_channel_and_logs_its_numbers(deployment: Deployment) -> None:
     deployment.add_partitions()
     result = deployment.run("sync_channels", partition_key="acme")
@@ -40,6 +41,7 @@ def test_one_partition_syncs_one_channel_and_logs_its_numbers(deployment: Deploy
     assert int(str(metadata["credits"].value)) >= 1
 
 
+@pytest.mark.long
 def test_a_batch_is_one_run_and_fills_every_raw_table(deployment: Deployment) -> None:
     deployment.add_partitions()
     deployment.registry.pause("bolt")
@@ -55,6 +57,7 @@ def test_a_batch_is_one_run_and_fills_every_raw_table(deployment: Deployment) ->
     assert "1000." not in everything.replace("1000.TESTCLIENT", "")
 
 
+@pytest.mark.long
 def test_a_quiet_sync_logs_no_table_that_it_did_not_write(deployment: Deployment) -> None:
     """With 5,000 channels, the users, stages and hours of a quiet night were 25,000 events that said nothing."""
     deployment.add_partitions()
@@ -88,6 +91,7 @@ def test_a_permanent_failure_stops_no_other_channel_and_is_not_retried(deploymen
     assert again.success, "a run skips a channel that must be connected again, and does not fail every night"
 
 
+@pytest.mark.long
 def test_a_channel_whose_zoho_does_not_answer_does_not_delay_the_others(
     in_memory: Deployment, simulator: Simulator
 ) -> None:
@@ -149,6 +153,7 @@ def red_checks(deployment: Deployment) -> set[dg.AssetCheckKey]:
     return found
 
 
+@pytest.mark.long
 def test_a_channel_that_nobody_registered_fails_its_run_once_and_has_no_check(deployment: Deployment) -> None:
     deployment.add_partitions()
     result = deployment.sync("acme", "acne")

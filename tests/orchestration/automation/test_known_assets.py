@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import dagster as dg
+import pytest
 
 from tests.orchestration.automation.ticks import evaluate_sensor
 from tests.orchestration.conftest import Deployment
@@ -23,6 +24,7 @@ def filled_by_commands(deployment: Deployment) -> None:
     transform(warehouse)
 
 
+@pytest.mark.long
 def test_the_first_tick_reports_what_is_there_once(deployment: Deployment) -> None:
     filled_by_commands(deployment)
     tick = evaluate_sensor(deployment, SENSOR)
@@ -55,6 +57,7 @@ def test_where_nothing_is_there_nothing_is_reported(deployment: Deployment) -> N
     assert count_events(deployment) == 0
 
 
+@pytest.mark.long
 def test_a_busy_warehouse_is_looked_at_by_the_next_tick(deployment: Deployment) -> None:
     filled_by_commands(deployment)
     path = deployment.settings.home / "warehouse.duckdb"
@@ -71,6 +74,7 @@ def test_a_busy_warehouse_is_looked_at_by_the_next_tick(deployment: Deployment) 
     assert count_events(deployment) == 0
 
 
+@pytest.mark.long
 def test_a_refresh_with_nothing_to_do_is_quiet(deployment: Deployment) -> None:
     deployment.sync("bolt")
     filled_by_commands(deployment)

@@ -82,6 +82,7 @@ def test_a_request_is_done_when_the_marts_show_its_rows(deployment: Deployment) 
     assert (now(deployment, request).state, now(deployment, request).error) == ("done", None)
 
 
+@pytest.mark.long
 def test_a_sync_that_notifications_cause_keeps_young_side_tables(deployment: Deployment) -> None:
     """As the worker does. The sync of a user reads them anew."""
 

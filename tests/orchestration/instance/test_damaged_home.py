@@ -84,6 +84,7 @@ def test_the_configuration(settings: Settings, damage: str) -> None:
     works(settings)
 
 
+@pytest.mark.long
 def test_a_configuration_that_ends_too_early(settings: Settings) -> None:
     """Each length but those that end with a whole section: its owner may have left out the later ones."""
     config = settings.home / "dagster" / "dagster.yaml"

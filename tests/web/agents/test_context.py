@@ -17,6 +17,7 @@ TOOL_OF = {"insight": "get_insight", "recent_leads": "recent_leads_by_content", 
 TOOL_OF |= {"content": "content_performance", "sources": "lead_sources"}
 
 
+@pytest.mark.long
 def test_each_section_is_the_data_of_its_tool(port: int, client: TestClient, key: Callable[..., Headers]) -> None:
     async def work(client: Client) -> dict[str, Any]:
         return {s: (await client.call_tool(t, {"channel": "acme"})).structured_content for s, t in TOOL_OF.items()}
@@ -59,6 +60,7 @@ def test_it_needs_the_scope(world: Marks, client: TestClient, key: Callable[...,
     assert client.get(PATH.format("acme"), headers=key("read", "pii")).status_code == 403
 
 
+@pytest.mark.long
 def test_its_calls_are_counted_with_those_of_the_tools(
     world: Marks, client: TestClient, key: Callable[..., Headers]
 ) -> None:

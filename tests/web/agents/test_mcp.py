@@ -40,6 +40,7 @@ MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 def test_the_seven_tools_answer_as_their_schemas_say(
     port: int, key: Callable[..., Headers], registry: Registry, mode: str
@@ -162,6 +163,7 @@ def test_requests_of_agents_have_a_series_of_their_own(port: int, key: Callable[
     assert 'route="/mcp"' in httpx.get(f"http://127.0.0.1:{port}/metrics").text
 
 
+@pytest.mark.long
 def test_a_server_without_the_part_for_agents_says_so(settings: Settings, registry: Registry) -> None:
     """Everything else works there. `None` in sys.modules is how Python hides a package."""
     _, secret = ApiKeys(registry.database).add("test", tenants=["acme-inc"], scopes=["agent"])
@@ -273,6 +275,7 @@ def test_initials_need_the_setting_and_the_scope(world: Marks, settings: Setting
     assert shown == [False, False, False, True]
 
 
+@pytest.mark.long
 def test_the_limit_per_minute_says_so(port: int, key: Callable[..., Headers]) -> None:
     async def work(client: Client) -> list[Any]:
         results = [await client.call_tool("explain_metric", {"name": "lift"}) for _ in range(61)]

@@ -228,6 +228,7 @@ def many(registry: Registry) -> list[str]:
     return names
 
 
+@pytest.mark.long
 def test_a_thousand_pages_share_one_reader(registry: Registry, many: list[str]) -> None:
     reads: list[str] = []
     event.listen(registry.database.engine, "begin", lambda _: reads.append("transaction"))
@@ -277,6 +278,7 @@ def test_a_page_that_lost_its_right_gets_nothing_of_what_waits_for_it(registry: 
     asyncio.run(run())
 
 
+@pytest.mark.long
 def test_a_page_that_takes_nothing_is_dropped_and_the_others_go_on(registry: Registry, many: list[str]) -> None:
     async def run() -> None:
         hub = EventHub(registry, poll_seconds=0.02)

@@ -55,6 +55,7 @@ def bodies() -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.long
 def test_nothing_of_a_person_is_written_anywhere(
     settings: Settings,
     registry: Registry,

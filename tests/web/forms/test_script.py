@@ -303,6 +303,7 @@ class TestInABrowser:
         (row,) = wait_for(lambda: stored(registry))
         assert (row["row"]["elapsed_ms"] >= 2000, row["row"]["is_suspect"]) == (True, False)
 
+    @pytest.mark.long
     def test_a_page_that_has_the_consent_already_says_so(self, driver: Any, site: Site, registry: Registry) -> None:
         site.attributes = "data-consented"
         opened(driver, f"{site.url}/page?utm_source=mail")

@@ -281,6 +281,7 @@ def test_one_key_takes_six_hundred_a_minute_and_another_form_is_not_touched(
 PROOFS = ({"Authorization": "Bearer zpk_0"}, {"webhook-signature": "v1,eA=="})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("proof", choice(PROOFS, PROOFS[1:]))
 def test_who_proves_nothing_does_not_close_the_form_for_visitors(
     client: TestClient, post: Post, form: FormKey, proof: dict[str, str]

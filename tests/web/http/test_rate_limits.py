@@ -68,6 +68,7 @@ def client_from(app: object, address: str) -> TestClient:
     return TestClient(app, base_url="http://localhost:8480", client=(address, 4000))  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_an_ipv6_address_counts_as_its_64(settings: Settings) -> None:
     app = create_app(settings, ServiceSettings())
     path = "/zohoCrm/start?session=x"

@@ -93,6 +93,7 @@ def test_every_operation_says_who_may_call_it_and_how_it_fails(app: FastAPI) -> 
     assert "HTTPValidationError" not in described["components"]["schemas"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("channels")
 @pytest.mark.parametrize("examples", choice([EXAMPLES, 4 * EXAMPLES], [EXAMPLES]))
 def test_a_generated_client_finds_no_answer_that_is_not_described(

@@ -56,6 +56,7 @@ def page(client: TestClient, path: str) -> Page:
     return Page(answer.text)
 
 
+@pytest.mark.long
 def test_the_order_of_the_page(client: TestClient, embed: Embed) -> None:
     found = page(client, embed())
     order = [

@@ -105,6 +105,7 @@ def pages(site: Site, chrome: Any) -> list[str]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 320])
 def test_axe_finds_nothing(driver: Any, pages: list[str], width: int, dark: bool) -> None:
@@ -362,6 +363,7 @@ def test_a_change_while_the_page_loads_is_not_lost(driver: Any, site: Site, worl
     wait_for(driver, f"{LEADS} === '51'")
 
 
+@pytest.mark.long
 def test_what_happened_before_the_stream_is_not_lost(driver: Any, site: Site, world: Path) -> None:
     """A sync may end after the page was made and before the page listens; no further event would come."""
     put(world, site.home)

@@ -41,6 +41,7 @@ def short_link(site: Site, origin: str, seconds: int = 4) -> str:
     return f"{site.url}/embed/channels/acme?t={site.tokens.make(EMBED, seconds, **claims, key=site.key_id)[0]}"
 
 
+@pytest.mark.long
 def test_a_frame_whose_link_has_ended_says_so_and_goes_on_with_a_new_one(driver: Any, site: Site, world: Path) -> None:
     put(world, site.home)
     with parent_page() as (port, shown):
@@ -166,6 +167,7 @@ def test_a_computer_that_slept_sees_what_happened_meanwhile(driver: Any, site: S
         assert driver.execute_script(WARNED) == ""
 
 
+@pytest.mark.long
 def test_a_server_that_cannot_be_reached_is_named_and_found_again(driver: Any, site: Site, world: Path) -> None:
     put(world, site.home)
     with cable(site) as line:

@@ -144,6 +144,7 @@ def read_all(sock: socket.socket) -> bytes:
     return found
 
 
+@pytest.mark.long
 def test_sigterm_finishes_what_runs_and_ends_with_0(tmp_path: Path) -> None:
     answers = []
     with impatient(tmp_path / "home") as process:

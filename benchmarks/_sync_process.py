@@ -7,12 +7,13 @@ memory in MB, rows, credits, route. WAREHOUSE is a URL or `-` (DuckDB in HOME).
 """
 
 import json
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks._peak_memory import peak_memory
 
 
 def run(home: Path, url: str, token: str, warehouse: str = "-", scope: str = "Leads") -> dict[str, Any]:
@@ -24,13 +25,6 @@ def run(home: Path, url: str, token: str, warehouse: str = "-", scope: str = "Le
         raise RuntimeError(ran.stderr[-2_000:])
     printed: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return printed
-
-
-def _peak_mb() -> float:
-    """Peak memory of this process. `ru_maxrss` would include the process that started it, if that one was larger."""
-    peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    assert peak is not None
-    return int(peak[1]) / 1_024
 
 
 def _main(home: str, url: str, token: str, warehouse: str, scope: str) -> None:
@@ -62,7 +56,7 @@ def _main(home: str, url: str, token: str, warehouse: str, scope: str) -> None:
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     if failed := [part for part in parts if part.outcome in ("failed", "stopped")]:
         raise SystemExit("; ".join(f"{part.module} {part.outcome}: {part.detail}" for part in failed))
-    figures = {"seconds": seconds, "cpu": cpu, "peak_mb": _peak_mb()}
+    figures = {"seconds": seconds, "cpu": cpu, "peak_mb": peak_memory() / 1_048_576}
     rows, credits = sum(part.rows for part in parts), sum(part.credits for part in parts)
     print(json.dumps({**figures, "rows": rows, "credits": credits, "route": parts[0].route}))
 

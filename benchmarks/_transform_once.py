@@ -1,11 +1,11 @@
 """One full rebuild in a process of its own: `python -m benchmarks._transform_once URL BYTES` prints what it took."""
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
+from benchmarks._peak_memory import peak_memory
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
@@ -18,7 +18,7 @@ def main(url: str, memory: int) -> None:
     transform(open_warehouse(settings), full=True, on_model=lambda model: numbers.append(model.name))
     taken = {
         "cpu": time.process_time() - began,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak": peak_memory(),
         "batches": numbers.count("channel_insight"),
     }
     print(json.dumps(taken))

@@ -84,7 +84,8 @@ def test_the_accounts_server_has_the_same_bound(simulator: Any, kind: str) -> No
 
 
 _IN_A_PROCESS = """
-import resource, sys
+import sys
+from benchmarks._peak_memory import peak_memory
 from tests.zoho.conftest import MintingTokens, CLIENT_ID, CLIENT_SECRET
 from zoho_pipeline.settings import Secret, SettingsError
 from zoho_pipeline.zoho import errors
@@ -93,14 +94,14 @@ from zoho_pipeline.zoho.connection.client import ZohoClient
 url, granted = sys.argv[1:]
 center = DataCenters.with_added({"sim": url}).get("sim")
 tokens = MintingTokens(center, CLIENT_ID, Secret(CLIENT_SECRET), Secret(granted))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 with ZohoClient(tokens.current().api_domain, tokens) as client:
     for path in ("/crm/v7/users", "/crm/v7/Leads"):
         try:
             client.get(path)
         except errors.AnswerTooLarge as error:
             print(error)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print((peak_memory() - before) // 1024**2)
 """
 
 

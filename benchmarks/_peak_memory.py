@@ -11,7 +11,7 @@ def peak_memory() -> int:
     """Bytes that were in memory at most, since this program began.
 
     `ru_maxrss` alone would include the process that started this one, if that one was larger: after 100 × 10,000 leads,
-    two runs of 1.0 and 1.4 GB both showed 2.0 GB. It is used where the kernel is not Linux.
+    a run in batches and a run in one both showed 2.0 GB. Another kernel than Linux has only `ru_maxrss`.
     """
     if STATUS.exists() and (peak := re.search(r"VmHWM:\s*(\d+) kB", STATUS.read_text())):
         return int(peak[1]) * 1024

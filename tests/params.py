@@ -23,6 +23,6 @@ def each_nth(n: int, cases: Sequence[Any]) -> list[Any]:
     return [pytest.param(*row, marks=() if place % n == 0 else pytest.mark.long) for place, row in enumerate(rows)]
 
 
-def both_engines(quick: str) -> pytest.MarkDecorator:
-    """Run a test on DuckDB and on Postgres, and in `make test` on the engine `quick` alone."""
+def both_engines(quick: str | None = None) -> pytest.MarkDecorator:
+    """Run a test on DuckDB and on Postgres: in `make test` on the engine `quick` alone, or on none without it."""
     return pytest.mark.parametrize("warehouse_env", choice(["duckdb", "postgres"], [quick]), indirect=True)

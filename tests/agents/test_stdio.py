@@ -16,7 +16,6 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.agents.conftest import connect
 from tests.agents.world import MARK, Marks
-from tests.params import choice
 from tests.web.world import put
 from zoho_pipeline.channels.platform.audit import Audit
 from zoho_pipeline.channels.registry.registry import Registry
@@ -38,7 +37,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("mode", choice(["auto", "legacy"], ["auto"]))
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_an_agent_on_this_machine(stdio_home: Path, mode: str) -> None:
     async def run() -> Any:
         command = StdioServerParameters(

@@ -255,7 +255,7 @@ def test_a_damaged_write_ahead_log_of_the_warehouse(built: Built) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "name",
-    choice(["registry.sqlite", "secret.key", "warehouse.duckdb", "warehouse.published.duckdb"], ["warehouse.duckdb"]),
+    ["registry.sqlite", "secret.key", "warehouse.duckdb", "warehouse.published.duckdb"],
 )
 def test_a_file_that_this_user_may_not_read(built: Built, tmp_path: Path, name: str) -> None:
     """The modes of files hold for the user of a separate process only, because tests may run as root."""

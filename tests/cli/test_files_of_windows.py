@@ -104,7 +104,6 @@ def test_the_files_of_channels_set(built: Built, encoding: str, tmp_path: Path) 
     assert answer.json["business_hours"] == {"type": "24_by_7"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("head", ["", "sep=;\n"])
 def test_a_content_catalogue_of_a_spreadsheet(built: Built, encoding: str, tmp_path: Path, head: str) -> None:
     text = f'{head}content_id;content_type;published_at;title;;\nc1;v;2026-05-01;"One; two, three\nfour";;\n'

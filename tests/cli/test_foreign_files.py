@@ -3,13 +3,13 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import environment_for, runner
 from tests.cli.test_damaged_files import one_line
-from tests.params import combined
 from zoho_pipeline.simulator import Simulator
 
 
@@ -38,11 +38,7 @@ def content(path: Path) -> object:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "kind"),
-    combined(
-        ["transform", "sql --raw"],
-        FOREIGN,
-        quick=[("transform", "device"), ("sql --raw", "sqlite")],
-    ),
+    list(product(["transform", "sql --raw"], FOREIGN)),
 )
 def test_a_warehouse_that_is_something_else(simulator: Simulator, tmp_path: Path, command: str, kind: str) -> None:
     folder = tmp_path / "of_somebody"

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CLIENT, environment_for
-from tests.params import choice
 from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.work_folders import WorkFolder, remove_all_dead, spill_folder
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
@@ -83,7 +82,7 @@ def watched(simulator: Simulator, tmp_path: Path, request: pytest.FixtureRequest
 
 @pytest.mark.long
 @pytest.mark.parametrize("watched", [LEADS], indirect=True)
-@pytest.mark.parametrize("number", choice([signal.SIGTERM, signal.SIGKILL], [signal.SIGKILL]))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_bulk_read_that_is_killed(watched: Watched, number: signal.Signals) -> None:
     process = watched.start("sync", "acme", "--modules", "Leads")
     end = time.monotonic() + PATIENCE
@@ -122,9 +121,7 @@ LOADS_AND_BUILDS = (*DAY[:2], DAY[4])
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "commands", choice([LOADS_AND_BUILDS, DAY], [LOADS_AND_BUILDS]), ids=["loads and builds", "day"]
-)
+@pytest.mark.parametrize("commands", [LOADS_AND_BUILDS, DAY], ids=["loads and builds", "day"])
 def test_commands_write_nothing_outside_home(watched: Watched, commands: tuple[list[str], ...]) -> None:
     for command in commands:
         watched.run(*command)

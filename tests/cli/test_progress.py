@@ -92,7 +92,7 @@ def synced(bench: Bench) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", choice(list(CASES), ["reconcile"]))
+@pytest.mark.parametrize("name", list(CASES))
 def test_a_long_command_is_shown(bench: Bench, name: str) -> None:
     command, words = CASES[name]
     if name in ("transform", "remove"):

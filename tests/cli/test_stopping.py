@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from tests.cli.conftest import CLIENT, environment_for, small_org
-from tests.params import combined
 from zoho_pipeline.simulator import Org, Simulator
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES
 
@@ -247,7 +247,7 @@ def test_a_long_statement_of_an_engine(
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("number", "moments"),
-    combined([signal.SIGINT, signal.SIGTERM], [(0.5,), (0.0, 0.5)], quick=[(signal.SIGINT, (0.5,))]),
+    list(product([signal.SIGINT, signal.SIGTERM], [(0.5,), (0.0, 0.5)])),
 )
 def test_a_transform_at_many_moments(place: Place, number: signal.Signals, moments: tuple[float, ...]) -> None:
     """The signal comes at another moment each time. The published marts are whole afterwards, or there are none."""

@@ -90,7 +90,6 @@ def test_a_number_that_excel_would_change_is_text(tmp_path: Path, value: Any, ce
     assert sheets(tmp_path / "x.xlsx")["x"][1][0] == cell
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("digits", "kind"),
     [

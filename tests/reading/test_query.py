@@ -64,7 +64,6 @@ def test_anything_but_one_reading_statement_is_refused(marts: Warehouse, on_raw:
     assert query(marts, "select count(*) from lead").rows == [[3]]
 
 
-@pytest.mark.long
 def test_writing_behind_a_reading_word_is_refused_by_the_engine(marts: Warehouse) -> None:
     for on_raw, table in ((True, "zoho_raw.leads"), (False, "marts.lead")):
         with pytest.raises(QueryError):

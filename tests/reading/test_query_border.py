@@ -160,7 +160,7 @@ def state(warehouse: Warehouse) -> object:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("every", choice([4, 1], [4]))
+@pytest.mark.parametrize("every", [4, 1])
 def test_what_does_not_read_is_refused_and_changes_nothing(place: Warehouse, every: int) -> None:
     """Neighbours in the lists are of one kind, so each fourth text shows nearly every kind: `make test` takes those."""
     before = state(place)
@@ -174,7 +174,6 @@ def test_what_does_not_read_is_refused_and_changes_nothing(place: Warehouse, eve
     assert not os.listdir()  # the working folder: no file was exported or logged
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     choice(
@@ -213,7 +212,7 @@ PIECES = st.sampled_from(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("examples", choice([3, 10], [3]))
+@pytest.mark.parametrize("examples", [3, 10])
 def test_no_mixture_of_quotes_and_statements_deletes(place: Warehouse, examples: int) -> None:
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(PIECES, min_size=1, max_size=14))
@@ -339,7 +338,6 @@ HUGE = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("on_raw", choice([False, True], [True]))
 def test_endless_queries_end_by_themselves(place: Warehouse, on_raw: bool) -> None:
     for text in ENDLESS[place.dialect]:
@@ -352,7 +350,6 @@ def test_endless_queries_end_by_themselves(place: Warehouse, on_raw: bool) -> No
             assert connection.fetch(mine)[1] == [(0,)]
 
 
-@pytest.mark.long
 def test_huge_values_are_refused_before_they_fill_the_machine(place: Warehouse) -> None:
     for text in HUGE[place.dialect]:
         with pytest.raises(QueryError, match=r"memory|MB"):

@@ -107,7 +107,6 @@ def test_a_selection_of_a_view_publishes_all_that_it_reads(warehouse: Warehouse)
     assert {row[0] for row in by_day(warehouse, "conversion_rate_counts")} == {"ch0", "ch1"}
 
 
-@pytest.mark.long
 def test_the_key_of_the_view_is_unique(warehouse: Warehouse) -> None:
     fill(warehouse, channels=2, leads=30)
     transform(warehouse)

@@ -21,7 +21,7 @@ def rows(warehouse: Warehouse, query: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["duckdb"]), indirect=True)
+@pytest.mark.parametrize("warehouse", ["duckdb", "postgres"], indirect=True)
 def test_a_new_submission_rebuilds_its_channel_and_a_forgotten_one_too(warehouse: Warehouse) -> None:
     company(warehouse)
     fill(warehouse, "person_keys", [{"channel_id": "tea", "module": "Leads", "id": "l0", "kind": "email", "key": "k"}])

@@ -146,7 +146,6 @@ def test_a_run_of_one_channel_packs_all_channels_where_a_mart_gets_other_columns
     expect_true(on_file, set(NAMES))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "changed", "options"),
     combined(

@@ -172,7 +172,6 @@ def test_a_wrong_model_names_file_and_line_and_publishes_nothing(
     assert len(read(warehouse, LEADS)) == 3
 
 
-@pytest.mark.long
 def test_an_unreadable_value_of_one_channel_keeps_back_only_that_channel(
     warehouse: Warehouse, raw: Raw, project: MakeProject
 ) -> None:

@@ -139,7 +139,7 @@ def reading(path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("what", choice(["count", "close"], ["close"]))
+@pytest.mark.parametrize("what", ["count", "close"])
 def test_a_reader_keeps_his_file_also_where_his_locks_are_gone(world: World, what: str) -> None:
     """Locks of DuckDB end when the process closes one of two openings, so they cannot protect the reader."""
     with reading(world.published) as reader:
@@ -230,7 +230,6 @@ def add_table(path: Path) -> None:
     os.utime(path, ns=(at, at))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "what", choice([damage, remove, replace_by_folder, replace_by_link, edit, add_table], [damage, edit])
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.params import choice
 from tests.worker.conftest import Place, wait_for
 from tests.worker.test_worker import ask, leads, now, told
 from zoho_pipeline.channels.sync_requests import workers
@@ -39,7 +38,7 @@ def start(place: Place, settings_env: Callable[..., dict[str, str]], registry_en
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("registry_env", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
 def test_the_request_of_a_killed_worker_is_done_by_the_next_one(place: Place, start: Start) -> None:
     place.connect("acme", leads=5)
     request = ask(place)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.params import choice, combined
+from tests.params import combined
 from tests.sync_records import record_sync
 from tests.worker.conftest import QUICK_WORK, Place, wait_for
 from zoho_pipeline.channels.database.locks import channel_lock
@@ -63,9 +63,7 @@ class Running:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "registry_env", choice(["sqlite", "postgres", "all on postgres"], ["all on postgres"]), indirect=True
-)
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres", "all on postgres"], indirect=True)
 def test_requests_are_done_when_their_rows_are_published(place: Place) -> None:
     place.connect("acme", leads=4)
     place.connect("bolt", leads=2)

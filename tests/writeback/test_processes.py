@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.params import choice
 from tests.worker.conftest import wait_for
 from tests.writeback.conftest import QUICK, Bench
 from zoho_pipeline.channels.registry.platform_tables import writebacks
@@ -38,7 +37,7 @@ def run_and_kill(bench: Bench, env: dict[str, str], is_time: Callable[[], object
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("registry_env", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
+@pytest.mark.parametrize("registry_env", ["sqlite", "postgres"], indirect=True)
 def test_a_change_whose_record_was_killed_is_our_own(
     bench: Bench, settings_env: Callable[..., dict[str, str]], registry_env: dict[str, str]
 ) -> None:

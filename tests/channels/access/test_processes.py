@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import update
 
 from tests.channels.wire import token_requests
-from tests.params import choice
 from zoho_pipeline.channels.access.client_factory import open_client
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.tables import token_requests as requests_table
@@ -39,7 +38,7 @@ with open_client(settings, registry, "acme") as client:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("registry", choice(["sqlite", "postgres"], ["sqlite"]), indirect=True)
+@pytest.mark.parametrize("registry", ["sqlite", "postgres"], indirect=True)
 def test_many_processes_at_once_share_one_request(
     registry: Registry, simulator: Simulator, settings_env: Env, tmp_path: Path
 ) -> None:

@@ -58,7 +58,6 @@ def test_the_token_of_the_registration_lasts_its_hour(registry: Registry, simula
     assert StoredTokenSource(registry, "acme", clock=time).current() == second
 
 
-@pytest.mark.long
 def test_a_day_of_use_takes_one_token_per_hour(registry: Registry, simulator: Simulator) -> None:
     time = Time()
     sources = [StoredTokenSource(registry, "acme", clock=time) for _ in range(2)]
@@ -248,7 +247,6 @@ def test_threads_behind_a_failed_request_share_its_failure(registry: Registry, s
     assert len(token_requests(simulator)) <= 2
 
 
-@pytest.mark.long
 def test_an_unreachable_accounts_server_costs_no_request_of_the_budget(
     registry: Registry, simulator: Simulator
 ) -> None:

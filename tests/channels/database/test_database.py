@@ -15,7 +15,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import event, text
 
-from tests.params import choice
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import RegistryError
 from zoho_pipeline.channels.registry import migrations, tables
@@ -46,7 +45,7 @@ assert Registry(load_settings()).list() == ()
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("settings", choice(["sqlite", "postgres"], ["postgres"]), indirect=True)
+@pytest.mark.parametrize("settings", ["sqlite", "postgres"], indirect=True)
 def test_many_processes_may_open_a_new_registry_at_once(
     settings: Settings, settings_env: Callable[..., dict[str, str]]
 ) -> None:

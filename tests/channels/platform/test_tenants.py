@@ -23,7 +23,6 @@ def test_origins_are_stored_as_browsers_write_them(given: str, stored: str) -> N
     assert check_origin(given) == stored
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "given",
     [

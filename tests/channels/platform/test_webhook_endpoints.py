@@ -137,7 +137,6 @@ def test_what_ended_long_ago_is_deleted(registry: Registry) -> None:
     assert left == {"done6", "dead29", "waiting40"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("stored", ["{", "-1", '"sync.failed"', "", "[null]", "[" * 100_000])
 def test_a_damaged_row_of_an_endpoint_stops_no_channel(registry: Registry, add: Add, stored: str) -> None:
     """Its list of types is unknown, so it gets every event. The endpoint can be listed and removed."""

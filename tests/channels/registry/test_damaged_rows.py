@@ -70,7 +70,6 @@ COLUMNS = ("field_map", "lead_source_map", "parameters", "missing_scopes", "scop
 NO_JSON = ('{"utm_source": ', "", "7", "\x01\x02")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("column", "value"), combined(COLUMNS, NO_JSON, quick=[*zip(COLUMNS, (*NO_JSON, NO_JSON[2]), strict=True)])
 )
@@ -121,7 +120,6 @@ WRONG: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("place", "value"), WRONG)
 def test_a_value_of_another_type_stops_only_its_channel(sqlite_settings: Settings, place: str, value: Any) -> None:
     """SQLite stores any value in any column. The removal, which is the cure, reads none of them."""

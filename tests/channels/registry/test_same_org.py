@@ -59,7 +59,6 @@ def test_another_org_is_no_second_channel(registry: Registry, another: OrgConnec
     assert registry.add("bolt", TOKENS[0], another).same_org == ()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("other", ["Acme", "ACME", "acmE"])
 def test_an_id_that_differs_only_in_case_is_always_refused(registry: Registry, other: str, again: bool) -> None:

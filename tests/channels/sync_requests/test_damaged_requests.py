@@ -42,7 +42,6 @@ def spoil(registry: Registry, request: SyncRequest, column: str, value: object) 
         transaction.execute(statement, {"value": value, "id": request.id})
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("column", "value"), [*DAMAGES, *ONLY_SQLITE])
 def test_it_stops_neither_the_queue_nor_its_channel(registry: Registry, add: Add, column: str, value: object) -> None:
     if (column, value) in ONLY_SQLITE and registry.database.is_postgres:

@@ -38,7 +38,6 @@ def _database(server: str, options: str, encoding: str = "UTF8") -> str:
     return base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("locale", LOCALES)
 def test_equal_texts_are_equal_in_every_locale(locale: str, postgres_server: str, tmp_path: Path) -> None:
     rows: dict[str, list[Row]] = {

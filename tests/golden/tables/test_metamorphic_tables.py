@@ -9,7 +9,6 @@ import pytest
 
 from tests.golden.sql_lab import SqlLab, write_raw
 from tests.golden.tables.random_tables import BUILD_AT, Row, random_world
-from tests.params import choice
 from zoho_pipeline.reading import published
 from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse
@@ -76,7 +75,7 @@ def test_the_id_of_a_channel_changes_nothing_else(raw: Marts, before: Marts) -> 
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("engine", choice(["duckdb", "postgres"], ["postgres"]))
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_a_channel_built_alone_has_the_same_rows(
     engine: str, raw: Marts, empty_warehouse: Callable[[str], Warehouse]
 ) -> None:

@@ -46,7 +46,6 @@ def catalogue(folder: Path, kind: str) -> Path:
     return file
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", choice(["csv", "jsonl", "json", "parquet", "indexed"], ["csv", "parquet"]))
 def test_a_whole_number_beside_a_gap_keeps_its_digits(bench: SyncBench, tmp_path: Path, kind: str) -> None:
     assert load_content(bench.settings, bench.warehouse, "acme", catalogue(tmp_path, kind)) == 2
@@ -55,7 +54,6 @@ def test_a_whole_number_beside_a_gap_keeps_its_digits(bench: SyncBench, tmp_path
     assert [row["published_at"].day for row in found] == [1, 2]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("declared", "by", "incremental"),
     combined(

@@ -11,7 +11,6 @@ from tests.ingest.early import LAG, LAST_READ, SCOPES, LateChanges
 from tests.params import combined
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("route", SCOPES)
 def test_changes_that_become_visible_after_the_reading_are_loaded(bench: SyncBench, route: str) -> None:
     late = LateChanges.furnish(bench, route)
@@ -20,7 +19,6 @@ def test_changes_that_become_visible_after_the_reading_are_loaded(bench: SyncBen
     late.check(report)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "kind"),
     combined(SCOPES, ["restore", "merge"], quick=[("bulk", "restore"), ("coql", "merge"), ("records", "restore")]),
@@ -36,7 +34,6 @@ def test_changes_without_a_new_modified_time_after_the_reading_are_loaded(
     ledger.assert_equal(bench, "Leads")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("refused", ["no scope", "at the first query", "later"])
 def test_where_no_query_shows_them_they_are_read_after_the_waiting(bench: SyncBench, refused: str) -> None:
     """Lists wait before they read. If Zoho refuses the queries later, lists read everything again."""

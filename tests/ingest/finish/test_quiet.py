@@ -1,13 +1,14 @@
 """A sync with nothing new loads nothing, for weeks, and finds what comes after them."""
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
-from tests.params import both_engines, combined
+from tests.params import both_engines
 from zoho_pipeline.ingest.finish.quiet import MOVED_AFTER, SPREAD
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import SyncReport
@@ -58,8 +59,7 @@ def test_the_state_read_by_one_query_is_that_of_a_restored_pipeline(bench: SyncB
     assert other.state == {}
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_a_quiet_sync_loads_nothing_and_is_complete(bench: SyncBench) -> None:
     grow(bench)
     before, kept, as_of = loads(bench), state(bench), bench.registry.get("acme").last_complete_sync_at
@@ -86,7 +86,7 @@ def dearest(report: SyncReport) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("nights", "scopes"), combined((4, 75), (ALL_SCOPES, PLAIN_SCOPES), quick={(4, ALL_SCOPES)}))
+@pytest.mark.parametrize(("nights", "scopes"), list(product((4, 75), (ALL_SCOPES, PLAIN_SCOPES))))
 def test_weeks_of_quiet_nights(bench: SyncBench, nights: int, scopes: str) -> None:
     """Cheap each night, with an old cursor too; and a change, a deletion and a restore afterwards are found."""
     ids = grow(bench, scopes)
@@ -151,8 +151,7 @@ def test_deletions_are_loaded_after_a_load_of_rows_that_were_only_read_again(ben
     ledger.assert_equal(bench, "Leads")
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_every_credit_of_a_sync_counts_however_it_ends(bench: SyncBench) -> None:
     """Those for the user and for metadata are no module's. A call that Zoho refuses may count here alone."""
 

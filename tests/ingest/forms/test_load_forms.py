@@ -88,8 +88,7 @@ def test_a_sync_loads_submissions_and_makes_the_keys_of_leads(bench: SyncBench) 
     assert (rows[robot]["is_suspect"], rows[robot]["suspect_reason"]) == (True, "honeypot")
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_the_keys_follow_the_leads(bench: SyncBench) -> None:
     first, second, third = (bench.org.insert("Leads", lead(Email=f"{name}@acme.in")) for name in "abc")
     bench.sync()
@@ -228,8 +227,7 @@ def test_a_new_salt_hashes_all_leads_anew(bench: SyncBench) -> None:
     assert row["email_key"] == keys(bench)[lead]
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_what_belongs_to_no_lead_is_deleted_after_its_time(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     bench.org.insert("Leads", lead(Email="asha@acme.in", Phone="+91 98765 43210"))

@@ -15,7 +15,7 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
-from tests.params import both_engines, choice
+from tests.params import both_engines
 from zoho_pipeline.settings import PipelineError
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,7 @@ STAGES = {
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", choice(STAGES, ["download"]))
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_killed_sync_loses_nothing(bench: SyncBench, stage: str) -> None:
     route, reached = STAGES[stage]
     bench.connect(ALL_SCOPES if route == "bulk" else PLAIN_SCOPES)

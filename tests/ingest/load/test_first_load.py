@@ -20,8 +20,7 @@ def small_jobs(bench: SyncBench) -> SyncBench:
     return bench
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_a_record_that_two_jobs_show_is_there_once(small_jobs: SyncBench) -> None:
     """A restore between two jobs moves every row by one: the last row of one file is the first of the next."""
     bench = small_jobs

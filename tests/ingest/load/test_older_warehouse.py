@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import pytest
-
 from tests.ingest.conftest import SyncBench
 from tests.params import both_engines
 from zoho_pipeline.ingest.catalog.tables import DEALS
@@ -35,8 +33,7 @@ def test_amounts_with_two_decimals_are_widened(bench: SyncBench) -> None:
     assert [(row["id"], row["amount"]) for row in rows] == [("1", Decimal("1.25")), ("2", Decimal("1234.567"))]
 
 
-@pytest.mark.long
-@both_engines("postgres")
+@both_engines()
 def test_channels_gain_the_time_of_their_consent(bench: SyncBench) -> None:
     def consents() -> list[object]:
         transform(bench.warehouse)

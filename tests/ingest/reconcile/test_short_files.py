@@ -39,8 +39,7 @@ QUICK_FILES = [("half", False), ("repeated", True)]
 """A file with too few rows, and a file with the right number of rows: `make test` takes these two."""
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 @pytest.mark.parametrize(
     ("kind", "lies"), [pytest.param(*file, marks=() if file in QUICK_FILES else pytest.mark.long) for file in FILES]
 )

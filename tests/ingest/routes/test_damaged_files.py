@@ -22,7 +22,7 @@ def jobs(bench: SyncBench) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("damage", choice(DAMAGES, DAMAGES[::15]))
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_fetched_twice_and_then_another_route_reads(bench: SyncBench, damage: str) -> None:
     furnish(bench)
     small = 1 << 20 if damage == "bomb" else bench.limits.pacing.file_bytes

@@ -101,7 +101,7 @@ def test_lists_alone_go_on_past_a_record_without_an_id(bench: SyncBench) -> None
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
 def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, scopes: str) -> None:
     """An import makes many records in one second. They are on several pages, and only their values tell them apart."""
     bench.limit(pacing=replace(bench.limits.pacing, query_rows=200))
@@ -151,7 +151,7 @@ def test_a_new_field_gives_a_record_without_an_id_no_second_row(bench: SyncBench
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
+@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
 def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBench, limits: dict[str, Any]) -> None:
     """The oldest record had no usable id, so nobody asked for a record, and no custom field was loaded."""
     bench.limit(**limits)
@@ -167,7 +167,7 @@ def test_without_metadata_the_fields_come_from_a_record_with_an_id(bench: SyncBe
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
 def test_an_edit_under_an_unusable_id_is_never_passed_over(bench: SyncBench, scopes: str) -> None:
     """The cursor has passed the edit. So the module is not complete, until a comparison finds the record again."""
     bench.connect(scopes)
@@ -250,7 +250,7 @@ def test_the_deletion_of_an_unknown_record_is_looked_up_once(bench: SyncBench) -
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scopes", choice([PLAIN_SCOPES, QUERIES], [QUERIES]))
+@pytest.mark.parametrize("scopes", [PLAIN_SCOPES, QUERIES])
 def test_many_deletions_of_unknown_records_are_not_listed_each_night(bench: SyncBench, scopes: str) -> None:
     """Without queries they are: no count shows a restore, so only the whole list does."""
     bench.connect(scopes)

@@ -80,7 +80,6 @@ def check(bench: SyncBench, made: dict[str, tuple[str, str]]) -> None:
         assert lost <= {column}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("route", "scopes", "odd", "limits"),
     [

@@ -22,8 +22,7 @@ def several(bench: SyncBench, count: int) -> list[str]:
     return names
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_channels_load_side_by_side(bench: SyncBench) -> None:
     """Threads of one process sync orgs with the same ids at the same time."""
     names = several(bench, 4)

@@ -73,8 +73,7 @@ def hanging(bench: SyncBench) -> Iterator[Simulator]:
         yield far
 
 
-@pytest.mark.long
-@both_engines("duckdb")
+@both_engines()
 def test_one_hangs_one_fails_one_is_new_and_the_others_are_quiet(bench: SyncBench, hanging: Simulator) -> None:
     orgs = {name: connect(bench, name, 3) for name in ("quiet-1", "quiet-2", "failing")}
     connect(bench, "hanging", 2, hanging, "far")

@@ -40,7 +40,6 @@ MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("mode", MODES)
 def test_the_seven_tools_answer_as_their_schemas_say(
     port: int, key: Callable[..., Headers], registry: Registry, mode: str

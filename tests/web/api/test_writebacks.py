@@ -198,7 +198,6 @@ def test_a_consent_without_the_scope(client: TestClient, key: Key, registry: Reg
     assert (answer.status_code, answer.json()["code"]) == (409, "scope_missing")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "body",
     [{}, {"status": ""}, {"status": 5}, {"status": "x" * 201}, {"status": "contacted", "Email": "x"}, [], "contacted"],

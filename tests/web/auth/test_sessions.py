@@ -54,7 +54,6 @@ def test_an_embed_token_is_no_session_token(client: TestClient, key: Key) -> Non
         assert answer.status_code == status
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("channel", ["foreign", "nobody", "ownerless", "ACME", "' or 1=1 --", "../acme", "x" * 64])
 def test_a_channel_that_is_not_the_tenants_is_one_404(client: TestClient, key: Key, channel: str) -> None:
     headers = key()
@@ -64,7 +63,6 @@ def test_a_channel_that_is_not_the_tenants_is_one_404(client: TestClient, key: K
     assert {**answer.json(), "request_id": ""} == {**nobody, "request_id": ""}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "origin",
     [

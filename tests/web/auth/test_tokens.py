@@ -76,7 +76,6 @@ def test_a_token_made_by_hand_is_good(client: TestClient, claims: dict[str, Any]
     assert good(client, sign(claims))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     "change",
     each_nth(

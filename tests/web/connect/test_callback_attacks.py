@@ -396,7 +396,6 @@ def test_names_are_text(platform: Platform, browser: Browser, simulator: Simulat
     assert page.text.count("<script") == 1
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", ["error", "code", "location", "accounts-server", "state"])
 def test_a_parameter_is_never_repeated_on_the_page(browser: Browser, params: dict[str, str], name: str) -> None:
     page = browser.back(params | {name: '"><script>alert(1)</script>'})

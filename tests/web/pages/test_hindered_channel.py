@@ -232,7 +232,6 @@ DAMAGED_BESIDE = (
 )
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("damage", choice(DAMAGED_BESIDE, [DAMAGED_BESIDE[place] for place in (0, 3, 7, 12, 14)]))
 def test_a_damaged_row_beside_a_channel_hides_no_list_and_no_page(
     client: TestClient, registry: Registry, key: Key, damage: str

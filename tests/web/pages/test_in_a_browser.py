@@ -105,7 +105,6 @@ def pages(site: Site, chrome: Any) -> list[str]:
     ]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 320])
 def test_axe_finds_nothing(driver: Any, pages: list[str], width: int, dark: bool) -> None:

@@ -46,7 +46,6 @@ def decide(client: TestClient, path: str, choice: str, page: str | None = None) 
     return client.post(path, data=data, headers=OWN, follow_redirects=False)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("choice", "state"), [("keep", "kept"), ("force", "queued")])
 def test_the_operator_decides_with_a_form(operator: TestClient, registry: Registry, choice: str, state: str) -> None:
     hold(registry)

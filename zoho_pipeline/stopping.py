@@ -158,8 +158,10 @@ def _forget() -> None:
 
 def _stop(number: int, frame: FrameType | None) -> None:
     now = time.monotonic()
-    if _raised_at and now - _raised_at[0] < SECOND_AFTER_SECONDS:
-        return  # the same Ctrl-C on a second way; an exception more would break off what cleans up
+    if _raised_at and (number == signal.SIGINT or now - _raised_at[0] < SECOND_AFTER_SECONDS):
+        # It is the same Ctrl-C on a second way, or the watcher ends the process. An exception more would break off
+        # what cleans up, and on a busy machine it would come before the watcher and print the line of a first Ctrl-C.
+        return
     if not _requested:
         _requested.append(number)
     if _loads_an_extension(frame):
@@ -206,7 +208,8 @@ def _end_at_once_if_second(number: int) -> None:
         return
     now = time.monotonic()
     _first_at.append(now)
-    if number != signal.SIGINT or now - _first_at[0] < SECOND_AFTER_SECONDS:
+    first = min(_first_at[:1] + _raised_at[:1])  # a busy machine can delay the watcher more than the main thread
+    if number != signal.SIGINT or now - first < SECOND_AFTER_SECONDS:
         return
     end_at_once(number)
 

@@ -60,7 +60,8 @@ def read_modules(
     """
     stored, is_loaded = sync.state, False
     baselines = _baselines(sync, specs)
-    sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
+    filled = {spec.table.name for spec in specs if not baselines[spec.module].empty}  # several modules may share one
+    sync.appends = AppendTracker({spec.table.name for spec in specs} - filled)
     with WorkerPool(sync.limits, sync.stop) as workers:
         sync.window.sleep = workers.pause
         for spec in specs:
@@ -102,7 +103,7 @@ def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Base
 
 def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleContext:
     """The context of one module in a sync, with a report of its own."""
-    report = sync.reports[spec.module] = ModuleReport(spec.module)
+    report = sync.reports[spec.module] = ModuleReport(spec.module, table=spec.table.name)
     return ModuleContext(
         spec=spec,
         channel_id=sync.channel.id,

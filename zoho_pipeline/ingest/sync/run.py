@@ -19,7 +19,14 @@ from zoho_pipeline.channels.errors import LockLost, RegistryError
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
-from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_history, lead_history, module_spec
+from zoho_pipeline.ingest.extract.modules import (
+    MODULE_SPECS,
+    ModuleSpec,
+    chosen_specs,
+    deal_history,
+    lead_history,
+    module_spec,
+)
 from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.finish import ending
 from zoho_pipeline.ingest.limits import SyncLimits
@@ -121,7 +128,7 @@ def _run_channel(
     kept_for: timedelta | None = None,
     group: SyncGroup | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
-    specs, started_at, limits = _specs(modules), registry.database.now(), limits or SyncLimits()
+    started_at, limits = registry.database.now(), limits or SyncLimits()
     group = group or SyncGroup(registry, warehouse)
     waiting = partial(_say_waiting, channel_id, limits.lock_wait)
     with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
@@ -130,6 +137,7 @@ def _run_channel(
             raise PipelineError(
                 f"channel {channel_id} is paused. Resume it with: zoho-pipeline channels resume {channel_id}"
             )
+        specs = _specs(channel, modules)
         with (
             group.under_way(),
             group.turn(is_new=full or channel.last_complete_sync_at is None) as turn,
@@ -184,13 +192,17 @@ def _say_waiting(channel_id: str, seconds: float) -> None:
     log.warning("channel %s is in use by another process. Waiting up to %g s.", channel_id, seconds)
 
 
-def _specs(modules: Sequence[str] | None) -> list[ModuleSpec]:
+def _specs(channel: Channel, modules: Sequence[str] | None) -> list[ModuleSpec]:
+    chosen = {spec.module: spec for spec in chosen_specs(channel)}
     if modules is None:
-        return list(MODULE_SPECS)
-    if unknown := [name for name in modules if name not in BY_MODULE]:
-        names = ", ".join(name for name in BY_MODULE if name)
-        raise UsageError(f"no table for module {', '.join(unknown)}. There are: {names}.")
-    return [module_spec(name) for name in dict.fromkeys(modules)]
+        return [*MODULE_SPECS, *chosen.values()]
+    if unknown := [name for name in modules if name not in BY_MODULE and name not in chosen]:
+        names = ", ".join([*(name for name in BY_MODULE if name), *chosen])
+        raise UsageError(
+            f"channel {channel.id} does not read module {', '.join(unknown)}. It reads {names}. Add another one with: "
+            f"zoho-pipeline channels set {channel.id} --module {unknown[0]}"
+        )
+    return [chosen.get(name) or module_spec(name) for name in dict.fromkeys(modules)]
 
 
 def _start(

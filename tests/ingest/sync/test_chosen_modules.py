@@ -161,3 +161,61 @@ def test_two_channels_of_one_table_stay_apart(bench: SyncBench) -> None:
     assert list(bench.live("module_records", "Webinars")) == ["42"]
     assert purge_channel(bench.warehouse, "other")
     assert {row["channel_id"] for row in bench.rows("select channel_id from zoho_raw.module_records")} == {"acme"}
+
+
+@both_engines("duckdb")
+def test_a_module_that_the_org_lacks_is_told_once_and_read_when_it_appears(bench: SyncBench) -> None:
+    bench.connect(ALL_SCOPES)
+    bench.choose(Webinars=FLAT)
+    bench.org.insert("Leads", {"Last_Name": "L"})
+
+    def told() -> list[str]:
+        rows = bench.rows("select outcome from zoho_raw.sync_runs where module = 'Webinars' order by started_at")
+        return [row["outcome"] for row in rows]
+
+    for _ in range(3):
+        report = bench.sync()
+        assert report.complete
+        assert told() == ["skipped"], "once, and not each night"
+        bench.sim.clock.advance(DAY)
+    assert [m.module for m in report.modules if m.module == "Webinars"] == []
+    assert bench.registry.get("acme").last_complete_sync_at is not None
+    ledger.assert_equal(bench, "Leads")
+    asked = [call for call in bench.sim.requests if "Webinars" in str(call.query) or "Webinars" in call.path]
+    at = len(bench.sim.requests)
+    assert len(asked) <= 3 + 2, "each night one call shows that it is still missing"
+    assert bench.sync("Webinars").modules[0].outcome == "skipped", "who asks for it is told"
+
+    bench.org.add_module("Webinars", WEBINARS)
+    ids = bench.org.insert_many("Webinars", [{"Name": f"W{n}"} for n in range(3)])
+    assert bench.sync().complete
+    ledger.assert_equal(bench, "Webinars")
+    assert len(bench.sim.requests) > at
+
+    bench.org.admin.denied_modules.add("Webinars")  # its profile loses it, and gets it back
+    bench.sim.clock.advance(DAY)
+    assert bench.sync().complete
+    bench.org.update("Webinars", ids[0], {"Seats": 4})
+    bench.org.delete("Webinars", ids[1])
+    bench.org.admin.denied_modules.clear()
+    bench.sim.clock.advance(DAY)
+    assert bench.sync().complete
+    ledger.assert_equal(bench, "Webinars")
+    assert told().count("skipped") == 3, told()
+
+
+@both_engines("duckdb")
+def test_the_rows_of_a_module_that_is_not_chosen_any_more_go(bench: SyncBench) -> None:
+    open_org(bench)
+    ids = hold(bench, 5)
+    bench.sync()
+    bench.org.delete("Webinars", ids[0])
+    bench.sync()
+    bench.choose(Products=FLAT)
+    assert "Webinars" not in bench.registry.get("acme").modules
+    assert bench.sync().complete
+    assert {row["module"] for row in bench.rows("select module from zoho_raw.module_records")} == {"Products"}
+    assert not bench.rows("select id from zoho_raw.deleted_records where module = 'Webinars'")
+    bench.choose(Products=FLAT, Webinars=FLAT)
+    assert bench.sync().complete
+    assert_equal(bench)

@@ -13,7 +13,6 @@ from sqlalchemy import (
     String,
     Update,
     bindparam,
-    delete,
     func,
     or_,
     select,
@@ -33,7 +32,7 @@ from zoho_pipeline.channels.registry.model import (
     OrgConnection,
 )
 from zoho_pipeline.channels.registry.platform_tables import purges
-from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
+from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW, forget_modules
 
 SETTINGS = (
     "field_map", "lead_source_map", "business_hours", "parameters", "chosen_modules", "set_timezone", "set_currency",
@@ -235,8 +234,7 @@ def verified_columns(channel: Channel, connection: OrgConnection) -> dict[str, A
 
 
 def write_settings(transaction: Connection, channel: Channel, values: Mapping[str, Any]) -> None:
-    """Write checked settings of a channel. A module that is not chosen any more has no last sync either: it would hold
-    back the last complete sync of the channel.
+    """Write checked settings of a channel. A module that is not chosen any more has no last sync either.
 
     Raises:
         ValueError: one of them is no setting.
@@ -246,9 +244,9 @@ def write_settings(transaction: Connection, channel: Channel, values: Mapping[st
     if not values:
         return
     transaction.execute(update_channel(channel.id).values(values))
-    if gone := channel.chosen_modules.keys() - values.get("chosen_modules", channel.chosen_modules).keys():
-        own = (tables.modules.c.channel_id == channel.id, tables.modules.c.module.in_(sorted(gone)))
-        transaction.execute(delete(tables.modules).where(*own))
+    gone = channel.chosen_modules.keys() - values.get("chosen_modules", channel.chosen_modules).keys()
+    if gone:
+        forget_modules(transaction, channel.id, gone)
 
 
 def is_stored(transaction: Connection, channel: Channel, connection: OrgConnection) -> bool:

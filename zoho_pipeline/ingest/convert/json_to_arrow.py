@@ -71,9 +71,9 @@ def to_arrow(
 ) -> Converted:
     """A table of `raw`'s schema from Zoho's records.
 
-    `constants` are the values of columns that no field fills (`basis`, `module`, …). The column of the part `others` gets
-    all keys that the catalogue does not read, except `$…` keys. A record without an id, or with one that no record of
-    Zoho can have, is rejected as a whole: it cannot be merged, and a changed id would be another record's.
+    `constants` are the values of columns that no field fills (`basis`, `module`, …). The column of the part `others`
+    gets all keys that the catalogue does not read, except `$…` keys. A record without an id, or with one that no record
+    of Zoho can have, is rejected as a whole: it cannot be merged, and a changed id would be another record's.
     """
     rejected: list[Rejection] = []
     keyed = _with_id(raw, rows, rejected)

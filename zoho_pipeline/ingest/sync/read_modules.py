@@ -7,6 +7,7 @@ share a load.
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from zoho_pipeline.ingest.extract import watermarks
@@ -140,6 +141,17 @@ def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iter
     return ()
 
 
+def _is_told(sync: SyncContext, reader: ModuleReader, batch: LoadBatch) -> bool:
+    """Remember that a chosen module is missing. Returns whether an earlier sync has told it: it is told once.
+
+    A person who names the module is told again. The cursor stays, so that nothing is lost if the module comes back.
+    """
+    module = reader.spec.module
+    known = sync.state.of(module)
+    batch.states[module] = replace(batch.states.get(module, known), table=reader.spec.table.name, absent=True)
+    return known.absent and sync.whole
+
+
 def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -> None:
     """Report a module that was read to its end or failed. Stop all if no call to Zoho is possible any more."""
     report = sync.reports[done.name]
@@ -153,6 +165,10 @@ def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -
             report.outcome = "skipped"
             if reader is not None and not reader.spec.has_deletions:
                 batch.states[done.name] = ModuleState(table=reader.spec.table.name, absent=True)
+            if reader is not None and reader.spec.is_chosen and _is_told(sync, reader, batch):
+                del sync.reports[done.name], sync.readers[done.name]
+                sync.progress.finish(done.name)
+                return
             if isinstance(error, ScopeMissing):
                 sync.registry.add_missing_scopes(sync.channel.id, error.scopes)
         else:

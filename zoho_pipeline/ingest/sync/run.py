@@ -34,13 +34,16 @@ from zoho_pipeline.ingest.load import commit, lead_changes, sync_log
 from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
+from zoho_pipeline.ingest.load.unchosen import forget_unchosen
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
+from zoho_pipeline.ingest.reconcile.silent_fields import reread_silent_fields
 from zoho_pipeline.ingest.report import Comparison, ReconcileReport, Silent, SyncProgress, SyncReport
 from zoho_pipeline.ingest.routes.reference_tables import REFERENCE_READERS
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.ingest.sync.kept_tables import keep_fresh, known_histories
 from zoho_pipeline.ingest.sync.read_modules import MISSING, read_modules
+from zoho_pipeline.ingest.sync.record_parts import read_parts
 from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse.connection import WarehouseError
@@ -164,9 +167,12 @@ def _run_channel(
                     del references[name]
                 if modules is None:
                     specs += _histories(sync) if references else known_histories(sync.state)
+                forget_unchosen(sync)
                 read_modules(sync, specs, references, turn)
                 check_counts(sync)
                 commit.name_the_rest(sync)
+                read_parts(sync)
+                reread_silent_fields(sync)
                 if modules is None and sync.fatal is None and emails.wanted(channel):
                     emails.sync_emails(sync)
             except (ZohoError, LoadFailed, LockLost) as error:

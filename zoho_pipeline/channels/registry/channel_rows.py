@@ -294,7 +294,7 @@ def _channel(row: dict[str, Any]) -> Channel:
     tables.require_types(row, _CHANNEL_TYPES)
     for secret in _SECRETS:
         del row[secret]
-    row["chosen_modules"] = row["chosen_modules"] or {}
+    row["chosen_modules"] = {} if row["chosen_modules"] is None else row["chosen_modules"]
     settings = [row[name] for name in ("field_map", "lead_source_map", "parameters", "chosen_modules")]
     if not all(isinstance(setting, dict) and _are_texts(setting.values()) for setting in settings):
         raise TypeError("a setting is no object of texts")

@@ -114,7 +114,8 @@ def test_modules_are_chosen_read_and_taken_off_again(run: Run, channel: str, org
     assert {m["module"]: (m["outcome"], m["rows"]) for m in done if m["table"] == "module_records"} == {
         "Products": ("skipped", 0), "Webinars": ("complete", 1),
     }  # fmt: skip
-    query = "select r.record ->> 'Name' as name, p.parts ->> 'Talks' as talks from zoho_raw.module_records r join"
+    query = "select cast(r.record as json) ->> 'Name' as name,"
+    query += " cast(p.parts as json) ->> 'Talks' as talks from zoho_raw.module_records r join"
     query += " zoho_raw.module_record_parts p on p.channel_id = r.channel_id and p.module = r.module and p.id = r.id"
     [row] = run("sql", "--raw", query, "--format", "json").json
     assert row["name"] == "W"

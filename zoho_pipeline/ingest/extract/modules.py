@@ -57,8 +57,8 @@ def module_spec(module: str) -> ModuleSpec:
 
 
 def chosen_specs(channel: Channel) -> list[ModuleSpec]:
-    """The modules beyond the catalogue that a person chose for the channel."""
-    chosen = channel.chosen_modules.items()
+    """The modules that a person chose for the channel, without those that are in the catalogue by now."""
+    chosen = [item for item in channel.chosen_modules.items() if item[0] not in BY_MODULE]
     return [ModuleSpec(name, records_of(name), has_parts=kind == SUBFORMS) for name, kind in chosen]
 
 

@@ -149,7 +149,7 @@ def _run_channel(
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
             def log_failure(error: PipelineError) -> None:
-                names = [spec.module for spec in specs]
+                names = _names_of(specs)
                 with suppress(WarehouseError, RegistryError):  # the one that refused the rows, or holds the lock
                     logged = (registry, warehouse, channel_id, names, run_id, started_at, error)
                     sync_log.record_failure(*logged, spent=client.meter.credits, whole=modules is None)
@@ -166,7 +166,8 @@ def _run_channel(
                 for name in keep_fresh(sync, kept_for) if references else ():
                     del references[name]
                 if modules is None:
-                    specs += _histories(sync) if references else known_histories(sync.state)
+                    found = _histories(sync) if references else known_histories(sync.state)
+                    specs += [spec for spec in found if spec.module not in _names_of(specs)]
                 forget_unchosen(sync)
                 read_modules(sync, specs, references, turn)
                 check_counts(sync)
@@ -196,6 +197,10 @@ def _run_channel(
 
 def _say_waiting(channel_id: str, seconds: float) -> None:
     log.warning("channel %s is in use by another process. Waiting up to %g s.", channel_id, seconds)
+
+
+def _names_of(specs: Sequence[ModuleSpec]) -> list[str]:
+    return [spec.module for spec in specs]
 
 
 def _specs(channel: Channel, modules: Sequence[str] | None) -> list[ModuleSpec]:

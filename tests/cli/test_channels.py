@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,7 +153,12 @@ def test_set_refuses_a_wrong_setting_and_stores_nothing(
 ) -> None:
     org.add_module("Webinars", "Name:text!")
     org.add_module("Talks", "Title:text", generated_type="subform")
-    before = run("channels", "show", channel, "--format", "json").json
+
+    def stored() -> dict[str, Any]:
+        shown: dict[str, Any] = run("channels", "show", channel, "--format", "json").json
+        return {name: value for name, value in shown.items() if name != "credits_used"}  # Zoho may have been asked
+
+    before = stored()
     answer = (
         run("channels", "set", channel, "--currency", "EUR", *arguments)
         if arguments
@@ -160,7 +166,7 @@ def test_set_refuses_a_wrong_setting_and_stores_nothing(
     )
     assert answer.code == 2
     assert named in answer.err
-    assert run("channels", "show", channel, "--format", "json").json == before
+    assert stored() == before
 
 
 @pytest.mark.parametrize(

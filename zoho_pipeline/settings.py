@@ -72,6 +72,7 @@ class Settings:
         forms_retention_days: how long a form's submission is kept that belongs to no lead.
         transform_memory: the bytes of memory that a transform may use; a DuckDB warehouse is built in batches for it.
         forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
+        reread_credits: credits per sync and channel for fields that change without Modified_Time; 0: never read again.
     """
 
     home: Path
@@ -95,6 +96,7 @@ class Settings:
     forms_retention_days: int = 90
     forms_window_days: int = 90
     transform_memory: int = 2_000_000_000
+    reread_credits: int = 300
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -180,6 +182,8 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
             require_usable_file(url)
     with _named("PUBLISHED"):
         published, copy = published_target(values.get(f"{PREFIX}PUBLISHED") or "", home, warehouse_url, registry_url)
+    with _named("SCHEDULE_TIMEZONE"):
+        zone = schedule_zone((values.get(f"{PREFIX}SCHEDULE_TIMEZONE") or "").strip())
     return Settings(
         home=home,
         warehouse_url=warehouse_url,
@@ -194,7 +198,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
         channels_at_once=whole(values, "CHANNELS_AT_ONCE", 50 if registry_url.startswith("sqlite") else 6, 1, 200),
         credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
-        schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
+        schedule_timezone=zone,
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
         published=published,
@@ -202,6 +206,7 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
         forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
         transform_memory=_transform_memory(values.get(f"{PREFIX}TRANSFORM_MEMORY")),
+        reread_credits=whole(values, "REREAD_CREDITS", 300, 0, 1_000_000),
     )
 
 
@@ -307,11 +312,6 @@ def whole(values: Mapping[str, str], name: str, default: int, low: int, high: in
     if found != int(found):
         raise SettingsError(f"{PREFIX}{name} is {found:g}. It takes a whole number from {low} to {high}.")
     return int(found)
-
-
-def _timezone(value: str | None) -> str | None:
-    with _named("SCHEDULE_TIMEZONE"):
-        return schedule_zone((value or "").strip())
 
 
 def _role(value: str | None) -> str | None:

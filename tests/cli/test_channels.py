@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,33 @@ def test_set_stores_the_given_settings(run: Run, channel: str, tmp_path: Path) -
     assert shown["parameters"] == {"topic_min_leads": "1", "exchange_rate_direction": "multiply"}
 
 
+def test_modules_are_chosen_read_and_taken_off_again(run: Run, channel: str, org: Org) -> None:
+    org.add_module("Webinars", "Name:text! Talks:subform")
+    org.insert("Webinars", {"Name": "W", "Talks": [{"id": "7", "Title": "T"}]})
+    answer = run("channels", "set", channel, "--module", "Webinars:subforms", "--module", "Products")
+    assert answer.code == 0, answer.err
+    assert "has no module Products now. If it appears, the next sync reads it." in answer.err
+    shown = run("channels", "list", "--format", "json").json[0]
+    assert shown["chosen_modules"] == {"Products": "flat", "Webinars": "subforms"}
+    assert "Products, Webinars:subforms" in run("channels", "show", channel).out
+    done = run("sync", channel, "--format", "json").json[0]["modules"]
+    assert {m["module"]: (m["outcome"], m["rows"]) for m in done if m["table"] == "module_records"} == {
+        "Products": ("skipped", 0), "Webinars": ("complete", 1),
+    }  # fmt: skip
+    query = "select cast(r.record as json) ->> 'Name' as name,"
+    query += " cast(p.parts as json) ->> 'Talks' as talks from zoho_raw.module_records r join"
+    query += " zoho_raw.module_record_parts p on p.channel_id = r.channel_id and p.module = r.module and p.id = r.id"
+    [row] = run("sql", "--raw", query, "--format", "json").json
+    assert row["name"] == "W"
+    assert json.loads(row["talks"])[0]["Title"] == "T"
+    assert run("sync", channel, "--modules", "webinars").code == 0
+    answer = run("channels", "set", channel, "--without-module", "Products", "--without-module", "Webinars")
+    assert answer.code == 0, answer.err
+    assert run("sync", channel).code == 0
+    assert run("sql", "--raw", "select id from zoho_raw.module_records", "--format", "json").json == []
+    assert run("sync", channel, "--modules", "webinars").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -109,12 +137,28 @@ def test_set_stores_the_given_settings(run: Run, channel: str, tmp_path: Path) -
         (("--param", "no_such=1"), "no_such"),
         (("--param", "topic_min_leads"), "topic_min_leads"),
         (("--field-map", "/no/such/file"), "/no/such/file"),
+        (("--module", "leads"), "module Leads is always read, into zoho_raw.leads"),
+        (("--module", "Web inars"), "no API name"),
+        (("--module", "webinars"), "Did you mean Webinars?"),
+        (("--module", "Webinars:all"), "only subforms is known"),
+        (("--module", "Emails"), "sync_emails=true"),
+        (("--module", "Users"), "zoho_raw.users"),
+        (("--module", "Talks"), "Choose its parent module with :subforms"),
+        (("--module", "Webinars", "--without-module", "Webinars"), "named by --module and by --without-module"),
+        (("--without-module", "Webinars"), "No module is chosen"),
     ],
 )
 def test_set_refuses_a_wrong_setting_and_stores_nothing(
-    run: Run, channel: str, arguments: tuple[str, ...], named: str
+    run: Run, channel: str, org: Org, arguments: tuple[str, ...], named: str
 ) -> None:
-    before = run("channels", "show", channel, "--format", "json").json
+    org.add_module("Webinars", "Name:text!")
+    org.add_module("Talks", "Title:text", generated_type="subform")
+
+    def stored() -> dict[str, Any]:
+        shown: dict[str, Any] = run("channels", "show", channel, "--format", "json").json
+        return {name: value for name, value in shown.items() if name != "credits_used"}  # Zoho may have been asked
+
+    before = stored()
     answer = (
         run("channels", "set", channel, "--currency", "EUR", *arguments)
         if arguments
@@ -122,7 +166,7 @@ def test_set_refuses_a_wrong_setting_and_stores_nothing(
     )
     assert answer.code == 2
     assert named in answer.err
-    assert run("channels", "show", channel, "--format", "json").json == before
+    assert stored() == before
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:implicitly coercing SELECT objec
 class SourceLives(Lives):
     """A life in which each sync is a run of somebody's pipeline."""
 
+    modules = MODULES  # the source reads those of the catalogue only
     options: dict[str, Any] = {}  # noqa: RUF012
 
     @initialize(

@@ -11,6 +11,7 @@ import pytest
 
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORDS
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.report import ReconcileReport, SyncReport
@@ -70,7 +71,13 @@ class SyncBench:
             f"select t.* from zoho_raw.{table} t left join zoho_raw.deleted_records d on d.channel_id = t.channel_id"
             " and d.module = ? and d.id = t.id and d.restored_at is null where t.channel_id = ? and d.id is null"
         )
+        if table == MODULE_RECORDS.name:
+            return {row["id"]: row for row in self.rows(f"{sql} and t.module = ?", module, self.channel_id, module)}
         return {row["id"]: row for row in self.rows(sql, module, self.channel_id)}
+
+    def choose(self, **modules: str) -> None:
+        """Let the channel read these modules beyond the catalogue: `choose(Webinars=FLAT)`."""
+        self.registry.store_settings(self.channel_id, chosen_modules=modules)
 
     def connect(self, scopes: str = PLAIN_SCOPES, user: Any = None, channel_id: str = "acme") -> None:
         token = self.org.grant(CLIENT, CLIENT_SECRET, scopes, user)

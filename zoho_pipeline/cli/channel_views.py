@@ -72,6 +72,7 @@ def print_channel(channel: "Channel") -> None:
         ("lead source map", dict(channel.lead_source_map)),
         ("business hours", "set with `channels set`" if channel.business_hours else ""),
         ("parameters", dict(channel.parameters)),
+        ("chosen modules", ", ".join(_chosen(channel))),
     ]
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
@@ -79,6 +80,23 @@ def print_channel(channel: "Channel") -> None:
             say(f"{name:<{width}}  {shown(value)}")
     if channel.modules:
         print_rows([_module_row(asdict(module)) for module in channel.modules.values()])
+
+
+def describe(channel: "Channel") -> str:
+    """Org, user, time zone and currency in one phrase. It says when the user is not an administrator."""
+    org = channel.org_name or channel.org_id or "an org that the scopes do not name"
+    limited = " (not an administrator: sees only the records that its role allows)" if channel.is_admin is False else ""
+    currency = channel.currency or "currency unknown"
+    return f"{org}, as {channel.user_name or channel.user_id}{limited}, {channel.timezone}, {currency}"
+
+
+def print_notes(channel: "Channel") -> None:
+    """Print on stderr what is wrong with a channel, and which other channels have the same org."""
+    from zoho_pipeline.channels.registry.model import shared_org_sentence
+
+    shared = (shared_org_sentence((channel.id, *channel.same_org)),) if channel.same_org else ()
+    for note in (*channel.problems, *shared):
+        say(f"note: {note}", err=True)
 
 
 def _module_row(module: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +110,13 @@ def _module_row(module: dict[str, Any]) -> dict[str, Any]:
         "synced": _utc(module["synced_at"]),
         "detail": module["detail"],
     }
+
+
+def _chosen(channel: "Channel") -> list[str]:
+    """The chosen modules as `--module` takes them."""
+    from zoho_pipeline.channels.registry.model import FLAT
+
+    return [name if kind == FLAT else f"{name}:{kind}" for name, kind in channel.chosen_modules.items()]
 
 
 def _user(channel: "Channel") -> str | None:

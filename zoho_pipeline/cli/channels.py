@@ -1,17 +1,22 @@
 """The commands `channels …`: register, show, check, configure and remove channels."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.channel_views import channel_dict, print_channel, print_channels, print_shared_orgs
+from zoho_pipeline.cli.channel_views import (
+    channel_dict,
+    describe,
+    print_channel,
+    print_channels,
+    print_notes,
+    print_shared_orgs,
+)
 from zoho_pipeline.cli.output import format_option, print_json, say
 from zoho_pipeline.cli.progress import working
-from zoho_pipeline.cli.session import Session
-from zoho_pipeline.settings import Secret, UsageError
-from zoho_pipeline.text_files import NotText, decoded
+from zoho_pipeline.cli.session import Session, read_secret
+from zoho_pipeline.settings import UsageError
 
 if TYPE_CHECKING:
     from zoho_pipeline.channels.registry.model import Channel
@@ -238,7 +243,7 @@ def _purge(session: Session, channel_id: str, shown: bool) -> int:
     return deleted
 
 
-@channels.command("set", short_help="Set time zone, field map, sources, business hours, parameters.")
+@channels.command("set", short_help="Set time zone, field map, sources, hours, parameters, modules.")
 @channel_argument
 @click.option("--timezone", metavar="Z", help="IANA name of a time zone, for example Asia/Kolkata.")
 @click.option(
@@ -269,19 +274,32 @@ def _purge(session: Session, channel_id: str, shown: bool) -> int:
     multiple=True,
     help="A parameter of the models. You can repeat this option.",
 )
+@click.option(
+    "--module",
+    "modules",
+    metavar="NAME",
+    multiple=True,
+    help="Also read this module of Zoho, by its API name. With :subforms after the name, its subforms and multi-select "
+    "lookups too, for one credit per changed record. You can repeat this option.",
+)
+@click.option("--without-module", metavar="NAME", multiple=True, help="Do not read this chosen module any more.")
 @format_option
 def set_(channel_id: str, output: str, **given: Any) -> None:
-    """Set what the reports of a channel need and Zoho does not provide.
+    """Set what the reports of a channel need and Zoho does not provide, and which other modules it reads.
 
     The field map is a JSON object. Its values are Zoho's API names of lead fields. Its keys are any of
     utm_source, utm_medium, utm_campaign, utm_content, utm_term, utm_id, activity_id, landing_url,
     referrer, first_visited_url, first_visited_time, gclid, gbraid, wbraid, msclkid, fbclid, li_fat_id,
     ttclid. Fields without a key are found by their name. A field that Zoho does not have is refused.
 
+    A module that you add with --module is read by each sync into zoho_raw.module_records. After
+    --without-module, the next sync deletes its rows there.
+
     \b
     Examples:
       zoho-pipeline channels set acme --timezone Asia/Kolkata --param topic_min_leads=1
       zoho-pipeline channels set acme --field-map fields.json --lead-source-map sources.csv
+      zoho-pipeline channels set acme --module Products --module Webinars:subforms
     """
     from zoho_pipeline.channels.settings.set_settings import set_settings
 
@@ -289,48 +307,36 @@ def set_(channel_id: str, output: str, **given: Any) -> None:
     if not wanted:
         raise UsageError("no setting was given. For the settings, see zoho-pipeline channels set --help")
     registry = Session().registry
-    unchecked = _check_field_map(registry, channel_id, wanted.get("field_map"))
+    notes = _choose_modules(registry, channel_id, wanted)
+    notes += _check_field_map(registry, channel_id, wanted.get("field_map"))
     channel = set_settings(registry, channel_id, **wanted)
-    if unchecked:
-        say(f"note: the fields were not compared with those of Zoho: {unchecked}", err=True)
+    for note in notes:
+        say(f"note: {note}", err=True)
     _print_one(channel, output, f"The settings of channel {channel_id} are stored. The next transform uses them.")
 
 
-def _check_field_map(registry: "Registry", channel_id: str, field_map: Path | None) -> str | None:
+def _choose_modules(registry: "Registry", channel_id: str, wanted: dict[str, Any]) -> list[str]:
+    """Replace the options about modules by the chosen modules. Returns what a person should know of them."""
+    from zoho_pipeline.channels.access.org_modules import check_modules
+    from zoho_pipeline.ingest.catalog.module_choice import chosen
+
+    given, without = wanted.pop("modules", ()), wanted.pop("without_module", ())
+    if not given and not without:
+        return []
+    channel = registry.get(channel_id)
+    found = wanted["chosen_modules"] = chosen(channel.chosen_modules, given, without)
+    return check_modules(registry, channel, [name for name in found if name not in channel.chosen_modules])
+
+
+def _check_field_map(registry: "Registry", channel_id: str, field_map: Path | None) -> list[str]:
     """Refuse a field that Zoho does not have. Returns why the fields could not be compared, if so."""
     from zoho_pipeline.channels.access.lead_fields import check_lead_fields
     from zoho_pipeline.channels.settings.setting_files import read_field_map
 
     if field_map is None:
-        return None
-    return check_lead_fields(registry, registry.get(channel_id), read_field_map(field_map))
-
-
-def describe(channel: "Channel") -> str:
-    """Org, user, time zone and currency in one phrase. It says when the user is not an administrator."""
-    org = channel.org_name or channel.org_id or "an org that the scopes do not name"
-    limited = " (not an administrator: sees only the records that its role allows)" if channel.is_admin is False else ""
-    currency = channel.currency or "currency unknown"
-    return f"{org}, as {channel.user_name or channel.user_id}{limited}, {channel.timezone}, {currency}"
-
-
-def read_secret(file: str) -> Secret:
-    """The secret in a file, or in standard input when `file` is `-`. White space around it is removed.
-
-    Raises:
-        UsageError: the file cannot be read, or contains no text, or more than one word.
-    """
-    try:
-        text = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
-    except (OSError, NotText) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text file"
-        raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error
-    secret = text.strip()
-    if not secret or len(secret.split()) != 1:
-        name = "standard input" if file == "-" else file
-        found = f"contains {len(secret.split())} words" if secret else "is empty"
-        raise UsageError(f"{name} {found}. It must contain only the secret, which is one word.")
-    return Secret(secret)
+        return []
+    unchecked = check_lead_fields(registry, registry.get(channel_id), read_field_map(field_map))
+    return [f"the fields were not compared with those of Zoho: {unchecked}"] if unchecked else []
 
 
 def _print_one(channel: "Channel", output: str, sentence: str) -> None:
@@ -339,12 +345,3 @@ def _print_one(channel: "Channel", output: str, sentence: str) -> None:
         return
     say(sentence)
     print_notes(channel)
-
-
-def print_notes(channel: "Channel") -> None:
-    """Print on stderr what is wrong with a channel, and which other channels have the same org."""
-    from zoho_pipeline.channels.registry.model import shared_org_sentence
-
-    shared = (shared_org_sentence((channel.id, *channel.same_org)),) if channel.same_org else ()
-    for note in (*channel.problems, *shared):
-        say(f"note: {note}", err=True)

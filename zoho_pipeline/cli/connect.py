@@ -2,7 +2,8 @@
 
 import click
 
-from zoho_pipeline.cli.channels import again_option, describe, print_notes
+from zoho_pipeline.cli.channel_views import describe, print_notes
+from zoho_pipeline.cli.channels import again_option
 from zoho_pipeline.cli.data import fail_if_any, print_reports, run_sync
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.session import Session

@@ -13,7 +13,7 @@ from zoho_pipeline import stopping
 from zoho_pipeline.channels.errors import of_channel
 from zoho_pipeline.cli.output import format_option, print_json, print_rows, say
 from zoho_pipeline.cli.program import BUG
-from zoho_pipeline.cli.session import Session, select_channels
+from zoho_pipeline.cli.session import Session, read_secret, select_channels
 from zoho_pipeline.settings import PipelineError, Secret, Settings
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
       zoho-pipeline sync acme --modules Leads,Deals
       zoho-pipeline sync acme --full --format json
     """
-    selected = _parse_modules(modules)
     session = Session()
-    show = output == "table"
-    reports, failures = run_syncs(session, select_channels(session, channel_ids), selected, full, show=show)
+    show, channels = output == "table", select_channels(session, channel_ids)
+    selected = _parse_modules(session, modules)
+    reports, failures = run_syncs(session, channels, selected, full, show=show)
     print_reports(reports, output)
     fail_if_any(failures, reports)
 
@@ -170,13 +170,14 @@ def _report_rows(report: "SyncReport") -> list[dict[str, Any]]:
     return [*rows, {"channel": report.channel_id, "module": "(all)", **sums}]
 
 
-def _parse_modules(text: str | None) -> tuple[str, ...] | None:
+def _parse_modules(session: Session, text: str | None) -> tuple[str, ...] | None:
     """The value of --modules as API names, in any case; None when the option is not given."""
     if text is None:
         return None
     from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 
-    names = {module.lower(): module for module in BY_MODULE if module}
+    chosen = sorted({name for channel in session.registry.list() for name in channel.chosen_modules})
+    names = {module.lower(): module for module in (*BY_MODULE, *chosen) if module}
     given = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in given if part.lower() not in names]
     if unknown or not given:
@@ -337,8 +338,6 @@ def _load_from_database(
 
 
 def _database_url(url: str | None, url_file: str | None) -> Secret:
-    from zoho_pipeline.cli.channels import read_secret
-
     if (url is None) == (url_file is None):
         raise click.UsageError("give a FILE, or a database with exactly one of --url and --url-file.")
     return Secret(url) if url else read_secret(url_file or "")

@@ -2,11 +2,14 @@
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoho_pipeline.settings import PipelineError, Settings, load_settings
+from zoho_pipeline.settings import PipelineError, Secret, Settings, UsageError, load_settings
+from zoho_pipeline.text_files import NotText, decoded
 from zoho_pipeline.work_folders import remove_all_dead
 
 if TYPE_CHECKING:
@@ -113,3 +116,22 @@ def _how_to_get_an_active_channel(channels: "Sequence[Channel]") -> str:
         "there is no active channel. Register one with `zoho-pipeline connect ID` or "
         "`zoho-pipeline channels add ID --data-center DC --refresh-token-file FILE`."
     )
+
+
+def read_secret(file: str) -> Secret:
+    """The secret in a file, or in standard input when `file` is `-`. White space around it is removed.
+
+    Raises:
+        UsageError: the file cannot be read, or contains no text, or more than one word.
+    """
+    try:
+        text = decoded(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except (OSError, NotText) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text file"
+        raise UsageError(f"cannot read {file}: {reason}. The file must contain only the secret.") from error
+    secret = text.strip()
+    if not secret or len(secret.split()) != 1:
+        name = "standard input" if file == "-" else file
+        found = f"contains {len(secret.split())} words" if secret else "is empty"
+        raise UsageError(f"{name} {found}. It must contain only the secret, which is one word.")
+    return Secret(secret)

@@ -52,6 +52,11 @@ class SyncLimits:
         leads_per_email_checkpoint: leads whose e-mails are read before they are loaded.
         email_calls: calls at the same time.
 
+    Attributes of the parts of records (subforms and multi-select lookups of chosen modules):
+        most_single_reads: records of one module that one sync reads singly, for one credit each. The next sync goes on.
+        parts_per_load: records that are read before their parts are loaded.
+        single_calls: calls at the same time.
+
     lock_wait: seconds to wait for another sync of the channel.
     pacing: the client's retries, waits and deadlines, and the rows per query.
     """
@@ -78,5 +83,8 @@ class SyncLimits:
     most_asked: int = 50
     leads_per_email_checkpoint: int = 200
     email_calls: int = 4
+    most_single_reads: int = 2_000
+    parts_per_load: int = 500
+    single_calls: int = 4
     lock_wait: float = WAIT_SECONDS
     pacing: Pacing = field(default_factory=Pacing)

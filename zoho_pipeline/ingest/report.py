@@ -13,6 +13,7 @@ class ModuleReport:
 
     `rows` counts records that are new or changed since the last sync. `window_end` is exclusive. `detail` says
     what is missing and which fields have changed. `seconds` is the time from the start of the reading to its end.
+    `table` is the raw table of the module; for a reference table it is empty.
     """
 
     module: str
@@ -29,6 +30,7 @@ class ModuleReport:
     seconds: float = 0.0
     outcome: Outcome = "complete"
     detail: str = ""
+    table: str = ""
 
     def note(self, text: str) -> None:
         """Add a text to `detail`. Each text is added once."""

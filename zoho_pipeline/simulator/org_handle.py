@@ -34,8 +34,6 @@ class OrgHandle:
     def __repr__(self) -> str:
         return f"<OrgHandle {self.id} {self.name}>"
 
-    # The properties of the org
-
     @property
     def id(self) -> str:
         return self.state.id
@@ -153,6 +151,11 @@ class OrgHandle:
         """Give deals a currency and an exchange rate."""
         with self._shared.lock:
             setup.enable_multi_currency(self.state)
+
+    def add_module(self, api_name: str, words: str, *, generated_type: str = "custom") -> None:
+        """Add a module of the org's own; see `setup.add_module`."""
+        with self._shared.lock:
+            setup.add_module(self.state, api_name, words, generated_type=generated_type)
 
     def remove_module(self, api_name: str) -> None:
         """Switch a module off for the whole org."""

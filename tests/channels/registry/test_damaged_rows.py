@@ -66,12 +66,12 @@ def test_an_access_token_that_no_key_decrypts_is_as_good_as_none(
     assert rotated.token_store.refresh_token("acme") == REFRESH
 
 
-COLUMNS = ("field_map", "lead_source_map", "parameters", "missing_scopes", "scopes")
+COLUMNS = ("field_map", "lead_source_map", "parameters", "missing_scopes", "scopes", "chosen_modules")
 NO_JSON = ('{"utm_source": ', "", "7", "\x01\x02")
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), combined(COLUMNS, NO_JSON, quick=[*zip(COLUMNS, (*NO_JSON, NO_JSON[2]), strict=True)])
+    ("column", "value"), combined(COLUMNS, NO_JSON, quick=[*zip(COLUMNS, (*NO_JSON, *NO_JSON[2:]), strict=True)])
 )
 def test_a_row_that_cannot_be_read_stops_only_its_channel(
     registry: Registry, add: Add, column: str, value: str

@@ -84,6 +84,7 @@ def test_opening_a_filled_registry_of_the_first_revision_keeps_its_rows(filled: 
     (channel,) = registry.list()
     assert (channel.id, channel.status, channel.org_id, channel.created_at) == ("acme", "paused", "6000", THEN)
     assert (channel.field_map, channel.parameters) == ({"gclid": "GCLID"}, {"trend_z": "2.5"})
+    assert channel.chosen_modules == {}
     assert (channel.modules["Leads"].upper_bound, channel.modules["Leads"].rows) == (THEN, 5)
     assert registry.token_store.refresh_token("acme") == REFRESH
     token = registry.token_store.access_token("acme")

@@ -21,6 +21,7 @@ from tests.ingest import ledger
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, PLAIN_SCOPES, QUICK, SyncBench
 from tests.params import choice
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
+from zoho_pipeline.channels.registry.model import FLAT
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.load.purge import purge_channel
 from zoho_pipeline.ingest.report import SyncReport
@@ -31,6 +32,7 @@ from zoho_pipeline.simulator import Simulator
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 MODULES = ("Leads", "Contacts", "Deals")
+CHOSEN = "Webinars"
 QUERY_SCOPES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 FAULTS = (
     "concurrency", "credits", "server_error", "bad_gateway", "reset", "reset_after", "truncated", "bad_json",
@@ -47,6 +49,7 @@ class Lives(RuleBasedStateMachine):
     """One org and one channel. Every rule is something that happens to real orgs."""
 
     scopes = QUERY_SCOPES
+    modules: tuple[str, ...] = (*MODULES, CHOSEN)
     switches: dict[str, Any] = {}  # noqa: RUF012
     environment: dict[str, str] = {}  # noqa: RUF012
     neighbours: tuple[str, ...] = ()
@@ -83,6 +86,7 @@ class Lives(RuleBasedStateMachine):
         org.add_custom_field("Leads", "UTM_Source1", "UTM Source")
         self.bench = SyncBench(self.sim, org, loaded, Registry(loaded), open_warehouse(loaded), limits=SMALL)
         self.bench.connect(self.scopes)
+        self.choose(self.bench)
         self.beside = [self.neighbour(name) for name in self.neighbours]
         self.traceless = False
         self.pending: list[Callable[[], None]] = []
@@ -98,17 +102,25 @@ class Lives(RuleBasedStateMachine):
         org.insert_many("Leads", [{"Last_Name": f"{name} {n}"} for n in range(3)])
         token = org.grant(CLIENT, CLIENT_SECRET, self.scopes)
         register_from_refresh_token(self.bench.registry, name, Secret(token), data_center="sim")
-        return replace(self.bench, org=org, channel_id=name)
+        bench = replace(self.bench, org=org, channel_id=name)
+        self.choose(bench)
+        return bench
+
+    @staticmethod
+    def choose(bench: SyncBench) -> None:
+        """Let a channel read a module that its org has made itself."""
+        bench.org.add_module(CHOSEN, "Name:text! Seats:integer")
+        bench.choose(**{CHOSEN: FLAT})
 
     def sync(self) -> list[SyncReport | BaseException]:
         """Sync the modules of every channel, side by side if there are several; the life's own comes first."""
         benches = {bench.channel_id: bench for bench in (self.bench, *self.beside)}
         if len(benches) == 1:
-            return [self.bench.sync(*MODULES)]
+            return [self.bench.sync(*self.modules)]
         group = SyncGroup(self.bench.registry, self.bench.warehouse)
 
         def one(name: str) -> SyncReport:
-            return benches[name].sync(*MODULES, group=group, stop=group.stop)
+            return benches[name].sync(*self.modules, group=group, stop=group.stop)
 
         with self.bench.warehouse.kept_open(), self.bench.registry.database.kept_open():
             ends = {end.channel_id: end for end in side_by_side(list(benches), one, len(benches), group.stop)}
@@ -156,6 +168,20 @@ class Lives(RuleBasedStateMachine):
             self.org.merge("Leads", winner, loser)
             self.traceless = True
 
+    @rule(number=pick, change=st.sampled_from(("create", "create many", "edit", "delete", "restore")))
+    def change_a_webinar(self, number: int, change: str) -> None:
+        store = self.org.modules[CHOSEN]
+        ids, binned = list(store.rows), list(store.bin)
+        if change.startswith("create") or not ids:
+            rows = [{"Name": f"W{number}", "Seats": n} for n in range(90 if "many" in change else 1)]
+            self.org.insert_many(CHOSEN, rows)
+        elif change == "edit":
+            self.org.update(CHOSEN, ids[number % len(ids)], {"Seats": number})
+        elif change == "delete":
+            self.org.delete(CHOSEN, ids[number % len(ids)])
+        elif binned:
+            self.org.restore(CHOSEN, binned[number % len(binned)])
+
     @rule(seconds=st.sampled_from((1, 61, 400)))
     def wait(self, seconds: int) -> None:
         self.sim.clock.advance(seconds)
@@ -195,7 +221,7 @@ class Lives(RuleBasedStateMachine):
         """Retries get past a few faults, and many faults fail the module. In both cases nothing is lost."""
         self.sim.faults.next(times, kind, after=after)
         with suppress(PipelineError):
-            self.bench.sync(*MODULES)
+            self.bench.sync(*self.modules)
         self.sim.faults.clear()
         # a process remembers for a while that credits are used up; the next one asks Zoho (a budget has its own limits)
         settings = self.bench.settings
@@ -216,7 +242,7 @@ class Lives(RuleBasedStateMachine):
         Then the header is right again."""
         self.sim.on_call(amid + 1, lambda: self.sim.switches.update(date_offset=float(seconds)))
         with suppress(PipelineError):
-            self.bench.sync(*MODULES)
+            self.bench.sync(*self.modules)
         self.edit_one(number)
         self.sim.hub.hooks.clear()
         self.sim.switches.update(date_offset=0.0)
@@ -225,10 +251,10 @@ class Lives(RuleBasedStateMachine):
     def sync_by_short_files(self, kind: str, lies: bool, full: bool) -> None:
         """Bulk files lack rows, or have too many. A sync that is reported as complete has all rows."""
         self.sim.switches.update(bulk_file=kind, bulk_count_lies=lies)
-        report = self.bench.sync(*MODULES, full=full)
+        report = self.bench.sync(*self.modules, full=full)
         self.sim.switches.update(bulk_file="whole", bulk_count_lies=False)
         if report.complete and not self.traceless:
-            for module in MODULES:
+            for module in self.modules:
                 ledger.assert_equal(self.bench, module)
 
     @rule()
@@ -236,7 +262,7 @@ class Lives(RuleBasedStateMachine):
     def check(self) -> None:
         """Sync while nothing else happens: raw equals the ledger."""
         if self.traceless:
-            self.bench.reconcile(*MODULES)
+            self.bench.reconcile(*self.modules)
             self.traceless = False
         else:
             for report in self.sync():
@@ -244,7 +270,7 @@ class Lives(RuleBasedStateMachine):
                 assert report.complete, report
             for bench in self.beside:
                 ledger.assert_equal(bench, "Leads")
-        for module in MODULES:
+        for module in self.modules:
             ledger.assert_equal(self.bench, module)
 
 
@@ -303,7 +329,7 @@ class LaggedLives(JobLives):
         for turn, call in enumerate(calls):
             self.sim.on_call(call, lambda change=changes[(number + turn) % 3]: change(number), path="/Leads")
         self.bench.limits = replace(SMALL, job_credits=9, queries_from=1, list_credits=9) if queries else SMALL
-        self.bench.sync(*MODULES, full=True)
+        self.bench.sync(*self.modules, full=True)
         self.bench.limits = SMALL
         self.sim.hub.hooks.clear()
         self.check()

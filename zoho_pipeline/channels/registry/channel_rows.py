@@ -1,11 +1,23 @@
 """Channels as rows of the registry: how they are read, and which columns a connection fills."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Result,
+    Select,
+    String,
+    Update,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DamagedChannel, RowsRemain, UnknownChannel
@@ -20,8 +32,13 @@ from zoho_pipeline.channels.registry.model import (
     OrgConnection,
 )
 from zoho_pipeline.channels.registry.platform_tables import purges
-from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW
+from zoho_pipeline.channels.registry.sync_records import CREDIT_WINDOW, forget_modules
 
+SETTINGS = (
+    "field_map", "lead_source_map", "business_hours", "parameters", "chosen_modules", "set_timezone", "set_currency",
+    "tenant",
+)  # fmt: skip
+"""The columns that a person sets."""
 _SECRETS = ("refresh_seal", "refresh_fingerprint")
 _UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
 _OWNERS = select(*(tables.channels.c[name] for name in ("channel_id", "api_domain", "org_id", "user_id")))
@@ -216,6 +233,22 @@ def verified_columns(channel: Channel, connection: OrgConnection) -> dict[str, A
     }
 
 
+def write_settings(transaction: Connection, channel: Channel, values: Mapping[str, Any]) -> None:
+    """Write checked settings of a channel. A module that is not chosen any more has no last sync either.
+
+    Raises:
+        ValueError: one of them is no setting.
+    """
+    if unknown := set(values) - set(SETTINGS):
+        raise ValueError(f"not a setting: {unknown}")
+    if not values:
+        return
+    transaction.execute(update_channel(channel.id).values(values))
+    gone = channel.chosen_modules.keys() - values.get("chosen_modules", channel.chosen_modules).keys()
+    if gone:
+        forget_modules(transaction, channel.id, gone)
+
+
 def is_stored(transaction: Connection, channel: Channel, connection: OrgConnection) -> bool:
     """Whether the row of a channel has what a verification found. `channel` itself shows what a person set instead."""
     found = verified_columns(channel, connection)
@@ -261,7 +294,8 @@ def _channel(row: dict[str, Any]) -> Channel:
     tables.require_types(row, _CHANNEL_TYPES)
     for secret in _SECRETS:
         del row[secret]
-    settings = [row[name] for name in ("field_map", "lead_source_map", "parameters")]
+    row["chosen_modules"] = {} if row["chosen_modules"] is None else row["chosen_modules"]
+    settings = [row[name] for name in ("field_map", "lead_source_map", "parameters", "chosen_modules")]
     if not all(isinstance(setting, dict) and _are_texts(setting.values()) for setting in settings):
         raise TypeError("a setting is no object of texts")
     if not _are_texts([*(row["scopes"] or ()), *row["missing_scopes"]]):

@@ -8,7 +8,7 @@ from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.database.locks import LockTimeout, exclusive
 from zoho_pipeline.channels.errors import RegistryError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in `migrations/versions`. It stands here so that an up-to-date registry needs no alembic."""
 
 VERSION_TABLE = "registry_version"

@@ -18,6 +18,9 @@ not read to its end, or a difference from Zoho remains that no route repaired. O
 """
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
+FLAT, SUBFORMS = "flat", "subforms"
+"""How a chosen module is read: only what lists give, or its subforms and multi-select lookups too."""
+
 
 @dataclass(frozen=True)
 class OrgConnection:
@@ -76,7 +79,10 @@ class ModuleSync:
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel as the registry knows it. It holds no secret. `same_org`: the other channels of its org."""
+    """A channel as the registry knows it. It holds no secret.
+
+    `same_org`: the other channels of its org. `chosen_modules`: module beyond the catalogue → FLAT or SUBFORMS.
+    """
 
     id: str
     tenant: str | None
@@ -102,6 +108,7 @@ class Channel:
     lead_source_map: Mapping[str, str] = field(default_factory=dict)
     business_hours: Mapping[str, Any] | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
+    chosen_modules: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, ModuleStatus] = field(default_factory=dict)
     credits_used: float = 0.0
     timezone_is_set: bool = False

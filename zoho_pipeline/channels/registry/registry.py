@@ -25,6 +25,7 @@ from zoho_pipeline.channels.registry.channel_rows import (
     refuse_while_rows_remain,
     update_channel,
     verified_columns,
+    write_settings,
 )
 from zoho_pipeline.channels.registry.encryption import Encryptor
 from zoho_pipeline.channels.registry.identity import (
@@ -51,7 +52,6 @@ from zoho_pipeline.channels.registry.token_store import TokenStore
 from zoho_pipeline.settings import Secret, Settings
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 
-_SETTINGS = ("field_map", "lead_source_map", "business_hours", "parameters", "set_timezone", "set_currency", "tenant")
 _NONCES_KEPT = timedelta(days=1)
 _PER_TRANSACTION = 200
 """Channels whose events one transaction writes, so that nobody waits long for it."""
@@ -129,7 +129,7 @@ class Registry:
                 check_free_id(channel_id, (owner.channel_id for owner in owners))
                 if not again:
                     check_free_org(channel_id, connection, owners)
-                fresh: dict[str, Any] = {"field_map": {}, "lead_source_map": {}, "parameters": {}}
+                fresh: dict[str, Any] = {"field_map": {}, "lead_source_map": {}, "parameters": {}, "chosen_modules": {}}
                 fresh |= {"channel_id": channel_id, "status": ACTIVE, "created_at": now}
                 transaction.execute(insert(tables.channels).values(fresh | values))
             if access is not None:
@@ -236,12 +236,8 @@ class Registry:
 
     def store_settings(self, channel_id: str, **values: Any) -> Channel:
         """Write checked settings of a channel in one transaction; `settings.set_settings` checks them."""
-        if unknown := set(values) - set(_SETTINGS):
-            raise ValueError(f"not a setting: {unknown}")
         with self.database.write() as transaction:
-            read_channel(self.database, transaction, channel_id)
-            if values:
-                transaction.execute(update_channel(channel_id).values(values))
+            write_settings(transaction, read_channel(self.database, transaction, channel_id, lock=True), values)
         return self.get(channel_id)
 
     def remove(self, channel_id: str, *, purge_for: str | None = None) -> None:

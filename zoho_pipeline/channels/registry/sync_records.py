@@ -86,6 +86,12 @@ def write_module_syncs(connection: Connection, channel_id: str, after: Mapping[s
         connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
 
+def forget_modules(connection: Connection, channel_id: str, names: Iterable[str]) -> None:
+    """Forget the last sync of modules that are not read any more: it would hold back that of the channel."""
+    own = (tables.modules.c.channel_id == channel_id, tables.modules.c.module.in_(sorted(names)))
+    connection.execute(delete(tables.modules).where(*own))
+
+
 def forget_old_credits(connection: Connection, now: datetime) -> None:
     """Delete the rows of credits that have left the 24 hours."""
     connection.execute(delete(tables.credits).where(tables.credits.c.spent_at <= now - CREDIT_WINDOW))

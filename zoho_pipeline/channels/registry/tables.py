@@ -122,6 +122,7 @@ channels = Table(
     Column("lead_source_map", Json, nullable=False),
     Column("business_hours", Json),
     Column("parameters", Json, nullable=False),
+    Column("chosen_modules", Json),  # module → how it is read; null: none is chosen
     Column("refresh_seal", Text, nullable=False),
     Column("refresh_fingerprint", Text, nullable=False),
     Column("connected_at", Instant, nullable=False),

@@ -1,6 +1,6 @@
 """`channels set`: settings that a person gives, and that win over what Zoho says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ def set_settings(
     lead_source_map: Path | None = None,
     business_hours: Path | None = None,
     parameters: Iterable[str] = (),
+    chosen_modules: Mapping[str, str] | None = None,
 ) -> Channel:
     """Check all given settings, then store them in one transaction. Settings that are not given stay as they are.
 
     A file replaces the values of an earlier file. An empty object, or a CSV with a header only, removes them.
-    Parameters are set one by one, and `name=` sets one to its default.
+    Parameters are set one by one, and `name=` sets one to its default. `chosen_modules` are all of them, checked (see
+    `ingest.catalog.module_choice`).
 
     Raises:
         UnknownChannel: no channel has this id.
@@ -54,4 +56,6 @@ def set_settings(
     if given := parse_parameters(parameters):
         merged = {**channel.parameters, **given}
         values["parameters"] = {name: value for name, value in merged.items() if value is not None}
+    if chosen_modules is not None:
+        values["chosen_modules"] = dict(chosen_modules)
     return registry.store_settings(channel_id, **values)

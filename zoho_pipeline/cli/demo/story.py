@@ -128,7 +128,7 @@ def tell(place: Place, leads: int, seed: int) -> None:
 def _connect(session: "Session", sim: "Simulator", place: Place, company: "Company") -> None:
     """Connect through the real consent: authorisation URL, page, callback, exchange. The demo presses Accept."""
     from zoho_pipeline.channels.consent.connect import connect
-    from zoho_pipeline.cli.channels import describe
+    from zoho_pipeline.cli.channel_views import describe
     from zoho_pipeline.cli.demo.browser import accept
     from zoho_pipeline.ingest.content.files import load_content
 

@@ -77,11 +77,21 @@ def plan_from_record(table: RawTable, record: Mapping[str, Any]) -> FieldPlan:
     Fields that only the call for a single record returns are left out: queries and jobs with their names are refused.
     The record names its subforms in `$has_more`. Lookups of several records, files and images are lists of objects.
     """
-    subforms = record.get("$has_more")
-    alone = {_IMAGE, *(subforms if isinstance(subforms, dict) else ())}
-    alone |= {key for key, value in record.items() if key != _TAG and _has_objects(value)}
+    alone = {_IMAGE, *_alone(record)}
     others = [key for key in record if not key.startswith("$") and key != "id" and key not in alone]
     return FieldPlan(tuple(dict.fromkeys([*table.api_fields, *others])), {}, "record")
+
+
+def parts_of_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a whole record that only the call for a single record returns, without empty ones."""
+    names = sorted(_alone(record))
+    return {name: record[name] for name in names if record.get(name) not in (None, [], {})}
+
+
+def _alone(record: Mapping[str, Any]) -> set[str]:
+    subforms = record.get("$has_more")
+    named = set(subforms) if isinstance(subforms, dict) else set()
+    return named | {key for key, value in record.items() if key != _TAG and _has_objects(value)}
 
 
 def _has_objects(value: Any) -> bool:

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
+
 ColumnType = Literal["text", "integer", "double", "money", "rate", "boolean", "timestamp", "date", "json"]
 """`money` is decimal(27,9), `rate` is decimal(18,9), `timestamp` is an instant in UTC, `json` is JSON text."""
 
-Part = Literal["value", "id", "name", "names"]
-"""The part of the Zoho value in a column: the value itself, a lookup's id or name, or the names of a tag list."""
+Part = Literal["value", "id", "name", "names", "others"]
+"""The part of the Zoho value in a column: the value itself, a lookup's id or name, or the names of a tag list.
+
+`others` is the one column for all fields of a record that no other column reads."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,10 @@ class Column:
 
 @dataclass(frozen=True)
 class RawTable:
-    """A table of schema `zoho_raw`, merged on `key`. `module` is the Zoho module that fills it, if there is one."""
+    """A table of schema `zoho_raw`, merged on `key`. `module` is the Zoho module that fills it, if there is one.
+
+    Several modules may share a table: then `module` is a part of its key, and each module has a `RawTable` of its own.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -35,6 +42,27 @@ class RawTable:
         """The API names of the fields that this table reads, without `id`, each once, in the order of the columns."""
         names = (c.api_name for c in self.columns if c.api_name and c.api_name != "id")
         return tuple(dict.fromkeys(names))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the table has rows of other modules too."""
+        return self.module is not None and "module" in self.key
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """The columns with one value in every row of the module."""
+        return {"module": self.module} if self.module is not None and self.is_shared else {}
+
+    @property
+    def own_rows(self) -> str:
+        """An SQL condition: the row is one of this module. A module's API name needs no escape (see `module_path`)."""
+        return f"module = '{self.module}'" if self.is_shared else "true"
+
+    @property
+    def source(self) -> str:
+        """The rows of this module in SQL. The query must give it an alias."""
+        whole = f"{RAW_SCHEMA}.{self.name}"
+        return f"(select * from {whole} where {self.own_rows})" if self.is_shared else whole  # noqa: S608
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError if there is none."""
@@ -79,7 +107,7 @@ def module_table(name: str, module: str, *columns: Column) -> RawTable:
             *columns,
             *lookup_columns("Owner", "Created_By", "Modified_By"),
             *value_columns("timestamp", "Created_Time", "Modified_Time"),
-            Column("custom_fields", "json"),
+            Column("custom_fields", "json", part="others"),
             SYNCED,
         ),
     )

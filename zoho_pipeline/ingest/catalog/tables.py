@@ -8,6 +8,7 @@ are Zoho's API names. One column per custom field was rejected: a hundred tenant
 ten thousand columns, and Postgres allows 1,600.
 """
 
+from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORD_PARTS, MODULE_RECORDS
 from zoho_pipeline.ingest.catalog.model import (
     CHANNEL,
     SYNCED,
@@ -323,6 +324,8 @@ MODULE_TABLES = (LEADS, CONTACTS, ACCOUNTS, DEALS, CALLS, EVENTS, TASKS, NOTES, 
 RAW_TABLES = (
     CHANNELS,
     *MODULE_TABLES,
+    MODULE_RECORDS,
+    MODULE_RECORD_PARTS,
     USERS,
     DEAL_STAGES,
     DEAL_STAGE_HISTORY,

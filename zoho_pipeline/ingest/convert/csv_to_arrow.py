@@ -38,7 +38,7 @@ def csv_to_arrow(
     """A table of `raw`'s schema from a batch of CSV columns, which are text or null and have Zoho's names.
 
     A column with bytes that are not UTF-8 is binary: these values are rejected, and the others are used.
-    `types` are Zoho's data types by API name, for the fields of `custom_fields`.
+    `types` are Zoho's data types by API name, for the fields of the column of the part `others`.
     """
     columns = {name: texts[name].combine_chunks() for name in texts.column_names}
     columns["id"] = columns.pop("Id", columns.get("id"))
@@ -54,8 +54,10 @@ def csv_to_arrow(
             arrays.append(pa.repeat(pa.scalar(channel_id), length))
         elif column.name == "synced_at":
             arrays.append(pa.repeat(pa.scalar(synced_at, ARROW_TYPES["timestamp"]), length))
-        elif column.name == "custom_fields":
-            arrays.append(pa.array(_custom_fields(raw, columns, types, ids, rejected), pa.string()))
+        elif column.name in raw.constants:
+            arrays.append(pa.repeat(pa.scalar(raw.constants[column.name]), length))
+        elif column.part == "others":
+            arrays.append(pa.array(_other_fields(raw, columns, types, ids, rejected), pa.string()))
         else:
             arrays.append(_cast(column, columns.get(column.api_name or ""), length, ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
@@ -89,7 +91,7 @@ def _decoded(name: str, column: pa.Array, ids: Sequence[str], rejected: list[Rej
     return pa.array(values, pa.string())
 
 
-def _custom_fields(
+def _other_fields(
     raw: RawTable,
     columns: Mapping[str, pa.Array],
     types: Mapping[str, str],

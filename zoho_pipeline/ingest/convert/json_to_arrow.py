@@ -71,22 +71,22 @@ def to_arrow(
 ) -> Converted:
     """A table of `raw`'s schema from Zoho's records.
 
-    `constants` are the values of columns that no field fills (`basis`, `module`, …). `custom_fields` gets all keys that
-    the catalogue does not read, except `$…` keys. A record without an id, or with one that no record of Zoho can have,
-    is rejected as a whole: it cannot be merged, and a changed id would be another record's.
+    `constants` are the values of columns that no field fills (`basis`, `module`, …). The column of the part `others`
+    gets all keys that the catalogue does not read, except `$…` keys. A record without an id, or with one that no record
+    of Zoho can have, is rejected as a whole: it cannot be merged, and a changed id would be another record's.
     """
     rejected: list[Rejection] = []
     keyed = _with_id(raw, rows, rejected)
     ids = [str(row["id"]) for row in keyed] if _reads_id(raw) else [""] * len(keyed)
     for id_, row in zip(ids, keyed, strict=True):
         rejected += (Rejection(id_, name, odd.shown, odd.reason) for name, odd in odd_values(row).items())
-    fixed = {"channel_id": channel_id, "synced_at": synced_at, **(constants or {})}
+    fixed = {"channel_id": channel_id, "synced_at": synced_at, **raw.constants, **(constants or {})}
     arrays = []
     for column in raw.columns:
         if column.name in fixed:
             arrays.append(_constant(fixed[column.name], column, len(keyed)))
-        elif column.name == "custom_fields":
-            arrays.append(pa.array(_custom_fields(raw, keyed, ids, rejected), pa.string()))
+        elif column.part == "others":
+            arrays.append(pa.array(_other_fields(raw, keyed, ids, rejected), pa.string()))
         else:
             arrays.append(convert_column(column, _values(column, keyed), ids, rejected))
     return Converted(pa.Table.from_arrays(arrays, schema=schema_of(raw)), rejected)
@@ -183,7 +183,7 @@ def _parent_module(row: Row, value: Any) -> Any:
     return module or row.get("$se_module")
 
 
-def _custom_fields(
+def _other_fields(
     raw: RawTable, rows: Sequence[Row], ids: Sequence[str], rejected: list[Rejection]
 ) -> list[str | None]:
     """One JSON object per record, with sorted keys, without nulls and empty lists: equal records have equal texts."""

@@ -56,6 +56,10 @@ class ModuleReader:
         Raises:
             ZohoError: the checkpoints yielded before stay valid, and the cursor is that of the last one.
         """
+        if self.spec.is_chosen and self.state.absent:
+            self.fields.ensure()  # mostly the org still lacks it, which this one call shows
+            self.report.note(f"module {self.spec.module} is there now")
+            self.checkpoints.state = replace(self.state, absent=False)
         since = None if self.module.full else self.baseline.since
         hi = self.module.window.hi
         self.report.window_start, self.report.window_end = since, hi

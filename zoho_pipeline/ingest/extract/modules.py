@@ -1,10 +1,12 @@
-"""The modules that a sync reads record by record: those of the catalogue, and Zoho's history modules."""
+"""The modules that a sync reads record by record: those of the catalogue, chosen ones, and Zoho's history modules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from zoho_pipeline.channels.registry.model import SUBFORMS, Channel
+from zoho_pipeline.ingest.catalog.chosen_modules import records_of
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import (
     BY_MODULE,
@@ -24,7 +26,8 @@ class ModuleSpec:
     """A Zoho module and the raw table that it fills.
 
     `plan` is given if the fields are known beforehand. `reshape` turns a record into a dict keyed by our own
-    columns. `constants` are columns with one value in every row.
+    columns. `constants` are columns with one value in every row. `has_parts`: the parts that only the call for a single
+    record returns are asked for.
     """
 
     module: str
@@ -33,6 +36,12 @@ class ModuleSpec:
     reshape: Callable[[Row], dict[str, Any]] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     has_deletions: bool = True
+    has_parts: bool = False
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether a person chose the module for the channel. The org may lack it."""
+        return self.table.is_shared
 
     def convert(self, rows: Sequence[Row], channel_id: str, synced_at: datetime) -> Converted:
         """Convert records of Zoho to a table with the schema of the catalogue, and the values that did not fit."""
@@ -45,6 +54,12 @@ MODULE_SPECS = tuple(ModuleSpec(table.module or "", table) for table in MODULE_T
 
 def module_spec(module: str) -> ModuleSpec:
     return ModuleSpec(module, BY_MODULE[module])
+
+
+def chosen_specs(channel: Channel) -> list[ModuleSpec]:
+    """The modules that a person chose for the channel, without those that are in the catalogue by now."""
+    chosen = [item for item in channel.chosen_modules.items() if item[0] not in BY_MODULE]
+    return [ModuleSpec(name, records_of(name), has_parts=kind == SUBFORMS) for name, kind in chosen]
 
 
 def deal_history() -> ModuleSpec:

@@ -20,6 +20,27 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class SilentPass:
+    """One re-reading of the silent fields of a module. It may take several syncs.
+
+    `began` is by Zoho's clock. `after` is the place up to which it has read: the last id (queries), or an instant of
+    Modified_Time as ISO text (lists). None: it has read everything.
+    """
+
+    began: datetime
+    after: str | None = None
+
+    @classmethod
+    def from_json(cls, stored: Json) -> Self:
+        began = parse(stored["began"])
+        assert began is not None
+        return cls(began, stored.get("after"))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"began": self.began.isoformat(), "after": self.after}
+
+
+@dataclass(frozen=True)
 class ModuleState:
     """The state of one module. Instants have a time zone; in the JSON they are ISO texts.
 
@@ -39,10 +60,12 @@ class ModuleState:
         query_rows: the largest page of a query that the org accepted, if it refused a larger one.
         inclusive: If-Modified-Since was seen to include its own second.
         bare_names: rows came with bare ids of lookups; names may be missing.
-        absent: the org has no such history module.
+        absent: the org has no such module, or hides it (history modules and chosen modules).
         doubt: the next sync compares the module id by id.
         compared: the difference that the last comparison id by id left.
         bulk: the Bulk Read job that a sync has begun to load.
+        parts_from: parts of records that were read before it are read again. None: no parts are asked for.
+        silent: the last re-reading of fields that change without a new Modified_Time.
         unknown: keys of a newer release.
     """
 
@@ -68,6 +91,8 @@ class ModuleState:
     doubt: bool = False
     compared: KnownDifference | None = None
     bulk: BulkCheckpoint | None = None
+    parts_from: datetime | None = None
+    silent: SilentPass | None = None
     unknown: Json = field(default_factory=dict)
 
     def advanced(self, to: datetime, final_to: datetime, read_at: datetime) -> Self:
@@ -84,6 +109,8 @@ class ModuleState:
             found["compared"] = KnownDifference.from_json(found["compared"])
         if found.get("bulk") is not None:
             found["bulk"] = BulkCheckpoint.from_json(found["bulk"])
+        if found.get("silent") is not None:
+            found["silent"] = SilentPass.from_json(found["silent"])
         return cls(**found, unknown={name: value for name, value in stored.items() if name not in _KNOWN})
 
     def to_json(self) -> dict[str, Any]:
@@ -136,7 +163,7 @@ class ChannelState:
 
 
 _KNOWN = tuple(f.name for f in fields(ModuleState) if f.name != "unknown")
-_INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at"}
+_INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at", "parts_from"}
 
 
 def _plain(value: Any) -> Any:
@@ -144,4 +171,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, tuple):
         return list(value)
-    return value.to_json() if isinstance(value, KnownDifference | BulkCheckpoint) else value
+    return value.to_json() if isinstance(value, KnownDifference | BulkCheckpoint | SilentPass) else value

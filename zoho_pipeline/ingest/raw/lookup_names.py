@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORDS, records_of
 from zoho_pipeline.ingest.catalog.tables import BY_NAME, DELETED_RECORDS, RawTable
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.raw.queries import IDS_PER_QUERY
@@ -55,7 +56,7 @@ def with_named(connection: Connection, channel_id: str, state: ChannelState) -> 
     """The state in which modules are not marked any more if every id has its name."""
     modules = dict(state.modules)
     for module, found in state.modules.items():
-        if found.bare_names and not _has_nameless(connection, BY_NAME[found.table or ""], channel_id):
+        if found.bare_names and not _has_nameless(connection, _table_of(module, found), channel_id):
             modules[module] = replace(found, bare_names=False)
     return replace(state, modules=modules)
 
@@ -116,7 +117,7 @@ def nameless(connection: Connection, raw: RawTable, channel_id: str, most: int, 
         return set()
     tests = [f"(t.{stem}_id is not null and t.{stem}_name is null and not {_parent_names(stem)})" for stem in stems]
     rows = connection.rows(
-        f"select t.id from {RAW_SCHEMA}.{raw.name} t where t.channel_id = ? and ({' or '.join(tests)})"  # noqa: S608
+        f"select t.id from {raw.source} t where t.channel_id = ? and ({' or '.join(tests)})"  # noqa: S608
         f" and not exists (select 1 from {RAW_SCHEMA}.{DELETED_RECORDS.name} d where d.channel_id = t.channel_id"
         f" and d.module = ? and d.id = t.id and d.restored_at is null) limit {int(most)}",
         (channel_id, raw.module),
@@ -137,9 +138,13 @@ def fill_names(connection: Connection, raw: RawTable, channel_id: str) -> None:
             connection.execute(
                 f"update {RAW_SCHEMA}.{raw.name} set {column.name} = p.{name} from {RAW_SCHEMA}.{parent} p"  # noqa: S608
                 f" where p.channel_id = {raw.name}.channel_id and p.id = {raw.name}.{stem}_id"
-                f" and {raw.name}.channel_id = ? and {raw.name}.{column.name} is null",
+                f" and {raw.name}.channel_id = ? and {raw.name}.{column.name} is null and {raw.own_rows}",
                 (channel_id,),
             )
+
+
+def _table_of(module: str, state: ModuleState) -> RawTable:
+    return records_of(module) if state.table == MODULE_RECORDS.name else BY_NAME[state.table or ""]
 
 
 def _stems(raw: RawTable) -> list[str]:
@@ -149,7 +154,7 @@ def _stems(raw: RawTable) -> list[str]:
 
 def _has_nameless(connection: Connection, raw: RawTable, channel_id: str) -> bool:
     tests = [f"({stem}_id is not null and {stem}_name is null)" for stem in _stems(raw)]
-    sql = f"select 1 from {RAW_SCHEMA}.{raw.name} where channel_id = ? and ({' or '.join(tests) or 'false'}) limit 1"  # noqa: S608
+    sql = f"select 1 from {raw.source} t where channel_id = ? and ({' or '.join(tests) or 'false'}) limit 1"  # noqa: S608
     return bool(connection.rows(sql, (channel_id,)))
 
 
@@ -161,7 +166,7 @@ def _named_rows(
     tests = " or ".join(_is_sole_name(stem) for stem in stems)
     for start in range(0, len(ids), IDS_PER_QUERY):
         yield from connection.rows(
-            f"select t.id, {columns} from {RAW_SCHEMA}.{raw.name} t"  # noqa: S608
+            f"select t.id, {columns} from {raw.source} t"  # noqa: S608
             f" where t.channel_id = ? and t.id = any(?) and ({tests})",
             (channel_id, ids[start : start + IDS_PER_QUERY]),
         )
@@ -169,7 +174,7 @@ def _named_rows(
 
 def _has_sole_names(connection: Connection, raw: RawTable, stem: str, channel_id: str) -> bool:
     """Whether any row has such a name. Usually none has, and one query shows this for all rows of a load."""
-    sql = f"select 1 from {RAW_SCHEMA}.{raw.name} t where t.channel_id = ? and {_is_sole_name(stem)} limit 1"  # noqa: S608
+    sql = f"select 1 from {raw.source} t where t.channel_id = ? and {_is_sole_name(stem)} limit 1"  # noqa: S608
     return bool(connection.rows(sql, (channel_id,)))
 
 

@@ -90,7 +90,7 @@ def _summary_of(table: RawTable, *, has_creation: bool, is_joined: bool) -> str:
     return (  # the names come from the catalogue
         "select cast(? as text) as module, count(*) as n_rows, max(t.modified_time) as latest,"  # noqa: S608
         f" max({converted}) as latest_converted, count(*) {is_live} as n, max(t.modified_time) {is_live} as changed,"
-        f" max({converted}) {is_live} as converted from {RAW_SCHEMA}.{table.name} t"
+        f" max({converted}) {is_live} as converted from {table.source} t"
         f"{_DELETED if is_joined else ''} where t.channel_id = ?"
     )
 
@@ -126,7 +126,7 @@ def versions_since(
     """(id, modified_time) of the newest `limit` rows modified in [since, before), newest first."""
     until = "" if before is None else " and modified_time < ?"
     rows = connection.rows(
-        f"select id, modified_time from {RAW_SCHEMA}.{table.name} where channel_id = ? and modified_time >= ?{until}"  # noqa: S608
+        f"select id, modified_time from {table.source} t where channel_id = ? and modified_time >= ?{until}"  # noqa: S608
         f" order by modified_time desc limit {int(limit)}",
         (channel_id, since) if before is None else (channel_id, since, before),
     )
@@ -136,7 +136,7 @@ def versions_since(
 def latest_change(connection: Connection, table: RawTable, channel_id: str) -> datetime | None:
     """The latest modified_time of a channel's rows, also of deleted records; None: there are no rows."""
     rows = connection.rows(
-        f"select max(modified_time) as latest from {RAW_SCHEMA}.{table.name} where channel_id = ?",  # noqa: S608
+        f"select max(modified_time) as latest from {table.source} t where channel_id = ?",  # noqa: S608
         (channel_id,),
     )
     return rows[0]["latest"] if rows else None
@@ -150,14 +150,14 @@ def live_totals(connection: Connection, table: RawTable, module: str, channel_id
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:
     """Whether the channel has no row in the table."""
     return not connection.rows(
-        f"select 1 as one from {RAW_SCHEMA}.{table.name} where channel_id = ? limit 1",  # noqa: S608
+        f"select 1 as one from {table.source} t where channel_id = ? limit 1",  # noqa: S608
         (channel_id,),
     )
 
 
 def has_created_since(connection: Connection, table: RawTable, channel_id: str, instant: datetime) -> bool:
     """Whether a channel has a row that says that it was created at or after an instant."""
-    sql = f"select 1 from {RAW_SCHEMA}.{table.name} where channel_id = ? and created_time >= ? limit 1"  # noqa: S608
+    sql = f"select 1 from {table.source} t where channel_id = ? and created_time >= ? limit 1"  # noqa: S608
     return bool(connection.fetch(sql, (channel_id, instant))[1])
 
 
@@ -166,7 +166,7 @@ def converted_since(connection: Connection, table: RawTable, channel_id: str, si
     if all(column.name != "converted_date_time" for column in table.columns):
         return frozenset()
     rows = connection.rows(
-        f"select id from {RAW_SCHEMA}.{table.name} where channel_id = ? and converted_date_time >= ?",  # noqa: S608
+        f"select id from {table.source} t where channel_id = ? and converted_date_time >= ?",  # noqa: S608
         (channel_id, since),
     )
     return frozenset(row["id"] for row in rows)
@@ -203,6 +203,6 @@ def _by_ids(
     for start in range(0, len(wanted), IDS_PER_QUERY):
         part = wanted[start : start + IDS_PER_QUERY]
         yield from connection.rows(
-            f"select {columns} from {RAW_SCHEMA}.{table.name} where channel_id = ? and id = any(?)",  # noqa: S608
+            f"select {columns} from {table.source} t where channel_id = ? and id = any(?)",  # noqa: S608
             (channel_id, part),
         )

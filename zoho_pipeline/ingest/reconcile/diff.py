@@ -78,7 +78,7 @@ def stored_versions(
     """Every live record of the warehouse, created before an instant: id → version."""
     converted = "t.converted_date_time" if table.name == "leads" else "null"
     rows = connection.rows(
-        f"select t.id, t.modified_time as changed, {converted} as converted from {RAW_SCHEMA}.{table.name} t"  # noqa: S608
+        f"select t.id, t.modified_time as changed, {converted} as converted from {table.source} t"  # noqa: S608
         f" left join {RAW_SCHEMA}.deleted_records d on d.channel_id = t.channel_id and d.module = ? and d.id = t.id"
         " and d.restored_at is null where t.channel_id = ? and d.id is null"
         " and (t.created_time is null or t.created_time < ?)",

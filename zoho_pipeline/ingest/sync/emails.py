@@ -6,10 +6,8 @@ a bounded number of leads; after a budget stop or a crash, the next sync continu
 """
 
 import time
-from collections import deque
 from collections.abc import Iterator
-from contextvars import copy_context
-from threading import Thread
+from functools import partial
 from typing import Any
 
 from zoho_pipeline.channels.registry.model import Channel
@@ -21,6 +19,7 @@ from zoho_pipeline.ingest.load.batch import LoadBatch
 from zoho_pipeline.ingest.load.commit import load
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.sync.parallel_calls import call_for_each
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
@@ -89,38 +88,9 @@ def _touched(connection: Connection, channel_id: str, state: EmailState, most: i
 
 
 def _read(client: ZohoClient, ids: list[str], calls: int) -> list[Row]:
-    """The e-mails of leads, in the order of the leads, several calls at a time.
-
-    The threads are daemons, and nobody waits for them after Ctrl-C: `concurrent.futures` would wait for answers of
-    Zoho, each of which may take a minute.
-
-    Raises:
-        ZohoError: the first call that failed. No call is under way any more.
-    """
-    waiting, found, errors = deque(enumerate(ids)), dict[int, list[Row]](), list[BaseException]()
-
-    def work() -> None:
-        while not errors:
-            try:
-                place, id_ = waiting.popleft()
-            except IndexError:
-                return
-            try:
-                found[place] = _of_lead(client, id_)
-            except BaseException as error:
-                errors.append(error)
-
-    threads = [Thread(target=copy_context().run, args=(work,), name="emails", daemon=True) for _ in range(calls)]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    finally:
-        waiting.clear()
-    if errors:
-        raise errors[0]
-    return [mail for place in range(len(ids)) for mail in found[place]]
+    """The e-mails of leads, in the order of the leads, several calls at a time."""
+    found = call_for_each(partial(_of_lead, client), ids, calls)
+    return [mail for mails in found for mail in mails]
 
 
 def _of_lead(client: ZohoClient, id_: str) -> list[Row]:

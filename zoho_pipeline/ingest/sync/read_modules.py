@@ -7,6 +7,7 @@ share a load.
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from zoho_pipeline.ingest.extract import watermarks
@@ -60,7 +61,8 @@ def read_modules(
     """
     stored, is_loaded = sync.state, False
     baselines = _baselines(sync, specs)
-    sync.appends = AppendTracker({spec.table.name for spec in specs if baselines[spec.module].empty})
+    filled = {spec.table.name for spec in specs if not baselines[spec.module].empty}  # several modules may share one
+    sync.appends = AppendTracker({spec.table.name for spec in specs} - filled)
     with WorkerPool(sync.limits, sync.stop) as workers:
         sync.window.sleep = workers.pause
         for spec in specs:
@@ -102,7 +104,7 @@ def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Base
 
 def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleContext:
     """The context of one module in a sync, with a report of its own."""
-    report = sync.reports[spec.module] = ModuleReport(spec.module)
+    report = sync.reports[spec.module] = ModuleReport(spec.module, table=spec.table.name)
     return ModuleContext(
         spec=spec,
         channel_id=sync.channel.id,
@@ -139,6 +141,17 @@ def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iter
     return ()
 
 
+def _is_told(sync: SyncContext, reader: ModuleReader, batch: LoadBatch) -> bool:
+    """Remember that a chosen module is missing. Returns whether an earlier sync has told it: it is told once.
+
+    A person who names the module is told again. The cursor stays, so that nothing is lost if the module comes back.
+    """
+    module = reader.spec.module
+    known = sync.state.of(module)
+    batch.states[module] = replace(batch.states.get(module, known), table=reader.spec.table.name, absent=True)
+    return known.absent and sync.whole
+
+
 def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -> None:
     """Report a module that was read to its end or failed. Stop all if no call to Zoho is possible any more."""
     report = sync.reports[done.name]
@@ -152,6 +165,10 @@ def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -
             report.outcome = "skipped"
             if reader is not None and not reader.spec.has_deletions:
                 batch.states[done.name] = ModuleState(table=reader.spec.table.name, absent=True)
+            if reader is not None and reader.spec.is_chosen and _is_told(sync, reader, batch):
+                del sync.reports[done.name], sync.readers[done.name]
+                sync.progress.finish(done.name)
+                return
             if isinstance(error, ScopeMissing):
                 sync.registry.add_missing_scopes(sync.channel.id, error.scopes)
         else:

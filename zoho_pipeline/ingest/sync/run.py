@@ -19,7 +19,14 @@ from zoho_pipeline.channels.errors import LockLost, RegistryError
 from zoho_pipeline.channels.registry.model import PAUSED, Channel
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE
-from zoho_pipeline.ingest.extract.modules import MODULE_SPECS, ModuleSpec, deal_history, lead_history, module_spec
+from zoho_pipeline.ingest.extract.modules import (
+    MODULE_SPECS,
+    ModuleSpec,
+    chosen_specs,
+    deal_history,
+    lead_history,
+    module_spec,
+)
 from zoho_pipeline.ingest.extract.state import ChannelState
 from zoho_pipeline.ingest.finish import ending
 from zoho_pipeline.ingest.limits import SyncLimits
@@ -27,13 +34,16 @@ from zoho_pipeline.ingest.load import commit, lead_changes, sync_log
 from zoho_pipeline.ingest.load.batch import AppendTracker
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader, LoadFailed
+from zoho_pipeline.ingest.load.unchosen import forget_unchosen
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
+from zoho_pipeline.ingest.reconcile.silent_fields import reread_silent_fields
 from zoho_pipeline.ingest.report import Comparison, ReconcileReport, Silent, SyncProgress, SyncReport
 from zoho_pipeline.ingest.routes.reference_tables import REFERENCE_READERS
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.ingest.sync import emails
 from zoho_pipeline.ingest.sync.kept_tables import keep_fresh, known_histories
 from zoho_pipeline.ingest.sync.read_modules import MISSING, read_modules
+from zoho_pipeline.ingest.sync.record_parts import read_parts
 from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 from zoho_pipeline.settings import PipelineError, Settings, UsageError
 from zoho_pipeline.warehouse.connection import WarehouseError
@@ -121,7 +131,7 @@ def _run_channel(
     kept_for: timedelta | None = None,
     group: SyncGroup | None = None,
 ) -> tuple[SyncReport, dict[str, Comparison]]:
-    specs, started_at, limits = _specs(modules), registry.database.now(), limits or SyncLimits()
+    started_at, limits = registry.database.now(), limits or SyncLimits()
     group = group or SyncGroup(registry, warehouse)
     waiting = partial(_say_waiting, channel_id, limits.lock_wait)
     with channel_lock(settings, channel_id, wait=limits.lock_wait, on_wait=waiting) as lock:
@@ -130,6 +140,7 @@ def _run_channel(
             raise PipelineError(
                 f"channel {channel_id} is paused. Resume it with: zoho-pipeline channels resume {channel_id}"
             )
+        specs = _specs(channel, modules)
         with (
             group.under_way(),
             group.turn(is_new=full or channel.last_complete_sync_at is None) as turn,
@@ -138,7 +149,7 @@ def _run_channel(
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
 
             def log_failure(error: PipelineError) -> None:
-                names = [spec.module for spec in specs]
+                names = _names_of(specs)
                 with suppress(WarehouseError, RegistryError):  # the one that refused the rows, or holds the lock
                     logged = (registry, warehouse, channel_id, names, run_id, started_at, error)
                     sync_log.record_failure(*logged, spent=client.meter.credits, whole=modules is None)
@@ -155,10 +166,14 @@ def _run_channel(
                 for name in keep_fresh(sync, kept_for) if references else ():
                     del references[name]
                 if modules is None:
-                    specs += _histories(sync) if references else known_histories(sync.state)
+                    found = _histories(sync) if references else known_histories(sync.state)
+                    specs += [spec for spec in found if spec.module not in _names_of(specs)]
+                forget_unchosen(sync)
                 read_modules(sync, specs, references, turn)
                 check_counts(sync)
                 commit.name_the_rest(sync)
+                read_parts(sync)
+                reread_silent_fields(sync)
                 if modules is None and sync.fatal is None and emails.wanted(channel):
                     emails.sync_emails(sync)
             except (ZohoError, LoadFailed, LockLost) as error:
@@ -184,13 +199,21 @@ def _say_waiting(channel_id: str, seconds: float) -> None:
     log.warning("channel %s is in use by another process. Waiting up to %g s.", channel_id, seconds)
 
 
-def _specs(modules: Sequence[str] | None) -> list[ModuleSpec]:
+def _names_of(specs: Sequence[ModuleSpec]) -> list[str]:
+    return [spec.module for spec in specs]
+
+
+def _specs(channel: Channel, modules: Sequence[str] | None) -> list[ModuleSpec]:
+    chosen = {spec.module: spec for spec in chosen_specs(channel)}
     if modules is None:
-        return list(MODULE_SPECS)
-    if unknown := [name for name in modules if name not in BY_MODULE]:
-        names = ", ".join(name for name in BY_MODULE if name)
-        raise UsageError(f"no table for module {', '.join(unknown)}. There are: {names}.")
-    return [module_spec(name) for name in dict.fromkeys(modules)]
+        return [*MODULE_SPECS, *chosen.values()]
+    if unknown := [name for name in modules if name not in BY_MODULE and name not in chosen]:
+        names = ", ".join([*(name for name in BY_MODULE if name), *chosen])
+        raise UsageError(
+            f"channel {channel.id} does not read module {', '.join(unknown)}. It reads {names}. Add another one with: "
+            f"zoho-pipeline channels set {channel.id} --module {unknown[0]}"
+        )
+    return [chosen.get(name) or module_spec(name) for name in dict.fromkeys(modules)]
 
 
 def _start(

@@ -75,7 +75,9 @@ def log_materializations(
     Tables without a module of their own (users, stages, deletions …) are logged only when the sync wrote to them, or
     when `all_tables` is true, as after a first sync. With 5,000 channels, the rest would be 50,000 events per night.
     """
-    modules = {_table_name(module): module for module in report.modules}
+    # chosen modules share a table, and it failed if one of them did
+    ordered = sorted(report.modules, key=lambda module: module.outcome == "failed")
+    modules = {_table_name(module): module for module in ordered}
     with_new_rows = _tables_with_new_rows(report)
     for table in sorted(tables):
         module = modules.get(table)
@@ -88,7 +90,7 @@ def log_materializations(
 
 
 def _table_name(module: "ModuleReport") -> str:
-    return BY_MODULE[module.module].name if module.module in BY_MODULE else module.module
+    return module.table or module.module
 
 
 def _tables_with_new_rows(report: "SyncReport") -> set[str]:

@@ -18,6 +18,8 @@ FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=FAIL_AFTER, warn_window=W
 DESCRIPTIONS: Mapping[str, str] = {
     "channels": "The channels, as the models need them: tenant, time zone, currency, last complete sync.",
     "deleted_records": "Ids that Zoho reported as deleted. `restored_at` is null while the record is deleted.",
+    "module_records": "Every record of the modules beyond the catalogue that a person chose for a channel.",
+    "module_record_parts": "Subforms and multi-select lookups of records of chosen modules, where they are asked for.",
     "content_items": "The content items that `zoho-pipeline content load` loaded.",
     "form_submissions": "Posts of landing-page forms with consent: keys of the person, touch fields, suspicions.",
     "person_keys": "Keys of the e-mail addresses and phone numbers of leads, for channels with a form key.",

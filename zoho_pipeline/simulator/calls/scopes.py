@@ -17,7 +17,7 @@ def granted(scopes: Iterable[str], needed: list[tuple[str, ...]]) -> bool:
 
 def require_module(call: Call, store: ModuleStore) -> None:
     """Raises Refusal when no scope of the token lets this module be read."""
-    if not granted(call.grant.scopes, [module_read(store.api_name)]):
+    if not granted(call.grant.scopes, [module_read(scope_name(call, store.api_name))]):
         raise scope_mismatch()
 
 
@@ -27,17 +27,24 @@ def module_read(api_name: str) -> tuple[str, ...]:
     return tuple(f"ZohoCRM.modules.{part}{kind}" for part in ("", f"{name}.") for kind in READS)
 
 
+def scope_name(call: Call, api_name: str) -> str:
+    """The name of a module in scopes: all custom modules have the scope `custom`."""
+    store = call.org.modules.get(api_name)
+    return "custom" if store is not None and store.generated_type == "custom" else api_name
+
+
 PARENTS = {"DealHistory": "deals", "Lead_Status_History": "leads"}
 
 
 def any_module_read(call: Call) -> tuple[str, ...]:
     """The scopes that let a client read at least one module. The handler checks the module that the body names."""
-    return tuple(dict.fromkeys(scope for name in call.org.modules for scope in module_read(name)))
+    names = {scope_name(call, name): None for name in call.org.modules}
+    return tuple(dict.fromkeys(scope for name in names for scope in module_read(name)))
 
 
 def of_module(call: Call) -> list[tuple[str, ...]]:
     """One scope that reads the module of the path."""
-    return [module_read(call.parts["module"])]
+    return [module_read(scope_name(call, call.parts["module"]))]
 
 
 def of_watch(call: Call) -> list[tuple[str, ...]]:
@@ -103,5 +110,5 @@ def of_related(call: Call) -> list[tuple[str, ...]]:
     if related == "Emails":
         needed.append(tuple(f"ZohoCRM.modules.emails.{kind}" for kind in READS))
     elif related in call.org.modules:
-        needed.append(module_read(related))
+        needed.append(module_read(scope_name(call, related)))
     return needed

@@ -122,6 +122,11 @@ def remove_field(hub: Hub, module: str, api_name: str, org: str | None = None) -
     _org(hub, org).remove_field(module, api_name)
 
 
+def add_module(hub: Hub, module: str, fields: str, org: str | None = None) -> None:
+    """Add a custom module; `fields` are words such as `Name:text! Seats:integer` (see `setup.add_module`)."""
+    _org(hub, org).add_module(module, fields)
+
+
 def remove_module(hub: Hub, module: str, org: str | None = None) -> None:
     _org(hub, org).remove_module(module)
 
@@ -275,7 +280,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     operation.__name__: operation
     for operation in (
         orgs, add_org, add_user, update_user, delete_user, deactivate_user, see, see_field, see_module,
-        add_custom_field, remove_field, remove_module, enable_status_history, enable_multi_currency,
+        add_custom_field, remove_field, add_module, remove_module, enable_status_history, enable_multi_currency,
         set_business_hours, add_holiday, add_client, grant, insert, insert_many, update, delete, restore, convert,
         merge, refuse_writes, subscriptions, add_email, rows, clock, fault, clear_faults, switches, on_call, requests,
         clear_requests, credits,

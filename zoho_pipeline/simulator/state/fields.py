@@ -9,7 +9,7 @@ JSON_TYPES = {
     "boolean": "boolean", "integer": "integer", "bigint": "string", "double": "double", "currency": "double",
     "percent": "double", "multiselectpicklist": "jsonarray", "lookup": "jsonobject", "ownerlookup": "jsonobject",
     "parentlookup": "jsonobject", "subform": "jsonarray", "multiselectlookup": "jsonarray",
-    "multiuserlookup": "jsonarray", "participants": "jsonarray", "tag": "jsonarray",
+    "multiuserlookup": "jsonarray", "participants": "jsonarray", "tag": "jsonarray", "rollup_summary": "double",
 }  # fmt: skip
 LIST_HIDDEN = frozenset({"subform", "multiselectlookup", "multiuserlookup"})
 """Types that list calls and Bulk Read leave out; a single GET shows them."""
@@ -165,6 +165,9 @@ _SYSTEM = (
     "Last_Activity_Time:datetime~ Change_Log_Time__s:datetime~ Layout:lookup=Layouts Tag:tag Record_Image:profileimage "
     "Record_Status__s:picklist~ Locked__s:boolean~ $approved:boolean~ $editable:boolean~"
 )
+SYSTEM_FIELDS = f"{_WHO} {_SYSTEM}"
+"""The fields that Zoho gives to each module."""
+
 _PERSON = (
     "First_Name:text Last_Name:text! Full_Name:text~ Salutation:picklist Email:email Secondary_Email:email Phone:phone "
     "Mobile:phone Fax:text Skype_ID:text Twitter:text Lead_Source:picklist Description:textarea Email_Opt_Out:boolean "

@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoho_pipeline.simulator.state.fields import CURRENCY, STATUS_HISTORY, Field, Pick, Pipeline, parse_fields
+from zoho_pipeline.simulator.state.fields import (
+    CURRENCY,
+    STATUS_HISTORY,
+    SYSTEM_FIELDS,
+    Field,
+    Pick,
+    Pipeline,
+    parse_fields,
+)
 from zoho_pipeline.simulator.state.org import Org
 from zoho_pipeline.simulator.state.shared import Shared
 from zoho_pipeline.simulator.state.users import ADMIN, User
@@ -129,6 +137,18 @@ def enable_multi_currency(org: Org) -> None:
     """Give deals a currency and an exchange rate."""
     org.multi_currency = True
     add_field(org, "Deals", CURRENCY)
+
+
+def add_module(org: Org, api_name: str, words: str, *, generated_type: str = "custom") -> None:
+    """Add a module with the system fields and those of `words` (see `fields.MODULE_FIELDS`), as an administrator does.
+
+    Raises:
+        SimulatorError: the org has a module with this name.
+    """
+    if api_name in org.modules:
+        raise SimulatorError(f"the org already has a module {api_name}")
+    org.add_module(api_name, parse_fields(f"{words} {SYSTEM_FIELDS}"), generated_type)
+    org.layout_ids[api_name] = org.new_id()
 
 
 def remove_module(org: Org, api_name: str) -> None:

@@ -1,0 +1,94 @@
+"""Parts of records: subforms, multi-select lookups and files of chosen modules, where a person asks for them.
+
+Only the call for a single record returns them, so they cost one credit per record. The two tables themselves say which
+records wait: those without parts, or with the parts of another version. So a crash or the bound of one sync loses
+nothing: the next sync goes on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORD_PARTS, parts_of
+from zoho_pipeline.ingest.catalog.field_selection import parts_of_record
+from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, REJECTED_RECORDS
+from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
+from zoho_pipeline.ingest.extract.module_reader import ModuleReader
+from zoho_pipeline.ingest.extract.row_filter import rejections
+from zoho_pipeline.ingest.load.batch import LoadBatch
+from zoho_pipeline.ingest.load.commit import load
+from zoho_pipeline.ingest.load.context import SyncContext
+from zoho_pipeline.ingest.sync.parallel_calls import call_for_each
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA
+from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent, Retryable
+from zoho_pipeline.zoho.parsing import ODD, joined, odd_values
+from zoho_pipeline.zoho.read import records
+from zoho_pipeline.zoho.read.pages import Row
+
+
+def read_parts(sync: SyncContext) -> None:
+    """Read the parts of records that changed, or that earlier syncs left, for each module that asks for them."""
+    for module, reader in sync.readers.items():
+        report = sync.reports[module]
+        if sync.fatal is not None or report.outcome != "complete" or not reader.spec.has_parts:
+            continue
+        try:
+            _read(sync, reader)
+        except (Permanent, Retryable) as error:
+            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+            report.note(f"subforms and multi-select lookups were not read to their end: {error}")
+        finally:
+            report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+
+
+def _read(sync: SyncContext, reader: ModuleReader) -> None:
+    module, limits = reader.spec.module, sync.limits
+    state = sync.state.of(module)
+    if state.parts_from is None or sync.full:  # also the parts that were read before are read again
+        load(sync, LoadBatch(states={module: replace(state, parts_from=sync.window.now())}))
+    due = _due(sync, reader, limits.most_single_reads + 1)
+    now = due[: limits.most_single_reads]
+    for start in range(0, len(now), limits.parts_per_load):
+        ids = now[start : start + limits.parts_per_load]
+        rows = call_for_each(partial(records.get_one, reader.client, module), ids, limits.single_calls)
+        _load(sync, reader, [row for id_, row in zip(ids, rows, strict=True) if row is not None and row["id"] == id_])
+    if now:
+        reader.report.took("single")
+    if len(due) > len(now):
+        most = limits.most_single_reads
+        reader.report.note(f"subforms of {most} records were read, the most of one sync; the next sync goes on")
+
+
+def _due(sync: SyncContext, reader: ModuleReader, most: int) -> list[str]:
+    """The ids of live records whose parts are missing, are those of another version, or must be read again."""
+    spec, state = reader.spec, sync.state.of(reader.spec.module)
+    with sync.warehouse.connect() as connection:
+        rows = connection.rows(
+            f"select t.id from {spec.table.source} t left join {RAW_SCHEMA}.{MODULE_RECORD_PARTS.name} p"  # noqa: S608
+            " on p.channel_id = t.channel_id and p.module = ? and p.id = t.id"
+            f" left join {RAW_SCHEMA}.{DELETED_RECORDS.name} d on d.channel_id = t.channel_id and d.module = ?"
+            " and d.id = t.id and d.restored_at is null where t.channel_id = ? and d.id is null"
+            " and (p.id is null or p.modified_time is distinct from t.modified_time or p.synced_at < ?)"
+            f" order by t.modified_time, t.id limit {int(most)}",
+            (spec.module, spec.module, sync.channel.id, state.parts_from),
+        )
+    return [row["id"] for row in rows]
+
+
+def _load(sync: SyncContext, reader: ModuleReader, whole: Sequence[Row]) -> None:
+    module, now = reader.spec.module, sync.window.now()
+    shaped = [
+        joined(
+            {"id": row["id"], "Modified_Time": row.get("Modified_Time"), "parts": parts_of_record(row)},
+            {ODD: odd_values(row)},
+        )
+        for row in whole
+    ]
+    converted = to_arrow(parts_of(module), shaped, channel_id=sync.channel.id, synced_at=now)
+    batch = LoadBatch()
+    batch.put({MODULE_RECORD_PARTS.name: [converted.table]})
+    if converted.rejected:
+        reader.report.rejected_rows += len(converted.rejected)
+        batch.put({REJECTED_RECORDS.name: [rejections(sync.channel.id, module, converted.rejected, now)]})
+    load(sync, batch)
+    sync.progress.advance(f"{module}, subforms", len(whole))

@@ -19,7 +19,7 @@ from zoho_pipeline.cli import main
 from zoho_pipeline.settings import load_settings
 from zoho_pipeline.zoho.accounts.scopes import DEFAULT_SCOPES, NOTIFICATION_SCOPES, WRITE_BACK_SCOPES
 
-NEED_A_PERSON = ("connect", "demo", "simulator")
+NEED_A_PERSON = ("connect", "dashboard", "demo", "simulator")
 """Commands that open a browser or run until Ctrl-C. This test only checks the arguments of their examples."""
 
 

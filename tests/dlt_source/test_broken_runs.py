@@ -203,6 +203,10 @@ def test_wrong_credentials_name_a_cure_and_no_secret(bench: SourceBench, wrong: 
     credentials.refresh_token = values["refresh_token"]
     with pytest.raises(PipelineStepFailed, match=r"refresh token|client") as raised:
         bench.pipeline.run(bench.source("Leads", credentials=credentials))
+    place = "`refresh_token`" if wrong == "refresh_token" else "`client_id` and `client_secret`"
+    assert f"{place} under [sources.zoho_crm.credentials] in .dlt/secrets.toml" in str(raised.value)
+    for foreign in ("channel", "ZOHO_CLIENT"):
+        assert foreign not in str(raised.value)
     if wrong != "client_id":
         assert secret not in str(raised.value)
     assert_no_secret(bench, str(raised.value))

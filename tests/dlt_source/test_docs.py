@@ -1,5 +1,6 @@
 """docs/dlt-source.md: its examples run as they are, in a program of their own, and its tables name what there is."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,14 +12,30 @@ from tests.dlt_source.bench import SourceBench
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET
 from zoho_pipeline import zoho_crm
 from zoho_pipeline.dlt_source.credentials import ZohoCredentials
+from zoho_pipeline.simulator.accounts.consent import issue_code
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "dlt-source.md").read_text()
+
+
+def token_of_the_command(bench: SourceBench) -> str:
+    """The refresh token that the page's command gets for a code of the console."""
+    hub = bench.sim.hub
+    with hub.lock:
+        form = {"scope": ALL_SCOPES, "access_type": "offline"}
+        code = issue_code(hub, hub.tokens.clients[CLIENT], form, bench.org, bench.org.admin.id).value
+    (command,) = re.findall(r"```sh\n(curl.*?)```", PAGE, re.DOTALL)
+    command = command.replace("https://accounts.zoho.in", bench.sim.url).replace("code=1000.…", f"code={code}")
+    command = command.replace("client_id=1000.…", f"client_id={CLIENT}").replace(
+        "_secret=…", f"_secret={CLIENT_SECRET}"
+    )
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    return str(json.loads(ended.stdout)["refresh_token"])
 
 
 @pytest.mark.long
 def test_the_examples_run(bench: SourceBench, tmp_path: Path) -> None:
     lead, *_ = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}"} for n in range(3)])
-    token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)
+    token = token_of_the_command(bench)
     (tmp_path / ".dlt").mkdir()
     values = {"client_id": CLIENT, "client_secret": CLIENT_SECRET, "refresh_token": token}
     (toml,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)

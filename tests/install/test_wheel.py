@@ -44,7 +44,7 @@ def test_the_sdist_builds_the_same_wheel_and_has_no_second_copy(shipped: Shipped
 
 def test_the_metadata_say_how_to_install_it(shipped: Shipped) -> None:
     extras = set(re.findall(r"^Provides-Extra: (\S+)", shipped.metadata, re.MULTILINE))
-    assert extras == {"agents", "excel", "k8s", "polars", "test", "ui"}
+    assert extras == {"agents", "dashboard", "excel", "k8s", "polars", "test", "ui"}
     assert "Requires-Python: >=3.11" in shipped.metadata
     readme = (ROOT / "README.md").read_text()
     docs = readme + "".join(page.read_text() for page in (ROOT / "docs").glob("*.md"))

@@ -14,7 +14,7 @@ try:
     from zoho_pipeline.cli.connect import connect
     from zoho_pipeline.cli.data import content, reconcile, sync
     from zoho_pipeline.cli.demo.story import demo
-    from zoho_pipeline.cli.marts import export, insight, sql, transform
+    from zoho_pipeline.cli.marts import dashboard, export, insight, sql, transform
     from zoho_pipeline.cli.program import CONTEXT_SETTINGS, Program
     from zoho_pipeline.cli.push import push
     from zoho_pipeline.cli.simulator import simulator
@@ -56,6 +56,7 @@ COMMANDS = (
     insight,
     sql,
     export,
+    dashboard,
     serve,
     work,
     web,

@@ -1,4 +1,4 @@
-"""The commands `transform`, `insight`, `sql` and `export`: build the marts, read them, and write them into files."""
+"""The commands `transform`, `insight`, `sql`, `export` and `dashboard`: build the marts, read them, show them."""
 
 import sys
 from collections.abc import Sequence
@@ -277,6 +277,26 @@ def export(
         for_spreadsheet=excel,
     )
     _say_written(written)
+
+
+@click.command(short_help="Serve a starter dashboard on the marts.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True, help="The port to listen on.")
+@click.option("--app", type=click.Path(path_type=Path), help="An app of your own for Streamlit: a Python file.")
+def dashboard(port: int, app: Path | None) -> None:
+    """Serve a dashboard on the published marts on 127.0.0.1, until Ctrl-C: channel, sources, content, speed to lead.
+
+    It needs Streamlit: pip install 'zoho-pipeline[dashboard]'. It asks nobody for a password and shows all
+    channels. docs/dashboard.md says how to add a view, and how others may reach it.
+
+    \b
+    Examples:
+      zoho-pipeline dashboard
+      zoho-pipeline dashboard --port 8600 --app my_dashboard.py
+    """
+    from zoho_pipeline.dashboard.serve import APP, serve
+
+    Session(reads_only=True)  # a wrong setting ends the command here
+    serve(port, app or APP)
 
 
 def _say_written(written: "Sequence[Written]") -> None:

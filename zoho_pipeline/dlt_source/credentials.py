@@ -20,9 +20,19 @@ from zoho_pipeline.zoho.accounts.data_centers import DataCenter, DataCenters
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.pacing import Pacing
-from zoho_pipeline.zoho.errors import TokenRefused
+from zoho_pipeline.zoho.errors import ClientRejected, ReconnectNeeded, ScopeMissing, TokenRefused
 
 LEEWAY = timedelta(seconds=10)
+PLACE = "under [sources.zoho_crm.credentials] in .dlt/secrets.toml (or where else dlt reads your credentials)"
+NEW_TOKEN = (
+    "Generate a code for your client in Zoho's API console, exchange it for a refresh token (docs/dlt-source.md has "
+    f"the command), and write that to `refresh_token` {PLACE}."
+)
+CHECK_CLIENT = (
+    f"Check `client_id` and `client_secret` {PLACE}, and check that Zoho's API console enables the client for the data "
+    "center."
+)
+WITH_SCOPE = "Give the code that scope too."
 
 
 @configspec
@@ -61,8 +71,8 @@ class MemoryTokens:
             newer = self._request()
             if newer.value == token.value:
                 raise TokenRefused(
-                    f"Zoho refuses an access token that it has just given ({token.api_domain}). Check that the refresh "
-                    "token was made for this data center and environment."
+                    f"Zoho refuses an access token that it has just given ({token.api_domain}). The refresh token may "
+                    "be of another data center or environment."
                 )
             self._token = newer
             return newer
@@ -74,6 +84,25 @@ class MemoryTokens:
             token = oauth.refresh(http, self._center, given.client_id, *secrets)
         life = token.expires_at - datetime.now(UTC)
         return replace(token, expires_at=started + life)
+
+
+@contextmanager
+def cures_for_dlt() -> Iterator[None]:
+    """Errors of a refused connection that leave this block name dlt's credentials: a dlt pipeline has no channel."""
+    try:
+        yield
+    except (ReconnectNeeded, ScopeMissing) as error:
+        error.args = (words_for_dlt(error),)
+        raise
+
+
+def words_for_dlt(error: Exception) -> str:
+    """What an error says to a person whose credentials are in dlt's places."""
+    if isinstance(error, ClientRejected):
+        return f"{error.said} {CHECK_CLIENT}"
+    if isinstance(error, ScopeMissing):
+        return f"{error.said} {NEW_TOKEN} {WITH_SCOPE}"
+    return f"{error.said} {NEW_TOKEN}" if isinstance(error, ReconnectNeeded) else str(error)
 
 
 def data_center(name: str, added: Mapping[str, str] | None) -> DataCenter:

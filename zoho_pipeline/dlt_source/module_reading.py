@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.dlt_source.credentials import words_for_dlt
 from zoho_pipeline.dlt_source.session import MODULE, Session
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
@@ -98,9 +99,9 @@ class ModuleReading:
         except MISSING as error:
             if self._session.options.modules is not None and self._spec.has_deletions:
                 raise
-            log.warning("zoho_crm: %s is skipped: %s", self._spec.module, error)
+            log.warning("zoho_crm: %s is skipped: %s", self._spec.module, words_for_dlt(error))
             self.report.outcome = "skipped"
-            self.report.note(str(error))
+            self.report.note(words_for_dlt(error))
 
     def _reader(self) -> ModuleReader:
         """The reader of the module, once the mirror has what the destination has of it."""

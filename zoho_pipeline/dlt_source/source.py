@@ -14,7 +14,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltResource
 
-from zoho_pipeline.dlt_source.credentials import ZohoCredentials
+from zoho_pipeline.dlt_source.credentials import ZohoCredentials, cures_for_dlt, words_for_dlt
 from zoho_pipeline.dlt_source.credentials import data_center as named_data_center
 from zoho_pipeline.dlt_source.module_reading import MISSING, ModuleReading
 from zoho_pipeline.dlt_source.options import (
@@ -116,8 +116,12 @@ def zoho_crm(
 
 
 def _resource(table: RawTable, options: Options, rows: Callable[[], Iterator[Any]]) -> DltResource:
+    def told() -> Iterator[Any]:
+        with cures_for_dlt():
+            yield from rows()
+
     hints = hints_of(table, options.deletions, replaced=table in REFERENCES)
-    resource: DltResource = dlt.resource(rows, name=table.name, **hints)
+    resource: DltResource = dlt.resource(told, name=table.name, **hints)
     return resource
 
 
@@ -165,7 +169,7 @@ def _reference_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterato
             except MISSING as error:
                 if state.get(MADE):  # without rows, dlt would empty the table
                     raise
-                log.warning("zoho_crm: %s is skipped: %s", table.name, error)
+                log.warning("zoho_crm: %s is skipped: %s", table.name, words_for_dlt(error))
                 return
             state[MADE] = True
             yield of_values(table, session.references[reader].tables.get(table.name, []))

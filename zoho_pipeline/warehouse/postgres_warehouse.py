@@ -131,6 +131,8 @@ class PostgresWarehouse:
     @contextmanager
     def published(self) -> Iterator[Connection | None]:
         with self.connect(read_only=True) as connection:
+            # one publication for the whole block, as on DuckDB: else two tables of a page can be of two publications
+            connection.execute("set transaction isolation level repeatable read")
             if not connection.tables(MARTS_SCHEMA):
                 yield None
                 return

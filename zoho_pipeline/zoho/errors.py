@@ -106,12 +106,13 @@ class Permanent(ZohoError):
 
 
 class ScopeMissing(Permanent):
-    """The grant lacks a scope. `scopes` are those that the call needs, in Zoho's spelling."""
+    """The grant lacks a scope. `scopes` are those that the call needs, in Zoho's spelling; `said` lacks the cure."""
 
     def __init__(self, what: str, scopes: tuple[str, ...] = ()) -> None:
         self.scopes = scopes
         hint = f"scope {' and '.join(scopes)} is" if scopes else "a scope is"
-        super().__init__(f"{what}: {hint} not granted. Connect the channel again and grant it.")
+        self.said = f"{what}: {hint} not granted."
+        super().__init__(f"{self.said} Connect the channel again and grant it.")
 
 
 class ModuleMissing(Permanent):
@@ -184,7 +185,15 @@ class ForeignApiDomain(Refused):
 
 
 class ReconnectNeeded(ZohoError):
-    """A person must connect the channel again."""
+    """A person must connect the channel again.
+
+    Attributes:
+        said: the message without the cure. A door with other places for credentials has another cure.
+    """
+
+    def __init__(self, said: str, cure: str = "") -> None:
+        self.said = said
+        super().__init__(f"{said} {cure}".rstrip())
 
 
 class RefreshTokenRevoked(ReconnectNeeded):

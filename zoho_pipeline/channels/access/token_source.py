@@ -158,8 +158,9 @@ class PendingTokenSource:
     def refused(self, token: AccessToken) -> AccessToken:
         if self._replaced:
             raise TokenRefused(
-                f"Zoho refuses an access token that it has just given ({token.api_domain}). Check that the refresh "
-                "token was made for this environment (production, sandbox, developer), and connect again."
+                f"Zoho refuses an access token that it has just given ({token.api_domain}).",
+                "Check that the refresh token was made for this environment (production, sandbox, developer), and "
+                "connect again.",
             )
         self._replaced, self.token = True, self._request()
         return self.token

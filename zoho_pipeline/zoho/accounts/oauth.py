@@ -180,7 +180,8 @@ def _failure(dc: DataCenter, answer: Mapping[str, Any], form: Mapping[str, str])
     if code == "invalid_code" and form.get("grant_type") == "refresh_token":
         return errors.RefreshTokenRevoked(
             f"{server} does not accept the refresh token (invalid_code). It was revoked, replaced by newer ones, or "
-            f"belongs to another data center than {dc.name}. Connect the channel again."
+            f"belongs to another data center than {dc.name}.",
+            "Connect the channel again.",
         )
     if code == "invalid_code":
         return errors.CodeRejected(
@@ -189,8 +190,9 @@ def _failure(dc: DataCenter, answer: Mapping[str, Any], form: Mapping[str, str])
         )
     if code in _CLIENT_ERRORS:
         return errors.ClientRejected(
-            f"{server} does not accept the client ({code}). Check ZOHO_CLIENT_ID and ZOHO_CLIENT_SECRET, and "
-            f"check that Zoho's API console enables the client for data center {dc.name}."
+            f"{server} does not accept the client ({code}).",
+            "Check ZOHO_CLIENT_ID and ZOHO_CLIENT_SECRET, and check that Zoho's API console enables the client for "
+            f"data center {dc.name}.",
         )
     if code in _REDIRECT_ERRORS:
         return errors.ClientRejected(

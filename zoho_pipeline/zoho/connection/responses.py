@@ -103,10 +103,11 @@ def _error(response: httpx.Response, body: Mapping[str, Any], what: str, path: s
     if code in _TOKEN_CODES:
         return errors.TokenRefused(
             f"{refusal}. It refuses a new access token too: the user may be deactivated, or the token belongs to "
-            "another data center or environment. Connect the channel again."
+            "another data center or environment.",
+            "Connect the channel again.",
         )
     if code == "INVALID_HOST":
-        return errors.WrongDataCenter(f"{refusal}. The connection belongs to another data center. Connect it again.")
+        return errors.WrongDataCenter(f"{refusal}. The connection belongs to another data center.", "Connect it again.")
     return _permanent(refusal, code, details, path, what, status, sent)
 
 

@@ -18,6 +18,7 @@ from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
 from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (
     PREFIX,
+    dagster_owners,
     env_file_values,
     memory_size,
     misspelt_names,
@@ -71,6 +72,7 @@ class Settings:
         published_copy: the URL of a Postgres database to which transforms copy the marts of a DuckDB warehouse.
         forms_retention_days: how long a form's submission is kept that belongs to no lead.
         transform_memory: the bytes of memory that a transform may use; a DuckDB warehouse is built in batches for it.
+        dagster_owners: who owns the assets in Dagster: e-mail addresses, and `team:NAME`.
         forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
     """
 
@@ -95,6 +97,7 @@ class Settings:
     forms_retention_days: int = 90
     forms_window_days: int = 90
     transform_memory: int = 2_000_000_000
+    dagster_owners: tuple[str, ...] = ()
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -180,6 +183,12 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
             require_usable_file(url)
     with _named("PUBLISHED"):
         published, copy = published_target(values.get(f"{PREFIX}PUBLISHED") or "", home, warehouse_url, registry_url)
+    with _named("SCHEDULE_TIMEZONE"):
+        timezone = schedule_zone((values.get(f"{PREFIX}SCHEDULE_TIMEZONE") or "").strip())
+    with _named("TRANSFORM_MEMORY"):
+        memory = memory_size((values.get(f"{PREFIX}TRANSFORM_MEMORY") or "").strip() or "2GB", 500, 1_000_000)
+    with _named("DAGSTER_OWNERS"):
+        owners = dagster_owners(values.get(f"{PREFIX}DAGSTER_OWNERS") or "")
     return Settings(
         home=home,
         warehouse_url=warehouse_url,
@@ -194,14 +203,15 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
         channels_at_once=whole(values, "CHANNELS_AT_ONCE", 50 if registry_url.startswith("sqlite") else 6, 1, 200),
         credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
-        schedule_timezone=_timezone(values.get(f"{PREFIX}SCHEDULE_TIMEZONE")),
+        schedule_timezone=timezone,
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
         sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
         published=published,
         published_copy=_secret(copy),
         forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
         forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
-        transform_memory=_transform_memory(values.get(f"{PREFIX}TRANSFORM_MEMORY")),
+        transform_memory=memory,
+        dagster_owners=owners,
     )
 
 
@@ -309,22 +319,12 @@ def whole(values: Mapping[str, str], name: str, default: int, low: int, high: in
     return int(found)
 
 
-def _timezone(value: str | None) -> str | None:
-    with _named("SCHEDULE_TIMEZONE"):
-        return schedule_zone((value or "").strip())
-
-
 def _role(value: str | None) -> str | None:
     """The name of a Postgres role. `none` is not a role: it means the own role of the session."""
     name = (value or "").strip()
     if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
         raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")
     return name or None
-
-
-def _transform_memory(value: str | None) -> int:
-    with _named("TRANSFORM_MEMORY"):
-        return memory_size((value or "").strip() or "2GB", 500, 1_000_000)
 
 
 def _data_centers(text: str) -> dict[str, str]:

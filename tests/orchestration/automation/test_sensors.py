@@ -56,6 +56,11 @@ def test_many_new_channels_share_runs() -> None:
     assert shared.run_key != reconnected.run_key
 
 
+def replace_tag(request: dg.RunRequest, tag: str, former: str) -> dg.RunRequest:
+    tags = dict(request.tags)
+    return dg.RunRequest(tags={**{name: tags[name] for name in tags if name != tag}, former: tags[tag]})
+
+
 def test_one_refresh_of_the_marts_follows_the_syncs(deployment: Deployment) -> None:
     sensor = "marts_after_syncs"
     assert "ever synced" in evaluate_sensor(deployment, sensor).skip_message
@@ -70,5 +75,8 @@ def test_one_refresh_of_the_marts_follows_the_syncs(deployment: Deployment) -> N
     assert "one hour after" in evaluate_sensor(deployment, sensor).skip_message, "a failed refresh waits for its retry"
     submit(deployment, request, "refresh_marts", dg.DagsterRunStatus.SUCCESS)
     assert "no sync since" in evaluate_sensor(deployment, sensor).skip_message
+    former = replace_tag(request, "zoho_pipeline/synced_data", "zoho_pipeline/state")
+    submit(deployment, former, "refresh_marts", dg.DagsterRunStatus.SUCCESS)
+    assert "no sync since" in evaluate_sensor(deployment, sensor).skip_message, "version 0.1.0 named the tag so"
     deployment.record_sync("acme", "Leads", datetime(2026, 6, 2, tzinfo=UTC), "complete")
     assert len(evaluate_sensor(deployment, sensor).run_requests) == 1

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from zoho_pipeline.key_file import MIN_KEY_LENGTH, DamagedKeyFile, split_keys, stored_keys
-from zoho_pipeline.key_file import Secret as Secret  # each room imports it from here
+from zoho_pipeline.key_file import Secret as Secret  # each package imports it from here
 from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
 from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (

@@ -115,6 +115,9 @@ def test_a_failing_check_of_ours_stops_the_hosts_asset_in_the_same_run(host: Dep
 
 
 def test_the_hosts_definitions_stay_its_own(project: Deployment) -> None:
+    module = sys.modules["acme_analytics.definitions"]
+    found = [name for name, value in vars(module).items() if isinstance(value, dg.Definitions)]
+    assert found == ["defs"], "Dagster loads a module only if it has one"
     repository = project.defs.get_repository_def()
     repository.load_all_definitions()
     assert {"services", "crm_services"} <= set(project.defs.resources or {})

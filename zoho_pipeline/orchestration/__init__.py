@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Overrides", "build"]
 
-_PLACES = {"build": "code_location", "Overrides": "overrides"}
-
 
 def __getattr__(name: str) -> Any:
     """Import `build` or `Overrides` at first use: `instance.home` is below this package, and does without Dagster."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    from importlib import import_module
+    if name == "build":
+        from zoho_pipeline.orchestration import code_location
 
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+        return code_location.build
+    if name == "Overrides":
+        from zoho_pipeline.orchestration import overrides
+
+        return overrides.Overrides
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -9,7 +9,6 @@ from zoho_pipeline.orchestration import Overrides, build
 from zoho_pipeline.settings import load_settings
 
 settings = load_settings()
-crm = build(settings, Overrides(prefix="crm", owners=["team:revenue"], tags={"domain": "sales"}))
 
 
 class Reports(dg.ConfigurableResource):
@@ -32,9 +31,12 @@ def monday_report(services: Reports) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"dagster/row_count": len(rows), "path": dg.MetadataValue.path(path)})
 
 
-own = dg.Definitions(
-    assets=[monday_report],
-    # The pipeline has such a resource too. With the prefix it is called `crm_services`.
-    resources={"services": Reports(folder=str(settings.home / "reports"))},
+# A module has one name for definitions: Dagster refuses a second one.
+defs = dg.Definitions.merge(
+    dg.Definitions(
+        assets=[monday_report],
+        # The pipeline has such a resource too. With the prefix it is called `crm_services`.
+        resources={"services": Reports(folder=str(settings.home / "reports"))},
+    ),
+    build(settings, Overrides(prefix="crm", owners=["team:revenue"], tags={"domain": "sales"})),
 )
-defs = dg.Definitions.merge(own, crm)

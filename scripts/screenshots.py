@@ -18,7 +18,7 @@ from scripts.production import PIECES, ROOT, Production, connect_companies, make
 
 IMAGES = ROOT / "docs" / "images"
 MAX_IMAGE_BYTES = 250_000
-TIMEOUT_SECONDS, RELOAD_SECONDS = 90.0, 15.0
+TIMEOUT_SECONDS, RELOAD_SECONDS = 240.0, 15.0
 
 
 _RUN_PATHS = """

@@ -33,7 +33,7 @@ class ManyChannels:
     """5,000 channels in a registry, and a Dagster instance whose sensors and schedules read them."""
 
     def __init__(self, settings: Settings, instance: "DagsterInstance") -> None:
-        from zoho_pipeline.orchestration.build import build
+        from zoho_pipeline.orchestration import build
 
         self.instance, self.defs, self.registry = instance, build(settings), Registry(settings)
         ago = datetime.now(UTC) - timedelta(days=30)

@@ -57,6 +57,7 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path) -> None:
         ("ZOHO_PIPELINE_TRANSFORM_MEMORY", "2000GB", "a size from 500MB to 1000GB, such as 2GB"),
         ("ZOHO_PIPELINE_ENVIRONMENT", "staging", "production, sandbox, developer"),
         ("ZOHO_PIPELINE_SCHEDULE_TIMEZONE", "Mars/Base", "IANA"),
+        ("ZOHO_PIPELINE_DAGSTER_OWNERS", "ana@example.com, data-team", "team:NAME"),
     ],
 )
 def test_a_bad_value_is_named_with_what_it_takes(name: str, value: str, hint: str) -> None:

@@ -1,6 +1,6 @@
 """The file with the keys that encrypt tokens: made once, read often. Without it nobody can decrypt the tokens.
 
-The type of every secret value is here too, below all rooms. They import it from `settings`.
+The type of every secret value is here too, below all packages. They import it from `settings`.
 """
 
 import re

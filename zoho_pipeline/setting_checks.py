@@ -26,9 +26,10 @@ _OWN = (
     "CREDIT_BUDGET "
     "SCHEDULE_TIMEZONE FAILURE_WEBHOOK SQL_ROLE PUBLIC_URL WEB_SESSION_SECONDS WEB_EMBED_SECONDS WEB_CONNECT_SECONDS "
     "WEBHOOK_RETRIES METRICS TRUSTED_PROXIES PUSH_DEBOUNCE PUSH_SYNC_INTERVAL PUSH_CREDIT_SHARE AGENTS_PII "
-    "FORMS_RETENTION_DAYS FORMS_WINDOW_DAYS TRANSFORM_MEMORY REREAD_CREDITS"
+    "FORMS_RETENTION_DAYS FORMS_WINDOW_DAYS TRANSFORM_MEMORY REREAD_CREDITS DAGSTER_OWNERS"
 )
 _NAME = re.compile(r"(?=.{1,254}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?", re.IGNORECASE)
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
@@ -95,6 +96,25 @@ def known_zone(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # a path, a folder, unknown
         return None
+
+
+def dagster_owners(text: str) -> tuple[str, ...]:
+    """The owners of Dagster's assets, from their names separated by commas; none for an empty text.
+
+    The rule is Dagster's own: an e-mail address, or `team:` and a name.
+
+    Raises:
+        ValueError: one of them is neither; the message goes on after the name of the setting.
+    """
+    owners = tuple(dict.fromkeys(part for given in text.split(",") if (part := given.strip())))
+    for owner in owners:
+        is_team = owner.startswith("team:") and owner.removeprefix("team:").strip()
+        if not is_team and not _EMAIL.fullmatch(owner):
+            raise ValueError(
+                f"names {owner!r}. It takes e-mail addresses and `team:NAME`, separated by commas: "
+                "ana@example.com, team:crm."
+            )
+    return owners
 
 
 def published_target(given: str, home: Path, warehouse_url: str, registry_url: str) -> tuple[Path | None, str | None]:
@@ -170,6 +190,17 @@ def require_usable_file(url: str) -> None:
     """Refuse the URL of a SQLite or DuckDB file whose path we cannot use. ValueError goes on after the setting."""
     if path := _file_of(url):
         require_usable(path, "sqlite" if url.lower().startswith("sqlite") else "duckdb")
+
+
+def postgres_role(name: str) -> str | None:
+    """The name of a Postgres role, or None for an empty name.
+
+    Raises:
+        ValueError: no role can have the name; the message goes on after the name of the setting.
+    """
+    if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:  # `none` means the session's own role
+        raise ValueError(f"is {name!r}. It takes the name of a Postgres role without write rights.")
+    return name or None
 
 
 def memory_size(text: str, low: int, high: int) -> int:

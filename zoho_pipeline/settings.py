@@ -6,27 +6,32 @@ variable and the values it takes. No other module reads `os.environ`.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from zoho_pipeline.key_file import MIN_KEY_LENGTH, DamagedKeyFile, split_keys, stored_keys
-from zoho_pipeline.key_file import Secret as Secret  # each room imports it from here
+from zoho_pipeline.key_file import Secret as Secret  # each package imports it from here
 from zoho_pipeline.local_paths import expanded, require_usable, sqlite_url
 from zoho_pipeline.private_files import key_file_risk, warn_of_open_home
 from zoho_pipeline.setting_checks import (
     PREFIX,
+    dagster_owners,
     env_file_values,
     memory_size,
     misspelt_names,
     not_text,
     origin_of,
+    postgres_role,
     published_target,
     require_usable_file,
     schedule_zone,
 )
+
+Checked = TypeVar("Checked")
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING")
 ENVIRONMENTS = ("production", "sandbox", "developer")
@@ -71,6 +76,7 @@ class Settings:
         published_copy: the URL of a Postgres database to which transforms copy the marts of a DuckDB warehouse.
         forms_retention_days: how long a form's submission is kept that belongs to no lead.
         transform_memory: the bytes of memory that a transform may use; a DuckDB warehouse is built in batches for it.
+        dagster_owners: who owns the assets in Dagster: e-mail addresses, and `team:NAME`.
         forms_window_days: how long before its creation a lead may have sent a form that counts as a touch.
         reread_credits: credits per sync and channel for fields that change without Modified_Time; 0: never read again.
     """
@@ -97,6 +103,7 @@ class Settings:
     forms_window_days: int = 90
     transform_memory: int = 2_000_000_000
     reread_credits: int = 300
+    dagster_owners: tuple[str, ...] = ()
 
     def secret_for(self, data_center: str) -> Secret:
         """The client secret of a data centre: its own where one is set, else the shared one.
@@ -182,8 +189,6 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
             require_usable_file(url)
     with _named("PUBLISHED"):
         published, copy = published_target(values.get(f"{PREFIX}PUBLISHED") or "", home, warehouse_url, registry_url)
-    with _named("SCHEDULE_TIMEZONE"):
-        zone = schedule_zone((values.get(f"{PREFIX}SCHEDULE_TIMEZONE") or "").strip())
     return Settings(
         home=home,
         warehouse_url=warehouse_url,
@@ -198,15 +203,16 @@ def load_settings(env: Mapping[str, str] | None = None, dotenv: Path | None = No
         sync_lag_seconds=number(values, "SYNC_LAG", 5.0, 0.0, 300.0),
         channels_at_once=whole(values, "CHANNELS_AT_ONCE", 50 if registry_url.startswith("sqlite") else 6, 1, 200),
         credit_budget=number(values, "CREDIT_BUDGET", 0.8, 0.0, 1.0),
-        schedule_timezone=zone,
+        schedule_timezone=_checked(values, "SCHEDULE_TIMEZONE", schedule_zone),
         failure_webhook=_secret(values.get(f"{PREFIX}FAILURE_WEBHOOK")),
-        sql_role=_role(values.get(f"{PREFIX}SQL_ROLE")),
+        sql_role=_checked(values, "SQL_ROLE", postgres_role),
         published=published,
         published_copy=_secret(copy),
         forms_retention_days=whole(values, "FORMS_RETENTION_DAYS", 90, 8, 3650),
         forms_window_days=whole(values, "FORMS_WINDOW_DAYS", 90, 1, 3650),
-        transform_memory=_transform_memory(values.get(f"{PREFIX}TRANSFORM_MEMORY")),
+        transform_memory=_checked(values, "TRANSFORM_MEMORY", lambda text: memory_size(text or "2GB", 500, 1_000_000)),
         reread_credits=whole(values, "REREAD_CREDITS", 300, 0, 1_000_000),
+        dagster_owners=_checked(values, "DAGSTER_OWNERS", dagster_owners),
     )
 
 
@@ -314,17 +320,10 @@ def whole(values: Mapping[str, str], name: str, default: int, low: int, high: in
     return int(found)
 
 
-def _role(value: str | None) -> str | None:
-    """The name of a Postgres role. `none` is not a role: it means the own role of the session."""
-    name = (value or "").strip()
-    if name.lower() == "none" or "\0" in name or len(name.encode()) > 63:
-        raise SettingsError(f"{PREFIX}SQL_ROLE is {name!r}. It takes the name of a Postgres role without write rights.")
-    return name or None
-
-
-def _transform_memory(value: str | None) -> int:
-    with _named("TRANSFORM_MEMORY"):
-        return memory_size((value or "").strip() or "2GB", 500, 1_000_000)
+def _checked(values: Mapping[str, str], name: str, check: Callable[[str], Checked]) -> Checked:
+    """What `check` makes of a variable's text, without the spaces around it. Its error names the variable."""
+    with _named(name):
+        return check((values.get(f"{PREFIX}{name}") or "").strip())
 
 
 def _data_centers(text: str) -> dict[str, str]:

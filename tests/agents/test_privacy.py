@@ -68,10 +68,10 @@ def test_the_world_is_full_of_marks(lab: Lab) -> None:
     assert len(lab.marks.made) > 2_000
 
 
-@pytest.mark.parametrize("room", ["agents", "web", "push", "writeback"])
-def test_no_door_reads_the_names_of_deals_and_owners(room: str) -> None:
+@pytest.mark.parametrize("package", ["agents", "web", "push", "writeback"])
+def test_no_door_reads_the_names_of_deals_and_owners(package: str) -> None:
     """These tables are for analysts with access to the warehouse."""
-    for path in (Path(zoho_pipeline.__file__).parent / room).rglob("*.py"):
+    for path in (Path(zoho_pipeline.__file__).parent / package).rglob("*.py"):
         assert not re.search(r"\b(from|join) (deal|activity|owner)\b", path.read_text(), re.IGNORECASE), path
 
 

@@ -1,4 +1,4 @@
-"""The rooms import in one direction. The lock file is exact and contains no address."""
+"""The packages import in one direction. The lock file is exact and contains no address."""
 
 import re
 import subprocess
@@ -14,8 +14,9 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def test_the_contracts_see_every_room() -> None:
-    """An exhaustive layers contract fails for a room that it does not name. This compares its list with the folder."""
+def test_the_contracts_see_every_package() -> None:
+    """An exhaustive layers contract fails for a package that it does not name. This compares its list with the
+    folder."""
     text = (ROOT / "pyproject.toml").read_text()
     layers = re.search(r"^layers = \[(.*?)^\]", text, re.DOTALL | re.MULTILINE)
     assert layers

@@ -31,9 +31,9 @@ MOST_EXECUTED = 91
 two that tell the platform what changed (`lead_changes` of `ingest/load` and of `channels/platform`), two that ask
 whether the channel has a form (`ingest/forms/load_forms`, `channels/forms/salts`), six since channels are synced side
 by side (among them `ingest/sync/sync_group`, `ingest/raw/stored_state`, and `quiet`, `ending` and `group_writer` of
-`ingest/finish`), and four that are no rooms: `private_files` (who else can reach HOME), `work_folders` (where rows are
-spilled), `stopping` (what Ctrl-C interrupts) and `key_file` (the type of a secret). If a change needs one more module,
-raise it and say why. If a change needs fewer, lower it."""
+`ingest/finish`), and four that are no packages: `private_files` (who else can reach HOME), `work_folders` (where rows
+are spilled), `stopping` (what Ctrl-C interrupts) and `key_file` (the type of a secret). If a change needs one more
+module, raise it and say why. If a change needs fewer, lower it."""
 
 
 class Walk:

@@ -13,7 +13,7 @@ from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.limits import SyncLimits
-from zoho_pipeline.orchestration.build import build
+from zoho_pipeline.orchestration import Overrides, build
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.simulator import Org, Simulator
@@ -91,7 +91,7 @@ def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]
     for channel_id, org in orgs.items():
         connect(registry, channel_id, org)
     with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))) as instance:
-        yield Deployment(settings, registry, orgs, build(settings, QUICK_SYNCS), instance)
+        yield Deployment(settings, registry, orgs, build(settings, Overrides(limits=QUICK_SYNCS)), instance)
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
-"""Partitions: one partition per connected channel. A sensor adds and removes them."""
+"""Batches: the channels that share a run."""
 
 from collections.abc import Iterator, Sequence
-
-import dagster as dg
-
-channel_partitions = dg.DynamicPartitionsDefinition(name="channels")
 
 MAX_CHANNELS_PER_RUN = 100
 """The start of a run costs 5 to 6 s of CPU (a process that imports Dagster and dlt). A batch of 100 channels shares

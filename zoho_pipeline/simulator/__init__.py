@@ -1,6 +1,6 @@
 """The simulator: a local Zoho CRM that answers over HTTP as the real one does.
 
-Here belongs everything that plays Zoho; the demo company is in `demo/`. No other room of the pipeline belongs
+Here belongs everything that plays Zoho; the demo company is in `demo/`. No other package of the pipeline belongs
 here: the simulator is written from Zoho's protocol, so that one misreading cannot hide on both sides.
 Tests, benchmarks, `zoho-pipeline simulator` and `zoho-pipeline demo` use it.
 Read `handle.py` first, then `org_handle.py`.

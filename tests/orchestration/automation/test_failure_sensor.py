@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.conftest import Deployment
+from zoho_pipeline.orchestration import build
 from zoho_pipeline.orchestration.automation.failure_sensor import post_message
-from zoho_pipeline.orchestration.build import build
 from zoho_pipeline.settings import Secret, SettingsError, load_settings
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from tests.orchestration.automation.ticks import evaluate_schedule, submit, tomorrow
 from tests.orchestration.conftest import Deployment
-from zoho_pipeline.orchestration.build import build
+from zoho_pipeline.orchestration import build
 
 
 def test_every_schedule_is_switched_on_with_its_documented_time(deployment: Deployment) -> None:

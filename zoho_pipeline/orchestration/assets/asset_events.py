@@ -14,13 +14,12 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE, BY_NAME, MODULE_TABLES
-from zoho_pipeline.orchestration.assets.asset_keys import raw_key
+from zoho_pipeline.orchestration.naming import Naming
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import ModuleReport, ReconcileReport, SyncReport
 
 SYNCED, MATCHES_ZOHO, FRESH = "synced", "matches_zoho", "fresh"
-CHANNELS_KEY = raw_key("channels")
 MODULE_TABLE_NAMES = frozenset(table.name for table in MODULE_TABLES)
 WRITTEN_BY_EVERY_SYNC = frozenset({"channels", "sync_runs"})
 """Tables without a Zoho module that every sync writes to."""
@@ -68,7 +67,7 @@ def _is_not_about_unyielded_checks(record: logging.LogRecord) -> bool:
 
 
 def log_materializations(
-    context: dg.OpExecutionContext, report: "SyncReport", tables: Iterable[str], *, all_tables: bool
+    context: dg.OpExecutionContext, naming: Naming, report: "SyncReport", tables: Iterable[str], *, all_tables: bool
 ) -> None:
     """Log a materialization of this channel's partition for each of `tables` whose module did not fail.
 
@@ -86,7 +85,8 @@ def log_materializations(
             continue
         if all_tables or table in MODULE_TABLE_NAMES or table in with_new_rows:
             metadata = module_metadata(module) if module else {"run_id": report.run_id}
-            context.log_event(dg.AssetMaterialization(raw_key(table), partition=report.channel_id, metadata=metadata))
+            key = naming.raw_key(table)
+            context.log_event(dg.AssetMaterialization(key, partition=report.channel_id, metadata=metadata))
 
 
 def _table_name(module: "ModuleReport") -> str:
@@ -102,7 +102,12 @@ def _tables_with_new_rows(report: "SyncReport") -> set[str]:
 
 
 def log_synced_check(
-    context: dg.OpExecutionContext, channel_id: str, failure_reason: str | None, seconds: float, cpu_seconds: float
+    context: dg.OpExecutionContext,
+    naming: Naming,
+    channel_id: str,
+    failure_reason: str | None,
+    seconds: float,
+    cpu_seconds: float,
 ) -> None:
     """Log check `synced` of one channel: whether its sync completed, why it did not, and how long it took.
 
@@ -111,10 +116,10 @@ def log_synced_check(
     """
     numbers = {"seconds": round(seconds, 3), "cpu_seconds": round(cpu_seconds, 3)}
     metadata = {"reason": failure_reason or "complete"} | numbers
-    log_check_evaluation(context, CHANNELS_KEY, SYNCED, channel_id, failure_reason is None, metadata)
+    log_check_evaluation(context, naming.channels_key, SYNCED, channel_id, failure_reason is None, metadata)
 
 
-def log_matches_zoho_checks(context: dg.OpExecutionContext, report: "ReconcileReport") -> None:
+def log_matches_zoho_checks(context: dg.OpExecutionContext, naming: Naming, report: "ReconcileReport") -> None:
     """Log check `matches_zoho` per module. A difference is a warning and no error: the reconciliation repaired it."""
     for comparison in report.comparisons:
         table = BY_MODULE.get(comparison.module)
@@ -124,7 +129,8 @@ def log_matches_zoho_checks(context: dg.OpExecutionContext, report: "ReconcileRe
         numbers = {name: getattr(comparison, name) for name in names}
         equal = not (comparison.added or comparison.updated or comparison.removed)
         metadata = {**numbers, "route": comparison.route}
-        log_check_evaluation(context, raw_key(table.name), MATCHES_ZOHO, report.channel_id, equal, metadata, warn=True)
+        key = naming.raw_key(table.name)
+        log_check_evaluation(context, key, MATCHES_ZOHO, report.channel_id, equal, metadata, warn=True)
 
 
 def log_check_evaluation(

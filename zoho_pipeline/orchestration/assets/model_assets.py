@@ -12,11 +12,10 @@ import dagster as dg
 from pydantic import Field
 
 from zoho_pipeline.orchestration.assets.asset_events import hide_unyielded_checks, keep_event_log_connection
-from zoho_pipeline.orchestration.assets.asset_keys import ANALYSTS, ENGINEERS, RAW_GROUP, file_link, raw_key
-from zoho_pipeline.orchestration.assets.model_manifest import CheckEntry, ColumnEntry, ModelEntry, ModelManifest
-from zoho_pipeline.orchestration.assets.raw_specs import FRESHNESS
+from zoho_pipeline.orchestration.assets.model_manifest import CheckEntry, ModelManifest
+from zoho_pipeline.orchestration.assets.model_specs import check_specs, column_lineage, model_key
 from zoho_pipeline.orchestration.channel_batch import forbid_run_retries, is_permanent
-from zoho_pipeline.orchestration.pools import MARTS_POOL
+from zoho_pipeline.orchestration.naming import MODELS_OP, Naming
 from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.settings import PipelineError
 
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from zoho_pipeline.transform.run.checks import CheckResult
     from zoho_pipeline.transform.run.transform import TransformReport
 
-MODELS_OP = "models"
-INSIGHT_MARTS = frozenset({"channel_insight", "topic_performance"})
 INSIGHT_MART = "channel_insight"
 MAX_PAGES = 5
 """Insight pages per event, each of about 5 kB. `zoho-pipeline insight` shows the page of any other channel."""
@@ -42,38 +39,34 @@ class TransformConfig(dg.Config):
     full: bool = Field(default=False, description="Rebuild every channel, not only the channels that changed.")
 
 
-def seed_key(name: str) -> dg.AssetKey:
-    """The asset of a seed (a CSV file of the SQL project)."""
-    return dg.AssetKey(["seeds", name])
-
-
-def build_model_assets(manifest: ModelManifest, dialect: str) -> dg.AssetsDefinition:
-    """The multi-asset of all models. `dialect` (`duckdb` or `postgres`) is shown as the storage kind."""
-    keys = {name: dg.AssetKey([model.layer, name]) for name, model in manifest.models.items()}
+def build_model_assets(naming: Naming, manifest: ModelManifest, specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
+    """The multi-asset of all models, whose specs are those of `model_specs`."""
 
     @dg.multi_asset(
-        name=MODELS_OP,
-        specs=[_spec(manifest, model, dialect) for model in manifest.models.values()],
-        check_specs=[_check_spec(keys[check.model], check) for check in manifest.checks],
+        name=naming.name(MODELS_OP),
+        specs=specs,
+        check_specs=check_specs(naming, manifest),
         can_subset=True,
-        pool=MARTS_POOL,
+        pool=naming.marts_pool,
+        required_resource_keys={naming.resource},
     )
     def models(
-        context: dg.AssetExecutionContext, config: TransformConfig, services: dg.ResourceParam[Services]
+        context: dg.AssetExecutionContext, config: TransformConfig
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        services = naming.services(context.resources)
         keep_event_log_connection(context.instance)
         hide_unyielded_checks(context.op_execution_context)
         selected = {key.path[-1] for key in context.selected_asset_keys}
         try:
-            report = _transform(services, config, selected if selected != set(keys) else None)
+            report = _transform(services, config, selected if selected != manifest.models.keys() else None)
         except PipelineError as error:
             if is_permanent(error):
                 forbid_run_retries(context.op_execution_context)
             raise
         if not report.published:
             context.log.info("Nothing changed since the last refresh, so nothing was built.")
-        yield from _results(manifest, report, selected, services)
-        yield from _check_results(context, manifest, report)
+        yield from _results(naming, manifest, report, selected, services)
+        yield from _check_results(context, naming, manifest, report)
         if report.held_back:
             forbid_run_retries(context.op_execution_context)  # the same data would be held back again
             raise dg.Failure(_held_back(report), metadata=dict(report.held_back), allow_retries=False)
@@ -83,92 +76,9 @@ def build_model_assets(manifest: ModelManifest, dialect: str) -> dg.AssetsDefini
     return models
 
 
-def seed_specs(manifest: ModelManifest) -> list[dg.AssetSpec]:
-    """Specs of the seeds. No run materializes them: they change only with a release."""
-    return [
-        dg.AssetSpec(
-            seed_key(name),
-            description="A CSV file of the SQL project. After you edit it, refresh the marts.",
-            group_name="seeds",
-            owners=[ANALYSTS],
-            kinds={"csv"},
-            metadata=file_link(path),
-        )
-        for name, path in manifest.seeds.items()
-    ]
-
-
 def _held_back(report: "TransformReport") -> str:
     reasons = "; ".join(f"{channel}: {reason}" for channel, reason in sorted(report.held_back.items()))
     return f"{len(report.held_back)} channels keep their last published rows: {reasons}"
-
-
-def _key(manifest: ModelManifest, name: str) -> dg.AssetKey:
-    """The asset of a relation by its name in SQL: a model, a seed, or `zoho_raw.table`."""
-    schema, _, table = name.rpartition(".")
-    if schema == RAW_GROUP:
-        return raw_key(table)
-    return seed_key(name) if name in manifest.seeds else dg.AssetKey([manifest.models[name].layer, name])
-
-
-def _spec(manifest: ModelManifest, model: ModelEntry, dialect: str) -> dg.AssetSpec:
-    raw = [
-        dg.AssetDep(raw_key(table), partition_mapping=dg.AllPartitionMapping()) for table in model.raw_tables
-    ]  # a model reads the rows of all channels
-    metadata: dict[str, object] = {
-        "dagster/table_name": f"{model.layer}.{model.name}",
-        "sql": dg.MetadataValue.md(f"```sql\n{model.text}\n```"),
-        **file_link(model.path),
-    }
-    if model.primary_key:
-        metadata["primary_key"] = ", ".join(model.primary_key)
-    if model.columns:
-        metadata["dagster/column_schema"] = dg.TableSchema(columns=[_column(column) for column in model.columns])
-    if lineage := _lineage(manifest, model):
-        metadata["dagster/column_lineage"] = lineage
-    return dg.AssetSpec(
-        dg.AssetKey([model.layer, model.name]),
-        deps=[*(_key(manifest, name) for name in model.depends_on), *raw],
-        description=model.description or None,
-        group_name="insight" if model.name in INSIGHT_MARTS else model.layer,
-        owners=[ENGINEERS if model.layer == "staging" else ANALYSTS],
-        kinds={"sql", dialect},
-        skippable=True,
-        freshness_policy=FRESHNESS if model.layer == "marts" else None,
-        metadata=metadata,
-        code_version=manifest.fingerprint[:12],
-    )
-
-
-def _column(column: ColumnEntry) -> dg.TableColumn:
-    """A column whose description names its origins: Dagster's open-source UI shows columns without their lineage."""
-    origins = ", ".join(f"{relation}.{name}" for relation, name in column.origins)
-    described = " ".join(part for part in (column.description, f"← {origins}" if origins else "") if part)
-    return dg.TableColumn(column.name, column.data_type or "unknown", description=described or None)
-
-
-def _lineage(manifest: ModelManifest, model: ModelEntry) -> dg.TableColumnLineage | None:
-    known = manifest.models.keys() | manifest.seeds.keys()
-    deps = {
-        column.name: [
-            dg.TableColumnDep(asset_key=_key(manifest, relation), column_name=name)
-            for relation, name in column.origins
-            if relation in known or relation.startswith(f"{RAW_GROUP}.")
-        ]
-        for column in model.columns
-    }
-    found = {name: origins for name, origins in deps.items() if origins}
-    return dg.TableColumnLineage(found) if found else None
-
-
-def _check_spec(asset: dg.AssetKey, check: CheckEntry) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        check.name,
-        asset=asset,
-        description=check.description or None,
-        blocking=False,  # the transform itself keeps back the rows of a channel whose check fails
-        metadata={"severity": check.severity},
-    )
 
 
 def _transform(services: Services, config: TransformConfig, select: set[str] | None) -> "TransformReport":
@@ -183,7 +93,7 @@ def _transform(services: Services, config: TransformConfig, select: set[str] | N
 
 
 def _results(
-    manifest: ModelManifest, report: "TransformReport", selected: set[str], services: Services
+    naming: Naming, manifest: ModelManifest, report: "TransformReport", selected: set[str], services: Services
 ) -> Iterator[dg.MaterializeResult[None]]:
     for built in report.models:
         if built.name in selected:
@@ -194,11 +104,11 @@ def _results(
                 "channels": len(report.channels),
                 "model": dg.MetadataValue.path(str(Path(model.path))),
             }
-            if lineage := _lineage(manifest, model):
+            if lineage := column_lineage(naming, manifest, model):
                 metadata["dagster/column_lineage"] = lineage
             if built.name == INSIGHT_MART:
                 metadata |= _insight_pages(services, report)
-            yield dg.MaterializeResult(asset_key=_key(manifest, built.name), metadata=metadata)
+            yield dg.MaterializeResult(asset_key=model_key(naming, manifest, built.name), metadata=metadata)
 
 
 def _insight_pages(services: Services, report: "TransformReport") -> dict[str, Any]:
@@ -214,7 +124,7 @@ def _insight_pages(services: Services, report: "TransformReport") -> dict[str, A
 
 
 def _check_results(
-    context: dg.AssetExecutionContext, manifest: ModelManifest, report: "TransformReport"
+    context: dg.AssetExecutionContext, naming: Naming, manifest: ModelManifest, report: "TransformReport"
 ) -> Iterator[dg.AssetCheckResult]:
     """One result per selected check whose tests ran in this transform."""
     selected = {(key.asset_key, key.name) for key in context.selected_asset_check_keys}
@@ -226,7 +136,7 @@ def _check_results(
             "not_null tests of a model are one check, and tests of seeds have none."
         )
     for check in manifest.checks:
-        key = _key(manifest, check.model)
+        key = model_key(naming, manifest, check.model)
         tests = [results[name] for name in check.tests if name in results]
         if tests and (key, check.name) in selected:
             yield _check_result(key, check, tests)

@@ -1,7 +1,7 @@
 """Raw assets: one asset per table of schema `zoho_raw`, partitioned by channel. One sync per channel fills them all."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from zoho_pipeline.orchestration.assets.asset_events import (
     log_materializations,
     log_synced_check,
 )
-from zoho_pipeline.orchestration.assets.raw_specs import raw_specs
 from zoho_pipeline.orchestration.channel_batch import (
     BatchConfig,
     ChannelFailure,
@@ -27,15 +26,14 @@ from zoho_pipeline.orchestration.channel_batch import (
     run_batch,
     wait_while_queue_is_empty,
 )
-from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN, channel_partitions
-from zoho_pipeline.orchestration.pools import SYNC_POOL
+from zoho_pipeline.orchestration.naming import SYNC_OP, Naming
+from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
 from zoho_pipeline.orchestration.services import Services
 
 if TYPE_CHECKING:
     from zoho_pipeline.ingest.report import SyncReport
     from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 
-SYNC_OP = "zoho_raw"
 FIRST_TURN_ATTEMPTS = 3
 """Attempts per HTTP call in a channel's first turn of a batch. With all seven, a Zoho that does not answer would keep
 the run from its end, and so the next one in the queue. The channel's next turn comes after those of the others."""
@@ -55,21 +53,20 @@ class SyncConfig(BatchConfig):
     )
 
 
-def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
-    """The multi-asset of all raw tables. `dialect` (`duckdb` or `postgres`) is shown as the storage kind."""
+def build_raw_assets(naming: Naming, specs: Sequence[dg.AssetSpec]) -> dg.AssetsDefinition:
+    """The multi-asset of all raw tables, whose specs are those of `raw_specs`."""
 
     @dg.multi_asset(
-        name=SYNC_OP,
-        specs=raw_specs(dialect),
+        name=naming.name(SYNC_OP),
+        specs=specs,
         can_subset=True,
-        partitions_def=channel_partitions,
+        partitions_def=naming.partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=MAX_CHANNELS_PER_RUN),
-        pool=SYNC_POOL,
+        pool=naming.sync_pool,
+        required_resource_keys={naming.resource},
     )
-    def zoho_raw(
-        context: dg.AssetExecutionContext, config: SyncConfig, services: dg.ResourceParam[Services]
-    ) -> Iterator[Any]:
-        op = context.op_execution_context
+    def zoho_raw(context: dg.AssetExecutionContext, config: SyncConfig) -> Iterator[Any]:
+        op, services = context.op_execution_context, naming.services(context.resources)
         keep_event_log_connection(op.instance)
         tables = {key.path[-1] for key in context.selected_asset_keys}
         channels = channels_left_to_do(op, services, channels_of_run(op, config))
@@ -81,7 +78,7 @@ def build_raw_assets(dialect: str) -> dg.AssetsDefinition:
             first_turn=set(channels) if shares_its_run else set(),
             keep_side_tables=config.keep_side_tables,
         )
-        turns = SyncTurns(op, services, request)
+        turns = SyncTurns(op, naming, services, request)
         with services.warehouse.kept_open(), services.registry.database.kept_open():
             failures = run_batch(
                 channels,
@@ -124,10 +121,12 @@ class SyncTurns:
         group: what the syncs share.
     """
 
-    def __init__(self, context: dg.OpExecutionContext, services: Services, request: SyncRequest) -> None:
+    def __init__(
+        self, context: dg.OpExecutionContext, naming: Naming, services: Services, request: SyncRequest
+    ) -> None:
         from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 
-        self._context, self._services, self._request = context, services, request
+        self._context, self._naming, self._services, self._request = context, naming, services, request
         self.group = SyncGroup(services.registry, services.warehouse)
         self._ended: dict[str, _Turn] = {}
         self._cpu_at = time.process_time()
@@ -153,16 +152,16 @@ class SyncTurns:
 
     def log(self, channel_id: str, failure: ChannelFailure | None) -> None:
         """Log the events of a channel whose turn has ended. Its CPU time is that of the run since the turn before."""
-        turn, context = self._ended.pop(channel_id), self._context
+        turn, context, naming = self._ended.pop(channel_id), self._context, self._naming
         before, self._cpu_at = self._cpu_at, time.process_time()
         if turn.skipped:
             context.log.info("Channel %s %s. It is not synced.", channel_id, turn.skipped)
         with committed_together(context.instance):
             if turn.report is not None:
-                log_materializations(context, turn.report, self._request.tables, all_tables=turn.all_tables)
+                log_materializations(context, naming, turn.report, self._request.tables, all_tables=turn.all_tables)
             if turn.report is not None or (failure and failure.known):
                 reason = failure.reason if failure else None
-                log_synced_check(context, channel_id, reason, turn.seconds, self._cpu_at - before)
+                log_synced_check(context, naming, channel_id, reason, turn.seconds, self._cpu_at - before)
 
 
 @dataclass

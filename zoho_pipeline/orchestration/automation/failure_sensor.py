@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Collection
 from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 import dagster as dg
 
 from zoho_pipeline.logs import redact
-from zoho_pipeline.orchestration.services import Services
+from zoho_pipeline.orchestration.naming import Naming
 from zoho_pipeline.setting_checks import LOOPBACK_HOSTS
 from zoho_pipeline.settings import Secret, SettingsError
 
@@ -39,21 +40,26 @@ def require_safe_webhook(url: Secret | None) -> Secret | None:
     return url
 
 
-def build_failure_sensor(webhook: Secret | None) -> dg.SensorDefinition:
-    """The sensor `run_failures`. It does not report a run that Dagster will retry."""
+def build_failure_sensor(
+    naming: Naming, webhook: Secret | None, assets: Collection[dg.AssetKey]
+) -> dg.SensorDefinition:
+    """The sensor `run_failures`. It does not report a run that Dagster will retry, nor a run of somebody else.
+
+    Args:
+        assets: the keys of our assets. Dagster shows the sensor all runs of the code location, also those of a host.
+    """
 
     @dg.run_failure_sensor(
-        name="run_failures",
+        name=naming.name("run_failures"),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=30,
         description="Reports each run that failed and will not be retried: a log line, and a POST to "
         "ZOHO_PIPELINE_FAILURE_WEBHOOK if it is set.",
     )
-    def run_failures(
-        context: dg.RunFailureSensorContext,
-        services: dg.ResourceParam[Services],  # noqa: ARG001
-    ) -> dg.SkipReason | None:
+    def run_failures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
+        if not naming.owns(run, assets):
+            return dg.SkipReason(f"Run {run.run_id} is not one of the pipeline.")
         if run.tags.get("dagster/will_retry") == "true":
             return dg.SkipReason(f"Dagster will retry run {run.run_id}.")
         message = failure_message(run, context.failure_event)

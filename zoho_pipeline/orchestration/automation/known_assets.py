@@ -12,8 +12,8 @@ import dagster as dg
 
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.ingest.catalog.tables import RAW_TABLES
-from zoho_pipeline.orchestration.assets.asset_keys import raw_key
 from zoho_pipeline.orchestration.assets.model_manifest import ModelManifest
+from zoho_pipeline.orchestration.naming import Naming
 from zoho_pipeline.orchestration.services import Services
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, RAW_SCHEMA, WarehouseBusy
 
@@ -24,21 +24,22 @@ DONE = "done"
 SOURCE = "It was written before this Dagster instance existed, by a command or by another instance."
 
 
-def build_known_assets_sensor(manifest: ModelManifest) -> dg.SensorDefinition:
+def build_known_assets_sensor(naming: Naming, manifest: ModelManifest) -> dg.SensorDefinition:
     """The sensor, switched on by default. After it has reported everything once, each tick ends at once."""
 
     @dg.sensor(
-        name="known_assets",
+        name=naming.name("known_assets"),
+        required_resource_keys={naming.resource},
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Once per instance: reports the raw tables and the models that were filled before the instance "
         "existed, as materializations.",
     )
-    def known_assets(context: dg.SensorEvaluationContext, services: dg.ResourceParam[Services]) -> dg.SensorResult:
+    def known_assets(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if context.cursor == DONE:
             return dg.SensorResult(skip_reason="The tables that were there before this instance are known.")
         try:
-            unknown = _unknown(context.instance, manifest, services)
+            unknown = _unknown(context.instance, naming, manifest, naming.services(context.resources))
             events = list(islice(unknown, MAX_EVENTS_PER_TICK))
         except WarehouseBusy as error:
             return dg.SensorResult(skip_reason=f"The next tick tries again: {error}")
@@ -52,28 +53,28 @@ def build_known_assets_sensor(manifest: ModelManifest) -> dg.SensorDefinition:
 
 
 def _unknown(
-    instance: dg.DagsterInstance, manifest: ModelManifest, services: Services
+    instance: dg.DagsterInstance, naming: Naming, manifest: ModelManifest, services: Services
 ) -> Iterator[dg.AssetMaterialization]:
     """What is in the warehouse and was never materialized in the instance."""
     with services.warehouse.connect(read_only=True, timeout=BUSY_SECONDS) as connection:
         tables = set(connection.tables(RAW_SCHEMA))
-    yield from _raw_tables(instance, services.registry.list(), tables)
+    yield from _raw_tables(instance, naming, services.registry.list(), tables)
     with services.warehouse.published() as published:
         there = set(published.tables(MARTS_SCHEMA)) & manifest.models.keys() if published else set()
         query = "select count(*) from {}"
         rows = {name: int(published.fetch(query.format(name))[1][0][0]) for name in sorted(there)} if published else {}
-    yield from _models(instance, manifest, rows)
+    yield from _models(instance, naming, manifest, rows)
 
 
 def _raw_tables(
-    instance: dg.DagsterInstance, channels: Iterable[Channel], there: set[str]
+    instance: dg.DagsterInstance, naming: Naming, channels: Iterable[Channel], there: set[str]
 ) -> Iterator[dg.AssetMaterialization]:
     """One event per table and channel. A table without a module is filled by every complete sync."""
     synced = [channel for channel in channels if channel.modules]
     for table in RAW_TABLES:
         if table.name not in there or not synced:
             continue
-        key = raw_key(table.name)
+        key = naming.raw_key(table.name)
         known = instance.get_materialized_partitions(key)
         for channel in synced:
             module = channel.modules.get(str(table.module or table.name))
@@ -84,13 +85,13 @@ def _raw_tables(
 
 
 def _models(
-    instance: dg.DagsterInstance, manifest: ModelManifest, rows: Mapping[str, int]
+    instance: dg.DagsterInstance, naming: Naming, manifest: ModelManifest, rows: Mapping[str, int]
 ) -> Iterator[dg.AssetMaterialization]:
     """The published marts with their rows, and the other models, which the same step built."""
     if not rows:
         return
     for model in manifest.models.values():
-        key = dg.AssetKey([model.layer, model.name])
+        key = naming.key(model.layer, model.name)
         was_built = model.name in rows or model.layer != "marts"
         if was_built and instance.get_latest_materialization_event(key) is None:
             counted = {"dagster/row_count": rows[model.name]} if model.name in rows else {}

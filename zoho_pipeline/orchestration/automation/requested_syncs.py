@@ -18,8 +18,7 @@ from zoho_pipeline.channels.sync_requests.claims import SignOfLife
 from zoho_pipeline.channels.sync_requests.model import PUSH, SyncRequest
 from zoho_pipeline.channels.sync_requests.queue import get
 from zoho_pipeline.channels.sync_requests.workers import worker_alive
-from zoho_pipeline.orchestration.assets.raw_assets import SYNC_OP
-from zoho_pipeline.orchestration.automation.jobs import MARTS_TAG
+from zoho_pipeline.orchestration.naming import MARTS_JOB, SYNC_OP, WEEKLY_JOB, Naming
 
 WORKER = "dagster"
 """The name under which Dagster claims requests."""
@@ -34,18 +33,20 @@ WAIT_FOR_RUN = timedelta(minutes=2)
 _ENDED_BADLY = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def next_steps(instance: dg.DagsterInstance, registry: Registry) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def next_steps(
+    instance: dg.DagsterInstance, naming: Naming, registry: Registry
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Bring the requests that Dagster has one step on, and take queued ones where no worker lives.
 
     It yields a run request per taken request, or the reason for which it took none.
     """
     for request in claims.claimed_by(registry, WORKER):
-        _follow(instance, registry, request)
+        _follow(instance, naming, registry, request)
     if worker_alive(registry):
         yield dg.SkipReason("A worker lives. It does the requested syncs.")
         return
     taken = list(_take(registry))
-    yield from (_run_request(request) for request in taken)
+    yield from (_run_request(naming, request) for request in taken)
     if not taken:
         yield dg.SkipReason("No request for a sync waits.")
 
@@ -58,16 +59,16 @@ def _take(registry: Registry) -> Iterator[SyncRequest]:
         yield request
 
 
-def _run_request(request: SyncRequest) -> dg.RunRequest:
-    config = {"channels": [request.channel_id], "full": request.full, "keep_side_tables": request.reason == PUSH}
+def _run_request(naming: Naming, request: SyncRequest) -> dg.RunRequest:
+    config = naming.run_config(
+        SYNC_OP, [request.channel_id], full=request.full, keep_side_tables=request.reason == PUSH
+    )
     who = f"{request.requested_by} ({request.reason})"[:LONGEST_TAG]
     tags = {REQUEST_TAG: request.id, ASKED_BY_TAG: who}
-    return dg.RunRequest(
-        run_key=request.id, run_config={"ops": {SYNC_OP: {"config": config}}}, tags={**tags, **PRIORITY}
-    )
+    return dg.RunRequest(run_key=request.id, run_config=config, tags={**tags, **PRIORITY})
 
 
-def _follow(instance: dg.DagsterInstance, registry: Registry, request: SyncRequest) -> None:
+def _follow(instance: dg.DagsterInstance, naming: Naming, registry: Registry, request: SyncRequest) -> None:
     """Bring a request that Dagster has one step on: keep it alive, end it, or give it back."""
     records = instance.get_run_records(dg.RunsFilter(tags={REQUEST_TAG: request.id}), limit=1)
     if not records:
@@ -79,12 +80,14 @@ def _follow(instance: dg.DagsterInstance, registry: Registry, request: SyncReque
     if run.status in _ENDED_BADLY and run.tags.get("dagster/will_retry") != "true":
         claims.finish(registry, WORKER, request.id, _why_failed(registry, request, run))
     elif run.status == dg.DagsterRunStatus.SUCCESS:
-        _follow_marts(instance, registry, request, records[0])
+        _follow_marts(instance, naming, registry, request, records[0])
     else:
         _keep(registry, request)
 
 
-def _follow_marts(instance: dg.DagsterInstance, registry: Registry, request: SyncRequest, sync: dg.RunRecord) -> None:
+def _follow_marts(
+    instance: dg.DagsterInstance, naming: Naming, registry: Registry, request: SyncRequest, sync: dg.RunRecord
+) -> None:
     """The sync has ended well. The request is done once its rows are published."""
     channel = registry.get(request.channel_id, damaged_too=True)  # it must not stop the requests of others
     current = get(registry, request.id)
@@ -96,8 +99,12 @@ def _follow_marts(instance: dg.DagsterInstance, registry: Registry, request: Syn
     if _is_published(registry, current):
         claims.finish(registry, WORKER, request.id)
         return
-    refreshes = instance.get_run_records(dg.RunsFilter(tags=MARTS_TAG), limit=5)
-    after = [record for record in refreshes if record.start_time and record.start_time >= ended.timestamp()]
+    after = [
+        record
+        for job in (MARTS_JOB, WEEKLY_JOB)
+        for record in instance.get_run_records(dg.RunsFilter(job_name=naming.name(job)), limit=5)
+        if record.start_time and record.start_time >= ended.timestamp()
+    ]
     if any(record.dagster_run.status == dg.DagsterRunStatus.SUCCESS for record in after):
         claims.finish(registry, WORKER, request.id)
     elif any(record.dagster_run.status in _ENDED_BADLY for record in after):

@@ -1,0 +1,1 @@
+"""A Dagster project of a company: its own assets, and those of zoho-pipeline."""

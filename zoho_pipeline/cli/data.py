@@ -43,10 +43,11 @@ def sync(channel_ids: tuple[str, ...], modules: str | None, full: bool, output: 
       zoho-pipeline sync acme --modules Leads,Deals
       zoho-pipeline sync acme --full --format json
     """
+    given = _parse_modules(modules)
     session = Session()
-    show, channels = output == "table", select_channels(session, channel_ids)
-    selected = _parse_modules(session, modules)
-    reports, failures = run_syncs(session, channels, selected, full, show=show)
+    selected = _known_modules(session, given) if given else None
+    show = output == "table"
+    reports, failures = run_syncs(session, select_channels(session, channel_ids), selected, full, show=show)
     print_reports(reports, output)
     fail_if_any(failures, reports)
 
@@ -170,21 +171,27 @@ def _report_rows(report: "SyncReport") -> list[dict[str, Any]]:
     return [*rows, {"channel": report.channel_id, "module": "(all)", **sums}]
 
 
-def _parse_modules(session: Session, text: str | None) -> tuple[str, ...] | None:
-    """The value of --modules as API names, in any case; None when the option is not given."""
+def _parse_modules(text: str | None) -> tuple[str, ...] | None:
+    """The names in the value of --modules; None when the option is not given."""
     if text is None:
         return None
+    if given := tuple(part.strip() for part in text.split(",") if part.strip()):
+        return given
+    raise click.UsageError(f"--modules {text!r}: no module is named. Separate the names of modules by commas.")
+
+
+def _known_modules(session: Session, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The API names of the given modules, which may be in any case."""
     from zoho_pipeline.ingest.catalog.tables import BY_MODULE
 
-    chosen = sorted({name for channel in session.registry.list() for name in channel.chosen_modules})
-    names = {module.lower(): module for module in (*BY_MODULE, *chosen) if module}
-    given = [part.strip() for part in text.split(",") if part.strip()]
-    unknown = [part for part in given if part.lower() not in names]
-    if unknown or not given:
-        what = f"{', '.join(unknown)} is not a module" if unknown else "no module is named"
+    names = {module.lower(): module for module in BY_MODULE if module}
+    if any(name.lower() not in names for name in given):  # a channel may have chosen it
+        chosen = {module for channel in session.registry.list() for module in channel.chosen_modules}
+        names |= {module.lower(): module for module in sorted(chosen)}
+    if unknown := [name for name in given if name.lower() not in names]:
         known = f"The modules are {', '.join(names.values())}. Separate them by commas"
-        raise click.UsageError(f"--modules {text!r}: {what}. {known}.")
-    return tuple(names[part.lower()] for part in given)
+        raise click.UsageError(f"--modules: {', '.join(unknown)} is not a module. {known}.")
+    return tuple(names[name.lower()] for name in given)
 
 
 def fail_if_any(failures: list[str], reports: "list[SyncReport]") -> None:

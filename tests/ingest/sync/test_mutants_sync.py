@@ -18,10 +18,8 @@ MUTANTS = {
     ),
     "cursor plus a second": (
         "ingest/routes/records_route.py",
-        "            elif since is None or (reached is not None and reached > since):\n"
-        "                since = reached\n",
-        "            elif since is None or (reached is not None and reached > since):\n"
-        "                since = reached + SECOND\n",
+        "                since = ahead\n",
+        "                since = ahead + SECOND\n",
     ),
     "converted left at its default": (
         "ingest/routes/records_route.py",

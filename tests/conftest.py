@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -111,17 +110,27 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of an empty database for one test: `postgresql://…`."""
-    import psycopg2
+    from tests.postgres import new_database
 
-    name = f"test_{uuid4().hex[:12]}"
-    admin = psycopg2.connect(postgres_server)
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f'create database "{name}"')
-    url = postgres_server.rsplit("/", 1)[0] + f"/{name}"
-    try:
+    with new_database(postgres_server) as url:
         yield url
-    finally:
-        with admin.cursor() as cursor:
-            cursor.execute(f'drop database "{name}" with (force)')
-        admin.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[str]:
+    """The name of a database with the tables of the registry and without a channel."""
+    from tests.postgres import new_database
+    from tests.registries import migrate_into
+
+    with new_database(postgres_server) as url:
+        migrate_into(url)
+        yield url.rsplit("/", 1)[1]
+
+
+@pytest.fixture
+def postgres_registry_url(postgres_server: str, migrated_postgres: str) -> Iterator[str]:
+    """The URL of a database for one test, whose registry has its tables and no channel."""
+    from tests.postgres import new_database
+
+    with new_database(postgres_server, migrated_postgres) as url:
+        yield url

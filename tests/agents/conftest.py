@@ -9,6 +9,7 @@ import pytest
 
 from tests.agents.world import AS_OF, NAMES, Marks, publish
 from tests.channels.conftest import CONNECTION
+from tests.registries import new_registry
 from tests.web.world import put
 from zoho_pipeline.agents.caller import Caller
 from zoho_pipeline.agents.desk import Desk
@@ -57,7 +58,7 @@ def lab(marked_world: tuple[Path, Marks], tmp_path_factory: pytest.TempPathFacto
     published, marks = marked_world
     home = tmp_path_factory.mktemp("lab") / "home"
     settings = load_settings({"ZOHO_PIPELINE_HOME": str(home)}, dotenv=home / "no.env")
-    registry = Registry(settings)
+    registry = new_registry(settings)
     connect(registry)
     put(published, home)
     pool = open_warehouse(settings).published_pool()

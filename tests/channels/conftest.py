@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.registries import new_registry
 from zoho_pipeline.channels.registry.model import Channel, OrgConnection
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.settings import Secret, Settings, load_settings
@@ -47,12 +48,12 @@ def settings(request: pytest.FixtureRequest, settings_env: Callable[..., dict[st
     """Settings with a SQLite file in HOME as the registry, and then with a Postgres."""
     if request.param == "sqlite":
         return load_settings(settings_env())
-    return load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=request.getfixturevalue("postgres_url")))
+    return load_settings(settings_env(ZOHO_PIPELINE_REGISTRY=request.getfixturevalue("postgres_registry_url")))
 
 
 @pytest.fixture
 def registry(settings: Settings) -> Registry:
-    return Registry(settings)
+    return new_registry(settings)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.registries import new_registry
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORDS
@@ -118,7 +119,7 @@ def bench(
     settings = load_settings(env)
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
-    made = SyncBench(simulator, org, settings, Registry(settings), open_warehouse(settings))
+    made = SyncBench(simulator, org, settings, new_registry(settings), open_warehouse(settings))
     if isinstance(made.warehouse, DuckDBWarehouse):
         shutil.copy(raw_tables, made.warehouse.path)
     made.connect()

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from tests.registries import new_registry
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.model import ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
@@ -86,7 +87,7 @@ def connect(registry: Registry, channel_id: str, org: Org) -> None:
 def deployment(simulator: Simulator, settings_env: Callable[..., dict[str, str]]) -> Iterator[Deployment]:
     """Two connected channels that were never synced, `acme` (6 leads) and `bolt` (4), on the embedded instance."""
     settings = load_settings(settings_env(ZOHO_PIPELINE_DATA_CENTERS=json.dumps({"sim": simulator.url})))
-    registry = Registry(settings)
+    registry = new_registry(settings)
     orgs = {"acme": make_org(simulator, "Acme", 6), "bolt": make_org(simulator, "Bolt", 4)}
     for channel_id, org in orgs.items():
         connect(registry, channel_id, org)

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.channels.conftest import CONNECTION
+from tests.registries import new_registry
 from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.platform.tenants import Tenants
 from zoho_pipeline.channels.registry.model import Channel
@@ -25,7 +26,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def registry(settings: Settings) -> Registry:
-    return Registry(settings)
+    return new_registry(settings)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 
 from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET, QUICK
 from tests.ingest.conftest import raw_tables as raw_tables
+from tests.registries import new_registry
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.service_settings import ServiceSettings
@@ -58,7 +59,7 @@ class Place:
 def registry_env(request: pytest.FixtureRequest) -> dict[str, str]:
     if request.param == "sqlite":
         return {}
-    url = request.getfixturevalue("postgres_url")
+    url = request.getfixturevalue("postgres_registry_url")
     warehouse = {"ZOHO_PIPELINE_WAREHOUSE": url} if request.param == "all on postgres" else {}
     return {"ZOHO_PIPELINE_REGISTRY": url, **warehouse}
 
@@ -72,7 +73,7 @@ def place(
 ) -> Place:
     settings = load_settings(settings_env(ZOHO_PIPELINE_DATA_CENTERS=f'{{"sim": "{simulator.url}"}}', **registry_env))
     settings.ensure_home()
-    made = Place(simulator, settings, Registry(settings), open_warehouse(settings))
+    made = Place(simulator, settings, new_registry(settings), open_warehouse(settings))
     if isinstance(made.warehouse, DuckDBWarehouse):
         shutil.copy(raw_tables, made.warehouse.path)
     return made

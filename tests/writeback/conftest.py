@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import CLIENT, CLIENT_SECRET, PLAIN_SCOPES
+from tests.registries import new_registry
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.registry.platform_tables import channel_events
 from zoho_pipeline.channels.registry.registry import Registry
@@ -105,7 +106,11 @@ class Bench:
 
 @pytest.fixture(params=["sqlite"])
 def registry_env(request: pytest.FixtureRequest) -> dict[str, str]:
-    return {} if request.param == "sqlite" else {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_url")}
+    return (
+        {}
+        if request.param == "sqlite"
+        else {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_registry_url")}
+    )
 
 
 @pytest.fixture
@@ -119,7 +124,7 @@ def connected(simulator: Simulator, settings: Settings) -> Bench:
     settings.ensure_home()
     org = simulator.add_org(name="Acme")
     lead = org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan", "Lead_Status": "Not Contacted"})
-    registry = Registry(settings)
+    registry = new_registry(settings)
     token = org.grant(CLIENT, CLIENT_SECRET, PLAIN_SCOPES, None)
     register_from_refresh_token(registry, "acme", Secret(token), data_center="sim", tenant="acme-inc")
     made = Bench(simulator, org, settings, registry, lead)

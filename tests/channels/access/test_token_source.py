@@ -102,7 +102,7 @@ def test_a_refused_token_is_replaced_once_for_all_who_hold_it(registry: Registry
 
 @pytest.mark.parametrize("registry", ["postgres"], indirect=True)
 def test_a_request_whose_lock_was_lost_is_waited_for(
-    registry: Registry, simulator: Simulator, postgres_url: str, caplog: pytest.LogCaptureFixture
+    registry: Registry, simulator: Simulator, postgres_registry_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its request is in flight when the session of its lock ends. The next process uses that token."""
     caplog.set_level("INFO")
@@ -113,7 +113,7 @@ def test_a_request_whose_lock_was_lost_is_waited_for(
         first = pool.submit(sources[0].refused, held)
         while not simulator.faults.fired:
             sleep(0.02)
-        assert end_lock_sessions(postgres_url) == 1
+        assert end_lock_sessions(postgres_registry_url) == 1
         second = pool.submit(sources[1].refused, held)
         assert first.result().value == second.result().value != held.value
     assert len(token_requests(simulator)) == 1
@@ -134,10 +134,10 @@ def test_a_token_stored_since_the_last_read_spends_no_request(registry: Registry
 @pytest.mark.parametrize("hours", [-5, 5])
 @pytest.mark.parametrize("registry", ["postgres"], indirect=True)
 def test_hosts_whose_clocks_are_off_share_a_token(
-    registry: Registry, simulator: Simulator, postgres_url: str, hours: int
+    registry: Registry, simulator: Simulator, postgres_registry_url: str, hours: int
 ) -> None:
     """The database's clock differs from ours by hours, as it does for a host whose own clock is wrong."""
-    skew_clock(postgres_url, hours)
+    skew_clock(postgres_registry_url, hours)
     there = registry.database.now()
     assert abs(there - datetime.now(UTC) - timedelta(hours=hours)) < timedelta(minutes=1)
     simulator.expire_access_tokens()
@@ -149,12 +149,12 @@ def test_hosts_whose_clocks_are_off_share_a_token(
     assert timedelta(0) <= stored.expires_at - there - HOUR <= timedelta(minutes=1)  # an hour by the database's clock
     assert StoredTokenSource(right, "acme").current() == stored
     before = len(token_requests(simulator))
-    skew_clock(postgres_url, hours + 1)  # an hour passes at the database, and no time passes here
+    skew_clock(postgres_registry_url, hours + 1)  # an hour passes at the database, and no time passes here
     assert StoredTokenSource(right, "acme").current() != stored
     assert len(token_requests(simulator)) == before + 1
     right.add_credits("acme", 5)
     assert right.credits_used("acme") >= 5
-    skew_clock(postgres_url, hours + 30)
+    skew_clock(postgres_registry_url, hours + 30)
     assert right.credits_used("acme") == 0
 
 

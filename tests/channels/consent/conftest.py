@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.channels.wire import DC, Person, settings_for
+from tests.registries import new_registry
 from zoho_pipeline.channels.consent.connect import authorize
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.simulator import Org, Simulator
@@ -29,7 +30,7 @@ def org(simulator: Simulator) -> Org:
 
 @pytest.fixture
 def registry(simulator: Simulator, settings_env: Callable[..., dict[str, str]]) -> Registry:
-    return Registry(settings_for(simulator, settings_env))
+    return new_registry(settings_for(simulator, settings_env))
 
 
 @pytest.fixture

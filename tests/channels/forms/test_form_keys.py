@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.channels.conftest import CONNECTION
+from tests.registries import new_registry
 from zoho_pipeline.channels.errors import ChannelError, DecryptionError, InvalidSetting, UnknownChannel
 from zoho_pipeline.channels.forms import person_keys, salts, submissions
 from zoho_pipeline.channels.forms.form_keys import FormKeys
@@ -23,8 +24,9 @@ SALT = Secret("a" * 64)
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def registry(request: pytest.FixtureRequest, settings_env: Callable[..., dict[str, str]]) -> Registry:
-    url = {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_url")} if request.param == "postgres" else {}
-    made = Registry(load_settings(settings_env(**url)))
+    postgres = request.param == "postgres"
+    url = {"ZOHO_PIPELINE_REGISTRY": request.getfixturevalue("postgres_registry_url")} if postgres else {}
+    made = new_registry(load_settings(settings_env(**url)))
     made.add("acme", Secret("1000.a"), CONNECTION)
     return made
 

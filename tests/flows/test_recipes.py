@@ -101,8 +101,6 @@ def test_every_output_is_that_of_the_page(
             compared.append(block.part.partition(".")[0])
     assert compared == ["1", "2", "3", "4", "5", "6", "7", "8", "10", "10"]
     the_workbook_has_the_rows_of_the_table(reader.folder / "posts.xlsx")
-    answer = runner(reader.env)("sync", "demo")
-    assert answer.code == 0, "the restored HOME syncs"
 
 
 def shown_url(url: str) -> str:
@@ -161,14 +159,14 @@ def test_there_are_ten_recipes_and_the_table_of_contents_leads_to_each() -> None
 
 @pytest.mark.long
 def test_a_reader_who_copies_the_page_after_the_demo_gets_such_outputs(tmp_path: Path, postgres_url: str) -> None:
-    """One shell, from the demo on. The numbers are those of today, so headers and the number of lines are compared."""
+    """One shell, from the demo on. The numbers are those of today, so the words of the first lines are compared."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "activate").write_text(f"export PATH={Path(sys.executable).parent}:$PATH\n")
     given = blocks()
-    text = "set -e -o pipefail\nzoho-pipeline demo > demo.log\n" + script(given, MARK) + "kill %1\n"
-    text = text.replace(COPY, postgres_url).replace(
-        "zoho-pipeline demo >", ". .venv/bin/activate\nZOHO_PIPELINE_HOME=$PWD/data/demo zoho-pipeline demo >"
+    begin = (
+        "set -e -o pipefail\n. .venv/bin/activate\nZOHO_PIPELINE_HOME=$PWD/data/demo zoho-pipeline demo > demo.log\n"
     )
+    text = begin + script(given, MARK).replace(COPY, postgres_url) + "kill %1\n"
     env = {name: value for name, value in os.environ.items() if not name.startswith(("ZOHO_", "PYTHON"))}
     env |= {"DLT_DATA_DIR": str(tmp_path / "dlt"), "RUNTIME__DLTHUB_TELEMETRY": "false", "HOME": str(tmp_path)}
     done = subprocess.run(
@@ -185,7 +183,7 @@ def test_a_reader_who_copies_the_page_after_the_demo_gets_such_outputs(tmp_path:
 MARK = "end of a block of the page"
 
 
-def shape(text: str) -> tuple[int, list[str]]:
-    """The number of lines of an output, and the words of its first line without numbers."""
-    lines = plain(text).splitlines()
-    return len(lines), re.findall(r"[a-z_]+", re.sub(r"postgresql://\S+", "", lines[0].lower()))
+def shape(text: str) -> list[str]:
+    """The words of the first line of an output, without numbers and addresses."""
+    first, *_ = plain(text).splitlines()
+    return re.findall(r"[a-z_]+", re.sub(r"postgresql://\S+", "", first.lower()))

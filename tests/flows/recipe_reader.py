@@ -117,11 +117,15 @@ class Reader:
         return word.replace("$PWD", str(self.folder))
 
     def _python(self, words: list[str], env: dict[str, str]) -> str:
+        before = sys.argv
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as printed:
-            patch.setattr(sys, "argv", words)
             for name, value in env.items():
                 patch.setenv(name, value)
-            runpy.run_path(words[0], run_name="__main__")
+            sys.argv = words
+            try:
+                runpy.run_path(words[0], run_name="__main__")
+            finally:
+                sys.argv = before
         return printed.getvalue()
 
     def _shell(self, text: str, env: dict[str, str]) -> str:

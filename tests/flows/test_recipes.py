@@ -165,6 +165,14 @@ def test_the_line_for_cron_runs_a_file_of_the_page() -> None:
     assert found[6] in {block.title for block in blocks()}
 
 
+def test_the_name_of_a_file_is_in_the_text() -> None:
+    """A page on the web shows no title of a block."""
+    named = [block.title for block in blocks() if block.title]
+    assert len(named) >= 8
+    for title in named:
+        assert re.search(rf'file `{re.escape(title)}`:\n\n```\w+ title="{re.escape(title)}"\n', PAGE), title
+
+
 def test_there_are_ten_recipes_and_the_table_of_contents_leads_to_each() -> None:
     headings = [part for part in dict.fromkeys(block.part for block in blocks()) if part[:1].isdigit()]
     assert [heading.partition(".")[0] for heading in headings] == [str(number) for number in range(1, 11)]

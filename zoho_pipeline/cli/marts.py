@@ -91,7 +91,8 @@ def print_transform(report: "TransformReport") -> None:
 def _say_copied(report: "TransformReport") -> None:
     """Print what was copied to Postgres, if anything was."""
     if report.copied is not None and report.copied.changed:
-        what = f"{report.copied.rows:,} rows of {report.copied.channels} channels"
+        channels = report.copied.channels
+        what = f"{report.copied.rows:,} rows of {channels} channel{'s' * (channels != 1)}"
         say(f"Copied to {report.copied.to}: {what}.")
 
 

@@ -1,13 +1,15 @@
 """The credentials of the source in dlt's terms, and access tokens that are kept in memory only.
 
-A source has no registry, so it requests one access token per run, and a further one each hour or after a refusal. Zoho
-gives ten tokens in ten minutes, so runs of one refresh token should be at least two minutes apart.
+A source has no registry. An access token lives for an hour, and all runs of a process share it: Zoho gives ten tokens in
+ten minutes per refresh token, and a loop or a notebook can begin more runs than that. It is written nowhere, so a new
+process requests a token of its own. Processes of one refresh token should begin at least two minutes apart.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from threading import Lock
 
 from dlt.common.configuration import configspec
@@ -50,19 +52,23 @@ class ZohoCredentials(CredentialsConfiguration):
 
 
 class MemoryTokens:
-    """The `TokenSource` of one run. Thread-safe."""
+    """The `TokenSource` of all runs of this process with the same credentials. Thread-safe."""
 
     def __init__(self, center: DataCenter, credentials: ZohoCredentials) -> None:
         self._center, self._credentials = center, credentials
         self._lock = Lock()
         self._token: AccessToken | None = None
 
+    @property
+    def has_expired(self) -> bool:
+        """Whether there is no token that can still be used."""
+        return self._token is None or self._token.expires_at - datetime.now(UTC) <= LEEWAY
+
     def current(self) -> AccessToken:
         with self._lock:
-            token = self._token
-            if token is None or token.expires_at - datetime.now(UTC) <= LEEWAY:
-                token = self._token = self._request()
-            return token
+            if self._token is None or self.has_expired:
+                self._token = self._request()
+            return self._token
 
     def refused(self, token: AccessToken) -> AccessToken:
         with self._lock:
@@ -84,6 +90,20 @@ class MemoryTokens:
             token = oauth.refresh(http, self._center, given.client_id, *secrets)
         life = token.expires_at - datetime.now(UTC)
         return replace(token, expires_at=started + life)
+
+
+_tokens: dict[str, MemoryTokens] = {}
+_tokens_lock = Lock()
+
+
+def _tokens_of(center: DataCenter, credentials: ZohoCredentials) -> MemoryTokens:
+    """The tokens of these credentials. Those that nobody has used for an hour are forgotten."""
+    given = (center.accounts_server, credentials.client_id, credentials.client_secret, credentials.refresh_token)
+    key = sha256("\0".join(map(str, given)).encode()).hexdigest()
+    with _tokens_lock:
+        for other in [other for other, tokens in _tokens.items() if other != key and tokens.has_expired]:
+            del _tokens[other]
+        return _tokens.setdefault(key, MemoryTokens(center, credentials))
 
 
 @contextmanager
@@ -123,7 +143,7 @@ def open_client(
     Raises:
         ReconnectNeeded, TokenThrottled, Retryable: Zoho gives no token.
     """
-    tokens = MemoryTokens(center, credentials)
+    tokens = _tokens_of(center, credentials)
     first = tokens.current()
     with ZohoClient(first.api_domain, tokens, pacing=pacing, granted=first.scopes) as client:
         yield client, first.scopes

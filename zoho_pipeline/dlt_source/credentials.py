@@ -1,8 +1,8 @@
 """The credentials of the source in dlt's terms, and access tokens that are kept in memory only.
 
-A source has no registry. An access token lives for an hour, and all runs of a process share it: Zoho gives ten tokens in
-ten minutes per refresh token, and a loop or a notebook can begin more runs than that. It is written nowhere, so a new
-process requests a token of its own. Processes of one refresh token should begin at least two minutes apart.
+A source has no registry. An access token lives for an hour, and all runs of a process share it. Zoho gives ten tokens
+in ten minutes per refresh token, and a loop or a notebook can begin more runs than that. It is written nowhere, so a
+new process requests a token of its own. Processes of one refresh token should begin at least two minutes apart.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections import namedtuple
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -119,14 +120,33 @@ def test_a_host_can_do_without_our_sensors_and_schedules(settings: Settings) -> 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"prefix": "my crm"}, "letters, digits"),
+    ({"prefix": "1crm"}, "begins with a letter"),
+    ({"prefix": "_crm"}, "begins with a letter"),
+    ({"prefix": None}, "letters, digits"),
+    ({"resource_key": "class"}, "for something else"),
+    ({"resource_key": "io_manager"}, "for something else"),
+    ({"group_prefix": 5}, "letters, digits"),
+    ({"marts_pool": ""}, "letters, digits"),
     ({"key_prefix": "crm"}, r"\['crm'\]"),
+    ({"key_prefix": [" "]}, "letters, digits"),
+    ({"key_prefix": [5]}, "letters, digits"),
     ({"key_prefix": ["a/b"]}, "none has a /"),
     ({"owners": ["nobody"]}, "ana@example.com, team:crm"),
     ({"owners": "team:x"}, r"\['team:x'\]"),
     ({"owners": {"raw": ["team:"]}}, "team:NAME"),
+    ({"owners": {"raw": "team:x"}}, r"\['team:x'\]"),
+    ({"owners": ["ana@example.com,team:x"]}, "is not one owner"),
+    ({"owners": [" team:x"]}, "without blanks"),
+    ({"owners": [None]}, "is not one owner"),
     ({"owners": {"bronze": ["team:x"]}}, "no layer and no asset"),
     ({"automation_conditions": {"marts/leed": dg.AutomationCondition.eager()}}, "marts/channel_insight"),
     ({"tags": {"pii": "no"}}, "Choose another name"),
+    ({"tags": {"my domain": "sales"}}, "Allowed characters"),
+    ({"tags": {"domain": 5}}, "must be strings"),
+    ({"tags": None}, "it takes a mapping"),
+    ({"automation_conditions": dg.AutomationCondition.eager()}, "'models': AutomationCondition"),
+    ({"automation_conditions": {"models": "eager"}}, "AutomationCondition"),
+    ({"limits": 5}, "SyncLimits"),
 ]
 
 
@@ -137,6 +157,24 @@ def test_a_wrong_override_is_refused_with_what_it_takes(settings: Settings, wron
     with pytest.raises(UsageError, match=cure) as error:
         build(settings, Overrides(**wrong))
     assert next(iter(wrong)) in str(error.value)
+
+
+def test_overrides_are_no_mapping(settings: Settings) -> None:
+    with pytest.raises(UsageError, match=r"Overrides\(prefix='crm'\)"):
+        build(settings, {"prefix": "crm"})  # type: ignore[arg-type]
+
+
+@given(st.text("abz019_ -", max_size=6))
+def test_each_prefix_is_refused_at_once_or_is_a_name_for_dagster(prefix: str) -> None:
+    with suppress(UsageError):
+        naming = Overrides(prefix=prefix).naming
+        assert naming.resource.isidentifier()
+        namedtuple("resources", naming.resource)  # what Dagster does with the resources of a run
+        dg.AssetSpec(naming.raw_key("leads"), group_name=naming.group("raw"))
+        dg.Definitions(
+            resources={naming.resource: 1},
+            jobs=[dg.define_asset_job(naming.name("sync_channels"))],
+        ).get_repository_def()
 
 
 @given(st.lists(st.from_regex(r"(team:)?[a-z .@|:-]{0,12}(\.[a-z]{0,8})?", fullmatch=True), max_size=3))

@@ -25,7 +25,7 @@ from zoho_pipeline.orchestration.automation.sensors import build_sensors
 from zoho_pipeline.orchestration.automation.sync_request_sensor import build_sync_request_sensor
 from zoho_pipeline.orchestration.overrides import Finish, Overrides, require_known_places
 from zoho_pipeline.orchestration.services import Services
-from zoho_pipeline.settings import Settings
+from zoho_pipeline.settings import Settings, UsageError
 
 
 def build(settings: Settings, overrides: Overrides | None = None) -> dg.Definitions:
@@ -39,9 +39,11 @@ def build(settings: Settings, overrides: Overrides | None = None) -> dg.Definiti
 
     Raises:
         SettingsError: the failure webhook is not a URL that we send to.
-        UsageError: an override names an asset that does not exist.
+        UsageError: an override names an asset that does not exist, or `overrides` is none of `Overrides`.
         ProjectError: a model of the SQL project or its yml is wrong.
     """
+    if overrides is not None and not isinstance(overrides, Overrides):
+        raise UsageError(f"build(…, {overrides!r}): it takes overrides as Overrides(prefix='crm').")
     with warnings.catch_warnings():
         # Links to files are beta in Dagster 1.13, and checks with partitions are a preview. We use both on purpose.
         warnings.simplefilter("ignore", dg.BetaWarning)

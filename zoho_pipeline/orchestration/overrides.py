@@ -1,9 +1,10 @@
 """What a Dagster project of somebody else may change of our definitions, when it merges them into its own."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
 
@@ -23,6 +24,10 @@ Condition = dg.AutomationCondition[dg.AssetKey]
 
 T = TypeVar("T")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
+_KEY_WORD = re.compile(r"[A-Za-z0-9_.-]+")
+"""Dagster makes names of steps out of asset keys. It replaces `-` and `.` there, and refuses other signs."""
+_OPTIONAL_WORDS = ("prefix", "group_prefix", "resource_key")
+"""The words that may be missing. A run without a pool would have no limit, so the pools are none of them."""
 _OWN_TAGS = (LAYER, PII)
 
 
@@ -35,8 +40,9 @@ class Overrides:
     (`marts/channel_insight`). An asset goes before a layer, and a layer before `models`.
 
     Attributes:
-        prefix: letters, digits and `_`, which begin every name: those of jobs, ops, sensors, schedules, partitions, the
-            resource, groups and asset keys. Two builds in one Dagster instance need two prefixes.
+        prefix: a letter and further letters, digits and `_`. It begins every name: those of jobs, ops, sensors,
+            schedules, partitions, the resource, groups and asset keys. Two builds in one Dagster instance need two
+            prefixes.
         key_prefix: begins the asset keys instead of `prefix`; `()` leaves them as they are.
         group_prefix: begins the groups instead of `prefix`; `""` leaves them as they are.
         resource_key: the key of our resource instead of `services`, or `PREFIX_services` with a prefix.
@@ -66,29 +72,70 @@ class Overrides:
     limits: "SyncLimits | None" = None
 
     def __post_init__(self) -> None:
+        self._require_names()
+        self._require_owners()
+        if not isinstance(self.tags, Mapping):
+            raise UsageError(f"Overrides(tags={self.tags!r}): it takes a mapping, as {{'domain': 'sales'}}.")
+        if own := [tag for tag in self.tags if tag in _OWN_TAGS]:
+            raise UsageError(f"Overrides(tags=…): the tag {own[0]!r} is set by the pipeline. Choose another name.")
+        _require_of_dagster("tags", tags=dict(self.tags))
+        conditions = self.automation_conditions
+        if conditions is not None and not isinstance(conditions, Mapping):
+            raise UsageError(
+                "Overrides(automation_conditions=…): it takes a mapping, as {'models': AutomationCondition.eager()}."
+            )
+        for condition in (conditions or {}).values():
+            _require_of_dagster("automation_conditions", automation_condition=condition)
+        if self.limits is not None:
+            from zoho_pipeline.ingest.limits import SyncLimits
+
+            if not isinstance(self.limits, SyncLimits):
+                raise UsageError(f"Overrides(limits={self.limits!r}): it takes zoho_pipeline.ingest.limits.SyncLimits.")
+
+    def _require_names(self) -> None:
         words = {"prefix": self.prefix, "group_prefix": self.group_prefix, "resource_key": self.resource_key}
         words |= {"sync_pool": self.sync_pool, "marts_pool": self.marts_pool}
         for name, word in words.items():
-            if word and not _WORD.fullmatch(word):
+            if name in _OPTIONAL_WORDS and (word == "" or (word is None and name != "prefix")):
+                continue
+            if not isinstance(word, str) or not _WORD.fullmatch(word):
                 raise UsageError(f"Overrides({name}={word!r}): it takes letters, digits and _ only.")
+        for name in ("prefix", "resource_key"):  # Dagster makes an attribute of a Python object out of the resource
+            word = words[name]
+            if word and not word[0].isalpha():
+                raise UsageError(f"Overrides({name}={word!r}): it takes a word that begins with a letter.")
+        if iskeyword(self.resource_key or "") or self.resource_key == "io_manager":
+            raise UsageError(
+                f"Overrides(resource_key={self.resource_key!r}): Python or Dagster has this word for something else. "
+                "Choose another one."
+            )
         if isinstance(self.key_prefix, str):
             raise UsageError(
                 f"Overrides(key_prefix={self.key_prefix!r}): it takes a list of words, as [{self.key_prefix!r}]."
             )
         for part in self.key_prefix or ():
-            if not part or "/" in part:
+            if not isinstance(part, str) or not _KEY_WORD.fullmatch(part):
                 raise UsageError(
-                    f"Overrides(key_prefix={self.key_prefix!r}): each word needs a letter, and none has a /."
+                    f"Overrides(key_prefix={self.key_prefix!r}): each word takes letters, digits, `_`, `-` and `.` "
+                    "only, and none has a /."
                 )
-        if own := [tag for tag in self.tags if tag in _OWN_TAGS]:
-            raise UsageError(f"Overrides(tags=…): the tag {own[0]!r} is set by the pipeline. Choose another name.")
-        if isinstance(self.owners, str):
-            raise UsageError(f"Overrides(owners={self.owners!r}): it takes a list, as [{self.owners!r}].")
-        for owners in self.owners.values() if isinstance(self.owners, Mapping) else [self.owners or ()]:
-            try:
-                dagster_owners(",".join(owners))
-            except ValueError as error:
-                raise UsageError(f"Overrides(owners=…) {error}") from error
+
+    def _require_owners(self) -> None:
+        by_place = self.owners if isinstance(self.owners, Mapping) else {"": self.owners or ()}
+        for place, owners in by_place.items():
+            if isinstance(owners, str) or not isinstance(owners, Iterable):
+                shown = f"{{{place!r}: {owners!r}}}" if place else repr(owners)
+                raise UsageError(f"Overrides(owners={shown}): it takes a list, as [{str(owners)!r}].")
+            for owner in owners:
+                try:
+                    is_one = isinstance(owner, str) and dagster_owners(owner) == (owner,)
+                except ValueError as error:
+                    raise UsageError(f"Overrides(owners=…) {error}") from error
+                if not is_one:
+                    raise UsageError(
+                        f"Overrides(owners=…): {owner!r} is not one owner. Each is an e-mail address or `team:NAME`, "
+                        "without blanks around it: ['ana@example.com', 'team:crm']."
+                    )
 
     @property
     def naming(self) -> Naming:
@@ -102,6 +149,14 @@ class Overrides:
             sync_pool=self.sync_pool,
             marts_pool=self.marts_pool,
         )
+
+
+def _require_of_dagster(name: str, **attribute: Any) -> None:
+    """UsageError: Dagster does not take this for an asset. The message is Dagster's own."""
+    try:
+        dg.AssetSpec("one", **attribute)
+    except Exception as error:  # Dagster has no common class for them: CheckError, DagsterInvalidDefinitionError
+        raise UsageError(f"Overrides({name}=…): {error}") from error
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, QUICK, SyncBench
 from tests.params import both_engines
 from zoho_pipeline.channels.registry.model import FLAT
 from zoho_pipeline.ingest.reconcile.silent_fields import is_same
+from zoho_pipeline.transform.run.transform import transform
 
 DAY = 86_400
 
@@ -20,7 +21,9 @@ def grow(bench: SyncBench, count: int = 5, scopes: str = ALL_SCOPES) -> tuple[li
     bench.org.add_custom_field("Leads", "Score", "Score", "formula")
     bench.org.add_module("Webinars", "Name:text! Attended:rollup_summary~")
     bench.choose(Webinars=FLAT)
-    leads = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Score": n} for n in range(count)])
+    at = int(bench.sim.clock.seconds()) - 10_000  # no second has many of them
+    times = [{"Created_Time": at + n, "Modified_Time": at + n} for n in range(count)]
+    leads = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Score": n, **times[n]} for n in range(count)])
     webinars = bench.org.insert_many("Webinars", [{"Name": f"W{n}", "Attended": n} for n in range(count)])
     bench.sim.clock.advance(3_600)  # the next sync reads the newest minutes again
     assert bench.sync().complete
@@ -115,3 +118,53 @@ def test_rows_of_a_bulk_file_differ_only_where_their_value_does(bench: SyncBench
 )  # fmt: skip
 def test_values_that_mean_the_same(left: Any, right: Any, same: bool) -> None:
     assert is_same(left, right) is same
+
+
+@pytest.mark.long
+def test_the_marts_follow_a_repaired_formula(bench: SyncBench) -> None:
+    """A channel may map a formula to a field of the marts. Only the channel with the repair is built again."""
+    leads, _ = grow(bench)
+    bench.registry.store_settings("acme", field_map={"utm_campaign": "Score"})
+    bench.sync()
+    transform(bench.warehouse)
+
+    def campaigns() -> dict[str, Any]:
+        with bench.warehouse.published() as connection:
+            assert connection is not None
+            rows = connection.rows("select zoho_lead_id, utm_campaign from lead_source_attribution")
+        return {row["zoho_lead_id"]: row["utm_campaign"] for row in rows}
+
+    assert campaigns()[leads[1]] == "1"
+    bench.org.update("Leads", leads[1], {"Score": 77}, touch=False)
+    bench.sim.clock.advance(8 * DAY)
+    assert bench.sync().complete
+    transform(bench.warehouse)
+    assert campaigns() == {id_: "77" if id_ == leads[1] else str(n) for n, id_ in enumerate(leads)}
+
+
+def test_lists_keep_to_the_bound_and_go_on(bench: SyncBench) -> None:
+    """A connection without queries compares the pages of a list, for three credits per 200 records."""
+    leads, _ = grow(bench, 450, scopes=PLAIN_SCOPES)
+    quiet = sum(m.credits for m in bench.sync().modules)
+    for id_ in leads[::45]:
+        bench.org.update("Leads", id_, {"Score": 1_000_000}, touch=False)
+    bench.settings = bench.registry.settings = replace(bench.settings, reread_credits=6)
+    bench.sim.clock.advance(8 * DAY)
+    shown = []
+    for _ in range(6):
+        report = bench.sync()
+        assert report.complete
+        assert sum(m.credits for m in report.modules) <= quiet + 6
+        shown.append(sum(held(bench, id_) == 1_000_000 for id_ in leads[::45]))
+        bench.sim.clock.advance(3_600)
+    assert shown == sorted(shown)
+    assert 0 < shown[0] < shown[-1] == 10
+
+
+def test_a_bound_that_allows_no_page_is_told_with_its_cure(bench: SyncBench) -> None:
+    """Otherwise each sync would say that the next one goes on, and none would."""
+    grow(bench)
+    bench.settings = bench.registry.settings = replace(bench.settings, reread_credits=1)
+    bench.sim.clock.advance(8 * DAY)
+    details = {m.module: str(m.detail) for m in bench.sync().modules}
+    assert "ZOHO_PIPELINE_REREAD_CREDITS is 1, and the next step of Leads costs more. Raise it" in details["Leads"]

@@ -1,6 +1,9 @@
 """Modules that a person chose: their records come by the routes of the catalogue, with its guarantees and prices."""
 
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -219,3 +222,49 @@ def test_the_rows_of_a_module_that_is_not_chosen_any_more_go(bench: SyncBench) -
     bench.choose(Products=FLAT, Webinars=FLAT)
     assert bench.sync().complete
     assert_equal(bench)
+
+
+KILLED = """
+import os, signal, sys
+from tests.ingest.syncing import environment
+from zoho_pipeline.channels.registry.registry import Registry
+from zoho_pipeline.ingest.sync.run import sync_channel
+from zoho_pipeline.settings import load_settings
+from zoho_pipeline.warehouse.warehouse import open_warehouse
+home, url, warehouse, last = *sys.argv[1:4], int(sys.argv[4])
+lines = 0
+def in_file(frame, event, argument):
+    global lines
+    lines += event == "line"
+    if lines == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return in_file
+def traced(frame, event, argument):
+    return in_file if frame.f_code.co_filename.endswith("load/unchosen.py") else None
+settings = load_settings(environment(home, url, warehouse))
+opened = (settings, Registry(settings), open_warehouse(settings))
+sys.settrace(traced)
+sync_channel(*opened, "acme")
+"""
+"""A sync that is killed at a line of the module that takes a module off."""
+
+
+@both_engines("duckdb")
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "chosen again"])
+@pytest.mark.parametrize("line", choice([12, 16, 20, 24, 28, 32, 36, 40], [24]))
+def test_a_kill_while_a_module_is_taken_off_loses_nothing(bench: SyncBench, line: int, again: bool) -> None:
+    open_org(bench)
+    hold(bench, 5)
+    bench.sync()
+    bench.choose(Products=FLAT)
+    warehouse = "-" if bench.warehouse.dialect == "duckdb" else bench.settings.warehouse_url
+    command = [sys.executable, "-c", KILLED, str(bench.settings.home), bench.sim.url, warehouse, str(line)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    if again:
+        bench.choose(Products=FLAT, Webinars=FLAT)
+    assert bench.sync().complete
+    if again:
+        assert_equal(bench)
+    else:
+        assert {row["module"] for row in bench.rows("select module from zoho_raw.module_records")} == {"Products"}
+        assert "Webinars" not in bench.registry.get("acme").modules

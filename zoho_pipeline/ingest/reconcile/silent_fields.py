@@ -23,6 +23,7 @@ from zoho_pipeline.ingest.raw.queries import columns_of_ids, known_deletions
 from zoho_pipeline.ingest.routes import by_id, coql_route
 from zoho_pipeline.ingest.routes.records_route import KeysetReader
 from zoho_pipeline.ingest.routes.window import EVER, modified, parse
+from zoho_pipeline.setting_checks import PREFIX
 from zoho_pipeline.zoho import parsing
 from zoho_pipeline.zoho.errors import BadAnswer, Permanent, Retryable
 from zoho_pipeline.zoho.parsing import is_digits
@@ -107,7 +108,16 @@ class _Pass:
                 shown = ", ".join(self._names[:5]) + (" …" if len(self._names) > 5 else "")
                 report.note(f"{self._repaired} records had another {shown} without a new Modified_Time: repaired")
         if after is not None:
-            report.note("the weekly reading of formula fields reached its bound of credits; the next sync goes on")
+            report.note(self._stopped(after))
+
+    def _stopped(self, after: str) -> str:
+        bound, name = self._sync.registry.settings.reread_credits, f"{PREFIX}REREAD_CREDITS"
+        if self._credits == bound and after == self._found.after:
+            return (
+                f"formula fields are not read again: {name} is {bound}, and the next step of "
+                f"{self._reader.spec.module} costs more. Raise it, or set it to 0, which switches this off"
+            )
+        return "the weekly reading of formula fields reached its bound of credits; the next sync goes on"
 
     def _flush(self, after: str | None) -> None:
         rows, self._changed = list(self._changed.values()), {}

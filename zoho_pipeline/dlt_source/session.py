@@ -60,7 +60,8 @@ class Session:
         pipeline = _active_pipeline()
         self.stored = StoredRows(pipeline, dlt.current.source_schema(), options.channel)
         self.work = _work_folder(pipeline, stack)
-        opened = open_client(options.center, options.credentials, options.limits.pacing)
+        folder = Path(pipeline.pipelines_dir) if pipeline is not None else None
+        opened = open_client(options.center, options.credentials, options.limits.pacing, folder)
         self.client, scopes = stack.enter_context(opened)
         self.channel = _channel(options, self.client, scopes)
         last_read = _last_read(dlt.current.source_state())

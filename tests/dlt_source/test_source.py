@@ -279,23 +279,6 @@ def test_a_destination_without_sql_is_refused_before_anything_is_read(bench: Sou
         bench.run("Leads")
 
 
-def token_requests(bench: SourceBench) -> int:
-    return sum(request.path.startswith("/oauth/v2/token") for request in bench.sim.requests)
-
-
-def test_the_runs_of_a_process_share_a_token_until_zoho_refuses_it(bench: SourceBench) -> None:
-    """Zoho gives ten tokens in ten minutes, so a loop or a notebook would be shut out at its eleventh run."""
-    for _ in range(11):
-        list(bench.source("Campaigns").with_resources("campaigns"))
-    assert token_requests(bench) == 1
-    bench.sim.clock.advance(3_601)
-    list(bench.source("Campaigns").with_resources("campaigns"))
-    assert token_requests(bench) == 2
-    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, PLAIN_SCOPES)  # another one has its own
-    list(bench.source("Campaigns").with_resources("campaigns"))
-    assert token_requests(bench) == 3
-
-
 def test_a_refused_token_is_an_error_without_a_secret(bench: SourceBench) -> None:
     bench.refresh_token = "1000.wrong.0123456789abcdef"
     with pytest.raises(PipelineStepFailed, match="does not accept the refresh token") as raised:

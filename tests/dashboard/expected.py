@@ -51,12 +51,14 @@ def captions(view: str, channel: str) -> list[str]:
     """Parts of captions that have figures."""
     if view == "channel":
         row = insight(channel)
+        contact = of_dimension("time_to_first_contact", "all", channel).iloc[0]
         low, high = percent(row.conversion_rate_30d_ci_low), percent(row.conversion_rate_30d_ci_high)
         return [
             f"As of {row.as_of_utc:%Y-%m-%d %H:%M} UTC. The numbers are up to date.",
             f"{plain(row.leads_last_month_same_point)} at this point of last month",
             f"95 % interval: {low} to {high}, of {plain(row.conversion_rate_30d_n)} leads",
-            f"{percent(row.contacted_rate)} of the leads of 90 days were contacted",
+            f"{percent(row.contacted_rate)} of the leads of 90 days were contacted: "
+            f"{plain(contact.n_contacted)} of {plain(contact.n_leads)}",
             f"The oldest waits for {plain(row.oldest_uncontacted_hours, ' h')}",
             f"The last 4 weeks: {plain(row.leads_last_4_weeks)} leads. "
             f"The 4 weeks before: {plain(row.leads_previous_4_weeks)}.",
@@ -65,6 +67,9 @@ def captions(view: str, channel: str) -> list[str]:
         marts = read_mart("content_performance_default", channels=[channel])
         row = marts[marts.content_id == "(none)"].iloc[0]
         return [f"{plain(row.credited_leads)} leads and {plain(row.credited_deals)} deals are credited to no content."]
+    if view == "speed":
+        row = of_dimension("time_to_first_contact", "all", channel).iloc[0]
+        return [f"of {plain(row.n_contacted)} leads that were contacted", f"{plain(row.n_leads)} leads in all"]
     return []
 
 

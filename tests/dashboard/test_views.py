@@ -1,8 +1,10 @@
 """Each view shows the numbers of the marts: Streamlit's own test harness runs the app, without a browser."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,6 +21,7 @@ from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import open_warehouse
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "dashboard.md").read_text()
+PUBLISHED = "warehouse.published.duckdb"
 PATHS = [view.path for view in VIEWS]
 
 
@@ -88,6 +91,24 @@ def test_without_marts_it_says_what_to_do(home: Path, monkeypatch: pytest.Monkey
     app = run("channel")
     assert app.error[0].value == "The marts cannot be read."
     assert "Run `zoho-pipeline transform`" in app.text[0].value
+
+
+def test_an_unknown_channel_is_said(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(published))
+    assert "not in the marts" in run("channel", "nope").warning[0].value
+    assert not run("channel", "acme").warning
+
+
+def test_marts_of_another_release_are_an_error_with_a_cure(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(published / PUBLISHED, tmp_path / PUBLISHED)
+    with duckdb.connect(str(tmp_path / PUBLISHED)) as marts:
+        marts.execute("alter table marts.channel_insight drop column trend_direction")
+    monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(tmp_path))
+    app = run("channel")
+    assert app.error[0].value == "The marts cannot be read."
+    assert "zoho-pipeline transform --full" in app.text[1].value
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ import streamlit as st
 from zoho_pipeline.dashboard.questions import CHANNELS, ask
 from zoho_pipeline.dashboard.views import VIEWS, View
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.warehouse.connection import SqlError
 
 TITLE = "Zoho CRM: from lead to deal"
 
@@ -24,6 +25,9 @@ def main(views: Sequence[View] = VIEWS) -> None:
         if not channels:
             st.info("There is no channel yet. Connect one: zoho-pipeline connect ID")
             return
+        asked = st.query_params.get("channel")
+        if asked is not None and asked not in channels:
+            st.warning("The link names a channel that is not in the marts. This is another one.")
         chosen = st.sidebar.selectbox(
             "Channel",
             list(channels),
@@ -39,6 +43,8 @@ def main(views: Sequence[View] = VIEWS) -> None:
     except PipelineError as error:
         st.error("The marts cannot be read.")
         st.text(str(error))
+        if isinstance(error, SqlError):
+            st.text("If another release made the marts, run: zoho-pipeline transform --full")
 
 
 def _page(view: View, channel: Any) -> Callable[[], None]:

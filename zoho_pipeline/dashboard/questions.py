@@ -17,7 +17,19 @@ MOST_ROWS = 200
 CHANNELS = {"channels": "select channel_id, org_name, currency from channel order by channel_id"}
 
 CHANNEL = {
-    "insight": "select * from channel_insight where channel_id = ? order by as_of_date desc limit 1",
+    "insight": """
+        select as_of_utc, data_status, leads_this_month, leads_last_month_same_point, leads_last_4_weeks,
+            leads_previous_4_weeks, trend_direction, conversion_rate_30d, conversion_rate_30d_ci_low,
+            conversion_rate_30d_ci_high, conversion_rate_30d_n, median_hours_to_first_contact, contacted_rate,
+            n_uncontacted, oldest_uncontacted_hours, suggested_topic_1, suggested_topic_1_reason, suggested_topic_2,
+            suggested_topic_2_reason, suggested_topic_3, suggested_topic_3_reason
+        from channel_insight where channel_id = ? order by as_of_date desc limit 1
+    """,
+    "contact": """
+        select n_leads, n_contacted from time_to_first_contact as speed
+        where channel_id = ? and dimension = 'all' and as_of_date =
+            (select max(as_of_date) from channel_insight where channel_insight.channel_id = speed.channel_id)
+    """,
     "weeks": """
         select period_start, n_leads, is_partial from lead_volume
         where channel_id = ? and grain = 'week' order by period_start desc limit 26

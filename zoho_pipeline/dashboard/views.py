@@ -112,7 +112,7 @@ def show_channel(found: Answers, currency: str | None) -> None:  # noqa: ARG001
     low, high = percent(row.conversion_rate_30d_ci_low), percent(row.conversion_rate_30d_ci_high)
     second.caption(f"95 % interval: {low} to {high}, of {number(row.conversion_rate_30d_n)} leads")
     third.metric("Median time to first contact", number(row.median_hours_to_first_contact, " h"))
-    third.caption(f"{percent(row.contacted_rate)} of the leads of 90 days were contacted")
+    third.caption(f"{percent(row.contacted_rate)} of the leads of 90 days were contacted{_counts(found['contact'])}")
     fourth.metric("Leads without contact", number(row.n_uncontacted))
     fourth.caption(f"The oldest waits for {number(row.oldest_uncontacted_hours, ' h')}")
     st.subheader("Leads per week")
@@ -177,8 +177,11 @@ def show_speed(found: Answers, currency: str | None) -> None:  # noqa: ARG001
     st.caption("From the creation of a lead to the first contact. The leads of the last 90 days.")
     first, second, third, fourth = st.columns(4)
     first.metric("Median", number(row.median_contacted_hours, " h"))
+    first.caption(f"of {number(row.n_contacted)} leads that were contacted")
     second.metric("Median, business hours", number(row.median_contacted_business_hours, " h"))
+    second.caption(f"of {number(row.n_contacted)} leads that were contacted")
     third.metric("Within 24 hours", percent(row.within_24h_rate))
+    third.caption(f"{number(row.n_leads)} leads in all")
     fourth.metric("Waiting", number(row.n_uncontacted))
     st.subheader("Speed to lead by owner")
     contacted = found["owners"].dropna(subset=["median_contacted_business_hours"])
@@ -192,6 +195,14 @@ VIEWS = (
     View("Content", "content", questions.CONTENT, show_content),
     View("Speed to lead", "speed", questions.SPEED, show_speed),
 )
+
+
+def _counts(contact: pd.DataFrame) -> str:
+    """How many leads a share and a median are of: two leads are no proof."""
+    if contact.empty:
+        return ""
+    row = contact.iloc[0]
+    return f": {number(row.n_contacted)} of {number(row.n_leads)}"
 
 
 def _trend(direction: Any) -> str:

@@ -106,6 +106,22 @@ def test_a_decimal_of_many_digits_is_text(marts: Warehouse, tmp_path: Path, digi
     assert (found[0], Decimal(found[1])) == (kind, Decimal(digits))
 
 
+def test_times_that_python_or_excel_does_not_know_are_text(tmp_path: Path) -> None:
+    """DuckDB has years beyond 9999, dates before Christ, and nanoseconds."""
+    columns = {
+        "day": pa.array([2_932_897, -719_163, 0], pa.date32()),
+        "at": pa.array([253_402_300_800_000_000, 2**63 - 1, 1], pa.timestamp("us")),
+        "fine": pa.array([1_767_225_600_123_456_789, None, 0], pa.timestamp("ns")),
+    }
+    write_workbook(tmp_path / "x.xlsx", [Answer("x", [pa.table(columns)])])
+    _, first, second, third = sheets(tmp_path / "x.xlsx")["x"]
+    assert first[0] == ("s", "10000-01-01")
+    assert first[1] == ("s", "10000-01-01 00:00:00.000000")
+    assert first[2][0] == "n"
+    assert (second[0][0], second[1][0]) == ("s", "s")
+    assert (third[0], third[1][0]) == (("n", "25569"), "n")
+
+
 def test_more_rows_than_a_sheet_takes_go_on_a_further_sheet(tmp_path: Path) -> None:
     tables = [pa.table({"n": list(range(at, at + 4))}) for at in (0, 4, 8)]
     assert write_workbook(tmp_path / "x.xlsx", [Answer("mart", tables)], rows_per_sheet=6) == {"mart": 12}

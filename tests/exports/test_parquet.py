@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.exports.conftest import VALUES
 from zoho_pipeline.exports.answer import Answer
+from zoho_pipeline.exports.errors import ExportError
 from zoho_pipeline.exports.export import export_query
 from zoho_pipeline.exports.parquet_file import write_parquet
 from zoho_pipeline.warehouse.connection import NUMBER_AS_TEXT
@@ -68,6 +69,12 @@ def test_numbers_of_any_size_come_back(tmp_path_factory: pytest.TempPathFactory,
             assert value.lower().lstrip("-") == "nan"
         else:
             assert Decimal(value) == Decimal(text)
+
+
+def test_a_span_with_months_is_refused_with_a_cure(tmp_path: Path) -> None:
+    spans = pa.table({"span": pa.array([(1, 0, 0)], pa.month_day_nano_interval())})
+    with pytest.raises(ExportError, match=r'cast\("span" as varchar\)'):
+        write_parquet(tmp_path / "x.parquet", Answer("x", [spans]))
 
 
 def test_many_tables_become_few_row_groups(tmp_path: Path) -> None:

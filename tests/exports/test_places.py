@@ -92,15 +92,29 @@ def test_a_new_folder_goes_again_where_nothing_comes_into_it(marts: Warehouse, t
         ("no/such/x.xlsx", None, "no/such does not exist. Make it first"),
         ("no/such", None, "no/such does not exist. Make it first"),
         ("pipe.xlsx", None, "is no ordinary file"),
+        ("loop.xlsx", None, "loop.xlsx leads to itself by symbolic links"),
+        ("x" * 300 + ".xlsx", None, "cannot be used: File name too long"),
     ],
 )
 def test_a_wrong_place_is_named_with_its_cure(
     marts: Warehouse, folder: Path, place: str, kind: Format | None, message: str
 ) -> None:
     os.mkfifo(folder / "pipe.xlsx")
+    (folder / "loop.xlsx").symlink_to("loop.xlsx")
     with pytest.raises(WrongPlace, match=message):
         export_marts(marts, ["lead", "insight"], folder / place, kind=kind, force=True)
-    assert names(folder) == {"pipe.xlsx"}
+    assert names(folder) == {"pipe.xlsx", "loop.xlsx"}
+
+
+def test_the_standard_output_is_no_file(marts: Warehouse, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    for export in (
+        lambda: export_marts(marts, ["lead"], Path("-")),
+        lambda: export_query(marts, "select 1", Path("-")),
+    ):
+        with pytest.raises(WrongPlace, match="sql --format csv"):
+            export()
+    assert names(folder) == set()
 
 
 def test_a_full_disk_leaves_the_old_file(marts: Warehouse, folder: Path) -> None:

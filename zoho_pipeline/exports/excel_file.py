@@ -2,7 +2,8 @@
 
 Excel has limits, and none of them loses anything here. A sheet takes 1,048,576 rows; the rest goes on a further
 sheet. A cell takes 32,767 characters; a longer text ends the export with an error. A number has 15 digits; one with
-more is text. A time has no zone; an instant is in UTC, and the header of its column says so. A text is always written
+more is text. A time has no zone; an instant is in UTC, and the header of its column says so. A date or a time that
+Python or Excel does not know (before 1900, after 9999, infinity) is text, as in CSV. A text is always written
 as text, so no value of Zoho becomes a formula or a link. The limits are those of Microsoft's page "Excel
 specifications and limits".
 """
@@ -131,8 +132,10 @@ class _Sheet:
         else:
             self._text(place, format(value, "f") if isinstance(value, Decimal) else str(value))
 
-    def _when(self, place: int, value: date) -> None:
-        if value.year < FIRST_YEAR:
+    def _when(self, place: int, value: date | str) -> None:
+        if isinstance(value, str):
+            self._text(place, value)
+        elif value.year < FIRST_YEAR:
             self._text(place, value.isoformat())
         else:
             format_ = self._book.time if isinstance(value, datetime) else self._book.day
@@ -142,18 +145,35 @@ class _Sheet:
         if len(value) > MOST_CHARACTERS // 2 and len(value.encode("utf-16-le")) // 2 > MOST_CHARACTERS:
             raise ExportError(
                 f"{self._answer}, column {self._names[place]}, row {self.rows} of its sheet: the text has "
-                f"{len(value):,} characters, and a cell of Excel takes {MOST_CHARACTERS:,}. Export to .csv or "
-                ".parquet, or shorten the text in a query."
+                f"{len(value.encode('utf-16-le')) // 2:,} characters (an emoji counts as two or more), and a cell of "
+                f"Excel takes {MOST_CHARACTERS:,}. Export to .csv or .parquet, or shorten the text in a query."
             )
         self._raw.write_string(self.rows, place, value, format_)
 
 
 def _rows(table: pa.Table) -> Iterable[tuple[Any, ...]]:
     """The rows with Python's values; an instant is a time in UTC without its zone, because Excel has no zones."""
-    columns = [
-        column.cast(pa.timestamp("us")) if pa.types.is_timestamp(column.type) else column for column in table.columns
-    ]
-    return zip(*(column.to_pylist() for column in columns), strict=True)
+    return zip(*map(_values, table.columns), strict=True)
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if not pa.types.is_timestamp(column.type):
+        plain = column
+    elif column.type.unit == "ns":  # a cell has no nanoseconds
+        plain = column.cast(pa.timestamp("us"), safe=False)
+    else:
+        plain = column.cast(pa.timestamp("us"))
+    try:
+        return list(plain.to_pylist())
+    except (OverflowError, ValueError):  # Python has the years 1 to 9999
+        return [_value(value) for value in plain]
+
+
+def _value(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):
+        return str(value.cast(pa.string()).as_py())
 
 
 def _is_short(value: float | Decimal) -> bool:

@@ -18,13 +18,13 @@ from zoho_pipeline.exports.csv_file import write_csv
 from zoho_pipeline.exports.errors import WrongPlace
 from zoho_pipeline.exports.excel_file import write_workbook
 from zoho_pipeline.exports.parquet_file import write_parquet
-from zoho_pipeline.exports.places import drafts
+from zoho_pipeline.exports.places import drafts, require_name
 from zoho_pipeline.frames.convert import typed
-from zoho_pipeline.frames.mart_query import mart_query, nearest
+from zoho_pipeline.frames.mart_query import mart_query
 from zoho_pipeline.reading.published import NOT_PUBLISHED
 from zoho_pipeline.reading.query import Limits, query_tables
-from zoho_pipeline.transform.errors import NotPublished, QueryError
-from zoho_pipeline.warehouse.connection import STATE_SCHEMA, Connection
+from zoho_pipeline.transform.errors import NotPublished
+from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 Format = Literal["csv", "parquet", "xlsx"]
@@ -69,6 +69,7 @@ def export_query(
         WrongPlace, ExportError: the file cannot be written.
         QueryError, NotPublished: as in `query_tables`.
     """
+    require_name(place)
     kind = _format_of(place)
     if kind is None:
         raise WrongPlace(_endings(place))
@@ -101,6 +102,7 @@ def export_marts(
         QueryError: there is no such mart or channel.
         NotPublished: no transform has run yet.
     """
+    require_name(place)
     names = list(dict.fromkeys(marts))
     kind, paths = _paths(names, place, kind)
     pool = warehouse.published_pool()
@@ -109,7 +111,6 @@ def export_marts(
             if connection is None:
                 raise NotPublished(NOT_PUBLISHED)
             with stopping.interruptible(connection.interrupt):
-                _require_channels(connection, channels or ())
                 queries = [mart_query(connection, name, channels) for name in names]
                 answers = [
                     Answer(name, _tables(connection, *query)) for name, query in zip(names, queries, strict=True)
@@ -187,14 +188,3 @@ def _made(folder: Path | None) -> Iterator[None]:
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _require_channels(connection: Connection, channels: Sequence[str]) -> None:
-    """QueryError: a channel was never published, so that its file would be empty."""
-    if not channels:
-        return
-    known = {str(row[0]) for row in connection.fetch(f"select channel_id from {STATE_SCHEMA}.channel_state")[1]}  # noqa: S608
-    for channel in channels:
-        if channel not in known:
-            there = nearest(channel, known) if known else "There is none."
-            raise QueryError(f"the marts have no channel {channel!r}. {there}")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoho_pipeline.exports.answer import Answer
+from zoho_pipeline.exports.errors import ExportError
 from zoho_pipeline.warehouse.connection import is_number_as_text
 
 GROUP_ROWS = 100_000
@@ -26,7 +27,11 @@ GROUP_BYTES = 64 * 2**20
 
 
 def write_parquet(path: Path, answer: Answer) -> int:
-    """Write the file, and return the number of its rows."""
+    """Write the file, and return the number of its rows.
+
+    Raises:
+        ExportError: Parquet has no type for a column.
+    """
     tables = iter(answer.tables)
     first = next(tables)
     tables = chain((first,), tables)
@@ -43,6 +48,12 @@ def write_parquet(path: Path, answer: Answer) -> int:
 
 
 def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+    for field in schema:
+        if pa.types.is_interval(field.type):
+            raise ExportError(
+                f"{field.name} is a span of time with months, and Parquet has no type for it. Turn it into text in the "
+                f'query: cast("{field.name}" as varchar). Or export to .csv.'
+            )
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(tables):

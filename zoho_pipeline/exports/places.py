@@ -13,6 +13,9 @@ from pathlib import Path
 
 from zoho_pipeline.exports.errors import ExportError, WrongPlace
 
+_LONGEST = 100
+"""The characters of a place that a message shows."""
+
 
 @contextmanager
 def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
@@ -50,6 +53,23 @@ def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     finally:
         for draft in made:
             draft.unlink(missing_ok=True)
+
+
+def require_name(place: Path) -> None:
+    """WrongPlace: no file can have this name, or a part of it leads in a circle or cannot be seen."""
+    if str(place) == "-":
+        raise WrongPlace(
+            "an export writes files, and - is none. Name a file. `zoho-pipeline sql --format csv` prints an answer."
+        )
+    try:
+        place.resolve().stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except RuntimeError:
+        raise WrongPlace(f"{place} leads to itself by symbolic links. Remove them, or name another file.") from None
+    except OSError as error:
+        shown = str(place) if len(str(place)) <= _LONGEST else f"{str(place)[:_LONGEST]}…"
+        raise WrongPlace(f"{shown} cannot be used: {error.strerror}. Name another file.") from error
 
 
 def _require_free(place: Path, final: Path, force: bool) -> None:

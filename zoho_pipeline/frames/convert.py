@@ -10,6 +10,9 @@ from zoho_pipeline.reading.values import distinct
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import is_instant
 
+_UNSIGNED = pa.decimal128(20, 0)
+"""It holds every whole number of 64 bits without a sign."""
+
 _SURELY_WHOLE = 18
 """Every whole number of so many digits fits into 64 bits."""
 
@@ -34,7 +37,9 @@ def _column(name: str, column: pa.ChunkedArray, in_batches: bool) -> pa.ChunkedA
     kind = column.type
     if pa.types.is_timestamp(kind):
         zone = "UTC" if kind.tz or is_instant(name) else None
-        return column.cast(pa.timestamp("us", zone))
+        return column.cast(pa.timestamp("ns" if kind.unit == "ns" else "us", zone))
+    if pa.types.is_uint64(kind):
+        column, kind = column.cast(_UNSIGNED), _UNSIGNED
     if pa.types.is_decimal(kind) and kind.scale == 0:  # the sum of whole numbers
         if in_batches and kind.precision > _SURELY_WHOLE:
             return column
@@ -63,7 +68,10 @@ def _polars(table: pa.Table) -> Any:
         import polars as pl
     except ModuleNotFoundError as error:
         raise QueryError("polars is not installed. Install it with: pip install polars") from error
-    return pl.from_arrow(table)
+    try:
+        return pl.from_arrow(table)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error).partition(".")[0] + ".") from error
 
 
 MAKERS: dict[str, Callable[[pa.Table], Any]] = {"pandas": _pandas, "arrow": lambda table: table, "polars": _polars}

@@ -76,7 +76,8 @@ def read_mart(
         where: settings or an open warehouse. None: the settings of the environment and `.env`.
 
     Raises:
-        QueryError: there is no such mart or column; the message names those there are.
+        QueryError: there is no such mart, column or channel; the message names those there are. Or a value does not
+            fit into the frame.
         NotPublished: no transform has run yet.
     """
     with connect(_warehouse(where)) as connection:
@@ -146,4 +147,15 @@ def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Fram
         table = connection.arrow(sql, params)
     except SqlError as error:
         raise QueryError(str(error)) from error
-    return make(typed(table))
+    try:
+        return make(typed(table))
+    except (pa.ArrowException, OverflowError, ValueError) as error:
+        raise QueryError(_unfit(frame, error)) from error
+
+
+def _unfit(frame: Frame, error: Exception) -> str:
+    said = " ".join(str(error).split())[:200]
+    return (
+        f"the answer does not fit into frame={frame!r}: {said} Turn the column into text in the query (cast … as "
+        "varchar), or read it with frame='arrow'."
+    )

@@ -66,7 +66,9 @@ def _texts(field: pa.Field, column: pa.Array, for_spreadsheet: bool, other: Call
 
 def _times(column: pa.Array) -> pa.Array:
     zone = "+00:00" if column.type.tz else ""
-    text = pc.strftime(column.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S").cast(_TEXT)
+    text = pc.strftime(
+        column.cast(pa.timestamp("ns" if column.type.unit == "ns" else "us")), format="%Y-%m-%dT%H:%M:%S"
+    ).cast(_TEXT)
     text = pc.replace_substring_regex(text, pattern=r"\.0+$", replacement="")
     return pc.binary_join_element_wise(text, _scalar(zone), _scalar(""))
 

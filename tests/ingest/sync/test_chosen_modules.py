@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from zoho_pipeline.channels.registry.model import FLAT
 from zoho_pipeline.ingest.load.purge import purge_channel
 from zoho_pipeline.settings import UsageError
 
+ROOT = Path(__file__).parents[3]
 WEBINARS = "Name:text! Seats:integer Price:currency Speaker:lookup=Contacts Topics:multiselectpicklist Live:boolean"
 DAY = 86_400
 
@@ -259,7 +261,7 @@ def test_a_kill_while_a_module_is_taken_off_loses_nothing(bench: SyncBench, line
     bench.choose(Products=FLAT)
     warehouse = "-" if bench.warehouse.dialect == "duckdb" else bench.settings.warehouse_url
     command = [sys.executable, "-c", KILLED, str(bench.settings.home), bench.sim.url, warehouse, str(line)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     if again:
         bench.choose(Products=FLAT, Webinars=FLAT)
     assert bench.sync().complete

@@ -8,8 +8,8 @@ import logging
 import os
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -23,15 +23,27 @@ _warned: set[tuple[str, Path]] = set()
 
 def write_once(path: Path, text: str) -> None:
     """Write a new file of mode 600, whole or not at all. Where several processes write it, the first one wins."""
+    with _draft(path, text.encode()) as draft, suppress(FileExistsError):  # another process was first: its key is used
+        os.link(draft, path)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 600, whole or not at all. It takes the place of an older one."""
+    with _draft(path, data) as draft:
+        draft.replace(path)
+
+
+@contextmanager
+def _draft(path: Path, data: bytes) -> Iterator[Path]:
+    """A file of mode 600 beside `path`, which has the data. It is gone after the block."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        with suppress(FileExistsError):  # another process was first, and its key is used
-            os.link(draft, path)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        yield draft
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def keeps_modes(folder: Path) -> bool:

@@ -7,11 +7,9 @@ Nothing of it is in dlt's state or in a destination.
 
 import json
 import logging
-import os
-import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from filelock import FileLock, Timeout
 
 from zoho_pipeline.channels.registry.encryption import derive
+from zoho_pipeline.private_files import write_private
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.zoho.accounts.oauth import AccessToken
 from zoho_pipeline.zoho.errors import ConnectionFailed
@@ -97,12 +96,8 @@ class TokenFile:
     def write(self, kept: Kept) -> None:
         """Replace the file, which only its owner may read. If that fails, the next process requests its own token."""
         data = self._fernet.encrypt(json.dumps({"token": _plain(kept.token), "block": _times(kept.block)}).encode())
-        draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-            draft.replace(self._path)
+            write_private(self._path, data)
         except OSError as error:
             log.warning(
                 "zoho_crm: the access token cannot be kept in %s (%s). Each process requests its own, and Zoho gives "
@@ -110,8 +105,6 @@ class TokenFile:
                 self._path.parent,
                 error.strerror,
             )
-            with suppress(OSError):
-                draft.unlink()
 
 
 def _plain(token: AccessToken | None) -> dict[str, object] | None:

@@ -16,6 +16,15 @@ MOST_ROWS = 200
 
 CHANNELS = {"channels": "select channel_id, org_name, currency from channel order by channel_id"}
 
+FIRST_CONTACT = """
+    select n_leads, n_contacted, n_uncontacted, contacted_rate, median_contacted_hours,
+        median_contacted_business_hours, within_1h_rate, within_24h_rate
+    from time_to_first_contact as speed
+    where channel_id = ? and dimension = 'all' and as_of_date =
+        (select max(as_of_date) from channel_insight where channel_insight.channel_id = speed.channel_id)
+"""
+"""The first contact of all leads of a channel, of which two views show a part."""
+
 CHANNEL = {
     "insight": """
         select as_of_utc, data_status, leads_this_month, leads_last_month_same_point, leads_last_4_weeks,
@@ -25,11 +34,7 @@ CHANNEL = {
             suggested_topic_2_reason, suggested_topic_3, suggested_topic_3_reason
         from channel_insight where channel_id = ? order by as_of_date desc limit 1
     """,
-    "contact": """
-        select n_leads, n_contacted from time_to_first_contact as speed
-        where channel_id = ? and dimension = 'all' and as_of_date =
-            (select max(as_of_date) from channel_insight where channel_insight.channel_id = speed.channel_id)
-    """,
+    "contact": FIRST_CONTACT,
     "weeks": """
         select period_start, n_leads, is_partial from lead_volume
         where channel_id = ? and grain = 'week' order by period_start desc limit 26
@@ -84,13 +89,7 @@ SPEED = {
             (select max(as_of_date) from channel_insight where channel_insight.channel_id = speed.channel_id)
         order by n_leads desc, dimension_value limit 200
     """,
-    "all": """
-        select n_leads, n_contacted, n_uncontacted, contacted_rate, median_contacted_hours,
-            median_contacted_business_hours, within_1h_rate, within_24h_rate
-        from time_to_first_contact as speed
-        where channel_id = ? and dimension = 'all' and as_of_date =
-            (select max(as_of_date) from channel_insight where channel_insight.channel_id = speed.channel_id)
-    """,
+    "all": FIRST_CONTACT,
 }
 
 

@@ -5,19 +5,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    Connection,
-    Result,
-    Select,
-    String,
-    Update,
-    bindparam,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import BindParameter, Connection, Result, Select, String, Update, bindparam, func, or_, select, update
 
 from zoho_pipeline.channels.database.database import Database
 from zoho_pipeline.channels.errors import DamagedChannel, RowsRemain, UnknownChannel

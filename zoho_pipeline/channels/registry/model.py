@@ -1,5 +1,6 @@
 """What a channel is: one tenant's connected Zoho org, and what the registry knows about it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 FLAT, SUBFORMS = "flat", "subforms"
 """How a chosen module is read: only what lists give, or its subforms and multi-select lookups too."""
+
+MODULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
+"""The API names that a module of Zoho can have."""
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,10 @@ All of them share one table, because nobody knows their fields beforehand: the f
 columns, and all others are one JSON object. A table per module would be thousands of tables for a hundred tenants.
 """
 
-import re
 from dataclasses import replace
 
+from zoho_pipeline.channels.registry.model import MODULE_NAME
 from zoho_pipeline.ingest.catalog.model import CHANNEL, SYNCED, Column, RawTable, lookup_columns, value_columns
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 MODULE_RECORDS = RawTable(
     "module_records",
@@ -50,6 +48,6 @@ def parts_of(module: str) -> RawTable:
 
 
 def _checked(module: str) -> str:
-    if not _NAME.fullmatch(module):
+    if not MODULE_NAME.fullmatch(module):
         raise ValueError(f"{module[:60]!r} is no API name of a module")
     return module

@@ -1,16 +1,14 @@
 """Which modules beyond the catalogue a channel reads, as a person writes it: `Webinars`, `Webinars:subforms`."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from zoho_pipeline.channels.errors import InvalidSetting
-from zoho_pipeline.channels.registry.model import FLAT, SUBFORMS
+from zoho_pipeline.channels.registry.model import FLAT, MODULE_NAME, SUBFORMS
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE, RAW_TABLES
 
 MOST_MODULES = 100
 """More chosen modules are a mistake: each of them costs three credits per sync."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 _NO_MODULES = {
     "activities": "Zoho lists no activities: the modules Calls, Events and Tasks are always read",
     "dealhistory": "the history of deals is always read, into deal_stage_history",
@@ -55,7 +53,7 @@ def chosen(current: Mapping[str, str], given: Iterable[str], without: Iterable[s
 
 
 def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not MODULE_NAME.fullmatch(name):
         raise InvalidSetting(
             f"{name[:60]!r} is no API name of a module: it has letters, digits and _. Zoho shows the names under "
             "Setup > Developer Hub > APIs > API names."

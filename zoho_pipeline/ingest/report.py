@@ -5,6 +5,13 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from zoho_pipeline.channels.registry.model import Outcome as Outcome
+from zoho_pipeline.zoho.connection.answer import Meter
+from zoho_pipeline.zoho.errors import CreditsExhausted
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """The outcome of what an error ended: `stopped` if the credits are used up, else `failed`."""
+    return "stopped" if isinstance(error, CreditsExhausted) else "failed"
 
 
 @dataclass
@@ -36,6 +43,15 @@ class ModuleReport:
         """Add a text to `detail`. Each text is added once."""
         if text and text not in self.detail:
             self.detail = f"{self.detail}; {text}" if self.detail else text
+
+    def fail(self, error: Exception, what: str = "") -> None:
+        """Set the outcome that the error means, and note it after `what` it ended."""
+        self.outcome = outcome_of(error)
+        self.note(f"{what}: {error}" if what else str(error))
+
+    def count(self, meter: Meter) -> None:
+        """Take over the credits and requests that the meter has counted by now."""
+        self.credits, self.requests = meter.credits, meter.requests
 
     def took(self, route: str) -> None:
         """Add a route. A run may use several routes for one module."""

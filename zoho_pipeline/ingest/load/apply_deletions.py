@@ -79,8 +79,7 @@ def read_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: Lo
         list(by_id.fetch(reader.client, reader.spec.module, reader.fields.plan, ids).values()), now, tables
     )
     batch.put(tables)
-    meter, report = reader.client.meter, reader.report
-    report.credits, report.requests = meter.credits, meter.requests
+    reader.report.count(reader.client.meter)
 
 
 def _ids(parts: Iterable[pa.Table]) -> set[str]:

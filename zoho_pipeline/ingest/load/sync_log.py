@@ -10,11 +10,10 @@ from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.registry.sync_records import Run
 from zoho_pipeline.ingest.catalog.tables import SYNC_RUNS
 from zoho_pipeline.ingest.raw.small_tables import insert_rows
-from zoho_pipeline.ingest.report import ModuleReport, Outcome
+from zoho_pipeline.ingest.report import ModuleReport, outcome_of
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 from zoho_pipeline.warehouse.warehouse import Warehouse
-from zoho_pipeline.zoho.errors import CreditsExhausted
 
 
 def run_of(
@@ -62,8 +61,7 @@ def record_failure(
     Args:
         spent: the credits that the run had spent. They count, whatever ended it.
     """
-    outcome: Outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
-    reports = [ModuleReport(module, outcome=outcome, detail=str(error)) for module in modules]
+    reports = [ModuleReport(module, outcome=outcome_of(error), detail=str(error)) for module in modules]
     if isinstance(error, LockLost):  # the status of the channel belongs to another run
         registry.add_credits(channel_id, spent)
     else:

@@ -8,7 +8,7 @@ from zoho_pipeline.ingest.raw.queries import live_totals
 from zoho_pipeline.ingest.reconcile.repair import repair
 from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.ingest.routes import change_probe
-from zoho_pipeline.zoho.errors import BadAnswer, CreditsExhausted, Permanent
+from zoho_pipeline.zoho.errors import BadAnswer, Permanent
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,9 @@ def check_counts(sync: SyncContext) -> None:
         try:
             _check(sync, reader)
         except (Permanent, BadAnswer) as error:
-            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
-            report.note(f"not compared with Zoho: {error}")
+            report.fail(error, "not compared with Zoho")
         finally:
-            report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+            report.count(reader.client.meter)
         _check_clock(reader, report)
 
 

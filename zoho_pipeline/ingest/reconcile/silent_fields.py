@@ -5,10 +5,11 @@ queries if possible. What differs from the warehouse is read by id, and is loade
 most `reread_credits` per sync and channel. If that is too little, the next sync goes on where this one ended.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from typing import Any
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
@@ -58,7 +59,7 @@ def reread_silent_fields(sync: SyncContext) -> None:
             # everything that lists of changes show is loaded, so the module is complete
             report.note(f"formula fields were not read again to their end, and the next sync goes on: {error}")
         finally:
-            report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+            report.count(reader.client.meter)
             left = max(left - (reader.client.meter.credits - before), 0)
 
 
@@ -191,10 +192,17 @@ class _Pass:
     def _stored(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The live rows of the warehouse among these ids, without those that were deleted."""
         spec, channel_id = self._reader.spec, self._sync.channel.id
+        ids = [id_ for id_ in ids if id_ not in self._gone]
         columns = ("id", "modified_time", self._others, *self._columns.values())
         with self._sync.warehouse.connect() as connection:
-            gone = known_deletions(connection, channel_id, spec.module).get(spec.module, {})
-            return columns_of_ids(connection, spec.table, columns, channel_id, [i for i in ids if i not in gone])
+            return columns_of_ids(connection, spec.table, columns, channel_id, ids)
+
+    @cached_property
+    def _gone(self) -> Collection[str]:
+        """The ids of the module's deleted records. The pass changes none of them, so it asks once and not per page."""
+        module = self._reader.spec.module
+        with self._sync.warehouse.connect() as connection:
+            return known_deletions(connection, self._sync.channel.id, module).get(module, {})
 
     def _differs(self, row: Row, stored: Mapping[str, Any] | None, *, newer: bool = False) -> bool:
         """Whether the silent fields differ. Another version is the business of the next sync, except with `newer`."""

@@ -23,7 +23,7 @@ from zoho_pipeline.ingest.sync.parallel_calls import call_for_each
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 from zoho_pipeline.zoho.accounts import scopes
 from zoho_pipeline.zoho.connection.client import ZohoClient
-from zoho_pipeline.zoho.errors import CreditsExhausted, InvalidRequest, NotFound, Permanent, Retryable, ScopeMissing
+from zoho_pipeline.zoho.errors import InvalidRequest, NotFound, Permanent, Retryable, ScopeMissing
 from zoho_pipeline.zoho.read import related
 from zoho_pipeline.zoho.read.pages import Row
 
@@ -52,9 +52,8 @@ def sync_emails(sync: SyncContext) -> None:
         report.note(str(missing))
         sync.registry.add_missing_scopes(sync.channel.id, missing.scopes)
     except (Permanent, Retryable) as error:
-        report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
-        report.note(str(error))
-    report.credits, report.requests = client.meter.credits, client.meter.requests
+        report.fail(error)
+    report.count(client.meter)
     report.seconds = time.monotonic() - started
 
 

@@ -23,14 +23,13 @@ from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.raw.lookup_names import with_named
 from zoho_pipeline.ingest.raw.read_baseline import read_baselines
-from zoho_pipeline.ingest.report import ModuleReport
+from zoho_pipeline.ingest.report import ModuleReport, outcome_of
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
 from zoho_pipeline.ingest.sync.sync_group import Turn
 from zoho_pipeline.ingest.sync.worker_pool import Done, Waiting, WorkerPool
 from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.errors import (
     ClockJumped,
-    CreditsExhausted,
     ModuleMissing,
     NoPermission,
     NotSupported,
@@ -136,7 +135,7 @@ def _read_reference(sync: SyncContext, name: str, read: ReferenceReader) -> Iter
         report.rows, report.route, report.detail = found.rows, found.route, found.note
         report.rejected_rows = len(found.rejected)
     finally:
-        report.credits, report.requests = client.meter.credits, client.meter.requests
+        report.count(client.meter)
         report.seconds = time.monotonic() - started
     return ()
 
@@ -156,7 +155,7 @@ def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -
     """Report a module that was read to its end or failed. Stop all if no call to Zoho is possible any more."""
     report = sync.reports[done.name]
     if (reader := sync.readers.get(done.name)) is not None:
-        report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+        report.count(reader.client.meter)
         report.seconds = done.seconds
     error = done.error
     if error is not None:
@@ -172,7 +171,7 @@ def _end(sync: SyncContext, done: Done, workers: WorkerPool, batch: LoadBatch) -
             if isinstance(error, ScopeMissing):
                 sync.registry.add_missing_scopes(sync.channel.id, error.scopes)
         else:
-            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
+            report.outcome = outcome_of(error)
         log.warning("channel %s, module %s %s: %s", sync.channel.id, done.name, report.outcome, error)
         if isinstance(error, ReconnectNeeded | TokenThrottled | ClockJumped):
             sync.fatal = sync.fatal or error

@@ -20,7 +20,7 @@ from zoho_pipeline.ingest.load.commit import load
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.sync.parallel_calls import call_for_each
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
-from zoho_pipeline.zoho.errors import CreditsExhausted, Permanent, Retryable
+from zoho_pipeline.zoho.errors import Permanent, Retryable
 from zoho_pipeline.zoho.parsing import ODD, joined, odd_values
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.pages import Row
@@ -35,10 +35,9 @@ def read_parts(sync: SyncContext) -> None:
         try:
             _read(sync, reader)
         except (Permanent, Retryable) as error:
-            report.outcome = "stopped" if isinstance(error, CreditsExhausted) else "failed"
-            report.note(f"subforms and multi-select lookups were not read to their end: {error}")
+            report.fail(error, "subforms and multi-select lookups were not read to their end")
         finally:
-            report.credits, report.requests = reader.client.meter.credits, reader.client.meter.requests
+            report.count(reader.client.meter)
 
 
 def _read(sync: SyncContext, reader: ModuleReader) -> None:

@@ -26,10 +26,10 @@ class OnTerminal:
     the terminal ends.
     """
 
-    def __init__(self, bench: Bench, *arguments: str) -> None:
+    def __init__(self, bench: Bench, *arguments: str, program: str = MAIN) -> None:
         self._master, slave = pty.openpty()
         environment = bench.environment | {"TERM": "xterm", "COLUMNS": "120", "ZOHO_PIPELINE_LOG_LEVEL": "WARNING"}
-        command = [sys.executable, "-c", MAIN, *arguments]
+        command = [sys.executable, "-c", program, *arguments]
         self._out = bench.folder / "stdout"
         with self._out.open("w") as out:
             self.process = subprocess.Popen(
@@ -73,7 +73,29 @@ def test_a_call_to_zoho_is_shown_and_ctrl_c_gives_the_cursor_back(bench: Bench) 
     assert shown.finish() == ""
     assert shown.process.returncode == 130
     assert SHOW_CURSOR in shown.seen
-    assert "stopped by Ctrl-C" in shown.seen.rpartition(SHOW_CURSOR)[2]
+    assert "stopped by Ctrl-C" in shown.seen.rpartition(SHOW_CURSOR)[2], shown.seen
+
+
+STOPPED_BEFORE_THE_BLOCK = f"""
+import contextlib, signal
+enter = contextlib._GeneratorContextManager.__enter__
+def entered_and_stopped(self):
+    entered = enter(self)
+    if self.gen.__name__ == "working":
+        signal.raise_signal(signal.SIGINT)
+    return entered
+contextlib._GeneratorContextManager.__enter__ = entered_and_stopped
+{MAIN}
+"""
+"""A program that Ctrl-C stops when what it shows has begun, and before the statement `with` would end it."""
+
+
+def test_the_bar_goes_before_the_message_also_where_ctrl_c_comes_before_its_block(bench: Bench) -> None:
+    bench.hold("/crm/v7/")
+    shown = OnTerminal(bench, "channels", "verify", "acme", program=STOPPED_BEFORE_THE_BLOCK)
+    assert shown.finish() == ""
+    assert shown.process.returncode == 130
+    assert "stopped by Ctrl-C" in shown.seen.rpartition(SHOW_CURSOR)[2], shown.seen
 
 
 CASES = {

@@ -18,6 +18,7 @@ import click
 
 from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import say
+from zoho_pipeline.cli.progress import end_progress
 from zoho_pipeline.settings import PipelineError
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -110,6 +111,7 @@ def _exit_code_of(run: Callable[[], Any]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         stopping.let_end()
+        end_progress()
         number = stopping.requested() or signal.SIGINT
         how = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         say(f"stopped by {how}: finished work is kept. Run the same command again to do the rest.", err=True)

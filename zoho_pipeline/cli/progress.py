@@ -39,7 +39,7 @@ def sync_progress(channel_id: str, show: bool = True) -> "Iterator[SyncProgress 
         TextColumn("{task.completed:>9,.0f} rows"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
+    with _shown(Bars(*columns, console=Console(stderr=True))) as bars:
         yield _ProgressBars(bars, channel_id)
 
 
@@ -56,7 +56,7 @@ def working(text: str, show: bool = True) -> Iterator[Callable[[str], None]]:
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars, _logs_above_bars():
+    with _shown(Bars(*columns, console=Console(stderr=True), transient=True)) as bars:
         task = bars.add_task(printable(text, one_line=True), total=None)
         yield lambda changed: bars.update(task, description=printable(changed, one_line=True))
 
@@ -93,7 +93,7 @@ def syncs_progress(channel_ids: Sequence[str], show: bool = True) -> "Iterator[S
     from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars, _logs_above_bars():
+    with _shown(Bars(*columns, console=Console(stderr=True))) as bars:
         yield SyncsProgress(bars=bars, total=len(channel_ids))
 
 
@@ -119,6 +119,32 @@ class _ProgressBars:
             if module not in self._tasks:
                 self._tasks[module] = self._bars.add_task(f"{self._channel_id} {module}", total=None)
             return self._tasks[module]
+
+
+_open: "list[Bars]" = []
+"""What is shown now."""
+
+
+@contextmanager
+def _shown(bars: "Bars") -> "Iterator[Bars]":
+    """Show the bars during the block."""
+    _open.append(bars)
+    try:
+        with bars, _logs_above_bars():
+            yield bars
+    finally:
+        bars.stop()
+        _open.remove(bars)
+
+
+def end_progress() -> None:
+    """End what is shown, if a block did not do it.
+
+    Python can raise KeyboardInterrupt after a block was entered and before `with` guards it. Then the block ends only
+    when the exception is forgotten, and a message that is printed before stands in the line of a bar.
+    """
+    for bars in list(_open):
+        bars.stop()
 
 
 @contextmanager

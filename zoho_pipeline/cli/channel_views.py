@@ -72,7 +72,7 @@ def print_channel(channel: "Channel") -> None:
         ("lead source map", dict(channel.lead_source_map)),
         ("business hours", "set with `channels set`" if channel.business_hours else ""),
         ("parameters", dict(channel.parameters)),
-        ("chosen modules", ", ".join(_chosen(channel))),
+        ("chosen modules", ", ".join(channel.module_choices)),
     ]
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
@@ -110,13 +110,6 @@ def _module_row(module: dict[str, Any]) -> dict[str, Any]:
         "synced": _utc(module["synced_at"]),
         "detail": module["detail"],
     }
-
-
-def _chosen(channel: "Channel") -> list[str]:
-    """The chosen modules as `--module` takes them."""
-    from zoho_pipeline.channels.registry.model import FLAT
-
-    return [name if kind == FLAT else f"{name}:{kind}" for name, kind in channel.chosen_modules.items()]
 
 
 def _user(channel: "Channel") -> str | None:

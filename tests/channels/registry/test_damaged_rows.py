@@ -117,6 +117,8 @@ WRONG: list[tuple[str, Any]] = [
     ("registry_channels.scopes", "[1, 2]"), ("registry_channels.missing_scopes", "[null]"),
     ("registry_channels.parameters", '{"topic_min_leads": [1]}'), ("registry_modules.credits", "none"),
     ("registry_modules.rows", b"1"), ("registry_channels.field_map", "[" * 100_000),
+    ("registry_channels.chosen_modules", '{"Web inars": "flat"}'),
+    ("registry_channels.chosen_modules", '{"Webinars": "all"}'),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -118,6 +119,25 @@ def test_rows_of_a_bulk_file_differ_only_where_their_value_does(bench: SyncBench
 )  # fmt: skip
 def test_values_that_mean_the_same(left: Any, right: Any, same: bool) -> None:
     assert is_same(left, right) is same
+
+
+def test_a_value_that_fits_no_column_is_not_repaired_each_week(bench: SyncBench) -> None:
+    """It is null in the warehouse, and `rejected_records` has it."""
+    bench.connect(ALL_SCOPES)
+    bench.org.module("Deals").fields["Expected_Revenue"].type = "formula"
+    deals = bench.org.insert_many("Deals", [{"Deal_Name": f"D{n}", "Amount": 10} for n in range(3)])
+    bench.org.garble("Deals", deals[0], "Expected_Revenue", "3.30330000000000013")
+    bench.org.garble("Deals", deals[1], "Expected_Revenue", "1e30")
+    bench.sync()
+    bench.sim.clock.advance(8 * DAY)
+    part = next(m for m in bench.sync().modules if m.module == "Deals")
+    assert (part.route, part.rows, part.detail) == ("unchanged+reread-coql", 0, "")
+
+    bench.org.garble("Deals", deals[0], "Expected_Revenue", "3.5")
+    bench.sim.clock.advance(8 * DAY)
+    part = next(m for m in bench.sync().modules if m.module == "Deals")
+    assert part.rows == 1
+    assert bench.live("deals", "Deals")[deals[0]]["expected_revenue"] == Decimal("3.5")
 
 
 @pytest.mark.long

@@ -89,3 +89,29 @@ def test_a_failure_in_the_middle_loses_nothing(bench: SyncBench) -> None:
     bench.sim.faults.clear()
     assert bench.sync().complete
     assert parts(bench).keys() == set(ids)
+
+
+@both_engines("duckdb")
+def test_full_syncs_read_first_what_was_read_longest_ago(bench: SyncBench) -> None:
+    """In the order of change each full sync would read the same three of seven, and never the changed one."""
+    ids = open_org(bench, 7)
+    bench.limit(most_single_reads=3, parts_per_load=2)
+    for _ in range(3):
+        bench.sync()
+    bench.sim.clock.advance(DAY)
+    bench.org.update("Webinars", ids[6], {"Talks": talks("new")})
+    for _ in range(3):
+        bench.sync(full=True)
+    assert parts(bench)[ids[6]]["Talks"] == talks("new")
+
+
+@both_engines("duckdb")
+def test_records_whose_time_is_hidden_are_read_again_when_they_are_loaded(bench: SyncBench) -> None:
+    """Without a time no version shows that a subform changed."""
+    ids = open_org(bench, 3)
+    bench.org.admin.hidden_fields["Webinars"] = {"Modified_Time"}
+    assert bench.sync().complete
+    bench.sim.clock.advance(DAY)
+    bench.org.update("Webinars", ids[1], {"Talks": talks("a", "b")})
+    assert bench.sync().complete
+    assert parts(bench)[ids[1]]["Talks"] == talks("a", "b")

@@ -71,6 +71,8 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dg.AssetSpec]:
     [
         ("zoho_crm/Leads", "source", {"First_Name", "Email", "Phone", "Owner", "(custom fields)"}),
         ("zoho_raw/leads", "raw", {"email", "full_name", "phone", "owner_name", "custom_fields"}),
+        ("zoho_raw/module_records", "raw", {"owner_name", "record"}),
+        ("zoho_raw/module_record_parts", "raw", {"parts"}),
         ("zoho_raw/person_keys", "raw", {"key"}),
         ("zoho_raw/deal_stages", "raw", set()),
         ("zoho_raw/channel_parameters", "raw", set()),

@@ -5,6 +5,7 @@ import pytest
 from dagster._core.execution.retries import auto_reexecution_should_retry_run
 
 from tests.orchestration.conftest import Deployment
+from zoho_pipeline.channels.registry.model import SUBFORMS
 from zoho_pipeline.ingest.catalog.tables import MODULE_TABLES
 from zoho_pipeline.ingest.report import ModuleReport, SyncReport
 from zoho_pipeline.orchestration.assets.raw_assets import sync_failure
@@ -67,6 +68,10 @@ def test_a_quiet_sync_logs_no_table_that_it_did_not_write(deployment: Deployment
     org = deployment.orgs["acme"]
     org.admin.first_name = "Renamed"
     assert logged(deployment.sync("acme")) - logged(quiet) == {"users"}
+    org.add_module("Webinars", "Name:text! Talks:subform")
+    org.insert("Webinars", {"Name": "W", "Talks": [{"id": "7", "Title": "T"}]})
+    deployment.registry.store_settings("acme", chosen_modules={"Webinars": SUBFORMS})
+    assert logged(deployment.sync("acme")) - logged(quiet) == {"module_records", "module_record_parts"}
 
 
 def logged(result: dg.ExecuteInProcessResult) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.web.world import AS_OF, put
-from zoho_pipeline.channels.registry.model import ModuleSync
+from zoho_pipeline.channels.registry.model import FLAT, SUBFORMS, ModuleSync
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests.queue import request_sync
 from zoho_pipeline.reading.insight import read
@@ -25,7 +25,7 @@ Key = Callable[..., dict[str, str]]
 FIELDS = {
     *("id", "tenant", "timezone", "currency", "status", "status_detail", "org", "connected_user", "data_center"),
     *("scopes", "missing_scopes", "hints", "problems", "connected_at", "last_sync", "sync", "as_of", "data_status"),
-    *("leads", "credits", "modules", "push", "write_back"),
+    *("leads", "credits", "modules", "chosen_modules", "push", "write_back"),
 }
 
 
@@ -53,6 +53,12 @@ def test_the_fields_of_a_channel(client: TestClient, key: Key) -> None:
     assert found["credits"] == {"used_24h": 12.0, "limit": 53000, "budget": 42400}
     assert [module["module"] for module in found["modules"]] == ["Leads"]
     assert (found["push"]["state"], found["write_back"]["state"]) == ("off", "off")
+
+
+def test_the_chosen_modules_of_a_channel(client: TestClient, key: Key, registry: Registry) -> None:
+    assert get(client, key("read"), "/v1/channels/acme")["chosen_modules"] == []
+    registry.store_settings("acme", chosen_modules={"Products": FLAT, "Webinars": SUBFORMS})
+    assert get(client, key("read"), "/v1/channels/acme")["chosen_modules"] == ["Products", "Webinars:subforms"]
 
 
 def test_the_counts_are_those_of_the_insight(client: TestClient, key: Key) -> None:

@@ -12,9 +12,12 @@ from zoho_pipeline.channels.errors import DamagedChannel, RowsRemain, UnknownCha
 from zoho_pipeline.channels.registry import tables
 from zoho_pipeline.channels.registry.identity import Owner, channels_of_one_org
 from zoho_pipeline.channels.registry.model import (
+    FLAT,
+    MODULE_NAME,
     OUTCOMES,
     RECONNECT_NEEDED,
     STATUSES,
+    SUBFORMS,
     Channel,
     ModuleStatus,
     OrgConnection,
@@ -286,6 +289,9 @@ def _channel(row: dict[str, Any]) -> Channel:
     settings = [row[name] for name in ("field_map", "lead_source_map", "parameters", "chosen_modules")]
     if not all(isinstance(setting, dict) and _are_texts(setting.values()) for setting in settings):
         raise TypeError("a setting is no object of texts")
+    chosen = row["chosen_modules"].items()
+    if not all(MODULE_NAME.fullmatch(name) and kind in (FLAT, SUBFORMS) for name, kind in chosen):
+        raise ValueError("a chosen module that this version does not know")
     if not _are_texts([*(row["scopes"] or ()), *row["missing_scopes"]]):
         raise TypeError("a scope is no text")
     if row["status"] not in STATUSES:

@@ -120,6 +120,11 @@ class Channel:
     is_damaged: bool = False  # its rows in the registry cannot be read; `status_detail` says what to do
 
     @property
+    def module_choices(self) -> list[str]:
+        """The chosen modules as `channels set --module` takes them."""
+        return [name if kind == FLAT else f"{name}:{kind}" for name, kind in self.chosen_modules.items()]
+
+    @property
     def last_complete_sync_at(self) -> datetime | None:
         """The smallest upper bound over the modules; None while one of them was never read to its end.
 

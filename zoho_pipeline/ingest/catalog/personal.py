@@ -12,6 +12,8 @@ _NAMES_OF_PEOPLE = (
 )
 _FREE_TEXTS = "subject event_title venue participants note_title note_content parent_name deal_name next_step value"
 """People write names into them. A deal gets the name of its lead at a conversion; `value` is a rejected value."""
+_WHOLE_RECORDS = "record parts"
+"""A record of a module that nobody knows beforehand, as JSON. It may be one of persons."""
 _HASHES = "email_key phone_key key"
 """Hashes of addresses are personal data too (docs/forms.md): who has the salt can test whether an address is there."""
 _NAMED_ELSEWHERE = {"channel_parameters": {"value"}}
@@ -20,7 +22,7 @@ _NAMED_ELSEWHERE = {"channel_parameters": {"value"}}
 CUSTOM_FIELDS = "custom_fields"
 """The fields that an organisation made for itself. Nobody knows what they hold, so the column counts as personal."""
 
-_NAMES = frozenset(f"{_PERSON} {_NAMES_OF_PEOPLE} {_FREE_TEXTS} {_HASHES} {CUSTOM_FIELDS}".split())
+_NAMES = frozenset(f"{_PERSON} {_NAMES_OF_PEOPLE} {_FREE_TEXTS} {_WHOLE_RECORDS} {_HASHES} {CUSTOM_FIELDS}".split())
 
 
 def personal_columns(table: RawTable) -> frozenset[str]:

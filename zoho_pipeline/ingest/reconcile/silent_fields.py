@@ -14,6 +14,7 @@ from typing import Any
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.convert.cell_values import MISFITS
+from zoho_pipeline.ingest.convert.json_to_arrow import convert_column
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.row_filter import Tables
 from zoho_pipeline.ingest.extract.state import ModuleState, SilentPass
@@ -88,7 +89,7 @@ class _Pass:
         self._found, self._credits = found, credits
         self._spent_before = reader.client.meter.credits
         table = reader.spec.table
-        self._columns = {c.api_name: c.name for c in table.columns if c.api_name in names and c.part == "value"}
+        self._columns = {name: c for name in names for c in table.columns if c.api_name == name and c.part == "value"}
         self._others = next(c.name for c in table.columns if c.part == "others")
         self._changed: dict[str, Row] = {}
         self._repaired = 0
@@ -180,20 +181,35 @@ class _Pass:
     def _repair(self, rows: Sequence[Row]) -> None:
         """Fetch the records whose stored version is that of the page, and whose silent fields differ."""
         reader = self._reader
-        known = [row for row in rows if is_digits(row["id"])]
+        known = self._as_stored([row for row in rows if is_digits(row["id"])])
         stored = self._stored([row["id"] for row in known])
         differing = [row["id"] for row in known if self._differs(row, stored.get(row["id"]))]
         if not differing:
             return
         fetched = by_id.fetch(reader.client, reader.spec.module, reader.fields.ensure(), differing)
         # a query may write a value in another form than a list: then nothing differs
-        self._changed |= {id_: row for id_, row in fetched.items() if self._differs(row, stored.get(id_), newer=True)}
+        shown = self._as_stored(list(fetched.values()))
+        self._changed |= {
+            row["id"]: fetched[row["id"]] for row in shown if self._differs(row, stored.get(row["id"]), newer=True)
+        }
+
+    def _as_stored(self, rows: Sequence[Row]) -> list[Row]:
+        """These rows with the values that their columns can hold.
+
+        A value that does not fit is null in the warehouse. Compared as Zoho shows it, it would be repaired each week.
+        """
+        ids, found = [row["id"] for row in rows], [dict(row) for row in rows]
+        for name, column in self._columns.items():
+            values = convert_column(column, [row.get(name) for row in rows], ids, []).to_pylist()
+            for row, value in zip(found, values, strict=True):
+                row[name] = value
+        return found
 
     def _stored(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The live rows of the warehouse among these ids, without those that were deleted."""
         spec, channel_id = self._reader.spec, self._sync.channel.id
         ids = [id_ for id_ in ids if id_ not in self._gone]
-        columns = ("id", "modified_time", self._others, *self._columns.values())
+        columns = ("id", "modified_time", self._others, *(column.name for column in self._columns.values()))
         with self._sync.warehouse.connect() as connection:
             return columns_of_ids(connection, spec.table, columns, channel_id, ids)
 
@@ -212,7 +228,7 @@ class _Pass:
             return newer
         others = parsing.parse(str(stored[self._others] or "{}").encode())
         for name in self._names:
-            held = stored[self._columns[name]] if name in self._columns else others.get(name)
+            held = stored[self._columns[name].name] if name in self._columns else others.get(name)
             if not is_same(held, row.get(name)):
                 return True
         return False

@@ -59,7 +59,11 @@ def _read(sync: SyncContext, reader: ModuleReader) -> None:
 
 
 def _due(sync: SyncContext, reader: ModuleReader, most: int) -> list[str]:
-    """The ids of live records whose parts are missing, are those of another version, or must be read again."""
+    """The ids of live records whose parts are missing, are those of another version, or must be read again.
+
+    A record without a time has no version: its parts are read again whenever it was loaded after them. Those that were
+    read longest ago come first. In the order of change, each full sync would read the same ones up to its bound.
+    """
     spec, state = reader.spec, sync.state.of(reader.spec.module)
     with sync.warehouse.connect() as connection:
         rows = connection.rows(
@@ -67,8 +71,9 @@ def _due(sync: SyncContext, reader: ModuleReader, most: int) -> list[str]:
             " on p.channel_id = t.channel_id and p.module = ? and p.id = t.id"
             f" left join {RAW_SCHEMA}.{DELETED_RECORDS.name} d on d.channel_id = t.channel_id and d.module = ?"
             " and d.id = t.id and d.restored_at is null where t.channel_id = ? and d.id is null"
-            " and (p.id is null or p.modified_time is distinct from t.modified_time or p.synced_at < ?)"
-            f" order by t.modified_time, t.id limit {int(most)}",
+            " and (p.id is null or p.modified_time is distinct from t.modified_time or p.synced_at < ?"
+            " or (t.modified_time is null and p.synced_at < t.synced_at))"
+            f" order by p.synced_at nulls first, t.modified_time, t.id limit {int(most)}",
             (spec.module, spec.module, sync.channel.id, state.parts_from),
         )
     return [row["id"] for row in rows]

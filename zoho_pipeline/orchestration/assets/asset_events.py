@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import dagster as dg
 from dagster import AssetCheckEvaluation
 
+from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORD_PARTS
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE, BY_NAME, MODULE_TABLES
 from zoho_pipeline.orchestration.naming import Naming
 
@@ -98,6 +99,8 @@ def _tables_with_new_rows(report: "SyncReport") -> set[str]:
     found = {table for table, count in counts.items() if any(getattr(m, count) for m in report.modules)}
     # a reference table counts the rows that it has at Zoho, and mostly they are those of the warehouse
     found |= {_table_name(m) for m in report.modules if m.rows and m.module not in BY_NAME}
+    if any("single" in m.route.split("+") for m in report.modules if m.route):
+        found.add(MODULE_RECORD_PARTS.name)
     return found | set(report.written) | WRITTEN_BY_EVERY_SYNC
 
 

@@ -128,6 +128,9 @@ class ChannelState(BaseModel):
     leads: LeadCounts
     credits: Credits
     modules: list[Module] = Field(description="The newest sync of each module.")
+    chosen_modules: list[str] = Field(
+        description="The modules beyond the usual ones that it reads too; `:subforms` after a name: also its subforms."
+    )
     push: Push
     write_back: WriteBack
 

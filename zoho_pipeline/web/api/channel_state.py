@@ -132,6 +132,7 @@ def _state(
         leads=_leads(numbers),
         credits=credits,
         modules=[_module(channel, name) for name in channel.modules],
+        chosen_modules=channel.module_choices,
         push=push,
         write_back=write_back,
     )

@@ -139,6 +139,7 @@ def test_modules_are_chosen_read_and_taken_off_again(run: Run, channel: str, org
         (("--field-map", "/no/such/file"), "/no/such/file"),
         (("--module", "leads"), "module Leads is always read, into zoho_raw.leads"),
         (("--module", "Web inars"), "no API name"),
+        (("--module", "Products,Webinars"), "Repeat the option for each of them"),
         (("--module", "webinars"), "Did you mean Webinars?"),
         (("--module", "Webinars:all"), "only subforms is known"),
         (("--module", "Emails"), "sync_emails=true"),

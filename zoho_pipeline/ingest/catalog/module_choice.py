@@ -53,6 +53,8 @@ def chosen(current: Mapping[str, str], given: Iterable[str], without: Iterable[s
 
 
 def _check(name: str) -> None:
+    if "," in name:
+        raise InvalidSetting(f"--module {name[:60]!r} names several modules. Repeat the option for each of them.")
     if not MODULE_NAME.fullmatch(name):
         raise InvalidSetting(
             f"{name[:60]!r} is no API name of a module: it has letters, digits and _. Zoho shows the names under "

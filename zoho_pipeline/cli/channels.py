@@ -1,5 +1,6 @@
 """The commands `channels …`: register, show, check, configure and remove channels."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -324,8 +325,9 @@ def _choose_modules(registry: "Registry", channel_id: str, wanted: dict[str, Any
     if not given and not without:
         return []
     channel = registry.get(channel_id)
-    found = wanted["chosen_modules"] = chosen(channel.chosen_modules, given, without)
-    return check_modules(registry, channel, [name for name in found if name not in channel.chosen_modules])
+    choose = wanted["choose_modules"] = partial(chosen, given=given, without=without)
+    added = choose(channel.chosen_modules).keys() - channel.chosen_modules.keys()
+    return check_modules(registry, channel, sorted(added))
 
 
 def _check_field_map(registry: "Registry", channel_id: str, field_map: Path | None) -> list[str]:

@@ -4,7 +4,7 @@ Opening the registry creates the database if there is none, brings its tables up
 older key encrypted. Each method is one transaction. Any number of processes may use the registry at once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -234,10 +234,13 @@ class Registry:
             read_channel(self.database, transaction, channel_id)
             transaction.execute(update_channel(channel_id).values(missing_scopes=[]))
 
-    def store_settings(self, channel_id: str, **values: Any) -> Channel:
-        """Write checked settings of a channel in one transaction; `settings.set_settings` checks them."""
+    def store_settings(
+        self, channel_id: str, change: Callable[[Channel], Mapping[str, Any]] | None = None, **values: Any
+    ) -> Channel:
+        """Write checked settings in one transaction. `change` gives those that depend on the ones of the moment."""
         with self.database.write() as transaction:
-            write_settings(transaction, read_channel(self.database, transaction, channel_id, lock=True), values)
+            channel = read_channel(self.database, transaction, channel_id, lock=True)
+            write_settings(transaction, channel, {**values, **(change(channel) if change else {})})
         return self.get(channel_id)
 
     def remove(self, channel_id: str, *, purge_for: str | None = None) -> None:

@@ -1,6 +1,6 @@
 """`channels set`: settings that a person gives, and that win over what Zoho says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +27,20 @@ def set_settings(
     lead_source_map: Path | None = None,
     business_hours: Path | None = None,
     parameters: Iterable[str] = (),
-    chosen_modules: Mapping[str, str] | None = None,
+    choose_modules: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> Channel:
     """Check all given settings, then store them in one transaction. Settings that are not given stay as they are.
 
     A file replaces the values of an earlier file. An empty object, or a CSV with a header only, removes them.
-    Parameters are set one by one, and `name=` sets one to its default. `chosen_modules` are all of them, checked (see
-    `ingest.catalog.module_choice`).
+    Parameters are set one by one, and `name=` sets one to its default. `choose_modules` gets the chosen modules and
+    returns those after the change (see `ingest.catalog.module_choice`). Both change what is stored at that moment, so
+    two commands at once lose nothing.
 
     Raises:
         UnknownChannel: no channel has this id.
         InvalidSetting: a value is wrong. Nothing was stored.
     """
-    channel = registry.get(channel_id)
+    registry.get(channel_id)  # an unknown channel is named before a wrong value
     values: dict[str, Any] = {}
     if timezone is not None:
         values["set_timezone"] = check_timezone(timezone)
@@ -53,9 +54,15 @@ def set_settings(
         values["lead_source_map"] = read_lead_source_map(lead_source_map)
     if business_hours is not None:
         values["business_hours"] = read_business_hours(business_hours)
-    if given := parse_parameters(parameters):
-        merged = {**channel.parameters, **given}
-        values["parameters"] = {name: value for name, value in merged.items() if value is not None}
-    if chosen_modules is not None:
-        values["chosen_modules"] = dict(chosen_modules)
-    return registry.store_settings(channel_id, **values)
+    given = parse_parameters(parameters)
+
+    def change(channel: Channel) -> dict[str, Any]:
+        changed: dict[str, Any] = {}
+        if given:
+            merged = {**channel.parameters, **given}
+            changed["parameters"] = {name: value for name, value in merged.items() if value is not None}
+        if choose_modules is not None:
+            changed["chosen_modules"] = dict(choose_modules(channel.chosen_modules))
+        return changed
+
+    return registry.store_settings(channel_id, change, **values)

@@ -19,6 +19,8 @@ MARKERS = (
     "PlantedContent",
     "PlantedUser",
     "PlantedCustom",
+    "PlantedRecord",
+    "PlantedPart",
     "PlantedSubmission",
     "PlantedKey",
     "PlantedEvent",
@@ -55,7 +57,14 @@ def planted_org(simulator: Simulator) -> Org:
     ids = org.insert_many("Leads", [{"Last_Name": f"PlantedLead {n}", **values} for n in range(20)])
     org.convert(ids[0], deal={"Deal_Name": "PlantedLead deal", "Amount": 1000})
     org.delete("Leads", ids[1])
+    org.add_module("Webinars", "Name:text! Talks:subform")
+    talks = [{"id": "7", "Title": "PlantedPart"}]
+    org.insert_many("Webinars", [{"Name": f"PlantedRecord {n}", "Talks": talks} for n in range(20)])
     return org
+
+
+def choose_webinars(run: Run) -> None:
+    done(run, "channels", "set", "acme", "--module", "Webinars:subforms")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator,
         other = simulator.add_org(name="Other")
         other.insert_many("Leads", [{"Last_Name": f"{KEPT} {n}", "Company": "Co"} for n in range(20)])
         add(run, "other", other)
+        choose_webinars(run)
         for channel, title in (("acme", "PlantedContent"), ("other", KEPT)):
             catalogue = folder / f"{channel}.csv"
             catalogue.write_text(CONTENT.format(title=title))
@@ -245,6 +255,7 @@ def test_purge_on_postgres_leaves_no_row_in_any_table(
 
     run = runner({**environment_for(simulator, home), "ZOHO_PIPELINE_WAREHOUSE": postgres_url})
     add(run, "acme", planted_org(simulator))
+    choose_webinars(run)
     done(run, "sync")
     done(run, "transform")
 
@@ -265,6 +276,7 @@ def test_purge_on_postgres_leaves_no_row_in_any_table(
         connection.close()
         return found
 
-    assert {"marts.lead", "zoho_raw.leads"} <= tables_with_acme()
+    chosen = {"zoho_raw.module_records", "zoho_raw.module_record_parts"}
+    assert {"marts.lead", "zoho_raw.leads", *chosen} <= tables_with_acme()
     done(run, "channels", "remove", "acme", "--purge")
     assert tables_with_acme() <= {"zoho_raw._dlt_loads"}

@@ -1,6 +1,7 @@
 """Subforms and multi-select lookups of chosen modules: read singly, bounded, and never left out."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from tests.ingest import ledger
@@ -88,6 +89,23 @@ def test_a_failure_in_the_middle_loses_nothing(bench: SyncBench) -> None:
     ledger.assert_equal(bench, "Webinars")
     bench.sim.faults.clear()
     assert bench.sync().complete
+    assert parts(bench).keys() == set(ids)
+
+
+@both_engines("duckdb")
+def test_credits_that_end_in_the_middle_lose_nothing(bench: SyncBench) -> None:
+    ids = open_org(bench, 12)
+    bench.limit(parts_per_load=2)
+    settings = bench.settings
+    bench.settings = bench.registry.settings = replace(settings, credit_budget=1.0)
+    bench.org.credit_limit_override = bench.org.credits_used + 12
+    report = bench.sync("Webinars")
+    assert next(m for m in report.modules if m.module == "Webinars").outcome == "stopped"
+    assert 0 < len(parts(bench)) < 12
+    ledger.assert_equal(bench, "Webinars")
+    bench.org.credit_limit_override = None
+    bench.settings = bench.registry.settings = replace(settings, credit_budget=1_000.0)
+    assert bench.sync("Webinars").complete
     assert parts(bench).keys() == set(ids)
 
 

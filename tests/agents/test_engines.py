@@ -21,6 +21,7 @@ def comparable(text: str) -> object:
     return json.loads(text) | {"generated_at": None} if text.startswith("{") else text
 
 
+@pytest.mark.long
 def test_both_engines_give_the_same_answers(lab: Lab, postgres_url: str) -> None:
     warehouse = open_warehouse(replace(lab.settings, warehouse_url=postgres_url))
     build(warehouse, raw_rows(Marks()))

@@ -216,6 +216,7 @@ def test_nobody_learns_the_day_of_a_lead_in_a_small_group(examples: int) -> None
 
 
 @some_or_all
+@pytest.mark.long
 def test_nobody_learns_whether_a_lead_of_a_small_group_came_by_a_form(examples: int) -> None:
     @settings(max_examples=examples)
     @given(leads=LEADS, data=st.data())

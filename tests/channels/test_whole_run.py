@@ -109,6 +109,7 @@ def browser(tmp_path: Path) -> Iterator[Any]:
     driver.quit()
 
 
+@pytest.mark.long
 def test_a_consent_in_a_real_browser(machine: Machine, org: Org, browser: Any) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 

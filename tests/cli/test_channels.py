@@ -102,6 +102,7 @@ def test_set_stores_the_given_settings(run: Run, channel: str, tmp_path: Path) -
     assert shown["parameters"] == {"topic_min_leads": "1", "exchange_rate_direction": "multiply"}
 
 
+@pytest.mark.long
 def test_modules_are_chosen_read_and_taken_off_again(run: Run, channel: str, org: Org) -> None:
     org.add_module("Webinars", "Name:text! Talks:subform")
     org.insert("Webinars", {"Name": "W", "Talks": [{"id": "7", "Title": "T"}]})

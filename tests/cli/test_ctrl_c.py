@@ -231,6 +231,7 @@ def test_an_endpoint_that_does_not_answer(bench: Bench, silent: Silent) -> None:
 
 
 @pytest.mark.parametrize("once", choice([False, True], [False]))
+@pytest.mark.long
 def test_a_worker(bench: Bench, once: bool) -> None:
     """It is a service, so Ctrl-C is its usual end. But `--once` has not done what it should."""
     registry = bench.registry
@@ -247,6 +248,7 @@ def test_a_worker(bench: Bench, once: bool) -> None:
     assert left.state == "queued"
 
 
+@pytest.mark.long
 def test_a_web_server_with_an_open_stream_and_a_worker(bench: Bench) -> None:
     registry = bench.registry
     key = json.loads(bench.done("web", "keys", "add", "k", "--tenant", "t", "--scope", "read", "--format", "json").out)[

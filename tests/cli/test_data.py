@@ -172,6 +172,7 @@ def test_reconcile_repairs_a_change_that_a_sync_cannot_see(built: Built) -> None
     assert "nothing differed" in again.out
 
 
+@pytest.mark.long
 def test_content_is_loaded_updated_and_refused_as_a_whole(built: Built, catalogue: Path) -> None:
     assert built.run("content", "load", "acme", catalogue, "--format", "json").json["rows"] == 1
     catalogue.write_text(CONTENT.replace("blog_post", "video"))

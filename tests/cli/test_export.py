@@ -59,6 +59,7 @@ def test_without_a_place_the_current_folder_is_it(first: Built) -> None:
     assert Path("lead_volume.csv").exists()
 
 
+@pytest.mark.long
 def test_sql_writes_a_file(first: Built, tmp_path: Path) -> None:
     query = "select zoho_lead_id, is_converted from lead order by 1"
     answer = first.run("sql", query, "-o", tmp_path / "leads.parquet")

@@ -85,6 +85,7 @@ def test_a_batch_whose_zoho_does_not_answer_stops_at_once(place: Place, number: 
     assert_whole(place)
 
 
+@pytest.mark.long
 def test_a_channel_that_fails_costs_only_itself(place: Place) -> None:
     next(org for org in place.simulator.orgs if org.name == "two").admin.api_access = False
     process = place.start("sync", "--format", "json")

@@ -91,6 +91,7 @@ def test_insight_names_the_cure_that_works(run: Run, channel: str, org: Org) -> 
     assert "Run zoho-pipeline transform: the sync as of" in run("insight", channel).out
 
 
+@pytest.mark.long
 def test_insight_of_a_synced_channel_without_marts_asks_for_a_transform_only(run: Run, channel: str) -> None:
     assert run("sync").code == 0
     answer = run("insight", channel)

@@ -68,6 +68,7 @@ def test_a_home_that_cannot_work_is_refused_before_anything_is_written(
     assert simulator.requests == []
 
 
+@pytest.mark.long
 def test_a_token_file_and_a_content_file_have_odd_names(simulator: Simulator, org: Org) -> None:
     run = runner(environment_for(simulator, Path("home")))
     token, content = Path(f"-{ODD}?\\\n%"), Path(f"{ODD}?\\\n%.csv")

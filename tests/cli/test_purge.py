@@ -202,6 +202,7 @@ def test_rows_that_stayed_after_a_removal_can_be_purged_later(loaded: Run, home:
     assert {marker: files_with(home, marker) for marker in MARKERS} == {marker: set() for marker in MARKERS}
 
 
+@pytest.mark.long
 def test_a_purge_before_the_first_transform(simulator: Simulator, home: Path, run: Run) -> None:
     add(run, "acme", planted_org(simulator))
     done(run, "sync")
@@ -248,6 +249,7 @@ def test_what_an_earlier_release_deleted_from_the_registry_is_gone_too(loaded: R
     assert files_with(home, "PlantedFile") == set()
 
 
+@pytest.mark.long
 def test_purge_on_postgres_leaves_no_row_in_any_table(
     simulator: Simulator, home: Path, postgres_url: str, tmp_path: Path
 ) -> None:

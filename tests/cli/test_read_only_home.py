@@ -71,6 +71,7 @@ def place(first: Built) -> Iterator[Path]:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
 
+@pytest.mark.long
 def test_sql_and_insight_read_a_home_that_they_cannot_write(place: Path, first: Built) -> None:
     reader = Reader(place / "home", place / "cwd")
     before = everything(place)
@@ -115,6 +116,7 @@ def test_a_raw_query_waits_for_a_load_even_without_our_lock_file(place: Path) ->
         writer.close()
 
 
+@pytest.mark.long
 def test_a_bi_user_reads_the_placed_file_and_cannot_even_see_home(first: Built, place: Path) -> None:
     """HOME is its owner's alone (700); the file is in a folder of the group."""
     for path in (place, place / "home"):

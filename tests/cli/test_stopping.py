@@ -289,6 +289,7 @@ def test_a_query_of_a_person(place: Place, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("number", list(ENDS))
+@pytest.mark.long
 def test_the_demo(place: Place, number: signal.Signals) -> None:
     process = place.start("demo", "--leads", "60")
     wait_until((place.home / "registry.sqlite").exists, process)

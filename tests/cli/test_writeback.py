@@ -149,6 +149,7 @@ def test_a_decision_names_the_status_that_was_seen(run: Run, bench: Bench, choic
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.long
 def test_in_a_terminal_it_shows_the_status_and_asks(
     bench: Bench, settings_env: Callable[..., dict[str, str]], answer: str
 ) -> None:

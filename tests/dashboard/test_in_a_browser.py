@@ -44,6 +44,7 @@ def until(driver: Any, script: str, expected: Any, *arguments: str) -> None:
         raise AssertionError(f"the page shows {found[0]!r} instead of {expected!r}") from None
 
 
+@pytest.mark.long
 def test_the_channel_opens_and_nothing_leaves_the_machine(
     served: Served, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_every_figure_equals_the_mart(published: Path, path: str, monkeypatch: p
     require_equal(run(path), path)
 
 
+@pytest.mark.long
 def test_a_channel_with_few_leads_shows_what_is_known(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(published))
     for path in PATHS:
@@ -66,6 +67,7 @@ def test_a_channel_with_few_leads_shows_what_is_known(published: Path, monkeypat
 
 
 @pytest.mark.parametrize(("channel", "words"), [("never", "no complete sync yet"), ("hidden", "cannot be read")])
+@pytest.mark.long
 def test_a_channel_without_numbers_says_why(
     published: Path, channel: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_channel_without_numbers_says_why(
         run(path, channel)
 
 
+@pytest.mark.long
 def test_texts_of_a_tenant_are_never_markdown(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(published))
     for path in PATHS:
@@ -93,6 +96,7 @@ def test_without_marts_it_says_what_to_do(home: Path, monkeypatch: pytest.Monkey
     assert "Run `zoho-pipeline transform`" in app.text[0].value
 
 
+@pytest.mark.long
 def test_an_unknown_channel_is_said(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(published))
     assert "not in the marts" in run("channel", "nope").warning[0].value

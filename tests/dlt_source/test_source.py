@@ -75,6 +75,7 @@ def test_all_tables(bench: SourceBench) -> None:
     assert {row["deal_id"] for row in bench.rows("deal_stage_history")} <= set(bench.org.modules["Deals"].rows)
 
 
+@pytest.mark.long
 def test_one_resource_alone_brings_its_deletions(bench: SourceBench) -> None:
     ids = furnish(bench)
     bench.run(*MODULES)
@@ -117,6 +118,7 @@ def test_a_refresh_of_one_resource_keeps_the_others(bench: SourceBench) -> None:
     bench.assert_equal(*MODULES)
 
 
+@pytest.mark.long
 def test_dev_mode_loads_everything_into_a_new_dataset(bench: SourceBench) -> None:
     furnish(bench)
     bench.run("Leads")
@@ -161,6 +163,7 @@ def test_a_dropped_package_is_read_again(bench: SourceBench) -> None:
     bench.assert_equal("Leads")
 
 
+@pytest.mark.long
 def test_steps_bound_each_run_and_end_with_everything(bench: SourceBench) -> None:
     old = int(bench.sim.clock.seconds()) - 1_000_000
     rows = [{"Last_Name": f"L{n}", "Created_Time": old + n, "Modified_Time": old + n} for n in range(260)]

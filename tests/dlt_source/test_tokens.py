@@ -54,6 +54,7 @@ def requested(bench: SourceBench) -> int:
     return len(bench.sim.hub.tokens.grants[bench.refresh_token].minted)
 
 
+@pytest.mark.long
 def test_sources_of_a_process_share_a_token(bench: SourceBench) -> None:
     bench.org.insert("Leads", {"Last_Name": "L"})
     for _ in range(2):

@@ -51,6 +51,7 @@ def test_a_link_stays_a_link(marts: Warehouse, folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+@pytest.mark.long
 def test_an_error_in_the_middle_leaves_the_old_file(marts: Warehouse, folder: Path, ending: str) -> None:
     place = folder / f"x.{ending}"
     place.write_text("old")
@@ -163,6 +164,7 @@ def test_before_the_first_transform_the_cure_is_named(warehouse: Warehouse, tmp_
     assert names(folder) == set()
 
 
+@pytest.mark.long
 def test_raw_tables_can_be_exported_too(marts: Warehouse, raw: Raw, folder: Path) -> None:
     export_query(marts, "select channel_id, id from leads order by 1, 2", folder / "x.csv", raw=True)
     assert (folder / "x.csv").read_text().splitlines() == ["channel_id,id", "a,1", "a,2", "b,1"]

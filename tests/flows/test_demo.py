@@ -117,6 +117,7 @@ def test_its_numbers_are_those_of_the_simulator(demo: FinishedDemo) -> None:
     }
 
 
+@pytest.mark.long
 def test_ten_questions_are_answered_by_one_query_each(demo: FinishedDemo) -> None:
     as_of = demo.run_json("sql", "select as_of_utc from channel")[0]["as_of_utc"]
     with Simulator.start(state=known_place(demo.home).state) as simulator:
@@ -181,6 +182,7 @@ def _page_and_context(settings: Settings) -> tuple[str, dict[str, Any]]:
     return page.text, context.json()["data"]["recent_leads"]
 
 
+@pytest.mark.long
 def test_every_raw_row_is_the_simulators(demo: FinishedDemo) -> None:
     with Simulator.start(state=known_place(demo.home).state) as simulator:
         org = simulator.orgs[0]

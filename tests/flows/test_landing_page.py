@@ -154,6 +154,7 @@ def driver(street: Street) -> Iterator[Any]:
         yield found
 
 
+@pytest.mark.long
 def test_the_post_is_credited_with_the_visitor_who_agreed_and_with_nobody_else(street: Street, driver: Any) -> None:
     street.visit(driver, WITH_CONSENT, agree=True)
     wait_for(street.submissions)

@@ -96,6 +96,7 @@ def known_to_dlt(sim: Simulator, monkeypatch: pytest.MonkeyPatch, folder: Path) 
     plain_dlt(folder)
 
 
+@pytest.mark.long
 def test_every_output_is_that_of_the_page(
     reader: Reader, sim: Simulator, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ def leads(company: Company) -> list[dict[str, Any]]:
     return company.org.rows("Leads")
 
 
+@pytest.mark.long
 def test_the_same_seed_makes_the_same_company() -> None:
     first, second, other = built(leads=120), built(leads=120), built(seed=8, leads=120)
     assert [first.org.rows(m) for m in MODULES] == [second.org.rows(m) for m in MODULES]

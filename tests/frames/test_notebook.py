@@ -21,6 +21,7 @@ def _results(notebook: Any) -> list[str]:
     return [output["data"]["text/plain"] for output in shown]
 
 
+@pytest.mark.long
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_world(tmp_path)
     monkeypatch.setenv("ZOHO_PIPELINE_HOME", str(tmp_path))

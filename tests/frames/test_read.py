@@ -202,6 +202,7 @@ def test_before_the_first_transform_the_cure_is_named(tmp_path: Path) -> None:
             ask()
 
 
+@pytest.mark.long
 def test_every_shipped_mart_is_read_with_its_documented_types(shipped: Settings) -> None:
     """Each column has the type of the dictionary, also where all values are missing."""
     kinds = {

@@ -31,6 +31,7 @@ def write(home: Path, *worlds: dict[str, Any]) -> DuckDBWarehouse:
     return warehouse
 
 
+@pytest.mark.long
 def test_two_batches_of_random_and_odd_channels(tmp_path: Path) -> None:
     write(tmp_path / "home", raw_of([random_channel(seed) for seed in range(12)]).rows, companies(range(2)).raw())
     report, batches = Twins(tmp_path / "home", HUGE, OUTSIDE + 2_000_000).run(build_at=BUILD_AT)

@@ -135,6 +135,7 @@ def test_every_recipe_has_blocks() -> None:
     assert recipes == {"A raw module", "A custom field", "A mart", "A metric", "A call to Zoho"}
 
 
+@pytest.mark.long
 def test_a_raw_module_is_loaded(results: dict[str, Any]) -> None:
     assert results["incomplete"] == []
     assert results["products"] == [["Ledger", 1250.5, True]]

@@ -108,6 +108,7 @@ def bench(simulator: Simulator, settings_env: Callable[..., dict[str, str]]) -> 
     return made
 
 
+@pytest.mark.long
 def test_the_walk_of_one_changed_lead_is_short(bench: SyncBench) -> None:
     ids = bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Company": "C"} for n in range(30)])
     bench.sync("Leads")

@@ -7,6 +7,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).resolve().parents[2] / "zoho_pipeline"
 PRIVATE = ("dagster._", "dagster_shared", "dagster_postgres")
 
@@ -20,6 +22,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{name.name}" for name in node.names)
 
 
+@pytest.mark.long
 def test_private_modules_of_dagster_are_imported_in_the_instance_folder_alone() -> None:
     found = {
         path.relative_to(PACKAGE).parent.as_posix()

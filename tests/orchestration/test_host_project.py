@@ -71,6 +71,7 @@ def materialized(result: dg.ExecuteInProcessResult) -> set[dg.AssetKey]:
     return {event.asset_key for event in result.get_asset_materialization_events() if event.asset_key}
 
 
+@pytest.mark.long
 def test_the_hosts_own_asset_follows_our_mart(host: Deployment) -> None:
     partitions = host.instance.get_materialized_partitions(dg.AssetKey(["crm", "zoho_raw", "leads"]))
     assert partitions == {"acme", "bolt"}
@@ -89,6 +90,7 @@ def test_the_hosts_own_asset_follows_our_mart(host: Deployment) -> None:
     assert after.total_requested == 1
 
 
+@pytest.mark.long
 def test_a_failing_check_of_ours_stops_the_hosts_asset_in_the_same_run(host: Deployment) -> None:
     """The rows of the other channel are published. Of the failing one, the marts keep the last rows."""
     assert models_and_report(host).success

@@ -44,6 +44,7 @@ def names(defs: dg.Definitions) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.long
 def test_three_builds_in_one_instance_share_no_name(settings: Settings) -> None:
     builds = [build(settings), *(build(settings, Overrides(prefix=prefix)) for prefix in ("east", "west"))]
     found = [names(defs) for defs in builds]
@@ -54,6 +55,7 @@ def test_three_builds_in_one_instance_share_no_name(settings: Settings) -> None:
     merged.get_repository_def().load_all_definitions()
 
 
+@pytest.mark.long
 def test_each_build_has_nights_and_refreshes_of_its_own(deployment: Deployment) -> None:
     """Both builds know a channel `acme`. A run of one must not count as a sync of the other."""
     at = tomorrow()
@@ -187,6 +189,7 @@ def test_owners_that_we_take_are_owners_for_dagster(given_owners: list[str]) -> 
     assert all(is_valid_owner(owner) for owner in owners)
 
 
+@pytest.mark.long
 def test_the_package_reads_no_environment_and_imports_dagster_at_first_use() -> None:
     code = (
         "import sys, zoho_pipeline.orchestration as o; assert 'dagster' not in sys.modules;"

@@ -166,6 +166,7 @@ def test_a_change_of_ours_that_zoho_does_not_tell_us_of_was_not_missed(synced: P
     assert (synced.row().missed, synced.row().silent_since is None) == (1, False)
 
 
+@pytest.mark.long
 def test_a_persons_edit_in_the_second_of_our_change_was_missed(synced: PushBench) -> None:
     """Both have one Modified_Time. The edit counted as a change of ours, so nobody saw that it was not told."""
     place, org, ids = synced.place, synced.org, [row["id"] for row in synced.org.rows("Leads")]

@@ -41,6 +41,7 @@ def test_what_came_before_push_was_switched_off_asks_for_one_sync_alone(synced: 
     assert (asked(synced), lane(synced).due()) == ([], [])
 
 
+@pytest.mark.long
 def test_records_of_a_module_that_may_not_be_read_do_not_wait_for_ever(bench: PushBench) -> None:
     """A workflow may name any module. Such a record was looked at each minute, and never deleted."""
     bench.connect(scopes=PUSH_SCOPES.replace("ZohoCRM.modules.ALL", "ZohoCRM.modules.leads.ALL"))

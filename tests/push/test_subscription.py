@@ -312,6 +312,7 @@ def test_a_removal_does_not_wait_for_a_subscription_that_cannot_be_ended(bench: 
     assert bench.deliver([1], hook=secrets["hook"], token=secrets["token"]).status_code == 401
 
 
+@pytest.mark.long
 def test_connect_asks_for_the_scopes_of_both_ways(bench: PushBench) -> None:
     """`connect --push --write-back` in a process, and a person who accepts; then `push on` needs nothing more."""
     org, port = bench.place.sim.add_org(name="Both"), free_port()

@@ -138,6 +138,7 @@ def test_duckdb_reaches_no_other_file(duckdb_warehouse: DuckDBWarehouse, project
     pool.close()
 
 
+@pytest.mark.long
 def test_duckdb_keeps_one_instance_and_closes_the_old_one(duckdb_warehouse: DuckDBWarehouse, project: Project) -> None:
     """An old file would keep its space on the disk as long as it is open."""
     raw = Raw(duckdb_warehouse)

@@ -170,6 +170,7 @@ def test_a_semicolon_in_a_text_is_no_end(marts: Warehouse) -> None:
         query(marts, "select 'open")
 
 
+@pytest.mark.long
 def test_no_thread_is_left_after_a_query(marts: Warehouse) -> None:
     """Python would end beside it, and DuckDB's library then prints a page about leaked functions."""
     before = set(threading.enumerate())

@@ -63,6 +63,7 @@ def test_a_changed_channel_changes_its_row_and_no_other(warehouse: Warehouse) ->
     assert {name for name in NAMES if stored[name] != before[name]} == {"small", "never"}  # never: as of the build
 
 
+@pytest.mark.long
 def test_a_removed_channel_has_no_row(warehouse: Warehouse) -> None:
     run(warehouse, "delete from zoho_raw.channels where channel_id = 'foreign'")
     stored, fresh = packed(warehouse)
@@ -82,6 +83,7 @@ def test_a_full_rebuild_and_selected_models_keep_the_rows_true(warehouse: Wareho
     assert "Changed" in stored["small"]
 
 
+@pytest.mark.long
 def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
     with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:
         file.execute(f"update pipeline_state.{channel_pages.TABLE} set shape = 'other', content = '{{}}'")

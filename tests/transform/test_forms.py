@@ -52,6 +52,7 @@ def test_a_new_submission_rebuilds_its_channel_and_a_forgotten_one_too(warehouse
 
 
 @pytest.mark.parametrize("warehouse", choice(["duckdb", "postgres"], ["postgres"]), indirect=True)
+@pytest.mark.long
 def test_a_new_key_of_a_lead_rebuilds_its_channel(warehouse: Warehouse) -> None:
     """A lead that was typed in later finds the form that was sent before."""
     company(warehouse)

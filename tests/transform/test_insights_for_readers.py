@@ -137,6 +137,7 @@ def test_a_damaged_row_hides_no_number(on_file: OnFile, tmp_path: Path, built: P
         ("alter table marts.lead_volume add column older bigint default 7", {"select": "lead_volume"}),
     ],
 )
+@pytest.mark.long
 def test_a_run_of_one_channel_packs_all_channels_where_a_mart_gets_other_columns(
     warehouse: Warehouse, on_file: OnFile, older: str, options: dict[str, Any]
 ) -> None:
@@ -166,6 +167,7 @@ def test_each_run_leaves_the_rows_of_the_marts(
     expect_true(on_file, set(NAMES))
 
 
+@pytest.mark.long
 def test_a_removed_channel_has_no_rows(warehouse: Warehouse, on_file: OnFile) -> None:
     with warehouse.connect(read_only=False) as connection:
         connection.execute("delete from zoho_raw.channels where channel_id = 'foreign'")

@@ -1,6 +1,7 @@
 """The benchmark of the transform is fair: plain SQL gives the same rows that the transform publishes."""
 
 import duckdb
+import pytest
 
 from benchmarks.plain_sql import build_with_plain_sql
 from benchmarks.raw_world import fill, touch
@@ -10,6 +11,7 @@ from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 
+@pytest.mark.long
 def test_both_sides_end_with_the_same_marts(duckdb_warehouse: DuckDBWarehouse) -> None:
     fill(duckdb_warehouse, channels=3, leads=40)
     transform(duckdb_warehouse).require_complete()

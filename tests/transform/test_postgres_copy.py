@@ -158,6 +158,7 @@ def test_a_reader_keeps_one_state_and_another_one_sees_all_marts_of_the_next(cop
     assert copy.ask(counts) == [(4, 4)]
 
 
+@pytest.mark.long
 def test_a_lost_session_leaves_the_old_state_and_the_next_transform_repairs_it(copy: Copy) -> None:
     copy.build()
     copy.ask(

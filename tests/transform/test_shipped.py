@@ -72,6 +72,7 @@ def company(warehouse: Warehouse) -> None:
     )
 
 
+@pytest.mark.long
 def test_every_model_reads_as_other_engines_sql() -> None:
     assert unsupported(Project.load()) == []
 
@@ -82,6 +83,7 @@ def test_every_mart_names_its_key_and_every_check_its_model() -> None:
     assert all(check.model in project.models or check.model in project.seeds for check in project_checks(project))
 
 
+@pytest.mark.long
 def test_the_page_shows_the_rows(warehouse: Warehouse) -> None:
     company(warehouse)
     report = transform(warehouse, build_at=NOON)

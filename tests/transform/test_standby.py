@@ -169,6 +169,7 @@ def test_a_backup_of_hard_links_stays_as_it_was(world: World, tmp_path: Path) ->
     assert (tmp_path / "backup.duckdb").read_bytes() == content
 
 
+@pytest.mark.long
 def test_a_pool_that_nobody_reads_lets_the_old_file_go(world: World) -> None:
     pool = world.warehouse.published_pool()
     with pool.reading() as connection:
@@ -233,6 +234,7 @@ def add_table(path: Path) -> None:
 @pytest.mark.parametrize(
     "what", choice([damage, remove, replace_by_folder, replace_by_link, edit, add_table], [damage, edit])
 )
+@pytest.mark.long
 def test_a_standby_that_is_not_the_file_we_left_is_not_used(world: World, what: Callable[[Path], None]) -> None:
     what(world.standby)
     assert not world.publish("b")
@@ -270,6 +272,7 @@ def test_no_standby_has_rows_of_a_removed_channel(world: World) -> None:
     assert not world.standby.exists()
 
 
+@pytest.mark.long
 def test_a_full_rebuild_leaves_no_older_rows(world: World) -> None:
     transform(world.warehouse, project=world.models, full=True)
     assert not world.standby.exists()
@@ -290,6 +293,7 @@ def test_a_channel_is_forgotten_in_the_standby_too(world: World) -> None:
 @pytest.mark.parametrize(
     ("then", "back"), combined(["forget", "transform"], [True, False], quick=[("forget", True), ("transform", False)])
 )
+@pytest.mark.long
 def test_the_standby_of_an_earlier_place_goes(world: World, tmp_path: Path, then: str, back: bool) -> None:
     bi, other = tmp_path / "bi", tmp_path / "other"
     for folder in (bi, other):
@@ -402,6 +406,7 @@ transform(warehouse, project=Project.load(Path(sys.argv[1]) / "sql"))
 
 
 @pytest.mark.parametrize(("room", "standby"), each_nth(3, [(5_000, True), (-5_000, False), (-2_000_000, True)]))
+@pytest.mark.long
 def test_a_file_that_may_not_grow_loses_nothing(world: World, tmp_path: Path, room: int, standby: bool) -> None:
     """A limit of sizes makes the writes fail, as a full disk does."""
     before, content = world.leads(), world.published.read_bytes()

@@ -166,6 +166,7 @@ def test_turns_publish_what_copies_publish_in_many_lives(
     live(tmp_path_factory.mktemp("turns"), steps)
 
 
+@pytest.mark.long
 def test_most_publications_of_one_channel_take_turns(tmp_path: Path) -> None:
     """Else the comparison above would compare copies with copies."""
     run = ("transform", {})

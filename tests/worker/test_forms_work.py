@@ -38,6 +38,7 @@ def test_a_worker_that_drains_loads_submissions_and_publishes_them(place: Place)
     assert salts.channels_to_load(place.registry) == []
 
 
+@pytest.mark.long
 def test_what_waits_for_a_removed_channel_stops_nobody(place: Place) -> None:
     for name in ("acme", "gone"):
         place.connect(name)

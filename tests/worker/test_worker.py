@@ -188,6 +188,7 @@ def test_one_slow_org_does_not_hold_up_the_others(place: Place) -> None:
     combined(["sqlite", "postgres"], [2, 6], quick=[("postgres", 2)]),
     indirect=["registry_env"],
 )
+@pytest.mark.long
 def test_two_workers_never_take_one_job(place: Place, channels: int) -> None:
     for number in range(channels):
         place.connect(f"c{number}", leads=1)

@@ -100,6 +100,7 @@ def test_a_killed_worker_leaves_one_change_and_a_true_record(
     assert bench.kinds() == ["writeback.done"]
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_after_a_lost_change_leaves_the_time_of_that_change(
     bench: Bench, settings_env: Callable[..., dict[str, str]]
 ) -> None:

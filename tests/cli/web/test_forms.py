@@ -102,6 +102,7 @@ def test_the_life_of_a_form_key(built: Built) -> None:
     assert (again.code, "forms list" in again.err) == (1, True)
 
 
+@pytest.mark.long
 def test_a_purge_deletes_submissions_keys_and_salt(built: Built) -> None:
     form_key = done(built, "forms", "keys", "add", "acme", "--origin", PAGE)["form_key"]
     built.org.insert("Leads", {"Last_Name": "Devi", "Company": "Acme", "Email": EMAIL})

@@ -26,6 +26,7 @@ def test_a_registry_that_cannot_be_used_is_one_error(tmp_path: Path) -> None:
     assert ended.stdout == "", "it never said that it serves"
 
 
+@pytest.mark.long
 def test_its_address_and_the_login_as_json(tmp_path: Path) -> None:
     program = PROGRAM.replace("'0'", "'0', '--no-worker', '--format', 'json'")
     env = {**os.environ, "ZOHO_PIPELINE_HOME": str(tmp_path / "home")}

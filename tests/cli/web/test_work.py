@@ -25,6 +25,7 @@ def without_leads(types: list[str]) -> list[str]:
     return [kind for kind in types if not kind.startswith("lead.")]
 
 
+@pytest.mark.long
 def test_the_commands_tell_what_they_did(built: Built) -> None:
     registry = registry_of(built)
     assert told(registry) == ["connection.created", "sync.finished", "insight.published"]

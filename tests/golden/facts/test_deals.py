@@ -1,6 +1,8 @@
 """Deals: the lead they belong to, the meaning of their stage, their amount in home currency, their share of revenue."""
 # ruff: noqa: E501 (tables)
 
+import pytest
+
 from tests.golden.facts.text_tables import Marts, rows_of, shown
 
 RAW = {
@@ -88,6 +90,7 @@ RAW = {
 }
 
 
+@pytest.mark.long
 def test_deals_of_each_lead(fact_marts: Marts) -> None:
     fact_marts.expect(
         "lead_source_attribution",

@@ -26,6 +26,7 @@ from tests.golden.facts.text_tables import MARTS
     ],
     ids=["first_contact", "matching", "deals", "leads", "sources"],
 )
+@pytest.mark.long
 def test_every_cell_is_equal(build_marts: Builder, raw: Mapping[str, str]) -> None:
     ours, theirs = build_marts("duckdb", raw, None), build_marts("postgres", raw, None)
     for mart in MARTS:

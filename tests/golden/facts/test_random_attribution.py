@@ -164,6 +164,7 @@ WORLD = World(seed=20260630)
 RAW = WORLD.raw()
 
 
+@pytest.mark.long
 def test_every_match_agrees(fact_marts: Marts) -> None:
     rows = fact_marts.all_rows("lead_source_attribution")
     assert len(rows) == CHANNELS * LEADS

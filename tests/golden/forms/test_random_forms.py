@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from tests.golden.facts.facts_oracle import Item, Touch, match
 from tests.golden.facts.text_tables import Marts
 from tests.golden.forms.forms_oracle import EMAILS, PHONES, Lead, Link, Story, Submission, links
@@ -167,6 +169,7 @@ WORLD = World(seed=20260701)
 RAW = WORLD.raw()
 
 
+@pytest.mark.long
 def test_every_submission_finds_its_lead(fact_marts: Marts) -> None:
     rows = {(row["channel_id"], row["submission_id"]): row for row in fact_marts.all_rows("form_submission")}
     seen: Counter[tuple[str, str | None, bool]] = Counter()

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.golden.insight.insight_oracle import Channel
 from tests.golden.insight.insight_world import INSIGHT_MARTS, Row, everything, run
 from tests.golden.insight.random_channels import NOON, random_channel, raw_of
@@ -42,6 +44,7 @@ def shifted(channel: Channel, by: timedelta) -> Channel:
     return replace(channel, as_of=channel.as_of + by, leads=leads)
 
 
+@pytest.mark.long
 def test_a_week_later_only_dates_differ() -> None:
     # zones without clock changes: the shift moves weeks, but not business hours and months
     zones = ["UTC", "Asia/Kolkata", "Asia/Kathmandu"] * 10
@@ -62,6 +65,7 @@ def test_a_week_later_only_dates_differ() -> None:
         assert timeless(mart, after[mart], WEEK) == timeless(mart, rows, timedelta()), mart
 
 
+@pytest.mark.long
 def test_order_of_rows_and_other_channels_change_nothing() -> None:
     some = CHANNELS[:12]
     alone = in_lab(some)
@@ -71,6 +75,7 @@ def test_order_of_rows_and_other_channels_change_nothing() -> None:
         assert [row for row in together[mart] if row["channel_id"] in keys] == rows, mart
 
 
+@pytest.mark.long
 def test_a_channel_recomputed_alone_has_the_same_rows(warehouse: Warehouse) -> None:
     before = published(warehouse, CHANNELS[:8])
     report = run(warehouse, build_at=NOON + WEEK, channels=[CHANNELS[3].channel_id], full=True)

@@ -45,6 +45,7 @@ def assert_rows(got: dict[Any, Row], expected: dict[Any, dict[str, Any]], where:
         assert not wrong, f"{where} {key}: (got, expected) {wrong}"
 
 
+@pytest.mark.long
 def test_conversion_rates(tables: dict[str, list[Row]]) -> None:
     got = by(tables["conversion_rate"], "stage", "definition", "dimension", "dimension_value")
     names = ("n_leads", "n_converted", "conversion_rate", "ci_low", "ci_high", "n_immature", "display_status")

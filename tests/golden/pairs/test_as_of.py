@@ -20,6 +20,7 @@ def rows(as_of_lab: SqlLab, mart: str, where: str, channel: str = "deals") -> li
     return as_of_lab.rows(f"{mart} where channel_id = '{channel}' and {where}")
 
 
+@pytest.mark.long
 def test_deals_made_later_are_left_out(as_of_lab: SqlLab) -> None:
     found = {row["zoho_lead_id"][:2]: row for row in rows(as_of_lab, "lead_source_attribution", "true")}
     assert len(found) == 14

@@ -23,11 +23,13 @@ def lab_marts() -> Marts:
     return SqlLab(given(), BUILD_AT).marts()
 
 
+@pytest.mark.long
 def test_order_of_rows_changes_nothing(lab_marts: Marts) -> None:
     rng = random.Random(5)
     assert SqlLab({name: rng.sample(rows, len(rows)) for name, rows in given().items()}, BUILD_AT).marts() == lab_marts
 
 
+@pytest.mark.long
 def test_other_channels_change_nothing(lab_marts: Marts) -> None:
     kept = set(sorted({row["channel_id"] for row in given()["channels"]})[::2]) | {"topics", "forms.a"}
     alone = SqlLab({n: [r for r in rows if r["channel_id"] in kept] for n, rows in given().items()}, BUILD_AT).marts()
@@ -36,6 +38,7 @@ def test_other_channels_change_nothing(lab_marts: Marts) -> None:
         assert alone[mart] or mart == "conversion_rate_earlier"  # only a publication of an older release has its rows
 
 
+@pytest.mark.long
 def test_a_week_later_only_dates_differ(lab_marts: Marts) -> None:
     later = {name: [_later(name, row) for row in rows] for name, rows in given().items()}
     shifted = SqlLab(later, BUILD_AT + WEEK).marts()

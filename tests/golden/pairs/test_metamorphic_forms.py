@@ -47,6 +47,7 @@ def strangers(seed: int) -> dict[str, list[Row]]:
     return {"form_submissions": submissions, "person_keys": keys}
 
 
+@pytest.mark.long
 def test_submissions_that_match_nothing_change_nothing_else(lab_marts: Marts) -> None:
     plain = {name: rows for name, rows in given().items() if name not in FORM_TABLES}
     without, lab = SqlLab(plain, BUILD_AT), SqlLab(plain | strangers(7), BUILD_AT)
@@ -63,6 +64,7 @@ def test_submissions_that_match_nothing_change_nothing_else(lab_marts: Marts) ->
     assert {row["touch_input_basis"] for row in before["lead_source_attribution"]} == {"zoho"}
 
 
+@pytest.mark.long
 def test_forms_change_no_total(lab_marts: Marts) -> None:
     """Leads, deals and revenue of a channel are the same with its forms and without them, under every model."""
     plain = SqlLab({name: rows for name, rows in given().items() if name not in FORM_TABLES}, BUILD_AT).marts()

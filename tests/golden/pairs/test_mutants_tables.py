@@ -233,6 +233,7 @@ def tables_lab() -> SqlLab:
     return SqlLab(given(), BUILD_AT)
 
 
+@pytest.mark.long
 def test_the_right_models_break_nothing(tables_lab: SqlLab) -> None:
     assert [wrong for mart in TABLES for wrong in broken_in(mart, tables_lab.rows(mart))] == []
     assert tables_lab.failing() == []

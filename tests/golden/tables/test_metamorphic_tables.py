@@ -47,6 +47,7 @@ def before(raw: Marts) -> Marts:
     return marts
 
 
+@pytest.mark.long
 def test_a_week_later_only_dates_differ(raw: Marts, before: Marts) -> None:
     after = built(changed(raw, lambda name, value: moved(value, WEEK)), BUILD_AT + WEEK)
     for mart, rows in before.items():
@@ -54,6 +55,7 @@ def test_a_week_later_only_dates_differ(raw: Marts, before: Marts) -> None:
         assert after[mart] == sorted(later, key=repr), mart
 
 
+@pytest.mark.long
 def test_the_order_of_rows_changes_nothing(raw: Marts, before: Marts) -> None:
     rng = random.Random(3)
     assert built({table: rng.sample(rows, len(rows)) for table, rows in raw.items()}) == before
@@ -66,6 +68,7 @@ def test_other_channels_change_nothing(raw: Marts, before: Marts) -> None:
         assert rows == [row for row in before[mart] if row["channel_id"] in kept], mart
 
 
+@pytest.mark.long
 def test_the_id_of_a_channel_changes_nothing_else(raw: Marts, before: Marts) -> None:
     def renamed(name: str, value: Any) -> Any:
         return f"other {value}" if name == "channel_id" else value

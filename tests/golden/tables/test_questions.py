@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.flows.question_oracle import questions
 from tests.golden.sql_lab import write_raw
 from tests.golden.tables.random_tables import BUILD_AT, Row, random_world
@@ -26,6 +28,7 @@ def unknown_places(query: str, rows: list[Row]) -> list[int]:
     return [place for place, row in enumerate(rows) if row.get(column, 0) is None]
 
 
+@pytest.mark.long
 def test_both_engines_answer_alike(empty_warehouse: Callable[[str], Warehouse]) -> None:
     on_duckdb, on_postgres = (answers(empty_warehouse(engine)) for engine in ("duckdb", "postgres"))
     assert all(on_duckdb.values())

@@ -16,6 +16,7 @@ WORLDS = int(os.environ.get("GOLDEN_TABLES", "4000"))
 A_TIME = 200
 
 
+@pytest.mark.long
 def test_a_few_channels() -> None:
     marts = compare(range(120))
     assert {row["link_rule"] for row in marts["deal"]} == {"converted_deal", "contact_match", None}

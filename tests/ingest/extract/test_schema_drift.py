@@ -65,6 +65,7 @@ def test_a_module_without_changes_reads_its_fields_once_per_day(bench: SyncBench
     assert (part.route, part.detail) == ("unchanged", "field Fresh appeared")
 
 
+@pytest.mark.long
 def test_a_module_that_is_switched_off_is_reported_and_later_read_again(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})
@@ -207,6 +208,7 @@ def test_without_metadata_no_query_or_job_names_what_only_single_records_have(be
     assert {json.loads(row["custom_fields"]).get("Tier") for row in bench.live("leads", "Leads").values()} == {"gold"}
 
 
+@pytest.mark.long
 def test_without_metadata_a_record_that_lacks_a_field_takes_it_from_no_other(bench: SyncBench) -> None:
     """The second record shows another field than the first one, as one of another layout may. Both fields are read."""
     bench.connect(NO_METADATA)
@@ -262,6 +264,7 @@ def test_a_field_that_somebody_has_just_made_costs_one_credit(bench: SyncBench) 
     assert bench.sync("Leads").modules[0].route == "unchanged"
 
 
+@pytest.mark.long
 def test_an_org_without_users_is_a_bad_answer(bench: SyncBench) -> None:
     """Emptied, the table would take the names of their owners from the records."""
     bench.sync()

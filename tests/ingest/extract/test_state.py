@@ -88,6 +88,7 @@ def test_every_key_of_the_first_release_means_what_it_meant() -> None:
 
 
 @pytest.mark.parametrize("name", ["complete_sync", "interrupted_bulk"])
+@pytest.mark.long
 def test_a_sync_goes_on_from_a_state_of_the_first_release(bench: SyncBench, name: str) -> None:
     bench.connect(ALL_SCOPES)
     bench.limit(job_credits=1, queries_from=10**9)

@@ -108,6 +108,7 @@ def test_full_and_reconcile_do_not_trust_a_wrong_date_either(bench: SyncBench, r
     check(bench)
 
 
+@pytest.mark.long
 def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: SyncBench) -> None:
     bench.connect(ALL_SCOPES)
     bench.limit(job_credits=0)
@@ -122,6 +123,7 @@ def test_a_bulk_job_begun_under_a_wrong_date_is_resumed_and_followed_up(bench: S
     check(bench)
 
 
+@pytest.mark.long
 def test_edits_between_two_bulk_files_under_a_wrong_date_are_found(bench: SyncBench) -> None:
     """The second file has a newer stamp than an edit that no file has."""
     bench.connect(ALL_SCOPES)
@@ -227,6 +229,7 @@ def test_the_last_complete_sync_is_corrected_by_the_next_run(bench: SyncBench) -
     assert datetime.fromisoformat(fields) <= latest
 
 
+@pytest.mark.long
 def test_records_from_after_zohos_own_clock_are_no_complete_sync(bench: SyncBench) -> None:
     """A Date that is behind hides newer records. The sync reports it, and reads them when the clock is right again."""
     bench.connect(QUERIES)

@@ -66,6 +66,7 @@ def lead(**values: Any) -> dict[str, Any]:
 
 
 @both_engines("duckdb")
+@pytest.mark.long
 def test_a_sync_loads_submissions_and_makes_the_keys_of_leads(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     salt, at = salt_of(bench), datetime.now(UTC) - timedelta(days=2)
@@ -115,6 +116,7 @@ def test_the_keys_follow_the_leads(bench: SyncBench) -> None:
     assert (third, "email") in keys(bench)
 
 
+@pytest.mark.long
 def test_a_channel_without_forms_any_more_has_no_keys(bench: SyncBench) -> None:
     made, _ = FormKeys(bench.registry).add("acme", [])
     bench.org.insert("Leads", lead(Email="a@acme.in"))
@@ -125,6 +127,7 @@ def test_a_channel_without_forms_any_more_has_no_keys(bench: SyncBench) -> None:
     assert keys(bench) == {}
 
 
+@pytest.mark.long
 def test_a_removed_key_leaves_its_submissions_and_their_leads_linked(bench: SyncBench) -> None:
     made, _ = FormKeys(bench.registry).add("acme", [])
     bench.org.insert("Leads", lead(Email="asha@acme.in"))
@@ -137,6 +140,7 @@ def test_a_removed_key_leaves_its_submissions_and_their_leads_linked(bench: Sync
 
 
 @both_engines("duckdb")
+@pytest.mark.long
 def test_a_crash_between_the_two_databases_loads_nothing_twice(bench: SyncBench) -> None:
     """The rows are in the warehouse and still in the queue: this is the state that a kill leaves there."""
     FormKeys(bench.registry).add("acme", [])
@@ -210,6 +214,7 @@ def forget_when_tidied(bench: SyncBench) -> None:
         transaction.execute(update(form_channels).values(tidied_at=None))
 
 
+@pytest.mark.long
 def test_a_new_salt_hashes_all_leads_anew(bench: SyncBench) -> None:
     """Else a form would match the leads that changed since then alone."""
     FormKeys(bench.registry).add("acme", [])
@@ -246,6 +251,7 @@ def test_what_belongs_to_no_lead_is_deleted_after_its_time(bench: SyncBench) -> 
 
 
 @both_engines("duckdb")
+@pytest.mark.long
 def test_a_lead_of_much_later_keeps_no_submission(bench: SyncBench) -> None:
     """The marts link no lead that was created later than the window: it is somebody's next lead."""
     FormKeys(bench.registry).add("acme", [])
@@ -304,6 +310,7 @@ def test_old_submissions_are_looked_for_once_per_day(bench: SyncBench) -> None:
 
 
 @both_engines("duckdb")
+@pytest.mark.long
 def test_forget_deletes_what_waits_and_what_is_loaded(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     bench.sync()
@@ -369,6 +376,7 @@ def test_a_removed_channel_is_loaded_no_more(bench: SyncBench) -> None:
 
 
 @both_engines("duckdb")
+@pytest.mark.long
 def test_a_removed_channel_keeps_no_submission_for_longer_and_forgets_a_person(bench: SyncBench) -> None:
     """Without a purge its rows stay. A person may still ask, and the time that the setting allows still ends."""
     FormKeys(bench.registry).add("acme", [])

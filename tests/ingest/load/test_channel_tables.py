@@ -1,5 +1,7 @@
 """The settings of a channel become raw tables, and its rows can be removed."""
 
+import pytest
+
 from tests.ingest.conftest import SyncBench
 from zoho_pipeline.ingest.load.channel_tables import publish
 from zoho_pipeline.ingest.load.purge import purge_channel
@@ -12,6 +14,7 @@ NINE_TO_SIX = {
 }
 
 
+@pytest.mark.long
 def test_the_registry_is_published_and_purged(bench: SyncBench) -> None:
     set_by_user = {"lead_source_map": {"fb": "Facebook"}, "parameters": {"topic_min_leads": "1"}}
     bench.registry.store_settings("acme", business_hours=NINE_TO_SIX, **set_by_user)

@@ -84,6 +84,7 @@ def test_names_that_come_later_are_filled_then(small_jobs: SyncBench) -> None:
     ledger.assert_equal(bench, "Contacts")
 
 
+@pytest.mark.long
 def test_loads_are_bounded_by_bytes_too(bench: SyncBench) -> None:
     bench.limit(bytes_per_load=50_000, rows_per_table=100, rows_per_checkpoint=100)
     bench.org.insert_many("Leads", [{"Last_Name": f"L{n}", "Description": "x" * 500} for n in range(600)])
@@ -94,6 +95,7 @@ def test_loads_are_bounded_by_bytes_too(bench: SyncBench) -> None:
 
 
 @pytest.mark.parametrize("call", choice([2, 4], [4]))
+@pytest.mark.long
 def test_after_a_failed_job_another_route_is_used(small_jobs: SyncBench, call: int) -> None:
     """The first job fails, or the second one after the first was loaded: a field without a column fails a whole job."""
     bench = small_jobs
@@ -125,6 +127,7 @@ def test_a_job_taken_up_again_has_the_fields_of_today(small_jobs: SyncBench) -> 
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_a_first_load_that_broke_off_goes_on_with_its_job(small_jobs: SyncBench) -> None:
     """The rows of the broken sync count for the files: they are not taken for short, and the job is not thrown away."""
     bench = small_jobs
@@ -190,6 +193,7 @@ def test_a_load_that_fails_ends_the_run_and_is_accounted_for(small_jobs: SyncBen
     assert bench.registry.get("acme").modules["Notes"].outcome == "failed"
 
 
+@pytest.mark.long
 def test_a_work_folder_that_is_taken_away_fails_one_load(bench: SyncBench) -> None:
     """HOME is moved, or somebody tidies up, while a sync runs."""
     bench.org.insert("Leads", {"Last_Name": "L"})

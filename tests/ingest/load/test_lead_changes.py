@@ -149,6 +149,7 @@ def told_after(bench: SyncBench, leads: list[LoadedLead]) -> None:
     lead_changes.tell_number(bench.registry, channel)
 
 
+@pytest.mark.long
 def test_many_changes_are_told_by_their_number_once_per_hour(bench: SyncBench) -> None:
     told_after(bench, [loaded(n) for n in range(lead_changes.MOST_SINGLY + 7)])
     assert announced(bench) == 0

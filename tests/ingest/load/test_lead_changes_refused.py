@@ -85,6 +85,7 @@ def test_a_row_that_is_newer_than_its_announcement_was_loaded(bench: SyncBench) 
     assert said(bench) == {lead: ["status"]}
 
 
+@pytest.mark.long
 def test_events_go_to_the_tenant_of_now(bench: SyncBench) -> None:
     lead = bench.org.insert("Leads", {"Last_Name": "Rao", "Lead_Status": "Not Contacted"})
     second(bench)

@@ -102,6 +102,7 @@ def test_the_name_of_another_parent_does_not_stay(many: SyncBench, route: str) -
 
 
 @routes("coql")
+@pytest.mark.long
 def test_the_name_of_an_owner_stays_if_users_cannot_be_read(many: SyncBench, route: str) -> None:
     bench = many
     insert_leads(bench)

@@ -42,6 +42,7 @@ def held(bench: SyncBench, id_: str) -> Any:
 
 @both_engines("duckdb")
 @pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
+@pytest.mark.long
 def test_a_silent_change_is_repaired_by_the_weekly_reading_and_not_before(bench: SyncBench, scopes: str) -> None:
     leads, webinars = grow(bench, scopes=scopes)
     bench.org.update("Leads", leads[1], {"Score": 77.25}, touch=False)
@@ -66,6 +67,7 @@ def test_a_silent_change_is_repaired_by_the_weekly_reading_and_not_before(bench:
         assert spent["Leads"] <= 4, "until the next week it is quiet again"
 
 
+@pytest.mark.long
 def test_a_pass_keeps_to_its_bound_and_goes_on(bench: SyncBench) -> None:
     leads, _ = grow(bench, 450)
     for id_ in leads:
@@ -89,6 +91,7 @@ def test_a_pass_keeps_to_its_bound_and_goes_on(bench: SyncBench) -> None:
     assert any("the next sync goes on" in str(detail) for detail in details)
 
 
+@pytest.mark.long
 def test_a_bound_of_zero_switches_it_off_and_a_full_sync_reads_all(bench: SyncBench) -> None:
     leads, _ = grow(bench)
     bench.settings = bench.registry.settings = replace(bench.settings, reread_credits=0)
@@ -100,6 +103,7 @@ def test_a_bound_of_zero_switches_it_off_and_a_full_sync_reads_all(bench: SyncBe
     assert held(bench, leads[0]) == 5
 
 
+@pytest.mark.long
 def test_rows_of_a_bulk_file_differ_only_where_their_value_does(bench: SyncBench) -> None:
     bench.limits = replace(QUICK, job_credits=0, queries_from=10**6, list_rows=1)
     leads, _ = grow(bench, 30)
@@ -121,6 +125,7 @@ def test_values_that_mean_the_same(left: Any, right: Any, same: bool) -> None:
     assert is_same(left, right) is same
 
 
+@pytest.mark.long
 def test_a_value_that_fits_no_column_is_not_repaired_each_week(bench: SyncBench) -> None:
     """It is null in the warehouse, and `rejected_records` has it."""
     bench.connect(ALL_SCOPES)
@@ -162,6 +167,7 @@ def test_the_marts_follow_a_repaired_formula(bench: SyncBench) -> None:
     assert campaigns() == {id_: "77" if id_ == leads[1] else str(n) for n, id_ in enumerate(leads)}
 
 
+@pytest.mark.long
 def test_lists_keep_to_the_bound_and_go_on(bench: SyncBench) -> None:
     """A connection without queries compares the pages of a list, for three credits per 200 records."""
     leads, _ = grow(bench, 450, scopes=PLAIN_SCOPES)
@@ -181,6 +187,7 @@ def test_lists_keep_to_the_bound_and_go_on(bench: SyncBench) -> None:
     assert 0 < shown[0] < shown[-1] == 10
 
 
+@pytest.mark.long
 def test_a_bound_that_allows_no_page_is_told_with_its_cure(bench: SyncBench) -> None:
     """Otherwise each sync would say that the next one goes on, and none would."""
     grow(bench)

@@ -63,6 +63,7 @@ def test_a_file_that_is_damaged_once_is_used_the_second_time(bench: SyncBench) -
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.long
 def test_the_file_of_another_job_is_not_used(bench: SyncBench) -> None:
     """A cache between us and Zoho answers with the file of an earlier job, which has as many rows."""
     furnish(bench)

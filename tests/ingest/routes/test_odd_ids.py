@@ -83,6 +83,7 @@ def test_records_without_a_usable_id_cost_themselves(bench: SyncBench) -> None:
     assert len(rejected(bench)) == len(UNUSABLE)
 
 
+@pytest.mark.long
 def test_lists_alone_go_on_past_a_record_without_an_id(bench: SyncBench) -> None:
     """Also where a record is read in several slices of fields, and where it is the last one of a page."""
     for number in range(60):
@@ -126,6 +127,7 @@ def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, 
 
 
 @pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
+@pytest.mark.long
 def test_an_id_that_breaks_the_order_of_a_query_is_read_by_lists(bench: SyncBench, limits: dict[str, Any]) -> None:
     """It was the end of each later sync: a page in another order was a failure, and the same query was sent again."""
     bench.limit(**limits)
@@ -140,6 +142,7 @@ def test_an_id_that_breaks_the_order_of_a_query_is_read_by_lists(bench: SyncBenc
     assert bench.live("leads", "Leads")[made[4]]["company"] == "new"
 
 
+@pytest.mark.long
 def test_a_new_field_gives_a_record_without_an_id_no_second_row(bench: SyncBench) -> None:
     bench.connect(QUERIES)
     made = leads(bench, 3)

@@ -93,6 +93,7 @@ def check(bench: SyncBench, made: dict[str, tuple[str, str]]) -> None:
         ),
     ],
 )
+@pytest.mark.long
 def test_an_odd_value_costs_its_cell_alone(
     bench: SyncBench, route: str, scopes: str, odd: dict[tuple[str, bytes], str], limits: dict[str, Any]
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_rejected_value_is_shown_with_its_reason(bench: SyncBench) -> None:
     assert found["State"]["reason"] == "nested too deeply"
 
 
+@pytest.mark.long
 def test_reconcile_agrees_with_records_that_have_no_time(bench: SyncBench) -> None:
     made = garbled(bench, TIMES, QUERIES)
     bench.sync("Leads")
@@ -187,6 +189,7 @@ def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str
 @pytest.mark.parametrize(
     "odd", choice(["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300], ["12\0", "١٢٣", "9" * 30])
 )
+@pytest.mark.long
 def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench, odd: str) -> None:
     """No part of it becomes another record. Its neighbours are loaded. By jobs: see `test_damaged_files`."""
     rows = [{"id": id_, "Last_Name": f"L{id_}", "Modified_Time": "2026-05-01T00:00:00+00:00"} for id_ in ("12", odd)]

@@ -51,6 +51,7 @@ def change(bench: SyncBench) -> None:
 
 
 @pytest.mark.parametrize("reading", each_nth(2, list(READINGS)))
+@pytest.mark.long
 def test_raw_is_the_ledger_whichever_reading_is_true(bench: SyncBench, reading: str) -> None:
     bench.sim.switches.update(**READINGS[reading])
     bench.connect(",".join(DEFAULT_SCOPES))

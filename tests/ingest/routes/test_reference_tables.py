@@ -71,6 +71,7 @@ def rejected(bench: SyncBench, name: str) -> list[dict[str, Any]]:
     return bench.rows("select id, field from zoho_raw.rejected_records where module = ? and reason <> ''", name)
 
 
+@pytest.mark.long
 def test_what_fits_is_not_rejected(bench: SyncBench) -> None:
     bench.org.set_business_hours({**HOURS, "business_days": ["Monday", "Friday"]})
     bench.org.add_holiday("New year", f"{bench.sim.clock.now().year}-01-01")

@@ -131,6 +131,7 @@ def test_a_damaged_channel_does_not_stop_the_requests_of_others(deployment: Depl
     assert "is damaged" in str(ended.error)
 
 
+@pytest.mark.long
 def test_a_run_that_skipped_a_paused_channel_fails_its_request(deployment: Deployment) -> None:
     request = ask(deployment)
     submit(deployment, taken(deployment), "sync_channels", dg.DagsterRunStatus.SUCCESS)
@@ -151,6 +152,7 @@ def test_a_request_whose_run_never_began_goes_back(deployment: Deployment, late:
     assert [run.run_key for run in again] == ([request.id] if late else [])
 
 
+@pytest.mark.long
 def test_first_syncs_are_the_workers_where_one_lives(deployment: Deployment) -> None:
     sensor = "channel_registry"
     workers.heartbeat(deployment.registry, "w")

@@ -8,6 +8,7 @@ from tests.orchestration.conftest import Deployment
 from zoho_pipeline.orchestration.instance.sqlite_event_log import MAX_OPEN_DATABASES, EmbeddedEventLog
 
 
+@pytest.mark.long
 def test_the_event_log_keeps_few_databases_open_and_loses_nothing(deployment: Deployment) -> None:
     log = deployment.instance.event_log_storage
     assert isinstance(log, EmbeddedEventLog)

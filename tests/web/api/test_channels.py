@@ -35,6 +35,7 @@ def get(client: TestClient, headers: dict[str, str], path: str) -> Any:
     return answer.json()
 
 
+@pytest.mark.long
 def test_the_fields_of_a_channel(client: TestClient, key: Key) -> None:
     found = get(client, key("read"), "/v1/channels/acme")
     assert set(found) == FIELDS

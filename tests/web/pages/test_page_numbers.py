@@ -145,6 +145,7 @@ def test_the_size_holds_the_texts_of_a_tenant(marts: Connection) -> None:
 
 @pytest.mark.parametrize("marts", ["packed"], indirect=True)
 @pytest.mark.parametrize("content", ["null", "'{'", "'null'", "'{}'", "replace(content, ':\"20', ':\"x')"])
+@pytest.mark.long
 def test_a_damaged_packed_row_hides_no_number(marts: Connection, content: str) -> None:
     before = read_page_numbers(marts, "acme")
     marts.execute(f"update pipeline_state.channel_pages set content = {content}")

@@ -158,6 +158,7 @@ def test_sigterm_finishes_what_runs_and_ends_with_0(tmp_path: Path) -> None:
         assert process.out.read().strip() == "stopped"
 
 
+@pytest.mark.long
 def test_ctrl_c_cuts_off_what_still_runs_and_logs_no_traceback(tmp_path: Path) -> None:
     """The function that runs in a thread is not waited for."""
     with impatient(tmp_path / "home") as process, ThreadPoolExecutor() as pool:
@@ -181,6 +182,7 @@ def status_of(url: str) -> int | None:
         return None
 
 
+@pytest.mark.long
 def test_a_second_ctrl_c_ends_a_server_at_once(tmp_path: Path) -> None:
     with impatient(tmp_path / "home") as process, ThreadPoolExecutor() as pool:
         answer = pool.submit(status_of, f"{process.url}/waits")
@@ -366,6 +368,7 @@ def test_sigterm_while_the_server_is_imported_is_a_clean_end(tmp_path: Path, mod
     assert ended.stderr in ("", STOPPING), "the second one after uvicorn has been imported"
 
 
+@pytest.mark.long
 def test_the_templates_of_the_pages_are_compiled_before_the_first_request(home: Path) -> None:
     code = (
         "from zoho_pipeline.service_settings import ServiceSettings\n"

@@ -13,9 +13,10 @@ from dlt.common.configuration.exceptions import ConfigFieldMissingException
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from tests.dlt_source.bench import SourceBench
-from tests.ingest.conftest import CLIENT, CLIENT_SECRET
+from tests.ingest.conftest import ALL_SCOPES, CLIENT, CLIENT_SECRET
 from zoho_pipeline import run_in_steps, zoho_crm
 from zoho_pipeline.dlt_source.credentials import ZohoCredentials
+from zoho_pipeline.dlt_source.module_reading import MORE
 from zoho_pipeline.dlt_source.session import WORK
 
 MODULES = ("Leads", "Contacts", "Deals")
@@ -170,6 +171,48 @@ def test_a_second_pipeline_into_the_same_dataset(bench: SourceBench) -> None:
     second.run(bench.source("Leads"))
     bench.run("Leads")
     bench.assert_equal("Leads")
+
+
+def test_credentials_of_another_org_are_refused(bench: SourceBench) -> None:
+    """The cursors of the first org would skip older rows of the second one in silence."""
+    furnish(bench)
+    bench.run("Leads")
+    before = bench.rows("leads")
+    bench.org = bench.sim.add_org(name="Another")
+    bench.org.insert("Leads", {"Last_Name": "of another org", "Created_Time": 1_600_000_000})
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, bench.scopes)
+    bench.sim.clock.advance(400)
+    with pytest.raises(PipelineStepFailed, match=r"has read the Zoho org \d+, and .*refresh=\"drop_sources\""):
+        bench.run("Leads")
+    assert bench.rows("leads") == before
+    assert not bench.rows("deleted_records")
+    bench.pipeline.run(bench.source("Leads"), refresh="drop_sources")
+    bench.assert_equal("Leads")
+
+
+def test_steps_end_where_a_module_cannot_be_read(bench: SourceBench) -> None:
+    """The first step leaves no room for the second module, which the connection cannot read."""
+    furnish(bench)
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, "ZohoCRM.modules.leads.READ,ZohoCRM.users.READ")
+    source = bench.source(max_rows=5).with_resources("leads", "contacts")
+    bench.pipeline.run(source)
+    assert bench.state("contacts")[MORE]
+    bench.pipeline.run(bench.source().with_resources("leads", "contacts"))
+    assert MORE not in bench.state("contacts")
+    run_in_steps(bench.pipeline, source)
+    bench.assert_equal("Leads")
+
+
+def test_a_reference_table_keeps_its_rows_where_the_right_to_read_it_is_lost(bench: SourceBench) -> None:
+    """dlt empties a table that is replaced if its resource gives no rows."""
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, ALL_SCOPES)
+    bench.pipeline.run(bench.source().with_resources("deal_stages"))
+    before = bench.rows("deal_stages")
+    assert before
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, "ZohoCRM.modules.ALL,ZohoCRM.users.READ")
+    with pytest.raises(PipelineStepFailed, match=r"layouts\.READ is not granted"):
+        bench.pipeline.run(bench.source().with_resources("deal_stages"))
+    assert bench.rows("deal_stages") == before
 
 
 def test_a_child_alone(bench: SourceBench) -> None:

@@ -30,6 +30,7 @@ from zoho_pipeline.ingest.raw.read_baseline import read_baseline
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
 from zoho_pipeline.ingest.report import ModuleReport, Silent
 from zoho_pipeline.ingest.sync.read_modules import reader_of
+from zoho_pipeline.settings import UsageError
 from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
 
@@ -41,8 +42,15 @@ MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 MORE = "more"
 """The key in the state of a resource that says: the run ended before the module did (see `run_in_steps`)."""
 
+ORG = "org"
+"""The key in the state of a resource under which the id of the org is that was read. None: Zoho did not name it."""
+
 PROBLEM = "problem"
 """The key in the state of a resource under which the last comparison left a difference, as a text for a person."""
+
+
+class OtherOrg(UsageError):
+    """A pipeline that has read one org is given the credentials of another one."""
 
 
 class ModuleReading:
@@ -50,12 +58,16 @@ class ModuleReading:
 
     Args:
         resource_state: the state of the resource, which dlt stores with the package.
+
+    Raises:
+        OtherOrg: the state is that of another org.
     """
 
     def __init__(self, session: Session, spec: ModuleSpec, resource_state: MutableMapping[str, Any]) -> None:
         self._session, self._spec, self._state = session, spec, resource_state
         stored = resource_state.get(MODULE)
         self._before = ModuleState.from_json(stored) if stored else ModuleState()
+        _check_org(resource_state.get(ORG), session.channel.org_id)
         self._sync = _context(session)
         self._counted = 0
 
@@ -144,12 +156,14 @@ class ModuleReading:
         """Hand the state to dlt, if it differs: a run without news loads nothing."""
         report = self.report
         if report.outcome == "skipped":
+            self._state.pop(MORE, None)  # no further step of `run_in_steps` can read it either
             return
         known = self._sync.state.modules.get(self._spec.module)
         if known is not None:
             new = known.to_json()
             if new != self._state.get(MODULE):
                 self._state[MODULE] = new
+                self._state[ORG] = self._session.channel.org_id
         for name, value in ((MORE, more or None), (PROBLEM, report.detail if report.outcome == "failed" else None)):
             if value is None:
                 self._state.pop(name, None)
@@ -178,6 +192,17 @@ class _NoRegistry:
 
     def add_credits(self, channel_id: str, credits: float) -> None:
         del channel_id, credits
+
+
+def _check_org(before: str | None, now: str | None) -> None:
+    """Refuse another org: the cursors would skip its rows, and the rows of the old org would count as deleted."""
+    if before is None or now is None or before == now:
+        return
+    raise OtherOrg(
+        f"This pipeline has read the Zoho org {before}, and the credentials belong to the org {now}. Nothing is "
+        "loaded. If the credentials are right, give the new org a pipeline with a name and a dataset of its own. To "
+        'replace the rows of the old org, run once with refresh="drop_sources".'
+    )
 
 
 def _context(session: Session) -> SyncContext:

@@ -25,6 +25,7 @@ from zoho_pipeline.dlt_source.options import (
     checked_modules,
 )
 from zoho_pipeline.dlt_source.session import Session, Sessions
+from zoho_pipeline.dlt_source.stored_rows import loaded_table
 from zoho_pipeline.dlt_source.table_hints import hints_of, removals, staying
 from zoho_pipeline.ingest.catalog.tables import (
     BUSINESS_HOURS,
@@ -53,9 +54,6 @@ SHARED = (DELETED_RECORDS, REJECTED_RECORDS)
 
 REFERENCES = (USERS, DEAL_STAGES, BUSINESS_HOURS, BUSINESS_INTERVALS, HOLIDAYS, CURRENCIES)
 """Tables that are read as a whole in each run, and replaced."""
-
-MADE = "made"
-"""The key in the state of a resource that says: its table was read once."""
 
 _READER_OF = {BUSINESS_INTERVALS.name: BUSINESS_HOURS.name}
 """The reader that gives a table, where it has another name than the table."""
@@ -159,7 +157,7 @@ def _shared_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterator[A
 
 def _reference_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterator[Any]]:
     def rows() -> Iterator[Any]:
-        reader, state = _READER_OF.get(table.name, table.name), dlt.current.resource_state()
+        reader = _READER_OF.get(table.name, table.name)
         with sessions.joined(table.name) as session:
             try:
                 if reader not in session.references:
@@ -167,11 +165,12 @@ def _reference_rows(sessions: Sessions, table: RawTable) -> Callable[[], Iterato
                     now = session.window.clock()
                     session.references[reader] = read(session.client.metered(), session.channel, now)
             except MISSING as error:
-                if state.get(MADE):  # without rows, dlt would empty the table
+                # Without rows, dlt would empty the table. The schema says whether there is one: before each run, dlt
+                # forgets the state of a resource that is replaced.
+                if loaded_table(dlt.current.source_schema(), table) is not None:
                     raise
                 log.warning("zoho_crm: %s is skipped: %s", table.name, words_for_dlt(error))
                 return
-            state[MADE] = True
             yield of_values(table, session.references[reader].tables.get(table.name, []))
 
     return rows

@@ -65,8 +65,8 @@ class StoredRows:
     def _read(
         self, raw: RawTable, columns: Sequence[Column], only: Mapping[str, str] | None = None
     ) -> Iterator[pa.Table]:
-        table = self._schema.tables.get(self._schema.naming.normalize_table_identifier(raw.name))
-        if self._pipeline is None or table is None or not has_table_seen_data(table):
+        table = loaded_table(self._schema, raw)
+        if self._pipeline is None or table is None:
             return
         with self._pipeline.sql_client(self._schema.name) as client:
 
@@ -86,6 +86,12 @@ class StoredRows:
                     yield from _paged(client, query, shown("id"), columns)
             except DestinationUndefinedEntity:
                 return  # somebody has dropped the table; the comparison of counts finds that all its rows are missing
+
+
+def loaded_table(schema: Schema, raw: RawTable) -> Any:
+    """The table in dlt's schema, if it has had rows. None: no run has loaded any, or a refresh has dropped it."""
+    table = schema.tables.get(schema.naming.normalize_table_identifier(raw.name))
+    return table if table is not None and has_table_seen_data(table) else None
 
 
 def _streamed(client: DuckDbSqlClient, query: str, columns: Sequence[Column]) -> Iterator[pa.Table]:

@@ -2,13 +2,16 @@
 
 import re
 import resource
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 from threading import Event, Thread
+from urllib.parse import urlsplit
 
 import dlt
 import duckdb
@@ -16,9 +19,11 @@ import pyarrow as pa
 import pytest
 
 import zoho_pipeline
+from zoho_pipeline import stopping
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.connection import (
     Connection,
+    ConnectionLost,
     DamagedFile,
     SqlError,
     UnknownWarehouse,
@@ -28,6 +33,7 @@ from zoho_pipeline.warehouse.connection import (
 from zoho_pipeline.warehouse.duckdb_connection import closing_duckdb
 from zoho_pipeline.warehouse.duckdb_file import DuckDBFile
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
+from zoho_pipeline.warehouse.postgres_warehouse import PostgresWarehouse
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 
@@ -450,3 +456,42 @@ def test_a_thread_that_is_left_behind_gives_the_file_free_at_its_end(tmp_path: P
     with other.connect(timeout=1) as connection:
         assert connection.fetch("select count(*) from t")[1] == [(0,)]
     assert opening is not None
+
+
+def test_a_stop_ends_a_session_whose_server_does_not_answer(postgres_url: str) -> None:
+    """A machine that hangs takes connections, and says nothing. psycopg2's `cancel` would wait for it for ever."""
+    server = urlsplit(postgres_url)
+    frozen = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def carry(source: socket.socket, target: socket.socket) -> None:
+            with suppress(OSError):
+                while (data := source.recv(65_536)) and not frozen.is_set():
+                    target.sendall(data)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    taken.append(listening.accept()[0])
+                    if not frozen.is_set():
+                        taken.append(socket.create_connection(("127.0.0.1", server.port or 5432)))
+                        for source, target in ((taken[-1], taken[-2]), (taken[-2], taken[-1])):
+                            Thread(target=carry, args=(source, target), daemon=True).start()
+
+        taken: list[socket.socket] = []
+        Thread(target=accept, daemon=True).start()
+        port = listening.getsockname()[1]
+        hung = PostgresWarehouse.from_url(postgres_url.replace(f":{server.port}", f":{port}"))
+
+        def ask() -> None:
+            with hung.connect() as connection:
+                frozen.set()
+                stop.start()
+                connection.fetch("select 1")
+
+        stop = threading.Timer(0.5, stopping._interrupt_all)
+        with pytest.raises(ConnectionLost):
+            ask()
+        stop.join()
+    for end in taken:
+        end.close()

@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -107,6 +108,29 @@ def test_values_that_only_postgres_has(marts: Warehouse, tmp_path: Path) -> None
     export_query(marts, sql, tmp_path / "x.csv")
     text = (tmp_path / "x.csv").read_bytes().decode()
     assert text.splitlines()[1] == f'0.{"0" * 29}1,NaN,"[1, 2]","{{""k"" : 1.10}}",1:00:00'
+
+
+INFINITE = """
+select cast('infinity' as timestamp) as a_at, cast('-infinity' as timestamptz) as b, cast('infinity' as date) as c,
+    cast('-infinity' as timestamp_s) as d, cast('infinity' as timestamp_ms) as e, cast('-infinity' as timestamp_ns) as f
+union all
+select timestamp '40000-01-02 03:04:05.6', timestamptz '2026-01-01 00:00:00+00', date '50000-02-03',
+    timestamp_s '2026-01-01', null, null
+"""
+
+
+@pytest.mark.parametrize("warehouse", ["duckdb"], indirect=True)
+def test_infinite_and_far_times_stay_what_they_are(marts: Warehouse, tmp_path: Path) -> None:
+    """Arrow has numbers for them, which other programs would read as instants."""
+    export_query(marts, INFINITE, tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_bytes().decode().splitlines()[1:] == [
+        "infinity,-infinity,infinity,-infinity,infinity,-infinity",
+        "40000-01-02T03:04:05.600000+00:00,2026-01-01T00:00:00+00:00,50000-02-03,2026-01-01T00:00:00,,",
+    ]
+    again = duckdb.sql(
+        f"select a_at, c from read_csv('{tmp_path}/x.csv', types = {{'a_at': 'timestamptz', 'c': 'date'}})"
+    )
+    assert again.filter("a_at = 'infinity' and c = 'infinity'").fetchall() != []
 
 
 def test_an_answer_without_rows_has_its_header(marts: Warehouse, tmp_path: Path) -> None:

@@ -77,6 +77,14 @@ def test_a_span_with_months_is_refused_with_a_cure(tmp_path: Path) -> None:
         write_parquet(tmp_path / "x.parquet", Answer("x", [spans]))
 
 
+@pytest.mark.parametrize(
+    "value", [pa.array([0, 2**63 - 1], pa.timestamp("us", "UTC")), pa.array([None, -(2**31 - 1)], pa.date32())]
+)
+def test_an_infinite_time_is_refused_with_a_cure(tmp_path: Path, value: pa.Array) -> None:
+    with pytest.raises(ExportError, match=r'cast\("at" as varchar\)\. Or export to \.csv'):
+        write_parquet(tmp_path / "x.parquet", Answer("x", [pa.table({"at": value})]))
+
+
 def test_many_tables_become_few_row_groups(tmp_path: Path) -> None:
     tables = [pa.table({"n": pa.array(range(10_000))}) for _ in range(25)]
     assert write_parquet(tmp_path / "x.parquet", Answer("x", iter(tables))) == 250_000

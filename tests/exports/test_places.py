@@ -89,6 +89,8 @@ def test_a_new_folder_goes_again_where_nothing_comes_into_it(marts: Warehouse, t
     [
         ("x.txt", None, "no ending that names a format. Name a file that ends with .csv, .parquet or .xlsx"),
         ("both.csv", None, "2 marts do not fit into"),
+        (".csv", None, r"\.csv is only an ending\. Put a name before it, such as leads\.csv"),
+        (".XLSX", "csv", r"\.XLSX is only an ending\. Put a name before it, such as leads\.xlsx"),
         ("x.csv", "parquet", "--format parquet does not fit"),
         ("no/such/x.xlsx", None, "no/such does not exist. Make it first"),
         ("no/such", None, "no/such does not exist. Make it first"),
@@ -129,6 +131,13 @@ def test_a_full_disk_leaves_the_old_file(marts: Warehouse, folder: Path) -> None
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (place.read_text(), names(folder)) == ("old", {"x.csv"})
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+def test_a_folder_that_takes_no_file_is_named(marts: Warehouse, ending: str) -> None:
+    """`/proc` takes no file from anybody, as a file system that is read-only."""
+    with pytest.raises(ExportError, match=r"cannot be written in /proc: .* What was there before is unchanged"):
+        export_query(marts, "select 1 as a", Path(f"/proc/x.{ending}"))
 
 
 def test_only_the_rows_of_the_named_channels(marts: Warehouse, folder: Path) -> None:

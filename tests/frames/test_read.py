@@ -145,6 +145,20 @@ def test_what_does_not_read_is_refused(marts: Warehouse, sql: str) -> None:
     assert len(read_mart("lead", where=marts)) == 3
 
 
+@pytest.mark.parametrize(
+    "sql", ["select 1; select 2", "select ';' as a; select 1 as b;", "select 1 /* ; */; values (2)"]
+)
+def test_several_statements_are_refused_with_a_cure(marts: Warehouse, sql: str) -> None:
+    """Both engines run all of them, and answer the last one."""
+    with pytest.raises(QueryError, match=r"give one statement, .* call read_sql several times"):
+        read_sql(sql, where=marts)
+
+
+@pytest.mark.parametrize("sql", ["select ';' as a", "select 'x' as a; ;", "select $$;$$ as a -- ; select 2"])
+def test_a_semicolon_within_one_statement_is_taken(marts: Warehouse, sql: str) -> None:
+    assert len(read_sql(sql, where=marts)) == 1
+
+
 def test_a_mart_of_some_channels_and_columns(marts: Warehouse) -> None:
     assert set(read_mart("lead", where=marts).channel_id) == {"a", "b"}
     found = read_mart("lead", channels=["b"], columns=["id", "channel_id"], where=marts)

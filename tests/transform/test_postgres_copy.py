@@ -12,7 +12,7 @@ import pytest
 from tests.postgres import free_port
 from tests.transform.conftest import Raw, write_project
 from zoho_pipeline.settings import Settings, SettingsError, load_settings
-from zoho_pipeline.transform.errors import TransformFailed
+from zoho_pipeline.transform.errors import TransformError, TransformFailed
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.open_engine import forget_channel
 from zoho_pipeline.transform.run.transform import TransformReport, transform
@@ -297,6 +297,28 @@ def test_a_database_with_other_marts_is_refused(copy: Copy) -> None:
     assert report.copy_error is not None
     assert "which is no copy of these marts. Name another database in ZOHO_PIPELINE_PUBLISHED" in report.copy_error
     assert copy.ask("select count(*) from marts.precious") == [(0,)]
+
+
+def test_a_user_without_rights_gets_the_cure_and_may_have_ready_schemas(copy: Copy) -> None:
+    copy.ask("drop role if exists copier")
+    copy.ask("create role copier login")
+    other = copy.placed(copy.url.replace("postgres@", "copier@"))
+    project = write_project(copy.tmp_path / "sql")
+    try:
+        refused = transform(other, project=project).copy_error
+        assert refused is not None
+        assert "permission denied for database" in refused
+        assert "must own the schemas marts and pipeline_state" in refused
+        copy.ask("create schema marts authorization copier")
+        copy.ask("create schema pipeline_state authorization copier")
+        assert transform(other, project=project).copy_error is None, "it needs no right on the database"
+        assert copy.same()
+        copy.ask("alter table marts.lead owner to postgres")
+        with pytest.raises(TransformError, match=r"permission denied for table lead\. The user .* Then purge again"):
+            forget_channel(other, "a")
+    finally:
+        copy.ask("drop owned by copier cascade")
+        copy.ask("drop role copier")
 
 
 def test_objects_of_users_in_the_schema_stay(copy: Copy) -> None:

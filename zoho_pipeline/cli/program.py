@@ -90,6 +90,8 @@ def _print_bug(kind: type[BaseException], error: BaseException, trace: Traceback
     """Print the traceback of an unexpected error. Its messages can contain secrets, so these are redacted."""
     from zoho_pipeline.logs import redact
 
+    if issubclass(kind, KeyboardInterrupt):  # psycopg2 reports one that came while it read a message of the server
+        return
     say(redact("".join(traceback.format_exception(kind, error, trace))), err=True)
     say(f"error: {BUG}. Please report it with the lines above.", err=True)
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from zoho_pipeline.exports.answer import Answer, text_of
 from zoho_pipeline.exports.errors import ExportError
+from zoho_pipeline.transform.csv_lines import far_text, has_infinite, infinite_text
 from zoho_pipeline.warehouse.connection import is_number_as_text
 
 MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS, MOST_DIGITS = 1_048_576, 16_384, 32_767, 15
@@ -157,6 +158,8 @@ def _rows(table: pa.Table) -> Iterable[tuple[Any, ...]]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
+    if has_infinite(column):
+        return [_value(value) for value in column]
     if not pa.types.is_timestamp(column.type):
         plain = column
     elif column.type.unit == "ns":  # a cell has no nanoseconds
@@ -170,10 +173,17 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _value(value: pa.Scalar) -> Any:
+    if not value.is_valid:
+        return None
+    kind = value.type
+    number = value.cast(pa.int32() if pa.types.is_date32(kind) else pa.int64()).as_py()
+    if infinite := infinite_text(kind, number):
+        return infinite
     try:
-        return value.as_py()
+        plain = value if pa.types.is_date32(kind) else value.cast(pa.timestamp("us"), safe=False)
+        return plain.as_py()
     except (OverflowError, ValueError):
-        return str(value.cast(pa.string()).as_py())
+        return far_text(pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind, number)
 
 
 def _is_short(value: float | Decimal) -> bool:

@@ -151,7 +151,14 @@ def _format_of(place: Path) -> Format | None:
     return next((kind for kind in FORMATS if kind == ending), None)
 
 
+def _is_bare_ending(place: Path) -> bool:
+    """Whether the name is only an ending, such as `.csv`. Python sees no ending there."""
+    return place.name.lower().removeprefix(".") in FORMATS and place.name.startswith(".")
+
+
 def _endings(place: Path) -> str:
+    if _is_bare_ending(place):
+        return f"{place} is only an ending. Put a name before it, such as leads{place.name.lower()}."
     return f"{place} has no ending that names a format. Name a file that ends with .csv, .parquet or .xlsx."
 
 
@@ -159,6 +166,8 @@ def _paths(names: Sequence[str], place: Path, kind: Format | None) -> tuple[Form
     """The format, and the file of each mart; one file for all of them is a workbook."""
     of_ending = None if place.is_dir() else _format_of(place)
     if of_ending is None:
+        if not place.is_dir() and _is_bare_ending(place):
+            raise WrongPlace(_endings(place))
         if place.suffix and not place.is_dir():
             raise WrongPlace(f"{_endings(place)} A new folder has no ending.")
         kind = kind or "csv"

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from zoho_pipeline.exports.answer import Answer
 from zoho_pipeline.exports.errors import ExportError
+from zoho_pipeline.transform.csv_lines import has_infinite
 from zoho_pipeline.warehouse.connection import is_number_as_text
 
 GROUP_ROWS = 100_000
@@ -57,9 +58,20 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(tables):
+            _require_finite(group)
             writer.write_table(group)
             rows += len(group)
     return rows
+
+
+def _require_finite(table: pa.Table) -> None:
+    """Refuse infinite times: other readers than DuckDB would find an instant in the year 294247."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if has_infinite(column):
+            raise ExportError(
+                f"{name} has an infinite time or date, and Parquet has none. Turn it into text in the query: "
+                f'cast("{name}" as varchar). Or export to .csv.'
+            )
 
 
 def _groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

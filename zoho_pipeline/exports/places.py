@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoho_pipeline.exports.errors import ExportError, WrongPlace
@@ -52,7 +52,8 @@ def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
         ) from error
     finally:
         for draft in made:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # on a file system that is read-only there is none, and its error says why
+                draft.unlink()
 
 
 def require_name(place: Path) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoho_pipeline.reading.values import distinct
+from zoho_pipeline.transform.csv_lines import has_infinite, infinite_text
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import is_instant
 
@@ -37,7 +38,10 @@ def _column(name: str, column: pa.ChunkedArray, in_batches: bool) -> pa.ChunkedA
     kind = column.type
     if pa.types.is_timestamp(kind):
         zone = "UTC" if kind.tz or is_instant(name) else None
-        return column.cast(pa.timestamp("ns" if kind.unit == "ns" else "us", zone))
+        wanted = pa.timestamp("ns" if kind.unit == "ns" else "us", zone)
+        return (
+            _with_infinite(column, wanted) if kind.unit in ("s", "ms") and has_infinite(column) else column.cast(wanted)
+        )
     if pa.types.is_uint64(kind):
         column, kind = column.cast(_UNSIGNED), _UNSIGNED
     if pa.types.is_decimal(kind) and kind.scale == 0:  # the sum of whole numbers
@@ -50,6 +54,14 @@ def _column(name: str, column: pa.ChunkedArray, in_batches: bool) -> pa.ChunkedA
     if pa.types.is_integer(kind):
         return pc.cast(column, pa.int64(), safe=True)
     return column
+
+
+def _with_infinite(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """Seconds or milliseconds as microseconds. The number of an infinite one stays: it means infinity in any unit."""
+    numbers, kind = column.cast(pa.int64()), column.type
+    infinite = pa.array([n is not None and infinite_text(kind, n) is not None for n in numbers.to_pylist()])
+    finite = pc.if_else(infinite, pa.scalar(None, kind), column).cast(wanted)
+    return pc.if_else(infinite, numbers.cast(wanted), finite)
 
 
 def _pandas(table: pa.Table) -> Any:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
+import sqlglot
+import sqlglot.errors
 
 from zoho_pipeline.frames.convert import MAKERS, typed
 from zoho_pipeline.frames.mart_query import mart_query
@@ -112,6 +114,7 @@ def read_sql(
         NotPublished: no transform has run yet.
     """
     with _raw(where) if raw else connect(_warehouse(where)) as connection:
+        _require_one(connection, sql)
         return _framed(connection, sql, params, frame)
 
 
@@ -137,6 +140,27 @@ def _raw(where: Place) -> Iterator[Connection]:
         if not connection.tables(RAW_SCHEMA):
             raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
         yield connection
+
+
+def _require_one(connection: Connection, sql: str) -> None:
+    """Refuse several statements. Both engines would run all of them, and answer only the last one.
+
+    A text that the tokenizer cannot read goes to the engine, which says what is wrong.
+    """
+    try:
+        tokens = sqlglot.tokenize(sql, read=connection.dialect)
+    except sqlglot.errors.TokenError:
+        return
+    kinds = [token.token_type for token in tokens]
+    while kinds and kinds[-1] is sqlglot.TokenType.SEMICOLON:
+        kinds.pop()
+    if sqlglot.TokenType.SEMICOLON in kinds:
+        raise QueryError(
+            "give one statement, such as: select * from channel_insight. For several answers, call read_sql several "
+            "times."
+        )
+    if not kinds:
+        raise QueryError("the query is empty. Give one statement, such as: select * from channel_insight.")
 
 
 def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Frame) -> Any:

@@ -2,12 +2,14 @@
 
 A null is an empty field, and an empty text is `""`, so that the two differ. In a table of one column a null is `""`
 too, because readers skip empty lines. Decimals have all their digits, whole numbers and truth values are plain, dates
-and times are in ISO 8601, and an instant ends with `+00:00`. Postgres reads these lines by `copy … (format csv)`.
+and times are in ISO 8601, and an instant ends with `+00:00`. DuckDB's infinite dates and times are `infinity` and
+`-infinity`, which DuckDB and Postgres read. Postgres reads these lines by `copy … (format csv)`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +21,35 @@ _SPECIAL = r'[",\r\n]|^$|^\\\.$'
 """Fields that must be quoted. `\\.` alone on a line would end the data of a `copy`."""
 _FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
 """The beginnings of a text that a spreadsheet may take as a formula (OWASP, CSV injection)."""
+
+_FAR_YEAR = 32_000
+"""From this year on, before and after Christ, Arrow writes other years or none, because its years have 16 bits."""
+_YEAR_DAYS, _DAY_SECONDS = 365.2425, 86_400
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def infinite_text(kind: pa.DataType, number: int) -> str | None:
+    """`infinity` or `-infinity`, where DuckDB means that by the number of a date or a timestamp in Arrow; else None."""
+    most = 2**31 - 1 if pa.types.is_date32(kind) else 2**63 - 1
+    return {most: "infinity", -most: "-infinity"}.get(number)
+
+
+def far_text(kind: pa.DataType, number: int) -> str:
+    """The text of the number of a date or a timestamp in Arrow, also of a year that Python or Arrow does not know."""
+    if infinite := infinite_text(kind, number):
+        return infinite
+    if pa.types.is_date32(kind):
+        return str(np.datetime64(number, "D"))
+    return str(np.datetime64(number, kind.unit)).removesuffix(".000000") + ("+00:00" if kind.tz else "")
+
+
+def has_infinite(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether a column of dates or timestamps has an infinite one."""
+    kind = column.type
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date32(kind)):
+        return False
+    found = pc.min_max(_numbers(column)).as_py().values()
+    return any(number is not None and infinite_text(kind, number) for number in found)
 
 
 def header(names: Sequence[str], *, for_spreadsheet: bool = False) -> bytes:
@@ -58,7 +89,9 @@ def _texts(field: pa.Field, column: pa.Array, for_spreadsheet: bool, other: Call
         return _times(column)
     if pa.types.is_decimal(kind):  # Arrow would write 0E-9
         return pa.array([None if value is None else format(value, "f") for value in column.to_pylist()], _TEXT)
-    if any(is_(kind) for is_ in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_date32)):
+    if pa.types.is_date32(kind):
+        return _with_far(column, column.cast(pa.string()).cast(_TEXT))
+    if any(is_(kind) for is_ in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)):
         return column.cast(pa.string()).cast(_TEXT)
     values = (None if v is None else v if isinstance(v, str) else other(v) for v in column.to_pylist())
     return _quoted(pa.array(values, _TEXT), for_spreadsheet)
@@ -66,11 +99,27 @@ def _texts(field: pa.Field, column: pa.Array, for_spreadsheet: bool, other: Call
 
 def _times(column: pa.Array) -> pa.Array:
     zone = "+00:00" if column.type.tz else ""
-    text = pc.strftime(
-        column.cast(pa.timestamp("ns" if column.type.unit == "ns" else "us")), format="%Y-%m-%dT%H:%M:%S"
-    ).cast(_TEXT)
+    times = column.cast(pa.timestamp("ns" if column.type.unit == "ns" else "us"))
+    text = pc.strftime(times, format="%Y-%m-%dT%H:%M:%S").cast(_TEXT)
     text = pc.replace_substring_regex(text, pattern=r"\.0+$", replacement="")
-    return pc.binary_join_element_wise(text, _scalar(zone), _scalar(""))
+    return _with_far(column, pc.binary_join_element_wise(text, _scalar(zone), _scalar("")))
+
+
+def _with_far(column: pa.Array, texts: pa.Array) -> pa.Array:
+    """The texts of dates or times, where `far_text` replaces those of infinite and of far ones."""
+    kind = column.type
+    per_day = 1 if pa.types.is_date32(kind) else _DAY_SECONDS * _PER_SECOND[kind.unit]
+    far = min(int((_FAR_YEAR - 1970) * _YEAR_DAYS * per_day), 2**63 - 2)
+    numbers = _numbers(column)
+    found = pc.min_max(numbers).as_py()
+    if found["min"] is None or max(-found["min"], found["max"]) <= far:
+        return texts
+    pairs = zip(numbers.to_pylist(), texts.to_pylist(), strict=True)
+    return pa.array([t if n is None or abs(n) <= far else far_text(kind, n) for n, t in pairs], _TEXT)
+
+
+def _numbers(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    return column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
 
 
 def _quoted(texts: pa.Array, for_spreadsheet: bool) -> pa.Array:

@@ -2,9 +2,11 @@
 
 import getpass
 import hashlib
+import os
 import re
+import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, quote_plus
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _TABLES_LOCK = 7_046_029_254_386_353_131
 """The number of an advisory lock, chosen at random."""
+_ANSWER_SECONDS = 2
+"""How long a server may take to accept a session before it counts as gone. libpq takes no shorter time."""
 WAREHOUSE = "ZOHO_PIPELINE_WAREHOUSE"
 _NOT_POSTGRES = (
     "{} is not a Postgres URL: postgresql://user:password@host:port/database "
@@ -122,11 +126,25 @@ class PostgresWarehouse:
             connection = PostgresConnection(raw, "warehouse" if self._setting == WAREHOUSE else "copy of the marts")
             connection.execute("set timezone to 'UTC'")
             connection.commit()
-            with stopping.interruptible(raw.cancel):
+            with stopping.interruptible(lambda: self._interrupt(raw)):
                 yield connection
             connection.commit()
         finally:
             raw.close()  # rolls back what was not committed
+
+    def _interrupt(self, raw: Any) -> None:
+        """Cancel the statement of a session, or end the session where the server does not answer any more.
+
+        psycopg2's `cancel` waits for the server without a limit, and no thread of Python runs meanwhile: a server that
+        hung left a command that no Ctrl-C ended. So a session with a time limit asks first whether the server answers.
+        """
+        try:
+            psycopg2.connect(self._dsn.reveal(), connect_timeout=_ANSWER_SECONDS).close()
+        except psycopg2.Error:
+            with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(raw.fileno())) as connected:
+                connected.shutdown(socket.SHUT_RDWR)
+        else:
+            raw.cancel()
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:

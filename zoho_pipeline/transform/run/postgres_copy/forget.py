@@ -3,7 +3,7 @@
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.run.engine import quoted
-from zoho_pipeline.transform.run.postgres_copy.state import ROWS, State, wait_for_turn
+from zoho_pipeline.transform.run.postgres_copy.state import ROWS, State, cure_of, wait_for_turn
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
@@ -30,5 +30,5 @@ def forget_in_copy(warehouse: DuckDBWarehouse, channel_id: str) -> None:
     except PipelineError as error:
         raise TransformError(
             f"the copy of the marts in {warehouse.copy.url} still has the rows of {channel_id}: "
-            f"{warehouse.copy.hide(str(error))} Then purge again."
+            f"{warehouse.copy.hide(str(error)).rstrip('.')}{cure_of(error) or '.'} Then purge again."
         ) from error

@@ -53,6 +53,17 @@ def wait_for_turn(target: Connection, seconds: float = LOCK_SECONDS) -> None:
     target.execute(f"set local lock_timeout = '{LOCK_WAIT}'")
 
 
+def cure_of(error: Exception) -> str:
+    """What to do after an error of the server that names no cure: an empty text, or a sentence after a full stop."""
+    if isinstance(error, SqlError) and error.kind == "InsufficientPrivilege":
+        return (
+            f". The user of ZOHO_PIPELINE_PUBLISHED must own the schemas {MARTS_SCHEMA} and {STATE_SCHEMA} and our "
+            "tables in them, or be allowed to create these schemas (grant create on database … to …). Give the user "
+            "that, or name the user who made the copy."
+        )
+    return ""
+
+
 class State:
     """The state of the copy that `target` is a session in."""
 
@@ -80,7 +91,9 @@ class State:
                 "marts. Name another database in ZOHO_PIPELINE_PUBLISHED, or drop that schema."
             )
         for schema in (MARTS_SCHEMA, STATE_SCHEMA):
-            self._target.execute(f"create schema if not exists {schema}")
+            # `create schema if not exists` needs the right to create one also where it is there
+            if not self._target.fetch("select to_regnamespace(?)", (schema,))[1][0][0]:
+                self._target.execute(f"create schema {schema}")
         self._target.execute(f"create table {NUMBER} (number bigint)")
         self._target.execute(f"create table {OURS} (name text primary key, definition text)")
         self._target.execute(

@@ -6,6 +6,7 @@ variable and the values it takes. No other module reads `os.environ`.
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -285,7 +286,9 @@ def _url(values: Mapping[str, str], name: str, default: str, kinds: tuple[str, .
     if "://" not in url or kind not in kinds:
         forms = {"duckdb": "duckdb:///path", "sqlite": "sqlite:///path", "postgresql": "postgresql://user@host/name"}
         takes = " or ".join(forms[kind] for kind in kinds if kind in forms)
-        raise SettingsError(f"{PREFIX}{name} is of an unknown kind ({kind or 'empty'!r}). It takes {takes}.")
+        # without `://` the text may be a connection string of libpq with a password
+        shown = f" ({kind!r})" if "://" in url and re.fullmatch(r"[a-z0-9]{1,20}", kind) else ""
+        raise SettingsError(f"{PREFIX}{name} is of an unknown kind{shown}. It takes {takes}.")
     return url
 
 

@@ -223,8 +223,15 @@ def test_a_registry_in_memory_is_refused(settings_env: Callable[..., dict[str, s
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://u:hidden-pass@127.0.0.1:1/x", "postgresql://u:hidden-pass@127.0.0.1:port/x"]
-)
+    "url",
+    [
+        "postgresql://u:hidden-pass@127.0.0.1:1/x", "postgresql://u:hidden-pass@127.0.0.1:port/x",
+        "postgresql://u:p@hidden-pass@127.0.0.1:1/x", "postgresql://u:p@hidden-pass/x@127.0.0.1:1/x",
+        "postgresql://u:p@1/hidden-pass@127.0.0.1:1/x", "postgresql://u@127.0.0.1:1/x?password=hidden-pass",
+        "postgresql://u@127.0.0.1:1/x?passwort=hidden-pass", "postgresql://u@127.0.0.1:1/x?sslmode=hidden-pass",
+        "host=127.0.0.1 user=u password=hidden-pass", "postgresql:/u:hidden-pass@127.0.0.1:1/x", "u:hidden-pass://h",
+    ],
+)  # fmt: skip
 def test_an_unreachable_server_is_said_without_its_password(
     settings_env: Callable[..., dict[str, str]], url: str
 ) -> None:

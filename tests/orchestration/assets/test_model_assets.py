@@ -69,3 +69,20 @@ def test_a_refresh_that_cannot_succeed_is_not_retried(deployment: Deployment) ->
     run = deployment.instance.get_run_by_id(result.run_id)
     assert run is not None
     assert run.tags["dagster/will_retry"] == "false"
+
+
+@pytest.mark.long
+def test_checks_that_a_person_executes_alone_are_evaluated(in_memory: Deployment) -> None:
+    """The page of an asset has a button `Execute all` for its checks. The models are built and published then, too."""
+    in_memory.sync()
+    checks = {dg.AssetCheckKey(INSIGHT, name) for name in ("not_null", "insight_statuses_hold")}
+    job = in_memory.defs.resolve_implicit_global_asset_job_def()
+    checks_alone = job.get_subset(asset_selection=set(), asset_check_selection=checks)
+    for what in ("the marts are new", "nothing has changed since"):
+        result = checks_alone.execute_in_process(instance=in_memory.instance, raise_on_error=False)
+        assert result.success, what
+        assert {e.asset_check_key for e in result.get_asset_check_evaluations()} == checks, what
+        event = in_memory.instance.get_latest_materialization_event(INSIGHT)
+        assert event is not None, "who follows the mart must see that it was published"
+        assert event.run_id == result.run_id, what
+    assert insights(in_memory) == {"acme": (5, False), "bolt": (3, False)}

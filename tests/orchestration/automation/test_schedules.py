@@ -34,6 +34,21 @@ def test_a_night_requests_the_sync_of_every_active_channel_once(deployment: Depl
     assert next_night.run_key != request.run_key
 
 
+def test_a_run_of_the_night_that_a_person_changed_stops_no_further_night(deployment: Deployment) -> None:
+    """The launchpad keeps the tag of the night, and lets a person empty the config or choose a partition."""
+    at = tomorrow()
+    (request,) = evaluate_schedule(deployment, "nightly_sync", at).run_requests
+    ran = dg.DagsterRunStatus.SUCCESS
+    for config in ({}, {"ops": {}}, {"ops": {"zoho_raw": {"config": {"retry_waits": [1.0]}}}}):
+        submit(deployment, dg.RunRequest(run_config=config, tags=request.tags), "sync_channels", ran)
+    (same,) = evaluate_schedule(deployment, "nightly_sync", at).run_requests
+    assert same.run_config == request.run_config, "such a run names no channel"
+    one = dg.RunRequest(tags={**request.tags, "dagster/partition": "acme"})
+    submit(deployment, one, "sync_channels", ran)
+    (other,) = evaluate_schedule(deployment, "nightly_sync", at).run_requests
+    assert other.run_config == {"ops": {"zoho_raw": {"config": {"channels": ["bolt"]}}}}
+
+
 def test_a_channel_whose_last_night_failed_is_synced_after_all_others(deployment: Deployment) -> None:
     at = tomorrow()
     deployment.record_sync("acme", "Leads", at - timedelta(hours=49), "complete")

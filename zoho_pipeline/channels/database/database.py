@@ -75,8 +75,8 @@ class Database:
 
     @property
     def shown(self) -> str:
-        """The database as a person may see it, without the password."""
-        return str(self.path) if self.path else self.url.render_as_string(hide_password=True)
+        """The database as a person may see it, without the password and the parameters, which may hold a password."""
+        return str(self.path) if self.path else self.url.set(query={}).render_as_string(hide_password=True)
 
     def keeping_connections(self, kept: int = KEPT, most: int | None = 2 * KEPT) -> "Database":
         """The same database with a few connections that stay open, for a process that uses it many times per second.
@@ -215,8 +215,10 @@ class Database:
     def reason(self, error: DBAPIError) -> str:
         """The driver's message in one line, without the password."""
         message = " ".join(str(error.orig).split())
-        password = str(self.url.password or "")
-        return message.replace(password, "***") if password else message
+        given = (text for texts in self.url.normalized_query.values() for text in texts)
+        for value in (str(self.url.password or ""), *given):
+            message = message.replace(value, "***") if value else message
+        return message
 
     def _sqlite_engine(self, path: Path, **pool: Any) -> Engine:
         try:
@@ -268,9 +270,12 @@ def _url(given: str) -> URL:
             raise SettingsError(f"ZOHO_PIPELINE_REGISTRY {error}") from None
     try:
         url = make_url(given)
+        if "@" in f"{url.host} {url.database}":  # a bare @ in the password: a part of it would be shown as the host
+            raise ValueError
     except (ArgumentError, ValueError):
         raise SettingsError(
-            "ZOHO_PIPELINE_REGISTRY cannot be read. Use sqlite:///path or postgresql://user@host/database."
+            "ZOHO_PIPELINE_REGISTRY cannot be read. Use sqlite:///path or postgresql://user:password@host/database, "
+            "and percent-encode special characters of the password (@ is %40)."
         ) from None  # the text may hold a password
     if url.get_backend_name() in ("postgres", "postgresql"):
         return url.set(drivername="postgresql+psycopg2")

@@ -107,7 +107,7 @@ def channel_lock(
     """
     database = _database_of(settings)
     name = f"{kind} {channel_id}"
-    key = (database.shown, name)
+    key = (database.url.render_as_string(hide_password=True), name)  # `shown` lacks the schema
     own: dict[tuple[str, str], HeldLock] = _held.__dict__.setdefault("locks", {})
     if key in own:
         yield own[key]

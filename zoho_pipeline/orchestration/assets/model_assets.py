@@ -1,7 +1,8 @@
 """Model assets: one asset per SQL model, with the tests of its yml and the singular tests as asset checks.
 
 One step builds all models of a run, because the marts are published together. A mart that was materialized apart
-from the others could contradict them.
+from the others could contradict them. The checks are a part of the build. So a run of checks alone builds and publishes
+all models for all channels: without that, it would check nothing while nothing has changed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,15 +58,21 @@ def build_model_assets(naming: Naming, manifest: ModelManifest, specs: Sequence[
         keep_event_log_connection(context.instance)
         hide_unyielded_checks(context.op_execution_context)
         selected = {key.path[-1] for key in context.selected_asset_keys}
+        checks_only = not selected
+        select = None if checks_only or selected == manifest.models.keys() else selected
         try:
-            report = _transform(services, config, selected if selected != manifest.models.keys() else None)
+            report = _transform(services, config, select, full=config.full or checks_only)
         except PipelineError as error:
             if is_permanent(error):
                 forbid_run_retries(context.op_execution_context)
             raise
         if not report.published:
             context.log.info("Nothing changed since the last refresh, so nothing was built.")
-        yield from _results(naming, manifest, report, selected, services)
+        for result in _results(naming, manifest, report, services):
+            if not checks_only and result.asset_key in context.selected_asset_keys:
+                yield result
+            elif checks_only and result.asset_key:  # Dagster takes no output of an asset that the run did not plan
+                context.log_event(dg.AssetMaterialization(result.asset_key, metadata=result.metadata))
         yield from _check_results(context, naming, manifest, report)
         if report.held_back:
             forbid_run_retries(context.op_execution_context)  # the same data would be held back again
@@ -81,22 +88,24 @@ def _held_back(report: "TransformReport") -> str:
     return f"{len(report.held_back)} channels keep their last published rows: {reasons}"
 
 
-def _transform(services: Services, config: TransformConfig, select: set[str] | None) -> "TransformReport":
+def _transform(
+    services: Services, config: TransformConfig, select: set[str] | None, *, full: bool
+) -> "TransformReport":
     from zoho_pipeline.ingest.load.channel_tables import publish
     from zoho_pipeline.transform.run.transform import transform
 
     publish(services.settings, services.registry, services.warehouse)
-    report = transform(services.warehouse, as_of=config.as_of, select=select, full=config.full, weekly=config.weekly)
+    report = transform(services.warehouse, as_of=config.as_of, select=select, full=full, weekly=config.weekly)
     if report.published:
         services.registry.record_published(report.channels, report.build_at)
     return report
 
 
 def _results(
-    naming: Naming, manifest: ModelManifest, report: "TransformReport", selected: set[str], services: Services
+    naming: Naming, manifest: ModelManifest, report: "TransformReport", services: Services
 ) -> Iterator[dg.MaterializeResult[None]]:
     for built in report.models:
-        if built.name in selected:
+        if built.name in manifest.models:
             model = manifest.models[built.name]
             metadata: dict[str, Any] = {
                 "dagster/row_count": built.rows,

@@ -1,8 +1,8 @@
 """Schedules: the nightly syncs, the weekly insight, the weekly reconciliation, the hourly freshness check."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import dagster as dg
 
@@ -95,7 +95,11 @@ def requested_syncs(instance: dg.DagsterInstance, naming: Naming, now: datetime)
     runs = instance.get_runs(dg.RunsFilter(job_name=job, tags={NIGHT_TAG: [f"{day}" for day in days]}))
     requested: dict[date, set[str]] = {}
     for run in runs:
-        channels = cast(Any, run.run_config)["ops"][naming.name(SYNC_OP)]["config"]["channels"]
+        # Whoever opens a run of the night in the launchpad may change its config, and Dagster keeps the tag.
+        config: Any = run.run_config
+        for part in ("ops", naming.name(SYNC_OP), "config", "channels"):
+            config = config.get(part) if isinstance(config, Mapping) else None
+        channels = config or [key for key in [run.tags.get("dagster/partition")] if key]
         requested.setdefault(date.fromisoformat(run.tags[NIGHT_TAG]), set()).update(channels)
     return requested
 

@@ -9,6 +9,7 @@ from zoho_pipeline.push.insight_lane import InsightLane
 
 
 @pytest.mark.parametrize("how", choice(["joined", "failed", "refused"], ["joined", "failed"]))
+@pytest.mark.long
 def test_a_gap_is_asked_for_again(bench: PushBench, how: str) -> None:
     registry = bench.place.registry
     bench.connect()

@@ -116,6 +116,7 @@ def test_a_forged_deletion_deletes_nothing(synced: PushBench) -> None:
     assert {row["kind"] for row in loads(synced)} == {"records"}
 
 
+@pytest.mark.long
 def test_deletions_are_listed_once_a_minute(synced: PushBench) -> None:
     one, two, three = (row["id"] for row in synced.org.rows("Leads"))
     synced.org.delete("Leads", one)
@@ -212,6 +213,7 @@ def test_a_failure_at_zoho_loses_no_hint(synced: PushBench) -> None:
     assert synced.dirty()[id_]["state"] == "loaded"
 
 
+@pytest.mark.long
 def test_a_paused_channel_is_left_alone(synced: PushBench) -> None:
     synced.org.insert("Leads", {"Last_Name": "Rao"})
     synced.told()
@@ -221,6 +223,7 @@ def test_a_paused_channel_is_left_alone(synced: PushBench) -> None:
     assert lane(synced).due() == ["acme"]
 
 
+@pytest.mark.long
 def test_quiet_is_waited_for_but_not_for_ever(synced: PushBench) -> None:
     place = synced.place
     quiet = RecordLane(place.settings, place.registry, place.warehouse, 60.0, PUSH_LIMITS, QUICK)
@@ -250,6 +253,7 @@ SWITCHES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("switches", choice(SWITCHES, SWITCHES[:1]), ids=str)
+@pytest.mark.long
 def test_push_changes_no_row(bench: PushBench, switches: dict[str, Any]) -> None:
     """Two channels of one org: one with notifications, one without. After the next whole sync they are equal."""
     org = bench.connect()
@@ -346,6 +350,7 @@ def test_the_proof_counts_what_was_missed_and_what_was_idle(synced: PushBench) -
     assert synced.row().silent_since is None or synced.row().state == "on"
 
 
+@pytest.mark.long
 def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
     synced.org.insert("Leads", {"Last_Name": "Rao"})
     serve(synced)
@@ -409,6 +414,7 @@ def test_a_sync_that_notifications_cause_keeps_young_side_tables(synced: PushBen
     assert later["as_of_utc"] >= channel["as_of_utc"]
 
 
+@pytest.mark.long
 def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: PushBench) -> None:
     registry = synced.place.registry
     synced.deliver([1])
@@ -435,6 +441,7 @@ def test_whole_syncs_keep_their_distance_and_their_share_of_the_credits(synced: 
     assert asked(normal, timedelta(seconds=301)) == [], "no notification came since the last whole sync"
 
 
+@pytest.mark.long
 def test_a_whole_sync_lets_the_record_lane_go_first(synced: PushBench) -> None:
     """It would hold the channel for its whole time, and the lead would be listed only after it."""
     registry = synced.place.registry
@@ -448,6 +455,7 @@ def test_a_whole_sync_lets_the_record_lane_go_first(synced: PushBench) -> None:
     assert insight.request_syncs() == ["acme"], "a stream of notifications does not hold it up"
 
 
+@pytest.mark.long
 def test_a_whole_sync_does_not_wait_for_a_record_lane_that_fails(synced: PushBench) -> None:
     registry = synced.place.registry
     insight = InsightLane(registry, replace(synced.service, push_sync_interval=0.0), PUSH_LIMITS)

@@ -37,6 +37,7 @@ RECORDS = 40
 
 
 @pytest.mark.parametrize("registry_env", ["postgres"], indirect=True)
+@pytest.mark.long
 def test_deliveries_the_record_lane_publications_and_removals_never_block_each_other(place: Place) -> None:
     """`a` was synced, so its records are read and marked. `b` was not, so they are postponed. `c` comes and goes."""
     registry, database = place.registry, place.registry.database

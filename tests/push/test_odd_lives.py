@@ -114,6 +114,7 @@ def test_a_clock_that_is_ten_minutes_off_counts_and_measures_right(synced: PushB
     assert synced.row().state in ("on", "short")
 
 
+@pytest.mark.long
 def test_credits_that_are_used_up_lose_no_hint(synced: PushBench) -> None:
     place = synced.place
     new = synced.org.insert("Leads", {"Last_Name": "Rao"})

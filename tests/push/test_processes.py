@@ -107,6 +107,7 @@ def test_a_worker_that_is_killed_while_it_reads_loses_no_record(synced: PushBenc
     assert [data["lead_id"] for data in told] == [lead]
 
 
+@pytest.mark.long
 def test_what_a_killed_worker_had_loaded_is_listed_by_the_next_one(synced: PushBench) -> None:
     """It was killed before the publication. Nobody else would publish it before the next whole sync."""
     lead = synced.org.insert("Leads", {"Last_Name": "Rao", "Company": "Dukan"})

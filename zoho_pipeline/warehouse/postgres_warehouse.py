@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -138,13 +139,14 @@ class PostgresWarehouse:
         psycopg2's `cancel` waits for the server without a limit, and no thread of Python runs meanwhile: a server that
         hung left a command that no Ctrl-C ended. So a session with a time limit asks first whether the server answers.
         """
-        try:
+        began = time.monotonic()
+        with suppress(psycopg2.Error):  # a server that refuses a session at once, such as a full one, does answer
             psycopg2.connect(self._dsn.reveal(), connect_timeout=_ANSWER_SECONDS).close()
-        except psycopg2.Error:
-            with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(raw.fileno())) as connected:
-                connected.shutdown(socket.SHUT_RDWR)
-        else:
+        if time.monotonic() - began < _ANSWER_SECONDS / 2:  # libpq counts whole seconds, so its limit may come early
             raw.cancel()
+            return
+        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(raw.fileno())) as connected:
+            connected.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:

@@ -92,6 +92,7 @@ ROUTES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("route", choice(list(ROUTES), ["bulk", "queries"]))
+@pytest.mark.long
 def test_every_route_gives_the_same(bench: SyncBench, route: str) -> None:
     open_org(bench)
     hold(bench, 260)
@@ -103,6 +104,7 @@ def test_every_route_gives_the_same(bench: SyncBench, route: str) -> None:
     assert not bench.rows("select id from zoho_raw.module_records where owner_name is null")
 
 
+@pytest.mark.long
 def test_without_queries_it_is_read_by_lists(bench: SyncBench) -> None:
     open_org(bench, PLAIN_SCOPES)
     ids = hold(bench, 5)
@@ -122,6 +124,7 @@ def test_a_custom_module_has_the_scope_of_all_custom_modules(bench: SyncBench) -
     assert not bench.live("module_records", "Products"), "its scope was not granted"
 
 
+@pytest.mark.long
 def test_a_reconciliation_finds_what_left_no_trace(bench: SyncBench) -> None:
     open_org(bench)
     ids = hold(bench, 6)
@@ -148,6 +151,7 @@ def test_one_chosen_module_alone(bench: SyncBench) -> None:
         bench.sync("Invoices")
 
 
+@pytest.mark.long
 def test_two_channels_of_one_table_stay_apart(bench: SyncBench) -> None:
     open_org(bench)
     bench.org.insert("Webinars", {"id": "42", "Name": "Mine"})
@@ -254,6 +258,7 @@ sync_channel(*opened, "acme")
 @both_engines("duckdb")
 @pytest.mark.parametrize("again", [False, True], ids=["gone", "chosen again"])
 @pytest.mark.parametrize("line", choice([12, 16, 20, 24, 28, 32, 36, 40], [24]))
+@pytest.mark.long
 def test_a_kill_while_a_module_is_taken_off_loses_nothing(bench: SyncBench, line: int, again: bool) -> None:
     open_org(bench)
     hold(bench, 5)

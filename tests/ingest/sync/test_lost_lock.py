@@ -52,6 +52,7 @@ def insert_leads(bench: SyncBench) -> None:
 
 
 @pytest.mark.parametrize("command", choice(["sync", "reconcile"], ["sync"]))
+@pytest.mark.long
 def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: SyncBench, command: str) -> None:
     insert_leads(bench)
     first = begun(bench, command)

@@ -131,5 +131,6 @@ class EarlyLife:
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("seed", range(int(os.environ.get("LIVES", "1"))))
+@pytest.mark.long
 def test_raw_equals_the_ledger_after_early_reads(bench: SyncBench, route: str, seed: int) -> None:
     EarlyLife(bench, random.Random(f"{route} {seed}"), route).live()

@@ -17,6 +17,7 @@ def insights(deployment: Deployment) -> dict[str, tuple[int, bool]]:
     return {row["channel_id"]: (row["leads_this_month"], row["is_weekly"]) for row in rows}
 
 
+@pytest.mark.long
 def test_every_kind_of_asset_can_be_materialized_alone(in_memory: Deployment) -> None:
     """A person selects one asset in the UI and presses Materialize."""
     in_memory.add_partitions()

@@ -55,6 +55,7 @@ def test_a_living_worker_does_the_requests(deployment: Deployment) -> None:
     assert taken(deployment).run_key == request.id
 
 
+@pytest.mark.long
 def test_a_request_is_done_when_the_marts_show_its_rows(deployment: Deployment) -> None:
     request = ask(deployment)
     run = taken(deployment)

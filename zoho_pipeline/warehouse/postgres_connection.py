@@ -2,9 +2,12 @@
 
 import io
 import json
+import os
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +33,8 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
 
 
+_ANSWER_SECONDS = 2
+"""How long a server may take to accept a session before it counts as gone. libpq takes no shorter time."""
 _SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08")
 """SQLSTATE: shut down or killed by an administrator, idle for too long, connection exceptions."""
 
@@ -113,7 +118,20 @@ class PostgresConnection(Connection):
                 raise
 
     def interrupt(self) -> None:
-        self.raw.cancel()
+        """Cancel the statement, or end the session where the server does not answer any more.
+
+        psycopg2's `cancel` waits for the server without a limit, and no thread of Python runs meanwhile: a server that
+        hung left a command that no Ctrl-C ended. So a session with a time limit asks first whether the server answers.
+        It needs no password: a server that refuses it at once, such as a full one, does answer.
+        """
+        began = time.monotonic()
+        with suppress(psycopg2.Error):
+            psycopg2.connect(**{**self.raw.info.dsn_parameters, "connect_timeout": _ANSWER_SECONDS}).close()
+        if time.monotonic() - began < _ANSWER_SECONDS / 2:  # libpq counts whole seconds, so its limit may come early
+            self.raw.cancel()
+            return
+        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(self.raw.fileno())) as connected:
+            connected.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def _translated(self, sql: str) -> Iterator[None]:

@@ -2,12 +2,9 @@
 
 import getpass
 import hashlib
-import os
 import re
-import socket
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, quote_plus
 
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 
 _TABLES_LOCK = 7_046_029_254_386_353_131
 """The number of an advisory lock, chosen at random."""
-_ANSWER_SECONDS = 2
-"""How long a server may take to accept a session before it counts as gone. libpq takes no shorter time."""
 WAREHOUSE = "ZOHO_PIPELINE_WAREHOUSE"
 _NOT_POSTGRES = (
     "{} is not a Postgres URL: postgresql://user:password@host:port/database "
@@ -127,26 +122,11 @@ class PostgresWarehouse:
             connection = PostgresConnection(raw, "warehouse" if self._setting == WAREHOUSE else "copy of the marts")
             connection.execute("set timezone to 'UTC'")
             connection.commit()
-            with stopping.interruptible(lambda: self._interrupt(raw)):
+            with stopping.interruptible(connection.interrupt):
                 yield connection
             connection.commit()
         finally:
             raw.close()  # rolls back what was not committed
-
-    def _interrupt(self, raw: Any) -> None:
-        """Cancel the statement of a session, or end the session where the server does not answer any more.
-
-        psycopg2's `cancel` waits for the server without a limit, and no thread of Python runs meanwhile: a server that
-        hung left a command that no Ctrl-C ended. So a session with a time limit asks first whether the server answers.
-        """
-        began = time.monotonic()
-        with suppress(psycopg2.Error):  # a server that refuses a session at once, such as a full one, does answer
-            psycopg2.connect(self._dsn.reveal(), connect_timeout=_ANSWER_SECONDS).close()
-        if time.monotonic() - began < _ANSWER_SECONDS / 2:  # libpq counts whole seconds, so its limit may come early
-            raw.cancel()
-            return
-        with suppress(OSError, psycopg2.Error), socket.socket(fileno=os.dup(raw.fileno())) as connected:
-            connected.shutdown(socket.SHUT_RDWR)
 
     @contextmanager
     def published(self) -> Iterator[Connection | None]:

@@ -15,6 +15,7 @@ import sqlglot.errors
 from zoho_pipeline.frames.convert import MAKERS, typed
 from zoho_pipeline.frames.mart_query import mart_query
 from zoho_pipeline.reading import insight as insights
+from zoho_pipeline.reading.limits import ONE_STATEMENT
 from zoho_pipeline.reading.published import connect
 from zoho_pipeline.settings import Settings, load_settings
 from zoho_pipeline.transform.errors import QueryError
@@ -155,12 +156,9 @@ def _require_one(connection: Connection, sql: str) -> None:
     while kinds and kinds[-1] is sqlglot.TokenType.SEMICOLON:
         kinds.pop()
     if sqlglot.TokenType.SEMICOLON in kinds:
-        raise QueryError(
-            "give one statement, such as: select * from channel_insight. For several answers, call read_sql several "
-            "times."
-        )
+        raise QueryError(f"{ONE_STATEMENT}. For several answers, call read_sql several times.")
     if not kinds:
-        raise QueryError("the query is empty. Give one statement, such as: select * from channel_insight.")
+        raise QueryError(f"the query is empty: {ONE_STATEMENT}.")
 
 
 def _framed(connection: Connection, sql: str, params: Sequence[Any], frame: Frame) -> Any:

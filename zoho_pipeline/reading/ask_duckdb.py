@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from zoho_pipeline.reading.limits import BATCH, Limits
+from zoho_pipeline.reading.limits import BATCH, ONE_STATEMENT, Limits
 from zoho_pipeline.reading.values import json_ready
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import BATCH_ROWS, SqlError
@@ -89,7 +89,7 @@ def _one_reading(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Stat
     """The one statement of the text. QueryError: there is another number of statements, or this one does not read."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
-        raise QueryError("give one statement, such as: select * from channel_insight")
+        raise QueryError(ONE_STATEMENT)
     if statements[0].type not in _READING:
         raise QueryError(f"only reading is allowed here: a SELECT, not {statements[0].type.name}.")
     return statements[0]

@@ -23,7 +23,7 @@ from psycopg.adapt import Loader
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 
-from zoho_pipeline.reading.limits import BATCH, Limits
+from zoho_pipeline.reading.limits import BATCH, ONE_STATEMENT, Limits
 from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.transform.errors import QueryError
 from zoho_pipeline.warehouse.connection import BATCH_ROWS, WarehouseError
@@ -211,7 +211,7 @@ def _said(error: psycopg.Error, prefix: str, text: str) -> str:
     """The server's message, with the line in the person's own text."""
     message = (error.diag.message_primary or str(error)).strip()
     if "multiple commands" in message:
-        return "give one statement, such as: select * from channel_insight"
+        return ONE_STATEMENT
     at = int(error.diag.statement_position or 0) - len(prefix)
     first = re.match(r"\W*(\w+)", text)
     if first and error.sqlstate == "42601" and at - 1 == first.start(1):

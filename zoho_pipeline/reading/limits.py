@@ -14,6 +14,9 @@ BATCH = 500
 START_SECONDS = 60.0
 """The seconds for the process to start and to open the warehouse. The time of the query begins after that."""
 
+ONE_STATEMENT = "give one statement, such as: select * from channel_insight"
+"""What a text with none or several of them is told."""
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from zoho_pipeline.reading.limits import RAW_SECONDS, ROWS, SECONDS, START_SECONDS, Limits
+from zoho_pipeline.reading.limits import ONE_STATEMENT, RAW_SECONDS, ROWS, SECONDS, START_SECONDS, Limits
 from zoho_pipeline.reading.published import NOT_PUBLISHED
 from zoho_pipeline.reading.values import from_json, json_ready
 from zoho_pipeline.settings import Settings
@@ -91,7 +91,7 @@ def _asked(where: Settings | Warehouse, sql: str, raw: bool, limits: Limits, *, 
     if raw and limits.seconds > RAW_SECONDS:
         limits = Limits(**asdict(limits) | {"seconds": RAW_SECONDS})
     if not sql.strip() or "\0" in sql:
-        raise QueryError("give one statement, such as: select * from channel_insight")
+        raise QueryError(ONE_STATEMENT)
     with _place(warehouse, raw) as place:
         request = {"sql": sql, "limits": asdict(limits), "as_tables": as_tables, **place}
         with _answering(request, limits, raw) as answer:

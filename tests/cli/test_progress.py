@@ -77,14 +77,14 @@ def test_a_call_to_zoho_is_shown_and_ctrl_c_gives_the_cursor_back(bench: Bench) 
 
 
 STOPPED_BEFORE_THE_BLOCK = f"""
-import contextlib, signal
-enter = contextlib._GeneratorContextManager.__enter__
-def entered_and_stopped(self):
-    entered = enter(self)
-    if self.gen.__name__ == "working":
-        signal.raise_signal(signal.SIGINT)
-    return entered
-contextlib._GeneratorContextManager.__enter__ = entered_and_stopped
+import signal, sys
+def stop_at_its_end(frame, event, argument):
+    block = frame.f_locals.get("self")
+    if event == "return" and frame.f_code.co_name == "__enter__" and getattr(block, "gen", None):
+        if block.gen.__name__ == "working":
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGINT)
+sys.setprofile(stop_at_its_end)
 {MAIN}
 """
 """A program that Ctrl-C stops when what it shows has begun, and before the statement `with` would end it."""

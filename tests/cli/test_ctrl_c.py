@@ -21,7 +21,6 @@ import pytest
 
 from tests.cli.conftest import CLIENT, Answer, environment_for, runner
 from tests.cli.test_stopping import MAIN, Place, wait_until
-from tests.params import choice
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.channels.sync_requests import queue
 from zoho_pipeline.cli.demo.browser import accept
@@ -230,7 +229,7 @@ def test_an_endpoint_that_does_not_answer(bench: Bench, silent: Silent) -> None:
     assert (process.returncode, STOPPED in err) == (130, True)
 
 
-@pytest.mark.parametrize("once", choice([False, True], [False]))
+@pytest.mark.parametrize("once", [False, True])
 @pytest.mark.long
 def test_a_worker(bench: Bench, once: bool) -> None:
     """It is a service, so Ctrl-C is its usual end. But `--once` has not done what it should."""

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from tests.ingest.conftest import QUICK
-from tests.params import choice
 from tests.push.conftest import PUSH_LIMITS, PUSH_SCOPES, PushBench, lane
 from zoho_pipeline.channels.consent.register import register_from_refresh_token
 from zoho_pipeline.channels.database.locks import channel_lock
@@ -252,7 +251,7 @@ SWITCHES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("switches", choice(SWITCHES, SWITCHES[:1]), ids=str)
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
 @pytest.mark.long
 def test_push_changes_no_row(bench: PushBench, switches: dict[str, Any]) -> None:
     """Two channels of one org: one with notifications, one without. After the next whole sync they are equal."""

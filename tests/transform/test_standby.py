@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from tests.params import choice, combined, each_nth
+from tests.params import combined, each_nth
 from tests.transform.conftest import Raw, write_project
 from tests.transform.copied import copied
 from zoho_pipeline.transform.run.published_files.files import STANDBY
@@ -231,9 +231,7 @@ def add_table(path: Path) -> None:
     os.utime(path, ns=(at, at))
 
 
-@pytest.mark.parametrize(
-    "what", choice([damage, remove, replace_by_folder, replace_by_link, edit, add_table], [damage, edit])
-)
+@pytest.mark.parametrize("what", [damage, remove, replace_by_folder, replace_by_link, edit, add_table])
 @pytest.mark.long
 def test_a_standby_that_is_not_the_file_we_left_is_not_used(world: World, what: Callable[[Path], None]) -> None:
     what(world.standby)

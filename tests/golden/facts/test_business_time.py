@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.golden.facts.text_tables import Marts
-from tests.params import choice
 
 SYNCED = datetime(2026, 11, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -116,7 +115,7 @@ def expected_of(number: int) -> dict[tuple[str, str], int]:
 
 
 @pytest.mark.parametrize("fact_marts", ["duckdb", "postgres"], indirect=True, scope="module")
-@pytest.mark.parametrize("number", choice([8, 24], [8]))
+@pytest.mark.parametrize("number", [8, 24])
 @pytest.mark.long
 def test_business_time_is_the_elapsed_time_of_openings(fact_marts: Marts, number: int) -> None:
     """The first six offices have the six zones, whose clocks each engine knows by its own data."""

@@ -41,8 +41,7 @@ def grow(bench: SyncBench, scopes: str = ALL_SCOPES) -> list[str]:
     return list(ids[3:])
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_the_state_read_by_one_query_is_that_of_a_restored_pipeline(bench: SyncBench) -> None:
     assert Loader(bench.settings, bench.warehouse, "acme").state == {}
     bench.org.insert_many("Leads", [{"Last_Name": "L", "Company": "Co"}])

@@ -65,8 +65,7 @@ def lead(**values: Any) -> dict[str, Any]:
     return {"Last_Name": "Rao", "Company": "Acme", **values}
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_a_sync_loads_submissions_and_makes_the_keys_of_leads(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     salt, at = salt_of(bench), datetime.now(UTC) - timedelta(days=2)
@@ -139,8 +138,7 @@ def test_a_removed_key_leaves_its_submissions_and_their_leads_linked(bench: Sync
     assert len(loaded(bench)) == 1
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_a_crash_between_the_two_databases_loads_nothing_twice(bench: SyncBench) -> None:
     """The rows are in the warehouse and still in the queue: this is the state that a kill leaves there."""
     FormKeys(bench.registry).add("acme", [])
@@ -250,8 +248,7 @@ def test_what_belongs_to_no_lead_is_deleted_after_its_time(bench: SyncBench) -> 
     assert kept == {matched, by_phone, young}
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_a_lead_of_much_later_keeps_no_submission(bench: SyncBench) -> None:
     """The marts link no lead that was created later than the window: it is somebody's next lead."""
     FormKeys(bench.registry).add("acme", [])
@@ -309,8 +306,7 @@ def test_old_submissions_are_looked_for_once_per_day(bench: SyncBench) -> None:
     assert loaded(bench).keys() == {old}
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_forget_deletes_what_waits_and_what_is_loaded(bench: SyncBench) -> None:
     FormKeys(bench.registry).add("acme", [])
     bench.sync()
@@ -375,8 +371,7 @@ def test_a_removed_channel_is_loaded_no_more(bench: SyncBench) -> None:
     assert loaded(bench) == {}
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_a_removed_channel_keeps_no_submission_for_longer_and_forgets_a_person(bench: SyncBench) -> None:
     """Without a purge its rows stay. A person may still ask, and the time that the setting allows still ends."""
     FormKeys(bench.registry).add("acme", [])

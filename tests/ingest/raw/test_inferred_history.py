@@ -1,13 +1,10 @@
 """History that is inferred if Zoho keeps none."""
 
-import pytest
-
 from tests.ingest.conftest import SyncBench
 from tests.params import both_engines
 
 
-@both_engines("duckdb")
-@pytest.mark.long
+@both_engines()
 def test_status_changes_between_syncs_are_observed(bench: SyncBench) -> None:
     lead = bench.org.insert("Leads", {"Last_Name": "L", "Lead_Status": "Not Contacted"})
     deal = bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})

@@ -40,9 +40,8 @@ def held(bench: SyncBench, id_: str) -> Any:
     return fields.get("Score", fields.get("Attended"))
 
 
-@both_engines("duckdb")
+@both_engines()
 @pytest.mark.parametrize("scopes", [ALL_SCOPES, PLAIN_SCOPES])
-@pytest.mark.long
 def test_a_silent_change_is_repaired_by_the_weekly_reading_and_not_before(bench: SyncBench, scopes: str) -> None:
     leads, webinars = grow(bench, scopes=scopes)
     bench.org.update("Leads", leads[1], {"Score": 77.25}, touch=False)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from tests.ingest.conftest import PLAIN_SCOPES, SyncBench
-from tests.params import choice
 
 QUERIES = f"{PLAIN_SCOPES},ZohoCRM.coql.READ"
 UNUSABLE = ["null", "0", '"0"', '"007"', "true", "7.5", "-7", '""', "{}", '["12"]', '{"id":"12"}', '"\\ud83d"', "1e400"]
@@ -126,7 +125,7 @@ def test_records_of_one_second_without_ids_are_all_kept_aside(bench: SyncBench, 
         check_quiet(bench)
 
 
-@pytest.mark.parametrize("limits", choice([{}, BY_QUERIES], [BY_QUERIES]))
+@pytest.mark.parametrize("limits", [{}, BY_QUERIES])
 @pytest.mark.long
 def test_an_id_that_breaks_the_order_of_a_query_is_read_by_lists(bench: SyncBench, limits: dict[str, Any]) -> None:
     """It was the end of each later sync: a page in another order was a failure, and the same query was sent again."""

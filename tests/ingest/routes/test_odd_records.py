@@ -186,9 +186,7 @@ def test_an_odd_header_is_a_header_that_is_not_there(bench: SyncBench, text: str
     assert bench.registry.get("acme").modules["Leads"].upper_bound < datetime(2100, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "odd", choice(["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300], ["12\0", "١٢٣", "9" * 30])
-)
+@pytest.mark.parametrize("odd", ["12\0", "-5", "12 ", "1 or 1=1", "١٢٣", "9" * 30, "12/../3", "a" * 300])
 @pytest.mark.long
 def test_a_record_with_an_impossible_id_is_rejected_as_a_whole(bench: SyncBench, odd: str) -> None:
     """No part of it becomes another record. Its neighbours are loaded. By jobs: see `test_damaged_files`."""

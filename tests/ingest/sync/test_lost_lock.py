@@ -10,7 +10,6 @@ import pytest
 
 from tests.ingest import ledger
 from tests.ingest.conftest import SyncBench
-from tests.params import choice
 from tests.postgres import end_lock_sessions
 
 ROOT = Path(__file__).parents[3]
@@ -51,7 +50,7 @@ def insert_leads(bench: SyncBench) -> None:
     bench.org.insert_many("Leads", rows)
 
 
-@pytest.mark.parametrize("command", choice(["sync", "reconcile"], ["sync"]))
+@pytest.mark.parametrize("command", ["sync", "reconcile"])
 @pytest.mark.long
 def test_a_sync_that_lost_its_lock_ends_and_the_other_finishes(bench: SyncBench, command: str) -> None:
     insert_leads(bench)

@@ -183,9 +183,10 @@ def test_connect_while_the_code_is_exchanged(bench: Bench) -> None:
         assert process.poll() is None
         url = process.stdout.readline().strip()
     bench.hold("/oauth/v2/token")
-    accept(url, bench.org.admin.id)
+    browser = accept(url, bench.org.admin.id)
     wait_until(lambda: bench.simulator.faults.fired, process)
     _, err = interrupt(process, "connect")
+    browser.join(60)  # its error must not reach the next test
     assert (process.returncode, STOPPED in err) == (130, True)
 
 

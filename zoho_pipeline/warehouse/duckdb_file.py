@@ -151,8 +151,9 @@ class DuckDBFile:
         deadline = time.monotonic() + timeout
         while True:
             try:
+                raw = self.kept.session() if self.kept is not None else None
                 # DuckDB opens a file once per process, so a session beside others opens it as they did
-                raw = open_instance(str(self.path), read_only=read_only and self.kept is None)
+                raw = raw or open_instance(str(self.path), read_only=read_only and self.kept is None)
                 raw.execute("set TimeZone = 'UTC'")
                 return raw
             except (duckdb.IOException, duckdb.ConnectionException) as error:

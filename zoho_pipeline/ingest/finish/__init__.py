@@ -2,5 +2,5 @@
 
 Here belong the choice not to load, the reference tables, the report in `sync_runs` and the status in the registry.
 Loading rows of Zoho belongs to `load`. `sync` calls it.
-Read `ending.py` first, then `group_writer.py`.
+Read `ending.py` first, then `quiet.py`.
 """

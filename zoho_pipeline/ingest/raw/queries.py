@@ -3,6 +3,7 @@
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, RawTable
@@ -17,17 +18,25 @@ _DELETED = (
 )
 
 
-def known_deletions(connection: Connection, channel_id: str, module: str | None = None) -> dict[str, dict[str, Known]]:
-    """The deletions of a channel that were not undone, by module and id, in one query. `module`: only those of one."""
+def known_deletions(
+    connection: Connection, channel_ids: Collection[str], module: str | None = None
+) -> dict[str, dict[str, dict[str, Known]]]:
+    """The deletions of channels that were not undone, by channel, module and id, in one query.
+
+    Args:
+        module: only those of one module.
+    """
     of = "" if module is None else " and module = ?"
+    wanted = sorted(channel_ids)
     rows = connection.rows(
-        f"select module, id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
-        f" where channel_id = ? and restored_at is null{of}",
-        (channel_id,) if module is None else (channel_id, module),
+        f"select channel_id, module, id, deleted_time, deletion_type from {RAW_SCHEMA}.deleted_records"  # noqa: S608
+        f" where channel_id = any(?) and restored_at is null{of}",
+        (wanted,) if module is None else (wanted, module),
     )
-    found: dict[str, dict[str, Known]] = {}
+    found: dict[str, dict[str, dict[str, Known]]] = {channel_id: {} for channel_id in wanted}
     for row in rows:
-        found.setdefault(row["module"], {})[row["id"]] = Known(row["deleted_time"], row["deletion_type"])
+        known = Known(row["deleted_time"], row["deletion_type"])
+        found[row["channel_id"]].setdefault(row["module"], {})[row["id"]] = known
     return found
 
 
@@ -47,31 +56,40 @@ class Summary:
     live: Totals
 
 
+NOTHING = Summary(0, None, None, Totals(0, None, None))
+"""The summary of a table in which a channel has no rows."""
+
+
 def summaries(
     connection: Connection,
     tables: Mapping[str, RawTable],
-    channel_id: str,
-    before: datetime,
+    before: Mapping[str, datetime],
     deleted: Container[str] | None = None,
-) -> dict[str, Summary]:
-    """The summary of each of these tables, by module, in one query. A query per table and question costs more.
+) -> dict[tuple[str, str], Summary]:
+    """The summary of each of these tables for each of these channels, by (channel, module), in one query.
+
+    A query per channel, table and question costs more: most of its cost is the planning.
 
     Args:
+        before: the channels, each with the instant before which its live rows count.
         deleted: the modules with deletions that were not undone; None: any may have some. The others need no join with
             them, which is half of the cost of planning.
     """
-    if not tables:
+    if not tables or not before:
         return {}
+    channels = ", ".join("(?, cast(? as timestamp with time zone))" for _ in before)
+    params: list[Any] = [value for channel in before.items() for value in channel]
     parts: list[str] = []
-    params: list[Any] = []
     for module, table in tables.items():
-        has_creation = any(c.name == "created_time" for c in table.columns)
         is_joined = deleted is None or module in deleted
-        parts.append(_summary_of(table, has_creation=has_creation, is_joined=is_joined))
-        params += [module, *([before] * 3 if has_creation else []), *([module] if is_joined else []), channel_id]
-    found = connection.rows(" union all ".join(parts), params)
-    return {
-        row["module"]: Summary(
+        parts.append(_summary_of(table, is_joined=is_joined))
+        params += [module, *([module] if is_joined else [])]
+    found = connection.rows(
+        f"with asked (channel_id, before) as (values {channels}) {' union all '.join(parts)}",
+        params,
+    )
+    shown = {
+        (row["channel_id"], row["module"]): Summary(
             int(row["n_rows"]),
             row["latest"],
             row["latest_converted"],
@@ -79,19 +97,21 @@ def summaries(
         )
         for row in found
     }
+    return {key: shown.get(key, NOTHING) for key in product(before, tables)}
 
 
-def _summary_of(table: RawTable, *, has_creation: bool, is_joined: bool) -> str:
+def _summary_of(table: RawTable, *, is_joined: bool) -> str:
+    has_creation = any(c.name == "created_time" for c in table.columns)
     conditions = [*(["d.id is null"] if is_joined else ())]
-    conditions += ["(t.created_time is null or t.created_time < ?)"] if has_creation else []
+    conditions += ["(t.created_time is null or t.created_time < a.before)"] if has_creation else []
     is_live = f"filter (where {' and '.join(conditions)})" if conditions else ""
     has_conversions = any(c.name == "converted_date_time" for c in table.columns)
     converted = "t.converted_date_time" if has_conversions else "cast(null as timestamp with time zone)"
     return (  # the names come from the catalogue
-        "select cast(? as text) as module, count(*) as n_rows, max(t.modified_time) as latest,"  # noqa: S608
+        "select a.channel_id, cast(? as text) as module, count(*) as n_rows, max(t.modified_time) as latest,"  # noqa: S608
         f" max({converted}) as latest_converted, count(*) {is_live} as n, max(t.modified_time) {is_live} as changed,"
-        f" max({converted}) {is_live} as converted from {table.source} t"
-        f"{_DELETED if is_joined else ''} where t.channel_id = ?"
+        f" max({converted}) {is_live} as converted from asked a join {table.source} t on t.channel_id = a.channel_id"
+        f"{_DELETED if is_joined else ''} group by a.channel_id"
     )
 
 
@@ -144,7 +164,7 @@ def latest_change(connection: Connection, table: RawTable, channel_id: str) -> d
 
 def live_totals(connection: Connection, table: RawTable, module: str, channel_id: str, before: datetime) -> Totals:
     """Count, latest change and latest conversion of the rows that are live and were created before an instant."""
-    return summaries(connection, {module: table}, channel_id, before)[module].live
+    return summaries(connection, {module: table}, {channel_id: before})[channel_id, module].live
 
 
 def is_empty(connection: Connection, table: RawTable, channel_id: str) -> bool:

@@ -1,6 +1,7 @@
-"""Reads the stored rows of a module at the start of a sync, and the instant from which changes must be read."""
+"""Reads the stored rows of modules at the start of a sync, and the instant from which changes must be read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from zoho_pipeline.ingest.extract import watermarks
@@ -20,52 +21,55 @@ from zoho_pipeline.ingest.routes.window import EVER, OVERLAP, OVERLAP_ROWS, SECO
 from zoho_pipeline.warehouse.connection import Connection
 
 
-def read_baselines(
-    connection: Connection,
-    channel_id: str,
-    specs: Sequence[ModuleSpec],
-    state: ChannelState,
-    window: Window,
-    limits: SyncLimits,
-) -> dict[str, Baseline]:
-    """The baselines of several modules. Modules without a new row cost two queries together."""
-    known = known_deletions(connection, channel_id)
-    tables = {spec.module: spec.table for spec in specs}
-    found = summaries(connection, tables, channel_id, window.hi, deleted=known.keys())
-    return {
-        spec.module: _baseline(
-            connection,
-            channel_id,
-            spec,
-            state.of(spec.module),
-            window,
-            limits,
-            known.get(spec.module, {}) if spec.has_deletions else {},
-            found[spec.module],
-        )
-        for spec in specs
-    }
+@dataclass(frozen=True)
+class BaselineRequest:
+    """A channel at the start of its sync, and the modules whose rows it asks for."""
+
+    channel_id: str
+    specs: Sequence[ModuleSpec]
+    state: ChannelState
+    window: Window
+    limits: SyncLimits
+
+
+def read_baselines(connection: Connection, requests: Sequence[BaselineRequest]) -> list[dict[str, Baseline]]:
+    """The baselines of each request, by module. Modules without a new row cost two queries for all channels together.
+
+    The channels of the requests differ.
+    """
+    known = known_deletions(connection, [request.channel_id for request in requests])
+    tables = {spec.module: spec.table for request in requests for spec in request.specs}
+    before = {request.channel_id: request.window.hi for request in requests}
+    deleted = {module for of_channel in known.values() for module in of_channel}
+    found = summaries(connection, tables, before, deleted)
+    return [
+        {
+            spec.module: _baseline(
+                connection,
+                request,
+                spec,
+                known[request.channel_id].get(spec.module, {}) if spec.has_deletions else {},
+                found[request.channel_id, spec.module],
+            )
+            for spec in request.specs
+        }
+        for request in requests
+    ]
 
 
 def read_baseline(
     connection: Connection, channel_id: str, spec: ModuleSpec, state: ModuleState, window: Window, limits: SyncLimits
 ) -> Baseline:
     """Read the rows of one channel and module at the start of a sync."""
-    whole = ChannelState({spec.module: state})
-    return read_baselines(connection, channel_id, [spec], whole, window, limits)[spec.module]
+    request = BaselineRequest(channel_id, [spec], ChannelState({spec.module: state}), window, limits)
+    return read_baselines(connection, [request])[0][spec.module]
 
 
 def _baseline(
-    connection: Connection,
-    channel_id: str,
-    spec: ModuleSpec,
-    state: ModuleState,
-    window: Window,
-    limits: SyncLimits,
-    known: Mapping[str, Known],
-    summary: Summary,
+    connection: Connection, request: BaselineRequest, spec: ModuleSpec, known: Mapping[str, Known], summary: Summary
 ) -> Baseline:
-    hi, lag, table, latest = window.hi, window.lag, spec.table, summary.latest
+    hi, lag, limits, channel_id = request.window.hi, request.window.lag, request.limits, request.channel_id
+    state, table, latest = request.state.of(spec.module), spec.table, summary.latest
     empty = summary.rows == 0
     if state.cursor is None:
         return Baseline(None, deletions=known, empty=empty)

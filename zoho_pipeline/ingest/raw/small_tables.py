@@ -5,12 +5,24 @@ second, and an upsert would keep rows that no longer exist.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from zoho_pipeline.ingest.catalog.model import ColumnType
 from zoho_pipeline.ingest.catalog.tables import RawTable
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
 
-ROWS_PER_INSERT = 100
+_SQL_TYPES: Mapping[ColumnType, str] = {
+    "text": "varchar",
+    "integer": "bigint",
+    "double": "double precision",
+    "money": "decimal(27, 9)",
+    "rate": "decimal(18, 9)",
+    "boolean": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+    "json": "varchar",
+}
 
 
 def stored_rows(connection: Connection, raw: RawTable, channel_id: str) -> list[dict[str, Any]]:
@@ -69,12 +81,17 @@ def upsert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[st
 
 
 def insert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[str, Any]]) -> None:
-    names = [column.name for column in raw.columns]
-    one = f"({', '.join('?' for _ in names)})"
-    for start in range(0, len(rows), ROWS_PER_INSERT):
-        part = rows[start : start + ROWS_PER_INSERT]
-        values = ", ".join(one for _ in part)
-        connection.execute(
-            f"insert into {RAW_SCHEMA}.{raw.name} ({', '.join(names)}) values {values}",  # noqa: S608
-            [row.get(name) for row in part for name in names],
-        )
+    """Insert rows in bulk. A statement with a parameter per value took DuckDB 40 ms per 100 rows of `sync_runs`."""
+    if rows:
+        columns = [(column.name, _SQL_TYPES[column.type]) for column in raw.columns]
+        texts = [[_text(row.get(name)) for name, _ in columns] for row in rows]
+        connection.append(f"{RAW_SCHEMA}.{raw.name}", columns, texts)
+
+
+def _text(value: Any) -> str | None:
+    """A value as both engines read it from a text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date):  # a datetime is one, too
+        return value.isoformat()
+    return None if value is None else str(value)

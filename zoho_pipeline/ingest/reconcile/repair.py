@@ -137,7 +137,7 @@ def _live_again(sync: SyncContext, reader: ModuleReader, ids: set[str], batch: L
     """End the stored deletions of records that Zoho shows."""
     module = reader.spec.module
     with sync.warehouse.connect() as connection:
-        known = known_deletions(connection, sync.channel.id, module).get(module, {})
+        known = known_deletions(connection, [sync.channel.id], module)[sync.channel.id].get(module, {})
         back = dict.fromkeys(ids & known.keys(), sync.window.now())
         rows = restored_rows(connection, sync.channel.id, module, back)
     if rows:

@@ -218,7 +218,7 @@ class _Pass:
         """The ids of the module's deleted records. The pass changes none of them, so it asks once and not per page."""
         module = self._reader.spec.module
         with self._sync.warehouse.connect() as connection:
-            return known_deletions(connection, self._sync.channel.id, module).get(module, {})
+            return known_deletions(connection, [self._sync.channel.id], module)[self._sync.channel.id].get(module, {})
 
     def _differs(self, row: Row, stored: Mapping[str, Any] | None, *, newer: bool = False) -> bool:
         """Whether the silent fields differ. Another version is the business of the next sync, except with `newer`."""

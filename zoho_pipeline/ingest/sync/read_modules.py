@@ -21,11 +21,10 @@ from zoho_pipeline.ingest.finish import quiet
 from zoho_pipeline.ingest.load import commit
 from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
 from zoho_pipeline.ingest.load.context import SyncContext
-from zoho_pipeline.ingest.raw.lookup_names import with_named
-from zoho_pipeline.ingest.raw.read_baseline import read_baselines
+from zoho_pipeline.ingest.raw.read_baseline import BaselineRequest
 from zoho_pipeline.ingest.report import ModuleReport, outcome_of
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceReader
-from zoho_pipeline.ingest.sync.sync_group import Turn
+from zoho_pipeline.ingest.sync.sync_group import SyncGroup, Turn
 from zoho_pipeline.ingest.sync.worker_pool import Done, Waiting, WorkerPool
 from zoho_pipeline.work_folders import TEMPORARY
 from zoho_pipeline.zoho.errors import (
@@ -45,7 +44,11 @@ MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 
 
 def read_modules(
-    sync: SyncContext, specs: Sequence[ModuleSpec], references: Mapping[str, ReferenceReader], turn: Turn
+    sync: SyncContext,
+    specs: Sequence[ModuleSpec],
+    references: Mapping[str, ReferenceReader],
+    turn: Turn,
+    group: SyncGroup,
 ) -> None:
     """Read these modules and reference tables, and load everything except the reference tables.
 
@@ -53,13 +56,14 @@ def read_modules(
 
     Args:
         turn: is told how many rows the sync holds.
+        group: the syncs beside this one. They read their stored rows together.
 
     Raises:
         ClockJumped: Zoho's clock jumped. The last load did not happen.
         LoadFailed, LockLost, SyncStopped: the reading stopped. Earlier loads stay.
     """
     stored, is_loaded = sync.state, False
-    baselines = _baselines(sync, specs)
+    baselines = _baselines(sync, specs, group)
     filled = {spec.table.name for spec in specs if not baselines[spec.module].empty}  # several modules may share one
     sync.appends = AppendTracker({spec.table.name for spec in specs} - filled)
     with WorkerPool(sync.limits, sync.stop) as workers:
@@ -94,11 +98,11 @@ def read_modules(
         commit.last_load(sync, batch)
 
 
-def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec]) -> dict[str, Baseline]:
-    """Read the stored rows of each module around its cursor."""
-    with sync.warehouse.connect() as connection:
-        sync.state = with_named(connection, sync.channel.id, sync.state)
-        return read_baselines(connection, sync.channel.id, specs, sync.state, sync.window, sync.limits)
+def _baselines(sync: SyncContext, specs: Sequence[ModuleSpec], group: SyncGroup) -> dict[str, Baseline]:
+    """Read the stored rows of each module around its cursor. The channels of the group read together."""
+    request = BaselineRequest(sync.channel.id, specs, sync.state, sync.window, sync.limits)
+    sync.state, baselines = group.reader.ask(sync.channel.id, request)
+    return baselines
 
 
 def module_context(sync: SyncContext, spec: ModuleSpec, baseline: Baseline) -> ModuleContext:

@@ -142,7 +142,7 @@ def _run_channel(
             )
         specs = _specs(channel, modules)
         with (
-            group.under_way(),
+            group.under_way(channel_id),
             group.turn(is_new=full or channel.last_complete_sync_at is None) as turn,
             open_client(settings, registry, channel, pacing=limits.pacing) as client,
         ):
@@ -169,7 +169,7 @@ def _run_channel(
                     found = _histories(sync) if references else known_histories(sync.state)
                     specs += [spec for spec in found if spec.module not in _names_of(specs)]
                 forget_unchosen(sync)
-                read_modules(sync, specs, references, turn)
+                read_modules(sync, specs, references, turn, group)
                 check_counts(sync)
                 commit.name_the_rest(sync)
                 read_parts(sync)
@@ -185,7 +185,7 @@ def _run_channel(
             turn.end()
             try:
                 ended = ending.prepare(sync)
-                group.writer.write(ended)
+                group.writer.ask(channel_id, ended)
             except (LockLost, WarehouseError) as error:
                 log_failure(error)
                 raise

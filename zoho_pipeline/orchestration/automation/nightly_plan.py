@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 from zoho_pipeline.channels.registry.model import ACTIVE
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary
-from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
 from zoho_pipeline.setting_checks import known_zone
 
 NIGHT_STARTS_AT = time(1, 0)
 SLOT = timedelta(minutes=5)
 MAX_SLOTS = 12  # one hour
+CHANNELS_PER_SLOT = 400
+"""A hash fills the slots unevenly, by some 10 %. So each slot still fits into one run (MAX_CHANNELS_PER_RUN is 500)."""
 CHANNEL_ZONE = "channel"
 """The value of ZOHO_PIPELINE_SCHEDULE_TIMEZONE that means: each channel's own zone."""
 
@@ -61,8 +62,8 @@ def due_syncs(
 
 
 def slot_count(channels: int) -> int:
-    """The number of slots for the channels of one zone: one per full batch, at most twelve."""
-    return max(1, min(MAX_SLOTS, -(-channels // MAX_CHANNELS_PER_RUN)))
+    """The number of slots for the channels of one zone: one per 400 of them, at most twelve."""
+    return max(1, min(MAX_SLOTS, -(-channels // CHANNELS_PER_SLOT)))
 
 
 def _latest_sync(channel: ChannelSummary, now: datetime, zone: ZoneInfo, slots: int) -> NightlySync:

@@ -30,7 +30,7 @@ from zoho_pipeline.ingest.sync.run import sync_channel
 from zoho_pipeline.ingest.sync.side_by_side import side_by_side
 from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
-from zoho_pipeline.orchestration.partitions import split_into_batches
+from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_OF_A_NIGHT_RUN, split_into_batches
 from zoho_pipeline.settings import Secret, Settings, load_settings
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
@@ -94,7 +94,7 @@ class Place:
             location = workspace.code_locations[0]
             repository = next(iter(location.get_repositories().values()))
             job = repository.get_full_job("sync_channels")
-            for batch in split_into_batches(self.names):
+            for batch in split_into_batches(self.names, MAX_CHANNELS_OF_A_NIGHT_RUN):
                 config = {"ops": {"zoho_raw": {"config": {"channels": batch}}}}
                 run = _create_run(self.instance, location, repository, job, config, {}, None, None)
                 yield self.instance.submit_run(run.run_id, workspace).run_id

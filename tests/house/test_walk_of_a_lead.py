@@ -27,13 +27,13 @@ ROOT = Path(zoho_pipeline.__file__).parent
 MOST_ON_THE_WALK = 25
 MOST_EXECUTED = 91
 """The present number: 73, two modules that keep odd values and long numbers apart (`zoho/parsing`,
-`ingest/convert/cell_values`), two that quote the paths of files (`local_paths` in URLs, `warehouse/dlt_duckdb` in SQL),
-two that tell the platform what changed (`lead_changes` of `ingest/load` and of `channels/platform`), two that ask
-whether the channel has a form (`ingest/forms/load_forms`, `channels/forms/salts`), six since channels are synced side
-by side (among them `ingest/sync/sync_group`, `ingest/raw/stored_state`, and `quiet`, `ending` and `group_writer` of
-`ingest/finish`), and four that are no packages: `private_files` (who else can reach HOME), `work_folders` (where rows
-are spilled), `stopping` (what Ctrl-C interrupts) and `key_file` (the type of a secret). If a change needs one more
-module, raise it and say why. If a change needs fewer, lower it."""
+`ingest/convert/cell_values`), two that quote the paths of files (`local_paths` in URLs, `warehouse/dlt_duckdb` in
+SQL), two that tell the platform what changed (`lead_changes` of `ingest/load` and of `channels/platform`), two that
+ask whether the channel has a form (`ingest/forms/load_forms`, `channels/forms/salts`), six since channels are synced
+side by side (among them `ingest/sync/sync_group`, `ingest/group_call`, `ingest/raw/stored_state`, and `quiet` and
+`ending` of `ingest/finish`), and four that are no packages: `private_files` (who else can reach HOME), `work_folders`
+(where rows are spilled), `stopping` (what Ctrl-C interrupts) and `key_file` (the type of a secret). If a change needs
+one more module, raise it and say why. If a change needs fewer, lower it."""
 
 
 class Walk:

@@ -95,6 +95,42 @@ def test_one_odd_channel_costs_only_itself() -> None:
     assert seen[1:] == [(1, True)] * 3
 
 
+def test_an_answer_too_few_is_an_error_of_all_and_no_answer_of_another() -> None:
+    def answer(asked: Sequence[str], again: bool) -> list[str]:
+        return list(asked) if again else list(asked)[1:]
+
+    calls = GroupCall(answer, gather=60.0)
+    for name in NAMES:
+        calls.expect(name)
+    assert ask_all(calls, NAMES) == {name: name for name in NAMES}
+
+
+def test_a_warehouse_that_is_busy_again_is_waited_for_by_one_of_them() -> None:
+    """The call for all failed for another reason. Each wait for the file would take ten minutes."""
+    sizes: list[int] = []
+
+    def answer(asked: Sequence[str], again: bool) -> list[str]:
+        sizes.append(len(asked))
+        raise WarehouseBusy("it is in use") if again else ValueError("one is odd")
+
+    calls, found = GroupCall(answer, gather=60.0), []
+
+    def ask(name: str) -> None:
+        with pytest.raises(WarehouseBusy):
+            calls.ask(name, name)
+        found.append(name)
+
+    for name in NAMES:
+        calls.expect(name)
+    threads = [Thread(target=ask, args=(name,)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(found) == sorted(NAMES)
+    assert sizes == [3, 1]
+
+
 def test_who_asks_during_a_call_is_answered_by_the_next_one() -> None:
     """Without a time for gathering, a call answers all that have come during the one before."""
     sizes: list[int] = []

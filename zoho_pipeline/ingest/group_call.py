@@ -62,7 +62,7 @@ class GroupCall(Generic[Asked, Given]):
             self._expected.add(channel_id)
 
     def expect_no_more(self, channel_id: str) -> None:
-        """This channel has asked, or its sync has ended before."""
+        """This channel has asked, or its sync ended without asking."""
         with self._guard:
             self._expected.discard(channel_id)
             self._wake_next()
@@ -72,34 +72,37 @@ class GroupCall(Generic[Asked, Given]):
 
         A call that fails for several is repeated for each of them, so one odd channel costs only itself.
         """
-        own: _Waiting[Asked, Given] = _Waiting(channel_id, asked, time.monotonic())
         with self._guard:
+            own: _Waiting[Asked, Given] = _Waiting(channel_id, asked, time.monotonic())
             self._waiting.append(own)
         while not own.is_answered:
-            if group := self._take(own):
+            group, seconds = self._take(own)
+            if group:
                 try:
                     self._call(group)
                 finally:
                     self._end(group)
             else:
-                left = own.since + self._gather - time.monotonic()
-                own.wakes.wait(left if left > 0 else None)  # who has waited enough is woken after the call that runs
+                own.wakes.wait(seconds)
                 own.wakes.clear()
         if own.error is not None:
             raise own.error
         return own.given  # type: ignore[return-value]
 
-    def _take(self, own: _Waiting[Asked, Given]) -> list[_Waiting[Asked, Given]]:
-        """Those for which this thread calls now. None of them: it waits on."""
+    def _take(self, own: _Waiting[Asked, Given]) -> tuple[list[_Waiting[Asked, Given]], float | None]:
+        """Those for which this thread calls now. None of them: it waits for so many seconds, or until it is woken."""
         with self._guard:
-            if own.is_taken or self._is_calling or not self._is_time():
-                return []
+            if own.is_taken or self._is_calling:
+                return [], None  # the end of the call that runs wakes it, or another one that calls for it
+            left = self._waiting[0].since + self._gather - time.monotonic()
+            if left > 0 and not self._is_whole():
+                return [], left
             group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             for one in group:
                 one.is_taken = True
                 self._expected.discard(one.channel_id)
             self._is_calling = True
-            return group
+            return group, None
 
     def _end(self, group: Sequence[_Waiting[Asked, Given]]) -> None:
         with self._guard:
@@ -111,31 +114,40 @@ class GroupCall(Generic[Asked, Given]):
 
     def _wake_next(self) -> None:
         """Wake one of those that wait, if it is time. To wake all of them each time would cost more than the calls."""
-        if self._waiting and not self._is_calling and self._is_time():
+        if not self._waiting or self._is_calling:
+            return
+        if self._is_whole() or time.monotonic() - self._waiting[0].since >= self._gather:
             self._waiting[0].wakes.set()
 
-    def _is_time(self) -> bool:
-        """Whether nobody else is expected soon, or somebody has waited for long enough."""
-        asking = {one.channel_id for one in self._waiting}
-        is_whole = len(self._waiting) >= MOST or self._expected <= asking
-        return is_whole or time.monotonic() - self._waiting[0].since >= self._gather
+    def _is_whole(self) -> bool:
+        """Whether a call is full, or nobody else is expected."""
+        return len(self._waiting) >= MOST or self._expected <= {one.channel_id for one in self._waiting}
 
     def _call(self, group: Sequence[_Waiting[Asked, Given]], *, again: bool = False) -> None:
         try:
             given = self._answer([one.asked for one in group], again)
-        except WarehouseBusy as error:  # each of them would wait for ten minutes too, one after another
-            for one in group:
-                one.error = error
-        except Exception as error:
-            if len(group) == 1:
-                group[0].error = error
-                return
-            log.info("the call for %d channels is repeated for each of them, because: %s", len(group), error)
-            for one in group:
-                self._call([one], again=True)
-        except BaseException as error:  # the command is being stopped
-            for one in group:
-                one.error = error
-        else:
             for one, answer in zip(group, given, strict=True):
                 one.given = answer
+        except Exception as error:
+            # if the warehouse is busy, each of them would wait for ten minutes too, one after another
+            if len(group) == 1 or isinstance(error, WarehouseBusy):
+                _fail(group, error)
+                return
+            log.info("the call for %d channels is repeated for each of them, because: %s", len(group), error)
+            for place, one in enumerate(group):
+                self._call([one], again=True)
+                if one.error is not None and not _is_own(one.error):
+                    _fail(group[place:], one.error)
+                    return
+        except BaseException as error:  # the command is being stopped
+            _fail(group, error)
+
+
+def _fail(group: "Sequence[_Waiting[Asked, Given]]", error: BaseException) -> None:
+    for one in group:
+        one.error = error
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether an error may be that of one channel, so that the others are still asked."""
+    return isinstance(error, Exception) and not isinstance(error, WarehouseBusy)

@@ -94,11 +94,11 @@ class PostgresConnection(Connection):
                 yield [row[0] for row in rows if row[0] is not None]
 
     def append(self, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str | None]]) -> None:
-        lines = ("\t".join("\\N" if t is None else t.translate(_ESCAPES) for t in row) for row in rows)
+        lines = ("\t".join("\\N" if t is None else t.translate(_ESCAPES) for t in row) + "\n" for row in rows)
         listed = ", ".join(f'"{name}"' for name, _ in columns)
         sql = f"copy {table} ({listed}) from stdin"
         with self._translated(sql), self.raw.cursor() as cursor:
-            cursor.copy_expert(sql, io.StringIO("\n".join(lines)))
+            cursor.copy_expert(sql, io.StringIO("".join(lines)))
 
     def copy_csv(self, table: str, columns: Sequence[str], lines: Iterator[bytes]) -> None:
         """Add the rows of `csv_lines` to a table.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zoho_pipeline.orchestration.automation.nightly_plan import CHANNELS_PER_SLOT, due_syncs, slot_count
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary
-from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_PER_RUN
+from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_OF_A_NIGHT_RUN
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 ZONES = ["UTC", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "Pacific/Kiritimati"]
@@ -82,7 +82,7 @@ def test_five_thousand_channels_start_over_the_hour() -> None:
     new = [after - before for before, after in zip([0, *at], at, strict=False)]
     assert at[-1] == 5000
     assert min(new) > 300, new
-    assert max(new) <= MAX_CHANNELS_PER_RUN, new  # each slot is one run
+    assert max(new) <= MAX_CHANNELS_OF_A_NIGHT_RUN, new  # each slot is one run
 
 
 def test_few_channels_share_one_slot() -> None:

@@ -38,10 +38,11 @@ def read_baselines(connection: Connection, requests: Sequence[BaselineRequest]) 
     The channels of the requests differ.
     """
     known = known_deletions(connection, [request.channel_id for request in requests])
-    tables = {spec.module: spec.table for request in requests for spec in request.specs}
+    # one module name can be another table in another channel: a tracker of Zoho's here, a chosen module there
+    tables = {(spec.module, spec.table.name): spec.table for request in requests for spec in request.specs}
     before = {request.channel_id: request.window.hi for request in requests}
     deleted = {module for of_channel in known.values() for module in of_channel}
-    found = summaries(connection, tables, before, deleted)
+    found = summaries(connection, [(module, table) for (module, _), table in tables.items()], before, deleted)
     return [
         {
             spec.module: _baseline(
@@ -49,7 +50,7 @@ def read_baselines(connection: Connection, requests: Sequence[BaselineRequest]) 
                 request,
                 spec,
                 known[request.channel_id].get(spec.module, {}) if spec.has_deletions else {},
-                found[request.channel_id, spec.module],
+                found[request.channel_id, spec.module, spec.table.name],
             )
             for spec in request.specs
         }

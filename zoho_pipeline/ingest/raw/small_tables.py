@@ -10,7 +10,7 @@ from typing import Any
 
 from zoho_pipeline.ingest.catalog.model import ColumnType
 from zoho_pipeline.ingest.catalog.tables import RawTable
-from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
+from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection, SqlError
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
     "text": "varchar",
@@ -85,11 +85,16 @@ def insert_rows(connection: Connection, raw: RawTable, rows: Sequence[Mapping[st
     if rows:
         columns = [(column.name, _SQL_TYPES[column.type]) for column in raw.columns]
         texts = [[_text(row.get(name)) for name, _ in columns] for row in rows]
-        connection.append(f"{RAW_SCHEMA}.{raw.name}", columns, texts)
+        try:
+            connection.append(f"{RAW_SCHEMA}.{raw.name}", columns, texts)
+        except UnicodeEncodeError as error:
+            raise SqlError(f"a text for {raw.name} is not valid Unicode ({error.reason})", of_data=True) from None
 
 
 def _text(value: Any) -> str | None:
-    """A value as both engines read it from a text."""
+    """A value as both engines read it from a text. TypeError: it is no value of a cell."""
+    if isinstance(value, dict | list | tuple | set):
+        raise TypeError(f"{type(value).__name__} is no value of a cell")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date):  # a datetime is one, too

@@ -142,8 +142,8 @@ def _run_channel(
             )
         specs = _specs(channel, modules)
         with (
-            group.under_way(channel_id),
             group.turn(is_new=full or channel.last_complete_sync_at is None) as turn,
+            group.under_way(channel_id),  # nobody waits for a channel that waits for its turn
             open_client(settings, registry, channel, pacing=limits.pacing) as client,
         ):
             run_id = f"{started_at:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"

@@ -20,7 +20,8 @@ NIGHT_STARTS_AT = time(1, 0)
 SLOT = timedelta(minutes=5)
 MAX_SLOTS = 12  # one hour
 CHANNELS_PER_SLOT = 400
-"""A hash fills the slots unevenly, by some 10 %. So each slot still fits into one run (MAX_CHANNELS_PER_RUN is 500)."""
+"""A hash fills the slots unevenly, by some 10 %. So each slot of up to 4,800 channels fits into one run
+(MAX_CHANNELS_OF_A_NIGHT_RUN)."""
 CHANNEL_ZONE = "channel"
 """The value of ZOHO_PIPELINE_SCHEDULE_TIMEZONE that means: each channel's own zone."""
 

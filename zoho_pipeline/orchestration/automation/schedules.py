@@ -12,7 +12,7 @@ from zoho_pipeline.orchestration.automation.nightly_plan import CHANNEL_ZONE, Ni
 from zoho_pipeline.orchestration.channel_summaries import ChannelSummary, read_channel_summaries
 from zoho_pipeline.orchestration.instance.asset_job import AssetJob
 from zoho_pipeline.orchestration.naming import RECONCILE_OP, SYNC_JOB, SYNC_OP, Naming
-from zoho_pipeline.orchestration.partitions import split_into_batches
+from zoho_pipeline.orchestration.partitions import MAX_CHANNELS_OF_A_NIGHT_RUN, split_into_batches
 
 NIGHTLY_CRON = ["0 1 * * *", "5-55/5 1 * * *"]
 """The night starts at 01:00. The ticks after it request the channels of the later five-minute slots."""
@@ -120,9 +120,11 @@ def nightly_run_requests(
     """
     for day in sorted({sync.date for sync in syncs}):
         channels = [sync.channel_id for sync in syncs if sync.date == day]
-        for batch in split_into_batches([channel for channel in channels if channel not in low_priority]):
+        usual = [channel for channel in channels if channel not in low_priority]
+        failing = [channel for channel in channels if channel in low_priority]
+        for batch in split_into_batches(usual, MAX_CHANNELS_OF_A_NIGHT_RUN):
             yield _nightly_run_request(naming, day, batch, {})
-        for batch in split_into_batches([channel for channel in channels if channel in low_priority]):
+        for batch in split_into_batches(failing, MAX_CHANNELS_OF_A_NIGHT_RUN):
             yield _nightly_run_request(naming, day, batch, LOW_PRIORITY)
 
 

@@ -19,6 +19,7 @@ from scripts.production import PIECES, ROOT, Production, connect_companies, make
 IMAGES = ROOT / "docs" / "images"
 MAX_IMAGE_BYTES = 250_000
 TIMEOUT_SECONDS, RELOAD_SECONDS = 300.0, 15.0
+STILL_SECONDS, REST_SECONDS = 2.0, 20.0
 
 
 _RUN_PATHS = """
@@ -155,6 +156,17 @@ class Walk:
         script = "document.getElementsByTagName(arguments[0])[0].scrollIntoView({block: 'center'})"
         self.driver.execute_script(script, tag)
 
+    def _rest(self) -> None:
+        """Wait until the page has shown the same words for STILL_SECONDS: rows are loaded, and animations have ended.
+
+        Pages with a running clock never rest. After REST_SECONDS they are shown as they are.
+        """
+        until, last, since = time.monotonic() + REST_SECONDS, self.text(), time.monotonic()
+        while time.monotonic() < until and time.monotonic() - since < STILL_SECONDS:
+            time.sleep(0.2)
+            if (text := self.text()) != last:
+                last, since = text, time.monotonic()
+
     def picture(self, name: str) -> None:
         """Save a screenshot of the page, when `images` is a folder.
 
@@ -163,7 +175,7 @@ class Walk:
         """
         if self.images is None:
             return
-        time.sleep(1.5)  # until the animations of the page have ended
+        self._rest()
         self.images.mkdir(parents=True, exist_ok=True)
         path = self.images / f"{name}.png"
         self.driver.save_screenshot(str(path))

@@ -15,7 +15,7 @@ from zoho_pipeline.channels.registry.sync_records import Run
 from zoho_pipeline.ingest.finish.ending import Ending, write
 from zoho_pipeline.ingest.group_call import MOST, GroupCall
 from zoho_pipeline.ingest.load.sync_log import record_failure
-from zoho_pipeline.warehouse.connection import Connection, WarehouseBusy
+from zoho_pipeline.warehouse.connection import Connection, SqlError, WarehouseBusy, WarehouseError
 from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 NAMES = ("first", "second", "third")
@@ -93,6 +93,61 @@ def test_one_odd_channel_costs_only_itself() -> None:
     assert ask_all(calls, NAMES) == {"first": "first", "second": "second is odd", "third": "third"}
     assert seen[0] == (3, False)
     assert seen[1:] == [(1, True)] * 3
+
+
+@pytest.mark.parametrize("count", [1, MOST + 3])
+def test_who_asks_during_a_call_waits_no_longer_than_the_time_for_gathering(count: int) -> None:
+    """A channel that reads a million rows is expected all the time, and asks much later."""
+    is_running, may_end, sizes = Event(), Event(), []
+
+    def answer(asked: Sequence[str], _: bool) -> list[str]:
+        sizes.append(len(asked))
+        is_running.set()
+        assert may_end.wait(60)
+        return list(asked)
+
+    calls = GroupCall(answer, gather=0.5)
+    calls.expect("reads a million rows")
+    first = Thread(target=calls.ask, args=("early", "early"))
+    first.start()
+    assert is_running.wait(60)
+    names, found = [f"channel {n}" for n in range(count)], {}
+    later = Thread(target=lambda: found.update(ask_all(calls, names)), daemon=True)
+    later.start()
+    while len(calls._waiting) < count:
+        time.sleep(0.001)
+    may_end.set()
+    first.join(60)
+    later.join(60)
+    assert found == {name: name for name in names}
+    assert sum(sizes) == count + 1
+
+
+@pytest.mark.parametrize(("error", "calls_made"), [(SqlError("odd"), 4), (WarehouseError("no server"), 1)])
+def test_a_warehouse_that_cannot_be_reached_is_asked_once(error: WarehouseError, calls_made: int) -> None:
+    """A server that is gone takes 15 s to show it, for each of 25 channels."""
+    sizes: list[int] = []
+
+    def answer(asked: Sequence[str], again: bool) -> list[str]:
+        sizes.append(len(asked))
+        raise error
+
+    calls, raised = GroupCall(answer, gather=60.0), []
+
+    def ask(name: str) -> None:
+        with pytest.raises(type(error)):
+            calls.ask(name, name)
+        raised.append(name)
+
+    for name in NAMES:
+        calls.expect(name)
+    threads = [Thread(target=ask, args=(name,)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(raised) == sorted(NAMES)
+    assert len(sizes) == calls_made
 
 
 def test_an_answer_too_few_is_an_error_of_all_and_no_answer_of_another() -> None:

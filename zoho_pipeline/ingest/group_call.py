@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-from zoho_pipeline.warehouse.connection import WarehouseBusy
+from zoho_pipeline.warehouse.connection import ConnectionLost, SqlError, WarehouseError
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class GroupCall(Generic[Asked, Given]):
         """Those for which this thread calls now. None of them: it waits for so many seconds, or until it is woken."""
         with self._guard:
             if own.is_taken or self._is_calling:
-                return [], None  # the end of the call that runs wakes it, or another one that calls for it
+                return [], None  # the end of the call that runs wakes it if it is answered, or the first to wait
             left = self._waiting[0].since + self._gather - time.monotonic()
             if left > 0 and not self._is_whole():
                 return [], left
@@ -110,7 +110,8 @@ class GroupCall(Generic[Asked, Given]):
             for one in group:
                 one.is_answered = True
                 one.wakes.set()
-            self._wake_next()
+            if self._waiting:
+                self._waiting[0].wakes.set()  # it calls, or waits for as long as is left
 
     def _wake_next(self) -> None:
         """Wake one of those that wait, if it is time. To wake all of them each time would cost more than the calls."""
@@ -129,14 +130,14 @@ class GroupCall(Generic[Asked, Given]):
             for one, answer in zip(group, given, strict=True):
                 one.given = answer
         except Exception as error:
-            # if the warehouse is busy, each of them would wait for ten minutes too, one after another
-            if len(group) == 1 or isinstance(error, WarehouseBusy):
+            # each of them would wait for a busy warehouse for ten minutes too, one after another
+            if len(group) == 1 or not _may_be_of_one(error):
                 _fail(group, error)
                 return
             log.info("the call for %d channels is repeated for each of them, because: %s", len(group), error)
             for place, one in enumerate(group):
                 self._call([one], again=True)
-                if one.error is not None and not _is_own(one.error):
+                if one.error is not None and not _may_be_of_one(one.error):
                     _fail(group[place:], one.error)
                     return
         except BaseException as error:  # the command is being stopped
@@ -148,6 +149,7 @@ def _fail(group: "Sequence[_Waiting[Asked, Given]]", error: BaseException) -> No
         one.error = error
 
 
-def _is_own(error: BaseException) -> bool:
-    """Whether an error may be that of one channel, so that the others are still asked."""
-    return isinstance(error, Exception) and not isinstance(error, WarehouseBusy)
+def _may_be_of_one(error: BaseException) -> bool:
+    """Whether the others are still asked: not after a stop, nor where the warehouse is busy or cannot be reached."""
+    is_of_all = isinstance(error, WarehouseError) and not isinstance(error, (SqlError, ConnectionLost))
+    return isinstance(error, Exception) and not is_of_all

@@ -124,7 +124,7 @@ def nightly_run_requests(
         failing = [channel for channel in channels if channel in low_priority]
         for batch in split_into_batches(usual, MAX_CHANNELS_OF_A_NIGHT_RUN):
             yield _nightly_run_request(naming, day, batch, {})
-        for batch in split_into_batches(failing, MAX_CHANNELS_OF_A_NIGHT_RUN):
+        for batch in split_into_batches(failing):
             yield _nightly_run_request(naming, day, batch, LOW_PRIORITY)
 
 

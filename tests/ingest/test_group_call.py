@@ -1,7 +1,7 @@
 """What one thread reads or writes for several syncs: who waits for whom, what refuses one of them, and what all."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from types import SimpleNamespace
@@ -21,15 +21,15 @@ from zoho_pipeline.warehouse.duckdb_warehouse import DuckDBWarehouse
 NAMES = ("first", "second", "third")
 
 
-def ask_all(calls: "GroupCall[str, str]", names: Sequence[str]) -> dict[str, str]:
+def ask_all(calls: "GroupCall[str, str]", names: Sequence[str]) -> dict[str, str | Exception]:
     """Each of these channels asks for its name in a thread of its own. Returns the answers, or the errors."""
-    found: dict[str, str] = {}
+    found: dict[str, str | Exception] = {}
 
     def ask(name: str) -> None:
         try:
             found[name] = calls.ask(name, name)
-        except ValueError as error:
-            found[name] = str(error)
+        except (ValueError, WarehouseError) as error:
+            found[name] = error
         finally:
             calls.expect_no_more(name)
 
@@ -39,6 +39,43 @@ def ask_all(calls: "GroupCall[str, str]", names: Sequence[str]) -> dict[str, str
     for thread in threads:
         thread.join()
     return found
+
+
+def expecting_all(answer: Callable[[Sequence[str], bool], list[str]]) -> "GroupCall[str, str]":
+    """Calls that wait for all of NAMES."""
+    calls = GroupCall(answer, gather=60.0)
+    for name in NAMES:
+        calls.expect(name)
+    return calls
+
+
+def ask_during_a_call(
+    names: Sequence[str], *, gather: float, expected: Sequence[str] = ()
+) -> tuple[dict[str, str | Exception], list[int]]:
+    """These channels ask while a call for another one runs. Returns their answers, and the size of each call."""
+    is_running, may_end, sizes = Event(), Event(), list[int]()
+
+    def answer(asked: Sequence[str], _: bool) -> list[str]:
+        sizes.append(len(asked))
+        is_running.set()
+        assert may_end.wait(60)
+        return list(asked)
+
+    calls = GroupCall(answer, gather=gather)
+    for name in expected:
+        calls.expect(name)
+    first = Thread(target=calls.ask, args=("early", "early"))
+    first.start()
+    assert is_running.wait(60)
+    found: dict[str, str | Exception] = {}
+    later = Thread(target=lambda: found.update(ask_all(calls, names)), daemon=True)
+    later.start()
+    while len(calls._waiting) < len(names):
+        time.sleep(0.001)
+    may_end.set()
+    first.join(60)
+    later.join(60)
+    return found, sizes
 
 
 @pytest.mark.parametrize("count", [1, 3, MOST, MOST + 1, 3 * MOST + 2])
@@ -63,7 +100,7 @@ def test_a_sync_that_ends_without_asking_is_waited_for_no_longer() -> None:
     calls: GroupCall[str, str] = GroupCall(lambda asked, _: list(asked), gather=3_600.0)
     for name in (*NAMES, "failed before"):
         calls.expect(name)
-    found: dict[str, str] = {}
+    found: dict[str, str | Exception] = {}
     asking = Thread(target=lambda: found.update(ask_all(calls, NAMES)))
     asking.start()
     calls.expect_no_more("failed before")
@@ -87,10 +124,11 @@ def test_one_odd_channel_costs_only_itself() -> None:
             raise ValueError("second is odd")
         return list(asked)
 
-    calls = GroupCall(answer, gather=60.0)
-    for name in NAMES:
-        calls.expect(name)
-    assert ask_all(calls, NAMES) == {"first": "first", "second": "second is odd", "third": "third"}
+    found = ask_all(expecting_all(answer), NAMES)
+    assert isinstance(found["second"], ValueError)
+    assert {name: str(given) for name, given in found.items()} == {
+        "first": "first", "second": "second is odd", "third": "third",
+    }  # fmt: skip
     assert seen[0] == (3, False)
     assert seen[1:] == [(1, True)] * 3
 
@@ -98,27 +136,8 @@ def test_one_odd_channel_costs_only_itself() -> None:
 @pytest.mark.parametrize("count", [1, MOST + 3])
 def test_who_asks_during_a_call_waits_no_longer_than_the_time_for_gathering(count: int) -> None:
     """A channel that reads a million rows is expected all the time, and asks much later."""
-    is_running, may_end, sizes = Event(), Event(), []
-
-    def answer(asked: Sequence[str], _: bool) -> list[str]:
-        sizes.append(len(asked))
-        is_running.set()
-        assert may_end.wait(60)
-        return list(asked)
-
-    calls = GroupCall(answer, gather=0.5)
-    calls.expect("reads a million rows")
-    first = Thread(target=calls.ask, args=("early", "early"))
-    first.start()
-    assert is_running.wait(60)
-    names, found = [f"channel {n}" for n in range(count)], {}
-    later = Thread(target=lambda: found.update(ask_all(calls, names)), daemon=True)
-    later.start()
-    while len(calls._waiting) < count:
-        time.sleep(0.001)
-    may_end.set()
-    first.join(60)
-    later.join(60)
+    names = [f"channel {n}" for n in range(count)]
+    found, sizes = ask_during_a_call(names, gather=0.5, expected=["reads a million rows"])
     assert found == {name: name for name in names}
     assert sum(sizes) == count + 1
 
@@ -132,21 +151,9 @@ def test_a_warehouse_that_cannot_be_reached_is_asked_once(error: WarehouseError,
         sizes.append(len(asked))
         raise error
 
-    calls, raised = GroupCall(answer, gather=60.0), []
-
-    def ask(name: str) -> None:
-        with pytest.raises(type(error)):
-            calls.ask(name, name)
-        raised.append(name)
-
-    for name in NAMES:
-        calls.expect(name)
-    threads = [Thread(target=ask, args=(name,)) for name in NAMES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(raised) == sorted(NAMES)
+    found = ask_all(expecting_all(answer), NAMES)
+    assert found.keys() == set(NAMES)
+    assert {type(given) for given in found.values()} == {type(error)}
     assert len(sizes) == calls_made
 
 
@@ -154,10 +161,7 @@ def test_an_answer_too_few_is_an_error_of_all_and_no_answer_of_another() -> None
     def answer(asked: Sequence[str], again: bool) -> list[str]:
         return list(asked) if again else list(asked)[1:]
 
-    calls = GroupCall(answer, gather=60.0)
-    for name in NAMES:
-        calls.expect(name)
-    assert ask_all(calls, NAMES) == {name: name for name in NAMES}
+    assert ask_all(expecting_all(answer), NAMES) == {name: name for name in NAMES}
 
 
 def test_a_warehouse_that_is_busy_again_is_waited_for_by_one_of_them() -> None:
@@ -168,47 +172,15 @@ def test_a_warehouse_that_is_busy_again_is_waited_for_by_one_of_them() -> None:
         sizes.append(len(asked))
         raise WarehouseBusy("it is in use") if again else ValueError("one is odd")
 
-    calls, found = GroupCall(answer, gather=60.0), []
-
-    def ask(name: str) -> None:
-        with pytest.raises(WarehouseBusy):
-            calls.ask(name, name)
-        found.append(name)
-
-    for name in NAMES:
-        calls.expect(name)
-    threads = [Thread(target=ask, args=(name,)) for name in NAMES]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert sorted(found) == sorted(NAMES)
+    found = ask_all(expecting_all(answer), NAMES)
+    assert found.keys() == set(NAMES)
+    assert {type(given) for given in found.values()} == {WarehouseBusy}
     assert sizes == [3, 1]
 
 
 def test_who_asks_during_a_call_is_answered_by_the_next_one() -> None:
     """Without a time for gathering, a call answers all that have come during the one before."""
-    sizes: list[int] = []
-    is_running, may_end = Event(), Event()
-
-    def answer(asked: Sequence[str], _: bool) -> list[str]:
-        sizes.append(len(asked))
-        is_running.set()
-        assert may_end.wait(60)
-        return list(asked)
-
-    calls = GroupCall(answer, gather=0.0)
-    first = Thread(target=calls.ask, args=("early", "early"))
-    first.start()
-    assert is_running.wait(60)
-    found: dict[str, str] = {}
-    later = Thread(target=lambda: found.update(ask_all(calls, NAMES)))
-    later.start()
-    while len(calls._waiting) < len(NAMES):
-        time.sleep(0.001)
-    may_end.set()
-    first.join(60)
-    later.join(60)
+    found, sizes = ask_during_a_call(NAMES, gather=0.0)
     assert found == {name: name for name in NAMES}
     assert sizes == [1, 3]
 

@@ -65,7 +65,7 @@ class GroupCall(Generic[Asked, Given]):
         """This channel has asked, or its sync ended without asking."""
         with self._guard:
             self._expected.discard(channel_id)
-            self._wake_next()
+            self._wake_first()
 
     def ask(self, channel_id: str, asked: Asked) -> Given:
         """The answer for one channel, once a call for it and for others is over. It raises what `answer` raises.
@@ -110,14 +110,11 @@ class GroupCall(Generic[Asked, Given]):
             for one in group:
                 one.is_answered = True
                 one.wakes.set()
-            if self._waiting:
-                self._waiting[0].wakes.set()  # it calls, or waits for as long as is left
+            self._wake_first()
 
-    def _wake_next(self) -> None:
-        """Wake one of those that wait, if it is time. To wake all of them each time would cost more than the calls."""
-        if not self._waiting or self._is_calling:
-            return
-        if self._is_whole() or time.monotonic() - self._waiting[0].since >= self._gather:
+    def _wake_first(self) -> None:
+        """Wake the first that waits: it calls, or waits for as long as is left. All of them would cost too much."""
+        if self._waiting:
             self._waiting[0].wakes.set()
 
     def _is_whole(self) -> bool:

@@ -75,18 +75,16 @@ def summaries(
     if not tables or not before:
         return {}
     part_of = {(m, t.name): _Part(m, t, is_joined=deleted is None or m in deleted) for m, t in tables}
-    modules: dict[tuple[str, str, bool], list[str]] = {}
-    parts: dict[tuple[str, str, bool], _Part] = {}
-    for (module, _), part in part_of.items():
-        parts.setdefault(part.key, part)
-        modules.setdefault(part.key, []).append(module)
+    sharing: dict[tuple[str, str, bool], list[_Part]] = {}
+    for part in part_of.values():
+        sharing.setdefault(part.key, []).append(part)
     params: list[Any] = [value for channel in before.items() for value in channel]
-    for key, part in parts.items():
-        params += part.params(modules[key])
+    for first, *others in sharing.values():
+        params += first.params([first.module, *(other.module for other in others)])
     channels = ", ".join("(?, cast(? as timestamp with time zone))" for _ in before)
     # Postgres plans for the one channel that it sees. Of channels in a materialised part it expects few rows each.
     kept = "not materialized" if len(before) == 1 else "materialized"
-    selects = " union all ".join(part.sql for part in parts.values())
+    selects = " union all ".join(first.sql for first, *_ in sharing.values())
     rows = connection.fetch(f"with asked (channel_id, before) as {kept} (values {channels}) {selects}", params)[1]
     found = {
         (channel_id, name, module): Summary(int(n), latest, converted, Totals(int(live), *live_latest))

@@ -226,6 +226,7 @@ class Lives(RuleBasedStateMachine):
         # a process remembers for a while that credits are used up; the next one asks Zoho (a budget has its own limits)
         settings = self.bench.settings
         self.bench.settings = replace(settings, credit_budget=settings.credit_budget + 1e-9)
+        self.bench.registry.settings = self.bench.settings  # write-back takes them from there
 
     @rule(after=st.integers(1, 8))
     def sync_broken_off(self, after: int) -> None:

@@ -173,20 +173,34 @@ def test_a_second_pipeline_into_the_same_dataset(bench: SourceBench) -> None:
     bench.assert_equal("Leads")
 
 
-def test_credentials_of_another_org_are_refused(bench: SourceBench) -> None:
-    """The cursors of the first org would skip older rows of the second one in silence."""
+@pytest.mark.parametrize("module", ["Leads", "Contacts"])
+def test_credentials_of_another_org_are_refused(bench: SourceBench, module: str) -> None:
+    """The cursors of the first org would skip older rows of the second one, and a new module would mix two orgs."""
     furnish(bench)
     bench.run("Leads")
     before = bench.rows("leads")
     bench.org = bench.sim.add_org(name="Another")
-    bench.org.insert("Leads", {"Last_Name": "of another org", "Created_Time": 1_600_000_000})
+    bench.org.insert(module, {"Last_Name": "of another org", "Created_Time": 1_600_000_000})
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, bench.scopes)
     bench.sim.clock.advance(400)
     with pytest.raises(PipelineStepFailed, match=r"has read the Zoho org \d+, and .*refresh=\"drop_sources\""):
-        bench.run("Leads")
+        bench.run(module)
     assert bench.rows("leads") == before
     assert not bench.rows("deleted_records")
-    bench.pipeline.run(bench.source("Leads"), refresh="drop_sources")
+    assert not bench.rows("contacts")
+    bench.pipeline.run(bench.source(module), refresh="drop_sources")
+    bench.assert_equal(module)
+
+
+def test_another_channel_is_refused(bench: SourceBench) -> None:
+    """Otherwise the rows of the first channel would stay, and no run would ever update them."""
+    furnish(bench)
+    bench.run("Leads")
+    bench.channel_id = "acme"
+    with pytest.raises(PipelineStepFailed, match=r"channel 'crm', and `channel` is 'acme'.*refresh=\"drop_sources\""):
+        bench.run("Contacts", channel="acme")
+    bench.pipeline.run(bench.source("Leads", channel="acme"), refresh="drop_sources")
+    assert {row["channel_id"] for row in bench.rows("leads")} == {"acme"}
     bench.assert_equal("Leads")
 
 

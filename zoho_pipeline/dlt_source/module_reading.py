@@ -6,7 +6,8 @@ the end of the run. So `commit`, `apply_deletions`, `check_counts` and `repair` 
 
 import logging
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow as pa
 from zoho_pipeline.channels.database.locks import HeldLock
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.dlt_source.credentials import words_for_dlt
-from zoho_pipeline.dlt_source.session import MODULE, Session
+from zoho_pipeline.dlt_source.session import CHANNEL, MODULE, ORG, Session
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
@@ -26,11 +27,11 @@ from zoho_pipeline.ingest.load.batch import AppendTracker, LoadBatch
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.load.loader import Loader
 from zoho_pipeline.ingest.raw.lookup_names import with_named
+from zoho_pipeline.ingest.raw.queries import live_totals
 from zoho_pipeline.ingest.raw.read_baseline import read_baseline
 from zoho_pipeline.ingest.reconcile.check_counts import check_counts
 from zoho_pipeline.ingest.report import ModuleReport, Silent
 from zoho_pipeline.ingest.sync.read_modules import reader_of
-from zoho_pipeline.settings import UsageError
 from zoho_pipeline.warehouse.warehouse import Warehouse
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
 
@@ -42,15 +43,15 @@ MISSING = (ScopeMissing, ModuleMissing, NoPermission, NotSupported)
 MORE = "more"
 """The key in the state of a resource that says: the run ended before the module did (see `run_in_steps`)."""
 
-ORG = "org"
-"""The key in the state of a resource under which the id of the org is that was read. None: Zoho did not name it."""
+_FAR = timedelta(days=36_500)
+"""Also a record with an impossible time of creation counts as held."""
+
+HELD = "held"
+"""The key in the state of a resource under which the number of live rows and their latest change are that the
+destination has once the package is loaded."""
 
 PROBLEM = "problem"
 """The key in the state of a resource under which the last comparison left a difference, as a text for a person."""
-
-
-class OtherOrg(UsageError):
-    """A pipeline that has read one org is given the credentials of another one."""
 
 
 class ModuleReading:
@@ -58,18 +59,15 @@ class ModuleReading:
 
     Args:
         resource_state: the state of the resource, which dlt stores with the package.
-
-    Raises:
-        OtherOrg: the state is that of another org.
     """
 
     def __init__(self, session: Session, spec: ModuleSpec, resource_state: MutableMapping[str, Any]) -> None:
         self._session, self._spec, self._state = session, spec, resource_state
         stored = resource_state.get(MODULE)
         self._before = ModuleState.from_json(stored) if stored else ModuleState()
-        _check_org(resource_state.get(ORG), session.channel.org_id)
         self._sync = _context(session)
         self._counted = 0
+        self._found: list[Any] | None = None
 
     @property
     def report(self) -> ModuleReport:
@@ -96,13 +94,42 @@ class ModuleReading:
                 batch, is_loaded = LoadBatch(), True
                 yield
             if is_enough:
+                self._doubt_what_was_held(reader)  # the step in which the module ends compares it
                 self._store(more=True)
                 return
         if is_loaded or not quiet.is_quiet(sync, stored, batch):
             commit.last_load(sync, batch)
+        self._doubt_what_was_held(reader)
         check_counts(sync)
         commit.name_the_rest(sync)
         self._store(more=False)
+
+    def _held(self) -> list[Any]:
+        """What the mirror shows of the module: the number of its live rows, and their latest change as ISO text."""
+        with self._session.mirror.connect() as connection:
+            place = (connection, self._spec.table, self._spec.module, self._session.channel.id)
+            found = live_totals(*place, self._session.window.hi + _FAR)
+        return [found.count, found.changed.isoformat() if found.changed else ""]
+
+    def _lacks_history(self) -> bool:
+        """Whether the destination lacks rows of a history that the state counts. A history only grows."""
+        held, found = self._state.get(HELD), self._found
+        if self._spec.has_deletions or held is None or found is None:
+            return False
+        return bool(found[0] < held[0] or found[1] < held[1])
+
+    def _doubt_what_was_held(self, reader: ModuleReader) -> None:
+        """Let the ids be compared if the destination lacks what the state counts: a package was dropped, or a person
+        removed rows. The cursor lies beyond these rows, and later changes would hide them from a query of totals.
+
+        Another pipeline may have changed the number. That only counts if no query can compare it with Zoho.
+        """
+        held, found, module = self._state.get(HELD), self._found, self._spec.module
+        if held is None or found is None or not self._spec.has_deletions:
+            return
+        if found[1] < held[1] or (found != list(held) and not reader.routes.can_query):
+            doubted = replace(self._sync.state.of(module), doubt=True)
+            self._sync.state = ChannelState({**self._sync.state.modules, module: doubted})
 
     def _checkpoints(self, reader: ModuleReader) -> Iterator[Any]:
         """The checkpoints of the reader; none if the connection cannot read the module and nobody has named it."""
@@ -127,6 +154,7 @@ class ModuleReading:
             sync.state = with_named(connection, session.channel.id, found)
             place = (connection, session.channel.id, spec, sync.state.of(spec.module), session.window)
             baseline = read_baseline(*place, session.options.limits)
+        self._found = self._held() if self._before.table is not None else None
         report = sync.reports[spec.module] = ModuleReport(spec.module)
         module = ModuleContext(
             spec=spec,
@@ -137,7 +165,7 @@ class ModuleReading:
             report=report,
             limits=session.options.limits,
             work=session.work,
-            full=sync.state.of(spec.module).again,
+            full=sync.state.of(spec.module).again or self._lacks_history(),
         )
         reader = sync.readers[spec.module] = reader_of(sync, module)
         return reader
@@ -163,8 +191,9 @@ class ModuleReading:
             new = known.to_json()
             if new != self._state.get(MODULE):
                 self._state[MODULE] = new
-                self._state[ORG] = self._session.channel.org_id
-        for name, value in ((MORE, more or None), (PROBLEM, report.detail if report.outcome == "failed" else None)):
+                self._state[ORG], self._state[CHANNEL] = self._session.channel.org_id, self._session.channel.id
+        problem = report.detail if report.outcome == "failed" else None
+        for name, value in ((MORE, more or None), (PROBLEM, problem), (HELD, self._held())):
             if value is None:
                 self._state.pop(name, None)
             else:
@@ -192,17 +221,6 @@ class _NoRegistry:
 
     def add_credits(self, channel_id: str, credits: float) -> None:
         del channel_id, credits
-
-
-def _check_org(before: str | None, now: str | None) -> None:
-    """Refuse another org: the cursors would skip its rows, and the rows of the old org would count as deleted."""
-    if before is None or now is None or before == now:
-        return
-    raise OtherOrg(
-        f"This pipeline has read the Zoho org {before}, and the credentials belong to the org {now}. Nothing is "
-        "loaded. If the credentials are right, give the new org a pipeline with a name and a dataset of its own. To "
-        'replace the rows of the old org, run once with refresh="drop_sources".'
-    )
 
 
 def _context(session: Session) -> SyncContext:

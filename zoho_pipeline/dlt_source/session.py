@@ -33,6 +33,7 @@ from zoho_pipeline.ingest.catalog.tables import (
 )
 from zoho_pipeline.ingest.routes.reference_tables import ReferenceTables
 from zoho_pipeline.ingest.routes.window import Window, parse
+from zoho_pipeline.settings import UsageError
 from zoho_pipeline.work_folders import WorkFolder
 from zoho_pipeline.zoho.connection.client import ZohoClient
 
@@ -44,7 +45,19 @@ WORK = "zoho_crm_work"
 MODULE = "module"
 """The key in the state of a resource under which the state of its module is."""
 
+ORG, CHANNEL = "org", "channel"
+"""The keys in the state of a resource under which the id of the org is that was read (None: Zoho did not name it), and
+the channel of the rows."""
+
 _TABLES = (*MODULE_TABLES, DEAL_STAGE_HISTORY, LEAD_STATUS_HISTORY, DELETED_RECORDS, REJECTED_RECORDS, USERS)
+
+
+class OtherOrg(UsageError):
+    """A pipeline that has read one org is given the credentials of another one."""
+
+
+class OtherChannel(UsageError):
+    """A pipeline that has written the rows of one channel is given the name of another one."""
 
 
 class Session:
@@ -53,6 +66,9 @@ class Session:
     Attributes:
         references: the reference tables that were read in this run, by name.
         rows: the rows of modules that were read in this run.
+
+    Raises:
+        OtherOrg, OtherChannel: a resource of the source has the state of another org or channel.
     """
 
     def __init__(self, options: Options, stack: ExitStack) -> None:
@@ -64,6 +80,7 @@ class Session:
         opened = open_client(options.center, options.credentials, options.limits.pacing, folder)
         self.client, scopes = stack.enter_context(opened)
         self.channel = _channel(options, self.client, scopes)
+        _check_states(dlt.current.source_state(), self.channel)
         last_read = _last_read(dlt.current.source_state())
         self.window = Window(self.client.server_time, options.lag_seconds, last_read=last_read)
         self.mirror = Mirror(self.work, [table.name for table in _TABLES])
@@ -168,6 +185,25 @@ def _channel(options: Options, client: ZohoClient, scopes: tuple[str, ...] | Non
         connected_at=now,
         created_at=now,
     )
+
+
+def _check_states(source_state: dict[str, Any], channel: Channel) -> None:
+    """Refuse another org or channel, for whichever resource. The cursors would skip older rows of it, and the dataset
+    would mix the rows of two orgs."""
+    for state in (source_state.get("resources") or {}).values():
+        org, written = state.get(ORG), state.get(CHANNEL)
+        if org is not None and channel.org_id is not None and org != channel.org_id:
+            raise OtherOrg(
+                f"This pipeline has read the Zoho org {org}, and the credentials belong to the org {channel.org_id}. "
+                "Nothing is loaded. If the credentials are right, give the new org a pipeline with a name and a "
+                'dataset of its own. To replace the rows of the old org, run once with refresh="drop_sources".'
+            )
+        if written is not None and written != channel.id:
+            raise OtherChannel(
+                f"This pipeline has written the rows of the channel {written!r}, and `channel` is {channel.id!r}. "
+                "Nothing is loaded. Give the other channel a pipeline with a name of its own. To write all rows anew "
+                'under the other name, run once with refresh="drop_sources".'
+            )
 
 
 def _last_read(source_state: dict[str, Any]) -> datetime | None:

@@ -33,6 +33,7 @@ KNOWN = {
     "picks": st.dictionaries(texts, st.dictionaries(texts, texts)), "names": st.lists(texts, min_size=1),
     "query_rows": st.integers(1, 2_000), "inclusive": st.just(True), "bare_names": st.just(True),
     "parts_from": instants, "silent": st.fixed_dictionaries({"began": instants, "after": st.none() | texts}),
+    "refused": st.lists(texts, min_size=1), "part_fields": st.lists(texts),
     "absent": st.just(True), "doubt": st.just(True), "compared": compared, "bulk": bulk,
 }  # fmt: skip
 newer = st.dictionaries(texts.filter(lambda name: name not in {*KNOWN, "unknown"}), texts | counts | st.none())

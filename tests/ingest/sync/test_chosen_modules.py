@@ -14,6 +14,7 @@ from tests.ingest.conftest import ALL_SCOPES, PLAIN_SCOPES, SyncBench
 from tests.params import both_engines
 from zoho_pipeline.channels.registry.model import FLAT
 from zoho_pipeline.ingest.load.purge import purge_channel
+from zoho_pipeline.ingest.report import ModuleReport
 from zoho_pipeline.settings import UsageError
 
 ROOT = Path(__file__).parents[3]
@@ -82,6 +83,55 @@ def test_a_quiet_sync_costs_three_credits_per_module(bench: SyncBench) -> None:
         part = next(m for m in report.modules if m.module == name)
         assert part.route == "unchanged"
         assert part.credits - 1 <= 3, "one more credit is for the list of its fields"
+
+
+def webinars(bench: SyncBench) -> ModuleReport:
+    return bench.sync("Webinars").modules[0]
+
+
+@both_engines("duckdb")
+def test_a_module_without_created_time_is_told_once_and_costs_no_more(bench: SyncBench) -> None:
+    open_org(bench)
+    ids = hold(bench, 8)
+    bench.org.admin.hidden_fields["Webinars"] = {"Created_Time"}
+    assert "no Created_Time" in webinars(bench).detail
+    bench.sim.clock.advance(DAY)
+    for _ in range(2):
+        quiet = webinars(bench)
+        assert (quiet.route, quiet.detail) == ("unchanged", "")
+        assert quiet.credits - 1 <= 3, "one more credit is for the list of its fields"
+        bench.sim.clock.advance(DAY)
+    bench.org.update("Webinars", ids[0], {"Seats": 99})
+    bench.org.delete("Webinars", ids[1])
+    bench.org.insert("Webinars", {"Name": "new"})
+    changed = webinars(bench)
+    assert (changed.outcome, changed.rows, changed.deleted_rows) == ("complete", 2, 1)
+    ledger.assert_equal(bench, "Webinars")
+    bench.org.merge("Webinars", ids[2], ids[3])  # the loser is in no list
+    bench.sim.clock.advance(DAY)
+    assert webinars(bench).outcome == "complete"
+    assert ids[3] not in bench.live("module_records", "Webinars"), "only the count shows it"
+    assert "no Created_Time" in bench.sync("Webinars", full=True).modules[0].detail, "who asks for all is told"
+    bench.org.admin.hidden_fields.clear()
+    bench.sim.clock.advance(DAY)
+    for _ in range(2):  # the second one reads every row again
+        assert bench.sync("Webinars").complete
+        bench.sim.clock.advance(DAY)
+    at = len(bench.sim.requests)
+    assert webinars(bench).route == "unchanged"
+    assert any("Created_Time <" in str(call.query) for call in bench.sim.requests[at:]), "counted with it again"
+    ledger.assert_equal(bench, "Webinars")
+
+
+def test_a_refusal_of_queries_is_told_once(bench: SyncBench) -> None:
+    open_org(bench)
+    hold(bench, 3)
+    bench.org.admin.hidden_fields["Webinars"] = {"Modified_Time"}
+    told = 0
+    for _ in range(4):
+        told += "queries refused" in webinars(bench).detail
+        bench.sim.clock.advance(DAY)
+    assert told == 1
 
 
 ROUTES: dict[str, dict[str, Any]] = {

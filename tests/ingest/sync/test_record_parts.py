@@ -133,3 +133,30 @@ def test_records_whose_time_is_hidden_are_read_again_when_they_are_loaded(bench:
     bench.org.update("Webinars", ids[1], {"Talks": talks("a", "b")})
     assert bench.sync().complete
     assert parts(bench)[ids[1]]["Talks"] == talks("a", "b")
+
+
+@both_engines("duckdb")
+def test_a_subform_that_goes_leaves_the_parts_and_comes_back_with_all_records(bench: SyncBench) -> None:
+    """No record gets a new time when a subform is removed, hidden or shown."""
+    ids = open_org(bench, 5)
+    bench.limit(most_single_reads=3)
+    for _ in range(2):
+        assert bench.sync("Webinars").complete
+        bench.sim.clock.advance(DAY)
+    partners = {"Partners": [{"id": "9", "name": "P"}]}
+    bench.org.admin.hidden_fields["Webinars"] = {"Talks"}
+    at = len(bench.sim.requests)
+    assert bench.sync("Webinars").complete
+    assert parts(bench) == dict.fromkeys(ids, partners)
+    assert single_reads(bench, at) == 0
+    bench.org.admin.hidden_fields.clear()
+    for _ in range(2):
+        bench.sim.clock.advance(DAY)
+        assert bench.sync("Webinars").complete
+    assert parts(bench) == {id_: {"Talks": talks(f"T{n}")} | partners for n, id_ in enumerate(ids)}
+    bench.org.remove_field("Webinars", "Partners")
+    bench.sim.clock.advance(DAY)
+    at = len(bench.sim.requests)
+    assert bench.sync("Webinars").complete
+    assert parts(bench) == {id_: {"Talks": talks(f"T{n}")} for n, id_ in enumerate(ids)}
+    assert single_reads(bench, at) == 0

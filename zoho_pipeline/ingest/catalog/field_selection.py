@@ -71,6 +71,11 @@ def plan_from_metadata(table: RawTable, metas: Sequence[FieldMeta]) -> FieldPlan
     return FieldPlan(tuple(dict.fromkeys([*wanted, *others])), types, "metadata")
 
 
+def part_fields(metas: Sequence[FieldMeta]) -> frozenset[str]:
+    """The readable fields that only the call for a single record returns."""
+    return frozenset(meta.api_name for meta in metas if meta.visible and meta.data_type in _NEVER_LISTED)
+
+
 def plan_from_record(table: RawTable, record: Mapping[str, Any]) -> FieldPlan:
     """The catalog's fields, and the fields of one record that was read whole, without `$…` keys.
 

@@ -160,7 +160,7 @@ class ModuleReader:
             yield from self.routes.by_lists(since)
             return
         try:
-            created = "Created_Time" in self.spec.table.api_fields
+            created = "Created_Time" in self.spec.table.api_fields and self.state.shows_creation
             listed = coql_route.list_changes(self.client, self.spec.module, since, self.module.window, created=created)
         except coql_route.REFUSALS as refused:
             self.routes.refuse_queries(refused)

@@ -15,7 +15,7 @@ from zoho_pipeline.ingest.routes.change_probe import Totals
 from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
 from zoho_pipeline.ingest.routes.window import OVERLAP_ROWS
-from zoho_pipeline.zoho.errors import Permanent
+from zoho_pipeline.zoho.errors import InvalidRequest, Permanent
 from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
@@ -146,19 +146,37 @@ class RouteRunner:
     def refuse_queries(self, refused: Permanent) -> None:
         """Remember that Zoho refused a query: this sync sends no further query for the module."""
         self.can_query = False
-        self._report.note(f"queries refused: {refused}")
+        self._tell(_key(refused), f"queries refused: {refused}")
 
     def totals(self) -> Totals | None:
         """Count and latest change at Zoho. None if the module cannot be queried, or has no list of deletions."""
         if not self.can_query or not self._spec.has_deletions:
             return None
         try:
-            found = change_probe.totals(self._client, self._spec.module, self._module.window.hi)
+            found = self.ask_totals()
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return None
         self.there = self.before = found
         self._checkpoints.zoho_was_at(found.asked_at)
+        return found
+
+    def ask_totals(self) -> Totals:
+        """As `totals`. Raises REFUSALS if Zoho refuses the query.
+
+        A module without Created_Time, or one that hides it from the connected user, is counted as a whole. Then a
+        record that was made since the end of the window counts too, and the comparison finds and loads it.
+        """
+        client, module = self._client, self._spec.module
+        if not self._checkpoints.state.shows_creation and not self._module.full:
+            return change_probe.totals(client, module, None)
+        try:
+            return change_probe.totals(client, module, self._module.window.hi)
+        except InvalidRequest as refused:
+            if not change_probe.shows_no_creation(refused):
+                raise
+        found = change_probe.totals(client, module, None)
+        self._tell(change_probe.CREATED, f"{module} shows no Created_Time to the connected user: counted without it")
         return found
 
     def count(self, since: datetime | None) -> int | None:
@@ -174,6 +192,14 @@ class RouteRunner:
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return None
+
+    def _tell(self, refused: str, words: str) -> None:
+        """Note what an org lacks, once. A person who asks for a full sync is told again."""
+        known = self._checkpoints.state.refused or ()
+        if refused in known and not self._module.full:
+            return
+        self._report.note(words)
+        self._checkpoints.state = replace(self._checkpoints.state, refused=tuple(dict.fromkeys([*known, refused])))
 
     def _begin_or_wait(self, rows: int | None, route: route_choice.Route) -> None:
         """Wait until the window is settled, or begin at once if the read takes longer than that.
@@ -293,3 +319,11 @@ class RouteRunner:
         self._checkpoints.zoho_was_at(reader.zoho_at)
         if reader.inclusive:
             self._checkpoints.state = replace(self._checkpoints.state, inclusive=True)
+
+
+def _key(refused: Permanent) -> str:
+    """The same text for the same refusal: a message may have times of the query."""
+    if not isinstance(refused, InvalidRequest):
+        return type(refused).__name__
+    column = refused.details.get("column_name") or refused.details.get("column") or ""
+    return f"{refused.code} {str(column)[:60]}".strip()

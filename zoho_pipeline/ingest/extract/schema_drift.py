@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from zoho_pipeline.ingest.catalog.field_selection import (
     FieldPlan,
+    part_fields,
     plan_from_catalogue,
     plan_from_metadata,
     plan_from_record,
@@ -68,6 +69,11 @@ class ModuleFields:
         """Whether the plan names every field. If not, a record may show more fields (see `widen`)."""
         return self.plan.basis == "metadata" or self._module.spec.plan is not None
 
+    @property
+    def parts(self) -> frozenset[str] | None:
+        """The fields that only the call for a single record shows. None: this sync has read no list of fields."""
+        return None if self.metas is None else part_fields(self.metas)
+
     def widen(self, id_: str) -> bool:
         """Add the fields that a single record shows to the plan. Returns whether there were new ones.
 
@@ -100,6 +106,7 @@ class ModuleFields:
             self._module.report.note(change)
         gone = (set(state.gone or ()) | (state.fields or {}).keys()) - plan.types.keys()
         back = set(state.gone or ()) & plan.types.keys()
+        appeared = plan.types.keys() - (state.fields or {}).keys()
         if back:
             self._module.report.note(f"field {_some(back)} is back: the next sync reads every row again")
         known = state.fields or state.names or spec.table.api_fields  # the names, if there was no metadata before
@@ -109,6 +116,7 @@ class ModuleFields:
             fields=dict(plan.types),
             picks=picks,
             gone=tuple(sorted(gone)) or None,
+            refused=tuple(key for key in state.refused or () if key.rpartition(" ")[2] not in appeared) or None,
             again=state.again or bool(back) or filled,
         )
         return plan

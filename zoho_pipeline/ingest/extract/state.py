@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from zoho_pipeline.ingest.routes.bulk_route import BulkCheckpoint
-from zoho_pipeline.ingest.routes.change_probe import KnownDifference
+from zoho_pipeline.ingest.routes.change_probe import CREATED, KnownDifference
 from zoho_pipeline.ingest.routes.window import parse
 
 EMAILS = "Emails"
@@ -57,6 +57,7 @@ class ModuleState:
         gone: fields that an earlier list of fields had and the last one had not.
         again: such a field came back, so the next sync reads every row: those read meanwhile lack its value.
         names: the fields that a single record showed, if the metadata cannot be read.
+        refused: what Zoho refused in queries of the module, so that it is told once: Created_Time, or a code.
         query_rows: the largest page of a query that the org accepted, if it refused a larger one.
         inclusive: If-Modified-Since was seen to include its own second.
         bare_names: rows came with bare ids of lookups; names may be missing.
@@ -65,6 +66,7 @@ class ModuleState:
         compared: the difference that the last comparison id by id left.
         bulk: the Bulk Read job that a sync has begun to load.
         parts_from: parts of records that were read before it are read again. None: no parts are asked for.
+        part_fields: the fields whose values are parts of records, as the list of fields showed them.
         silent: the last re-reading of fields that change without a new Modified_Time.
         unknown: keys of a newer release.
     """
@@ -84,6 +86,7 @@ class ModuleState:
     gone: tuple[str, ...] | None = None
     again: bool = False
     names: tuple[str, ...] | None = None
+    refused: tuple[str, ...] | None = None
     query_rows: int | None = None
     inclusive: bool = False
     bare_names: bool = False
@@ -92,8 +95,14 @@ class ModuleState:
     compared: KnownDifference | None = None
     bulk: BulkCheckpoint | None = None
     parts_from: datetime | None = None
+    part_fields: tuple[str, ...] | None = None
     silent: SilentPass | None = None
     unknown: Json = field(default_factory=dict)
+
+    @property
+    def shows_creation(self) -> bool:
+        """Whether queries can name Created_Time, as far as it is known."""
+        return CREATED not in (self.refused or ())
 
     def advanced(self, to: datetime, final_to: datetime, read_at: datetime) -> Self:
         """The state once everything changed before `to` is loaded. Rows below `final_to` can only change visibly."""
@@ -104,7 +113,7 @@ class ModuleState:
         """Read a state that any release stored."""
         found: dict[str, Any] = {name: value for name, value in stored.items() if name in _KNOWN}
         found |= {name: parse(found[name]) for name in _INSTANTS & found.keys()}
-        found |= {name: tuple(found[name]) for name in ("names", "gone") if found.get(name) is not None}
+        found |= {name: tuple(found[name]) for name in _TUPLES if found.get(name) is not None}
         if found.get("compared") is not None:
             found["compared"] = KnownDifference.from_json(found["compared"])
         if found.get("bulk") is not None:
@@ -164,6 +173,7 @@ class ChannelState:
 
 _KNOWN = tuple(f.name for f in fields(ModuleState) if f.name != "unknown")
 _INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at", "parts_from"}
+_TUPLES = ("names", "gone", "refused", "part_fields")
 
 
 def _plain(value: Any) -> Any:

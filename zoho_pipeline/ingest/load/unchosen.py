@@ -36,7 +36,7 @@ def forget_unchosen(sync: SyncContext) -> None:
     bare = {n for n, state in states.items() if n in wanted and state.parts_from and not wanted[n].has_parts}
     if bare:
         _delete(sync, (MODULE_RECORD_PARTS,), bare)
-        _store(sync, {name: replace(states[name], parts_from=None) for name in bare})
+        _store(sync, {name: replace(states[name], parts_from=None, part_fields=None) for name in bare})
 
 
 def _store(sync: SyncContext, changes: dict[str, ModuleState | None]) -> None:

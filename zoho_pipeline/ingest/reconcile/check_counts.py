@@ -78,7 +78,7 @@ def _differs(sync: SyncContext, reader: ModuleReader) -> bool:
         return False
     module, hi = reader.spec.module, sync.window.hi
     try:
-        there = reader.routes.there = reader.routes.there or change_probe.totals(reader.client, module, hi)
+        there = reader.routes.there = reader.routes.there or reader.routes.ask_totals()
     except Permanent as error:
         log.debug("channel %s: %s cannot be counted: %s", sync.channel.id, module, error)
         return False

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from zoho_pipeline.ingest.catalog.field_selection import FieldPlan
 from zoho_pipeline.ingest.catalog.tables import RawTable
-from zoho_pipeline.ingest.routes.change_probe import QUERY_REFUSED
+from zoho_pipeline.ingest.routes.change_probe import CREATED, QUERY_REFUSED
 from zoho_pipeline.ingest.routes.records_route import KeysetReader
 from zoho_pipeline.ingest.routes.window import Window
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA, Connection
@@ -57,16 +57,18 @@ def source_versions(
     window: Window,
     *,
     by_query: bool,
+    created: bool = True,
     tell: Callable[[int], object] = lambda _: None,
 ) -> tuple[str, dict[str, Version]]:
     """Every record that Zoho shows, created before the window's end: (route, id → version).
 
     Args:
+        created: queries can name Created_Time.
         tell: is called with the number of records of each page.
     """
     if by_query:
         try:
-            return "coql", _by_id(_queried(client, module, window.hi, tell))
+            return "coql", _by_id(_queried(client, module, window.hi, tell, created))
         except QUERY_REFUSED:
             pass
     return "records", _by_id(_listed(client, module, window, tell))
@@ -126,9 +128,10 @@ def _by_id(versions: Iterable[tuple[str, Version]]) -> dict[str, Version]:
 
 
 def _queried(
-    client: ZohoClient, module: str, before: datetime, tell: Callable[[int], object]
+    client: ZohoClient, module: str, before: datetime, tell: Callable[[int], object], created: bool
 ) -> Iterator[tuple[str, Version]]:
-    fields = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
+    known = (*VERSION_FIELDS, "Converted_Date_Time") if module == "Leads" else VERSION_FIELDS
+    fields = [name for name in known if created or name != CREATED]
     after = "0"
     while True:
         page = coql.ids(client, module, after=after, limit=client.pacing.query_rows, fields=fields)

@@ -35,7 +35,8 @@ def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
     module, client, limits = reader.spec.module, reader.client, sync.limits
     shown = f"{module}, compared"
     tell = partial(sync.progress.advance, shown)
-    route, source = diff.source_versions(client, module, sync.window, by_query=reader.routes.can_query, tell=tell)
+    can = {"by_query": reader.routes.can_query, "created": reader.state.shows_creation}
+    route, source = diff.source_versions(client, module, sync.window, **can, tell=tell)
     sync.progress.finish(shown)
     first = found = _difference(sync, reader, route, source)
     reader.report.took(f"compare-{route}")

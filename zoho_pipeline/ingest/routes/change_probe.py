@@ -27,7 +27,7 @@ from zoho_pipeline.zoho.read.pages import module_path, with_text_ids
 QUERY_REFUSED = (AnswerTooLarge, InvalidRequest, ModuleMissing, NoPermission, NotSupported, ScopeMissing)
 """Errors of a query while lists still work: they do not mean that the module is missing."""
 
-CONVERTED = "Converted_Date_Time"
+CONVERTED, CREATED = "Converted_Date_Time", "Created_Time"
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,14 @@ class KnownDifference:
         return {"more": self.more, "latest": latest, "left": self.left, "words": self.words}
 
 
-def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
-    """The totals at Zoho. Raises ScopeMissing, InvalidRequest and others if the module cannot be queried."""
-    where = f"Created_Time < '{format_time(created_before)}'"
+def totals(client: ZohoClient, module: str, created_before: datetime | None) -> Totals:
+    """The totals at Zoho. Raises ScopeMissing, InvalidRequest and others if the module cannot be queried.
+
+    Args:
+        created_before: only records that were created before. None: all records, because the module shows no time of
+            creation.
+    """
+    where = "id is not null" if created_before is None else f"{CREATED} < '{format_time(created_before)}'"
     columns = ["COUNT(id)", "MAX(Modified_Time)"]
     if module == "Leads":
         columns.append(f"MAX({CONVERTED})")
@@ -85,11 +90,12 @@ def totals(client: ZohoClient, module: str, created_before: datetime) -> Totals:
         found = _read(page.rows[0], module) if page.rows else Totals(0)
         return replace(found, asked_at=page.server_time)
     except (InvalidRequest, BadAnswer):
-        return Totals(count_only(client, module, created_before))
+        return Totals(coql.count(client, module, where))
 
 
-def count_only(client: ZohoClient, module: str, created_before: datetime) -> int:
-    return coql.count(client, module, f"Created_Time < '{format_time(created_before)}'")
+def shows_no_creation(refused: InvalidRequest) -> bool:
+    """Whether Zoho refused a query because the connected user sees no Created_Time in the module."""
+    return refused.code == "INVALID_QUERY" and CREATED in f"{refused} {refused.details}"
 
 
 def converted_since(client: ZohoClient, since: datetime) -> set[str]:

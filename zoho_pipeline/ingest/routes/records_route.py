@@ -167,7 +167,8 @@ class KeysetReader:
         rows, last = page.rows, last_modified(page.rows)
         if page.more and last is None:
             raise BadAnswer(
-                f"GET {self._module}: more records follow, but no record of the page says when it was changed."
+                f"GET {self._module}: more records follow, but no record of the page says when it was changed. Let the "
+                "profile of the connected user see Modified_Time of this module."
             )
         first_at = min((at for row in rows if (at := modified(row)) > EVER), default=since or EVER)
         for names in others if rows else ():

@@ -5,25 +5,30 @@ records wait: those without parts, or with the parts of another version. So a cr
 nothing: the next sync goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
 from zoho_pipeline.ingest.catalog.chosen_modules import MODULE_RECORD_PARTS, parts_of
 from zoho_pipeline.ingest.catalog.field_selection import parts_of_record
 from zoho_pipeline.ingest.catalog.tables import DELETED_RECORDS, REJECTED_RECORDS
-from zoho_pipeline.ingest.convert.json_to_arrow import to_arrow
+from zoho_pipeline.ingest.convert.cell_values import as_json
+from zoho_pipeline.ingest.convert.json_to_arrow import of_values, to_arrow
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.row_filter import rejections
+from zoho_pipeline.ingest.extract.state import ModuleState
 from zoho_pipeline.ingest.load.batch import LoadBatch
 from zoho_pipeline.ingest.load.commit import load
 from zoho_pipeline.ingest.load.context import SyncContext
 from zoho_pipeline.ingest.sync.parallel_calls import call_for_each
 from zoho_pipeline.warehouse.connection import RAW_SCHEMA
 from zoho_pipeline.zoho.errors import Permanent, Retryable
-from zoho_pipeline.zoho.parsing import ODD, joined, odd_values
+from zoho_pipeline.zoho.parsing import ODD, joined, odd_values, parse
 from zoho_pipeline.zoho.read import records
 from zoho_pipeline.zoho.read.pages import Row
+
+FORGOTTEN_AT_ONCE = 5_000
+"""Records whose parts lose a field in one load."""
 
 
 def read_parts(sync: SyncContext) -> None:
@@ -42,9 +47,10 @@ def read_parts(sync: SyncContext) -> None:
 
 def _read(sync: SyncContext, reader: ModuleReader) -> None:
     module, limits = reader.spec.module, sync.limits
-    state = sync.state.of(module)
+    state = _with_fields(sync, reader)
     if state.parts_from is None or sync.full:  # also the parts that were read before are read again
-        load(sync, LoadBatch(states={module: replace(state, parts_from=sync.window.now())}))
+        state = replace(state, parts_from=sync.window.now())
+    load(sync, LoadBatch(states={module: state}))
     due = _due(sync, reader, limits.most_single_reads + 1)
     now = due[: limits.most_single_reads]
     for start in range(0, len(now), limits.parts_per_load):
@@ -56,6 +62,51 @@ def _read(sync: SyncContext, reader: ModuleReader) -> None:
     if len(due) > len(now):
         most = limits.most_single_reads
         reader.report.note(f"subforms of {most} records were read, the most of one sync; the next sync goes on")
+
+
+def _with_fields(sync: SyncContext, reader: ModuleReader) -> ModuleState:
+    """The state with the subforms and other parts that the module has now. No record gets a new time from a change.
+
+    Those that are gone or hidden leave the stored parts. For one that appeared, all parts are read again:
+    it may have been hidden from the connected user before.
+    """
+    state, found = sync.state.of(reader.spec.module), reader.fields.parts
+    if found is None:
+        return state
+    known = found if state.part_fields is None else frozenset(state.part_fields)
+    if gone := known - found:
+        _forget(sync, reader, gone)
+    if new := found - known:
+        reader.report.note(f"subforms of all records are read again: {', '.join(sorted(new))} is new or back")
+    return replace(
+        sync.state.of(reader.spec.module),
+        part_fields=tuple(sorted(found)),
+        parts_from=sync.window.now() if new else state.parts_from,
+    )
+
+
+def _forget(sync: SyncContext, reader: ModuleReader, names: Collection[str]) -> None:
+    """Take these fields out of the stored parts. When the parts were read stays, so that others still wait."""
+    table, after = parts_of(reader.spec.module), ""
+    while True:
+        with sync.warehouse.connect() as connection:
+            rows = connection.rows(
+                f"select * from {table.source} t where channel_id = ? and id > ?"  # noqa: S608
+                f" order by id limit {FORGOTTEN_AT_ONCE}",
+                (sync.channel.id, after),
+            )
+        changed = []
+        for row in rows:
+            parts = parse(str(row["parts"] or "{}").encode())
+            if parts.keys() & set(names):
+                kept = {name: value for name, value in parts.items() if name not in names}
+                changed.append(row | {"parts": as_json(kept)})
+        batch = LoadBatch()
+        batch.put({MODULE_RECORD_PARTS.name: [of_values(table, changed)]})
+        load(sync, batch)
+        if len(rows) < FORGOTTEN_AT_ONCE:
+            return
+        after = rows[-1]["id"]
 
 
 def _due(sync: SyncContext, reader: ModuleReader, most: int) -> list[str]:

@@ -127,7 +127,7 @@ class PostgresWarehouse:
         with self.connect(read_only=True) as connection:
             # one publication for the whole block, as on DuckDB: else two tables of a page can be of two publications
             connection.execute("set transaction isolation level repeatable read")
-            if not connection.tables(MARTS_SCHEMA):
+            if not _has_tables(connection, MARTS_SCHEMA):
                 yield None
                 return
             connection.execute(f"set search_path to {MARTS_SCHEMA}")
@@ -140,7 +140,7 @@ class PostgresWarehouse:
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         schema = RAW_SCHEMA if raw else MARTS_SCHEMA
         with self.connect(read_only=True) as connection:
-            exists = bool(connection.tables(schema))
+            exists = _has_tables(connection, schema)
         dsn = self._dsn.reveal()
         yield {"engine": "postgres", "dsn": dsn, "schema": schema, "role": self._sql_role} if exists else None
 
@@ -201,3 +201,19 @@ class PostgresWarehouse:
         # dlt asks for a password even where the server trusts the socket
         known |= {"database": parts.pop("dbname", user), "password": parts.pop("password", "")}
         return known | {"query": parts}
+
+
+def _has_tables(connection: Connection, schema: str) -> bool:
+    """Whether a schema has tables. WarehouseError: it has some, and this user may read none of them."""
+    if connection.tables(schema):
+        return True
+    query = (
+        "select current_user from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace"
+        " where n.nspname = ? and c.relkind in ('r', 'v') limit 1"
+    )
+    for (user,) in connection.fetch(query, (schema,))[1]:
+        raise WarehouseError(
+            f"the user {user} may read no table of the schema {schema}. Let the owner of the tables run: grant usage "
+            f'on schema {schema} to "{user}"; grant select on all tables in schema {schema} to "{user}"'
+        )
+    return False

@@ -59,7 +59,7 @@ class _Signals:
                 stopping.announce(STOPPING)
         if self.worker is None:
             self._unstarted(self.stopped)
-        self.worker.stop(quickly=self.stopped == signal.SIGINT)
+        self.worker.stop(quickly=signal.SIGINT in (self.stopped, number))
 
 
 @click.command(short_help="Sync on request, publish, and send events.")

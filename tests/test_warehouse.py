@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 
 import zoho_pipeline
+from tests.postgres import free_port
 from zoho_pipeline import stopping
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.warehouse.connection import (
@@ -102,6 +103,11 @@ def test_a_url_with_an_ambiguous_password_is_refused_without_showing_it(url: str
         at(url)
     assert "S3c" not in str(caught.value)
     assert "tPw" not in str(caught.value)
+
+
+def test_a_short_password_is_hidden_where_it_is_one() -> None:
+    said = at("postgresql://me:a@h/d").hide("a table: postgresql://me:a@h/d, user=me password=a dbname=d")
+    assert said == "a table: postgresql://me:***@h/d, user=me password=*** dbname=d"
 
 
 def test_every_password_of_a_url_is_redacted() -> None:
@@ -261,31 +267,45 @@ def test_a_folder_or_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_dlt_merges_parquet_into_it(warehouse: Warehouse, tmp_path: Path) -> None:
-    def load(values: list[str]) -> None:
-        table = pa.table(
-            {"channel_id": ["a"] * len(values), "id": [str(n) for n in range(len(values))], "value": values},
-            pa.schema(
-                [pa.field("channel_id", pa.string(), False), pa.field("id", pa.string(), False), ("value", pa.string())]
-            ),
-        )
-        rows = dlt.resource(
-            [table], name="things", primary_key=["channel_id", "id"], write_disposition="merge", file_format="parquet"
-        )
-        destination = warehouse.destination("tea.co")
-        pipeline = dlt.pipeline(
-            "things", destination=destination, dataset_name="zoho_raw", pipelines_dir=str(tmp_path / "dlt")
-        )
-        with warehouse.lend(destination):
-            pipeline.run(rows).raise_on_failed_jobs()
+def merge_by_dlt(warehouse: Warehouse, folder: Path, values: list[str]) -> None:
+    """Merge the rows (0, values[0]), (1, values[1]) … of the channel `a` into the raw table `things`."""
+    table = pa.table(
+        {"channel_id": ["a"] * len(values), "id": [str(n) for n in range(len(values))], "value": values},
+        pa.schema(
+            [pa.field("channel_id", pa.string(), False), pa.field("id", pa.string(), False), ("value", pa.string())]
+        ),
+    )
+    rows = dlt.resource(
+        [table], name="things", primary_key=["channel_id", "id"], write_disposition="merge", file_format="parquet"
+    )
+    destination = warehouse.destination("tea.co")
+    pipeline = dlt.pipeline("things", destination=destination, dataset_name="zoho_raw", pipelines_dir=str(folder))
+    with warehouse.lend(destination):
+        pipeline.run(rows).raise_on_failed_jobs()
 
-    load(["old", "kept"])
-    load(["new"])
+
+def test_dlt_merges_parquet_into_it(warehouse: Warehouse, tmp_path: Path) -> None:
+    merge_by_dlt(warehouse, tmp_path / "dlt", ["old", "kept"])
+    merge_by_dlt(warehouse, tmp_path / "dlt", ["new"])
     with warehouse.connect() as connection:
         found = connection.fetch("select id, value from zoho_raw.things order by id")[1]
         staged = connection.tables(warehouse.staging_schema("tea.co"))
     assert found == [("0", "new"), ("1", "kept")]
     assert "things" in staged
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("option", ["", "&connect_timeout=15%20"], ids=["parquet", "sql"])
+def test_a_url_of_several_hosts_uses_the_one_that_answers(postgres_url: str, tmp_path: Path, option: str) -> None:
+    server = urlsplit(postgres_url)
+    hosts = f"127.0.0.1:{free_port()},{server.hostname}:{server.port}"
+    url = f"postgresql://{server.username}@{hosts}{server.path}?target_session_attrs=read-write{option}"
+    warehouse = at(url)
+    assert warehouse.takes_parquet is not bool(option)
+    assert warehouse.url == url
+    merge_by_dlt(warehouse, tmp_path / "dlt", ["one"])
+    with warehouse.connect() as connection:
+        assert connection.fetch("select value from zoho_raw.things")[1] == [("one",)]
 
 
 @pytest.mark.parametrize(
@@ -306,6 +326,29 @@ def test_the_message_of_an_engine_is_shown_without_the_password() -> None:
     warehouse = at("postgresql://u:a%20b%2Fc%2B@h/db")
     for written in ("a b/c+", "a%20b%2Fc%2B", "a b%2Fc+", "a+b%2Fc%2B"):
         assert warehouse.hide(f'spaces in "{written}"') == 'spaces in "***"'
+
+
+def test_a_user_who_may_read_no_mart_gets_the_cure(postgres_url: str) -> None:
+    owner, reader = at(postgres_url), at(postgres_url.replace("postgres@", "reader@"))
+    with owner.connect(read_only=False) as connection:
+        connection.execute("drop role if exists reader")
+        connection.execute("create role reader login")
+        connection.execute("create schema marts")
+        connection.execute("create table marts.lead as select 1 as n")
+    try:
+        for place in (reader.published(), reader.query_place(raw=False)):
+            with pytest.raises(WarehouseError, match="the user reader may read no table of the schema marts") as told:
+                place.__enter__()
+        grants = str(told.value).partition("run: ")[2]
+        with owner.connect(read_only=False) as connection:
+            connection.execute(grants)
+        with reader.published() as found:
+            assert found is not None
+            assert found.fetch("select n from lead")[1] == [(1,)]
+    finally:
+        with owner.connect(read_only=False) as connection:
+            connection.execute("drop owned by reader")
+            connection.execute("drop role reader")
 
 
 def test_a_server_that_refuses_is_named_before_dlt_tries(postgres_url: str) -> None:

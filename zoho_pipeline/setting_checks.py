@@ -31,6 +31,14 @@ _OWN = (
 _NAME = re.compile(r"(?=.{1,254}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_]([a-z0-9_-]{0,62}))*\.?", re.IGNORECASE)
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+NOT_POSTGRES = (
+    "is not a Postgres URL: postgresql://user:password@host:port/database (percent-encode special characters of the "
+    "password)."
+)
+_TAKES = (
+    "It takes the path of a file, such as /srv/bi/zoho.duckdb, or the URL of a Postgres database for a copy of the "
+    "marts, postgresql://user:password@host:port/database."
+)
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
     {PREFIX + name for name in f"{_OWN} {_OF_OTHERS}".split()} | {"ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET"}
@@ -126,6 +134,11 @@ def published_target(given: str, home: Path, warehouse_url: str, registry_url: s
     given = given.strip()
     if "://" in given:
         return None, copy_url(given, warehouse_url)
+    if re.match(r"[^/.~][^/]*[:@=]|[^/.~].*@", given):  # the rest may be a password
+        raise ValueError(
+            f"is no URL, because it has no ://, and looks like no path. {_TAKES} Write ./ before a path that has : @ = "
+            "in its name."
+        )
     return published_place(given, home, warehouse_url, registry_url) if given else None, None
 
 
@@ -138,12 +151,33 @@ def copy_url(given: str, warehouse_url: str) -> str:
     kind = given.partition("://")[0].partition("+")[0].lower()
     if kind not in ("postgresql", "postgres"):
         shown = f" ({kind!r})" if re.fullmatch(r"[a-z0-9]{1,20}", kind) else ""
-        raise ValueError(
-            f"is a URL of an unknown kind{shown}. It takes the path of a file, such as /srv/bi/zoho.duckdb, or the URL "
-            "of a Postgres database for a copy of the marts, postgresql://user:password@host:port/database."
-        )
+        raise ValueError(f"is a URL of an unknown kind{shown}. {_TAKES}")
     _require_duckdb(warehouse_url)
+    if postgres_url(given) is None:
+        raise ValueError(NOT_POSTGRES)
     return given
+
+
+def postgres_url(url: str) -> tuple[str, str] | None:
+    """A URL of Postgres as libpq takes it, and without its password. A driver's name in the scheme is left out.
+
+    None: libpq cannot read it, or it is unclear which part of it is the password. libpq and Python split a URL
+    differently at a bare @, #, ? or / of a password, and one of them would show it.
+    """
+    import psycopg2.extensions  # here, because most commands read no such URL
+
+    dsn = f"postgresql://{url.partition('://')[2]}"
+    try:
+        ports = psycopg2.extensions.parse_dsn(dsn).get("port", "")
+    except psycopg2.ProgrammingError:
+        return None
+    authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
+    user, at_sign, host = authority.partition("@")
+    is_unclear = any(mark in authority for mark in "# ") or "@" in host or "@" in rest
+    if is_unclear or not re.fullmatch("[0-9,]*", ports):
+        return None
+    shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority
+    return dsn, f"postgresql://{shown}" + re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", rest)
 
 
 def _require_duckdb(warehouse_url: str) -> None:

@@ -248,6 +248,29 @@ def test_a_worker(bench: Bench, once: bool) -> None:
     assert left.state == "queued"
 
 
+STOPPED_EARLY = f"""
+import signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "zoho_pipeline.worker.worker":
+            signal.raise_signal(signal.SIGINT)
+            print("it went on")
+sys.meta_path.insert(0, Finder())
+{MAIN}
+"""
+"""A program that Ctrl-C stops while the worker is imported."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("once", [False, True])
+def test_a_worker_that_is_still_being_imported(bench: Bench, once: bool) -> None:
+    process = bench.start("work", *(["--once"] if once else []), program=STOPPED_EARLY)
+    out, err = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == (130 if once else 0), err
+    assert out == "The worker has stopped. It had taken nothing.\n"
+    assert err.count("Stopping") == 1
+
+
 @pytest.mark.long
 def test_a_web_server_with_an_open_stream_and_a_worker(bench: Bench) -> None:
     registry = bench.registry

@@ -104,6 +104,10 @@ CASES = {
     "transform": (("transform", "--full"), "Building the marts: "),
     "remove": (("channels", "remove", "acme", "--purge"), "Deleting the rows"),
 }
+EXPORTS = (
+    (("export", "lead"), "Writing lead: "),
+    (("sql", "select * from lead", "-o", "lead.xlsx"), "Writing lead.xlsx: "),
+)
 
 
 def synced(bench: Bench) -> None:
@@ -134,3 +138,17 @@ def test_json_has_no_progress_beside_it(bench: Bench, name: str) -> None:
     assert shown.finish().lstrip().startswith(("{", "["))
     assert shown.process.returncode == 0
     assert shown.seen == ""
+
+
+@pytest.mark.long
+def test_an_export_is_shown(bench: Bench) -> None:
+    synced(bench)
+    process = bench.start("transform")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    for command, words in EXPORTS:
+        shown = OnTerminal(bench, *command)
+        out = shown.finish()
+        assert shown.process.returncode == 0, shown.seen
+        assert words in shown.seen
+        assert words not in out

@@ -41,6 +41,14 @@ def test_a_file_is_replaced_only_on_request(marts: Warehouse, folder: Path) -> N
     assert names(folder) == {"lead.csv"}
 
 
+def test_a_file_without_an_ending_is_no_folder(marts: Warehouse, folder: Path) -> None:
+    (folder / "leads").write_text("old")
+    for place in (folder / "leads", Path(os.devnull)):
+        with pytest.raises(WrongPlace, match=r"is no folder\. Name a folder, or a file that ends with"):
+            export_marts(marts, ["lead"], place)
+    assert (folder / "leads").read_text() == "old"
+
+
 def test_a_link_stays_a_link(marts: Warehouse, folder: Path, tmp_path: Path) -> None:
     real = tmp_path / "real.csv"
     real.write_text("old")

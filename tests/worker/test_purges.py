@@ -1,11 +1,14 @@
 """The rows of a removed channel: a worker deletes them, from the raw tables and from what people read."""
 
+import threading
+import time
 from threading import Event, Thread
 
 import pytest
 
 from tests.worker.conftest import Place
 from zoho_pipeline.channels.database.locks import channel_lock
+from zoho_pipeline.channels.errors import ChannelBusy
 from zoho_pipeline.channels.platform.purges import Purges
 from zoho_pipeline.worker.purges import purge_removed
 
@@ -67,3 +70,32 @@ def test_a_channel_removed_without_its_rows_keeps_them(place: Place) -> None:
     place.registry.remove("acme")
     assert purge_removed(place.settings, place.registry, place.warehouse) == []
     assert raw_leads(place, "acme") == 3
+
+
+def is_in_use(place: Place, channel_id: str) -> bool:
+    try:
+        with channel_lock(place.settings, channel_id, wait=0, kind="content"):
+            return False
+    except ChannelBusy:
+        return True
+
+
+def test_a_stop_waits_for_no_purge(place: Place) -> None:
+    place.connect("acme")
+    place.registry.remove("acme", purge_for="key:x")
+    worker = place.worker()
+    running = Thread(target=worker.run)
+    with place.warehouse.exclusive():  # as a long load of another process
+        running.start()
+        end = time.monotonic() + 60
+        while not is_in_use(place, "acme"):
+            assert time.monotonic() < end, "the purge did not begin"
+            time.sleep(0.02)
+        worker.stop(quickly=True)
+        running.join(60)
+        assert not running.is_alive()
+        assert worker.hangs, "the process ends without this thread"
+    for thread in threading.enumerate():
+        if thread.name == "purges":
+            thread.join(60)
+    assert Purges(place.registry.database).waiting() == []

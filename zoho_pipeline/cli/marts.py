@@ -219,9 +219,18 @@ def sql(
     if file is not None:
         from zoho_pipeline.exports.export import export_query
 
-        _say_written(
-            [export_query(session.warehouse, query, file, raw=raw, limits=limits, force=force, for_spreadsheet=excel)]
-        )
+        with working("Running the query") as tell:
+            written = export_query(
+                session.warehouse,
+                query,
+                file,
+                raw=raw,
+                limits=limits,
+                force=force,
+                for_spreadsheet=excel,
+                on_rows=lambda _, rows: tell(f"Writing {file}: {rows:,} rows"),
+            )
+        _say_written([written])
         return
     with working("Running the query", output in (None, "table")):
         found = ask(session.warehouse, query, raw=raw, limits=limits)
@@ -265,18 +274,21 @@ def export(
       zoho-pipeline export owner content_performance_default conversion_rate -o report.xlsx
       zoho-pipeline export lead deal activity -o /srv/exports --format parquet --force
     """
+    from zoho_pipeline.cli.progress import working
     from zoho_pipeline.exports.export import FORMATS, export_marts
 
     session = Session(reads_only=True)
-    written = export_marts(
-        session.warehouse,
-        marts,
-        place,
-        kind=next((known for known in FORMATS if known == kind), None),
-        channels=channels or None,
-        force=force,
-        for_spreadsheet=excel,
-    )
+    with working("Reading the marts") as tell:
+        written = export_marts(
+            session.warehouse,
+            marts,
+            place,
+            kind=next((known for known in FORMATS if known == kind), None),
+            channels=channels or None,
+            force=force,
+            for_spreadsheet=excel,
+            on_rows=lambda name, rows: tell(f"Writing {name}: {rows:,} rows"),
+        )
     _say_written(written)
 
 

@@ -14,6 +14,11 @@ from zoho_pipeline.dashboard.views import VIEWS, View
 from zoho_pipeline.settings import PipelineError
 from zoho_pipeline.warehouse.connection import SqlError
 
+OTHER_RELEASE = "If another release made the marts, run: zoho-pipeline transform --full"
+NO_RIGHT = (
+    "Let the owner of the marts grant it to the user of ZOHO_PIPELINE_WAREHOUSE: grant usage on schema marts to …; "
+    "grant select on all tables in schema marts to …"
+)
 TITLE = "Zoho CRM: from lead to deal"
 
 
@@ -44,7 +49,7 @@ def main(views: Sequence[View] = VIEWS) -> None:
         st.error("The marts cannot be read.")
         st.text(str(error))
         if isinstance(error, SqlError):
-            st.text("If another release made the marts, run: zoho-pipeline transform --full")
+            st.text(NO_RIGHT if error.kind == "InsufficientPrivilege" else OTHER_RELEASE)
 
 
 def _page(view: View, channel: Any) -> Callable[[], None]:

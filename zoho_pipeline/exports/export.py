@@ -4,7 +4,7 @@ Rows are read and written in tables of some thousand rows (`Connection.batches`)
 the memory. All marts of one export are of one publication.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,12 @@ from zoho_pipeline.frames.mart_query import mart_query
 from zoho_pipeline.reading.published import NOT_PUBLISHED
 from zoho_pipeline.reading.query import Limits, query_tables
 from zoho_pipeline.transform.errors import NotPublished
-from zoho_pipeline.warehouse.connection import Connection
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 Format = Literal["csv", "parquet", "xlsx"]
 FORMATS: tuple[Format, ...] = ("csv", "parquet", "xlsx")
+OnRows = Callable[[str, int], object]
+"""Is called after each table of rows with the name of the answer and its rows so far."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def export_query(
     limits: Limits | None = None,
     force: bool = False,
     for_spreadsheet: bool = False,
+    on_rows: OnRows | None = None,
 ) -> Written:
     """Write the answer of one read-only query into a file, whose ending is its format.
 
@@ -64,6 +66,7 @@ def export_query(
         raw, limits: as in `reading.query.query_tables`. The time of the query counts until the last row is written.
         force: replace the file if it exists.
         for_spreadsheet: write a CSV for Excel (see `csv_file`).
+        on_rows: see `OnRows`.
 
     Raises:
         WrongPlace, ExportError: the file cannot be written.
@@ -74,7 +77,7 @@ def export_query(
     if kind is None:
         raise WrongPlace(_endings(place))
     with closing(query_tables(warehouse, sql, raw=raw, limits=limits)) as asked:  # an error ends the query at once
-        answer = Answer("query", (typed(table, in_batches=True) for table in asked))
+        answer = Answer("query", _typed("query", asked, on_rows))
         return _write([_Target(place, (answer,))], kind, force, for_spreadsheet)[0]
 
 
@@ -87,6 +90,7 @@ def export_marts(
     channels: Sequence[str] | None = None,
     force: bool = False,
     for_spreadsheet: bool = False,
+    on_rows: OnRows | None = None,
 ) -> list[Written]:
     """Write published marts into a file, a workbook, or a folder with a file per mart.
 
@@ -95,7 +99,7 @@ def export_marts(
             a folder, or into one workbook.
         kind: the format of the files of a folder; None: CSV.
         channels: only the rows of these channels; None: all.
-        force, for_spreadsheet: as in `export_query`.
+        force, for_spreadsheet, on_rows: as in `export_query`.
 
     Raises:
         WrongPlace, ExportError: a file cannot be written.
@@ -113,7 +117,8 @@ def export_marts(
             with stopping.interruptible(connection.interrupt):
                 queries = [mart_query(connection, name, channels) for name in names]
                 answers = [
-                    Answer(name, _tables(connection, *query)) for name, query in zip(names, queries, strict=True)
+                    Answer(name, _typed(name, connection.batches(*query), on_rows))
+                    for name, query in zip(names, queries, strict=True)
                 ]
                 if len(paths) == 1:
                     targets = [_Target(paths[0], tuple(answers))]
@@ -125,9 +130,13 @@ def export_marts(
         pool.close()
 
 
-def _tables(connection: Connection, sql: str, params: Sequence[str]) -> Iterator[pa.Table]:
-    for table in connection.batches(sql, params):
+def _typed(name: str, tables: Iterator[pa.Table], on_rows: OnRows | None) -> Iterator[pa.Table]:
+    rows = 0
+    for table in tables:
         yield typed(table, in_batches=True)
+        rows += len(table)
+        if on_rows is not None:
+            on_rows(name, rows)
 
 
 def _write(targets: Sequence[_Target], kind: Format, force: bool, for_spreadsheet: bool) -> list[Written]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus
 import psycopg2
 
 from zoho_pipeline import stopping
+from zoho_pipeline.setting_checks import NOT_POSTGRES, postgres_url
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.warehouse.connection import (
     LOCK_SECONDS,
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
 
 _TABLES_LOCK = 7_046_029_254_386_353_131
 """The number of an advisory lock, chosen at random."""
+_LONG = 4
+"""A password of so many characters is hidden wherever it is, and a shorter one where a connection is written."""
 WAREHOUSE = "ZOHO_PIPELINE_WAREHOUSE"
-_NOT_POSTGRES = (
-    "{} is not a Postgres URL: postgresql://user:password@host:port/database "
-    "(percent-encode special characters of the password)."
-)
 
 
 class PostgresWarehouse:
@@ -60,15 +59,10 @@ class PostgresWarehouse:
         Raises:
             UnknownWarehouse: the URL cannot be read; the message names the setting.
         """
-        dsn = f"postgresql://{url.partition('://')[2]}"
-        try:
-            int(psycopg2.extensions.parse_dsn(dsn).get("port", 5432))
-        except (psycopg2.ProgrammingError, ValueError):
-            raise UnknownWarehouse(_NOT_POSTGRES.format(setting)) from None
-        shown = _without_password(dsn)
-        if shown is None:
-            raise UnknownWarehouse(_NOT_POSTGRES.format(setting))
-        return cls(shown, Secret(dsn), sql_role, setting)
+        found = postgres_url(url)
+        if found is None:
+            raise UnknownWarehouse(f"{setting} {NOT_POSTGRES}")
+        return cls(found[1], Secret(found[0]), sql_role, setting)
 
     def __repr__(self) -> str:
         return f"PostgresWarehouse({self.url})"
@@ -133,7 +127,7 @@ class PostgresWarehouse:
         with self.connect(read_only=True) as connection:
             # one publication for the whole block, as on DuckDB: else two tables of a page can be of two publications
             connection.execute("set transaction isolation level repeatable read")
-            if not connection.tables(MARTS_SCHEMA):
+            if not _has_tables(connection, MARTS_SCHEMA):
                 yield None
                 return
             connection.execute(f"set search_path to {MARTS_SCHEMA}")
@@ -146,7 +140,7 @@ class PostgresWarehouse:
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         schema = RAW_SCHEMA if raw else MARTS_SCHEMA
         with self.connect(read_only=True) as connection:
-            exists = bool(connection.tables(schema))
+            exists = _has_tables(connection, schema)
         dsn = self._dsn.reveal()
         yield {"engine": "postgres", "dsn": dsn, "schema": schema, "role": self._sql_role} if exists else None
 
@@ -180,7 +174,10 @@ class PostgresWarehouse:
     def hide(self, text: str) -> str:
         secret = self._parsed().get("password")
         for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
-            text = text.replace(written, "***")
+            if len(secret or "") >= _LONG:
+                text = text.replace(written, "***")
+            else:  # letters that are missing everywhere would tell it
+                text = re.sub(rf"(:|password='?){re.escape(written)}(?=[@&'\s]|$)", r"\1***", text)
         return text
 
     def damage(self, message: str) -> DamagedFile | None:  # noqa: ARG002
@@ -193,24 +190,30 @@ class PostgresWarehouse:
         """The fields of dlt's credentials; options of libpq are in `query`."""
         parts: dict[str, Any] = self._parsed()
         user = parts.pop("user", None) or getpass.getuser()
-        if parts.get("host", "/").startswith("/"):  # the folder of a socket goes into the query, which libpq reads last
-            parts["host"], host = parts.get("host", "/var/run/postgresql"), "localhost"
+        host, port = parts.get("host", "/"), parts.get("port", "5432")
+        if host.startswith("/") or "," in host + port:  # a folder of a socket, or several hosts
+            # what dlt has no place for goes into the query, which libpq reads last
+            parts |= {"host": "/var/run/postgresql" if host == "/" else host, "port": port}
+            host, port = "localhost", "5432"
         else:
-            host = parts.pop("host")
-        known: dict[str, Any] = {"host": host, "port": int(parts.pop("port", 5432)), "username": user}
+            parts = {name: value for name, value in parts.items() if name not in ("host", "port")}
+        known: dict[str, Any] = {"host": host, "port": int(port), "username": user}
         # dlt asks for a password even where the server trusts the socket
         known |= {"database": parts.pop("dbname", user), "password": parts.pop("password", "")}
         return known | {"query": parts}
 
 
-def _without_password(dsn: str) -> str | None:
-    """The URL without its password. None: it is unclear which part of the URL is the password.
-
-    libpq and Python split a URL differently at a bare @, #, ? or / of a password, and one of them would show it.
-    """
-    authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
-    user, at_sign, host = authority.partition("@")
-    if any(mark in authority for mark in "# ") or "@" in host or "@" in rest:
-        return None
-    shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority
-    return f"postgresql://{shown}" + re.sub(r"(?i)([?&](?:ssl)?password=)[^&]*", r"\1***", rest)
+def _has_tables(connection: Connection, schema: str) -> bool:
+    """Whether a schema has tables. WarehouseError: it has some, and this user may read none of them."""
+    if connection.tables(schema):
+        return True
+    query = (
+        "select current_user from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace"
+        " where n.nspname = ? and c.relkind in ('r', 'v') limit 1"
+    )
+    for (user,) in connection.fetch(query, (schema,))[1]:
+        raise WarehouseError(
+            f"the user {user} may read no table of the schema {schema}. Let the owner of the tables run: grant usage "
+            f'on schema {schema} to "{user}"; grant select on all tables in schema {schema} to "{user}"'
+        )
+    return False

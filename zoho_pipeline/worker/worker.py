@@ -78,6 +78,7 @@ class Worker:
         self._guard = Lock()
         self._jobs: dict[str, Job] = {}
         self._syncing: dict[str, Thread] = {}
+        self._purging: Thread | None = None
         self._pulse = Pulse(self._registry, self.id, self._limits, self._all_jobs, self._ended)
         self._marts = MartsBuilder(
             self._registry, self._warehouse, self._limits.between_publications, self._may_build, self._end
@@ -129,7 +130,7 @@ class Worker:
         if self._due.is_due("first syncs", self._limits.first_syncs_seconds):
             request_first_syncs(self._registry, "worker")
         if self._due.is_due("purges", self._limits.first_syncs_seconds):
-            purge_removed(self._settings, self._registry, self._warehouse)
+            self._purge()
         if len(self._syncing) < self._limits.threads and self._due.is_due("requests", self._limits.poll_seconds):
             while len(self._syncing) < self._limits.threads and claims.claimable(self._registry):
                 request = claims.claim(self._registry, self.id, lease=self._limits.lease)
@@ -143,6 +144,24 @@ class Worker:
             return False
         # the deliveries come last: a write-back that ends makes new ones
         return self._writebacks.is_idle() and self._sender.is_idle()
+
+    def _purge(self) -> None:
+        """Delete the rows of removed channels. A stop does not wait for that: it may wait for the warehouse and build
+        all marts. It can be repeated.
+        """
+        failed: list[RegistryError] = []
+
+        def purge() -> None:
+            try:
+                purge_removed(self._settings, self._registry, self._warehouse)
+            except RegistryError as error:
+                failed.append(error)
+
+        self._purging = self._started("purges", purge)
+        while self._purging.is_alive() and not self._asked_to_stop:
+            self._purging.join(TICK_SECONDS)
+        if failed:
+            raise failed[0]
 
     def _start(self, job: Job) -> None:
         log.info("channel %s: request %s begins.", job.request.channel_id, job.request.id)
@@ -248,7 +267,7 @@ class Worker:
         self._writebacks.stop()
         self._sender.stop()
         with self._guard:
-            waiting = [*self._syncing.values(), *threads[1:]]
+            waiting = [*self._syncing.values(), *threads[1:], *([self._purging] if self._purging else [])]
         for thread in waiting:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._ended.set()

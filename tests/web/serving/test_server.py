@@ -261,6 +261,19 @@ def test_a_worker_that_dies_is_started_again_and_stopped_at_the_end(tmp_path: Pa
         assert mark.read_text() == "xx"
 
 
+def test_a_worker_that_is_being_started_ends_by_ctrl_c_without_a_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    started = tmp_path / "started"
+    body = f"import pathlib, time; pathlib.Path({str(started)!r}).touch(); time.sleep(600)"
+    with worker_beside([sys.executable, "-c", body]) as beside:
+        until = time.monotonic() + 60
+        while not started.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        beside.stop(signal.SIGINT)
+    assert capfd.readouterr().err == ""
+
+
 LOADING = """
 import sys, time
 from zoho_pipeline.settings import PipelineError

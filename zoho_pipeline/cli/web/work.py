@@ -2,8 +2,9 @@
 
 import os
 import signal
+from collections.abc import Callable
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import click
 
@@ -25,12 +26,14 @@ class _Signals:
 
     Args:
         says: whether it says so at once on stderr.
+        unstarted: ends the process where there is no worker yet. Its import takes seconds on a busy machine, and
+            nothing was taken.
     """
 
-    def __init__(self, *, says: bool) -> None:
+    def __init__(self, *, says: bool, unstarted: Callable[[int], NoReturn]) -> None:
         self.worker: Worker | None = None
         self.stopped: int | None = None
-        self._says = says
+        self._says, self._unstarted = says, unstarted
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -54,8 +57,9 @@ class _Signals:
             self.stopped = number
             if self._says:
                 stopping.announce(STOPPING)
-        if self.worker is not None:
-            self.worker.stop(quickly=self.stopped == signal.SIGINT)
+        if self.worker is None:
+            self._unstarted(self.stopped)
+        self.worker.stop(quickly=signal.SIGINT in (self.stopped, number))
 
 
 @click.command(short_help="Sync on request, publish, and send events.")
@@ -81,7 +85,15 @@ def work(once: bool, check: bool, beside: bool, output: str) -> None:
     if check:
         _check(output)
         return
-    with stopping.own_handling(), _Signals(says=not beside) as signals:  # before the import, which takes seconds
+
+    def unstarted(number: int) -> NoReturn:
+        if output == "json":
+            print_json({"done": [], "failed": {}, "left": {}})
+        elif not beside:
+            say("The worker has stopped. It had taken nothing.")
+        leave(_exit_code(number, once))
+
+    with stopping.own_handling(), _Signals(says=not beside, unstarted=unstarted) as signals:  # before the import
         if beside:
             Thread(target=signals.end_with_input, name="beside", daemon=True).start()
         from zoho_pipeline.worker.worker import Worker
@@ -96,7 +108,8 @@ def work(once: bool, check: bool, beside: bool, output: str) -> None:
     elif once:
         say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
     if worker.hangs or signals.stopped is not None:
-        leave(_exit_code(signals, once))  # a thread may wait for Zoho or for a build; what it holds was given back
+        # a thread may wait for Zoho or for a build; what it holds was given back
+        leave(_exit_code(signals.stopped, once))
     if not complete:
         *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:
@@ -117,6 +130,6 @@ def _check(output: str) -> None:
         raise PipelineError("no worker of this machine is alive. Start one with: zoho-pipeline work")
 
 
-def _exit_code(signals: _Signals, once: bool) -> int:
+def _exit_code(stopped: int | None, once: bool) -> int:
     """A signal is the usual end of a worker, but it leaves `work --once` without what it should have done."""
-    return STOPPED + signals.stopped if once and signals.stopped is not None else 0
+    return STOPPED + stopped if once and stopped is not None else 0

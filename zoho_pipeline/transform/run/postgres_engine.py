@@ -34,6 +34,8 @@ WHOLE_ROWS = 10_000
 """Up to this number of rows, whole rows of a table are hashed, which also finds an edit by a person. Hashing
 whole rows of a million leads took 3 s of a run of one channel."""
 _ADVISORY_KEY = 7_346_021_190  # any number; all transforms of a database share it
+_DEPENDENT = re.compile(r"^(?:DETAIL: *)?(?:rule _RETURN on )?(\S.*?) depends on ", re.MULTILINE)
+"""A line of the server about an object that needs what a statement would take away. A view has its rule _RETURN."""
 
 
 @contextmanager
@@ -266,8 +268,8 @@ def readers_of(connection: Connection, name: str) -> list[str]:
 
 
 def views_on(error: SqlError) -> str | None:
-    """The views that prevented a change of what they read; None: the error is another one. Users made them, so only
-    users drop them."""
+    """The views, policies, functions … that prevented a change of what they read; None: the error is another one.
+    Users made them, so only users drop them."""
     if error.kind not in ("DependentObjectsStillExist", "FeatureNotSupported"):
         return None
-    return ", ".join(re.findall(r"((?:materialized )?view \S+) depends on", str(error)) or ["another object"])
+    return ", ".join(_DEPENDENT.findall(str(error))) or "another object"

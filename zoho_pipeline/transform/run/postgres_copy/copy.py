@@ -14,7 +14,7 @@ from zoho_pipeline.transform.errors import TransformError
 from zoho_pipeline.transform.project.project import Project
 from zoho_pipeline.transform.run.engine import quoted
 from zoho_pipeline.transform.run.postgres_copy.changes import Changes
-from zoho_pipeline.transform.run.postgres_copy.state import RowsOf, State, cure_of, wait_for_turn
+from zoho_pipeline.transform.run.postgres_copy.state import RowsOf, State, begin, explained
 from zoho_pipeline.transform.run.postgres_copy.tables import Tables, published_tables
 from zoho_pipeline.transform.run.published_files.catch_up import read_note
 from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, Connection
@@ -56,11 +56,11 @@ def copy_published(warehouse: DuckDBWarehouse, project: Project) -> CopyReport |
         with to.connect(read_only=False) as target:
             assert isinstance(target, PostgresConnection)
             _require_utf8(target)
-            wait_for_turn(target)
+            begin(target)
             with warehouse.published() as source:  # after the lock, so that nobody copies an older file later
                 return _Copy(source, target, project, to.url).run() if source is not None else None
-    except PipelineError as error:  # further lines of the server have values of rows
-        raise TransformError(to.hide(str(error).splitlines()[0]) + cure_of(error)) from error
+    except PipelineError as error:
+        raise TransformError(to.hide(explained(error))) from error
 
 
 def _require_utf8(target: Connection) -> None:

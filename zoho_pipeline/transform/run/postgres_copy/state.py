@@ -3,6 +3,7 @@
 It is in the schema `pipeline_state` of the copy. It changes in the transaction that changes the marts.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from zoho_pipeline.transform.errors import TransformError
@@ -18,9 +19,11 @@ from zoho_pipeline.warehouse.connection import (
 
 _ADVISORY_KEY = 5_119_283_347  # any number; all who change a copy share it
 NUMBER, ROWS, OURS = (f"{STATE_SCHEMA}.{name}" for name in ("copy_number", "copied_rows", "copied_marts"))
+_NO_LIMITS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+"""Settings of the server; an older one does not have all of them."""
 LOCK_WAIT = "60s"
 """How long a change of a table waits for a reader. The next transform tries again."""
-
+_HINT = re.compile(r"^HINT: *(.*)$", re.MULTILINE)
 
 Hashes = dict[str, tuple[int, str]]
 """Channel → number of rows, sum of their hashes."""
@@ -41,8 +44,15 @@ class RowsOf:
     anew: bool = False
 
 
-def wait_for_turn(target: Connection, seconds: float = LOCK_SECONDS) -> None:
-    """Keep others from changing the copy until the transaction ends. WarehouseBusy: another one took `seconds`."""
+def begin(target: Connection, seconds: float = LOCK_SECONDS) -> None:
+    """Keep others from changing the copy until the transaction ends. WarehouseBusy: another one took `seconds`.
+
+    Limits of time that an administrator gave the user are for questions of people, and a first copy takes minutes.
+    A policy that a user put on a table must not hide rows from us: a purge would leave them, and say nothing.
+    """
+    names = ", ".join(f"'{name}'" for name in _NO_LIMITS)
+    target.fetch(f"select set_config(name, '0', true) from pg_settings where name in ({names})")  # noqa: S608
+    target.execute("set local row_security = off")
     target.execute(f"set local lock_timeout = '{int(1000 * seconds)}ms'")
     try:
         target.execute(f"select pg_advisory_xact_lock({_ADVISORY_KEY})")
@@ -53,9 +63,27 @@ def wait_for_turn(target: Connection, seconds: float = LOCK_SECONDS) -> None:
     target.execute(f"set local lock_timeout = '{LOCK_WAIT}'")
 
 
-def cure_of(error: Exception) -> str:
-    """What to do after an error of the server that names no cure: an empty text, or a sentence after a full stop."""
-    if isinstance(error, SqlError) and error.kind == "InsufficientPrivilege":
+def explained(error: Exception) -> str:
+    """The error of the server in one line, with what to do. Further lines of the server have values of rows."""
+    return str(error).splitlines()[0].rstrip(".") + (_cure_of(error) or ".")
+
+
+def _cure_of(error: Exception) -> str:
+    if not isinstance(error, SqlError):
+        return ""
+    if error.kind.endswith("Violation"):
+        return (
+            ". Somebody added this constraint. The rows of the copy are replaced by others, so drop it, then run the "
+            "transform again."
+        )
+    if error.kind == "LockNotAvailable":
+        return (
+            f". Somebody has used the table for more than {LOCK_WAIT[:-1]} s. End that session, or run the transform "
+            "again later."
+        )
+    if hint := _HINT.search(str(error)):
+        return f". The server says: {hint[1].strip()}"
+    if error.kind == "InsufficientPrivilege":
         return (
             f". The user of ZOHO_PIPELINE_PUBLISHED must own the schemas {MARTS_SCHEMA} and {STATE_SCHEMA} and our "
             "tables in them, or be allowed to create these schemas (grant create on database … to …). Give the user "
@@ -77,14 +105,12 @@ class State:
         return rows[0][0] if rows else None
 
     def prepare(self) -> None:
-        """Make the schemas and the tables of the state.
+        """Make the schemas and the tables of the state. A schema that somebody dropped is made again.
 
         Raises:
             TransformError: there are marts that no copy has written.
         """
-        if self.exists:
-            return
-        if there := self._target.tables(MARTS_SCHEMA):
+        if not self.exists and (there := self._target.tables(MARTS_SCHEMA)):
             database = self._target.fetch("select current_database()")[1][0][0]
             raise TransformError(
                 f"the database {database} has the schema {MARTS_SCHEMA} with {min(there)}, which is no copy of these "
@@ -94,6 +120,8 @@ class State:
             # `create schema if not exists` needs the right to create one also where it is there
             if not self._target.fetch("select to_regnamespace(?)", (schema,))[1][0][0]:
                 self._target.execute(f"create schema {schema}")
+        if self.exists:
+            return
         self._target.execute(f"create table {NUMBER} (number bigint)")
         self._target.execute(f"create table {OURS} (name text primary key, definition text)")
         self._target.execute(

@@ -101,7 +101,7 @@ class Tables:
         for name, model in views.items():
             if ours.keys() >= set(model.depends_on):
                 select = ours[name] = model.sql("postgres", schema=MARTS_SCHEMA)
-                if self._ours.get(name) != select:
+                if self._ours.get(name) != select or name not in self._before:  # somebody dropped it
                     self._target.execute(f"create or replace view {_named(name)} as {select}")
                     self._grant_again(name)
         self._comment(source, ours)

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from tests.flows.insight_numbers import InsightOracle
 from tests.flows.question_oracle import QuestionOracle, questions
 from zoho_pipeline.channels.platform.keys import ApiKeys
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.cli.demo.place import demo_home, fresh_place, known_place
+from zoho_pipeline.cli.demo.place import UI, WEB, demo_home, free_port, fresh_place, in_use, known_place
 from zoho_pipeline.service_settings import ServiceSettings
 from zoho_pipeline.settings import PipelineError, Settings
 from zoho_pipeline.simulator import Simulator
@@ -215,11 +216,43 @@ def test_the_simulator_starts_again_and_syncs_continue(demo: FinishedDemo) -> No
     assert [module["rows"] for module in report["modules"]] == [0]
 
 
+@pytest.mark.parametrize("part", [WEB, UI])
+def test_a_new_demo_takes_no_data_from_a_server_that_runs_on_them(demo: FinishedDemo, part: str) -> None:
+    warehouse = demo.home / "warehouse.duckdb"
+    before = warehouse.stat()
+    with in_use(demo.home, part):
+        done = command(demo.home, "demo")
+    assert done.returncode == 1, done.stdout
+    assert f"another command of the demo (`demo`, or `demo --{part}`) uses {demo.home}." in done.stderr
+    assert (warehouse.stat().st_ino, warehouse.stat().st_mtime) == (before.st_ino, before.st_mtime)
+
+
+def test_web_and_ui_share_one_simulator_and_only_its_owner_saves_it(demo: FinishedDemo) -> None:
+    place = known_place(demo.home)
+    before = place.state.stat().st_mtime_ns
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
+    words = [sys.executable, "-c", PROGRAM, "demo", "--web", "--web-port", str(free_port(0))]
+    env = {**clean, "ZOHO_PIPELINE_HOME": str(demo.home)}
+    with in_use(demo.home, UI), Simulator.start(place.port, state=place.state):
+        web = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
+        assert web.stdout is not None
+        first = web.stdout.readline()
+        again = command(demo.home, "demo", "--web")
+        web.send_signal(signal.SIGINT)
+        web.communicate(timeout=60)
+    assert first.startswith("Zoho is the simulator of `demo --ui` in the other terminal")
+    assert web.returncode == 0
+    assert place.state.stat().st_mtime_ns == before
+    assert again.returncode == 1
+    assert "`demo --web`) uses" in again.stderr
+
+
 def test_starting_over_keeps_only_dagsters_history(demo: FinishedDemo, tmp_path: Path) -> None:
     """Runs last, because it clears the HOME of the demo, as a second run of the demo does."""
     (demo.home / "dagster").mkdir(exist_ok=True)
-    place = fresh_place(demo.home)
-    assert {path.name for path in demo.home.iterdir()} <= {"dagster", "demo.json", "secret.key", "tmp"}
+    with fresh_place(demo.home) as place:
+        left = {path.name for path in demo.home.iterdir() if not path.name.endswith(".lock")}
+    assert left <= {"dagster", "demo.json", "secret.key", "tmp"}
     assert place.settings().warehouse_url == f"duckdb:///{demo.home}/warehouse.duckdb"
     with pytest.raises(PipelineError, match="did not finish"):
         known_place(demo.home)

@@ -81,6 +81,9 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
     with tarfile.open(sdist) as packed:
         packed.extractall(folder / "unpacked", filter="data")
     (unpacked,) = (folder / "unpacked").iterdir()
+    left = unpacked / "build/lib/zoho_pipeline/_sql/marts/left_by_an_earlier_build.sql"
+    left.parent.mkdir(parents=True)
+    left.write_text("select 1")
     return Shipped(sdist, dist / _built("wheel", unpacked, dist))
 
 

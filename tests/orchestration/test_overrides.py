@@ -149,6 +149,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"automation_conditions": dg.AutomationCondition.eager()}, "'models': AutomationCondition"),
     ({"automation_conditions": {"models": "eager"}}, "AutomationCondition"),
     ({"limits": 5}, "SyncLimits"),
+    ({"key_prefix": 5}, r"\['crm'\]"),
+    ({"key_prefix": (word for word in ["crm"])}, r"\['crm'\]"),
+    ({"owners": (owner for owner in ["team:x"])}, "it takes a list"),
+    ({"sensors": "false"}, "True or False"),
+    ({"schedules": None}, "True or False"),
+    ({"automation_conditions": {"source": dg.AutomationCondition.eager()}}, "nothing materializes 'source'"),
+    ({"automation_conditions": {"zoho_crm/Leads": dg.AutomationCondition.eager()}}, "nothing materializes"),
 ]
 
 
@@ -164,6 +171,11 @@ def test_a_wrong_override_is_refused_with_what_it_takes(settings: Settings, wron
 def test_overrides_are_no_mapping(settings: Settings) -> None:
     with pytest.raises(UsageError, match=r"Overrides\(prefix='crm'\)"):
         build(settings, {"prefix": "crm"})  # type: ignore[arg-type]
+
+
+def test_settings_are_those_of_load_settings() -> None:
+    with pytest.raises(UsageError, match=r"load_settings\(\)"):
+        build(Overrides(prefix="crm"))  # type: ignore[arg-type]
 
 
 @given(st.text("abz019_ -", max_size=6))

@@ -83,6 +83,14 @@ def test_a_full_rebuild_and_selected_models_keep_the_rows_true(warehouse: Wareho
     assert "Changed" in stored["small"]
 
 
+def test_a_publication_into_a_new_file_logs_no_error(warehouse: Warehouse, caplog: pytest.LogCaptureFixture) -> None:
+    """Its packed tables are not there yet. Dagster shows the log of a run, and people would look for a fault."""
+    with caplog.at_level("INFO"):
+        run(warehouse, full=True)
+    assert "does not exist" not in caplog.text
+    assert packed(warehouse)[0]
+
+
 @pytest.mark.long
 def test_rows_that_another_version_packed_are_made_anew(warehouse: Warehouse, tmp_path: Path) -> None:
     with closing(duckdb.connect(str(tmp_path / "warehouse.published.duckdb"))) as file:

@@ -39,11 +39,14 @@ def build(settings: Settings, overrides: Overrides | None = None) -> dg.Definiti
 
     Raises:
         SettingsError: the failure webhook is not a URL that we send to.
-        UsageError: an override names an asset that does not exist, or `overrides` is none of `Overrides`.
+        UsageError: an override names an asset that does not exist, `overrides` is none of `Overrides`, or `settings`
+            are none of `load_settings`.
         ProjectError: a model of the SQL project or its yml is wrong.
     """
     if overrides is not None and not isinstance(overrides, Overrides):
         raise UsageError(f"build(…, {overrides!r}): it takes overrides as Overrides(prefix='crm').")
+    if not isinstance(settings, Settings):
+        raise UsageError("build(settings, overrides): settings takes those of load_settings().")
     with warnings.catch_warnings():
         # Links to files are beta in Dagster 1.13, and checks with partitions are a preview. We use both on purpose.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -59,7 +62,7 @@ def _build(settings: Settings, overrides: Overrides) -> dg.Definitions:
     tables = finish.all(raw_specs(naming, services.dialect))
     marts = finish.all(model_specs(naming, manifest, services.dialect))
     specs = [*zoho, *seeds, *tables, *marts]
-    require_known_places(overrides, specs)
+    require_known_places(overrides, [*tables, *marts], [*zoho, *seeds])
     raw, models = build_raw_assets(naming, tables), build_model_assets(naming, manifest, marts)
     reconcile_check, status_check = build_channel_checks(naming)
     sync, refresh, weekly = sync_job(naming, raw), marts_job(naming, models), weekly_insight_job(naming, models)

@@ -1,7 +1,7 @@
 """What a Dagster project of somebody else may change of our definitions, when it merges them into its own."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,6 +86,9 @@ class Overrides:
             )
         for condition in (conditions or {}).values():
             _require_of_dagster("automation_conditions", automation_condition=condition)
+        for name, value in (("sensors", self.sensors), ("schedules", self.schedules)):
+            if not isinstance(value, bool):  # the text "false" would switch them on
+                raise UsageError(f"Overrides({name}={value!r}): it takes True or False.")
         if self.limits is not None:
             from zoho_pipeline.ingest.limits import SyncLimits
 
@@ -109,10 +112,9 @@ class Overrides:
                 f"Overrides(resource_key={self.resource_key!r}): Python or Dagster has this word for something else. "
                 "Choose another one."
             )
-        if isinstance(self.key_prefix, str):
-            raise UsageError(
-                f"Overrides(key_prefix={self.key_prefix!r}): it takes a list of words, as [{self.key_prefix!r}]."
-            )
+        if isinstance(self.key_prefix, str) or not isinstance(self.key_prefix, Sequence | None):
+            example = self.key_prefix if isinstance(self.key_prefix, str) else "crm"
+            raise UsageError(f"Overrides(key_prefix={self.key_prefix!r}): it takes a list of words, as [{example!r}].")
         for part in self.key_prefix or ():
             if not isinstance(part, str) or not _KEY_WORD.fullmatch(part):
                 raise UsageError(
@@ -123,7 +125,7 @@ class Overrides:
     def _require_owners(self) -> None:
         by_place = self.owners if isinstance(self.owners, Mapping) else {"": self.owners or ()}
         for place, owners in by_place.items():
-            if isinstance(owners, str) or not isinstance(owners, Iterable):
+            if isinstance(owners, str) or not isinstance(owners, Collection):  # a generator would be empty afterwards
                 shown = f"{{{place!r}: {owners!r}}}" if place else repr(owners)
                 raise UsageError(f"Overrides(owners={shown}): it takes a list, as [{str(owners)!r}].")
             for owner in owners:
@@ -202,9 +204,22 @@ def places_of(spec: dg.AssetSpec) -> Iterator[str]:
         yield MODELS
 
 
-def require_known_places(overrides: Overrides, specs: Sequence[dg.AssetSpec]) -> None:
-    """UsageError: a key of `owners` or `automation_conditions` is no layer and no asset."""
-    known = {place for spec in specs for place in places_of(spec)} | set(LAYERS)
+def require_known_places(
+    overrides: Overrides, specs: Sequence[dg.AssetSpec], external: Sequence[dg.AssetSpec] = ()
+) -> None:
+    """UsageError: a key of `owners` or `automation_conditions` is no layer and no asset.
+
+    Args:
+        specs: those that runs materialize.
+        external: those that nothing materializes, so that a condition would start nothing.
+    """
+    for place in overrides.automation_conditions or ():
+        if place in {place for spec in external for place in places_of(spec)}:
+            raise UsageError(
+                f"Overrides(automation_conditions=…): nothing materializes {place!r}. Give the condition to raw, to "
+                f"{MODELS}, or to an asset of them."
+            )
+    known = {place for spec in (*specs, *external) for place in places_of(spec)} | set(LAYERS)
     for name, given in (("owners", overrides.owners), ("automation_conditions", overrides.automation_conditions)):
         for place in given if isinstance(given, Mapping) else ():
             if place not in known:

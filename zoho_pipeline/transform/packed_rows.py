@@ -70,5 +70,5 @@ def _described(connection: Connection, relation: str) -> list[tuple[object, ...]
     except SqlError as error:
         if error.kind not in ("BinderException", "CatalogException"):
             raise
-        log.info("%s", error)
+        log.debug("no such table or column yet, which a first publication expects: %s", error)
         return None

@@ -9,9 +9,12 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from zoho_pipeline.local_paths import sqlite_url
 from zoho_pipeline.settings import PipelineError, Settings, UsageError, home_of, load_settings, require_known_names
@@ -19,6 +22,9 @@ from zoho_pipeline.settings import PipelineError, Settings, UsageError, home_of,
 PORT = 8417
 CHANNEL = "demo"
 DATA_CENTER = "sim"
+WEB, UI = "web", "ui"
+"""What may run on the demo's data for long: `demo --web` and `demo --ui`, also at the same time."""
+
 _MARK, _STATE, _CATALOGUE = "demo.json", "simulator.json", "content.csv"
 _OURS = (_STATE, _CATALOGUE, "registry.sqlite*", "warehouse.*", "dlt", "locks")
 
@@ -70,10 +76,15 @@ def demo_home(env: Mapping[str, str] | None = None) -> Path:
     return home_of(given or "data/demo")
 
 
-def fresh_place(home: Path) -> Place:
+@contextmanager
+def fresh_place(home: Path) -> Iterator[Place]:
     """Make an empty place in `home`; files of an earlier demo are removed, but its Dagster history stays.
 
-    Raises UsageError when the folder holds a pipeline that is not the demo's.
+    Until the end of the block no other command of the demo uses the folder.
+
+    Raises:
+        UsageError: the folder holds a pipeline that is not the demo's.
+        PipelineError: another command of the demo uses the folder.
     """
     mark = home / _MARK
     if not mark.exists() and any(home.glob("registry.sqlite*")):
@@ -83,13 +94,45 @@ def fresh_place(home: Path) -> Place:
         )
     place = Place(home, free_port(), "1000.DEMO", secrets.token_hex(16))
     place.settings().ensure_home()
-    for pattern in _OURS:
-        for old in home.glob(pattern):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-    known = asdict(place)
-    del known["home"]
-    mark.write_text(json.dumps(known))
-    return place
+    with in_use(home, WEB, UI):
+        for pattern in _OURS:
+            for old in home.glob(pattern):
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        known = asdict(place)
+        del known["home"]
+        mark.write_text(json.dumps(known))
+        yield place
+
+
+@contextmanager
+def in_use(home: Path, *parts: str) -> Iterator[None]:
+    """Hold `WEB`, `UI` or both until the end of the block. A process that is killed holds nothing any more.
+
+    A new demo removes the databases of the old one. A server that has them open would go on with the removed ones, and
+    would write its Zoho over the new one at its end.
+
+    Raises:
+        PipelineError: another process holds one of them.
+    """
+    with ExitStack() as held:
+        for part in parts:
+            try:
+                held.enter_context(FileLock(home / f"demo-{part}.lock", mode=0o600).acquire(timeout=0))
+            except Timeout as error:
+                raise PipelineError(
+                    f"another command of the demo (`demo`, or `demo --{part}`) uses {home}. End it with Ctrl-C in its "
+                    "terminal, or wait for its end. Then run this command again."
+                ) from error
+        yield
+
+
+def is_in_use(home: Path, part: str) -> bool:
+    """Whether a process holds `WEB` or `UI` now."""
+    try:
+        with in_use(home, part):
+            return False
+    except PipelineError:
+        return True
 
 
 def known_place(home: Path) -> Place:

@@ -1,24 +1,17 @@
 """`demo`: the product on the simulator, on a terminal: connect, sync, insight, changes, sync, insight."""
 
-import os
 import shlex
 import shutil
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline import stopping
 from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
+from zoho_pipeline.cli.demo.servers import run_ui, run_web
 from zoho_pipeline.cli.output import say
-from zoho_pipeline.settings import PipelineError
 
 if TYPE_CHECKING:
     from zoho_pipeline.cli.session import Session
@@ -32,10 +25,6 @@ COMPARED = (
     ("leads of the last 30 days with a deal", "conversion_rate_30d_rolling"),
     ("leads of the last 90 days that were contacted", "contacted_rate"),
 )
-SECONDS_TO_END = 1.5
-"""How long Dagster's UI or the web server may take to end after Ctrl-C. What it has stored is whole at any time."""
-
-_CONNECT = f"channel_id={CHANNEL}&region={DATA_CENTER}"
 QUERIES = (
     "select topic, n_leads, n_converted, lift from topic_performance order by lift desc",
     "select period_start, n_leads from lead_volume where grain = 'week' order by 1",
@@ -78,8 +67,8 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int, web: bool, web_port: int
         run_web(known_place(demo_home()), web_port)
         return
     began = time.monotonic()
-    place = fresh_place(demo_home())
-    tell(place, leads, seed)
+    with fresh_place(demo_home()) as place:
+        tell(place, leads, seed)
     say(f"\nDone in {time.monotonic() - began:.0f} s. Try next:")
     _next_steps(place)
 
@@ -224,104 +213,6 @@ def _show_credit(session: "Session", lead_ids: list[str]) -> None:
 
 def _number(name: str, value: Any) -> str:
     return f"{value:.1%}" if "rate" in name and value is not None else str(value)
-
-
-def run_ui(place: Place, port: int) -> None:
-    """Run Dagster's UI and daemon on the demo's data, with the simulator beside them, until Ctrl-C."""
-    from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
-
-    if find_spec("dagster_webserver") is None:
-        raise PipelineError("Dagster's UI is not installed. Run: pip install 'zoho-pipeline[ui]'")
-    folder = prepare_dagster_home(place.settings())
-    quiet = ("-W", "ignore:Function `dev_command`")  # the warning recommends a newer name of the command
-    command = [sys.executable, *quiet, "-m", "dagster", "dev", "-m", "zoho_pipeline.definitions", "-p", str(port)]
-    shown = f"Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)"
-    _run_beside_zoho(place, "Dagster's UI", command, {"DAGSTER_HOME": str(folder)}, shown)
-
-
-def run_web(place: Place, port: int) -> None:
-    """Run the web server and its worker on the demo's data, with the simulator beside them, until Ctrl-C."""
-    from zoho_pipeline.web.serving.worker_process import PROGRAM
-
-    public_url, key = f"http://localhost:{port}", _demo_key(place)
-    shown = f"""Ctrl-C ends everything.
-The API:      {public_url}/docs
-Try it:       curl -H "Authorization: Bearer {key}" {public_url}/v1/channels/{CHANNEL}
-Connect:      curl -H "Authorization: Bearer {key}" "{public_url}/zohoCrm/connect?{_CONNECT}"
-              Open the start_url of the answer in a browser, and accept."""
-    command = [*PROGRAM, "serve", "--port", str(port)]
-    _run_beside_zoho(place, "The web server", command, {"ZOHO_PIPELINE_PUBLIC_URL": public_url}, shown)
-
-
-def _run_beside_zoho(place: Place, what: str, command: list[str], more: dict[str, str], shown: str) -> None:
-    """Run a command on the demo's data, with the simulator beside it, until it ends or Ctrl-C.
-
-    Args:
-        more: variables beside those of the place.
-        shown: is printed when the simulator runs.
-    """
-    from zoho_pipeline.cli.simulator import started
-
-    others = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
-    # the channel of the demo is connected to this port, so only a new demo can have another one
-    with started(place.port, place.state, "Or run `zoho-pipeline demo` again: it takes a free port.") as sim:
-        say(f"Zoho simulator on {sim.url}; {shown}")
-        try:
-            code = _until_interrupted(command, {**others, **place.environment, **more})
-        finally:
-            sim.save(place.state)
-    if code:
-        raise PipelineError(f"{what} ended with exit code {code}. Its lines above give the reason.")
-
-
-def _demo_key(place: Place) -> str:
-    """A new API key for the demo's tenant; keys of earlier runs end."""
-    from zoho_pipeline.channels.platform.keys import ApiKeys
-    from zoho_pipeline.cli.session import Session
-
-    keys = ApiKeys(Session(place.settings()).registry.database)
-    for old in keys.list():
-        if old.name == CHANNEL and old.revoked_at is None:
-            keys.revoke(old.id)
-    scopes = ("connect", "read", "pii", "sync", "admin")
-    return keys.add(CHANNEL, tenants=[CHANNEL], scopes=scopes)[1].reveal()
-
-
-def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
-    """Run a program until it ends, and return its exit code; Ctrl-C or SIGTERM ends it, with exit code 0.
-
-    It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice.
-    """
-    # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
-    before = {number: signal.signal(number, signal.default_int_handler) for number in stopping.SIGNALS}
-    child = subprocess.Popen(command, env=env, start_new_session=True)
-
-    def kill() -> None:
-        os.killpg(child.pid, signal.SIGKILL)
-
-    try:
-        with stopping.own_handling(), stopping.before_the_end(kill):
-            return _ended(child, kill)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ended(child: "subprocess.Popen[bytes]", kill: Callable[[], None]) -> int:
-    """Wait for the end of a child, and return its exit code. After a signal it gets a moment, and the code is 0."""
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        for number in stopping.SIGNALS:
-            signal.signal(number, lambda *_: None)
-        stopping.announce("\nStopping …\n")
-        child.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=SECONDS_TO_END)
-        with suppress(ProcessLookupError):  # also children of the child that it did not wait for
-            kill()
-        child.wait()
-        return 0
 
 
 def _say(title: str) -> None:

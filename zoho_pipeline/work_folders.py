@@ -11,12 +11,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 from filelock import FileLock, Timeout
 
 TEMPORARY, DLT = "tmp", "dlt"
 """The folders in HOME that have such folders: downloads and spilled rows, and one per pipeline of dlt."""
 _LOCK = ".lock"
+_own: "WeakSet[WorkFolder]" = WeakSet()
 
 
 class WorkFolder:
@@ -42,6 +44,7 @@ class WorkFolder:
                 break
             self._lock.release()  # `remove_dead` of another process took the new lock file for a dead one
         self.path.mkdir(mode=0o700)
+        _own.add(self)
 
     def clear(self) -> None:
         """Remove the folder and what is in it."""
@@ -49,6 +52,7 @@ class WorkFolder:
 
     def close(self) -> None:
         """Remove the folder and its lock."""
+        _own.discard(self)
         self.clear()
         Path(f"{self.path}{_LOCK}").unlink(missing_ok=True)
         self._lock.release()
@@ -72,6 +76,17 @@ def spill_folder(parent: Path, *, reading: bool = False) -> Iterator[Path | None
         yield folder.path if folder else None
     finally:
         if folder:
+            folder.close()
+
+
+def remove_own() -> None:
+    """Remove the folders of this process, which ends although its threads still run. It never fails.
+
+    On a busy machine the thread of a sync did not end in its time after SIGTERM, and a file of leads stayed in HOME
+    until the next command.
+    """
+    for folder in list(_own):
+        with suppress(Exception):
             folder.close()
 
 

@@ -107,6 +107,43 @@ def test_a_bulk_read_that_is_killed(watched: Watched, number: signal.Signals) ->
     assert json.loads(count) == [{"n": LEADS}]
 
 
+HOLDS = """
+import sys, threading, time
+from pathlib import Path
+import click
+from zoho_pipeline.cli.program import Program
+from zoho_pipeline.work_folders import WorkFolder
+
+def hold():
+    folder = WorkFolder(Path(sys.argv[1]))
+    (folder.path / "result.zip").write_bytes(b"leads")
+    print("holds", flush=True)
+    time.sleep(600)
+
+@click.group(cls=Program)
+def cli(): pass
+
+@cli.command()
+def hangs():
+    threading.Thread(target=hold, daemon=True).start()
+    time.sleep(600)
+
+cli(["hangs"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_thread_that_does_not_end_leaves_no_folder(tmp_path: Path, number: signal.Signals) -> None:
+    folder = tmp_path / "tmp"
+    process = subprocess.Popen([sys.executable, "-c", HOLDS, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "holds\n"
+    process.send_signal(number)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert list(folder.rglob("*")) == []
+
+
 DAY = (
     ["sync"],
     ["transform", "--full"],

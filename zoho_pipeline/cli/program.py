@@ -20,6 +20,7 @@ from zoho_pipeline import stopping
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.cli.progress import end_progress
 from zoho_pipeline.settings import PipelineError
+from zoho_pipeline.work_folders import remove_own
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 SECONDS_TO_END = 0.5
@@ -70,6 +71,7 @@ def leave(code: int) -> NoReturn:
     The teardown of the libraries took 1.5 s of the 2.7 s that `serve` needed to end, on a machine with other work, and
     a request of 8 s that ran in a thread held up the end for 8 s.
     """
+    remove_own()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more

@@ -110,6 +110,16 @@ def test_a_short_password_is_hidden_where_it_is_one() -> None:
     assert said == "a table: postgresql://me:***@h/d, user=me password=*** dbname=d"
 
 
+def test_a_password_that_is_also_a_name_is_hidden_where_it_is_one() -> None:
+    said = at("postgresql://zoho:zoho@h/d").hide("postgresql://zoho:zoho@h/d: no password of user zoho")
+    assert said == "postgresql://zoho:***@h/d: no password of user zoho"
+    assert at("postgresql://u:postgres@h/d").hide("to postgresql://u:***@h/d") == "to postgresql://u:***@h/d"
+
+
+def test_an_empty_port_is_the_usual_one() -> None:
+    at("postgresql://u:p@h/d?port=").destination()
+
+
 def test_every_password_of_a_url_is_redacted() -> None:
     shown = at("postgresql://me:a@h/d?sslpassword=S3c&password=S3c&sslmode=disable").url
     assert shown == "postgresql://me:***@h/d?sslpassword=***&password=***&sslmode=disable"
@@ -335,6 +345,7 @@ def test_a_user_who_may_read_no_mart_gets_the_cure(postgres_url: str) -> None:
         connection.execute("create role reader login")
         connection.execute("create schema marts")
         connection.execute("create table marts.lead as select 1 as n")
+        connection.execute("grant select on marts.lead to reader")  # of no use without the schema
     try:
         for place in (reader.published(), reader.query_place(raw=False)):
             with pytest.raises(WarehouseError, match="the user reader may read no table of the schema marts") as told:

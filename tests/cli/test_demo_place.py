@@ -35,3 +35,9 @@ def test_the_web_server_and_the_ui_may_use_the_data_together(tmp_path: Path) -> 
     with in_use(tmp_path, WEB), in_use(tmp_path, UI):
         assert is_in_use(tmp_path, WEB)
         assert is_in_use(tmp_path, UI)
+
+
+def test_a_lock_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "demo-web.lock").mkdir()
+    with pytest.raises(PipelineError, match=r"demo-web\.lock cannot be used .*Remove it"), in_use(tmp_path, WEB):
+        pass

@@ -174,7 +174,8 @@ class PostgresWarehouse:
     def hide(self, text: str) -> str:
         secret = self._parsed().get("password")
         for written in {secret, quote(secret, safe=""), quote(secret, safe=" +"), quote_plus(secret)} if secret else ():
-            if len(secret or "") >= _LONG:
+            # a password that is also the user, the host or a part of "postgresql" would be told by what is missing
+            if len(secret or "") >= _LONG and written not in self.url:
                 text = text.replace(written, "***")
             else:  # letters that are missing everywhere would tell it
                 text = re.sub(rf"(:|password='?){re.escape(written)}(?=[@&'\s]|$)", r"\1***", text)
@@ -190,7 +191,7 @@ class PostgresWarehouse:
         """The fields of dlt's credentials; options of libpq are in `query`."""
         parts: dict[str, Any] = self._parsed()
         user = parts.pop("user", None) or getpass.getuser()
-        host, port = parts.get("host", "/"), parts.get("port", "5432")
+        host, port = parts.get("host") or "/", parts.get("port") or "5432"
         if host.startswith("/") or "," in host + port:  # a folder of a socket, or several hosts
             # what dlt has no place for goes into the query, which libpq reads last
             parts |= {"host": "/var/run/postgresql" if host == "/" else host, "port": port}
@@ -205,7 +206,9 @@ class PostgresWarehouse:
 
 def _has_tables(connection: Connection, schema: str) -> bool:
     """Whether a schema has tables. WarehouseError: it has some, and this user may read none of them."""
-    if connection.tables(schema):
+    # a grant on a table is of no use without one on its schema, but the catalogue lists the table
+    may_look = connection.fetch("select has_schema_privilege(to_regnamespace(?)::oid, 'usage')", (schema,))[1][0][0]
+    if may_look and connection.tables(schema):
         return True
     query = (
         "select current_user from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace"

@@ -112,7 +112,7 @@ def in_use(home: Path, *parts: str) -> Iterator[None]:
     would write its Zoho over the new one at its end.
 
     Raises:
-        PipelineError: another process holds one of them.
+        PipelineError: another process holds one of them, or this user may not write in the folder.
     """
     with ExitStack() as held:
         for part in parts:
@@ -122,6 +122,11 @@ def in_use(home: Path, *parts: str) -> Iterator[None]:
                 raise PipelineError(
                     f"another command of the demo (`demo`, or `demo --{part}`) uses {home}. End it with Ctrl-C in its "
                     "terminal, or wait for its end. Then run this command again."
+                ) from error
+            except OSError as error:
+                raise PipelineError(
+                    f"the lock file {home}/demo-{part}.lock cannot be used ({error.strerror}). Remove it if it is a "
+                    "folder or a link, and check that this user may write in its folder."
                 ) from error
         yield
 

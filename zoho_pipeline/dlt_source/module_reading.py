@@ -105,7 +105,7 @@ class ModuleReading:
         self._store(more=False)
 
     def _held(self) -> list[Any]:
-        """What the mirror shows of the module: the number of its live rows, their latest change and conversion (ISO)."""
+        """What the mirror shows of the module: the number of live rows, their latest change and conversion (ISO)."""
         with self._session.mirror.connect() as connection:
             place = (connection, self._spec.table, self._spec.module, self._session.channel.id)
             found = live_totals(*place, self._session.window.hi + _FAR)

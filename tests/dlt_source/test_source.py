@@ -175,6 +175,44 @@ def test_a_dropped_package_is_read_again(bench: SourceBench, scopes: str) -> Non
 
 
 @pytest.mark.long
+def test_rows_that_a_restored_destination_lacks_are_read_again(bench: SourceBench) -> None:
+    """dlt keeps the newer state. A conversion may have left Modified_Time as it was."""
+    bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, f"{PLAIN_SCOPES},ZohoCRM.coql.READ")
+    bench.sim.switches.conversion_bumps_modified = False
+    ids = furnish(bench)
+    bench.run("Leads")
+    file, backup = bench.folder / "own.duckdb", bench.folder / "backup"
+    shutil.copy(file, backup)
+    bench.sim.clock.advance(4_000)
+    bench.org.convert(ids[1])
+    bench.sim.clock.advance(4_000)
+    bench.run("Leads")
+    shutil.copy(backup, file)
+    bench.sim.clock.advance(4_000)
+    bench.run("Leads")
+    bench.assert_equal("Leads")
+
+
+@pytest.mark.long
+def test_steps_end_when_every_row_is_read_again(bench: SourceBench) -> None:
+    """A reading of every row begins at the first one, so that steps would turn in a circle."""
+    bench.org.admin.hidden_fields["Leads"] = {"Company"}
+    old = int(bench.sim.clock.seconds()) - 1_000_000
+    times = [old + n * 1_000 for n in range(450)]
+    rows = [{"Last_Name": "L", "Company": "C", "Created_Time": at, "Modified_Time": at} for at in times]
+    bench.org.insert_many("Leads", rows)
+    bench.run("Leads")
+    bench.org.admin.hidden_fields.clear()
+    bench.sim.clock.advance(100_000)
+    bench.org.insert("Leads", {"Last_Name": "new"})
+    bench.run("Leads", max_rows=50)
+    bench.sim.clock.advance(4_000)
+    bench.run("Leads", max_rows=50)
+    assert "more" not in bench.state("leads")
+    bench.assert_equal("Leads")
+
+
+@pytest.mark.long
 def test_steps_bound_each_run_and_end_with_everything(bench: SourceBench) -> None:
     old = int(bench.sim.clock.seconds()) - 1_000_000
     rows = [{"Last_Name": f"L{n}", "Created_Time": old + n, "Modified_Time": old + n} for n in range(260)]

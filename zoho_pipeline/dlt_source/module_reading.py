@@ -47,8 +47,8 @@ _FAR = timedelta(days=36_500)
 """Also a record with an impossible time of creation counts as held."""
 
 HELD = "held"
-"""The key in the state of a resource under which the number of live rows and their latest change are that the
-destination has once the package is loaded."""
+"""The key in the state of a resource under which the number of live rows, their latest change and their latest
+conversion are that the destination has once the package is loaded."""
 
 PROBLEM = "problem"
 """The key in the state of a resource under which the last comparison left a difference, as a text for a person."""
@@ -105,18 +105,18 @@ class ModuleReading:
         self._store(more=False)
 
     def _held(self) -> list[Any]:
-        """What the mirror shows of the module: the number of its live rows, and their latest change as ISO text."""
+        """What the mirror shows of the module: the number of live rows, their latest change and conversion (ISO)."""
         with self._session.mirror.connect() as connection:
             place = (connection, self._spec.table, self._spec.module, self._session.channel.id)
             found = live_totals(*place, self._session.window.hi + _FAR)
-        return [found.count, found.changed.isoformat() if found.changed else ""]
+        return [found.count, *(at.isoformat() if at else "" for at in (found.changed, found.converted))]
 
     def _lacks_history(self) -> bool:
         """Whether the destination lacks rows of a history that the state counts. A history only grows."""
         held, found = self._state.get(HELD), self._found
         if self._spec.has_deletions or held is None or found is None:
             return False
-        return bool(found[0] < held[0] or found[1] < held[1])
+        return bool(found[0] < held[0] or _is_behind(found, held))
 
     def _doubt_what_was_held(self, reader: ModuleReader) -> None:
         """Let the ids be compared if the destination lacks what the state counts: a package was dropped, or a person
@@ -127,7 +127,7 @@ class ModuleReading:
         held, found, module = self._state.get(HELD), self._found, self._spec.module
         if held is None or found is None or not self._spec.has_deletions:
             return
-        if found[1] < held[1] or (found != list(held) and not reader.routes.can_query):
+        if _is_behind(found, held) or (found != list(held) and not reader.routes.can_query):
             doubted = replace(self._sync.state.of(module), doubt=True)
             self._sync.state = ChannelState({**self._sync.state.modules, module: doubted})
 
@@ -176,8 +176,13 @@ class ModuleReading:
         self._counted = self.report.rows
 
     def _can_go_on_later(self, reader: ModuleReader) -> bool:
-        """Whether there is more to read, and the next run begins at another place than this one."""
+        """Whether there is more to read, and the next run begins at another place than this one.
+
+        A reading of every row again has no place to go on: the next run would begin at the first row.
+        """
         now, before = reader.state, self._before
+        if reader.module.full:
+            return False
         return now.cursor != self._session.window.hi and (now.cursor, now.bulk) != (before.cursor, before.bulk)
 
     def _store(self, *, more: bool) -> None:
@@ -221,6 +226,14 @@ class _NoRegistry:
 
     def add_credits(self, channel_id: str, credits: float) -> None:
         del channel_id, credits
+
+
+def _is_behind(found: Sequence[Any], held: Sequence[Any]) -> bool:
+    """Whether the latest change or conversion of the destination is before that of the state.
+
+    A conversion may leave the change as it was.
+    """
+    return any(now < before for now, before in zip(found[1:], held[1:], strict=False))
 
 
 def _context(session: Session) -> SyncContext:

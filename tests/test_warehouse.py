@@ -95,7 +95,7 @@ def test_no_password_is_ever_shown(url: str) -> None:
     [
         "postgresql://me:S3c#retPw@h:1/d", "postgresql://me:S3c?retPw@h:1/d", "postgresql://me:S3c/retPw@h:1/d",
         "postgresql://me:S3cr@tPw@h:1/d", "postgresql:/me:S3cretPw@h/d", "postgresql//me:S3cretPw@h/d",
-        "mysql:me:S3cretPw@h/d", "postgresql://me:S3cretPw%@h/d",
+        "mysql:me:S3cretPw@h/d", "postgresql://me:S3cretPw%@h/d", "postgresql://me@h/d?pass%77ord=S3cretPw",
     ],
 )  # fmt: skip
 def test_a_url_with_an_ambiguous_password_is_refused_without_showing_it(url: str) -> None:
@@ -356,6 +356,17 @@ def test_a_user_who_may_read_no_mart_gets_the_cure(postgres_url: str) -> None:
         with reader.published() as found:
             assert found is not None
             assert found.fetch("select n from lead")[1] == [(1,)]
+        with owner.connect(read_only=False) as connection:
+            connection.execute("create schema pipeline_state")
+            connection.execute("create table pipeline_state.published_marts as select 'lead' as name")
+        pool = reader.published_pool()
+        with pytest.raises(WarehouseError, match="may not read the schema pipeline_state") as told:
+            pool.publication()
+        grants = str(told.value).partition("of that user: ")[2].replace("…", "reader")
+        with owner.connect(read_only=False) as connection:
+            connection.execute(grants)
+        assert pool.publication()
+        pool.close()
     finally:
         with owner.connect(read_only=False) as connection:
             connection.execute("drop owned by reader")

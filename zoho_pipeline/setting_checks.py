@@ -134,7 +134,7 @@ def published_target(given: str, home: Path, warehouse_url: str, registry_url: s
     given = given.strip()
     if "://" in given:
         return None, copy_url(given, warehouse_url)
-    if re.match(r"[^/.~][^/]*[:@=]|[^/.~].*@", given):  # the rest may be a password
+    if re.match(r"[^/.~][^/]*[:@=]|[^/.~].*@|//.*@", given):  # the rest may be a password
         raise ValueError(
             f"is no URL, because it has no ://, and looks like no path. {_TAKES} Write ./ before a path that has : @ = "
             "in its name."
@@ -174,6 +174,7 @@ def postgres_url(url: str) -> tuple[str, str] | None:
     authority, rest = re.fullmatch(r"postgresql://([^/?]*)(.*)", dsn, re.DOTALL).groups()  # type: ignore[union-attr]
     user, at_sign, host = authority.partition("@")
     is_unclear = any(mark in authority for mark in "# ") or "@" in host or "@" in rest
+    is_unclear |= bool(re.search("[?&][^=&]*%", rest))  # libpq reads `pass%77ord` as password
     if is_unclear or not re.fullmatch("[0-9,]*", ports):
         return None
     shown = f"{user.partition(':')[0]}:***@{host}" if at_sign and ":" in user else authority

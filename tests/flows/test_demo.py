@@ -238,7 +238,7 @@ def test_web_and_ui_share_one_simulator_and_only_its_owner_saves_it(demo: Finish
         assert web.stdout is not None
         first = web.stdout.readline()
         again = command(demo.home, "demo", "--web")
-        web.send_signal(signal.SIGINT)
+        web.send_signal(signal.SIGHUP)  # the terminal is closed; its server has a session of its own
         web.communicate(timeout=60)
     assert first.startswith("Zoho is the simulator of `demo --ui` in the other terminal")
     assert web.returncode == 0

@@ -12,6 +12,7 @@ from zoho_pipeline.warehouse.connection import (
     STATE_SCHEMA,
     Connection,
     PublishedPool,
+    SqlError,
     WarehouseBusy,
     WarehouseError,
 )
@@ -103,9 +104,23 @@ class PostgresPublished(PublishedPool):
 
 
 def _publication(connection: Connection) -> str | None:
-    """Each publication writes the list of the marts anew, so the transaction that wrote it names the publication."""
+    """Each publication writes the list of the marts anew, so the transaction that wrote it names the publication.
+
+    Raises:
+        WarehouseError: the user may not read that list.
+    """
     table = f"{STATE_SCHEMA}.published_marts"
-    if connection.fetch("select to_regclass(?)", (table,))[1][0][0] is None:
-        return None
-    rows = connection.fetch(f"select xmin::text from {table} limit 1")[1]  # noqa: S608
+    try:
+        if connection.fetch("select to_regclass(?)", (table,))[1][0][0] is None:
+            return None
+        rows = connection.fetch(f"select xmin::text from {table} limit 1")[1]  # noqa: S608
+    except SqlError as error:
+        if error.kind != "InsufficientPrivilege":
+            raise
+        raise WarehouseError(
+            f"the user of ZOHO_PIPELINE_WAREHOUSE may not read the schema {STATE_SCHEMA}, which exports, pages and "
+            f"agents need. Let the owner of the tables run, with the name of that user: grant usage on schema "
+            f'{MARTS_SCHEMA}, {STATE_SCHEMA} to "…"; grant select on all tables in schema {MARTS_SCHEMA}, '
+            f'{STATE_SCHEMA} to "…"'
+        ) from None
     return str(rows[0][0]) if rows else None

@@ -105,12 +105,16 @@ def _demo_key(place: Place) -> str:
 
 
 def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
-    """Run a program until it ends, and return its exit code; Ctrl-C or SIGTERM ends it, with exit code 0.
+    """Run a program until it ends, and return its exit code; Ctrl-C, SIGTERM or the end of the terminal ends it, with
+    exit code 0.
 
-    It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice.
+    It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice. So nothing
+    else would end it with the terminal.
     """
     # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
-    before = {number: signal.signal(number, signal.default_int_handler) for number in stopping.SIGNALS}
+    outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
+    numbers = stopping.SIGNALS if outlives_terminal else (*stopping.SIGNALS, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     child = subprocess.Popen(command, env=env, start_new_session=True)
 
     def kill() -> None:

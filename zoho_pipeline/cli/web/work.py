@@ -107,13 +107,16 @@ def work(once: bool, check: bool, beside: bool, output: str) -> None:
         say("The worker has stopped. What it had taken is in the queue again.")
     elif once:
         say(f"{len(worker.done)} requests are done, {len(worker.failed)} failed, {len(worker.left)} are left.")
-    if worker.hangs or signals.stopped is not None:
+    if signals.stopped is not None or (worker.hangs and complete):
         # a thread may wait for Zoho or for a build; what it holds was given back
         leave(_exit_code(signals.stopped, once))
     if not complete:
         *first, last = [*worker.failed.values(), *worker.left.values()] or [f"the worker ended: {BUG}"]
         for line in first:
             say(f"error: {line}", err=True)
+        if worker.hangs:  # the end of the interpreter would wait for its thread
+            say(f"error: {last}", err=True)
+            leave(1)
         raise PipelineError(last)
 
 

@@ -45,8 +45,10 @@ check: $(READY) ## check style, types and import contracts only
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-proofs: $(READY) ## run the long tests: further cases, thousands of random histories, mutants of our own code
-	@$(BIN)/pytest -q -n 2 --dist worksteal -m long
+PROOFS ?= tests
+
+proofs: $(READY) ## run the long tests, about three hours; PROOFS=tests/ingest runs those of one folder
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m long $(PROOFS)
 
 bench: $(READY) ## run the benchmarks of benchmarks/README.md
 	@$(BIN)/python -m benchmarks

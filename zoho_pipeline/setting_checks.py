@@ -134,7 +134,9 @@ def published_target(given: str, home: Path, warehouse_url: str, registry_url: s
     given = given.strip()
     if "://" in given:
         return None, copy_url(given, warehouse_url)
-    if re.match(r"[^/.~][^/]*[:@=]|[^/.~].*@|//.*@", given):  # the rest may be a password
+    if re.match(
+        r"(?![A-Za-z]:\\)[^/.~][^/]*[:@=]|[^/.~].*@|//.*@", given
+    ):  # C:\data is refused as a path  # the rest may be a password
         raise ValueError(
             f"is no URL, because it has no ://, and looks like no path. {_TAKES} Write ./ before a path that has : @ = "
             "in its name."

@@ -80,7 +80,7 @@ class AppendTracker:
         except pa.ArrowInvalid:  # an id is not one of Zoho's numbers, so this table cannot be checked any more
             del self._seen[name]
             return False
-        # Arrow makes a hash table of `value_set`: with all ids of a million leads it took 61 MB and 0.32 s, so 8 and 0.12
+        # Arrow makes a hash table of `value_set`: 61 MB and 0.32 s for all ids of a million leads, 8 and 0.12 for these
         new = not any(pc.any(pc.is_in(earlier, value_set=ids)).as_py() for earlier in seen)
         seen.append(ids)
         return new

@@ -119,8 +119,8 @@ class ModuleReading:
         return bool(found[0] < held[0] or _is_behind(found, held))
 
     def _doubt_what_was_held(self, reader: ModuleReader) -> None:
-        """Let the ids be compared if the destination lacks what the state counts: a package was dropped, or a person
-        removed rows. The cursor lies beyond these rows, and later changes would hide them from a query of totals.
+        """Let the ids be compared if the destination lacks what the state counts: a person removed rows, or
+        restored a backup. The cursor lies beyond these rows, and later changes would hide them from a query of totals.
 
         Another pipeline may have changed the number. That only counts if no query can compare it with Zoho.
         """

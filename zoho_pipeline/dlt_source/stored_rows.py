@@ -1,7 +1,7 @@
 """Reads from the destination which rows a pipeline has loaded: keys and versions of a module, and its deletions.
 
-The destination is asked in each run. It is the only place that knows what arrived: a person may have dropped a package
-that was not loaded yet, while dlt keeps the state that came with it. The queries are plain SELECTs without a function,
+The destination is asked in each run. It is the only place that knows what arrived: a person may have removed rows, or
+restored it from a backup that is older than dlt's state. The queries are plain SELECTs without a function,
 and types are converted here. So they work wherever dlt has an SQL client, also on files of the filesystem.
 """
 

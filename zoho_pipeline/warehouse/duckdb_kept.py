@@ -22,8 +22,11 @@ IDLE_SECONDS = 0.3
 PAUSE_SECONDS = 0.15
 """Longer than another process waits between two tries of the lock (0.05 s), or of the file (0.1 s)."""
 CLOSING_MEMORY = "256MB"
-"""The memory that DuckDB may use to close the file, which writes a checkpoint. With its default, 80 % of the machine, the
-closing was the peak of a first load of a million leads: 700 MB, and 655 so. With 128 MB it was 611, for 15 % more CPU."""
+"""The memory that DuckDB may use to close the file, which writes a checkpoint.
+
+With its default, 80 % of the machine, the closing was the peak of a first load of a million leads: 700 MB, and 655 MB
+with this limit. With 128 MB it was 611 MB, for 15 % more CPU.
+"""
 
 
 class KeptOpen:

@@ -149,7 +149,7 @@ def test_a_package_that_is_never_loaded_leaves_the_old_cursor(bench: SourceBench
     "scopes", [PLAIN_SCOPES, pytest.param(f"{PLAIN_SCOPES},ZohoCRM.coql.READ", marks=pytest.mark.long)]
 )
 def test_a_dropped_package_is_read_again(bench: SourceBench, scopes: str) -> None:
-    """dlt takes back the state of a package that a person drops, and the destination shows that its rows are missing."""
+    """dlt takes back the state of a package that a person drops. The destination shows that its rows are missing."""
     bench.refresh_token = bench.org.grant(CLIENT, CLIENT_SECRET, scopes)
     ids = furnish(bench)
     deal = bench.org.insert("Deals", {"Deal_Name": "D", "Stage": "Qualification"})

@@ -39,6 +39,8 @@ _TAKES = (
     "It takes the path of a file, such as /srv/bi/zoho.duckdb, or the URL of a Postgres database for a copy of the "
     "marts, postgresql://user:password@host:port/database."
 )
+_MAY_HIDE_A_PASSWORD = re.compile(r"(?![A-Za-z]:\\)[^/.~][^/]*[:@=]|[^/.~].*@|//.*@")
+"""A text without :// that may be a connection string, and so is not shown. `C:\\data` is refused as a path."""
 _OF_OTHERS = "CODE_HOST CODE_PORT DRILL"  # deploy/ and the tests read these
 KNOWN_NAMES = frozenset(
     {PREFIX + name for name in f"{_OWN} {_OF_OTHERS}".split()} | {"ZOHO_CLIENT_ID", "ZOHO_CLIENT_SECRET"}
@@ -134,9 +136,7 @@ def published_target(given: str, home: Path, warehouse_url: str, registry_url: s
     given = given.strip()
     if "://" in given:
         return None, copy_url(given, warehouse_url)
-    if re.match(
-        r"(?![A-Za-z]:\\)[^/.~][^/]*[:@=]|[^/.~].*@|//.*@", given
-    ):  # C:\data is refused as a path  # the rest may be a password
+    if _MAY_HIDE_A_PASSWORD.match(given):
         raise ValueError(
             f"is no URL, because it has no ://, and looks like no path. {_TAKES} Write ./ before a path that has : @ = "
             "in its name."

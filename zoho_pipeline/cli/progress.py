@@ -140,8 +140,8 @@ def _shown(bars: "Bars") -> "Iterator[Bars]":
 def end_progress() -> None:
     """End what is shown, if a block did not do it.
 
-    Python can raise KeyboardInterrupt after a block was entered and before `with` guards it. Then the block ends only
-    after the command has printed its message, and the message would stand in the line of a bar.
+    Python can raise KeyboardInterrupt after a block was entered and before `with` guards it. Then the block would end
+    too late: the command would print its message while the bar is still on the terminal, on the same line.
     """
     for bars in list(_open):
         bars.stop()

@@ -12,13 +12,10 @@ import streamlit as st
 from zoho_pipeline.dashboard.questions import CHANNELS, ask
 from zoho_pipeline.dashboard.views import VIEWS, View
 from zoho_pipeline.settings import PipelineError
-from zoho_pipeline.warehouse.connection import SqlError
+from zoho_pipeline.warehouse.connection import MARTS_SCHEMA, SqlError, grants
 
 OTHER_RELEASE = "If another release made the marts, run: zoho-pipeline transform --full"
-NO_RIGHT = (
-    "Let the owner of the marts grant it to the user of ZOHO_PIPELINE_WAREHOUSE: grant usage on schema marts to …; "
-    "grant select on all tables in schema marts to …"
-)
+NO_RIGHT = f"Let the owner of the marts grant it to the user of ZOHO_PIPELINE_WAREHOUSE: {grants('…', MARTS_SCHEMA)}"
 TITLE = "Zoho CRM: from lead to deal"
 
 

@@ -74,12 +74,12 @@ def require_name(place: Path) -> None:
 
 
 def _require_free(place: Path, final: Path, force: bool) -> None:
-    if final.parent.exists() and not final.parent.is_dir():
+    if not final.parent.exists():
+        raise WrongPlace(f"the folder {final.parent} does not exist. Make it first, or name another file.")
+    if not final.parent.is_dir():
         raise WrongPlace(
             f"{final.parent} is no folder. Name a folder, or a file that ends with .csv, .parquet or .xlsx."
         )
-    if not final.parent.is_dir():
-        raise WrongPlace(f"the folder {final.parent} does not exist. Make it first, or name another file.")
     if final.is_dir():
         raise WrongPlace(f"{place} is a folder. Name a file in it.")
     if final.exists() and not final.is_file():

@@ -50,6 +50,12 @@ def is_instant(column: str) -> bool:
     return column.endswith(("_at", "_utc"))
 
 
+def grants(user: str, *schemas: str) -> str:
+    """The statements of Postgres that let a user read all tables of some schemas. `user` is written as it is given."""
+    named = ", ".join(schemas)
+    return f"grant usage on schema {named} to {user}; grant select on all tables in schema {named} to {user}"
+
+
 class WarehouseError(PipelineError):
     """The warehouse cannot be used; the message says what to do."""
 

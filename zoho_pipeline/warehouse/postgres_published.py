@@ -15,6 +15,7 @@ from zoho_pipeline.warehouse.connection import (
     SqlError,
     WarehouseBusy,
     WarehouseError,
+    grants,
 )
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
 
@@ -119,8 +120,7 @@ def _publication(connection: Connection) -> str | None:
             raise
         raise WarehouseError(
             f"the user of ZOHO_PIPELINE_WAREHOUSE may not read the schema {STATE_SCHEMA}, which exports, pages and "
-            f"agents need. Let the owner of the tables run, with the name of that user: grant usage on schema "
-            f'{MARTS_SCHEMA}, {STATE_SCHEMA} to "…"; grant select on all tables in schema {MARTS_SCHEMA}, '
-            f'{STATE_SCHEMA} to "…"'
+            "agents need. Let the owner of the tables run, with the name of that user: "
+            + grants('"…"', MARTS_SCHEMA, STATE_SCHEMA)
         ) from None
     return str(rows[0][0]) if rows else None

@@ -22,6 +22,7 @@ from zoho_pipeline.warehouse.connection import (
     Dialect,
     UnknownWarehouse,
     WarehouseError,
+    grants,
 )
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
 from zoho_pipeline.warehouse.postgres_published import PostgresPublished
@@ -216,7 +217,7 @@ def _has_tables(connection: Connection, schema: str) -> bool:
     )
     for (user,) in connection.fetch(query, (schema,))[1]:
         raise WarehouseError(
-            f"the user {user} may read no table of the schema {schema}. Let the owner of the tables run: grant usage "
-            f'on schema {schema} to "{user}"; grant select on all tables in schema {schema} to "{user}"'
+            f"the user {user} may read no table of the schema {schema}. Let the owner of the tables run: "
+            + grants(f'"{user}"', schema)
         )
     return False

@@ -111,9 +111,9 @@ def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
     It runs in a session of its own, because Ctrl-C at the terminal would reach it and its children twice. So nothing
     else would end it with the terminal.
     """
-    # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
     outlives_terminal = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # by nohup
     numbers = stopping.SIGNALS if outlives_terminal else (*stopping.SIGNALS, signal.SIGHUP)
+    # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     child = subprocess.Popen(command, env=env, start_new_session=True)
 

@@ -78,11 +78,8 @@ def _with_fields(sync: SyncContext, reader: ModuleReader) -> ModuleState:
         _forget(sync, reader, gone)
     if new := found - known:
         reader.report.note(f"subforms of all records are read again: {', '.join(sorted(new))} is new or back")
-    return replace(
-        sync.state.of(reader.spec.module),
-        part_fields=tuple(sorted(found)),
-        parts_from=sync.window.now() if new else state.parts_from,
-    )
+    parts_from = sync.window.now() if new else state.parts_from
+    return replace(state, part_fields=tuple(sorted(found)), parts_from=parts_from)
 
 
 def _forget(sync: SyncContext, reader: ModuleReader, names: Collection[str]) -> None:

@@ -70,8 +70,8 @@ def _keep_running(command: Sequence[str], env: Mapping[str, str] | None, beside:
 
 
 def _stop(child: "subprocess.Popen[bytes]", number: int) -> None:
-    # A worker that is still being started by Python would answer SIGINT by a traceback. SIGTERM ends it without a word,
-    # and a worker that runs takes both together as one request to end soon.
+    # Python prints a traceback if SIGINT comes before the worker has started. It prints nothing after SIGTERM. A worker
+    # that runs takes the two signals as one request to end soon.
     child.send_signal(signal.SIGTERM)
     if number == signal.SIGINT:
         child.send_signal(number)

@@ -1,5 +1,6 @@
 """Channels that are synced at the same time: each is as if it were alone, and waits for no other."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from zoho_pipeline.channels.errors import LockLost
 from zoho_pipeline.channels.registry.registry import Registry
 from zoho_pipeline.ingest.report import Silent, SyncReport
 from zoho_pipeline.ingest.sync.run import sync_channel
-from zoho_pipeline.ingest.sync.side_by_side import side_by_side
+from zoho_pipeline.ingest.sync.side_by_side import SWITCH_SECONDS, side_by_side
 from zoho_pipeline.ingest.sync.sync_group import SyncGroup
 from zoho_pipeline.settings import Secret
 from zoho_pipeline.simulator import Org, Simulator
@@ -140,3 +141,21 @@ def test_a_lost_lock_costs_only_its_channel(bench: SyncBench) -> None:
         assert report.complete
         assert_true(bench, name)
     assert bench.registry.get("second").last_complete_sync_at is None
+
+
+def test_threads_wait_longer_for_the_interpreter_until_the_last_batch_ends() -> None:
+    usual = sys.getswitchinterval()
+    during: list[float] = []
+
+    def look(_: str) -> None:
+        during.append(sys.getswitchinterval())
+
+    first, second = (side_by_side(["a", "b"], look, at_once=2) for _ in range(2))
+    next(first)
+    next(second)
+    list(first)
+    between = sys.getswitchinterval()
+    second.close()  # the caller leaves early
+    assert [*during, between] == pytest.approx([SWITCH_SECONDS] * (len(during) + 1))
+    assert usual < SWITCH_SECONDS
+    assert sys.getswitchinterval() == usual

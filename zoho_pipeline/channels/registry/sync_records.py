@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,7 +82,7 @@ def write_module_syncs(connection: Connection, channel_id: str, after: Mapping[s
         upsert = insert_or(connection, tables.modules)
         changed = {name: upsert.excluded[name] for name in _MODULE_VALUES}
         key = [tables.modules.c.channel_id, tables.modules.c.module]
-        rows = [{"channel_id": channel_id, **asdict(status)} for status in after.values()]
+        rows = [{"channel_id": channel_id, **vars(status)} for status in after.values()]
         connection.execute(upsert.on_conflict_do_update(index_elements=key, set_=changed), rows)
 
 

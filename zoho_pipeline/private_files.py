@@ -25,12 +25,14 @@ def write_once(path: Path, text: str) -> None:
     """Write a new file of mode 600, whole or not at all. Where several processes write it, the first one wins."""
     with _draft(path, text.encode()) as draft, suppress(FileExistsError):  # another process was first: its key is used
         os.link(draft, path)
+    _keep_names(path.parent)
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file of mode 600, whole or not at all. It takes the place of an older one."""
     with _draft(path, data) as draft:
         draft.replace(path)
+    _keep_names(path.parent)
 
 
 @contextmanager
@@ -41,9 +43,21 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # else a power failure could leave an empty key under its name
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _keep_names(folder: Path) -> None:
+    """Write the names of a folder to the disk: what a new key encrypts must not outlive the key."""
+    with suppress(OSError):  # Windows opens no folders, and some file systems cannot do it
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def keeps_modes(folder: Path) -> bool:

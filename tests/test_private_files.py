@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -147,3 +148,13 @@ def test_a_power_failure_leaves_a_whole_key_or_none(tmp_path: Path, write: Calla
         sys.setprofile(None)
     assert called == ["fsync", named, "fsync"]
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("secret.key", KEY)]
+
+
+def test_the_draft_of_a_killed_process_goes_with_the_next_write(tmp_path: Path) -> None:
+    path, hour = tmp_path / "token", 3_600
+    dead, alive, other = (tmp_path / name for name in (".token.71.0123abcd", ".token.72.0123abcd", ".token.71.txt"))
+    for file, age in ((dead, 2 * hour), (alive, 0), (other, 2 * hour)):
+        file.write_text("sealed")
+        os.utime(file, (time.time() - age,) * 2)
+    write_private(path, b"new")
+    assert set(tmp_path.iterdir()) == {path, alive, other}

@@ -6,8 +6,10 @@ There the rights of the folder decide, which this program cannot see. So nothing
 
 import logging
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +19,9 @@ log = logging.getLogger(__name__)
 OTHERS_READ, OTHERS_WRITE = stat.S_IROTH, stat.S_IWOTH
 KEY_RISK = stat.S_IRWXO | stat.S_IWGRP
 """What nobody else may do with the key file. Its group may read it: Kubernetes gives a secret to a pod by its group."""
+
+SECONDS_OF_A_DRAFT = 3_600
+"""An older draft belongs to a dead process."""
 
 _warned: set[tuple[str, Path]] = set()
 
@@ -38,6 +43,7 @@ def write_private(path: Path, data: bytes) -> None:
 @contextmanager
 def _draft(path: Path, data: bytes) -> Iterator[Path]:
     """A file of mode 600 beside `path`, which has the data. It is gone after the block."""
+    _remove_drafts_of_the_dead(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -48,6 +54,15 @@ def _draft(path: Path, data: bytes) -> Iterator[Path]:
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _remove_drafts_of_the_dead(path: Path) -> None:
+    """Remove drafts of this file that a killed process left: whoever lives needs one for some milliseconds."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.[0-9a-f]{{8}}")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if name.fullmatch(other.name) and time.time() - other.stat().st_mtime > SECONDS_OF_A_DRAFT:
+                other.unlink()
 
 
 def _keep_names(folder: Path) -> None:

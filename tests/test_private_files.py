@@ -2,12 +2,17 @@
 
 import logging
 import os
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.private_files import keeps_modes, key_file_risk, warn_of_open_home
+from zoho_pipeline.private_files import keeps_modes, key_file_risk, warn_of_open_home, write_once, write_private
 from zoho_pipeline.settings import SettingsError, load_settings
 
 KEY = "k" * 43
@@ -122,3 +127,34 @@ def test_an_env_file_with_secrets_that_others_can_read_is_named(
     assert len(caplog.records) == warned
     assert "s3cret" not in caplog.text
     assert not warned or f"chmod 600 {path}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("write", "named"),
+    [(lambda path: write_once(path, KEY), "link"), (lambda path: write_private(path, KEY.encode()), "replace")],
+)
+def test_a_power_failure_leaves_a_whole_key_or_none(tmp_path: Path, write: Callable[[Path], None], named: str) -> None:
+    """The disk has the text before the name, and the name before the caller goes on."""
+    called: list[str] = []
+
+    def see(frame: FrameType, event: str, function: Any) -> None:
+        if event == "c_call" and function in (os.fsync, os.link, os.replace):
+            called.append(function.__name__)
+
+    sys.setprofile(see)
+    try:
+        write(tmp_path / "secret.key")
+    finally:
+        sys.setprofile(None)
+    assert called == ["fsync", named, "fsync"]
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("secret.key", KEY)]
+
+
+def test_the_draft_of_a_killed_process_goes_with_the_next_write(tmp_path: Path) -> None:
+    path, hour = tmp_path / "token", 3_600
+    dead, alive, other = (tmp_path / name for name in (".token.71.0123abcd", ".token.72.0123abcd", ".token.71.txt"))
+    for file, age in ((dead, 2 * hour), (alive, 0), (other, 2 * hour)):
+        file.write_text("sealed")
+        os.utime(file, (time.time() - age,) * 2)
+    write_private(path, b"new")
+    assert set(tmp_path.iterdir()) == {path, alive, other}

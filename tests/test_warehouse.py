@@ -338,41 +338,6 @@ def test_the_message_of_an_engine_is_shown_without_the_password() -> None:
         assert warehouse.hide(f'spaces in "{written}"') == 'spaces in "***"'
 
 
-def test_a_user_who_may_read_no_mart_gets_the_cure(postgres_url: str) -> None:
-    owner, reader = at(postgres_url), at(postgres_url.replace("postgres@", "reader@"))
-    with owner.connect(read_only=False) as connection:
-        connection.execute("drop role if exists reader")
-        connection.execute("create role reader login")
-        connection.execute("create schema marts")
-        connection.execute("create table marts.lead as select 1 as n")
-        connection.execute("grant select on marts.lead to reader")  # of no use without the schema
-    try:
-        for place in (reader.published(), reader.query_place(raw=False)):
-            with pytest.raises(WarehouseError, match="the user reader may read no table of the schema marts") as told:
-                place.__enter__()
-        grants = str(told.value).partition("run: ")[2]
-        with owner.connect(read_only=False) as connection:
-            connection.execute(grants)
-        with reader.published() as found:
-            assert found is not None
-            assert found.fetch("select n from lead")[1] == [(1,)]
-        with owner.connect(read_only=False) as connection:
-            connection.execute("create schema pipeline_state")
-            connection.execute("create table pipeline_state.published_marts as select 'lead' as name")
-        pool = reader.published_pool()
-        with pytest.raises(WarehouseError, match="may not read the schema pipeline_state") as told:
-            pool.publication()
-        grants = str(told.value).partition("of that user: ")[2].replace("…", "reader")
-        with owner.connect(read_only=False) as connection:
-            connection.execute(grants)
-        assert pool.publication()
-        pool.close()
-    finally:
-        with owner.connect(read_only=False) as connection:
-            connection.execute("drop owned by reader")
-            connection.execute("drop role reader")
-
-
 def test_a_server_that_refuses_is_named_before_dlt_tries(postgres_url: str) -> None:
     warehouse = at(postgres_url.replace("://postgres@", "://nobody:secret%20word@"))
     refused = pytest.raises(WarehouseError, match=r"cannot connect.*nobody")

@@ -6,8 +6,10 @@ There the rights of the folder decide, which this program cannot see. So nothing
 
 import logging
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +20,9 @@ OTHERS_READ, OTHERS_WRITE = stat.S_IROTH, stat.S_IWOTH
 KEY_RISK = stat.S_IRWXO | stat.S_IWGRP
 """What nobody else may do with the key file. Its group may read it: Kubernetes gives a secret to a pod by its group."""
 
+SECONDS_OF_A_DRAFT = 3_600
+"""An older draft belongs to a dead process."""
+
 _warned: set[tuple[str, Path]] = set()
 
 
@@ -25,25 +30,49 @@ def write_once(path: Path, text: str) -> None:
     """Write a new file of mode 600, whole or not at all. Where several processes write it, the first one wins."""
     with _draft(path, text.encode()) as draft, suppress(FileExistsError):  # another process was first: its key is used
         os.link(draft, path)
+    _keep_names(path.parent)
 
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file of mode 600, whole or not at all. It takes the place of an older one."""
     with _draft(path, data) as draft:
         draft.replace(path)
+    _keep_names(path.parent)
 
 
 @contextmanager
 def _draft(path: Path, data: bytes) -> Iterator[Path]:
     """A file of mode 600 beside `path`, which has the data. It is gone after the block."""
+    _remove_drafts_of_the_dead(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # else a power failure could leave an empty key under its name
         yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _remove_drafts_of_the_dead(path: Path) -> None:
+    """Remove drafts of this file that a killed process left: whoever lives needs one for some milliseconds."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.\d+\.[0-9a-f]{{8}}")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if name.fullmatch(other.name) and time.time() - other.stat().st_mtime > SECONDS_OF_A_DRAFT:
+                other.unlink()
+
+
+def _keep_names(folder: Path) -> None:
+    """Write the names of a folder to the disk: what a new key encrypts must not outlive the key."""
+    with suppress(OSError):  # Windows opens no folders, and some file systems cannot do it
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def keeps_modes(folder: Path) -> bool:

@@ -57,6 +57,17 @@ class WorkFolder:
         Path(f"{self.path}{_LOCK}").unlink(missing_ok=True)
         self._lock.release()
 
+    def close_in_use(self) -> None:
+        """`close`, while a thread may still work in the folder. It sees all of the folder, or nothing of it.
+
+        dlt takes a package whose waiting files vanish one after the other for one that is loaded, and notes it so: the
+        cursor would be true without its rows.
+        """
+        with suppress(OSError):
+            gone = self.path.rename(f"{self.path}.gone")  # without a lock of this name, it belongs to nobody
+            shutil.rmtree(gone, ignore_errors=True)
+        self.close()
+
 
 @contextmanager
 def spill_folder(parent: Path, *, reading: bool = False) -> Iterator[Path | None]:
@@ -85,9 +96,10 @@ def remove_own() -> None:
     On a busy machine the thread of a sync did not end in its time after SIGTERM, and a file of leads stayed in HOME
     until the next command.
     """
-    for folder in list(_own):
-        with suppress(Exception):
-            folder.close()
+    with suppress(RuntimeError):  # a thread makes a folder at this moment
+        for folder in list(_own):
+            with suppress(Exception):
+                folder.close_in_use()
 
 
 def remove_dead(parent: Path) -> None:

@@ -144,6 +144,40 @@ def test_a_thread_that_does_not_end_leaves_no_folder(tmp_path: Path, number: sig
     assert list(folder.rglob("*")) == []
 
 
+SEES = """
+import os, sys, threading
+from pathlib import Path
+from zoho_pipeline.work_folders import WorkFolder, remove_own
+
+folder = WorkFolder(Path(sys.argv[1]))
+for number in range(4000):
+    (folder.path / str(number)).touch()
+seen = set()
+
+def look():
+    while True:
+        try:
+            seen.add(len(os.listdir(folder.path)))
+        except FileNotFoundError:
+            return
+
+thread = threading.Thread(target=look)
+thread.start()
+while not seen:
+    pass
+remove_own()
+thread.join()
+print(sorted(seen))
+"""
+
+
+def test_a_thread_that_still_runs_sees_its_folder_whole_or_gone(tmp_path: Path) -> None:
+    """A package of dlt that loses one file after the other looks as if its files were loaded."""
+    done = subprocess.run([sys.executable, "-c", SEES, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.stdout == "[4000]\n", done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 DAY = (
     ["sync"],
     ["transform", "--full"],

@@ -234,11 +234,15 @@ def test_web_and_ui_share_one_simulator_and_only_its_owner_saves_it(demo: Finish
     words = [sys.executable, "-c", PROGRAM, "demo", "--web", "--web-port", str(free_port(0))]
     env = {**clean, "ZOHO_PIPELINE_HOME": str(demo.home)}
     with in_use(demo.home, UI), Simulator.start(place.port, state=place.state):
-        web = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
+        web = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert web.stdout is not None
+        assert web.stderr is not None
         first = web.stdout.readline()
         again = command(demo.home, "demo", "--web")
         web.send_signal(signal.SIGHUP)  # the terminal is closed; its server has a session of its own
+        while web.stderr.readline() not in ("Stopping …\n", ""):
+            pass
+        web.send_signal(signal.SIGHUP)  # the shell of the terminal passes it on
         web.communicate(timeout=60)
     assert first.startswith("Zoho is the simulator of `demo --ui` in the other terminal")
     assert web.returncode == 0

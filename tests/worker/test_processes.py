@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.worker.conftest import Place, wait_for
 from tests.worker.test_worker import ask, leads, now, told
+from zoho_pipeline.channels.platform.purges import Purges
 from zoho_pipeline.channels.sync_requests import workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +76,22 @@ def test_a_signal_ends_the_command_well_and_gives_the_request_back(place: Place,
     assert "Traceback" not in problems
     assert now(place, request).state == "queued"
     assert not workers.worker_alive(place.registry)
+
+
+def test_a_worker_that_breaks_beside_a_purge_that_hangs_ends_with_exit_code_1(place: Place, start: Start) -> None:
+    place.connect("acme")
+    place.connect("bolt")
+    place.registry.remove("acme", purge_for="key:x")
+    with place.registry.database.write() as transaction:  # a row that no release can have written
+        number = "insert into registry_lead_changes_untold values ('bolt', x'00', '2026-01-01 00:00:00.000000')"
+        transaction.execute(text(number))
+    with place.warehouse.exclusive():  # as a long load of another process: the purge waits for it
+        process = start(*COMMAND)
+        out, problems = process.communicate(timeout=120)
+    assert "its part 'pulse' met an unexpected error" in problems
+    assert (process.returncode, out) == (1, ""), problems
+    assert problems.splitlines()[-1].startswith("error: the worker ended: an unexpected error")
+    assert Purges(place.registry.database).waiting() == ["acme"]
 
 
 @pytest.mark.long

@@ -18,8 +18,11 @@ def mart_query(
 
     Raises:
         QueryError: there is no such mart, column or channel; the message names those there are.
+        WarehouseError: the user may read no mart.
     """
     known = connection.tables(MARTS_SCHEMA)
+    if not known:
+        connection.has_tables(MARTS_SCHEMA)  # raises where the user may read none of them
     if mart not in known:
         raise QueryError(f"there is no mart {mart!r}. {nearest(mart, known)}")
     if isinstance(columns, str):

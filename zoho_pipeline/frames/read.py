@@ -138,7 +138,7 @@ def _warehouse(where: Place) -> Warehouse:
 @contextmanager
 def _raw(where: Place) -> Iterator[Connection]:
     with _warehouse(where).connect(read_only=True) as connection:
-        if not connection.tables(RAW_SCHEMA):
+        if not connection.has_tables(RAW_SCHEMA):
             raise QueryError("there are no raw tables yet. Run `zoho-pipeline sync`.")
         yield connection
 

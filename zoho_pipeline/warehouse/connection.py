@@ -185,6 +185,17 @@ class Connection(ABC):
             found.setdefault(str(table), {})[str(column)] = str(data_type)
         return found
 
+    def has_tables(self, schema: str, role: str | None = None) -> bool:  # noqa: ARG002
+        """Whether a schema has tables.
+
+        Args:
+            role: the role that will read them, where the engine knows roles. None: the user of the session.
+
+        Raises:
+            WarehouseError: it has some, and the role may read none of them.
+        """
+        return bool(self.tables(schema))
+
 
 class Server(Protocol):
     """A database server to which the marts can be copied."""

@@ -17,12 +17,16 @@ import psycopg2
 from zoho_pipeline import stopping
 from zoho_pipeline.warehouse.connection import (
     BATCH_ROWS,
+    MARTS_SCHEMA,
     NUMBER_AS_TEXT,
+    STATE_SCHEMA,
     TEXTS_PER_LIST,
     Connection,
     ConnectionLost,
     Dialect,
     SqlError,
+    WarehouseError,
+    grants,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +37,20 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|(?P<mark>\?)|(?P<percent>%)", re.DOTALL)
 
 
+_MAY_READ = """
+select quote_ident(r.rolname), r.rolname is null
+    or has_schema_privilege(r.oid, n.oid, 'usage') and has_any_column_privilege(r.oid, c.oid, 'select') as may_read
+from pg_class as c
+inner join pg_namespace as n on n.oid = c.relnamespace
+left join pg_roles as r on r.rolname = coalesce(?, current_user)
+where n.nspname = ? and c.relkind in ('r', 'v', 'p', 'm', 'f')
+order by may_read desc
+limit 1
+"""
+"""The role as SQL writes it, and whether it may read a table of a schema.
+
+A grant on a table is of no use without one on its schema. Where there is no such role, whoever takes it on says so.
+"""
 _ANSWER_SECONDS = 2
 """How long a server may take to accept a session before it counts as gone. libpq takes no shorter time."""
 _SESSION_ENDED = ("57P01", "57P02", "57P03", "57P05", "25P03", "25P04", "08")
@@ -84,6 +102,35 @@ class PostgresConnection(Connection):
     def commit(self) -> None:
         with self._translated("commit"):
             self.raw.commit()
+
+    def has_tables(self, schema: str, role: str | None = None) -> bool:
+        for name, may_read in self.fetch(_MAY_READ, (role, schema))[1]:
+            if may_read:
+                return True
+            raise WarehouseError(
+                f"the {'role' if role else 'user'} {name} may read no table of the schema {schema}. Let the owner of "
+                f"the tables run: {grants(name, schema)}"
+            )
+        return False
+
+    @contextmanager
+    def naming_grants(self) -> Iterator[None]:
+        """A block that reads the marts. A right that its user lacks is told with the statements that grant all of them.
+
+        Raises:
+            SqlError: as the block raised it, or with these statements.
+        """
+        try:
+            yield
+        except SqlError as error:
+            if error.kind != "InsufficientPrivilege":
+                raise
+            user = psycopg2.extensions.quote_ident(self.raw.info.user, self.raw)
+            raise SqlError(
+                f"{str(error).splitlines()[0]}. Let the owner of the tables run: "
+                f"{grants(user, MARTS_SCHEMA, STATE_SCHEMA)}",
+                kind=error.kind,
+            ) from None
 
     def texts(self, sql: str) -> Iterator[list[str]]:
         # a cursor of the server, so that this process holds one list at a time

@@ -12,10 +12,8 @@ from zoho_pipeline.warehouse.connection import (
     STATE_SCHEMA,
     Connection,
     PublishedPool,
-    SqlError,
     WarehouseBusy,
     WarehouseError,
-    grants,
 )
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
 
@@ -59,7 +57,9 @@ class PostgresPublished(PublishedPool):
         raw = None
         try:
             raw = self._begun()
-            yield PostgresConnection(raw)
+            connection = PostgresConnection(raw)
+            with connection.naming_grants():
+                yield connection
             raw.rollback()
             with self._lock:
                 self._idle.append(raw)
@@ -105,22 +105,9 @@ class PostgresPublished(PublishedPool):
 
 
 def _publication(connection: Connection) -> str | None:
-    """Each publication writes the list of the marts anew, so the transaction that wrote it names the publication.
-
-    Raises:
-        WarehouseError: the user may not read that list.
-    """
+    """Each publication writes the list of the marts anew, so the transaction that wrote it names the publication."""
     table = f"{STATE_SCHEMA}.published_marts"
-    try:
-        if connection.fetch("select to_regclass(?)", (table,))[1][0][0] is None:
-            return None
-        rows = connection.fetch(f"select xmin::text from {table} limit 1")[1]  # noqa: S608
-    except SqlError as error:
-        if error.kind != "InsufficientPrivilege":
-            raise
-        raise WarehouseError(
-            f"the user of ZOHO_PIPELINE_WAREHOUSE may not read the schema {STATE_SCHEMA}, which exports, pages and "
-            "agents need. Let the owner of the tables run, with the name of that user: "
-            + grants('"…"', MARTS_SCHEMA, STATE_SCHEMA)
-        ) from None
+    if connection.fetch("select to_regclass(?)", (table,))[1][0][0] is None:
+        return None
+    rows = connection.fetch(f"select xmin::text from {table} limit 1")[1]  # noqa: S608
     return str(rows[0][0]) if rows else None

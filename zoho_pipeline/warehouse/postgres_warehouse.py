@@ -22,7 +22,6 @@ from zoho_pipeline.warehouse.connection import (
     Dialect,
     UnknownWarehouse,
     WarehouseError,
-    grants,
 )
 from zoho_pipeline.warehouse.postgres_connection import PostgresConnection
 from zoho_pipeline.warehouse.postgres_published import PostgresPublished
@@ -104,7 +103,11 @@ class PostgresWarehouse:
         yield None
 
     @contextmanager
-    def connect(self, read_only: bool = True, timeout: float = LOCK_SECONDS) -> Iterator[Connection]:  # noqa: ARG002
+    def connect(
+        self,
+        read_only: bool = True,
+        timeout: float = LOCK_SECONDS,  # noqa: ARG002
+    ) -> Iterator[PostgresConnection]:
         try:
             raw = psycopg2.connect(self._dsn.reveal(), connect_timeout=15, application_name="zoho-pipeline")
         except psycopg2.Error as error:
@@ -128,11 +131,12 @@ class PostgresWarehouse:
         with self.connect(read_only=True) as connection:
             # one publication for the whole block, as on DuckDB: else two tables of a page can be of two publications
             connection.execute("set transaction isolation level repeatable read")
-            if not _has_tables(connection, MARTS_SCHEMA):
+            if not connection.has_tables(MARTS_SCHEMA):
                 yield None
                 return
             connection.execute(f"set search_path to {MARTS_SCHEMA}")
-            yield connection
+            with connection.naming_grants():
+                yield connection
 
     def published_pool(self) -> PostgresPublished:
         return PostgresPublished(self._dsn, self.url)
@@ -141,7 +145,7 @@ class PostgresWarehouse:
     def query_place(self, raw: bool) -> Iterator[dict[str, Any] | None]:
         schema = RAW_SCHEMA if raw else MARTS_SCHEMA
         with self.connect(read_only=True) as connection:
-            exists = _has_tables(connection, schema)
+            exists = connection.has_tables(schema, self._sql_role)
         dsn = self._dsn.reveal()
         yield {"engine": "postgres", "dsn": dsn, "schema": schema, "role": self._sql_role} if exists else None
 
@@ -203,21 +207,3 @@ class PostgresWarehouse:
         # dlt asks for a password even where the server trusts the socket
         known |= {"database": parts.pop("dbname", user), "password": parts.pop("password", "")}
         return known | {"query": parts}
-
-
-def _has_tables(connection: Connection, schema: str) -> bool:
-    """Whether a schema has tables. WarehouseError: it has some, and this user may read none of them."""
-    # a grant on a table is of no use without one on its schema, but the catalogue lists the table
-    may_look = connection.fetch("select has_schema_privilege(to_regnamespace(?)::oid, 'usage')", (schema,))[1][0][0]
-    if may_look and connection.tables(schema):
-        return True
-    query = (
-        "select current_user from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace"
-        " where n.nspname = ? and c.relkind in ('r', 'v') limit 1"
-    )
-    for (user,) in connection.fetch(query, (schema,))[1]:
-        raise WarehouseError(
-            f"the user {user} may read no table of the schema {schema}. Let the owner of the tables run: "
-            + grants(f'"{user}"', schema)
-        )
-    return False

@@ -140,16 +140,42 @@ def is_in_use(home: Path, part: str) -> bool:
         return True
 
 
+@contextmanager
+def used_place(home: Path, part: str) -> Iterator[Place]:
+    """The place that an earlier `demo` has made, in use as `WEB` or `UI` until the end of the block.
+
+    Raises:
+        PipelineError: there is none, one is being made at the moment, or another process uses it as this part.
+    """
+    if not (home / _MARK).exists():  # no lock file is left in a folder that is not the demo's
+        raise _none(home)
+    with ExitStack() as held:
+        try:
+            held.enter_context(in_use(home, part))
+        except PipelineError:
+            if is_in_use(home, part) and not (home / _STATE).exists():
+                raise PipelineError(
+                    f"`zoho-pipeline demo` is making the demo in {home} at the moment. Wait for its end, then run this "
+                    "command again."
+                ) from None
+            raise
+        yield known_place(home)
+
+
 def known_place(home: Path) -> Place:
     """The place that an earlier `demo` has made; raises PipelineError when there is none."""
     try:
         values = json.loads((home / _MARK).read_text())
         place = Place(home, int(values["port"]), str(values["client_id"]), str(values["client_secret"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise PipelineError(f"there is no demo in {home}. Run `zoho-pipeline demo` (or `make demo`) first.") from error
+        raise _none(home) from error
     if not place.state.exists():
         raise PipelineError(f"the demo in {home} did not finish. Run `zoho-pipeline demo` again.")
     return place
+
+
+def _none(home: Path) -> PipelineError:
+    return PipelineError(f"there is no demo in {home}. Run `zoho-pipeline demo` (or `make demo`) first.")
 
 
 def free_port(wanted: int = PORT) -> int:

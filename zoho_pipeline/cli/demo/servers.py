@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from zoho_pipeline import stopping
-from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, UI, WEB, Place, in_use, is_in_use
+from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, UI, WEB, Place, is_in_use, used_place
 from zoho_pipeline.cli.output import say
 from zoho_pipeline.settings import PipelineError
 
@@ -20,7 +21,7 @@ SECONDS_TO_END = 1.5
 _CONNECT = f"channel_id={CHANNEL}&region={DATA_CENTER}"
 
 
-def run_ui(place: Place, port: int) -> None:
+def run_ui(home: Path, port: int) -> None:
     """Run Dagster's UI and daemon on the demo's data, with the simulator beside them, until Ctrl-C."""
     from zoho_pipeline.orchestration.instance.home import prepare_dagster_home
 
@@ -31,16 +32,16 @@ def run_ui(place: Place, port: int) -> None:
     shown = f"Dagster's UI on http://127.0.0.1:{port} (Ctrl-C ends both)"
     # Dagster leaves its sockets in the temporary folder when it has no time to end. The paths of sockets must be short,
     # so HOME is no place for them.
-    with in_use(place.home, UI), TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+    with used_place(home, UI) as place, TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         more = {"DAGSTER_HOME": str(prepare_dagster_home(place.settings())), "TMPDIR": temporary}
         _run_beside_zoho(place, "Dagster's UI", command, more, shown, other=WEB)
 
 
-def run_web(place: Place, port: int) -> None:
+def run_web(home: Path, port: int) -> None:
     """Run the web server and its worker on the demo's data, with the simulator beside them, until Ctrl-C."""
     from zoho_pipeline.web.serving.worker_process import PROGRAM
 
-    with in_use(place.home, WEB):
+    with used_place(home, WEB) as place:
         public_url, key = f"http://localhost:{port}", _demo_key(place)
         shown = f"""Ctrl-C ends everything.
 The API:      {public_url}/docs
@@ -122,18 +123,18 @@ def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
 
     try:
         with stopping.own_handling(), stopping.before_the_end(kill):
-            return _ended(child, kill)
+            return _ended(child, kill, numbers)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _ended(child: "subprocess.Popen[bytes]", kill: Callable[[], None]) -> int:
+def _ended(child: "subprocess.Popen[bytes]", kill: Callable[[], None], numbers: tuple[signal.Signals, ...]) -> int:
     """Wait for the end of a child, and return its exit code. After a signal it gets a moment, and the code is 0."""
     try:
         return child.wait()
     except KeyboardInterrupt:
-        for number in stopping.SIGNALS:
+        for number in numbers:  # a terminal that is closed sends SIGHUP itself and by its shell
             signal.signal(number, lambda *_: None)
         stopping.announce("\nStopping …\n")
         child.send_signal(signal.SIGINT)

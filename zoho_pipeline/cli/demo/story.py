@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place, known_place
+from zoho_pipeline.cli.demo.place import CHANNEL, DATA_CENTER, Place, demo_home, fresh_place
 from zoho_pipeline.cli.demo.servers import run_ui, run_web
 from zoho_pipeline.cli.output import say
 
@@ -61,10 +61,10 @@ def demo(ui: bool, ui_port: int, leads: int, seed: int, web: bool, web_port: int
     if ui and web:
         raise click.UsageError("give one of --ui and --web. Start the other one in a second terminal.")
     if ui:
-        run_ui(known_place(demo_home()), ui_port)
+        run_ui(demo_home(), ui_port)
         return
     if web:
-        run_web(known_place(demo_home()), web_port)
+        run_web(demo_home(), web_port)
         return
     began = time.monotonic()
     with fresh_place(demo_home()) as place:

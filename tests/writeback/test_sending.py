@@ -384,14 +384,14 @@ def test_a_channel_that_is_removed_amid_a_wish_stores_nothing(
     bench: Bench, at: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its credits cannot be counted any more, which was told as a registry that cannot be used."""
+    caplog.set_level(logging.WARNING, "zoho_pipeline")  # an earlier test of the process may have set another one
     bench.ask("contacted")
     bench.sim.on_call(at, lambda: bench.registry.remove("acme"), PATH)
     claimed = bench.claim()
     assert claimed is not None
     Sending(bench.registry, "w", bench.limits).send(claimed)
     assert len(bench.puts()) == (at > 1)
-    own = [record for record in caplog.records if record.name.startswith("zoho_pipeline")]
-    assert [record.getMessage() for record in own if record.levelno >= logging.WARNING] == []
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("zoho_pipeline")] == []
 
 
 @pytest.mark.parametrize("is_doubtful", [False, True])

@@ -1,5 +1,6 @@
 """From a notification to rows, lists and numbers: the record lane, the insight lane, and the proof."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -476,3 +477,27 @@ def test_the_worker_renews_and_a_gap_ends_with_a_whole_sync(synced: PushBench) -
     newest = queue.history(synced.place.registry, "acme", 1)[0]
     assert (newest.reason, newest.state) == ("gap", "done")
     assert sim.courier.wait_until_idle()
+
+
+@pytest.mark.parametrize("was_known", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_an_old_record_keeps_its_custom_fields_if_the_metadata_is_refused(bench: PushBench, was_known: bool) -> None:
+    """No sync reads it again: it is older than the cursor."""
+    org = bench.connect(leads=2)
+    org.add_custom_field("Leads", "Tier", "Tier")
+    old = org.rows("Leads")[0]["id"]
+    org.update("Leads", old, {"Tier": "gold"})
+    if not was_known:
+        bench.place.sim.faults.next(99, "no_permission", "/settings/fields")
+        org.admin.hide_rows("Leads", {row["id"] for row in org.rows("Leads")})
+    else:
+        org.admin.hide_rows("Leads", {old})
+    bench.place.sim.clock.advance(3_600)
+    assert sync(bench).complete
+    bench.subscriber.turn_on("acme", ["Leads"])
+    org.admin.show_rows("Leads", {row["id"] for row in org.rows("Leads")} | {old})
+    bench.place.sim.faults.clear()
+    bench.place.sim.faults.next(1, "no_permission", "/settings/fields")
+    assert bench.deliver([old]).status_code == 200
+    assert lane(bench).serve("acme").rows == 1
+    bench.place.sim.faults.clear()
+    assert json.loads(lead(bench, old)["custom_fields"])["Tier"] == "gold"

@@ -4,7 +4,7 @@ Zoho accepts at most 50 names per call, so a module with more fields is read in 
 which shows whether the slices of a record belong to the same version.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +103,10 @@ def _has_objects(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(part, dict) for part in value)
 
 
-def plan_from_catalogue(table: RawTable) -> FieldPlan:
-    """The catalog's fields only, where neither metadata nor a record can be read."""
-    return FieldPlan(table.api_fields)
+def plan_from_memory(table: RawTable, names: Iterable[str] | None, types: Mapping[str, str] | None) -> FieldPlan:
+    """The fields that earlier syncs knew, where the metadata cannot be read: the names from records, and the types.
+
+    The catalog's fields alone would leave out the custom fields, and no later sync reads these rows again.
+    """
+    others = (name for name in types or () if name != "id")
+    return FieldPlan(tuple(dict.fromkeys([*(names or table.api_fields), *others])))

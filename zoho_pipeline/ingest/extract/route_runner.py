@@ -16,7 +16,6 @@ from zoho_pipeline.ingest.routes.coql_route import QueryReader
 from zoho_pipeline.ingest.routes.records_route import Batch, KeysetReader
 from zoho_pipeline.ingest.routes.window import OVERLAP_ROWS
 from zoho_pipeline.zoho.errors import InvalidRequest, Permanent
-from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import coql
 from zoho_pipeline.zoho.read.bulk import UNSUPPORTED_MODULES
 from zoho_pipeline.zoho.read.pages import Row
@@ -135,10 +134,8 @@ class RouteRunner:
         if new := [row for row in impossible if not self._checkpoints.was_rejected(row)]:
             self._rows.convert(new, self._module.window.now(), tables)
         if ids:
-            plan, read_at = self._fields.ensure(), self._module.window.now()
-            if plan.basis == "catalogue" and not self._fields.complete:
-                self._fields.widen(ids[0])
-            rows = list(by_id.fetch(self._client, self._spec.module, self._fields.plan, ids).values())
+            plan, read_at = self._fields.ensure_for(ids), self._module.window.now()
+            rows = list(by_id.fetch(self._client, self._spec.module, plan, ids).values())
             if rows:
                 self._rows.convert(self._rows.wanted(Batch(rows, None, read_at)), read_at, tables)
         yield self._checkpoints.at(tables, self._module.window.hi)
@@ -270,9 +267,7 @@ class RouteRunner:
         except coql_route.REFUSALS as refused:
             self.refuse_queries(refused)
             return
-        known = next((row["id"] for row in rows if is_digits(row["id"])), None)  # no call can ask for another id
-        if known is not None:
-            self._fields.widen(known)
+        self._fields.widen(row["id"] for row in rows)
 
     def _options(self, rows: int | None, bulk: bool) -> route_choice.RouteOptions:
         module, plan = self._spec.module, self._fields.plan
@@ -293,11 +288,10 @@ class RouteRunner:
         looked = self._fields.complete
         reader = self._list_reader()
         for batch in reader.read(since):
-            changed = None if looked else next(filter(self._can_show_fields, batch.rows), None)
-            if changed is not None:
-                looked = True
-                if self._fields.widen(changed["id"]):
-                    break
+            wider = None if looked else self._fields.widen(row["id"] for row in batch.rows if self._rows.is_change(row))
+            if wider:
+                break
+            looked = looked or wider is not None
             self._remember(reader)
             yield batch
         else:
@@ -306,10 +300,6 @@ class RouteRunner:
         for batch in reader.read(since):
             self._remember(reader)
             yield batch
-
-    def _can_show_fields(self, row: Row) -> bool:
-        """Whether this is a changed record that a call can ask for."""
-        return is_digits(row["id"]) and self._rows.is_change(row)
 
     def _list_reader(self) -> KeysetReader:
         place = (self._client, self._spec.module, self._fields.plan, self._module.window)

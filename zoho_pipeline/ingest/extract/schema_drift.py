@@ -7,15 +7,18 @@ from datetime import timedelta
 from zoho_pipeline.ingest.catalog.field_selection import (
     FieldPlan,
     part_fields,
-    plan_from_catalogue,
+    plan_from_memory,
     plan_from_metadata,
     plan_from_record,
 )
+from zoho_pipeline.ingest.catalog.model import RawTable
 from zoho_pipeline.ingest.extract.checkpoints import Checkpoints
 from zoho_pipeline.ingest.extract.module_context import ModuleContext
 from zoho_pipeline.ingest.routes.coql_route import REFUSALS
+from zoho_pipeline.zoho.connection.client import ZohoClient
 from zoho_pipeline.zoho.connection.server_clock import format_time
 from zoho_pipeline.zoho.errors import ModuleMissing, NoPermission, NotSupported, ScopeMissing
+from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import metadata, records
 from zoho_pipeline.zoho.read.coql import count
 from zoho_pipeline.zoho.read.metadata import FieldMeta
@@ -74,21 +77,31 @@ class ModuleFields:
         """The fields that only the call for a single record shows. None: this sync has read no list of fields."""
         return None if self.metas is None else part_fields(self.metas)
 
-    def widen(self, id_: str) -> bool:
-        """Add the fields that a single record shows to the plan. Returns whether there were new ones.
+    def ensure_for(self, ids: Iterable[str]) -> FieldPlan:
+        """Return the plan for records that are read by these ids. Without metadata, one of them shows its fields.
 
-        The others stay in the plan: a record of another layout may have them.
+        A repair without this loaded a record without its custom fields, and no later sync read it again.
+        """
+        self.ensure()
+        if self.plan.basis == "catalogue" and not self.complete:
+            self.widen(ids)
+        return self.plan
+
+    def widen(self, ids: Iterable[str]) -> bool | None:
+        """Add the fields of the first of these records that exists to the plan. Returns whether there were new ones.
+
+        The others stay in the plan: a record of another layout may have them. Returns None if no record exists (any
+        more): then nothing is known.
         """
         spec, state = self._module.spec, self._checkpoints.state
-        whole = records.get_one(self._module.client, spec.module, id_)
-        shown = plan_from_record(spec.table, whole or {})
-        new = set(shown.names) - set(self.plan.names)
-        if not new:
-            return False
-        wider = replace(shown, names=tuple(dict.fromkeys([*self.plan.names, *shown.names])))
-        self._checkpoints.state = replace(state, names=wider.names, again=state.again or self._fill(new))
+        wider = widened(self._module.client, spec.module, spec.table, self.plan, ids)
+        if wider is None:
+            return None
+        new = set(wider.names) - set(self.plan.names)
         self.plan = wider
-        return True
+        if new:
+            self._checkpoints.state = replace(state, names=wider.names, again=state.again or self._fill(new))
+        return bool(new)
 
     def _read(self) -> FieldPlan:
         spec, state = self._module.spec, self._checkpoints.state
@@ -99,7 +112,7 @@ class ModuleFields:
                 spec.module, "the metadata does not know it"
             ) from error  # otherwise it would name the path
         except (ScopeMissing, NoPermission, NotSupported):
-            return FieldPlan(state.names) if state.names else plan_from_catalogue(spec.table)
+            return plan_from_memory(spec.table, state.names, state.fields)
         plan = plan_from_metadata(spec.table, self.metas)
         picks = picks_of(self.metas, spec.table.api_fields)
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
@@ -144,6 +157,16 @@ class ModuleFields:
             return any(count(module.client, module.spec.module, f"({name} is not null and {older})") for name in names)
         except REFUSALS:
             return True  # some types cannot be in a condition
+
+
+def widened(client: ZohoClient, module: str, table: RawTable, plan: FieldPlan, ids: Iterable[str]) -> FieldPlan | None:
+    """The plan with the fields of the first of these records that exists, read whole. None: none exists."""
+    found = (records.get_one(client, module, id_) for id_ in ids if is_digits(id_))  # no call can ask for another id
+    whole = next((record for record in found if record is not None), None)
+    if whole is None:
+        return None
+    shown = plan_from_record(table, whole)
+    return replace(shown, names=tuple(dict.fromkeys([*plan.names, *shown.names])))
 
 
 def _some(names: Iterable[str]) -> str:

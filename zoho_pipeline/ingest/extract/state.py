@@ -108,6 +108,10 @@ class ModuleState:
         """The state once everything changed before `to` is loaded. Rows below `final_to` can only change visibly."""
         return replace(self, cursor=to, final_to=final_to, read_at=read_at)
 
+    def with_fields_of(self, other: "ModuleState") -> Self:
+        """This state with what the other one knows about the fields of the module."""
+        return replace(self, **{name: getattr(other, name) for name in _ABOUT_FIELDS})
+
     @classmethod
     def from_json(cls, stored: Json) -> Self:
         """Read a state that any release stored."""
@@ -173,6 +177,7 @@ class ChannelState:
 
 _KNOWN = tuple(f.name for f in fields(ModuleState) if f.name != "unknown")
 _INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at", "parts_from"}
+_ABOUT_FIELDS = ("fields", "picks", "fields_at", "gone", "again", "names", "refused")
 _TUPLES = ("names", "gone", "refused", "part_fields")
 
 

@@ -50,7 +50,7 @@ def repair(sync: SyncContext, reader: ModuleReader) -> Comparison:
         if len(wanted) > limits.most_repairs:
             _read_all_again(sync, reader, wanted)
         else:
-            rows = by_id.fetch(client, module, reader.fields.ensure(), wanted)
+            rows = by_id.fetch(client, module, reader.fields.ensure_for(sorted(wanted)), wanted)
             fetched |= rows.keys()
             reader.report.rows += len(rows)
             _put_rows(sync, reader, rows)
@@ -101,7 +101,8 @@ def _conclude(sync: SyncContext, reader: ModuleReader, found: Difference, left: 
             "are not loaded (see the table rejected_records)"
         )
     known = sync.state.modules.get(spec.module) or reader.state
-    state = replace(known, doubt=False, compared=None)
+    # the repair may have been the first to read the fields, and the report tells what they let the next sync do
+    state = replace(known.with_fields_of(reader.state), doubt=False, compared=None)
     if len(left) > sync.limits.most_asked:
         state = replace(state, doubt=True)  # so many may come by themselves: compared again by the next sync
     else:

@@ -186,7 +186,7 @@ class _Pass:
         differing = [row["id"] for row in known if self._differs(row, stored.get(row["id"]))]
         if not differing:
             return
-        fetched = by_id.fetch(reader.client, reader.spec.module, reader.fields.ensure(), differing)
+        fetched = by_id.fetch(reader.client, reader.spec.module, reader.fields.ensure_for(differing), differing)
         # a query may write a value in another form than a list: then nothing differs
         shown = self._as_stored(list(fetched.values()))
         self._changed |= {
@@ -255,5 +255,5 @@ def _store(sync: SyncContext, reader: ModuleReader, found: SilentPass, rows: Seq
     if rows:
         reader.rows.convert(list(rows), sync.window.now(), tables)
         batch.put(tables)
-    batch.states[module] = replace(sync.state.of(module), silent=found)
+    batch.states[module] = replace(sync.state.of(module).with_fields_of(reader.state), silent=found)
     load(sync, batch)

@@ -7,7 +7,7 @@ warehouse has are not loaded again.
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,12 +17,13 @@ from zoho_pipeline.channels.database.locks import HeldLock, channel_lock
 from zoho_pipeline.channels.platform.lead_changes import tell_number
 from zoho_pipeline.channels.registry.model import Channel
 from zoho_pipeline.channels.registry.registry import Registry
-from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_catalogue, plan_from_metadata
+from zoho_pipeline.ingest.catalog.field_selection import FieldPlan, plan_from_memory, plan_from_metadata
 from zoho_pipeline.ingest.catalog.tables import BY_MODULE, USERS
 from zoho_pipeline.ingest.extract.baseline import Baseline
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.modules import module_spec
 from zoho_pipeline.ingest.extract.row_filter import Tables
+from zoho_pipeline.ingest.extract.schema_drift import widened
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load import commit, lead_changes
@@ -57,8 +58,11 @@ class FieldPlans:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], tuple[float, FieldPlan]] = {}
 
-    def of(self, client: ZohoClient, channel_id: str, module: str, state: ModuleState) -> FieldPlan:
-        """The plan of a module, for one credit if it is not known yet."""
+    def of(self, client: ZohoClient, channel_id: str, module: str, state: ModuleState, ids: Iterable[str]) -> FieldPlan:
+        """The plan of a module, for one credit if it is not known yet.
+
+        If the metadata cannot be read and no sync knew the fields, one of the records `ids` shows them.
+        """
         kept = self._kept.get((channel_id, module))
         if kept is not None and time.monotonic() - kept[0] < FIELDS_EVERY.total_seconds():
             return kept[1]
@@ -66,7 +70,12 @@ class FieldPlans:
         try:
             plan = plan_from_metadata(table, metadata.fields(client, module))
         except (ScopeMissing, NoPermission, NotSupported):
-            plan = FieldPlan(state.names) if state.names else plan_from_catalogue(table)
+            plan = plan_from_memory(table, state.names, state.fields)
+            if not state.names and not state.fields:
+                wider = widened(client, module, table, plan, ids)
+                if wider is None:
+                    return plan
+                plan = wider
         self._kept[channel_id, module] = (time.monotonic(), plan)
         return plan
 
@@ -107,7 +116,7 @@ class RecordSession:
         """
         own = self.client.metered()
         try:
-            plan = self._plans[module] = self.plans.of(own, self.channel.id, module, self.state.of(module))
+            plan = self._plans[module] = self.plans.of(own, self.channel.id, module, self.state.of(module), ids)
             found = self._fetch(own, module, plan, ids)
         finally:
             self._count(module, own)

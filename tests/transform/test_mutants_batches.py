@@ -50,7 +50,7 @@ def test_the_tests_of_batches_catch_a_mutant(name: str, tmp_path: Path) -> None:
         file.write_text(text.replace(was, becomes))
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/transform/test_batches.py"]
     ran = subprocess.run(
-        [*command, "-k", " or ".join(TESTS)],
+        [*command, "-m", "long or not long", "-k", " or ".join(TESTS)],  # one of the tests has the mark `long`
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
     )  # fmt: skip
     assert ran.returncode == (0 if change is None else 1), ran.stdout[-2_000:]

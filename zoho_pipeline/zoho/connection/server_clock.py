@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from zoho_pipeline.zoho.errors import BadAnswer
@@ -52,6 +53,7 @@ def time_or_none(value: Any) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=64)  # read twice per answer, and all answers of a second have the same one
 def parse_date_header(text: str | None) -> datetime | None:
     """The `Date` header as an instant in UTC; None if it is missing, no date, or in a year that no clock shows."""
     if not text:

@@ -112,8 +112,11 @@ def plan_from_memory(
 ) -> FieldPlan:
     """The fields that earlier syncs knew, where the metadata cannot be read: the names from records, and the types.
 
-    The catalog's fields alone would leave out the custom fields, and no later sync reads these rows again. Names from records
-    are as `plan_from_record` gives them, and `unlisted` has what later metadata showed to be no field of a list.
+    The catalog's fields alone would leave out the custom fields, and no later sync reads these rows again.
+
+    Args:
+        names: the fields that a record showed, which may be wrong about empty ones (see `plan_from_record`).
+        unlisted: fields that metadata showed to be in no list.
     """
     without = {"id", *(unlisted or ())}
     known = dict.fromkeys([*(names or table.api_fields), *(types or ())])

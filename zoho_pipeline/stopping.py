@@ -91,6 +91,14 @@ def announce(text: str) -> None:
         os.write(2, text.encode())
 
 
+def wait_for_the_end_of_input() -> None:
+    """Return when standard input ends. The process that started this one holds its other end, so this one can end with
+    it, also if it was killed.
+    """
+    while os.read(0, 1):  # not sys.stdin: its lock, held at the exit of the interpreter, is a fatal error
+        pass
+
+
 @contextmanager
 def own_handling() -> Iterator[None]:
     """A block that handles SIGINT and SIGTERM by itself, as a server does that finishes its requests.

@@ -2,6 +2,9 @@
 
 import os
 import resource
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,6 +13,7 @@ import pytest
 from tests.transform.conftest import Raw
 from zoho_pipeline.exports.errors import ExportError, WrongPlace
 from zoho_pipeline.exports.export import Format, export_marts, export_query
+from zoho_pipeline.exports.places import drafts
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
@@ -39,6 +43,37 @@ def test_a_file_is_replaced_only_on_request(marts: Warehouse, folder: Path) -> N
     assert place.read_text().startswith("channel_id,")
     assert place.stat().st_mode & 0o777 == 0o640, "who could read it can read it still"
     assert names(folder) == {"lead.csv"}
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from zoho_pipeline.exports.places import drafts, rows_of
+with drafts([Path(sys.argv[1], name) for name in ("lead.xlsx", "deal.xlsx")], force=True) as made:
+    made[0].write_text("a lead")
+    rows_of(made[0]).mkdir()
+    (rows_of(made[0]) / "sheet").write_text("a lead")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_the_drafts_of_a_killed_export_are_removed_and_nothing_else(marts: Warehouse, folder: Path) -> None:
+    """They have rows of people. The drafts of a living export stay, and files that only look like drafts."""
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    assert (killed.returncode, len(names(folder))) == (-signal.SIGKILL, 3)
+    others = {".0123456789abcdef.part", ".zoho-pipeline-.part", "zoho-pipeline-0123456789abcdef.part"}
+    for name in others:
+        (folder / name).write_text("of somebody else")
+    (folder / ".zoho-pipeline-0123456789abcdef.part").symlink_to(folder / ".0123456789abcdef.part")
+    os.mkfifo(folder / ".zoho-pipeline-1123456789abcdef.part")
+    others |= {".zoho-pipeline-0123456789abcdef.part", ".zoho-pipeline-1123456789abcdef.part"}
+    with drafts([folder / "living.csv"], force=False) as (living,):
+        export_marts(marts, ["lead"], folder / "lead.csv")
+        assert names(folder) == others | {living.name, "lead.csv"}
+        living.write_text("of a living export")
+    assert names(folder) == others | {"living.csv", "lead.csv"}
+    assert (folder / "living.csv").read_text() == "of a living export"
+    assert (folder / ".0123456789abcdef.part").read_text() == "of somebody else"
 
 
 def test_a_file_without_an_ending_is_no_folder(marts: Warehouse, folder: Path) -> None:

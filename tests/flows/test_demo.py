@@ -251,6 +251,20 @@ def test_web_and_ui_share_one_simulator_and_only_its_owner_saves_it(demo: Finish
     assert "`demo --web`) uses" in again.stderr
 
 
+def test_a_killed_demo_leaves_no_server_and_no_worker(demo: FinishedDemo) -> None:
+    """They have a session of their own. The next `demo --web` found its port in use."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZOHO_")}
+    words = [sys.executable, "-c", PROGRAM, "demo", "--web", "--web-port", str(free_port(0))]
+    env = {**clean, "ZOHO_PIPELINE_HOME": str(demo.home)}
+    web = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert web.stdout is not None
+    while (line := web.stdout.readline()) and not line.startswith("All channels:"):
+        pass
+    web.kill()
+    rest, _ = web.communicate(timeout=60)  # the stream ends with the last process that can write to it
+    assert rest.endswith("The server has stopped.\n")
+
+
 def test_starting_over_keeps_only_dagsters_history(demo: FinishedDemo, tmp_path: Path) -> None:
     """Runs last, because it clears the HOME of the demo, as a second run of the demo does."""
     (demo.home / "dagster").mkdir(exist_ok=True)

@@ -10,8 +10,9 @@ specifications and limits".
 
 import math
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from zoho_pipeline.exports.answer import Answer, text_of
 from zoho_pipeline.exports.errors import ExportError
+from zoho_pipeline.exports.places import rows_of
 from zoho_pipeline.transform.csv_lines import far_text, has_infinite, infinite_text
 from zoho_pipeline.warehouse.connection import is_number_as_text
 
@@ -48,8 +50,8 @@ def write_workbook(path: Path, answers: Sequence[Answer], *, rows_per_sheet: int
     except ModuleNotFoundError as error:
         raise ExportError("XlsxWriter is not installed. Install it with: pip install XlsxWriter") from error
     # a row goes into a file of this folder as soon as the next one begins, so that one row is in memory
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".", suffix=".part") as folder:
-        raw = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": folder})
+    with _folder(rows_of(path)) as folder:
+        raw = xlsxwriter.Workbook(str(path), {"constant_memory": True, "tmpdir": str(folder)})
         book = _Book(raw, rows_per_sheet)
         try:
             rows = {answer.name: book.write(answer) for answer in answers}
@@ -59,6 +61,16 @@ def write_workbook(path: Path, answers: Sequence[Answer], *, rows_per_sheet: int
         except XlsxWriterException as error:
             raise ExportError(f"the workbook cannot be written: {error}. Export to .csv or .parquet.") from error
     return rows
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    """A new folder that only the user can read, until the end of the block."""
+    path.mkdir(mode=0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Book:

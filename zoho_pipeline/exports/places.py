@@ -1,18 +1,23 @@
 """A file takes its place as a whole: it is written under another name beside it, and renamed when it is complete.
 
 Whoever reads the place finds the old file or the new one, and never a half. Several files take their places together,
-after all of them are complete. Ctrl-C, an error and a full disk leave the old files, and nothing else.
+after all of them are complete. Ctrl-C, an error and a full disk leave the old files, and nothing else. A killed process
+leaves rows of people in its draft, which the next export into that folder removes.
 """
 
+import fcntl
 import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoho_pipeline.exports.errors import ExportError, WrongPlace
 
+_DRAFT = re.compile(r"\.zoho-pipeline-[0-9a-f]{16}\.part")
 _LONGEST = 100
 """The characters of a place that a message shows."""
 
@@ -34,11 +39,14 @@ def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     finals = [place.resolve() for place in places]
     for place, final in zip(places, finals, strict=True):
         _require_free(place, final, force)
-    made = [final.with_name(f".{secrets.token_hex(8)}.part") for final in finals]
+    for folder in {final.parent for final in finals}:
+        _remove_drafts_of_the_dead(folder)
+    made: list[Path] = []
+    held: list[int] = []
     try:
-        for draft in made:
-            draft.touch(exist_ok=False)
-        yield made
+        for final in finals:
+            _add_draft(final.parent, made, held)
+        yield list(made)
         for draft, final in zip(made, finals, strict=True):
             if final.exists():
                 shutil.copymode(final, draft)
@@ -52,8 +60,50 @@ def drafts(places: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
         ) from error
     finally:
         for draft in made:
-            with suppress(OSError):  # on a file system that is read-only there is none, and its error says why
+            with suppress(OSError):  # most have taken their places
                 draft.unlink()
+        for descriptor in held:
+            os.close(descriptor)
+
+
+def rows_of(draft: Path) -> Path:
+    """The folder for what a writer needs beside a draft. It is removed with the draft of a killed process."""
+    return draft.with_suffix(".rows.part")
+
+
+def _add_draft(folder: Path, made: list[Path], held: list[int]) -> None:
+    """Make a draft, and lock it: the lock ends with this process, however it ends. The descriptor goes to `held`."""
+    while True:
+        draft = folder / f".zoho-pipeline-{secrets.token_hex(8)}.part"
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        made.append(draft)
+        held.append(descriptor)
+        with suppress(OSError):  # a file system without locks: then nobody takes its drafts for those of the dead
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if draft.exists():
+            return
+        made.pop()  # another export took it for the draft of a dead process before it was locked
+
+
+def _remove_drafts_of_the_dead(folder: Path) -> None:
+    """Remove the drafts that killed processes of this user left in a folder. It never fails."""
+    with suppress(OSError):
+        for found in folder.iterdir():
+            if _DRAFT.fullmatch(found.name):
+                with suppress(OSError):
+                    _remove_if_dead(found)
+
+
+def _remove_if_dead(draft: Path) -> None:
+    descriptor = os.open(draft, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        about = os.fstat(descriptor)
+        if stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # BlockingIOError: its process lives
+            shutil.rmtree(rows_of(draft), ignore_errors=True)
+            draft.unlink()
+    finally:
+        os.close(descriptor)
 
 
 def require_name(place: Path) -> None:

@@ -129,8 +129,29 @@ def test_another_record_shows_the_fields_if_the_first_one_is_gone(
     ledger.assert_equal(bench, "Leads")
 
 
+def test_empty_fields_that_no_list_gives_cost_no_reading_of_every_row(bench: SyncBench) -> None:
+    """An empty lookup of several records looks like any empty field of a record that is read whole.
+
+    Queries and jobs with its name are refused. One night without the list of fields led to a reading of every row.
+    """
+    bench.connect(ALL_SCOPES)
+    bench.org.add_custom_field("Leads", "Partners", "Partners", "multiselectlookup", lookup="Contacts")
+    bench.org.add_custom_field("Leads", "Upload", "Upload", "fileupload")
+    ids = leads(bench)
+    assert bench.sync("Leads").complete
+    bench.org.update("Leads", ids[0], {"Company": "C"})
+    bench.sim.clock.advance(HOUR)
+    bench.sim.faults.next(1, "no_permission", FIELDS)
+    assert bench.sync("Leads").modules[0].detail == ""
+    bench.sim.faults.clear()
+    (part,) = bench.sync("Leads").modules
+    assert (part.outcome, part.route) == ("complete", "unchanged")
+    ledger.assert_equal(bench, "Leads")
+
+
 def test_remembered_fields_come_from_records_and_from_metadata() -> None:
     table = BY_MODULE["Leads"]
     assert plan_from_memory(table, None, None).names == table.api_fields
     assert plan_from_memory(table, None, {"id": "bigint", "Tier": "text"}).names == (*table.api_fields, "Tier")
     assert plan_from_memory(table, ["Tier"], {"Cup": "text", "Tier": "text"}).names == ("Tier", "Cup")
+    assert plan_from_memory(table, ["Tier", "Docs"], {"Cup": "text"}, ["Docs"]).names == ("Tier", "Cup")

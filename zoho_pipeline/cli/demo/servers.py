@@ -48,7 +48,7 @@ The API:      {public_url}/docs
 Try it:       curl -H "Authorization: Bearer {key}" {public_url}/v1/channels/{CHANNEL}
 Connect:      curl -H "Authorization: Bearer {key}" "{public_url}/zohoCrm/connect?{_CONNECT}"
               Open the start_url of the answer in a browser, and accept."""
-        command = [*PROGRAM, "serve", "--port", str(port)]
+        command = [*PROGRAM, "serve", "--beside", "--port", str(port)]
         _run_beside_zoho(place, "The web server", command, {"ZOHO_PIPELINE_PUBLIC_URL": public_url}, shown, other=UI)
 
 
@@ -116,7 +116,8 @@ def _until_interrupted(command: list[str], env: dict[str, str]) -> int:
     numbers = stopping.SIGNALS if outlives_terminal else (*stopping.SIGNALS, signal.SIGHUP)
     # a shell starts `make ui &` with SIGINT ignored; a child that inherits this cannot be interrupted
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    child = subprocess.Popen(command, env=env, start_new_session=True)
+    # its input ends with this process: after a kill, the next one would find its port in use
+    child = subprocess.Popen(command, env=env, start_new_session=True, stdin=subprocess.PIPE)
 
     def kill() -> None:
         os.killpg(child.pid, signal.SIGKILL)

@@ -1,6 +1,9 @@
 """The command `serve`: the web server of the front door."""
 
+import os
+import signal
 from contextlib import ExitStack
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -22,8 +25,9 @@ PORT = 8480
     "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="The port; 0 takes a free one."
 )
 @click.option("--no-worker", is_flag=True, help="Start no worker. Syncs then need `work` or Dagster elsewhere.")
+@click.option("--beside", is_flag=True, hidden=True, help="End when standard input ends.")
 @format_option
-def serve(host: str, port: int, no_worker: bool, output: str) -> None:
+def serve(host: str, port: int, no_worker: bool, beside: bool, output: str) -> None:
     """Serve the connect popup, the channel pages and the API, until Ctrl-C or SIGTERM.
 
     A worker runs beside the server: it runs the syncs that people request, and sends events to the platform.
@@ -35,6 +39,8 @@ def serve(host: str, port: int, no_worker: bool, output: str) -> None:
       zoho-pipeline serve
       zoho-pipeline serve --host 0.0.0.0 --port 8480 --no-worker
     """
+    if beside:
+        Thread(target=_end_with_input, name="beside", daemon=True).start()
     try:
         _serve(host, port, output, starts_worker=not no_worker)
     except (Exception, KeyboardInterrupt):
@@ -44,6 +50,12 @@ def serve(host: str, port: int, no_worker: bool, output: str) -> None:
     if output != "json":
         say("The server has stopped.")
     leave(0)  # a request in a thread may still run
+
+
+def _end_with_input() -> None:
+    """Stop when the process that started this server ends. The body of a thread."""
+    stopping.wait_for_the_end_of_input()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(host: str, port: int, output: str, *, starts_worker: bool) -> None:

@@ -1,6 +1,5 @@
 """The command `work`: the worker that syncs on request."""
 
-import os
 import signal
 from collections.abc import Callable
 from threading import Thread
@@ -46,10 +45,8 @@ class _Signals:
             signal.signal(number, handler)
 
     def end_with_input(self) -> None:
-        """Stop when standard input ends. The server that started this worker holds its other end, so it ends with the
-        server, also with one that was killed. The body of a thread."""
-        while os.read(0, 1):  # not sys.stdin: its lock, held at the exit of the interpreter, is a fatal error
-            pass
+        """Stop when the server that started this worker ends. The body of a thread."""
+        stopping.wait_for_the_end_of_input()
         self._stop()
 
     def _stop(self, number: int = signal.SIGTERM, _: object = None) -> None:

@@ -76,13 +76,14 @@ def part_fields(metas: Sequence[FieldMeta]) -> frozenset[str]:
     return frozenset(meta.api_name for meta in metas if meta.visible and meta.data_type in _NEVER_LISTED)
 
 
-def plan_from_record(table: RawTable, record: Mapping[str, Any]) -> FieldPlan:
+def plan_from_record(table: RawTable, record: Mapping[str, Any], unlisted: Iterable[str] | None = None) -> FieldPlan:
     """The catalog's fields, and the fields of one record that was read whole, without `$…` keys.
 
     Fields that only the call for a single record returns are left out: queries and jobs with their names are refused.
-    The record names its subforms in `$has_more`. Lookups of several records, files and images are lists of objects.
+    The record names its subforms in `$has_more`. Lookups of several records, files and images are lists of objects. An
+    empty one looks like any empty field: `unlisted` has those that metadata named once.
     """
-    alone = {_IMAGE, *_alone(record)}
+    alone = {_IMAGE, *_alone(record), *(unlisted or ())}
     others = [key for key in record if not key.startswith("$") and key != "id" and key not in alone]
     return FieldPlan(tuple(dict.fromkeys([*table.api_fields, *others])), {}, "record")
 
@@ -103,10 +104,20 @@ def _has_objects(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(part, dict) for part in value)
 
 
-def plan_from_memory(table: RawTable, names: Iterable[str] | None, types: Mapping[str, str] | None) -> FieldPlan:
+def plan_from_memory(
+    table: RawTable,
+    names: Iterable[str] | None,
+    types: Mapping[str, str] | None,
+    unlisted: Iterable[str] | None = None,
+) -> FieldPlan:
     """The fields that earlier syncs knew, where the metadata cannot be read: the names from records, and the types.
 
     The catalog's fields alone would leave out the custom fields, and no later sync reads these rows again.
+
+    Args:
+        names: the fields that a record showed, which may be wrong about empty ones (see `plan_from_record`).
+        unlisted: fields that metadata showed to be in no list.
     """
-    others = (name for name in types or () if name != "id")
-    return FieldPlan(tuple(dict.fromkeys([*(names or table.api_fields), *others])))
+    without = {"id", *(unlisted or ())}
+    known = dict.fromkeys([*(names or table.api_fields), *(types or ())])
+    return FieldPlan(tuple(name for name in known if name not in without))

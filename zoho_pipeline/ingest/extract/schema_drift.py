@@ -94,7 +94,7 @@ class ModuleFields:
         more): then nothing is known.
         """
         spec, state = self._module.spec, self._checkpoints.state
-        wider = widened(self._module.client, spec.module, spec.table, self.plan, ids)
+        wider = widened(self._module.client, spec.module, spec.table, self.plan, ids, state.unlisted)
         if wider is None:
             return None
         new = set(wider.names) - set(self.plan.names)
@@ -112,7 +112,7 @@ class ModuleFields:
                 spec.module, "the metadata does not know it"
             ) from error  # otherwise it would name the path
         except (ScopeMissing, NoPermission, NotSupported):
-            return plan_from_memory(spec.table, state.names, state.fields)
+            return plan_from_memory(spec.table, state.names, state.fields, state.unlisted)
         plan = plan_from_metadata(spec.table, self.metas)
         picks = picks_of(self.metas, spec.table.api_fields)
         for change in [*plan.changes_since(state.fields or {}), *renamed(state.picks or {}, picks)]:
@@ -129,6 +129,7 @@ class ModuleFields:
             fields=dict(plan.types),
             picks=picks,
             gone=tuple(sorted(gone)) or None,
+            unlisted=tuple(sorted(part_fields(self.metas))) or None,
             refused=tuple(key for key in state.refused or () if key.rpartition(" ")[2] not in appeared) or None,
             again=state.again or bool(back) or filled,
         )
@@ -159,13 +160,23 @@ class ModuleFields:
             return True  # some types cannot be in a condition
 
 
-def widened(client: ZohoClient, module: str, table: RawTable, plan: FieldPlan, ids: Iterable[str]) -> FieldPlan | None:
-    """The plan with the fields of the first of these records that exists, read whole. None: none exists."""
+def widened(
+    client: ZohoClient,
+    module: str,
+    table: RawTable,
+    plan: FieldPlan,
+    ids: Iterable[str],
+    unlisted: Iterable[str] | None = None,
+) -> FieldPlan | None:
+    """The plan with the fields of the first of these records that exists, read whole. None: none exists.
+
+    `unlisted` as in the state of the module.
+    """
     found = (records.get_one(client, module, id_) for id_ in ids if is_digits(id_))  # no call can ask for another id
     whole = next((record for record in found if record is not None), None)
     if whole is None:
         return None
-    shown = plan_from_record(table, whole)
+    shown = plan_from_record(table, whole, unlisted)
     return replace(shown, names=tuple(dict.fromkeys([*plan.names, *shown.names])))
 
 

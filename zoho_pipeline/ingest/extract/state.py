@@ -57,6 +57,7 @@ class ModuleState:
         gone: fields that an earlier list of fields had and the last one had not.
         again: such a field came back, so the next sync reads every row: those read meanwhile lack its value.
         names: the fields that a single record showed, if the metadata cannot be read.
+        unlisted: the fields that only the call for a single record returns, as the last list of fields showed them.
         refused: what Zoho refused in queries of the module, so that it is told once: Created_Time, or a code.
         query_rows: the largest page of a query that the org accepted, if it refused a larger one.
         inclusive: If-Modified-Since was seen to include its own second.
@@ -86,6 +87,7 @@ class ModuleState:
     gone: tuple[str, ...] | None = None
     again: bool = False
     names: tuple[str, ...] | None = None
+    unlisted: tuple[str, ...] | None = None
     refused: tuple[str, ...] | None = None
     query_rows: int | None = None
     inclusive: bool = False
@@ -177,8 +179,8 @@ class ChannelState:
 
 _KNOWN = tuple(f.name for f in fields(ModuleState) if f.name != "unknown")
 _INSTANTS = {"cursor", "deleted_cursor", "final_to", "read_at", "proved", "deleted_from", "fields_at", "parts_from"}
-_ABOUT_FIELDS = ("fields", "picks", "fields_at", "gone", "again", "names", "refused")
-_TUPLES = ("names", "gone", "refused", "part_fields")
+_ABOUT_FIELDS = ("fields", "picks", "fields_at", "gone", "again", "names", "unlisted", "refused")
+_TUPLES = ("names", "unlisted", "gone", "refused", "part_fields")
 
 
 def _plain(value: Any) -> Any:

@@ -70,7 +70,7 @@ class FieldPlans:
         try:
             plan = plan_from_metadata(table, metadata.fields(client, module))
         except (ScopeMissing, NoPermission, NotSupported):
-            plan = plan_from_memory(table, state.names, state.fields)
+            plan = plan_from_memory(table, state.names, state.fields, state.unlisted)
             if not state.names and not state.fields:
                 wider = widened(client, module, table, plan, ids)
                 if wider is None:

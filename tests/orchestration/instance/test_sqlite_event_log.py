@@ -1,5 +1,8 @@
 """The event log keeps a few connections open and loses no event."""
 
+import logging
+from threading import Thread
+
 import dagster as dg
 import pytest
 from dagster._core.events import StepMaterializationData
@@ -64,3 +67,31 @@ def test_events_of_one_commit_become_visible_together(deployment: Deployment) ->
     assert len(instance.all_logs(run.run_id)) == before + 2
     store("fourth")
     assert len(instance.all_logs(run.run_id)) == before + 3
+
+
+def test_a_line_of_another_thread_does_not_wait_for_the_end_of_a_block(deployment: Deployment) -> None:
+    """It holds the lock of Dagster's log handler while it is stored. The next event of the block waited for that lock,
+    the line waited for the block, and the run hung for ever.
+    """
+
+    @dg.op
+    def work(context: dg.OpExecutionContext) -> None:
+        log = context.instance.event_log_storage
+        assert isinstance(log, EmbeddedEventLog)
+        line = Thread(target=lambda: logging.getLogger("zoho_pipeline.other").error("a line of another thread"))
+        with log.one_commit():
+            context.log_event(dg.AssetMaterialization("first"))
+            line.start()
+            line.join(60)
+            assert not line.is_alive()
+            context.log_event(dg.AssetMaterialization("second"))
+
+    @dg.job
+    def job() -> None:
+        work()
+
+    instance = deployment.instance
+    run = job.execute_in_process(instance=instance)
+    told = [entry.user_message or entry.message for entry in instance.all_logs(run.run_id)]
+    assert [text for text in told if "a line of another thread" in text]
+    assert instance.get_latest_materialization_event(dg.AssetKey("second")) is not None

@@ -8,7 +8,7 @@ less if the events of a channel are committed together.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from threading import RLock
+from threading import RLock, local
 from typing import TYPE_CHECKING, Any
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -23,6 +23,12 @@ MAX_OPEN_DATABASES = 4  # the index and the newest runs; a webserver reads hundr
 LOCK_TIMEOUT_SECONDS = 60.0
 
 
+class _Waiting(local):
+    """The events of this thread that wait for the end of its block. None: there is no block."""
+
+    events: "list[EventLogEntry] | None" = None
+
+
 class EmbeddedEventLog(SqliteEventLogStorage):
     """The event log of the embedded instance: one database per run, and an index over all runs."""
 
@@ -31,8 +37,9 @@ class EmbeddedEventLog(SqliteEventLogStorage):
         self._columns: set[str] = set()
         self._transactions: dict[str, Connection] = {}
         self._together: ExitStack | None = None
+        self._waiting = _Waiting()
         super().__init__(base_dir, inst_data)
-        self._db_lock: Any = RLock()  # the thread of `one_commit` takes it again for each event
+        self._db_lock: Any = RLock()  # the end of `one_commit` takes it again for each event
 
     @classmethod
     def from_config_value(
@@ -57,14 +64,32 @@ class EmbeddedEventLog(SqliteEventLogStorage):
 
     @contextmanager
     def one_commit(self) -> "Iterator[None]":
-        """The events that are stored in the block become visible together, at its end. An error stores none of them."""
+        """The events that this thread stores in the block become visible together, at its end. An error stores none.
+
+        Inside the block, the database is not locked. Another thread that logs a line holds the lock of Dagster's log
+        handler while it waits for the database, and this thread needs that lock for its next event. With both locks
+        taken, a channel that failed beside others once stopped a night for ever.
+        """
+        waiting = self._waiting.events = []
+        try:
+            yield
+        finally:
+            self._waiting.events = None
         with self._db_lock, ExitStack() as stack:
             self._together = stack
             try:
-                yield
+                for event in waiting:
+                    super().store_event(event)
             finally:
                 self._together = None
                 self._transactions.clear()
+
+    def store_event(self, event: "EventLogEntry") -> None:
+        """Store an event now, or at the end of `one_commit`."""
+        if self._waiting.events is None:
+            super().store_event(event)
+        else:
+            self._waiting.events.append(event)
 
     def _store_asset_event(self, conn: "Connection", event: "EventLogEntry", event_id: int) -> None:
         """As Dagster does, but the update of the row of an asset comes first.

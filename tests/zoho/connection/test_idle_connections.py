@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 
 from zoho_pipeline.zoho.transport import new_http
@@ -81,16 +82,21 @@ def test_a_connection_that_is_closed_while_nobody_uses_it_is_not_taken_again(idl
         assert (server.requests, server.connections) == (2, 2)
 
 
+def open_three(server: Server, http: httpx.Client) -> None:
+    """Make three calls at once, so that each of them opens a connection."""
+    server.gate = threading.Barrier(3)
+    calls = [threading.Thread(target=http.get, args=("/",)) for _ in range(3)]
+    for call in calls:
+        call.start()
+    for call in calls:
+        call.join()
+    server.gate = None
+
+
 def test_connections_that_are_open_are_used_again() -> None:
-    """Three calls at once open three connections. Every later call takes one of them."""
+    """Every later call takes one of them."""
     with serving() as server, new_http(server.url) as http:
-        server.gate = threading.Barrier(3)
-        calls = [threading.Thread(target=http.get, args=("/",)) for _ in range(3)]
-        for call in calls:
-            call.start()
-        for call in calls:
-            call.join()
-        server.gate = None
+        open_three(server, http)
         for _ in range(6):
             http.get("/")
         assert (server.requests, server.connections) == (9, 3)
@@ -99,13 +105,7 @@ def test_connections_that_are_open_are_used_again() -> None:
 def test_all_connections_of_a_quiet_client_are_looked_at_again() -> None:
     """They were looked at before a call of another one. After a second, none of them counts as open unseen."""
     with serving() as server, new_http(server.url) as http:
-        server.gate = threading.Barrier(3)
-        calls = [threading.Thread(target=http.get, args=("/",)) for _ in range(3)]
-        for call in calls:
-            call.start()
-        for call in calls:
-            call.join()
-        server.gate = None
+        open_three(server, http)
         http.get("/")
         server.close_idle()
         time.sleep(1.1)

@@ -103,5 +103,16 @@ def create_app(
     app.add_middleware(ClientAddress, trusted=service.trusted_proxies)
     app.add_middleware(SecurityHeaders, is_https=service.is_https)
     app.add_middleware(metrics.CountRequests, metrics=app.state.metrics)
+    _build_routes(app)
     compile_templates()
     return app
+
+
+def _build_routes(app: FastAPI) -> None:
+    """Let FastAPI make the models of every route now.
+
+    It makes them when the first request looks for its route, which took that request 0.25 s of CPU. At 50 pages per
+    second, the requests behind it waited for up to 0.6 s, and their queue lasted for three seconds.
+    """
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []})

@@ -1,6 +1,8 @@
 """The application that stands for the real one while that is loaded."""
 
 import asyncio
+import subprocess
+import sys
 from threading import Event
 from typing import Any
 
@@ -37,3 +39,20 @@ def test_the_first_answers_have_the_headers_of_every_answer() -> None:
     for answer in (alive, failed):
         names = {name.lower() for name, _ in answer["headers"]}
         assert {b"x-request-id", b"x-content-type-options", b"referrer-policy", b"content-security-policy"} <= names
+
+
+def test_the_garbage_collector_passes_over_the_loaded_application() -> None:
+    program = """
+import asyncio, gc
+from fastapi import FastAPI
+from zoho_pipeline.web.serving.loading import LoadingApp
+
+async def run():
+    app = LoadingApp(FastAPI, lambda: print(len(gc.get_objects()), gc.get_freeze_count()), print)
+    await app._fill()
+
+asyncio.run(run())
+"""  # in a process of its own: what is kept once is kept until the process ends
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    looked_at, passed_over = map(int, found.stdout.split())
+    assert passed_over > 10 * looked_at

@@ -5,6 +5,7 @@ Whoever starts the process need not wait for them: a request that comes earlier 
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,7 @@ class LoadingApp:
             app = await asyncio.to_thread(self._load)
             if self._stops:
                 return
+            _keep_what_is_loaded()
             lifespan = app.router.lifespan_context(app)
             await lifespan.__aenter__()
         except BaseException as error:
@@ -102,6 +104,16 @@ class LoadingApp:
             self._loaded()
         finally:
             self._ready.set()
+
+
+def _keep_what_is_loaded() -> None:
+    """Let the garbage collector pass over what lives as long as the process.
+
+    The application is 160,000 objects. Each whole collection looked at all of them, and no request ran for 0.1 s to
+    0.2 s meanwhile. It looks at 25,000 without them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _answers(status: int, body: bytes) -> SecurityHeaders:

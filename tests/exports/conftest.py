@@ -1,15 +1,8 @@
 """Fixtures of the tests of exports: the marts of the small SQL project of the transform tests, on both engines."""
 
-from collections.abc import Callable
+from tests.transform.conftest import Raw, built_home, marts, project, raw, warehouse
 
-import pytest
-
-from tests.transform.conftest import Raw, project, raw, warehouse
-from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.transform import transform
-from zoho_pipeline.warehouse.warehouse import Warehouse
-
-__all__ = ["project", "raw", "warehouse"]
+__all__ = ["Raw", "built_home", "marts", "project", "raw", "warehouse"]
 
 VALUES = """
 select * from (
@@ -22,9 +15,3 @@ select * from (
     select 2, null, null, cast(null as decimal(12, 2)), null, null, null, null, null, null, null, null, null
 ) as found order by place
 """
-
-
-@pytest.fixture
-def marts(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Warehouse:
-    transform(warehouse, project=project())
-    return warehouse

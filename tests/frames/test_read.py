@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +15,12 @@ import pytest
 
 import zoho_pipeline
 from scripts.dictionary import unit
-from tests.transform.conftest import Raw
 from tests.web.world import AS_OF, publish_world
 from zoho_pipeline import insight, read_mart, read_sql
 from zoho_pipeline.reading.insight import read
 from zoho_pipeline.settings import Settings
 from zoho_pipeline.transform.errors import NotPublished, QueryError
 from zoho_pipeline.transform.project.project import Project
-from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse, open_warehouse
 
 VALUES = """
@@ -41,12 +38,6 @@ DTYPES = {
     "yes": "boolean", "text": "str", "day": "datetime64[ms]", "created_at": "datetime64[us, UTC]",
     "created_local": "datetime64[us]", "instant": "datetime64[us, UTC]",
 }  # fmt: skip
-
-
-@pytest.fixture
-def marts(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Warehouse:
-    transform(warehouse, project=project())
-    return warehouse
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,6 @@ from zoho_pipeline.transform.run.transform import transform
 from zoho_pipeline.warehouse.warehouse import Warehouse
 
 
-@pytest.fixture
-def marts(warehouse: Warehouse, raw: Raw, project: Callable[..., Project]) -> Warehouse:
-    transform(warehouse, project=project())
-    return warehouse
-
-
 def test_it_reads_the_marts_by_bare_name(marts: Warehouse) -> None:
     result = query(marts, "select channel_id, leads, amount, as_of_date from insight order by 1;")
     assert result.columns == ["channel_id", "leads", "amount", "as_of_date"]

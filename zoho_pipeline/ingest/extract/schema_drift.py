@@ -109,17 +109,20 @@ class ModuleFields:
         return bool(new)
 
     def _note_hidden(self, whole: Row) -> None:
-        """Remember the fields that metadata named once and this whole record lacks.
+        """Remember the fields that earlier syncs knew and this whole record lacks.
 
         A profile that loses the right to the metadata may lose fields, too. Rows that are read meanwhile lack their
         values, and the next list of fields must find that these fields are back. If a record lacks a field for another
         reason, such as its layout, this costs one reading of every row.
         """
         state = self._checkpoints.state
-        gone = set(state.gone or ())
-        hidden = {name for name in state.fields or () if name not in whole and not is_system(name)} - gone
+        gone, known = set(state.gone or ()), state.fields or state.names or ()
+        hidden = {name for name in known if name not in whole and not is_system(name)} - gone
+        # names from a record are beside those of the catalogue, which the org may have never had
+        told = hidden if state.fields else hidden.difference(self._module.spec.table.api_fields)
+        if told:
+            self._module.report.note(f"field {_some(told)} is gone or hidden")
         if hidden:
-            self._module.report.note(f"field {_some(hidden)} is gone or hidden")
             self._checkpoints.state = replace(state, gone=tuple(sorted(gone | hidden)))
 
     def _read(self) -> FieldPlan:

@@ -30,7 +30,7 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
 
 _LOOK_AGAIN = 1.0
-"""Seconds for which an unused connection counts as open after a look at it."""
+"""Seconds for which an unused connection counts as open after a look at it, until a call chooses it."""
 
 _UNPACKED_AT_ONCE = 1 << 20
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -136,9 +136,11 @@ def _bound_reads(transport: httpx.HTTPTransport) -> None:
 
 
 class _Running(local):
-    """The deadline of the answer that this thread reads, and whether it is still choosing a connection."""
+    """The deadline of the answer that this thread reads, when its call began, and whether it is still choosing a
+    connection."""
 
     deadline = math.inf
+    began = -math.inf
     is_opening = False
 
 
@@ -148,7 +150,8 @@ _running = _Running()
 def _begin(request: httpx.Request) -> None:
     """The answer to this request must end in time. httpx sends a request and reads its answer in one thread."""
     bounds = request.extensions.get(BOUNDS) or Bounds()
-    _running.deadline = time.monotonic() + bounds.head_seconds + bounds.seconds
+    _running.began = time.monotonic()
+    _running.deadline = _running.began + bounds.head_seconds + bounds.seconds
     _running.is_opening = True
 
 
@@ -162,6 +165,7 @@ class _TimedStream(httpcore.NetworkStream):
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
         self._looked_at = -math.inf
+        self._is_used = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         left = _running.deadline - time.monotonic()
@@ -170,7 +174,10 @@ class _TimedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if _running.is_opening and self._is_used and self._looked_at < _running.began and self._is_ended():
+            raise httpcore.ConnectionNotAvailable  # nothing was sent: httpcore chooses another connection
         _running.is_opening = False
+        self._is_used = True
         self._looked_at = -math.inf
         self._stream.write(buffer, timeout)
 
@@ -187,8 +194,8 @@ class _TimedStream(httpcore.NetworkStream):
 
         httpcore looks at each idle connection before and after each call. In a batch of channels, these 190 system
         calls per quiet channel were a fifth of its CPU time, because each of them gives the interpreter to another
-        thread. We look before a call, once after each use of the connection, and else once per second. A connection
-        that is closed in between fails as one does that the server closes a moment after the look.
+        thread. We look before a call, once after each use of the connection, and else once per second. `write` looks at
+        the chosen connection, if this call has not done so.
         """
         if info != "is_readable":
             return self._stream.get_extra_info(info)
@@ -196,7 +203,11 @@ class _TimedStream(httpcore.NetworkStream):
         if not _running.is_opening or now - self._looked_at < _LOOK_AGAIN:
             return False
         self._looked_at = now
-        return self._stream.get_extra_info(info)
+        return self._is_ended()
+
+    def _is_ended(self) -> bool:
+        """Whether the server has closed this connection, which nobody uses now."""
+        return bool(self._stream.get_extra_info("is_readable"))
 
 
 class _TimedBackend(httpcore.NetworkBackend):

@@ -149,6 +149,51 @@ def test_empty_fields_that_no_list_gives_cost_no_reading_of_every_row(bench: Syn
     ledger.assert_equal(bench, "Leads")
 
 
+@pytest.mark.parametrize(
+    "scopes", [ALL_SCOPES, pytest.param(ALL_SCOPES.replace(",ZohoCRM.coql.READ", ""), marks=pytest.mark.long)]
+)
+def test_fields_that_are_hidden_while_the_metadata_is_refused_fill_their_rows_later(
+    bench: SyncBench, scopes: str
+) -> None:
+    """A profile that loses a right and a field, and gets both back. The changes of that time had no value for ever."""
+    bench.connect(scopes)
+    ids = leads(bench)
+    assert bench.sync("Leads").complete
+    bench.org.admin.hide_field("Leads", "Tier")
+    bench.sim.faults.next(2, "no_permission", FIELDS)
+    details = []
+    for id_ in ids[:2]:
+        bench.org.update("Leads", id_, {"Company": "C"})
+        bench.sim.clock.advance(HOUR)
+        details.append(bench.sync("Leads").modules[0].detail)
+    assert ["field Tier is gone or hidden" in detail for detail in details] == [True, False]
+    bench.sim.faults.clear()
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.sim.clock.advance(25 * HOUR)  # nothing changes, so the fields are read once per day
+    for _ in range(2):
+        assert bench.sync("Leads").complete
+    ledger.assert_equal(bench, "Leads")
+    assert bench.sync("Leads").modules[0].window_start is not None, "every row is read once"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scopes", [NO_METADATA, ONLY_LISTS])
+def test_a_first_list_of_fields_fills_rows_of_the_time_when_a_field_was_hidden(bench: SyncBench, scopes: str) -> None:
+    bench.connect(scopes)
+    ids = leads(bench)
+    assert bench.sync("Leads").complete
+    bench.org.admin.hide_field("Leads", "Tier")
+    bench.org.update("Leads", ids[0], {"Company": "C"})
+    bench.sim.clock.advance(HOUR)
+    assert bench.sync("Leads").modules[0].detail.endswith("field Tier is gone or hidden")
+    bench.org.admin.show_field("Leads", "Tier")
+    bench.connect(ALL_SCOPES)
+    bench.sim.clock.advance(25 * HOUR)
+    for _ in range(2):
+        assert bench.sync("Leads").complete
+    ledger.assert_equal(bench, "Leads")
+
+
 def test_remembered_fields_come_from_records_and_from_metadata() -> None:
     table = BY_MODULE["Leads"]
     assert plan_from_memory(table, None, None).names == table.api_fields

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -64,6 +65,12 @@ def serving(*, closes: bool = False) -> Iterator[Server]:
             server.close_idle()
 
 
+def at_once(http: httpx.Client, calls: int) -> list[object]:
+    """The answers to so many calls at the same time."""
+    with ThreadPoolExecutor(calls) as pool:
+        return [answer.json() for answer in pool.map(http.get, ["/"] * calls)]
+
+
 def test_a_server_that_ends_each_connection_behind_its_answer_gets_each_call_once() -> None:
     with serving(closes=True) as server, new_http(server.url) as http:
         for _ in range(5):
@@ -110,4 +117,17 @@ def test_all_connections_of_a_quiet_client_are_looked_at_again() -> None:
         server.close_idle()
         time.sleep(1.1)
         assert http.get("/").json() == {}
+        assert (server.requests, server.connections) == (5, 4)
+
+
+def test_a_connection_that_is_closed_since_the_last_look_is_not_taken() -> None:
+    """It was looked at before a call of another connection. A change that is sent on it has an unknown end."""
+    with serving() as server, new_http(server.url) as http:
+        server.gate = threading.Barrier(2)
+        at_once(http, 2)
+        server.gate = None
+        http.get("/")
+        server.close_idle()
+        server.gate = threading.Barrier(2)
+        assert at_once(http, 2) == [{}, {}]
         assert (server.requests, server.connections) == (5, 4)

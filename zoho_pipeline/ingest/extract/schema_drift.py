@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from zoho_pipeline.ingest.catalog.field_selection import (
     FieldPlan,
+    is_system,
     part_fields,
     plan_from_memory,
     plan_from_metadata,
@@ -22,6 +23,7 @@ from zoho_pipeline.zoho.parsing import is_digits
 from zoho_pipeline.zoho.read import metadata, records
 from zoho_pipeline.zoho.read.coql import count
 from zoho_pipeline.zoho.read.metadata import FieldMeta
+from zoho_pipeline.zoho.read.pages import Row
 
 MOST_VALUES = 200
 """The largest picklist whose values are compared. Longer ones are lists of countries and the like."""
@@ -93,15 +95,35 @@ class ModuleFields:
         The others stay in the plan: a record of another layout may have them. Returns None if no record exists (any
         more): then nothing is known.
         """
-        spec, state = self._module.spec, self._checkpoints.state
-        wider = widened(self._module.client, spec.module, spec.table, self.plan, ids, state.unlisted)
-        if wider is None:
+        spec = self._module.spec
+        whole = whole_record(self._module.client, spec.module, ids)
+        if whole is None:
             return None
+        self._note_hidden(whole)
+        state = self._checkpoints.state
+        wider = widened(spec.table, self.plan, whole, state.unlisted)
         new = set(wider.names) - set(self.plan.names)
         self.plan = wider
         if new:
             self._checkpoints.state = replace(state, names=wider.names, again=state.again or self._fill(new))
         return bool(new)
+
+    def _note_hidden(self, whole: Row) -> None:
+        """Remember the fields that earlier syncs knew and this whole record lacks.
+
+        A profile that loses the right to the metadata may lose fields, too. Rows that are read meanwhile lack their
+        values, and the next list of fields must find that these fields are back. If a record lacks a field for another
+        reason, such as its layout, this costs one reading of every row.
+        """
+        state = self._checkpoints.state
+        gone, known = set(state.gone or ()), state.fields or state.names or ()
+        hidden = {name for name in known if name not in whole and not is_system(name)} - gone
+        # names from a record are beside those of the catalogue, which the org may have never had
+        told = hidden if state.fields else hidden.difference(self._module.spec.table.api_fields)
+        if told:
+            self._module.report.note(f"field {_some(told)} is gone or hidden")
+        if hidden:
+            self._checkpoints.state = replace(state, gone=tuple(sorted(gone | hidden)))
 
     def _read(self) -> FieldPlan:
         spec, state = self._module.spec, self._checkpoints.state
@@ -160,22 +182,14 @@ class ModuleFields:
             return True  # some types cannot be in a condition
 
 
-def widened(
-    client: ZohoClient,
-    module: str,
-    table: RawTable,
-    plan: FieldPlan,
-    ids: Iterable[str],
-    unlisted: Iterable[str] | None = None,
-) -> FieldPlan | None:
-    """The plan with the fields of the first of these records that exists, read whole. None: none exists.
-
-    `unlisted` as in the state of the module.
-    """
+def whole_record(client: ZohoClient, module: str, ids: Iterable[str]) -> Row | None:
+    """The first of these records that exists, with all its fields. None: none exists."""
     found = (records.get_one(client, module, id_) for id_ in ids if is_digits(id_))  # no call can ask for another id
-    whole = next((record for record in found if record is not None), None)
-    if whole is None:
-        return None
+    return next((record for record in found if record is not None), None)
+
+
+def widened(table: RawTable, plan: FieldPlan, whole: Row, unlisted: Iterable[str] | None = None) -> FieldPlan:
+    """The plan with the fields of a whole record. `unlisted` as in the state of the module."""
     shown = plan_from_record(table, whole, unlisted)
     return replace(shown, names=tuple(dict.fromkeys([*plan.names, *shown.names])))
 

@@ -54,7 +54,7 @@ class ModuleState:
         strangers: id → deleted_time as Zoho wrote it, of listed deletions whose records were never stored.
         nameless: id → Modified_Time, of rows without a usable id: they have been compared.
         fields, picks, fields_at: data type by field, shown text by value by picklist, and when both were read.
-        gone: fields that an earlier list of fields had and the last one had not.
+        gone: fields that an earlier list of fields had, and the last one or a whole record had not.
         again: such a field came back, so the next sync reads every row: those read meanwhile lack its value.
         names: the fields that a single record showed, if the metadata cannot be read.
         unlisted: the fields that only the call for a single record returns, as the last list of fields showed them.

@@ -23,7 +23,7 @@ from zoho_pipeline.ingest.extract.baseline import Baseline
 from zoho_pipeline.ingest.extract.module_reader import ModuleReader
 from zoho_pipeline.ingest.extract.modules import module_spec
 from zoho_pipeline.ingest.extract.row_filter import Tables
-from zoho_pipeline.ingest.extract.schema_drift import widened
+from zoho_pipeline.ingest.extract.schema_drift import whole_record, widened
 from zoho_pipeline.ingest.extract.state import ChannelState, ModuleState
 from zoho_pipeline.ingest.limits import SyncLimits
 from zoho_pipeline.ingest.load import commit, lead_changes
@@ -72,10 +72,10 @@ class FieldPlans:
         except (ScopeMissing, NoPermission, NotSupported):
             plan = plan_from_memory(table, state.names, state.fields, state.unlisted)
             if not state.names and not state.fields:
-                wider = widened(client, module, table, plan, ids)
-                if wider is None:
+                whole = whole_record(client, module, ids)
+                if whole is None:
                     return plan
-                plan = wider
+                plan = widened(table, plan, whole)
         self._kept[channel_id, module] = (time.monotonic(), plan)
         return plan
 

@@ -362,7 +362,7 @@ def test_the_status_api_page_and_metrics_show_it(synced: PushBench) -> None:
     assert push["state"] == "on"
     assert push["expires_at"]
     assert push["last_event_at"]
-    assert push["p95_seconds"] >= 0
+    assert push["p95_seconds"] == round(push["p95_seconds"], 1) >= 0
     assert (push["missed"], push["is_catching_up"], push["is_hourly"]) == (0, False, False)
     text = synced.http.get("/metrics").text
     for line in (

@@ -1,6 +1,7 @@
 """What people see of a subscription: its state, how quick it is, what it missed, and the URL for a workflow."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,8 +82,8 @@ def push_status(transaction: Connection, channel: Channel, share: float, now: da
         asked_expiry=found.asked_expiry,
         renewed_at=found.renewed_at,
         last_event_at=found.last_delivery_at,
-        p95_seconds=push_queue.percentile(seconds["raw"], 0.95),
-        p95_insight_seconds=push_queue.percentile(seconds["insight"], 0.95),
+        p95_seconds=_p95(seconds["raw"]),
+        p95_insight_seconds=_p95(seconds["insight"]),
         is_catching_up=found.gap_since is not None,
         is_hourly=is_limited(transaction, channel, share, now),
         deliveries=found.deliveries,
@@ -93,6 +94,12 @@ def push_status(transaction: Connection, channel: Channel, share: float, now: da
         waiting=push_queue.count_new(transaction, channel.id),
         credits=subscriptions.credits_by_lane(transaction, channel.id, now),
     )
+
+
+def _p95(seconds: Sequence[float]) -> float | None:
+    """In tenths of a second: Zoho gives the time of a change in whole seconds."""
+    found = push_queue.percentile(seconds, 0.95)
+    return None if found is None else round(found, 1)
 
 
 def read_status(registry: Registry, service: ServiceSettings, channel: Channel) -> PushStatus:

@@ -1,8 +1,8 @@
 """Fixtures of the tests of exports: the marts of the small SQL project of the transform tests, on both engines."""
 
-from tests.transform.conftest import Raw, built_home, marts, project, raw, warehouse
+from tests.transform.conftest import built_home, marts, project, raw, warehouse
 
-__all__ = ["Raw", "built_home", "marts", "project", "raw", "warehouse"]
+__all__ = ["built_home", "marts", "project", "raw", "warehouse"]
 
 VALUES = """
 select * from (

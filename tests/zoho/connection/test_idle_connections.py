@@ -65,10 +65,13 @@ def serving(*, closes: bool = False) -> Iterator[Server]:
             server.close_idle()
 
 
-def at_once(http: httpx.Client, calls: int) -> list[object]:
-    """The answers to so many calls at the same time."""
+def at_once(server: Server, http: httpx.Client, calls: int) -> list[object]:
+    """The answers to so many calls that the server holds until all have come, so each has a connection of its own."""
+    server.gate = threading.Barrier(calls)
     with ThreadPoolExecutor(calls) as pool:
-        return [answer.json() for answer in pool.map(http.get, ["/"] * calls)]
+        answers = [answer.json() for answer in pool.map(http.get, ["/"] * calls)]
+    server.gate = None
+    return answers
 
 
 def test_a_server_that_ends_each_connection_behind_its_answer_gets_each_call_once() -> None:
@@ -89,21 +92,10 @@ def test_a_connection_that_is_closed_while_nobody_uses_it_is_not_taken_again(idl
         assert (server.requests, server.connections) == (2, 2)
 
 
-def open_three(server: Server, http: httpx.Client) -> None:
-    """Make three calls at once, so that each of them opens a connection."""
-    server.gate = threading.Barrier(3)
-    calls = [threading.Thread(target=http.get, args=("/",)) for _ in range(3)]
-    for call in calls:
-        call.start()
-    for call in calls:
-        call.join()
-    server.gate = None
-
-
 def test_connections_that_are_open_are_used_again() -> None:
-    """Every later call takes one of them."""
+    """Three calls at once open three connections. Every later call takes one of them."""
     with serving() as server, new_http(server.url) as http:
-        open_three(server, http)
+        at_once(server, http, 3)
         for _ in range(6):
             http.get("/")
         assert (server.requests, server.connections) == (9, 3)
@@ -112,7 +104,7 @@ def test_connections_that_are_open_are_used_again() -> None:
 def test_all_connections_of_a_quiet_client_are_looked_at_again() -> None:
     """They were looked at before a call of another one. After a second, none of them counts as open unseen."""
     with serving() as server, new_http(server.url) as http:
-        open_three(server, http)
+        at_once(server, http, 3)
         http.get("/")
         server.close_idle()
         time.sleep(1.1)
@@ -123,11 +115,8 @@ def test_all_connections_of_a_quiet_client_are_looked_at_again() -> None:
 def test_a_connection_that_is_closed_since_the_last_look_is_not_taken() -> None:
     """It was looked at before a call of another connection. A change that is sent on it has an unknown end."""
     with serving() as server, new_http(server.url) as http:
-        server.gate = threading.Barrier(2)
-        at_once(http, 2)
-        server.gate = None
+        at_once(server, http, 2)
         http.get("/")
         server.close_idle()
-        server.gate = threading.Barrier(2)
-        assert at_once(http, 2) == [{}, {}]
+        assert at_once(server, http, 2) == [{}, {}]
         assert (server.requests, server.connections) == (5, 4)
